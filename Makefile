@@ -1,0 +1,80 @@
+# What is needed: Python 3.11 or later, git and make. Everything else is fetched into .venv and .local.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.9
+# A uv on PATH that does not run (a shim of another Python's) is as good as none.
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(CURDIR)/.local/uv/bin/uv)
+PYTHON := .venv/bin/python
+READY := .venv/.ready .local/emulator/.ready
+
+# The layers are built by uv, and uv is not to think of another project's environment.
+export PATH := $(dir $(UV)):$(PATH)
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(READY) ## Install everything (the others do it by themselves)
+
+.PHONY: run
+run: $(READY) ## Start the local AWS, send the sample leads and show each one's journey
+	@$(PYTHON) -m local.journeys
+
+.PHONY: test
+test: $(READY) ## Run all tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check the code and the template
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy .
+	@.venv/bin/cfn-lint template.yaml
+
+.PHONY: up
+up: $(READY) ## Start the local AWS in the background; returns when the API answers
+	@$(PYTHON) -m local up
+
+.PHONY: down
+down: $(READY) ## Stop it
+	@$(PYTHON) -m local down
+
+.PHONY: logs
+logs: $(READY) ## Show what the functions have logged since it was started
+	@$(PYTHON) -m local logs
+
+.PHONY: clean
+clean: ## Stop it and remove everything that was installed or built
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; fi
+	@rm -rf .venv .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.ready: pyproject.toml uv.lock | uv
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+.local/emulator/.ready: local/pyproject.toml local/uv.lock | uv
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/emulator $(UV) sync --project local --frozen --quiet
+	@touch $@
+
+.PHONY: uv
+uv: $(UV)
+	@$(UV) python find --quiet 3.13 >/dev/null 2>&1 || $(UV) python install --quiet 3.13 || { \
+		echo "Python 3.13 was not found and could not be fetched. Install it, then run make again." >&2; exit 1; }
+
+# Run from /, so that a version manager does not insist on this project's 3.13 for a tool that any Python can carry.
+$(CURDIR)/.local/uv/bin/uv:
+	@cd /; \
+	for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			$$python -m venv --clear $(CURDIR)/.local/uv; \
+			$(CURDIR)/.local/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+			exit 0; \
+		fi; \
+	done; \
+	echo "No Python of 3.11 or later with venv was found (on Debian: apt-get install python3-venv)." >&2; exit 1

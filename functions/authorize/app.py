@@ -1,0 +1,60 @@
+"""Who may use the operator's routes: the bearer of one of the tokens in the secret `{prefix}/operators`."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.logs import logger
+from leadbridge.secrets import SecretMissing, Secrets
+
+
+@lru_cache
+def secrets() -> Secrets:
+    """This stack's secrets."""
+    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A gateway's token authorizer event in, the policy that lets the operator in out.
+
+    Raises Exception("Unauthorized"), which the gateway answers with 401.
+    """
+    operator = operator_with(str(event.get("authorizationToken") or ""))
+    if operator is None:
+        logger.info("refused")
+        raise Exception("Unauthorized")  # noqa: TRY002 - the gateway knows this very text
+    logger.info("let in", operator=operator)
+    api, stage = event["methodArn"].split("/", 2)[:2]
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
+    return {
+        "principalId": operator,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": {"operator": operator},
+    }
+
+
+def operator_with(header: str) -> str | None:
+    """The name of the operator whose token the header bears; every token is compared, none cut short."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    try:
+        return bearer(token, secrets().get("operators")) or bearer(token, secrets().refresh("operators"))
+    except SecretMissing:
+        logger.error("there are no operators yet")
+        return None
+
+
+def bearer(token: str, tokens: dict[str, Any]) -> str | None:
+    """The operator among `tokens` ({name: token}) whose token this is, compared in constant time."""
+    given = token.encode(errors="surrogatepass")
+    found = None
+    for name, known in tokens.items():
+        if isinstance(known, str) and known and hmac.compare_digest(given, known.encode()):
+            found = name
+    return found

@@ -1,0 +1,93 @@
+"""POST /webhooks/{source}: a form's post becomes a stored lead, and the form hears so at once."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.clock import utc_now
+from leadbridge.forms import adapter, reception
+from leadbridge.leads.lead import InvalidLead
+from leadbridge.leads.store import Store
+from leadbridge.logs import count, logger, metrics
+from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.secrets import SecretMissing, Secrets
+from leadbridge.settings import settings
+
+
+@lru_cache
+def store() -> Store:
+    """The table of leads."""
+    return Store(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@lru_cache
+def desk() -> reception.Desk:
+    """The desk that receives posts, wired to this stack."""
+    secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+
+    def proofs(source: str, fresh: bool) -> dict[str, Any]:
+        entry = (secrets.refresh if fresh else secrets.get)("sources").get(source)
+        return entry if isinstance(entry, dict) else {}
+
+    def phone_hash(phone: str) -> str:
+        return reception.keyed_hash(secrets.get("index")["key"], phone)
+
+    return reception.Desk(settings(), store(), proofs, phone_hash, utc_now)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> Response:
+    """Gateway proxy event in, proxy response out; whatever happens, the form gets an answer."""
+    source = (event.get("pathParameters") or {}).get("source") or ""
+    logger.append_keys(source=source[:64])
+    try:
+        return receive(source, event)
+    except Problem as problem:
+        count("LeadsRefused")
+        logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
+        return problem.response()
+    except Exception:  # the outermost edge: the form tries again, the alarm on errors rings
+        count("ReceptionErrors")
+        logger.exception("could not receive")
+        return unexpected()
+
+
+def receive(source: str, event: dict[str, Any]) -> Response:
+    """Receive one post; raises Problem for whatever the sender can hear about."""
+    try:
+        received = desk().receive(source, adapter.Request.of(event))
+    except reception.UnknownSource:
+        raise Problem(404, "unknown-source", "Unknown source", "No source of this name is configured.") from None
+    except adapter.TooLarge:
+        raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
+    except adapter.UnsupportedType as types:
+        detail = f"This source sends {types}."
+        raise Problem(415, "unsupported-type", "Unsupported content type", detail) from None
+    except adapter.Forged as reason:
+        raise Problem(401, "bad-proof", "Proof of origin failed", f"{str(reason).capitalize()}.") from None
+    except adapter.Unreadable as reason:
+        raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
+    except (reception.Unprovable, SecretMissing):
+        raise Problem(503, "not-ready", "Not ready", "This source has no secret yet. Please try again.") from None
+    except InvalidLead as lead:
+        detail = "The lead cannot be accepted; see errors."
+        raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
+    logger.append_keys(lead_id=received.lead_id)
+    match received.kind:
+        case reception.Kind.TEST:
+            logger.info("test ping")
+            return answer(200, {"status": "test"})
+        case reception.Kind.NEW:
+            count("LeadsReceived")
+            logger.info("received")
+            return answer(202, {"lead_id": received.lead_id, "status": "received"})
+        case reception.Kind.REDELIVERY:
+            count("LeadsRedelivered")
+            logger.info("redelivered")
+            journey = store().journey(received.lead_id or "")
+            status = journey.status.value if journey else "received"
+            return answer(200, {"lead_id": received.lead_id, "status": status, "duplicate": True})

@@ -1,0 +1,1 @@
+"""leadbridge: carries leads from web forms to the partners that can serve them."""

@@ -1,0 +1,70 @@
+"""RSA as Lead Leader demands it, and nowhere else: OAEP and PKCS#1 v1.5, both with SHA-1, on keys of 1024 bits.
+
+SHA-1 and RSA-1024 are long out of date. The partner's authorization accepts nothing else, so they are kept in this one
+module, carry only the partner's own e-mail and password, and always travel inside TLS.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+
+class UnusableKey(ValueError):
+    """A key that cannot be read, or is not an RSA key. The message never quotes the key."""
+
+
+class PlaintextTooLong(ValueError):
+    """More bytes than the public key can carry: 86 for RSA-1024 under OAEP with SHA-1."""
+
+
+def encrypt(public_key_pem: str, text: str) -> str:
+    """Encrypt `text` (UTF-8) with RSA-OAEP, SHA-1, MGF1-SHA-1, no label; return base64. Differs at every call.
+
+    Raises PlaintextTooLong, UnusableKey.
+    """
+    key = _public_key(public_key_pem)
+    plaintext = text.encode()
+    digest = hashes.SHA1()  # noqa: S303 - the partner's choice, see the module's docstring
+    if len(plaintext) > (most := key.key_size // 8 - 2 * digest.digest_size - 2):
+        raise PlaintextTooLong(f"{len(plaintext)} bytes, the key carries at most {most}")
+    oaep = padding.OAEP(mgf=padding.MGF1(digest), algorithm=digest, label=None)
+    return base64.b64encode(key.encrypt(plaintext, oaep)).decode()
+
+
+def sign(private_key_pem: str, text: str) -> list[int]:
+    """Sign `text` (UTF-8) with RSA PKCS#1 v1.5 and SHA-1; return the signature's bytes as integers 0-255.
+
+    Deterministic. Raises UnusableKey.
+    """
+    digest = hashes.SHA1()  # noqa: S303 - the partner's choice, see the module's docstring
+    return list(_private_key(private_key_pem).sign(text.encode(), padding.PKCS1v15(), digest))
+
+
+@lru_cache(maxsize=4)
+def _public_key(pem: str) -> RSAPublicKey:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise UnusableKey("the public key cannot be read") from None
+    if not isinstance(key, RSAPublicKey):
+        raise UnusableKey("the public key is not an RSA key")
+    return key
+
+
+@lru_cache(maxsize=4)
+def _private_key(pem: str) -> RSAPrivateKey:
+    # The primality check costs more than all else here and guards against keys from strangers; this one is our own.
+    try:
+        key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise UnusableKey("the private key cannot be read") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise UnusableKey("the private key is not an RSA key")
+    return key

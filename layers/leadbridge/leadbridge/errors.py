@@ -1,0 +1,65 @@
+"""What can go wrong with a partner, in the words the flows decide by.
+
+PartnerError
+├── Rejected        the partner understood and refused for good
+├── Misconfigured   our credentials or settings are wrong: a person must mend them
+├── Unauthorized    a token was refused, the call was not processed
+├── RateLimited     too many calls, the call was not processed
+├── Unavailable     the call was surely not processed: come again
+└── Unknown         the request went out and nobody can tell what became of it
+"""
+
+from typing import ClassVar
+
+
+class PartnerError(Exception):
+    """A call to a partner that did not succeed.
+
+    `text` is safe to store, show and log: it never holds the partner's raw words nor anybody's data.
+    `retry_after` is what the partner asked us to wait, in seconds.
+    """
+
+    kind: ClassVar[str] = "partner_error"
+
+    def __init__(self, partner: str, operation: str, text: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"{partner} {operation}: {text}")
+        self.partner = partner
+        self.operation = operation
+        self.text = text
+        self.retry_after = retry_after
+
+
+class Rejected(PartnerError):
+    """The partner refused the request itself; sending it again would be refused again."""
+
+    kind = "rejected"
+
+
+class Misconfigured(PartnerError):
+    """Credentials, keys or settings are wrong; retrying is useless until a person mends them."""
+
+    kind = "misconfigured"
+
+
+class Unauthorized(PartnerError):
+    """A token was refused before the request was processed."""
+
+    kind = "unauthorized"
+
+
+class RateLimited(PartnerError):
+    """The partner asked us to slow down; the request was not processed."""
+
+    kind = "rate_limited"
+
+
+class Unavailable(PartnerError):
+    """The request was surely not processed: it never went out, or the partner said so."""
+
+    kind = "unavailable"
+
+
+class Unknown(PartnerError):
+    """The request went out, and no answer tells whether it was processed."""
+
+    kind = "unknown"

@@ -1,0 +1,128 @@
+"""How a form's post becomes a stored lead: proof, reading, cleaning, one conditional write."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from leadbridge.clock import Clock
+from leadbridge.forms.adapter import Adapter, Forged, Request, Submission, UnsupportedType, adapter_named
+from leadbridge.forms.mapping import with_defaults
+from leadbridge.leads.lead import Lead, build_lead, lead_id_of
+from leadbridge.settings import Settings, Source
+
+WINDOW = timedelta(days=1)  # for how long the same body from a form without ids of its own is the same lead
+
+
+class UnknownSource(LookupError):
+    """No source of this name is configured."""
+
+
+class Unprovable(LookupError):
+    """The source has no secret yet, so nothing it sends can be believed for now."""
+
+
+class Book(Protocol):
+    """The part of the store that a reception needs."""
+
+    def accept(
+        self, lead: Lead, *, phone_hash: str | None, unless: str | None = None, window: timedelta = timedelta()
+    ) -> str | None:
+        """Store a new lead; None, or the id of the lead that is already here."""
+        ...
+
+
+class Kind(StrEnum):
+    """What a post turned out to be."""
+
+    NEW = "new"
+    REDELIVERY = "redelivery"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class Reception:
+    """What came of a post; a test ping has no lead."""
+
+    kind: Kind
+    lead_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Receives the posts of all sources.
+
+    `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now;
+    `phone_hash` makes the keyed hash that finds a lead by phone.
+    """
+
+    settings: Settings
+    book: Book
+    proofs: Callable[[str, bool], dict[str, Any]]
+    phone_hash: Callable[[str], str]
+    clock: Clock
+
+    def receive(self, name: str, request: Request) -> Reception:
+        """Take one post. Safe to repeat: a redelivery finds its own lead.
+
+        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, and what the book raises.
+        """
+        source = self.settings.sources.get(name)
+        if source is None:
+            raise UnknownSource(name)
+        adapter = adapter_named(source.adapter)
+        if request.content_type not in adapter.content_types:
+            raise UnsupportedType(" or ".join(adapter.content_types))
+        now = self.clock()
+        self._prove(name, adapter, request, now)
+        submission = adapter.parse(request, source)
+        if submission.is_test:
+            return Reception(Kind.TEST)
+        return self._store(name, source, request, submission, now)
+
+    def _prove(self, name: str, adapter: Adapter, request: Request, now: datetime) -> None:
+        secrets = self._secrets(name, fresh=False)
+        try:
+            adapter.verify(request, secrets, now)
+        except Forged:
+            renewed = self._secrets(name, fresh=True)
+            if not renewed:
+                raise Unprovable(name) from None
+            if renewed == secrets:
+                raise
+            adapter.verify(request, renewed, now)
+
+    def _secrets(self, name: str, *, fresh: bool) -> list[str]:
+        found = self.proofs(name, fresh).get("secrets")
+        return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
+
+    def _store(self, name: str, source: Source, request: Request, submission: Submission, now: datetime) -> Reception:
+        unless = None
+        if submission.delivery_id is not None:
+            lead_id = lead_id_of(name, f"id:{submission.delivery_id}")
+        else:
+            # Windows stand side by side; a redelivery may fall into the one after, so that one's lead counts too.
+            body, number = hashlib.sha256(request.body).hexdigest(), int(now.timestamp() // WINDOW.total_seconds())
+            lead_id, unless = (lead_id_of(name, f"body:{body}:{which}") for which in (number, number - 1))
+        lead = build_lead(
+            with_defaults(submission.values, source),
+            lead_id=lead_id,
+            source=name,
+            received_at=now,
+            partners={partner: self.settings.partners[partner] for partner in source.partners},
+        )
+        phone_hash = None if lead.person.phone is None else self.phone_hash(lead.person.phone)
+        already = self.book.accept(lead, phone_hash=phone_hash, unless=unless, window=WINDOW)
+        if already is not None:
+            return Reception(Kind.REDELIVERY, already)
+        return Reception(Kind.NEW, lead_id)
+
+
+def keyed_hash(key: str, value: str) -> str:
+    """What stands in an index for a phone or a tax number: HMAC-SHA256, hexadecimal, with a key of the stack's own."""
+    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()

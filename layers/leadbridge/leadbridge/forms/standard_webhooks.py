@@ -1,0 +1,74 @@
+"""Standard Webhooks (standardwebhooks.com): the default for senders of one's own.
+
+Headers `webhook-id`, `webhook-timestamp` (Unix seconds) and `webhook-signature`: `v1,<base64>` of the HMAC-SHA256 over
+`id.timestamp.body`, several separated by spaces. A secret is `whsec_` and base64. The body is a lead's `person`,
+`loan`, `trading` and `utm`; `"test": true` in it makes it a test ping.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from leadbridge.forms.adapter import Forged, Request, Submission
+from leadbridge.forms.json_body import read_object
+from leadbridge.settings import Source
+
+TOLERANCE = 300  # seconds by which the sender's clock may differ from ours, either way
+SIGNATURES = 10  # more than any rotation needs
+
+content_types = ("application/json",)
+
+
+def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
+    """Check the signature over the raw bytes, then the time. Raises Forged."""
+    message_id = request.headers.get("webhook-id", "")
+    timestamp = request.headers.get("webhook-timestamp", "")
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", message_id) or not re.fullmatch(r"[0-9]{1,12}", timestamp):
+        raise Forged("webhook-id or webhook-timestamp is missing or malformed")
+    signed = f"{message_id}.{timestamp}.".encode() + request.body
+    given = [_decoded(part) for part in request.headers.get("webhook-signature", "").split(" ")[:SIGNATURES]]
+    expected = [hmac.digest(key, signed, hashlib.sha256) for key in map(_key, secrets) if key]
+    matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in given]
+    if not any(matches):
+        raise Forged("no signature fits")
+    if abs(now.timestamp() - int(timestamp)) > TOLERANCE:
+        raise Forged("the timestamp is too far from now")
+
+
+def parse(request: Request, source: Source) -> Submission:
+    """The body is a lead as it stands. Raises Unreadable."""
+    content = read_object(request.body)
+    return Submission(
+        values={section: content.get(section) or {} for section in ("person", "loan", "trading", "utm")},
+        delivery_id=request.headers["webhook-id"],
+        is_test=content.get("test") is True,
+    )
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header that proves a body, for senders and tests."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return f"v1,{base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()}"
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _decoded(signature: str) -> bytes:
+    version, _, encoded = signature.partition(",")
+    if version != "v1":
+        return b""
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,67 @@
+"""From the table's stream to the bus: which records are announcements, and how they are published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.leads import items
+from leadbridge.leads.events import SOURCE, DeliveryChanged, Event, LeadReceived
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+PER_CALL = 10  # events that PutEvents takes at once
+
+
+def announcement(record: dict[str, Any]) -> Event | None:
+    """The event that a stream record amounts to; None where there is nothing to tell.
+
+    `record` is a DynamoDB stream record with both images. A change is told when the delivery's version grew.
+    """
+    image = record["dynamodb"].get("NewImage")
+    if image is None:
+        return None
+    after = items.decode(image)
+    kind = after["sk"].partition("#")[0]
+    if kind == "LEAD" and record["eventName"] == "INSERT":
+        return LeadReceived.of(items.lead_of(after))
+    if kind != "DELIVERY":
+        return None
+    old_image = record["dynamodb"].get("OldImage")
+    before = None if old_image is None else items.delivery_of(items.decode(old_image))
+    delivery = items.delivery_of(after)
+    if before is not None and before.version == delivery.version:
+        return None
+    return DeliveryChanged.of(before, delivery)
+
+
+class Bus:
+    """The event bus of this stack."""
+
+    def __init__(self, client: EventBridgeClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def publish(self, events: Sequence[Event]) -> Iterator[int]:
+        """Publish events; yield the numbers of those that the bus did not take.
+
+        Raises botocore's errors when AWS does not answer at all.
+        """
+        for start in range(0, len(events), PER_CALL):
+            chunk = events[start : start + PER_CALL]
+            answer = self._client.put_events(
+                Entries=[
+                    {
+                        "Source": SOURCE,
+                        "DetailType": event.detail_type,
+                        "Detail": json.dumps(event.detail(), ensure_ascii=False),
+                        "EventBusName": self._name,
+                    }
+                    for event in chunk
+                ]
+            )
+            for number, entry in enumerate(answer["Entries"], start):
+                if "ErrorCode" in entry:
+                    yield number

@@ -1,0 +1,138 @@
+"""How a delivery that is due is looked at: ask the partner for its status, or see what became of a lost worker."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.clock import Clock
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.store import Conflict
+from leadbridge.leads.submission import WORKER_DIED, backoff
+from leadbridge.settings import Partner as PartnerSettings
+
+
+class Ledger(Protocol):
+    """The part of the store that a check needs."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        ...
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change; raises Conflict if somebody was quicker."""
+        ...
+
+    def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
+        """Put off the next look at a delivery."""
+        ...
+
+
+class Partner(Protocol):
+    """A partner that knows what became of a deal."""
+
+    @property
+    def seconds_per_check(self) -> float:
+        """Seconds that asking for a status can take."""
+        ...
+
+    def status(self, deal_id: int, budget: Budget) -> str:
+        """The deal's status in the partner's words. Safe to repeat. Raises PartnerError."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What a look came to, for logs and metrics."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
+    CHECK_FAILED = "check_failed"
+    ANNOUNCED_AGAIN = "announced_again"
+    UNKNOWN = "unknown"
+    NO_TIME = "no_time"
+    NOTHING_TO_DO = "nothing_to_do"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of a look at a delivery."""
+
+    outcome: Outcome
+    error: errors.PartnerError | None = None
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Looks at the due deliveries of one partner."""
+
+    ledger: Ledger
+    partner: Partner
+    settings: PartnerSettings
+    clock: Clock
+    jitter: Callable[[], float] = random.random
+
+    def look(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Look:
+        """Do what is due for one delivery. Safe to repeat and to run twice at once.
+
+        `at_once` asks for a status that is not due yet. Raises whatever the ledger raises.
+        """
+        delivery = self.ledger.delivery(lead_id, partner)
+        now = self.clock()
+        if delivery is None or not (at_once or (delivery.due_at is not None and delivery.due_at <= now)):
+            return Look(Outcome.NOTHING_TO_DO)
+        if delivery.lease_ran_out(now):
+            return self._write(steps.lost(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
+        if delivery.state is State.RECEIVED and not at_once:
+            return self._write(steps.announce_again(delivery, now), Look(Outcome.ANNOUNCED_AGAIN))
+        if delivery.state is not State.SUBMITTED or delivery.deal_id is None:
+            return Look(Outcome.NOTHING_TO_DO)
+        if not budget.allows(self.partner.seconds_per_check):
+            return Look(Outcome.NO_TIME)
+        return self._ask(delivery, delivery.deal_id, budget)
+
+    def _ask(self, delivery: Delivery, deal_id: int, budget: Budget) -> Look:
+        try:
+            status = self.partner.status(deal_id, budget)
+        except errors.PartnerError as error:
+            self.ledger.look_again(delivery, self.clock() + self._after_failure(delivery, error), error=error.text)
+            return Look(Outcome.CHECK_FAILED, error=error)
+        now = self.clock()
+        age = now - (delivery.submitted_at or delivery.received_at)
+        if status == delivery.partner_status:
+            self.ledger.look_again(delivery, now + self._spread(self.settings.check_after(age)))
+            return Look(Outcome.UNCHANGED)
+        known = self.settings.statuses.get(status)
+        final = known is not None and known.final
+        change = steps.status_changed(
+            delivery,
+            now,
+            status,
+            meaning=known.meaning if known else None,
+            final=final,
+            check_after=self._spread(self.settings.check_after(age)),
+        )
+        return self._write(change, Look(Outcome.CLOSED if final else Outcome.CHANGED))
+
+    def _after_failure(self, delivery: Delivery, error: errors.PartnerError) -> timedelta:
+        wait = backoff(self.settings, delivery.checks_failed + 1, self.jitter())
+        asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
+        return max(wait, asked)
+
+    def _spread(self, wait: timedelta) -> timedelta:
+        """A tenth of the wait left to chance, so that leads which came together do not stay together."""
+        return wait * (1 + self.jitter() / 10)
+
+    def _write(self, change: Change, look: Look) -> Look:
+        try:
+            self.ledger.apply(change)
+        except Conflict:
+            return Look(Outcome.NOTHING_TO_DO, error=look.error)
+        return look

@@ -1,0 +1,216 @@
+"""The delivery of a lead to one partner: its states, and the only ways from one to another.
+
+    received ──► submitting ──► submitted ──► (status changes) ──► closed
+       ▲  │           │  └────► rejected, duplicate, unknown
+       │  └─► failed  └─► received (surely not processed: it comes again)
+       └── failed, rejected, unknown (an operator)          unknown ──► submitted (the partner's id is known after all)
+
+Every step is a pure function from a delivery to a Change; the store writes a change if nobody was quicker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    RECEIVED = "received"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+# What an operator should hear of first when a lead's deliveries differ.
+URGENCY = (
+    State.UNKNOWN,
+    State.FAILED,
+    State.REJECTED,
+    State.SUBMITTING,
+    State.RECEIVED,
+    State.SUBMITTED,
+    State.DUPLICATE,
+    State.CLOSED,
+)
+
+NEXT: dict[State, frozenset[State]] = {
+    State.RECEIVED: frozenset({State.RECEIVED, State.SUBMITTING, State.FAILED, State.REJECTED}),
+    State.SUBMITTING: frozenset(
+        {State.RECEIVED, State.SUBMITTED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
+    ),
+    State.SUBMITTED: frozenset({State.SUBMITTED, State.CLOSED}),
+    State.UNKNOWN: frozenset({State.SUBMITTED, State.RECEIVED, State.FAILED}),
+    State.FAILED: frozenset({State.RECEIVED}),
+    State.REJECTED: frozenset({State.RECEIVED}),
+    State.DUPLICATE: frozenset(),
+    State.CLOSED: frozenset(),
+}
+
+# A delivery that waits to be submitted is announced again if nothing happened to it for so long.
+OVERDUE = timedelta(minutes=15)
+LONGEST_OVERDUE = timedelta(hours=6)
+
+
+class ImpossibleTransition(ValueError):
+    """A step that the states do not allow: a defect in the caller."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One lead on its way to one partner.
+
+    `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
+    at, None when it can rest for ever. `last_error` is always a text of ours.
+    """
+
+    lead_id: str
+    partner: str
+    source: str
+    received_at: datetime
+    state: State = State.RECEIVED
+    version: int = 1
+    attempts: int = 0
+    first_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    lease_until: datetime | None = None
+    submitted_at: datetime | None = None
+    deal_id: int | None = None
+    partner_status: str | None = None
+    status_meaning: str | None = None
+    last_error: str | None = None
+    checks_failed: int = 0
+    due_at: datetime | None = None
+
+    def lease_ran_out(self, now: datetime) -> bool:
+        """Whether a worker took this delivery to the partner and was not heard of in time."""
+        return self.state is State.SUBMITTING and (self.lease_until is None or self.lease_until <= now)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step to write: the delivery as it was, as it will be, and what its timeline says of it."""
+
+    before: Delivery
+    after: Delivery
+    at: datetime
+    what: str
+    detail: str | None = None
+
+
+def receive(lead_id: str, partner: str, source: str, now: datetime) -> Delivery:
+    """A new delivery, due for a second look should its announcement get lost."""
+    return Delivery(lead_id, partner, source, received_at=now, due_at=now + OVERDUE)
+
+
+def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change:
+    """The last step before the create call: from here until the answer is written, only this worker knows."""
+    return _step(
+        delivery,
+        State.SUBMITTING,
+        now,
+        "submitting",
+        f"attempt {delivery.attempts + 1}",
+        attempts=delivery.attempts + 1,
+        first_attempt_at=delivery.first_attempt_at or now,
+        next_attempt_at=None,
+        lease_until=now + lease,
+        due_at=now + lease,
+    )
+
+
+def come_again(delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
+    """An attempt that surely was not processed; the next one is allowed `after` from now."""
+    counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
+    return _step(
+        delivery,
+        State.RECEIVED,
+        now,
+        "attempt_failed",
+        error,
+        attempts=counted,
+        first_attempt_at=delivery.first_attempt_at or now,
+        next_attempt_at=now + after,
+        lease_until=None,
+        last_error=error,
+        due_at=now + after + OVERDUE,
+    )
+
+
+def announce_again(delivery: Delivery, now: datetime) -> Change:
+    """Nothing happened to a waiting delivery for too long: its message may be lost. Each wait is twice the last."""
+    waited = min(OVERDUE * 2 ** min(delivery.version, 10), LONGEST_OVERDUE)
+    return _step(delivery, State.RECEIVED, now, "announced_again", None, next_attempt_at=None, due_at=now + waited)
+
+
+def accepted(delivery: Delivery, now: datetime, deal_id: int, check_after: timedelta) -> Change:
+    """The partner has it, under `deal_id`."""
+    return _step(
+        delivery,
+        State.SUBMITTED,
+        now,
+        "submitted",
+        f"deal {deal_id}",
+        deal_id=deal_id,
+        submitted_at=now,
+        lease_until=None,
+        last_error=None,
+        due_at=now + check_after,
+    )
+
+
+def refused(delivery: Delivery, now: datetime, error: str) -> Change:
+    """The partner refused it for good."""
+    return _end(delivery, State.REJECTED, now, error)
+
+
+def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:
+    """It cannot go on by itself: retries are spent, or our settings are wrong."""
+    return _end(delivery, State.FAILED, now, error)
+
+
+def lost(delivery: Delivery, now: datetime, error: str) -> Change:
+    """The request went out and nobody can tell what became of it."""
+    return _end(delivery, State.UNKNOWN, now, error)
+
+
+def status_changed(
+    delivery: Delivery, now: datetime, status: str, *, meaning: str | None, final: bool, check_after: timedelta
+) -> Change:
+    """The partner's status is another than the last one known."""
+    return _step(
+        delivery,
+        State.CLOSED if final else State.SUBMITTED,
+        now,
+        "status_changed",
+        status,
+        partner_status=status,
+        status_meaning=meaning,
+        last_error=None,
+        checks_failed=0,
+        due_at=None if final else now + check_after,
+    )
+
+
+def most_urgent(states: list[State]) -> State:
+    """The one state that stands for a lead with several deliveries."""
+    return min(states, key=URGENCY.index, default=State.RECEIVED)
+
+
+def _end(delivery: Delivery, state: State, now: datetime, error: str) -> Change:
+    return _step(
+        delivery, state, now, state.value, error, lease_until=None, next_attempt_at=None, last_error=error, due_at=None
+    )
+
+
+def _step(delivery: Delivery, to: State, now: datetime, what: str, detail: str | None, **changes: object) -> Change:
+    if to not in NEXT[delivery.state]:
+        raise ImpossibleTransition(f"{delivery.state} -> {to}")
+    after = replace(delivery, state=to, version=delivery.version + 1, **changes)  # type: ignore[arg-type]
+    return Change(delivery, after, now, what, detail)

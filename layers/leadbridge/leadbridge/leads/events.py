@@ -1,0 +1,97 @@
+"""What is announced on the bus: that a lead came, and each change of a delivery. Ids, states and versions, no people.
+
+The bus may repeat and reorder. An event is a hint to look at the table: it carries the delivery's version, and a
+consumer that finds a later version there knows that the event is old.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leadbridge.clock import to_text
+from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.lead import Lead
+
+SOURCE = "leadbridge"  # the `source` of every event on the bus
+
+
+class InvalidEvent(ValueError):
+    """An event that is not one of ours, or of a version that this code does not know."""
+
+
+class _Event(BaseModel):
+    """What all events share. Fields that a reader does not know are ignored, so that new ones can be added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    detail_type: ClassVar[str]
+    schema_version: Literal[1] = 1
+
+    def detail(self) -> dict[str, Any]:
+        """The event as JSON values."""
+        return self.model_dump(mode="json")
+
+
+class LeadReceived(_Event):
+    """A new lead was stored."""
+
+    detail_type = "LeadReceived"
+    lead_id: str
+    source: str
+    received_at: str
+    partners: tuple[str, ...]
+
+    @classmethod
+    def of(cls, lead: Lead) -> LeadReceived:
+        """The announcement of a new lead."""
+        return cls(
+            lead_id=lead.lead_id, source=lead.source, received_at=to_text(lead.received_at), partners=lead.partners
+        )
+
+
+class DeliveryChanged(_Event):
+    """A delivery is new, or changed in any way that counts.
+
+    `retry_scheduled` says that it waits for its next attempt, and that the message for that is in the queue already.
+    """
+
+    detail_type = "DeliveryChanged"
+    lead_id: str
+    partner: str
+    source: str
+    version: int
+    state: State
+    previous_state: State | None
+    partner_status: str | None
+    previous_partner_status: str | None
+    retry_scheduled: bool
+
+    @classmethod
+    def of(cls, before: Delivery | None, after: Delivery) -> DeliveryChanged:
+        """The announcement of a delivery's change; `before` is None for a new one."""
+        return cls(
+            lead_id=after.lead_id,
+            partner=after.partner,
+            source=after.source,
+            version=after.version,
+            state=after.state,
+            previous_state=before.state if before else None,
+            partner_status=after.partner_status,
+            previous_partner_status=before.partner_status if before else None,
+            retry_scheduled=after.next_attempt_at is not None,
+        )
+
+
+Event = LeadReceived | DeliveryChanged
+
+
+def read_delivery_changed(envelope: object) -> DeliveryChanged:
+    """Read the event in a bus envelope `{"source", "detail-type", "detail", …}`. Raises InvalidEvent."""
+    if not isinstance(envelope, dict) or envelope.get("detail-type") != DeliveryChanged.detail_type:
+        raise InvalidEvent("not a DeliveryChanged")
+    try:
+        return DeliveryChanged.model_validate(envelope.get("detail"))
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, detail["loc"])) or "detail" for detail in error.errors())
+        raise InvalidEvent(f"DeliveryChanged with wrong {wrong}") from None

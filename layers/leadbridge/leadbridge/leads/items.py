@@ -1,0 +1,150 @@
+"""How leads, deliveries and timelines lie in the table: keys, attributes, and the attributes its indexes live by.
+
+pk            sk                       item
+LEAD#{id}     LEAD                     the lead
+LEAD#{id}     DELIVERY#{partner}       a delivery
+LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
+
+index    partition                        sort           holds
+listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
+phone    keyed hash of the phone          received_key   leads
+due      partner                          due_at         deliveries that want to be looked at
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from leadbridge.clock import from_text, to_text
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.lead import Lead
+
+Item = dict[str, Any]
+
+LISTING, PHONE, DUE = "listing", "phone", "due"
+LEADS = "lead"  # the partition of `listing` that holds every lead
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+_TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "lease_until", "submitted_at", "due_at")
+_COUNTS = ("version", "attempts", "checks_failed", "deal_id")
+_TEXTS = ("lead_id", "partner", "source", "partner_status", "status_meaning", "last_error")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a lead's timeline."""
+
+    at: datetime
+    what: str
+    partner: str | None = None
+    detail: str | None = None
+
+    def shown(self) -> dict[str, str | None]:
+        """The entry as the API shows it."""
+        return {"at": to_text(self.at), "what": self.what, "partner": self.partner, "detail": self.detail}
+
+
+def encode(values: dict[str, Any]) -> Item:
+    """Python values to DynamoDB's typed ones; None is left out."""
+    return {name: _serialize(value) for name, value in values.items() if value is not None}
+
+
+def decode(item: Item) -> dict[str, Any]:
+    """DynamoDB's typed values to Python ones; numbers become Decimal."""
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def lead_key(lead_id: str) -> dict[str, str]:
+    """The key of a lead's own item."""
+    return {"pk": f"LEAD#{lead_id}", "sk": "LEAD"}
+
+
+def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
+    """The key of a delivery."""
+    return {"pk": f"LEAD#{lead_id}", "sk": f"DELIVERY#{partner}"}
+
+
+def received_key(received_at: datetime, lead_id: str) -> str:
+    """What sorts leads by age, with the id behind it to keep two of one millisecond apart."""
+    return f"{to_text(received_at)}#{lead_id}"
+
+
+def lead_item(lead: Lead, *, phone_hash: str | None) -> Item:
+    """A lead as it is stored."""
+    return encode(
+        {
+            **lead_key(lead.lead_id),
+            **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
+            "lead_id": lead.lead_id,
+            "source": lead.source,
+            "partners": list(lead.partners),
+            "warnings": [list(warning) for warning in lead.warnings],
+            "received_at": to_text(lead.received_at),
+            "listed": LEADS,
+            "received_key": received_key(lead.received_at, lead.lead_id),
+            "phone_hash": phone_hash,
+        }
+    )
+
+
+def lead_of(values: dict[str, Any]) -> Lead:
+    """The lead that a decoded item holds."""
+    loan = dict(values.get("loan", {}))
+    if "term" in loan:
+        loan["term"] = int(loan["term"])
+    return Lead.model_validate({**values, "loan": loan, "received_at": from_text(values["received_at"])})
+
+
+def delivery_item(delivery: Delivery) -> Item:
+    """A delivery as it is stored. It stands in the index `due` for as long as it wants to be looked at."""
+    times = {name: getattr(delivery, name) for name in _TIMES}
+    return encode(
+        {
+            **delivery_key(delivery.lead_id, delivery.partner),
+            **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
+            **{name: to_text(moment) for name, moment in times.items() if moment is not None},
+            "state": delivery.state.value,
+            "listed": f"delivery#{delivery.state.value}",
+            "received_key": received_key(delivery.received_at, delivery.lead_id),
+            "due_partner": delivery.partner if delivery.due_at is not None else None,
+        }
+    )
+
+
+def delivery_of(values: dict[str, Any]) -> Delivery:
+    """The delivery that a decoded item holds."""
+    known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
+    known |= {name: int(values[name]) for name in _COUNTS if name in values}
+    known |= {name: from_text(values[name]) for name in _TIMES if name in values}
+    return Delivery(state=State(values["state"]), **known)
+
+
+def entry_item(lead_id: str, entry: Entry, tie: str) -> Item:
+    """An entry as it is stored; `tie` tells apart what happened to one lead in one millisecond."""
+    return encode(
+        {
+            "pk": f"LEAD#{lead_id}",
+            "sk": f"EVENT#{to_text(entry.at)}#{tie}",
+            "at": to_text(entry.at),
+            "what": entry.what,
+            "partner": entry.partner,
+            "detail": entry.detail,
+        }
+    )
+
+
+def entry_of(values: dict[str, Any]) -> Entry:
+    """The entry that a decoded item holds."""
+    return Entry(from_text(values["at"]), values["what"], values.get("partner"), values.get("detail"))
+
+
+def change_entry(change: Change) -> Item:
+    """The timeline's entry for a delivery's change."""
+    after = change.after
+    entry = Entry(change.at, change.what, after.partner, change.detail)
+    return entry_item(after.lead_id, entry, f"{after.partner}#{after.version:06d}")

@@ -1,0 +1,216 @@
+"""Where leads are kept: one DynamoDB table, written by conditional writes and small transactions only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from leadbridge.clock import to_text
+from leadbridge.leads import items
+from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.leads.items import Entry
+from leadbridge.leads.lead import Lead
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+PAGES = 1000  # the most pages one call reads before it gives up
+TRIES = 3  # how often a transaction that met another one is tried
+
+
+class Conflict(Exception):
+    """Somebody else changed the delivery first: what was known of it no longer holds."""
+
+
+class Contended(Exception):
+    """Two writers met in one moment and neither won; the same call may succeed a little later."""
+
+
+@dataclass(frozen=True)
+class Journey:
+    """All that is known of a lead: itself, its deliveries by partner, its timeline, oldest first."""
+
+    lead: Lead
+    deliveries: dict[str, Delivery]
+    timeline: tuple[Entry, ...]
+
+    @property
+    def status(self) -> State:
+        """The state that stands for the whole lead."""
+        return most_urgent([delivery.state for delivery in self.deliveries.values()])
+
+
+@dataclass(frozen=True)
+class Due:
+    """What the index tells of a delivery that wants to be looked at."""
+
+    lead_id: str
+    partner: str
+    due_at: str
+
+
+class Store:
+    """Leads in a DynamoDB table. Every method may raise botocore's errors when AWS does not answer."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def accept(
+        self, lead: Lead, *, phone_hash: str | None, unless: str | None = None, window: timedelta = timedelta()
+    ) -> str | None:
+        """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
+
+        `unless` is the id that the same body had in the window before this one: if that lead came less than `window`
+        ago, this is the same lead.
+        """
+        writes: list[Any] = [
+            self._put(items.lead_item(lead, phone_hash=phone_hash), "attribute_not_exists(pk)"),
+            self._put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
+        ]
+        for partner in lead.partners:
+            delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
+            writes.append(self._put(items.delivery_item(delivery)))
+        if unless is not None:
+            writes.append(self._came_before(unless, lead.received_at - window))
+        match self._transact(writes):
+            case None:
+                return None
+            case 0:
+                return lead.lead_id
+            case _:
+                return unless
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a delivery's change and its timeline entry; return the delivery as it is now.
+
+        Raises Conflict if the delivery is no longer as the change supposes, Contended.
+        """
+        put = self._put(items.delivery_item(change.after), "#version = :version")
+        put["Put"]["ExpressionAttributeNames"] = {"#version": "version"}
+        put["Put"]["ExpressionAttributeValues"] = items.encode({":version": change.before.version})
+        if self._transact([put, self._put(items.change_entry(change))]) is not None:
+            raise Conflict(change.what)
+        return change.after
+
+    def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
+        """Put off the next look at a delivery, noting a failed check; no change that anybody is told of.
+
+        Does nothing if the delivery has changed or was put off meanwhile.
+        """
+        sets = "SET due_at = :due_at, checks_failed = :failed"
+        values: dict[str, Any] = {
+            ":due_at": to_text(due_at),
+            ":failed": delivery.checks_failed + 1 if error else 0,
+            ":version": delivery.version,
+            ":seen": to_text(delivery.due_at) if delivery.due_at else None,
+        }
+        if error is None:
+            sets += " REMOVE last_error"
+        else:
+            sets += ", last_error = :error"
+            values[":error"] = error
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
+                UpdateExpression=sets,
+                ConditionExpression="#version = :version AND due_at = :seen",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues=items.encode(values),
+            )
+        except ClientError as error_:
+            if error_.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        values = self._get(items.delivery_key(lead_id, partner))
+        return None if values is None else items.delivery_of(values)
+
+    def lead(self, lead_id: str) -> Lead | None:
+        """The lead, without its deliveries."""
+        values = self._get(items.lead_key(lead_id))
+        return None if values is None else items.lead_of(values)
+
+    def journey(self, lead_id: str) -> Journey | None:
+        """All that is known of a lead, as it is now."""
+        lead: Lead | None = None
+        deliveries: dict[str, Delivery] = {}
+        timeline: list[Entry] = []
+        for values in self._query({"pk": f"LEAD#{lead_id}"}):
+            kind = values["sk"].partition("#")[0]
+            if kind == "LEAD":
+                lead = items.lead_of(values)
+            elif kind == "DELIVERY":
+                delivery = items.delivery_of(values)
+                deliveries[delivery.partner] = delivery
+            elif kind == "EVENT":
+                timeline.append(items.entry_of(values))
+        return None if lead is None else Journey(lead, deliveries, tuple(timeline))
+
+    def due(self, partner: str, until: datetime, limit: int) -> Iterator[Due]:
+        """The deliveries to `partner` that are due by `until`, the longest due first, `limit` at most."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=items.DUE,
+            KeyConditionExpression="due_partner = :partner AND due_at <= :until",
+            ExpressionAttributeValues=items.encode({":partner": partner, ":until": to_text(until)}),
+            PaginationConfig={"MaxItems": limit, "PageSize": 500},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                values = items.decode(item)
+                lead_id = values["pk"].partition("#")[2]
+                yield Due(lead_id, partner, values["due_at"])
+
+    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
+        got = self._client.get_item(TableName=self._table, Key=items.encode(key), ConsistentRead=True)
+        return items.decode(got["Item"]) if "Item" in got else None
+
+    def _query(self, key: dict[str, str]) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=items.encode({":pk": key["pk"]}),
+            ConsistentRead=True,
+            PaginationConfig={"MaxItems": PAGES * 100},
+        )
+        for page in pages:
+            yield from map(items.decode, page["Items"])
+
+    def _put(self, item: items.Item, condition: str | None = None) -> Any:
+        put: dict[str, Any] = {"TableName": self._table, "Item": item}
+        if condition is not None:
+            put["ConditionExpression"] = condition
+        return {"Put": put}
+
+    def _came_before(self, lead_id: str, moment: datetime) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": items.encode(items.lead_key(lead_id)),
+                "ConditionExpression": "attribute_not_exists(pk) OR received_at <= :moment",
+                "ExpressionAttributeValues": items.encode({":moment": to_text(moment)}),
+            }
+        }
+
+    def _transact(self, writes: list[Any]) -> int | None:
+        """Write all or nothing; None if written, else the number of the first write whose condition failed."""
+        for _ in range(TRIES):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                answer: dict[str, Any] = dict(error.response)
+                reasons = [reason.get("Code") for reason in answer.get("CancellationReasons", [])]
+                if "ConditionalCheckFailed" in reasons:
+                    return reasons.index("ConditionalCheckFailed")
+                if "TransactionConflict" not in reasons:
+                    raise
+            else:
+                return None
+        raise Contended

@@ -1,0 +1,198 @@
+"""How a waiting delivery is taken to its partner: authorize, note the attempt, create, write down what came of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.clock import Clock
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.store import Conflict
+from leadbridge.settings import Partner as PartnerSettings
+
+
+class Ledger(Protocol):
+    """The part of the store that a submission needs."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        ...
+
+    def lead(self, lead_id: str) -> Lead | None:
+        """The lead."""
+        ...
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change; raises Conflict if somebody was quicker."""
+        ...
+
+
+class Authorized(Protocol):
+    """A partner's permission to create one lead."""
+
+    def create(self, lead: Lead, budget: Budget) -> int:
+        """Create the lead at the partner and return its id there. Raises PartnerError."""
+        ...
+
+
+class Partner(Protocol):
+    """A partner that leads are submitted to."""
+
+    @property
+    def seconds_per_submission(self) -> float:
+        """Seconds that authorizing and creating can take together."""
+        ...
+
+    def authorize(self, budget: Budget) -> Authorized:
+        """Get permission for one create. Nothing is created, so it is always safe to repeat. Raises PartnerError."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What a visit of the worker came to, for logs and metrics."""
+
+    SUBMITTED = "submitted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    COMES_AGAIN = "comes_again"
+    NOTHING_TO_DO = "nothing_to_do"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What came of a visit. `again` is when the message should come back, None when it is done with."""
+
+    outcome: Outcome
+    again: timedelta | None = None
+    error: errors.PartnerError | None = None
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """Takes deliveries to one partner.
+
+    `dead_letter` is told of a delivery that cannot go on by itself, before that is written, so that a crash between
+    the two leaves one word too many and never one too few.
+    """
+
+    ledger: Ledger
+    partner: Partner
+    settings: PartnerSettings
+    clock: Clock
+    dead_letter: Callable[[Delivery, str], None]
+    jitter: Callable[[], float] = random.random
+
+    def visit(self, lead_id: str, partner: str, budget: Budget) -> Visit:
+        """Do what can be done now for one delivery. Safe to repeat and to run twice at once.
+
+        Raises whatever the ledger raises; a visit that dies anywhere is simply made again.
+        """
+        delivery = self.ledger.delivery(lead_id, partner)
+        if delivery is None:
+            return Visit(Outcome.GONE)
+        now = self.clock()
+        if delivery.lease_ran_out(now):
+            return self._write(steps.lost(delivery, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
+        if delivery.state is not State.RECEIVED:
+            return Visit(Outcome.NOTHING_TO_DO)
+        if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
+            return Visit(Outcome.COMES_AGAIN, again=delivery.next_attempt_at - now)
+        if not budget.allows(self.partner.seconds_per_submission):
+            return Visit(Outcome.COMES_AGAIN, again=timedelta())
+        lead = self.ledger.lead(lead_id)
+        if lead is None:
+            return Visit(Outcome.GONE)
+        return self._attempt(delivery, lead, budget)
+
+    def _attempt(self, delivery: Delivery, lead: Lead, budget: Budget) -> Visit:
+        try:
+            authorized = self.partner.authorize(budget)
+        except errors.Misconfigured as error:
+            return self._give_up(delivery, error)
+        except errors.PartnerError as error:
+            return self._come_again(delivery, error)
+
+        lease = timedelta(seconds=budget.total + LEASE_MARGIN)
+        try:
+            delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease))
+        except Conflict:
+            return Visit(Outcome.NOTHING_TO_DO)
+        try:
+            deal_id = authorized.create(lead, budget)
+        except errors.Misconfigured as error:
+            return self._give_up(delivery, error)
+        except errors.Rejected as error:
+            change = steps.refused(delivery, self.clock(), error.text)
+            return self._write(change, Visit(Outcome.REJECTED, error=error))
+        except errors.Unknown as error:
+            change = steps.lost(delivery, self.clock(), error.text)
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
+        except errors.PartnerError as error:
+            return self._come_again(delivery, error)
+        try:
+            return self._accepted(delivery, deal_id)
+        except BaseException as error:
+            error.add_note(f"the partner had already answered: deal {deal_id}")
+            raise
+
+    def _accepted(self, delivery: Delivery, deal_id: int) -> Visit:
+        now = self.clock()
+        wait = self.settings.check_after(timedelta())
+        try:
+            self.ledger.apply(steps.accepted(delivery, now, deal_id, wait))
+        except Conflict:
+            # The lease ran out while the partner answered and the delivery was called unknown. Now it is known.
+            known = self.ledger.delivery(delivery.lead_id, delivery.partner)
+            if known is None or known.state is not State.UNKNOWN or known.attempts != delivery.attempts:
+                raise
+            self.ledger.apply(steps.accepted(known, now, deal_id, wait))
+        return Visit(Outcome.SUBMITTED)
+
+    def _come_again(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
+        now = self.clock()
+        first = delivery.first_attempt_at or now
+        if now - first >= self.settings.retry.give_up_after:
+            return self._give_up(delivery, error)
+        attempts = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
+        wait = backoff(self.settings, attempts, self.jitter())
+        if error.retry_after is not None:
+            asked = min(timedelta(seconds=error.retry_after), self.settings.retry.give_up_after)
+            wait = max(wait, asked)
+        change = steps.come_again(delivery, now, error.text, wait)
+        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
+
+    def _give_up(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
+        self.dead_letter(delivery, error.text)
+        change = steps.gave_up(delivery, self.clock(), error.text)
+        return self._write(change, Visit(Outcome.FAILED, error=error))
+
+    def _write(self, change: Change, visit: Visit) -> Visit:
+        try:
+            self.ledger.apply(change)
+        except Conflict:
+            return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
+        return visit
+
+
+WORKER_DIED = "the worker was lost while the partner was being called"
+LEASE_MARGIN = 5.0  # seconds by which workers' clocks may differ
+
+
+def backoff(settings: PartnerSettings, attempts: int, jitter: float) -> timedelta:
+    """How long to wait after so many attempts: doubling up to a bound, the upper half of it left to chance.
+
+    `jitter` is between 0 and 1.
+    """
+    retry = settings.retry
+    longest: timedelta = min(retry.first_delay * 2 ** min(attempts - 1, 20), retry.longest_delay)
+    return longest * (0.5 + jitter / 2)

@@ -1,0 +1,16 @@
+"""Structured logs and metrics, one of each a worker. Logs name a lead by its id and tell nothing of the person."""
+
+from __future__ import annotations
+
+import os
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger(service=os.environ.get("LEADBRIDGE_FLOW", "leadbridge"), log_uncaught_exceptions=False)
+metrics = Metrics(namespace="leadbridge", service=os.environ.get("LEADBRIDGE_FLOW", "leadbridge"))
+
+
+def count(name: str, number: float = 1) -> None:
+    """Add to the count of something that happened in this invocation."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

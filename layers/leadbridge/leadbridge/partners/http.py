@@ -1,0 +1,163 @@
+"""The one transport to all partners: a single try, bounded in time and size, that says whether the request went out.
+
+It retries nothing, follows no redirect and keeps no cookie. Whether to come again is the queue's business.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import simplejson
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from leadbridge.budget import Budget
+from leadbridge.errors import Misconfigured, RateLimited, Unavailable, Unknown
+from leadbridge.settings import Timeouts
+
+ANSWER_LIMIT = 1_048_576  # bytes of an answer that are read at most
+CHUNK = 65_536
+
+_went_out: ContextVar[bool] = ContextVar("went_out")
+
+
+class _Connection(HTTPConnection):
+    """Notes the moment from which the partner may have heard of the request."""
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _went_out.set(True)
+        super().send(data)
+
+
+class _SecureConnection(HTTPSConnection):
+    """The same over TLS: a failed handshake still counts as not sent."""
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _went_out.set(True)
+        super().send(data)
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a partner answered: any HTTP status at all, with the body's bytes."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON with exact decimals; None where it is not JSON."""
+        try:
+            return simplejson.loads(self.body, use_decimal=True)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that `Retry-After` asks us to wait, given as seconds or as a date; None without one."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:9])
+        try:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        except (ValueError, OverflowError):
+            return None
+
+
+def asked_to_wait(partner: str, operation: str, answer: Answer) -> RateLimited | None:
+    """The error for an answer that asks us to slow down: 429, or 503 with Retry-After; None for any other."""
+    if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
+        text = f"the partner asked us to wait (HTTP {answer.status})"
+        return RateLimited(partner, operation, text, retry_after=answer.retry_after)
+    return None
+
+
+class Transport:
+    """Calls to one partner. Thread-compatible; connections are kept and reused between calls."""
+
+    def __init__(self, partner: str, timeouts: Timeouts) -> None:
+        self._partner = partner
+        self._connect = timeouts.connect.total_seconds()
+        self._read = timeouts.read.total_seconds()
+        self._pools = urllib3.PoolManager(num_pools=4, retries=False)
+        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    @property
+    def longest(self) -> float:
+        """Seconds that one call can take."""
+        return self._connect + self._read
+
+    def call(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        budget: Budget,
+        json: Any = None,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Make one request and return whatever was answered.
+
+        `json` is sent as `application/json` with decimals as exact numbers. Raises Unavailable when the request never
+        went out, Unknown when it did and no whole answer came back, Misconfigured for an address that is none.
+        """
+        sent_headers = {"Accept": "application/json", "User-Agent": "leadbridge", **(headers or {})}
+        if json is not None:
+            body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
+            sent_headers["Content-Type"] = "application/json; charset=utf-8"
+        token = _went_out.set(False)
+        ends = time.monotonic() + budget.cut(self.longest)
+        try:
+            response = self._pools.request(
+                method,
+                url,
+                body=body,
+                headers=sent_headers,
+                timeout=urllib3.Timeout(connect=budget.cut(self._connect), read=budget.cut(self._read)),
+                redirect=False,
+                preload_content=False,
+            )
+            return self._read_answer(response, ends)
+        except urllib3.exceptions.LocationValueError:
+            raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if _went_out.get():
+                text = f"no answer came back ({type(error).__name__})"
+                raise Unknown(self._partner, operation, text) from None
+            text = f"the partner could not be reached ({type(error).__name__})"
+            raise Unavailable(self._partner, operation, text) from None
+        finally:
+            _went_out.reset(token)
+
+    @staticmethod
+    def _read_answer(response: urllib3.BaseHTTPResponse, ends: float) -> Answer:
+        received = bytearray()
+        try:
+            for chunk in response.stream(CHUNK):
+                received += chunk
+                if len(received) > ANSWER_LIMIT or time.monotonic() > ends:
+                    raise urllib3.exceptions.ProtocolError("an answer without end")
+        finally:
+            if response.connection is not None and len(received) > ANSWER_LIMIT:
+                response.close()
+            response.release_conn()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, headers, bytes(received))

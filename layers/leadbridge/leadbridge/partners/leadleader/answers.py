@@ -1,0 +1,113 @@
+"""What Lead Leader's answers mean. Its document names no HTTP statuses, so the body decides first.
+
+Other shapes than the documented `{"error": text}` are to be expected: `{"detail", "code"}` (the tokens look like Django
+simplejwt's), a map of fields (`{"clientInfo": {"stateCode": ["…"]}}`), HTML, nothing at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from leadbridge.errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.partners.http import Answer, asked_to_wait
+
+PARTNER = "leadleader"
+LARGEST_ID = 10**18  # what the table can surely keep
+
+AUTHORIZATION_ERRORS = {
+    "Виникла помилка під час дешифрування": "the encrypted credentials cannot be decrypted: wrong public key?",
+    "Виникла помилка під час перевірки підпису": "the signature is malformed: wrong private key?",
+    "Зашифровані та/або підписані дані надано невірно. Перевірте правильність наданих даних": (
+        "the signed credentials are not the encrypted ones: wrong private key?"
+    ),
+    "Такого користувача не існує": "the e-mail is unknown to the partner",
+    "Пароль невірний": "the password is wrong",
+}
+_FIELDS = {
+    "PIB": "full_name",
+    "telephone": "phone",
+    "stateCode": "tax_number",
+    "activity": "activity",
+    "email": "email",
+    "city": "city",
+    "region": "region",
+    "termin": "term",
+    "summa": "amount",
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A pair of one-time tokens: good for one create or one status call."""
+
+    access: str
+    security: str
+
+    def __repr__(self) -> str:
+        return "Tokens(…)"
+
+
+def tokens_in(answer: Answer) -> Tokens:
+    """The tokens in an authorization's answer; raises the PartnerError that it amounts to instead."""
+    operation = "authorize"
+    content = _object(answer)
+    if "error" in content:
+        words = " ".join(str(content["error"]).split())
+        if words in AUTHORIZATION_ERRORS:
+            raise Misconfigured(PARTNER, operation, AUTHORIZATION_ERRORS[words])
+        raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})")
+    if wait := asked_to_wait(PARTNER, operation, answer):
+        raise wait
+    access, security = content.get("access_token"), content.get("security_token")
+    if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
+        return Tokens(access, security)
+    raise Unavailable(PARTNER, operation, f"authorization brought no tokens (HTTP {answer.status})")
+
+
+def deal_id_in(answer: Answer) -> int:
+    """The id in a create's answer; raises the PartnerError that it amounts to instead."""
+    operation = "create"
+    content = _object(answer)
+    if error := _not_processed(operation, answer, content):
+        raise error
+    if "error" in content or 400 <= answer.status < 500:
+        raise Rejected(PARTNER, operation, _refusal(answer, content))
+    deal_id = content.get("deal_id")
+    if answer.status == 200 and type(deal_id) is int and 0 < deal_id < LARGEST_ID:
+        return deal_id
+    raise Unknown(PARTNER, operation, f"the answer does not tell whether a deal was made (HTTP {answer.status})")
+
+
+def status_in(answer: Answer) -> str:
+    """The status in a check's answer; raises the PartnerError that it amounts to instead."""
+    operation = "status"
+    content = _object(answer)
+    if error := _not_processed(operation, answer, content):
+        raise error
+    if "error" in content or 400 <= answer.status < 500:
+        raise Rejected(PARTNER, operation, _refusal(answer, content))
+    status = content.get("status")
+    if answer.status == 200 and isinstance(status, str) and status.strip():
+        return " ".join(status.split())
+    raise Unavailable(PARTNER, operation, f"the answer holds no status (HTTP {answer.status})")
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    content = answer.json()
+    return content if isinstance(content, dict) else {}
+
+
+def _not_processed(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError | None:
+    if answer.status == 401 or (400 <= answer.status < 500 and content.get("code") == "token_not_valid"):
+        return Unauthorized(PARTNER, operation, f"the one-time token was refused (HTTP {answer.status})")
+    return asked_to_wait(PARTNER, operation, answer)
+
+
+def _refusal(answer: Answer, content: dict[str, Any]) -> str:
+    """Our words for a refusal: the names of the fields that we know, none of the partner's text."""
+    inner = content.get("clientInfo")
+    named = {**content, **(inner if isinstance(inner, dict) else {})}
+    fields = sorted(ours for theirs, ours in _FIELDS.items() if theirs in named)
+    about = f", about {', '.join(fields)}" if fields else ""
+    return f"the partner refused it (HTTP {answer.status}{about})"

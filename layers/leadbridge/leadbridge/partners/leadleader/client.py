@@ -1,0 +1,165 @@
+"""Lead Leader's three calls. Both tokens are one-time: every create and every status call authorizes anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from leadbridge import crypto
+from leadbridge.budget import Budget
+from leadbridge.errors import Misconfigured, Unavailable, Unknown
+from leadbridge.leads.fields import is_ukrainian
+from leadbridge.leads.lead import Lead
+from leadbridge.partners.http import Answer, Transport
+from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the secret `{prefix}/leadleader` holds. The keys are PEM, on one line or several."""
+
+    auth_url: str
+    base_url: str
+    email: str
+    password: str
+    partner_public_key: str
+    private_key: str
+    status_method: Literal["GET", "POST"] | None = None
+
+    @classmethod
+    def of(cls, secret: dict[str, Any]) -> Credentials:
+        """Read the secret. Raises Misconfigured, which names the keys that are missing and no value."""
+        wanted = ("auth_url", "base_url", "email", "password", "partner_public_key", "private_key")
+        wrong = [name for name in wanted if not isinstance(secret.get(name), str) or not secret[name]]
+        method = secret.get("status_method")
+        if method not in {None, "GET", "POST"}:
+            wrong.append("status_method")
+        if wrong:
+            raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
+        return cls(**{name: secret[name] for name in wanted}, status_method=method)
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class LeadLeader:
+    """The partner API. `secret(fresh)` returns the secret; with `fresh` as it stands at this moment.
+
+    Every method raises PartnerError.
+    """
+
+    def __init__(
+        self, transport: Transport, secret: Callable[[bool], dict[str, Any]], *, status_method: Literal["GET", "POST"]
+    ) -> None:
+        self._transport = transport
+        self._secret = secret
+        self._status_method = status_method
+
+    @property
+    def seconds_per_submission(self) -> float:
+        """Seconds that authorizing and creating can take together."""
+        return 2 * self._transport.longest
+
+    @property
+    def seconds_per_check(self) -> float:
+        """Seconds that authorizing and asking for a status can take together."""
+        return 2 * self._transport.longest
+
+    def authorize(self, budget: Budget) -> Authorized:
+        """Get one pair of one-time tokens.
+
+        Credentials that are refused are read anew once, for they may just have been rotated. Nothing is created
+        here, so a lost answer is Unavailable and never Unknown.
+        """
+        credentials = Credentials.of(self._secret(False))
+        try:
+            tokens = self._tokens(credentials, budget)
+        except Misconfigured:
+            renewed = Credentials.of(self._secret(True))
+            if renewed == credentials:
+                raise
+            credentials = renewed
+            tokens = self._tokens(credentials, budget)
+        return Authorized(self._transport, credentials, tokens, refused=lambda: self._secret(True))
+
+    def status(self, deal_id: int, budget: Budget) -> str:
+        """The deal's status, in the partner's words."""
+        return self.authorize(budget).status(deal_id, self._status_method, budget)
+
+    def _tokens(self, credentials: Credentials, budget: Budget) -> Tokens:
+        try:
+            body = authorization(credentials)
+        except ValueError as error:
+            raise Misconfigured(PARTNER, "authorize", str(error)) from None
+        try:
+            answer = self._transport.call("authorize", "POST", credentials.auth_url, json=body, budget=budget)
+        except Unknown as error:
+            raise Unavailable(PARTNER, "authorize", error.text) from None
+        return tokens_in(answer)
+
+
+@dataclass(frozen=True)
+class Authorized:
+    """One pair of tokens, good for one call. `refused` is told when the partner does not take them."""
+
+    transport: Transport
+    credentials: Credentials
+    tokens: Tokens
+    refused: Callable[[], object]
+
+    def create(self, lead: Lead, budget: Budget) -> int:
+        """`POST create-short-deal/`; returns the deal's id. Raises PartnerError, Unknown above all."""
+        return deal_id_in(self._call("create", "POST", "create-short-deal/", short_deal(lead), budget))
+
+    def status(self, deal_id: int, method: Literal["GET", "POST"], budget: Budget) -> str:
+        """`check-status/`; returns the status. Repeating it is safe, so a lost answer is Unavailable."""
+        method = self.credentials.status_method or method
+        try:
+            return status_in(self._call("status", method, "check-status/", {"deal_id": deal_id}, budget))
+        except Unknown as error:
+            raise Unavailable(PARTNER, "status", error.text) from None
+
+    def _call(self, operation: str, method: str, path: str, body: dict[str, Any], budget: Budget) -> Answer:
+        url = f"{self.credentials.base_url.rstrip('/')}/{path}"
+        headers = {"Authorization": f"Bearer {self.tokens.access}"}
+        sealed = {**body, "security_token": self.tokens.security}
+        answer = self.transport.call(operation, method, url, json=sealed, headers=headers, budget=budget)
+        if answer.status == 401:
+            self.refused()
+        return answer
+
+
+def authorization(credentials: Credentials) -> dict[str, Any]:
+    """The body of an authorization: both credentials encrypted for the partner, and signed by us in plain.
+
+    Raises ValueError (crypto.UnusableKey, crypto.PlaintextTooLong) before anything is sent.
+    """
+    return {
+        "encrypted_email": crypto.encrypt(credentials.partner_public_key, credentials.email),
+        "encrypted_password": crypto.encrypt(credentials.partner_public_key, credentials.password),
+        "signed_email": crypto.sign(credentials.private_key, credentials.email),
+        "signed_password": crypto.sign(credentials.private_key, credentials.password),
+    }
+
+
+def short_deal(lead: Lead) -> dict[str, Any]:
+    """The body of create-short-deal, without the security token. `summa` is a Decimal and goes out as it stands."""
+    person = lead.person
+    phone = person.phone or ""
+    client = {
+        "PIB": person.full_name,
+        "telephone": phone.removeprefix("+38") if is_ukrainian(phone) else phone,
+        "stateCode": person.tax_number,
+        "activity": person.activity,
+        "email": person.email,
+        "city": person.city,
+        "region": person.region,
+    }
+    amount: Decimal | None = lead.loan.amount
+    return {
+        "clientInfo": {name: value for name, value in client.items() if value is not None},
+        "termin": lead.loan.term,
+        "summa": amount,
+    }

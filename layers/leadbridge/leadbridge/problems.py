@@ -1,0 +1,59 @@
+"""What the API answers: JSON, and RFC 9457 problem details when something is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+Response = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field of a lead that cannot be accepted; `field` is dotted (`person.phone`), `message` quotes no value."""
+
+    field: str
+    message: str
+
+
+class Problem(Exception):
+    """An answer that tells the caller what is wrong with the request, in words that are safe to show."""
+
+    def __init__(self, status: int, slug: str, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(f"{status} {slug}")
+        self.status = status
+        self.slug = slug
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+
+    def response(self) -> Response:
+        """The gateway's proxy response, `application/problem+json`."""
+        body: dict[str, Any] = {
+            "type": f"urn:leadbridge:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+        return _response(self.status, body, "application/problem+json")
+
+
+def answer(status: int, body: dict[str, Any]) -> Response:
+    """The gateway's proxy response for a success."""
+    return _response(status, body, "application/json")
+
+
+def unexpected() -> Response:
+    """What a caller hears of a fault of our own: nothing but that it may try again."""
+    return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.").response()
+
+
+def _response(status: int, body: dict[str, Any], content_type: str) -> Response:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, "Cache-Control": "no-store"},
+        "body": json.dumps(body, ensure_ascii=False),
+    }

@@ -1,0 +1,158 @@
+"""The product's configuration: which sources there are, and how each partner is dealt with.
+
+People write it as TOML in `config/`. The layer's build checks it and ships it as one JSON file, so that a wrong line
+fails the build and a cold start reads no TOML.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+ENVIRONMENTS = ("local", "dev", "prod")
+_SHIPPED = Path(__file__).parent / "config"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: object) -> timedelta:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('a duration looks like "30s", "5m", "2h" or "7d"')
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Section):
+    """One place that leads come from."""
+
+    adapter: str
+    partners: Annotated[tuple[str, ...], Field(min_length=1)]
+    fields: dict[str, str] = {}
+    defaults: dict[str, str | int] = {}
+
+
+class Timeouts(_Section):
+    """How long a partner may take to accept a connection, and to answer."""
+
+    connect: Duration
+    read: Duration
+
+
+class RetryPolicy(_Section):
+    """When to come again after a call that surely was not processed."""
+
+    first_delay: Duration
+    longest_delay: Duration
+    give_up_after: Duration
+
+
+class CadenceStep(_Section):
+    """Ask `every` so often while the deal is younger than `until` (for ever, where that is missing)."""
+
+    every: Duration
+    until: Duration | None = None
+
+
+class StatusMeaning(_Section):
+    """What one of the partner's statuses means to us."""
+
+    meaning: str
+    final: bool = False
+
+
+class Partner(_Section):
+    """What a partner needs and how it is dealt with."""
+
+    requires: tuple[str, ...]
+    phone_country: Literal["UA"] | None = None
+    tax_number_checksum: Literal["off", "warn", "strict"] = "warn"
+    status_method: Literal["POST", "GET"] = "POST"
+    timeouts: Timeouts
+    retry: RetryPolicy
+    cadence: Annotated[tuple[CadenceStep, ...], Field(min_length=1)]
+    statuses: dict[str, StatusMeaning] = {}
+
+    @model_validator(mode="after")
+    def _cadence_covers_every_age(self) -> Partner:
+        *earlier, last = self.cadence
+        ends = [step.until for step in earlier]
+        if last.until is not None or any(end is None for end in ends):
+            raise ValueError('cadence: every line but the last has an "until", the last one has none')
+        if ends != sorted(end for end in ends if end is not None):
+            raise ValueError('cadence: each "until" must be longer than the one before')
+        return self
+
+    def check_after(self, age: timedelta) -> timedelta:
+        """How long to wait before asking for the status of a deal of this age."""
+        return next(step.every for step in self.cadence if step.until is None or age < step.until)
+
+
+class Settings(_Section):
+    """All of the configuration."""
+
+    sources: dict[str, Source]
+    partners: dict[str, Partner]
+
+    @model_validator(mode="after")
+    def _sources_name_known_partners(self) -> Settings:
+        for name, source in self.sources.items():
+            for partner in source.partners:
+                if partner not in self.partners:
+                    raise ValueError(f"source {name}: there is no partner {partner!r} in partners.toml")
+        return self
+
+
+def read_toml(folder: Path, environment: str) -> dict[str, Any]:
+    """Read `sources.toml` and `partners.toml`, with `*.{environment}.toml` laid over each where it exists."""
+    import tomllib
+
+    tables: dict[str, Any] = {}
+    for table in ("sources", "partners"):
+        tables[table] = tomllib.loads((folder / f"{table}.toml").read_text(encoding="utf-8"))
+        overlay = folder / f"{table}.{environment}.toml"
+        if overlay.exists():
+            _lay_over(tables[table], tomllib.loads(overlay.read_text(encoding="utf-8")))
+    return tables
+
+
+def ship(folder: Path, into: Path) -> None:
+    """Check the configuration in `folder` for every environment and write `into/{environment}.json` for each."""
+    into.mkdir(parents=True, exist_ok=True)
+    for environment in ENVIRONMENTS:
+        tables = read_toml(folder, environment)
+        Settings.model_validate(tables)
+        (into / f"{environment}.json").write_text(json.dumps(tables, ensure_ascii=False), encoding="utf-8")
+
+
+@lru_cache
+def settings() -> Settings:
+    """The configuration of this environment (`LEADBRIDGE_ENVIRONMENT`), as the layer ships it."""
+    environment = os.environ["LEADBRIDGE_ENVIRONMENT"]
+    return Settings.model_validate_json((_SHIPPED / f"{environment}.json").read_bytes())
+
+
+def _lay_over(table: dict[str, Any], overlay: dict[str, Any]) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            _lay_over(table[key], value)
+        else:
+            table[key] = value
+
+
+if __name__ == "__main__":
+    import sys
+
+    ship(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,65 @@
+"""Talking to the emulated AWS, and never to the real one."""
+
+import os
+from dataclasses import dataclass
+
+import boto3
+import urllib3
+from botocore.config import Config
+
+REGION = "eu-central-1"
+
+# The emulator takes `test` for the account's root user; a function is given the session of its own role instead.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+# Nothing of the user's own AWS set-up is seen.
+NOTHING_OF_THE_USERS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+# An answer that is late or lost is the caller's to judge: no silent second try. No proxy stands before 127.0.0.1.
+CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={})
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """Where the emulated AWS listens."""
+
+    url: str
+
+    @property
+    def session(self) -> boto3.Session:
+        """Root's own; give each client `endpoint_url=emulator.url, config=CONFIG`."""
+        return boto3.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+    def resources(self, stack_name: str) -> dict[str, dict[str, str]]:
+        """What a stack consists of: resource type to logical id to physical id."""
+        cloudformation = self.session.client("cloudformation", endpoint_url=self.url, config=CONFIG)
+        found: dict[str, dict[str, str]] = {}
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name):
+            for resource in page["StackResourceSummaries"]:
+                of_this_type = found.setdefault(resource["ResourceType"], {})
+                of_this_type[resource["LogicalResourceId"]] = resource.get("PhysicalResourceId", "")
+        return found
+
+
+def forget_credentials() -> None:
+    """Make this process and its children unable to use an AWS account of the user's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(NOTHING_OF_THE_USERS)
+
+
+def answers(url: str, headers: dict[str, str] | None = None) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        response = urllib3.request("GET", url, headers=headers, timeout=15, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return response.status == 200

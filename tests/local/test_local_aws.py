@@ -1,0 +1,78 @@
+"""What the local AWS is given, and what it is kept from."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from local import seed
+from local.clients import forget_credentials
+from local.deployment import sam_env
+from local.home import Home
+from local.pacemaker import scheduled_event
+from local.parts import announced_url, emulator_env
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def users_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        os.environ[name] = "the-users-own"
+
+
+@pytest.mark.usefixtures("users_aws")
+def test_the_users_own_aws_reaches_neither_the_emulator_nor_the_deployment(home: Home) -> None:
+    assert "the-users-own" not in emulator_env(home, 4566).values()
+    assert "the-users-own" not in sam_env(home).values()
+    forget_credentials()
+    assert "the-users-own" not in os.environ.values()
+
+
+def test_the_emulator_listens_to_this_machine_only(home: Home) -> None:
+    env = emulator_env(home, 4566)
+    assert env["BIND_HOST"] == "127.0.0.1"
+    assert env["IOT_MTLS_ENABLED"] == "0"
+
+
+def test_the_functions_may_do_only_what_their_roles_allow(home: Home) -> None:
+    assert emulator_env(home, 4566)["AUTH"] == "true"
+
+
+def test_secrets_are_drawn_once_and_kept(home: Home) -> None:
+    first = seed.own_secrets(home, "http://127.0.0.1:1")
+    again = seed.own_secrets(home, "http://127.0.0.1:1")
+    assert first == again
+    assert first["operators"]["local"]
+    assert first["sources"]["web"]["secrets"][0].startswith("whsec_")
+
+
+def test_a_source_that_came_later_gets_its_secret_too(home: Home) -> None:
+    seed.write_private(home.secrets_file, {"operators": {"local": "kept"}, "sources": {}})
+    assert "web" in seed.own_secrets(home, "http://127.0.0.1:1")["sources"]
+    assert seed.own_secrets(home, "http://127.0.0.1:1")["operators"]["local"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("", None),
+        ('{"url": "http://127', None),
+        ('starting\n[]\n{"url": "http://127.0.0.1:5"}\n', "http://127.0.0.1:5"),
+    ],
+)
+def test_the_sandbox_is_found_by_what_it_says(tmp_path: Path, said: str, url: str | None) -> None:
+    file = tmp_path / "sandbox.out"
+    file.write_text(said)
+    assert announced_url(file) == url
+
+
+def test_the_pacemaker_sends_what_a_schedule_sends() -> None:
+    event = json.loads(json.dumps(scheduled_event()))
+    assert event["detail-type"] == "Scheduled Event"
+    assert event["source"] == "aws.events"
