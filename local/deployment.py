@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local import undone
 from local.clients import CONFIG, CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from local.home import PROJECT, TOOLS, Home, LocalError
 from local.processes import run
@@ -69,22 +69,27 @@ def build(home: Home, *, lock: int) -> bool:
     built = home.build / "fingerprint"
     if built.exists() and built.read_text() == wanted:
         return False
+    env = sam_env(home)
+    for tool in ("make", "uv"):
+        if not shutil.which(tool, path=env["PATH"]):
+            raise LocalError(
+                f"The layers are built by {tool}, which is not on PATH. Through `make` all that is needed is."
+            )
     shutil.rmtree(home.build, ignore_errors=True)
     command = [str(TOOLS / "sam"), "build", *ENVIRONMENT, "--build-dir", str(home.build), *parameters()]
-    run("sam build", command, env=sam_env(home), log=home.log("build"), lock=lock, timeout=600)
+    run("sam build", command, env=env, log=home.log("build"), lock=lock, timeout=600)
     built.write_text(wanted)
     return True
 
 
 def deploy(home: Home, aws: Emulator, *, lock: int) -> Deployment:
-    """Run `sam deploy` and what the emulator leaves undone."""
+    """Run `sam deploy`, and do what the emulator leaves undone."""
     template = str(home.build / "template.yaml")
     command = [str(TOOLS / "sam"), "deploy", *ENVIRONMENT, "--template-file", template, *parameters()]
     command += ["--stack-name", STACK_NAME, "--region", REGION]
     run("sam deploy", command, env=sam_env(home, aws), log=home.log("deploy"), lock=lock, timeout=300)
-    deployment = Deployment(aws, aws.resources(STACK_NAME))
-    set_time_to_live(deployment)
-    return deployment
+    undone.finish(aws, STACK_NAME)
+    return Deployment(aws, aws.resources(STACK_NAME))
 
 
 def parameters() -> list[str]:
@@ -104,26 +109,15 @@ def sam_env(home: Home, aws: Emulator | None = None) -> dict[str, str]:
         **NOTHING_OF_THE_USERS,
         **({"AWS_ENDPOINT_URL": aws.url} if aws else {}),
         "AWS_DEFAULT_REGION": REGION,
-        "PATH": os.pathsep.join([str(TOOLS), os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join(
+            [str(TOOLS), os.environ.get("PATH", os.defpath), str(PROJECT / ".local" / "uv" / "bin")]
+        ),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
+        "LEADBRIDGE_ARCHITECTURE": architecture(),  # what the layers' own makefiles go by
         "SAM_CLI_TELEMETRY": "0",
         "__SAM_CLI_APP_DIR": str(app),
     }
-
-
-def set_time_to_live(deployment: Deployment) -> None:
-    """The emulator's CloudFormation passes over a table's TimeToLiveSpecification."""
-    aws = deployment.aws
-    cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
-    dynamodb = aws.session.client("dynamodb", endpoint_url=aws.url, config=CONFIG)
-    template: Any = cloudformation.get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
-    for logical_id, table in deployment.resources.get("AWS::DynamoDB::Table", {}).items():
-        wanted = template["Resources"][logical_id]["Properties"].get("TimeToLiveSpecification")
-        status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"].get("TimeToLiveStatus")
-        if wanted and status == "DISABLED":
-            specification = {"AttributeName": str(wanted["AttributeName"]), "Enabled": True}
-            dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=specification)  # type: ignore[arg-type]
 
 
 def warm_up(deployment: Deployment, operator_token: str) -> None:
@@ -143,13 +137,14 @@ def warm_up(deployment: Deployment, operator_token: str) -> None:
         with suppress(BotoCoreError, ClientError):
             functions.invoke(FunctionName=name, Payload=b'{"Records": []}')
 
-    def ask(path: str) -> None:
+    def ask(method: str, path: str) -> None:
         headers = {"Authorization": f"Bearer {operator_token}"}
         with suppress(urllib3.exceptions.HTTPError):
-            urllib3.request("GET", deployment.api_url + path, headers=headers, timeout=30, retries=False)
+            urllib3.request(method, deployment.api_url + path, headers=headers, timeout=30, retries=False)
 
     with ThreadPoolExecutor(max_workers=3) as pool:
-        for path in ("/leads?limit=1", "/webhooks/none"):
-            pool.submit(ask, path)
+        pool.submit(ask, "GET", "/leads?limit=1")
+        for _ in range(2):  # forms post at once
+            pool.submit(ask, "POST", "/webhooks/nobody")
         for name in sorted(consumers):
             pool.submit(consume_nothing, name)

@@ -21,18 +21,28 @@ def emulator(home: Home, port: int, *, lock: int) -> Iterator[tuple[Emulator, Ch
     """
     if not (TOOLS / "ministack").exists():
         raise LocalError("The local tools are not installed: `make install` does that.")
-    shutil.rmtree(home.emulator, ignore_errors=True)
     url = f"http://127.0.0.1:{port}"
-    env = emulator_env(home, port)
-    with guarded(
-        "The AWS emulator", [str(TOOLS / "ministack")], env=env, log=home.log("ministack"), lock=lock
-    ) as child:
-        wait_until(
-            lambda: child.runs() and answers(f"{url}/_ministack/health"),
-            timeout=60,
-            otherwise=f"The AWS emulator did not answer on port {port} in 60 s. See {child.log}.",
-        )
-        yield Emulator(url), child
+    with emptied(home.emulator):
+        env = emulator_env(home, port)
+        command = [str(TOOLS / "ministack")]
+        with guarded("The AWS emulator", command, env=env, log=home.log("ministack"), lock=lock) as child:
+            wait_until(
+                lambda: child.runs() and answers(f"{url}/_ministack/health"),
+                timeout=60,
+                otherwise=f"The AWS emulator did not answer on port {port} in 60 s. See {child.log}.",
+            )
+            yield Emulator(url), child
+
+
+@contextmanager
+def emptied(directory: Path) -> Iterator[None]:
+    """A directory that is empty before and after. Each running function has its layers unpacked there, some 80 MB."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def emulator_env(home: Home, port: int) -> dict[str, str]:
@@ -50,6 +60,7 @@ def emulator_env(home: Home, port: int) -> dict[str, str]:
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
         "AUTH": "true",  # a function may do what its role's policies allow, and nothing else
+        "LAMBDA_WARM_TTL_SECONDS": "60",  # what a burst has started does not stay for longer
         "IOT_MTLS_ENABLED": "0",  # it would listen on every address
         "SFTP_ENABLED": "0",
         "STATE_DIR": str(home.emulator / "state"),

@@ -80,9 +80,8 @@ def start(
             _must_still_come_up(home, supervisor, deadline)
             sleep(0.2)
     except BaseException:
-        if supervisor and supervisor.poll() is None:
-            stop(home)
-            supervisor.wait()
+        if supervisor:
+            _end(home, supervisor)
         raise
     finally:
         _show_more(home, shown)
@@ -165,7 +164,12 @@ def running_stack(own: Home) -> Iterator[Stack]:
         yield stack
     finally:
         if supervisor:
-            stop(own)
-            supervisor.wait()
-            if supervisor.stdin:
-                supervisor.stdin.close()
+            _end(own, supervisor)
+
+
+def _end(home: Home, supervisor: subprocess.Popen[bytes]) -> None:
+    if supervisor.poll() is None:
+        stop(home)
+    if supervisor.stdin:
+        supervisor.stdin.close()
+    supervisor.wait()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge import aws
-from leadbridge.logs import logger
+from leadbridge.logs import count, logger, metrics
 from leadbridge.secrets import SecretMissing, Secrets
 
 
@@ -19,6 +19,7 @@ def secrets() -> Secrets:
 
 
 @logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A gateway's token authorizer event in, the policy that lets the operator in out.
 
@@ -26,8 +27,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
     operator = operator_with(str(event.get("authorizationToken") or ""))
     if operator is None:
+        count("OperatorsRefused")
         logger.info("refused")
         raise Exception("Unauthorized")  # noqa: TRY002 - the gateway knows this very text
+    count("OperatorsLetIn")
     logger.info("let in", operator=operator)
     api, stage = event["methodArn"].split("/", 2)[:2]
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}

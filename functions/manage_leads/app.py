@@ -15,7 +15,7 @@ from leadbridge.leads.delivery import State
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.shown import journey_shown, lead_shown
 from leadbridge.leads.store import Store
-from leadbridge.logs import logger, metrics
+from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import Problem, Response, answer, unexpected
 from leadbridge.secrets import Secrets
 
@@ -45,6 +45,7 @@ def secrets() -> Secrets:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Response:
     """Gateway proxy event in, proxy response out."""
+    count("OperatorRequests")
     try:
         route = ROUTES.get((event["httpMethod"], event["resource"]))
         if route is None:

@@ -79,6 +79,7 @@ def receive(source: str, event: dict[str, Any]) -> Response:
     logger.append_keys(lead_id=received.lead_id)
     match received.kind:
         case reception.Kind.TEST:
+            count("TestPings")
             logger.info("test ping")
             return answer(200, {"status": "test"})
         case reception.Kind.NEW:

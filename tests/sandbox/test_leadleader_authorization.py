@@ -13,7 +13,8 @@ from sandbox.remote import Remote
 from sandbox.server import Sandbox
 from tests.sandbox.client import Client, call
 
-EXAMPLE: dict[str, Any] = json.loads(Path(__file__).with_name("leadleader_worked_example.json").read_bytes())
+VECTORS = Path(__file__).parents[1] / "vectors" / "leadleader_auth.json"
+EXAMPLE: dict[str, Any] = json.loads(VECTORS.read_bytes())
 FIELDS = ("encrypted_email", "encrypted_password", "signed_email", "signed_password")
 
 DECRYPTION = "Виникла помилка під час дешифрування"

@@ -1,11 +1,12 @@
 """The delivery of a lead to one partner: its states, and the only ways from one to another.
 
     received ──► submitting ──► submitted ──► (status changes) ──► closed
-       ▲  │           │  └────► rejected, duplicate, unknown
-       │  └─► failed  └─► received (surely not processed: it comes again)
-       └── failed, rejected, unknown (an operator)          unknown ──► submitted (the partner's id is known after all)
+          │           │  └────► rejected, duplicate, unknown
+          └─► failed  └─► received (surely not processed: it comes again), failed
+                                                     unknown ──► submitted (the partner's answer came after all)
 
-Every step is a pure function from a delivery to a Change; the store writes a change if nobody was quicker.
+Every step is a pure function from a delivery to a Change, and names the states it may start from; the store writes a
+change if nobody was quicker.
 """
 
 from __future__ import annotations
@@ -39,19 +40,6 @@ URGENCY = (
     State.DUPLICATE,
     State.CLOSED,
 )
-
-NEXT: dict[State, frozenset[State]] = {
-    State.RECEIVED: frozenset({State.RECEIVED, State.SUBMITTING, State.FAILED, State.REJECTED}),
-    State.SUBMITTING: frozenset(
-        {State.RECEIVED, State.SUBMITTED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
-    ),
-    State.SUBMITTED: frozenset({State.SUBMITTED, State.CLOSED}),
-    State.UNKNOWN: frozenset({State.SUBMITTED, State.RECEIVED, State.FAILED}),
-    State.FAILED: frozenset({State.RECEIVED}),
-    State.REJECTED: frozenset({State.RECEIVED}),
-    State.DUPLICATE: frozenset(),
-    State.CLOSED: frozenset(),
-}
 
 # A delivery that waits to be submitted is announced again if nothing happened to it for so long.
 OVERDUE = timedelta(minutes=15)
@@ -113,6 +101,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
     """The last step before the create call: from here until the answer is written, only this worker knows."""
     return _step(
         delivery,
+        {State.RECEIVED},
         State.SUBMITTING,
         now,
         "submitting",
@@ -130,6 +119,7 @@ def come_again(delivery: Delivery, now: datetime, error: str, after: timedelta) 
     counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
     return _step(
         delivery,
+        {State.RECEIVED, State.SUBMITTING},
         State.RECEIVED,
         now,
         "attempt_failed",
@@ -146,13 +136,23 @@ def come_again(delivery: Delivery, now: datetime, error: str, after: timedelta) 
 def announce_again(delivery: Delivery, now: datetime) -> Change:
     """Nothing happened to a waiting delivery for too long: its message may be lost. Each wait is twice the last."""
     waited = min(OVERDUE * 2 ** min(delivery.version, 10), LONGEST_OVERDUE)
-    return _step(delivery, State.RECEIVED, now, "announced_again", None, next_attempt_at=None, due_at=now + waited)
+    return _step(
+        delivery,
+        {State.RECEIVED},
+        State.RECEIVED,
+        now,
+        "announced_again",
+        None,
+        next_attempt_at=None,
+        due_at=now + waited,
+    )
 
 
 def accepted(delivery: Delivery, now: datetime, deal_id: int, check_after: timedelta) -> Change:
     """The partner has it, under `deal_id`."""
     return _step(
         delivery,
+        {State.SUBMITTING, State.UNKNOWN},
         State.SUBMITTED,
         now,
         "submitted",
@@ -167,17 +167,17 @@ def accepted(delivery: Delivery, now: datetime, deal_id: int, check_after: timed
 
 def refused(delivery: Delivery, now: datetime, error: str) -> Change:
     """The partner refused it for good."""
-    return _end(delivery, State.REJECTED, now, error)
+    return _end(delivery, {State.SUBMITTING}, State.REJECTED, now, error)
 
 
 def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:
     """It cannot go on by itself: retries are spent, or our settings are wrong."""
-    return _end(delivery, State.FAILED, now, error)
+    return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.FAILED, now, error)
 
 
 def lost(delivery: Delivery, now: datetime, error: str) -> Change:
     """The request went out and nobody can tell what became of it."""
-    return _end(delivery, State.UNKNOWN, now, error)
+    return _end(delivery, {State.SUBMITTING}, State.UNKNOWN, now, error)
 
 
 def status_changed(
@@ -186,6 +186,7 @@ def status_changed(
     """The partner's status is another than the last one known."""
     return _step(
         delivery,
+        {State.SUBMITTED},
         State.CLOSED if final else State.SUBMITTED,
         now,
         "status_changed",
@@ -203,14 +204,25 @@ def most_urgent(states: list[State]) -> State:
     return min(states, key=URGENCY.index, default=State.RECEIVED)
 
 
-def _end(delivery: Delivery, state: State, now: datetime, error: str) -> Change:
+def _end(delivery: Delivery, sources: set[State], to: State, now: datetime, error: str) -> Change:
     return _step(
-        delivery, state, now, state.value, error, lease_until=None, next_attempt_at=None, last_error=error, due_at=None
+        delivery,
+        sources,
+        to,
+        now,
+        to.value,
+        error,
+        lease_until=None,
+        next_attempt_at=None,
+        last_error=error,
+        due_at=None,
     )
 
 
-def _step(delivery: Delivery, to: State, now: datetime, what: str, detail: str | None, **changes: object) -> Change:
-    if to not in NEXT[delivery.state]:
-        raise ImpossibleTransition(f"{delivery.state} -> {to}")
+def _step(
+    delivery: Delivery, sources: set[State], to: State, now: datetime, what: str, detail: str | None, **changes: object
+) -> Change:
+    if delivery.state not in sources:
+        raise ImpossibleTransition(f"{what} from {delivery.state}")
     after = replace(delivery, state=to, version=delivery.version + 1, **changes)  # type: ignore[arg-type]
     return Change(delivery, after, now, what, detail)

@@ -1,0 +1,9 @@
+"""What all tiers share: how hypothesis searches."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("normal", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", parent=settings.get_profile("normal"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))

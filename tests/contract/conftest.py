@@ -1,0 +1,30 @@
+"""The contract tier: the client of each partner against the sandbox, over real sockets."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from sandbox.remote import Remote
+from sandbox.server import Sandbox
+from tests.contract.world import PARTNER, Vault, World
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One sandbox for all tests of a module; deals stay where they are until a test moves them."""
+    with Sandbox(tmp_path_factory.mktemp("sandbox"), pace=3600) as running:
+        yield running
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> Iterator[World]:
+    """A client's surroundings, with nothing wrong yet."""
+    remote = Remote(sandbox.url)
+    remote.reset()
+
+    def secret() -> dict[str, str]:
+        return sandbox.secrets()[PARTNER]
+
+    with ExitStack() as stack:
+        yield World(remote, Vault(secret, secret()), secret, stack)

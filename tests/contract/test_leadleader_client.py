@@ -1,0 +1,318 @@
+"""Lead Leader's contract, the calls: what arrives at the partner, and what its refusals mean."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from email.utils import formatdate
+from time import time
+from typing import Any, Literal
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from leadbridge.errors import Misconfigured, RateLimited, Rejected, Unauthorized
+from tests.contract.world import PARTNER, World, budget, lead
+
+type Break = Callable[[], dict[str, str]]
+
+
+def _public(key: rsa.RSAPrivateKey) -> str:
+    kind = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, kind).decode()
+
+
+def _private(key: rsa.RSAPrivateKey) -> str:
+    kind = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
+
+
+def _key(bits: int = 1024) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, bits)
+
+
+# What is wrong with the secret, and what of our own words tells the operator so.
+WRONG_SECRETS = [
+    pytest.param(lambda: {"partner_public_key": _public(_key())}, "cannot be decrypted", id="another public key"),
+    pytest.param(lambda: {"private_key": _private(_key(2048))}, "signature is malformed", id="a private key too long"),
+    pytest.param(lambda: {"private_key": _private(_key())}, "are not the encrypted ones", id="another private key"),
+    pytest.param(lambda: {"email": "nobody@example.com"}, "e-mail is unknown", id="an unknown e-mail"),
+    pytest.param(lambda: {"password": "wrong"}, "password is wrong", id="a wrong password"),
+]
+UNUSABLE_SECRETS = [
+    pytest.param(lambda: {"partner_public_key": "no key"}, "public key cannot be read", id="no public key"),
+    pytest.param(lambda: {"private_key": "no key"}, "private key cannot be read", id="no private key"),
+    pytest.param(lambda: {"password": "ї" * 44}, "88 bytes, the key carries at most 86", id="a password too long"),
+    pytest.param(lambda: {"password": ""}, "lacks a usable password", id="no password"),
+    pytest.param(lambda: {"status_method": "PUT"}, "lacks a usable status_method", id="a method that is none"),
+    pytest.param(lambda: {"auth_url": "ftp://example.com/"}, "is not a URL", id="an address that is none"),
+]
+
+
+def arrived(world: World, operation: str) -> dict[str, Any]:
+    """The one call of this operation."""
+    (call,) = world.remote.calls(PARTNER, operation)
+    return call
+
+
+def test_a_lead_becomes_a_deal(world: World) -> None:
+    deal_id = world.client().authorize(budget()).create(lead(), budget())
+    (deal,) = world.remote.deals()
+    assert deal["deal_id"] == deal_id
+    assert deal["clientInfo"] == {
+        "PIB": "Мар'яненко Ольга Петрівна",
+        "telephone": "0501234567",
+        "stateCode": "3652504575",
+        "activity": "Вчителька",
+    }
+    assert (deal["termin"], deal["summa"]) == (12, "6000.00")
+
+
+def test_optional_fields_arrive_when_the_lead_has_them(world: World) -> None:
+    person = {"person__email": "o@example.com", "person__city": "Львів", "person__region": "Львівська область"}
+    world.client().authorize(budget()).create(lead(**person), budget())
+    sent = arrived(world, "create")["clientInfo"]
+    assert (sent["email"], sent["city"], sent["region"]) == ("o@example.com", "Львів", "Львівська область")
+
+
+def test_empty_optional_fields_are_left_out(world: World) -> None:
+    person = {"person__email": " ", "person__city": "", "person__region": None}
+    world.client().authorize(budget()).create(lead(**person), budget())
+    assert arrived(world, "create")["clientInfo"].keys() == {"PIB", "telephone", "stateCode", "activity"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Ґалаґан Їжакевич-Єнакієве Є'юлія", "Мар’яненко Ольга Петрівна", "О\u02bcКоннор 😀 «Ольга»", 'a"\\\u2028b c']
+)
+def test_names_arrive_letter_for_letter(world: World, name: str) -> None:
+    expected = " ".join(name.split())
+    world.client().authorize(budget()).create(lead(person__full_name=name), budget())
+    assert arrived(world, "create")["clientInfo"]["PIB"] == expected
+
+
+@pytest.mark.parametrize("phone", ["0501234567", "80501234567", "380501234567", "+380501234567", "+38 (050) 123-45-67"])
+def test_phones_arrive_the_way_the_partner_writes_them(world: World, phone: str) -> None:
+    world.client().authorize(budget()).create(lead(person__phone=phone), budget())
+    assert arrived(world, "create")["telephone"] == "0501234567"
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "6000",
+        "6000.0",
+        "6000.00",
+        "0.01",
+        "0.1",
+        "1.10",
+        "1000000",
+        "123456.78",
+        "4503599627370497.5",
+        "9007199254740993",
+        "9999999999999999",
+        "12345678901234.56",
+        "99999999999999.99",
+    ],
+)
+@pytest.mark.parametrize("kind", [Decimal, str])
+def test_the_amount_arrives_as_it_was_written(world: World, amount: str, kind: Callable[[str], object]) -> None:
+    world.client().authorize(budget()).create(lead(loan__amount=kind(amount)), budget())
+    assert arrived(world, "create")["summa"] == amount
+
+
+@pytest.mark.parametrize(
+    ("written", "arrives"), [("6E+3", "6000"), ("1.5E+2", "150"), ("1E-2", "0.01"), ("9.99E15", "9990000000000000")]
+)
+def test_an_amount_with_an_exponent_arrives_in_full(world: World, written: str, arrives: str) -> None:
+    world.client().authorize(budget()).create(lead(loan__amount=Decimal(written)), budget())
+    assert arrived(world, "create")["summa"] == arrives
+
+
+def test_the_status_comes_in_the_partners_words(world: World) -> None:
+    client = world.client()
+    deal_id = client.authorize(budget()).create(lead(), budget())
+    assert client.status(deal_id, budget()) == "В обробці"
+    world.remote.pin(deal_id, "Чекаємо на «довідку»")
+    assert client.status(deal_id, budget()) == "Чекаємо на «довідку»"
+
+
+def test_white_space_in_a_status_is_no_difference(world: World) -> None:
+    client = world.client()
+    deal_id = client.authorize(budget()).create(lead(), budget())
+    world.remote.pin(deal_id, " В\u00a0 обробці ")
+    assert client.status(deal_id, budget()) == "В обробці"
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_the_status_is_asked_for_by_the_method_that_the_settings_name(
+    world: World, method: Literal["POST", "GET"]
+) -> None:
+    client = world.client(status_method=method)
+    deal_id = client.authorize(budget()).create(lead(), budget())
+    assert client.status(deal_id, budget()) == "В обробці"
+    assert arrived(world, "status")["method"] == method
+    assert arrived(world, "status")["deal_id"] == deal_id
+
+
+@pytest.mark.parametrize(("of_settings", "of_secret"), [("POST", "GET"), ("GET", "POST")])
+def test_the_secrets_method_wins_over_the_settings(
+    world: World, of_settings: Literal["POST", "GET"], of_secret: str
+) -> None:
+    world.vault.replace(status_method=of_secret)
+    client = world.client(status_method=of_settings)
+    deal_id = client.authorize(budget()).create(lead(), budget())
+    assert client.status(deal_id, budget()) == "В обробці"
+    assert arrived(world, "status")["method"] == of_secret
+
+
+def test_the_status_of_an_unknown_deal_is_refused(world: World) -> None:
+    with pytest.raises(Rejected):
+        world.client().status(10**9, budget())
+
+
+def test_every_call_has_tokens_of_its_own(world: World) -> None:
+    client = world.client()
+    deals = [client.authorize(budget()).create(lead(), budget()) for _ in range(3)]
+    for deal_id in deals:
+        client.status(deal_id, budget())
+    shown = world.tokens_shown()
+    assert len(shown) == 12
+    assert len(set(shown)) == len(shown)
+    assert len(world.remote.calls(PARTNER, "authorize")) == 6
+
+
+def test_spent_tokens_are_refused_and_make_no_second_deal(world: World) -> None:
+    authorized = world.client().authorize(budget())
+    authorized.create(lead(), budget())
+    with pytest.raises(Unauthorized):
+        authorized.create(lead(), budget())
+    assert len(world.remote.deals()) == 1
+
+
+def test_the_authorization_may_stand_at_the_create_address(world: World) -> None:
+    world.vault.replace(auth_url=f"{world.vault.kept['base_url']}create-short-deal/")
+    assert world.client().authorize(budget()).create(lead(), budget()) > 0
+
+
+def test_a_base_address_without_its_last_slash_is_the_same(world: World) -> None:
+    world.vault.replace(base_url=world.vault.kept["base_url"].rstrip("/"))
+    assert world.client().authorize(budget()).create(lead(), budget()) > 0
+
+
+@pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
+def test_each_authorization_error_is_misconfigured_after_the_secret_was_read_anew_once(
+    world: World, changes: Break, text: str
+) -> None:
+    world.vault.replace(**changes())
+    with pytest.raises(Misconfigured, match=text):
+        world.client().authorize(budget())
+    assert world.vault.reads == [False, True]
+
+
+@pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
+def test_a_secret_that_still_fails_when_read_anew_is_tried_twice_and_no_more(
+    world: World, changes: Break, text: str
+) -> None:
+    world.vault.kept = {**world.vault.kept, "password": "yesterday's"}
+    broken = {**world.vault.current(), **changes()}
+    world.vault.current = lambda: broken
+    with pytest.raises(Misconfigured, match=text):
+        world.client().authorize(budget())
+    assert world.vault.reads == [False, True]
+    assert len(world.remote.calls(PARTNER, "authorize")) == 2
+
+
+@pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
+def test_an_authorization_error_heals_when_the_secret_was_mended_meanwhile(
+    world: World, changes: Break, text: str
+) -> None:
+    world.vault.kept = {**world.vault.kept, **changes()}
+    assert world.client().authorize(budget()).create(lead(), budget()) > 0
+    assert world.vault.reads == [False, True]
+
+
+@pytest.mark.parametrize(("changes", "text"), UNUSABLE_SECRETS)
+def test_a_secret_that_cannot_work_is_misconfigured_before_anything_is_sent(
+    world: World, changes: Break, text: str
+) -> None:
+    world.vault.replace(**changes())
+    with pytest.raises(Misconfigured, match=text):
+        world.client().authorize(budget())
+    assert world.remote.calls(PARTNER) == []
+
+
+@pytest.mark.parametrize(("changes", "text"), UNUSABLE_SECRETS)
+def test_a_secret_that_cannot_work_is_read_anew_too(world: World, changes: Break, text: str) -> None:
+    world.vault.kept = {**world.vault.kept, **changes()}
+    assert world.client().authorize(budget()).create(lead(), budget()) > 0
+
+
+@pytest.mark.parametrize("what", ["password", "keys"])
+def test_a_rotation_in_the_middle_heals_by_itself(world: World, what: str) -> None:
+    client = world.client()
+    client.authorize(budget()).create(lead(), budget())
+    world.remote.rotate(PARTNER, what)
+    assert client.authorize(budget()).create(lead(), budget()) > 0
+    assert world.vault.reads == [False, False, True]
+
+
+def test_an_error_text_is_known_whatever_its_white_space(world: World) -> None:
+    body = {"error": " Пароль\u00a0невірний\n"}
+    world.remote.arm(PARTNER, "authorize", {"kind": "answer", "status": 400, "body": body}, times=None)
+    with pytest.raises(Misconfigured, match="password is wrong"):
+        world.client().authorize(budget())
+
+
+def test_an_error_text_fails_an_authorization_even_on_200(world: World) -> None:
+    body = {"error": "Такого користувача не існує"}
+    world.remote.arm(PARTNER, "authorize", {"kind": "answer", "status": 200, "body": body}, times=None)
+    with pytest.raises(Misconfigured):
+        world.client().authorize(budget())
+
+
+@pytest.mark.parametrize("operation", ["create", "status"])
+def test_a_401_is_unauthorized_and_the_secret_is_read_anew(world: World, operation: str) -> None:
+    world.remote.arm(PARTNER, operation, {"kind": "answer", "status": 401, "body": {"detail": "no"}})
+    client = world.client()
+    with pytest.raises(Unauthorized):
+        if operation == "create":
+            client.authorize(budget()).create(lead(), budget())
+        else:
+            client.status(1, budget())
+    assert world.vault.reads == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        ({"kind": "rate_limit", "retry_after": 30}, 30),
+        ({"kind": "rate_limit", "retry_after": 0}, 0),
+        ({"kind": "rate_limit"}, None),
+        ({"kind": "answer", "status": 503, "headers": {"Retry-After": "7"}}, 7),
+        ({"kind": "answer", "status": 429, "headers": {"Retry-After": "soon"}}, None),
+        ({"kind": "answer", "status": 429, "headers": {"Retry-After": "-1"}}, None),
+    ],
+)
+@pytest.mark.parametrize("operation", ["authorize", "create"])
+def test_the_wait_that_the_partner_asks_for_is_told(
+    world: World, operation: str, answer: dict[str, Any], seconds: float | None
+) -> None:
+    world.remote.arm(PARTNER, operation, answer)
+    with pytest.raises(RateLimited) as caught:
+        world.client().authorize(budget()).create(lead(), budget())
+    assert caught.value.retry_after == seconds
+
+
+def test_a_wait_given_as_a_date_is_counted_from_now(world: World) -> None:
+    headers = {"Retry-After": formatdate(time() + 120, usegmt=True)}
+    world.remote.arm(PARTNER, "create", {"kind": "answer", "status": 429, "headers": headers})
+    with pytest.raises(RateLimited) as caught:
+        world.client().authorize(budget()).create(lead(), budget())
+    assert caught.value.retry_after == pytest.approx(120, abs=5)
+
+
+def test_a_refusal_names_the_fields_and_quotes_nothing(world: World) -> None:
+    body = {"clientInfo": {"stateCode": ["3652504575 вже існує"]}, "summa": ["too much"]}
+    world.remote.arm(PARTNER, "create", {"kind": "answer", "status": 400, "body": body})
+    with pytest.raises(Rejected) as caught:
+        world.client().authorize(budget()).create(lead(), budget())
+    assert caught.value.text == "the partner refused it (HTTP 400, about amount, tax_number)"

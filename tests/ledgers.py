@@ -1,0 +1,89 @@
+"""A ledger in memory, as strict as the table: every write is conditional, and only what the table can hold is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from leadbridge.clock import to_text
+from leadbridge.leads import items
+from leadbridge.leads.delivery import Change, Delivery, receive
+from leadbridge.leads.items import Entry
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.store import Conflict
+
+LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
+
+
+class Unstorable(Exception):
+    """An item that DynamoDB would refuse."""
+
+
+class Ledger:
+    """Leads and deliveries in memory. Items take the way through the table's own encoding, both ways.
+
+    `timeline` is what was written of each step, in order.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], items.Item] = {}
+        self.timeline: list[Entry] = []
+
+    def accept(self, lead: Lead) -> None:
+        """Store a new lead with its deliveries."""
+        self._put(items.lead_item(lead, phone_hash=None))
+        for partner in lead.partners:
+            self.put(receive(lead.lead_id, partner, lead.source, lead.received_at))
+
+    def put(self, delivery: Delivery) -> None:
+        """Store a delivery as it stands, whatever was there: for the beginning of a test."""
+        self._put(items.delivery_item(delivery))
+
+    def lead(self, lead_id: str) -> Lead | None:
+        """The lead."""
+        values = self._get(items.lead_key(lead_id))
+        return None if values is None else items.lead_of(values)
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        values = self._get(items.delivery_key(lead_id, partner))
+        return None if values is None else items.delivery_of(values)
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change; raises Conflict if the delivery is not there any more as the change supposes."""
+        kept = self.delivery(change.after.lead_id, change.after.partner)
+        if kept is None or kept.version != change.before.version:
+            raise Conflict(change.what)
+        self._put(items.delivery_item(change.after))
+        _storable(items.change_entry(change))
+        self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail))
+        return change.after
+
+    def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
+        """Put off the next look, if the delivery was neither changed nor put off meanwhile."""
+        kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
+        seen = to_text(delivery.due_at) if delivery.due_at else None
+        if kept is None or kept["version"] != delivery.version or kept.get("due_at") != seen:
+            return
+        kept |= {"due_at": to_text(due_at), "checks_failed": delivery.checks_failed + 1 if error else 0}
+        kept["last_error"] = error
+        self._put(items.encode(kept))
+
+    def _get(self, key: Mapping[str, str]) -> dict[str, Any] | None:
+        item = self._items.get((key["pk"], key["sk"]))
+        return None if item is None else items.decode(item)
+
+    def _put(self, item: items.Item) -> None:
+        _storable(item)
+        self._items[item["pk"]["S"], item["sk"]["S"]] = item
+
+
+def _storable(item: items.Item) -> None:
+    try:
+        size = len(json.dumps(item, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise Unstorable("text with lone surrogates") from None
+    if size > LARGEST_ITEM:
+        raise Unstorable(f"{size} bytes")

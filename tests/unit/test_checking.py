@@ -1,0 +1,198 @@
+"""Looking at what is due: statuses that change, partners that are away, workers and messages that got lost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.checking import Checker, Outcome
+from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.store import Store
+from leadbridge.settings import Settings
+from tests.people import lead
+from tests.unit.conftest import Time
+
+AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
+LEAD = lead()
+
+
+@dataclass
+class Lender:
+    """A partner that says the next of its statuses, or fails."""
+
+    says: Iterator[str | errors.PartnerError] = field(default_factory=lambda: iter(()))
+    asked: int = 0
+    seconds_per_check: float = 10.0
+
+    def status(self, deal_id: int, budget: Budget) -> str:
+        assert deal_id == 24
+        self.asked += 1
+        said = next(self.says)
+        if isinstance(said, errors.PartnerError):
+            raise said
+        return said
+
+
+@dataclass
+class World:
+    """One delivery, the partner, the clock."""
+
+    store: Store
+    time: Time
+    settings: Settings
+    lender: Lender = field(default_factory=Lender)
+
+    def look(self, *, at_once: bool = False, budget: Budget = AMPLE) -> Outcome:
+        partner = self.settings.partners["leadleader"]
+        checker = Checker(self.store, self.lender, partner, self.time, jitter=lambda: 0.0)
+        return checker.look(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
+
+    def says(self, *answers: str | errors.PartnerError) -> None:
+        self.lender.says = iter(answers)
+
+    @property
+    def delivery(self) -> Delivery:
+        found = self.store.delivery(LEAD.lead_id, "leadleader")
+        assert found is not None
+        return found
+
+    @property
+    def timeline(self) -> list[tuple[str, str | None]]:
+        journey = self.store.journey(LEAD.lead_id)
+        assert journey is not None
+        return [(entry.what, entry.detail) for entry in journey.timeline]
+
+
+@pytest.fixture
+def waiting(store: Store, time: Time, shipped_settings: Settings) -> World:
+    """A delivery that was received and not taken to the partner yet."""
+    store.accept(LEAD, phone_hash=None)
+    return World(store, time, shipped_settings)
+
+
+@pytest.fixture
+def world(waiting: World) -> World:
+    """A deal whose status is due."""
+    started = waiting.store.apply(steps.start_attempt(waiting.delivery, waiting.time(), timedelta(minutes=1)))
+    waiting.store.apply(steps.accepted(started, waiting.time(), 24, timedelta(minutes=2)))
+    waiting.time.pass_(minutes=2)
+    return waiting
+
+
+def test_a_changed_status_is_noted_once(world: World) -> None:
+    world.says("В обробці", "В обробці")
+    assert world.look() is Outcome.CHANGED
+    assert world.look() is Outcome.NOTHING_TO_DO
+    world.time.pass_(minutes=2)
+    assert world.look() is Outcome.UNCHANGED
+    assert (world.delivery.partner_status, world.delivery.status_meaning) == ("В обробці", "in_progress")
+    assert world.timeline[-1] == ("status_changed", "В обробці")
+    assert [what for what, _ in world.timeline].count("status_changed") == 1
+
+
+def test_a_final_status_closes_the_deal_and_it_is_never_due_again(world: World) -> None:
+    world.says("Видано")
+    assert world.look() is Outcome.CLOSED
+    assert (world.delivery.state, world.delivery.due_at) == (State.CLOSED, None)
+    world.time.pass_(days=400)
+    assert world.look(at_once=True) is Outcome.NOTHING_TO_DO
+
+
+def test_a_status_nobody_has_heard_of_is_kept_and_leaves_the_deal_open(world: World) -> None:
+    world.says("Передано в архів банку")
+    assert world.look() is Outcome.CHANGED
+    assert (world.delivery.state, world.delivery.partner_status, world.delivery.status_meaning) == (
+        State.SUBMITTED,
+        "Передано в архів банку",
+        None,
+    )
+
+
+def test_an_old_deal_is_asked_about_less_often(world: World) -> None:
+    world.says(*["В обробці"] * 4)
+    waits = []
+    for age in (timedelta(), timedelta(hours=2), timedelta(days=2), timedelta(days=40)):
+        world.time.now = (world.delivery.submitted_at or world.time.now) + timedelta(minutes=2) + age
+        world.look(at_once=True)
+        assert world.delivery.due_at is not None
+        waits.append(world.delivery.due_at - world.time.now)
+    assert waits == [timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=2), timedelta(days=1)]
+
+
+def test_a_partner_that_is_away_is_asked_again_later_and_later(world: World) -> None:
+    away = errors.Unavailable("leadleader", "status", "out of reach")
+    world.says(away, away, "В обробці")
+    assert world.look() is Outcome.CHECK_FAILED
+    assert (world.delivery.checks_failed, world.delivery.last_error) == (1, "out of reach")
+    first_wait = (world.delivery.due_at or world.time.now) - world.time.now
+    world.time.now += first_wait
+    assert world.look() is Outcome.CHECK_FAILED
+    assert (world.delivery.due_at or world.time.now) - world.time.now == 2 * first_wait
+    world.time.pass_(hours=1)
+    assert world.look() is Outcome.CHANGED
+    assert (world.delivery.checks_failed, world.delivery.last_error) == (0, None)
+    assert [what for what, _ in world.timeline] == ["received", "submitting", "submitted", "status_changed"]
+
+
+def test_retry_after_puts_the_next_check_off(world: World) -> None:
+    world.says(errors.RateLimited("leadleader", "status", "slow down", retry_after=900))
+    world.look()
+    assert world.delivery.due_at == world.time.now + timedelta(seconds=900)
+
+
+def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
+    class Overtaken(Lender):
+        """While this one asks, another worker has noted the same answer."""
+
+        def status(self, deal_id: int, budget: Budget) -> str:
+            world.says("В обробці")
+            world.look()
+            return "В обробці"
+
+    partner = world.settings.partners["leadleader"]
+    look = Checker(world.store, Overtaken(), partner, world.time).look(LEAD.lead_id, "leadleader", AMPLE)
+    assert look.outcome is Outcome.NOTHING_TO_DO
+    assert [what for what, _ in world.timeline].count("status_changed") == 1
+
+
+def test_a_lost_worker_leaves_an_unknown_when_its_lease_runs_out(waiting: World) -> None:
+    waiting.store.apply(steps.start_attempt(waiting.delivery, waiting.time(), timedelta(minutes=1)))
+    waiting.time.pass_(seconds=59)
+    assert waiting.look() is Outcome.NOTHING_TO_DO
+    waiting.time.pass_(seconds=1)
+    assert waiting.look() is Outcome.UNKNOWN
+    assert (waiting.delivery.state, waiting.delivery.due_at) == (State.UNKNOWN, None)
+
+
+def test_a_lead_whose_message_was_lost_is_announced_again_but_ever_less_often(waiting: World) -> None:
+    waits = []
+    for _ in range(7):
+        assert waiting.delivery.due_at is not None
+        waits.append(waiting.delivery.due_at - waiting.time.now)
+        waiting.time.now = waiting.delivery.due_at
+        version = waiting.delivery.version
+        assert waiting.look() is Outcome.ANNOUNCED_AGAIN
+        assert waiting.delivery.version == version + 1
+    minutes = [wait / timedelta(minutes=1) for wait in waits]
+    assert minutes == [15, 30, 60, 120, 240, 360, 360]
+
+
+def test_a_check_at_once_does_not_wait_and_touches_nothing_else(waiting: World) -> None:
+    assert waiting.look(at_once=True) is Outcome.NOTHING_TO_DO
+    assert waiting.delivery.version == 1
+
+
+def test_without_time_for_a_whole_check_none_is_begun(world: World) -> None:
+    assert world.look(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0)) is Outcome.NO_TIME
+    assert world.lender.asked == 0
+    assert world.delivery.due_at == world.time.now
+
+
+def test_an_unknown_delivery_is_nothing_to_look_at(world: World) -> None:
+    partner = world.settings.partners["leadleader"]
+    look = Checker(world.store, world.lender, partner, world.time).look("ld_nobody", "leadleader", AMPLE)
+    assert look.outcome is Outcome.NOTHING_TO_DO

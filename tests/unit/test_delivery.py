@@ -1,0 +1,76 @@
+"""The state machine: whatever steps are taken in whatever order, it keeps its promises."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Delivery, ImpossibleTransition, State, most_urgent, receive
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+STEPS = {
+    "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
+    "come_again": lambda d, now: steps.come_again(d, now, "away", HOUR),
+    "announce_again": steps.announce_again,
+    "accepted": lambda d, now: steps.accepted(d, now, 24, HOUR),
+    "refused": lambda d, now: steps.refused(d, now, "no"),
+    "gave_up": lambda d, now: steps.gave_up(d, now, "spent"),
+    "lost": lambda d, now: steps.lost(d, now, "lost"),
+    "status": lambda d, now: steps.status_changed(d, now, "s", meaning=None, final=False, check_after=HOUR),
+    "closed": lambda d, now: steps.status_changed(d, now, "f", meaning=None, final=True, check_after=HOUR),
+}
+RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=30))
+def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
+    delivery = receive("ld_x", "leadleader", "web", START)
+    now = START
+    for name in names:
+        now += timedelta(minutes=1)
+        try:
+            change = STEPS[name](delivery, now)
+        except ImpossibleTransition:
+            continue
+        before, after = change.before, change.after
+        assert not (before.state in RESTING and after.state in {State.RECEIVED, State.SUBMITTING}), "nothing is re-sent"
+        assert after.version == before.version + 1
+        assert after.attempts >= before.attempts
+        assert (after.due_at is None) == (after.state in RESTING), "whatever can still move wants to be looked at"
+        assert (after.lease_until is not None) == (after.state is State.SUBMITTING)
+        if after.state in {State.SUBMITTED, State.CLOSED}:
+            assert after.deal_id == 24
+        delivery = after
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_what_rests_is_left_by_no_flow_but_for_an_answer_that_came_late(state: State) -> None:
+    delivery = Delivery("ld_x", "leadleader", "web", START, state=state)
+    possible = []
+    for name, step in STEPS.items():
+        try:
+            step(delivery, START)
+        except ImpossibleTransition:
+            continue
+        possible.append(name)
+    if state is State.UNKNOWN:
+        assert possible == ["accepted"]
+    elif state in RESTING:
+        assert possible == []
+    else:
+        assert possible
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.RECEIVED])
+def test_an_attempt_starts_from_received_and_from_nowhere_else(state: State) -> None:
+    with pytest.raises(ImpossibleTransition):
+        steps.start_attempt(Delivery("ld_x", "leadleader", "web", START, state=state), START, HOUR)
+
+
+def test_the_most_urgent_state_stands_for_the_lead() -> None:
+    assert most_urgent([State.CLOSED, State.UNKNOWN, State.SUBMITTED]) is State.UNKNOWN
+    assert most_urgent([]) is State.RECEIVED
+    assert {most_urgent([state]) for state in State} == set(State)

@@ -1,0 +1,107 @@
+"""The store: what is written at once, what only one of two writers gets, what is found again."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import State
+from leadbridge.leads.store import Conflict, Store
+from tests.people import NOW, lead
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_lead_is_stored_with_its_delivery_and_its_timeline(store: Store) -> None:
+    stored = lead()
+    assert store.accept(stored, phone_hash="h") is None
+    journey = store.journey(stored.lead_id)
+    assert journey is not None
+    assert journey.lead == stored
+    assert journey.status is State.RECEIVED
+    assert journey.deliveries["leadleader"].due_at is not None
+    assert [entry.what for entry in journey.timeline] == ["received"]
+
+
+def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: Store) -> None:
+    assert store.accept(lead(), phone_hash=None) is None
+    again = lead(full_name="Інша Особа Тестівна")
+    assert store.accept(again, phone_hash=None) == again.lead_id
+    found = store.lead(again.lead_id)
+    assert found is not None
+    assert found.person.full_name == "Прикладенко Олена Іванівна"
+
+
+def test_ten_redeliveries_at_once_store_one_lead(store: Store) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: store.accept(lead(), phone_hash=None), range(10)))
+    assert answers.count(None) == 1
+    assert set(answers) == {None, lead().lead_id}
+
+
+def test_the_same_body_in_the_next_window_is_the_same_lead_while_the_window_lasts(store: Store) -> None:
+    first = lead(1)
+    store.accept(first, phone_hash=None)
+    soon = lead(2, received_at=NOW + timedelta(hours=23))
+    assert store.accept(soon, phone_hash=None, unless=first.lead_id, window=timedelta(days=1)) == first.lead_id
+    later = lead(2, received_at=NOW + timedelta(hours=25))
+    assert store.accept(later, phone_hash=None, unless=first.lead_id, window=timedelta(days=1)) is None
+
+
+def test_only_one_of_two_workers_starts_the_attempt(store: Store) -> None:
+    store.accept(lead(), phone_hash=None)
+    seen = store.delivery(lead().lead_id, "leadleader")
+    assert seen is not None
+    store.apply(steps.start_attempt(seen, NOW, HOUR))
+    with pytest.raises(Conflict):
+        store.apply(steps.start_attempt(seen, NOW, HOUR))
+    journey = store.journey(lead().lead_id)
+    assert journey is not None
+    assert [entry.what for entry in journey.timeline] == ["received", "submitting"]
+
+
+def test_a_delivery_comes_back_as_it_was_written(store: Store) -> None:
+    store.accept(lead(), phone_hash=None)
+    delivery = store.delivery(lead().lead_id, "leadleader")
+    assert delivery is not None
+    for step in (
+        lambda d: steps.come_again(d, NOW, "out of reach", HOUR),
+        lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
+        lambda d: steps.accepted(d, NOW + HOUR, 24, HOUR),
+        lambda d: steps.status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
+        lambda d: steps.status_changed(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
+    ):
+        delivery = store.apply(step(delivery))
+        assert store.delivery(delivery.lead_id, "leadleader") == delivery
+    assert delivery.due_at is None
+
+
+def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: Store) -> None:
+    for number in (1, 2, 3):
+        store.accept(lead(number, received_at=NOW - number * HOUR), phone_hash=None)
+    found = list(store.due("leadleader", NOW, 10))
+    assert [due.lead_id for due in found] == [lead(3).lead_id, lead(2).lead_id, lead(1).lead_id]
+    assert [due.lead_id for due in store.due("leadleader", NOW, 1)] == [lead(3).lead_id]
+    delivery = store.delivery(lead(3).lead_id, "leadleader")
+    assert delivery is not None
+    store.apply(steps.gave_up(delivery, NOW, "spent"))
+    assert lead(3).lead_id not in [due.lead_id for due in store.due("leadleader", NOW, 10)]
+
+
+def test_putting_off_a_look_is_no_change_and_yields_to_one(store: Store) -> None:
+    store.accept(lead(), phone_hash=None)
+    seen = store.delivery(lead().lead_id, "leadleader")
+    assert seen is not None
+    store.look_again(seen, NOW + 2 * HOUR, error="no status")
+    put_off = store.delivery(seen.lead_id, "leadleader")
+    assert put_off is not None
+    assert (put_off.version, put_off.due_at, put_off.last_error) == (1, NOW + 2 * HOUR, "no status")
+    store.look_again(seen, NOW + 9 * HOUR)
+    assert store.delivery(seen.lead_id, "leadleader") == put_off
+
+
+def test_an_unknown_lead_is_none(store: Store) -> None:
+    assert store.journey("ld_nobody") is None
+    assert store.lead("ld_nobody") is None
+    assert store.delivery("ld_nobody", "leadleader") is None

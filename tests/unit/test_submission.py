@@ -1,0 +1,329 @@
+"""Submission: a worker may die anywhere, a message may come twice, and the partner may say anything."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.store import Conflict, Store
+from leadbridge.leads.submission import Outcome, Submitter, backoff
+from leadbridge.settings import Settings
+from tests.people import lead
+from tests.unit.conftest import Time
+
+AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
+LEAD = lead()
+
+
+class Killed(BaseException):
+    """The worker is gone, as after a SIGKILL: nothing of it runs any more."""
+
+
+@dataclass
+class Blade:
+    """Kills the worker at the n-th step of its life; a step is a moment before or after a call of a port."""
+
+    at: int
+    steps: int = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.at:
+            raise Killed
+
+
+@dataclass
+class Ports:
+    """Wraps an object so that the blade may fall before and after each call of a method."""
+
+    inner: Any
+    blade: Blade
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.blade.step()
+            result = found(*args, **kwargs)
+            self.blade.step()
+            return result
+
+        return call
+
+
+@dataclass
+class Lender:
+    """A partner that remembers what it created, and answers as the test wants."""
+
+    created: list[str] = field(default_factory=list)
+    authorizations: int = 0
+    on_authorize: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    on_create: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    blade: Blade = field(default_factory=lambda: Blade(at=0))
+    seconds_per_submission: float = 10.0
+
+    def authorize(self, budget: Budget) -> Any:
+        self.authorizations += 1
+        if error := next(self.on_authorize, None):
+            raise error
+        return Ports(self, self.blade)
+
+    def create(self, submitted: Lead, budget: Budget) -> int:
+        if error := next(self.on_create, None):
+            raise error
+        self.created.append(submitted.lead_id)
+        return 24
+
+
+@dataclass
+class World:
+    """One lead that waits to be submitted, and all that has to do with it."""
+
+    store: Store
+    time: Time
+    settings: Settings
+    lender: Lender = field(default_factory=Lender)
+    dead_letters: list[tuple[str, str]] = field(default_factory=list)
+
+    def submitter(self, blade: Blade | None = None) -> Submitter:
+        blade = blade or Blade(at=0)
+        self.lender.blade = blade
+        return Submitter(
+            ledger=Ports(self.store, blade),
+            partner=Ports(self.lender, blade),
+            settings=self.settings.partners["leadleader"],
+            clock=self.time,
+            dead_letter=Ports(self, blade).bury,
+            jitter=lambda: 1.0,
+        )
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        self.dead_letters.append((delivery.lead_id, reason))
+
+    def visit(self, blade: Blade | None = None, budget: Budget = AMPLE) -> Any:
+        return self.submitter(blade).visit(LEAD.lead_id, "leadleader", budget)
+
+    @property
+    def delivery(self) -> Delivery:
+        found = self.store.delivery(LEAD.lead_id, "leadleader")
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+    store.accept(LEAD, phone_hash=None)
+    return World(store, time, shipped_settings)
+
+
+def fails(error: type[errors.PartnerError], **kwargs: Any) -> errors.PartnerError:
+    return error("leadleader", "call", "as the test wants", **kwargs)
+
+
+def test_a_lead_becomes_a_deal_once_however_often_its_message_comes(world: World) -> None:
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
+    assert world.lender.created == [LEAD.lead_id]
+
+
+@pytest.mark.parametrize("step", range(1, 14))
+def test_a_worker_killed_at_any_step_loses_no_lead_and_sends_none_twice(world: World, step: int) -> None:
+    blade = Blade(at=step)
+    try:
+        world.visit(blade)
+        died = False
+    except Killed:
+        died = True
+    at_death = world.delivery.state
+    sent = len(world.lender.created)
+
+    # The message comes back when its visibility runs out, with a new worker each time.
+    for _ in range(3):
+        world.time.pass_(minutes=9)
+        world.visit()
+
+    assert len(world.lender.created) <= 1
+    if at_death is State.SUBMITTING:
+        assert world.delivery.state is State.UNKNOWN
+        assert len(world.lender.created) == sent
+    else:
+        assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
+    assert died == (blade.steps == step)
+
+
+def test_the_steps_tried_are_all_there_are(world: World) -> None:
+    blade = Blade(at=0)
+    world.visit(blade)
+    # before and after: delivery, lead, authorize, apply, create, apply
+    assert blade.steps == 12
+
+
+def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
+    class Overtaken(Lender):
+        """While this worker authorizes, another one does the whole job."""
+
+        def authorize(self, budget: Budget) -> Any:
+            world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+            return super().authorize(budget)
+
+    slow = Overtaken()
+    submitter = Submitter(world.store, slow, world.settings.partners["leadleader"], world.time, world.bury)
+    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NOTHING_TO_DO
+    assert world.lender.created == [LEAD.lead_id]
+    assert slow.created == []
+
+
+@pytest.mark.parametrize("error", [errors.Unavailable, errors.RateLimited, errors.Unauthorized, errors.Unknown])
+def test_a_failed_authorization_is_always_tried_again(world: World, error: type[errors.PartnerError]) -> None:
+    world.lender.on_authorize = iter([fails(error)])
+    visit = world.visit()
+    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
+    assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.delivery.attempts == 2
+
+
+@pytest.mark.parametrize("error", [errors.Unavailable, errors.RateLimited, errors.Unauthorized])
+def test_a_create_that_surely_was_not_processed_is_tried_again(world: World, error: type[errors.PartnerError]) -> None:
+    world.lender.on_create = iter([fails(error)])
+    assert world.visit().outcome is Outcome.COMES_AGAIN
+    assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.lender.created == [LEAD.lead_id]
+
+
+def test_a_lost_reply_to_create_is_never_resent(world: World) -> None:
+    world.lender.on_create = iter([fails(errors.Unknown)])
+    assert world.visit().outcome is Outcome.UNKNOWN
+    for _ in range(5):
+        world.time.pass_(hours=5)
+        assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert world.delivery.state is State.UNKNOWN
+    assert world.delivery.due_at is None
+    assert world.lender.authorizations == 1
+
+
+def test_a_refused_lead_is_rejected_for_good(world: World) -> None:
+    world.lender.on_create = iter([fails(errors.Rejected)])
+    assert world.visit().outcome is Outcome.REJECTED
+    assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert (world.delivery.state, world.delivery.last_error) == (State.REJECTED, "as the test wants")
+
+
+def test_wrong_credentials_fail_at_once_and_leave_a_dead_letter(world: World) -> None:
+    world.lender.on_authorize = iter([fails(errors.Misconfigured)])
+    visit = world.visit()
+    assert visit.outcome is Outcome.FAILED
+    assert isinstance(visit.error, errors.Misconfigured)
+    assert world.delivery.state is State.FAILED
+    assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
+
+
+def test_a_worker_killed_while_giving_up_leaves_a_word_too_many_and_never_too_few(world: World) -> None:
+    for step in range(1, 20):
+        world.lender.on_authorize = iter([fails(errors.Misconfigured)])
+        try:
+            world.visit(Blade(at=step))
+        except Killed:
+            continue
+        break
+    assert world.delivery.state is State.FAILED
+    assert world.dead_letters
+
+
+def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World) -> None:
+    world.lender.on_authorize = iter([fails(errors.Unavailable)])
+    world.visit()
+    world.time.pass_(seconds=5)
+    visit = world.visit()
+    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    assert (world.delivery.attempts, world.lender.authorizations) == (1, 1)
+
+
+def test_retry_after_is_honoured_when_it_is_the_longer_wait(world: World) -> None:
+    world.lender.on_create = iter(
+        [fails(errors.RateLimited, retry_after=600.0), fails(errors.RateLimited, retry_after=1)]
+    )
+    assert world.visit().again == timedelta(seconds=600)
+    world.time.pass_(seconds=600)
+    assert world.visit().again == timedelta(seconds=30)
+
+
+def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) -> None:
+    def always() -> Iterator[errors.PartnerError]:
+        while True:
+            yield fails(errors.Unavailable)
+
+    world.lender.on_authorize = always()
+    began = world.time.now
+    for _ in range(100):
+        visit = world.visit()
+        if visit.again is None:
+            break
+        world.time.now += visit.again
+    assert visit.outcome is Outcome.FAILED
+    assert timedelta(hours=24) <= world.time.now - began <= timedelta(hours=25)
+    assert 20 < world.delivery.attempts < 50
+    assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
+
+
+def test_without_time_for_a_whole_submission_none_is_begun(world: World) -> None:
+    visit = world.visit(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0))
+    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta())
+    assert world.lender.authorizations == 0
+
+
+def test_an_answer_that_comes_after_the_lease_ran_out_is_still_believed(world: World) -> None:
+    class Slow(Lender):
+        """Answers when the worker's lease has run out and the sweeper has called the delivery unknown."""
+
+        def create(self, submitted: Lead, budget: Budget) -> int:
+            deal_id = super().create(submitted, budget)
+            world.time.pass_(hours=1)
+            world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+            assert world.delivery.state is State.UNKNOWN
+            return deal_id
+
+    brief = Budget(deadline=60.0, monotonic=lambda: 0.0)
+    submitter = Submitter(world.store, Slow(), world.settings.partners["leadleader"], world.time, world.bury)
+    assert submitter.visit(LEAD.lead_id, "leadleader", brief).outcome is Outcome.SUBMITTED
+    assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
+
+
+def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) -> None:
+    class Deaf:
+        """A store that goes away after the create call."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+        def apply(self, change: Change) -> Delivery:
+            if change.after.state is State.SUBMITTED:
+                raise Conflict
+            return world.store.apply(change)
+
+    submitter = Submitter(Deaf(), world.lender, world.settings.partners["leadleader"], world.time, world.bury)
+    with pytest.raises(Conflict) as raised:
+        submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+    assert "deal 24" in raised.value.__notes__[0]
+
+
+def test_an_erased_lead_is_let_go(world: World) -> None:
+    assert world.submitter().visit("ld_nobody", "leadleader", AMPLE).outcome is Outcome.GONE
+
+
+def test_backoff_doubles_up_to_its_bound_and_leaves_half_to_chance(shipped_settings: Settings) -> None:
+    partner = shipped_settings.partners["leadleader"]
+    assert [backoff(partner, n, 1.0).total_seconds() for n in (1, 2, 3, 9, 99)] == [15, 30, 60, 3600, 3600]
+    assert backoff(partner, 1, 0.0) == timedelta(seconds=7.5)

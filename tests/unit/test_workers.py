@@ -1,0 +1,122 @@
+"""The queue's workers and the schedule's tick, as handlers: each message on its own, and back to the queue in time."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.batches import LONGEST_WAIT, work_through
+from leadbridge.leads.events import DeliveryChanged
+from leadbridge.leads.store import Store
+from leadbridge.leads.submission import Outcome, Visit
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.unit.conftest import Context, queue
+
+HOUR = timedelta(hours=1)
+
+
+class Queue:
+    """Notes when messages shall be seen again."""
+
+    def __init__(self) -> None:
+        self.hidden: dict[str, int] = {}
+
+    def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
+        self.hidden[ReceiptHandle] = VisibilityTimeout
+
+
+def message(number: int, body: Any = None) -> dict[str, Any]:
+    return {"messageId": f"m{number}", "receiptHandle": f"r{number}", "body": json.dumps(body or {"n": number})}
+
+
+def test_a_partial_batch_fails_only_its_own_messages() -> None:
+    def work(body: Any) -> timedelta | None:
+        if body["n"] == 2:
+            raise RuntimeError("a defect")
+        return {1: None, 3: timedelta(seconds=90.2), 4: timedelta(days=3), 5: timedelta(seconds=-1)}[body["n"]]
+
+    hidden = Queue()
+    event = {"Records": [message(number) for number in range(1, 6)]}
+    answer = work_through(event, work, queue=hidden, queue_url="q")  # type: ignore[arg-type]
+    assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["m2", "m3", "m4", "m5"]
+    assert hidden.hidden == {"r3": 91, "r4": LONGEST_WAIT.total_seconds(), "r5": 0}
+
+
+def test_a_message_that_is_no_json_fails_alone() -> None:
+    broken = {**message(1), "body": "nonsense"}
+    answer = work_through({"Records": [broken, message(2)]}, lambda _: None, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
+    assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["m1"]
+
+
+def test_submit_lead_visits_the_delivery_that_the_event_names(
+    aws_mocked: None,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QUEUE_URL", queue("submit"))
+    app = function("submit_lead")
+    visited = []
+
+    class Submitter:
+        def visit(self, lead_id: str, partner: str, budget: Any) -> Visit:
+            visited.append((lead_id, partner))
+            assert 50 < budget.left < 60
+            return Visit(Outcome.SUBMITTED)
+
+    monkeypatch.setattr(app, "submitter", Submitter)
+    event = DeliveryChanged(
+        lead_id="ld_x",
+        partner="leadleader",
+        source="web",
+        version=1,
+        state="received",  # type: ignore[arg-type]
+        previous_state=None,
+        partner_status=None,
+        previous_partner_status=None,
+        retry_scheduled=False,
+    )
+    envelope = {"detail-type": "DeliveryChanged", "detail": event.detail()}
+    assert app.handler({"Records": [message(1, envelope)]}, context) == {"batchItemFailures": []}
+    assert visited == [("ld_x", "leadleader")]
+
+
+def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
+    store: Store,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = queue("check")
+    monkeypatch.setenv("QUEUE_URL", url)
+    monkeypatch.setenv("MOST_WAITING", "25")
+    for number in range(30):
+        store.accept(lead(number, received_at=NOW - HOUR + timedelta(seconds=number)), phone_hash=None)
+    app = function("find_due")
+    assert app.handler({}, context) == {"queued": 25}
+    assert app.handler({}, context) == {"queued": 0}
+    got: list[str] = []
+    while messages := aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for found in messages:
+            got.append(json.loads(found["Body"])["lead_id"])
+            aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=found["ReceiptHandle"])
+    assert sorted(got) == sorted(lead(number).lead_id for number in range(25)), "the longest due first"
+    assert app.handler({}, context) == {"queued": 25}
+
+
+def test_find_due_finds_nothing_in_an_empty_table(
+    store: Store,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QUEUE_URL", queue("check"))
+    assert function("find_due").handler({}, context) == {"queued": 0}
