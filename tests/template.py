@@ -22,8 +22,10 @@ def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
                 value = value.split(".", 1)
         case yaml.SequenceNode():
             value = loader.construct_sequence(node, deep=True)
+        case yaml.MappingNode():
+            value = loader.construct_mapping(node, deep=True)
         case _:
-            value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+            raise ValueError(node)
     return {name: value}
 
 

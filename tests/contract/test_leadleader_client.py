@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from leadbridge.errors import Misconfigured, RateLimited, Rejected, Unauthorized
 from tests.contract.world import PARTNER, World, budget, lead
 
-type Break = Callable[[], dict[str, str]]
+type Break = Callable[[], dict[str, Any]]
 
 
 def _public(key: rsa.RSAPrivateKey) -> str:
@@ -44,6 +44,7 @@ UNUSABLE_SECRETS = [
     pytest.param(lambda: {"password": "ї" * 44}, "88 bytes, the key carries at most 86", id="a password too long"),
     pytest.param(lambda: {"password": ""}, "lacks a usable password", id="no password"),
     pytest.param(lambda: {"status_method": "PUT"}, "lacks a usable status_method", id="a method that is none"),
+    pytest.param(lambda: {"status_method": ["GET"]}, "lacks a usable status_method", id="a list for a method"),
     pytest.param(lambda: {"auth_url": "ftp://example.com/"}, "is not a URL", id="an address that is none"),
 ]
 
@@ -106,7 +107,7 @@ def test_phones_arrive_the_way_the_partner_writes_them(world: World, phone: str)
         "1.10",
         "1000000",
         "123456.78",
-        "4503599627370497.5",
+        "45035996273704.97",
         "9007199254740993",
         "9999999999999999",
         "12345678901234.56",

@@ -1,5 +1,6 @@
 """The state machine: whatever steps are taken in whatever order, it keeps its promises."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Delivery, ImpossibleTransition, State, most_urgent, receive
+from leadbridge.leads.delivery import Change, Delivery, ImpossibleTransition, State, most_urgent, receive
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-STEPS = {
+STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
     "come_again": lambda d, now: steps.come_again(d, now, "away", HOUR),
     "announce_again": steps.announce_again,

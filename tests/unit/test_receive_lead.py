@@ -105,7 +105,10 @@ def test_the_gateways_base64_is_undone_before_the_proof(post: Post) -> None:
 
 
 def test_an_invalid_lead_names_every_wrong_field_and_is_not_stored(post: Post) -> None:
-    body = {"person": {"full_name": " ", "phone": "+48 600 000 000", "tax_number": "12"}, "loan": {"amount": -1}}
+    body: dict[str, dict[str, Any]] = {
+        "person": {"full_name": " ", "phone": "+48 600 000 000", "tax_number": "12"},
+        "loan": {"amount": -1},
+    }
     status, problem = post(json.dumps(body))
     assert status == 422
     assert {error["field"] for error in problem["errors"]} == {"person.tax_number", "loan.amount"}

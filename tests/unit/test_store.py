@@ -1,12 +1,13 @@
 """The store: what is written at once, what only one of two writers gets, what is found again."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import State
+from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.store import Conflict, Store
 from tests.people import NOW, lead
 
@@ -65,13 +66,14 @@ def test_a_delivery_comes_back_as_it_was_written(store: Store) -> None:
     store.accept(lead(), phone_hash=None)
     delivery = store.delivery(lead().lead_id, "leadleader")
     assert delivery is not None
-    for step in (
+    journey: tuple[Callable[[Delivery], Change], ...] = (
         lambda d: steps.come_again(d, NOW, "out of reach", HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
         lambda d: steps.accepted(d, NOW + HOUR, 24, HOUR),
         lambda d: steps.status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
         lambda d: steps.status_changed(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
-    ):
+    )
+    for step in journey:
         delivery = store.apply(step(delivery))
         assert store.delivery(delivery.lead_id, "leadleader") == delivery
     assert delivery.due_at is None

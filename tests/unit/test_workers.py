@@ -10,6 +10,7 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.batches import LONGEST_WAIT, work_through
+from leadbridge.leads.delivery import receive
 from leadbridge.leads.events import DeliveryChanged
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Visit
@@ -71,17 +72,7 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
             return Visit(Outcome.SUBMITTED)
 
     monkeypatch.setattr(app, "submitter", Submitter)
-    event = DeliveryChanged(
-        lead_id="ld_x",
-        partner="leadleader",
-        source="web",
-        version=1,
-        state="received",  # type: ignore[arg-type]
-        previous_state=None,
-        partner_status=None,
-        previous_partner_status=None,
-        retry_scheduled=False,
-    )
+    event = DeliveryChanged.of(None, receive("ld_x", "leadleader", "web", NOW))
     envelope = {"detail-type": "DeliveryChanged", "detail": event.detail()}
     assert app.handler({"Records": [message(1, envelope)]}, context) == {"batchItemFailures": []}
     assert visited == [("ld_x", "leadleader")]

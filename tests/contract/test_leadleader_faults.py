@@ -1,0 +1,249 @@
+"""Lead Leader's contract, everything that can go wrong: what the client calls it, and where it leaves a delivery."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from leadbridge.errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.leads import checking, submission
+from leadbridge.leads.delivery import Delivery, State, accepted, receive, start_attempt
+from leadbridge.settings import RetryPolicy
+from tests.contract.faults import MATRIX, Broken, Meaning, rows
+from tests.contract.world import PARTNER, SETTINGS, Clock, Operation, World, budget, lead
+from tests.ledgers import Ledger
+
+# Retries that are spent in a few visits, whatever the partner asks for.
+RETRY = RetryPolicy.model_construct(
+    first_delay=timedelta(seconds=15), longest_delay=timedelta(minutes=1), give_up_after=timedelta(minutes=2)
+)
+HASTY = SETTINGS.model_copy(update={"retry": RETRY})
+
+# Where one visit leaves a delivery, by what befell it.
+AFTER_ONE_VISIT: dict[Meaning, State] = {
+    None: State.SUBMITTED,
+    Unavailable: State.RECEIVED,
+    RateLimited: State.RECEIVED,
+    Unauthorized: State.RECEIVED,
+    Rejected: State.REJECTED,
+    Unknown: State.UNKNOWN,
+}
+# Where it ends if the fault passes, and if it never does.
+IN_THE_END = {state: state for state in State} | {State.RECEIVED: State.SUBMITTED}
+IN_THE_END_OF_ALL_RETRIES = IN_THE_END | {State.RECEIVED: State.FAILED}
+
+NAMES = [row[0] for row in MATRIX]
+SUBMITTING: list[tuple[Operation, Broken, Meaning]] = [
+    (operation, broken, meaning)
+    for operation in ("authorize", "create")
+    for _, broken, meaning in rows(operation)  # type: ignore[arg-type]
+]
+CHECKING: list[tuple[Operation, Broken, Meaning]] = [
+    (operation, broken, meaning)
+    for operation in ("authorize", "status")
+    for _, broken, meaning in rows(operation)  # type: ignore[arg-type]
+]
+SUBMITTING_IDS = [f"{operation}: {name}" for operation in ("authorize", "create") for name in NAMES]
+CHECKING_IDS = [f"{operation}: {name}" for operation in ("authorize", "status") for name in NAMES]
+
+
+@dataclass
+class Flow:
+    """One lead on its way, with all of the flow that is not AWS."""
+
+    world: World
+    ledger: Ledger = field(default_factory=Ledger)
+    clock: Clock = field(default_factory=Clock)
+    dead_letters: list[str] = field(default_factory=list)
+
+    @property
+    def delivery(self) -> Delivery:
+        delivery = self.ledger.delivery("ld_1", PARTNER)
+        assert delivery is not None
+        return delivery
+
+    def visit(self) -> submission.Visit:
+        submitter = submission.Submitter(
+            self.ledger,
+            self.world.client(),
+            HASTY,
+            self.clock,
+            lambda delivery, text: self.dead_letters.append(text),
+            jitter=lambda: 1.0,
+        )
+        return submitter.visit("ld_1", PARTNER, budget())
+
+    def visit_to_the_end(self) -> None:
+        """Come again as often as told, and once more than that."""
+        for _ in range(20):
+            visit = self.visit()
+            if visit.again is None:
+                break
+            self.clock.now += visit.again
+        else:
+            pytest.fail("it comes again for ever")
+        self.clock.now += timedelta(days=1)
+        assert self.visit().outcome is submission.Outcome.NOTHING_TO_DO
+
+    def look(self) -> checking.Look:
+        checker = checking.Checker(self.ledger, self.world.client(), HASTY, self.clock, jitter=lambda: 1.0)
+        self.clock.now = max(self.clock.now, self.delivery.due_at or self.clock.now)
+        return checker.look("ld_1", PARTNER, budget())
+
+
+@pytest.fixture
+def flow(world: World) -> Flow:
+    flow = Flow(world)
+    flow.ledger.accept(lead())
+    return flow
+
+
+@pytest.fixture
+def submitted(flow: Flow) -> Flow:
+    """A flow whose lead is a deal already."""
+    deal_id = flow.world.client().authorize(budget()).create(lead(), budget())
+    delivery = receive("ld_1", PARTNER, "web", flow.clock.now)
+    delivery = start_attempt(delivery, flow.clock.now, timedelta(minutes=1)).after
+    flow.ledger.put(accepted(delivery, flow.clock.now, deal_id, timedelta(minutes=2)).after)
+    return flow
+
+
+def assert_at_most_one_deal(flow: Flow) -> None:
+    """One deal at most was made, a submitted delivery knows it, and no token was shown twice."""
+    deals = [deal["deal_id"] for deal in flow.world.remote.deals()]
+    assert len(deals) <= 1
+    if flow.delivery.state is State.SUBMITTED:
+        assert deals == [flow.delivery.deal_id]
+    shown = flow.world.tokens_shown()
+    assert len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize(("operation", "broken", "meaning"), SUBMITTING, ids=SUBMITTING_IDS)
+def test_each_fault_of_a_submission_has_its_meaning(
+    world: World, operation: Operation, broken: Broken, meaning: Meaning
+) -> None:
+    broken.begin(world, operation)
+    client = world.client()
+    with nullcontext() if meaning is None else pytest.raises(PartnerError) as caught:
+        client.authorize(budget()).create(lead(), budget())
+    if meaning is not None:
+        assert (type(caught.value), caught.value.operation) == (meaning, operation)
+
+
+@pytest.mark.parametrize(("operation", "broken", "meaning"), CHECKING, ids=CHECKING_IDS)
+def test_each_fault_of_a_check_has_its_meaning(
+    world: World, operation: Operation, broken: Broken, meaning: Meaning
+) -> None:
+    deal_id = world.client().authorize(budget()).create(lead(), budget())
+    broken.begin(world, operation)
+    with nullcontext() if meaning is None else pytest.raises(PartnerError) as caught:
+        assert world.client().status(deal_id, budget()) == "В обробці"
+    if meaning is not None:
+        assert (type(caught.value), caught.value.operation) == (meaning, operation)
+
+
+@pytest.mark.parametrize(("operation", "broken", "meaning"), SUBMITTING, ids=SUBMITTING_IDS)
+def test_a_delivery_outlives_a_fault_that_passes(
+    flow: Flow, operation: Operation, broken: Broken, meaning: Meaning
+) -> None:
+    broken.begin(flow.world, operation)
+    visit = flow.visit()
+    after_one = AFTER_ONE_VISIT[meaning]
+    assert flow.delivery.state is after_one
+    assert (flow.delivery.next_attempt_at is not None) == (after_one is State.RECEIVED) == (visit.again is not None)
+    assert (flow.delivery.last_error is None) == (meaning is None)
+
+    flow.world.mend()
+    flow.visit_to_the_end()
+    assert flow.delivery.state is IN_THE_END[after_one]
+    assert flow.dead_letters == []
+    assert_at_most_one_deal(flow)
+
+
+@pytest.mark.parametrize(("operation", "broken", "meaning"), SUBMITTING, ids=SUBMITTING_IDS)
+def test_a_delivery_comes_to_an_end_whatever_never_passes(
+    flow: Flow, operation: Operation, broken: Broken, meaning: Meaning
+) -> None:
+    broken.begin(flow.world, operation)
+    flow.visit_to_the_end()
+    assert flow.delivery.state is IN_THE_END_OF_ALL_RETRIES[AFTER_ONE_VISIT[meaning]]
+    assert len(flow.dead_letters) == (flow.delivery.state is State.FAILED)
+    assert flow.delivery.due_at is None or flow.delivery.state is State.SUBMITTED
+    assert_at_most_one_deal(flow)
+
+
+@pytest.mark.parametrize(("operation", "broken", "meaning"), CHECKING, ids=CHECKING_IDS)
+def test_a_check_that_fails_changes_nothing_and_is_made_again(
+    submitted: Flow, operation: Operation, broken: Broken, meaning: Meaning
+) -> None:
+    before = submitted.delivery
+    broken.begin(submitted.world, operation)
+    look = submitted.look()
+    if meaning is not None:
+        assert look.outcome is checking.Outcome.CHECK_FAILED
+        kept = submitted.delivery
+        assert (kept.state, kept.version, kept.deal_id) == (State.SUBMITTED, before.version, before.deal_id)
+        assert kept.checks_failed == 1
+        assert kept.last_error is not None
+        assert kept.due_at is not None
+        assert kept.due_at > submitted.clock.now
+
+    submitted.world.mend()
+    submitted.look()
+    assert submitted.delivery.partner_status == "В обробці"
+    assert submitted.delivery.checks_failed == 0
+    assert submitted.delivery.last_error is None
+    assert_at_most_one_deal(submitted)
+
+
+@pytest.mark.parametrize("operation", ["authorize", "create"])
+def test_a_delivery_waits_as_long_as_the_partner_asks(flow: Flow, operation: Operation) -> None:
+    flow.world.remote.arm(PARTNER, operation, {"kind": "rate_limit", "retry_after": 60})
+    assert flow.visit().again == timedelta(seconds=60)
+    flow.clock.now += timedelta(seconds=59)
+    assert flow.visit().outcome is submission.Outcome.COMES_AGAIN
+    assert len(flow.world.remote.calls(PARTNER, "authorize")) == 1
+
+
+def test_wrong_credentials_fail_a_delivery_at_once(flow: Flow) -> None:
+    flow.world.vault.replace(password="wrong")
+    flow.visit_to_the_end()
+    assert flow.delivery.state is State.FAILED
+    assert flow.dead_letters == ["the password is wrong"]
+    assert len(flow.world.remote.calls(PARTNER)) == 1
+
+
+def test_a_rotation_is_no_reason_for_a_delivery_to_fail(flow: Flow) -> None:
+    flow.world.remote.rotate(PARTNER, "password")
+    assert flow.visit().outcome is submission.Outcome.SUBMITTED
+
+
+def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Flow) -> None:
+    assert submitted.look().outcome is checking.Outcome.CHANGED
+    assert submitted.look().outcome is checking.Outcome.UNCHANGED
+    submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Видано")
+    assert submitted.look().outcome is checking.Outcome.CLOSED
+    assert submitted.look().outcome is checking.Outcome.NOTHING_TO_DO
+
+
+def test_a_status_that_nobody_has_heard_of_is_kept_as_it_is(submitted: Flow) -> None:
+    submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Чекаємо на довідку")
+    assert submitted.look().outcome is checking.Outcome.CHANGED
+    delivery = submitted.delivery
+    assert (delivery.partner_status, delivery.status_meaning) == ("Чекаємо на довідку", None)
+
+
+@pytest.mark.parametrize(
+    "status", [pytest.param("\ud800", id="a lone surrogate"), pytest.param("Я" * 300_000, id="300,000 letters")]
+)
+def test_a_status_that_the_table_cannot_hold_fails_the_check_and_no_more(submitted: Flow, status: str) -> None:
+    """The partner's word is anything at all; it must not make a message that poisons its queue."""
+    from tests.contract.faults import bytes_sent, with_length
+
+    body = b'{"message": "", "status": "' + status.encode("utf-8", "backslashreplace") + b'"}'
+    bytes_sent(with_length(len(body)), body).begin(submitted.world, "status")
+    submitted.look()
+    assert submitted.delivery.state is State.SUBMITTED
