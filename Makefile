@@ -45,6 +45,10 @@ up: $(READY) ## Start the local AWS in the background; returns when the API answ
 down: $(READY) ## Stop it
 	@$(PYTHON) -m local down
 
+.PHONY: lead
+lead: $(READY) ## Post a sample lead to it (SAMPLE=good, see events/receive_lead)
+	@$(PYTHON) -m local.send $(SAMPLE)
+
 .PHONY: logs
 logs: $(READY) ## Show what the functions have logged since it was started
 	@$(PYTHON) -m local logs

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from time import monotonic, sleep
-from typing import Self
+from typing import Any, Self
 
-from local.clients import Emulator, forget_credentials
+from local.clients import CONFIG, Emulator, forget_credentials
 from local.home import DEVELOPER, PROJECT, Home, LocalError, wait_until
 from local.logs import LogLine, read_logs
 
@@ -54,6 +54,15 @@ class Stack:
     def resources(self) -> dict[str, dict[str, str]]:
         """Resource type to logical id to physical id."""
         return self.aws.resources(self.stack_name)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulated AWS."""
+        return self.aws.session.client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)  # type: ignore[call-overload]
+
+    def output(self, name: str) -> str:
+        """An output of the deployed template."""
+        [found] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
+        return str(next(output["OutputValue"] for output in found["Outputs"] if output["OutputKey"] == name))
 
     def read_logs(self) -> list[LogLine]:
         """Every line every function has logged, oldest first."""
@@ -159,12 +168,19 @@ def running_stack(own: Home) -> Iterator[Stack]:
     if developers := Stack.live(DEVELOPER):
         yield developers
         return
-    stack, supervisor = start(own, with_lifeline=True)
+    with stack_of_this_process(own) as stack:
+        yield stack
+
+
+@contextmanager
+def stack_of_this_process(home: Home) -> Iterator[Stack]:
+    """The stack of a home: one that is up already is left running, one that this call starts is gone at the end."""
+    stack, supervisor = start(home, with_lifeline=True)
     try:
         yield stack
     finally:
         if supervisor:
-            _end(own, supervisor)
+            _end(home, supervisor)
 
 
 def _end(home: Home, supervisor: subprocess.Popen[bytes]) -> None:

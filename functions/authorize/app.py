@@ -47,7 +47,7 @@ def operator_with(header: str) -> str | None:
     if scheme.lower() != "bearer" or not token:
         return None
     try:
-        return bearer(token, secrets().get("operators")) or bearer(token, secrets().refresh("operators"))
+        return bearer(token, secrets().get("operators")) or bearer(token, secrets().refresh("operators") or {})
     except SecretMissing:
         logger.error("there are no operators yet")
         return None

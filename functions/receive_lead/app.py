@@ -29,7 +29,8 @@ def desk() -> reception.Desk:
     secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
 
     def proofs(source: str, fresh: bool) -> dict[str, Any]:
-        entry = (secrets.refresh if fresh else secrets.get)("sources").get(source)
+        renewed = secrets.refresh("sources") if fresh else None
+        entry = (renewed or secrets.get("sources")).get(source)
         return entry if isinstance(entry, dict) else {}
 
     def phone_hash(phone: str) -> str:

@@ -18,18 +18,21 @@ def with_length(length: int) -> bytes:
 class RawServer:
     """Reads one request of every connection, sends `pieces` with `pause` seconds before each, and hangs up.
 
-    The last thing it does before hanging up is to wait `linger` seconds. `served` counts connections.
+    The last thing it does before hanging up is to wait `linger` seconds. Connections after the first get `then`, at
+    once, if it is given.
     """
 
-    def __init__(self, pieces: Iterable[bytes] = (), *, pause: float = 0, linger: float = 0) -> None:
+    def __init__(
+        self, pieces: Iterable[bytes] = (), *, pause: float = 0, linger: float = 0, then: bytes | None = None
+    ) -> None:
         self._pieces = tuple(pieces)
+        self._then = then
         self._pause = pause
         self._linger = linger
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
-        self.served = 0
 
     @property
     def url(self) -> str:
@@ -51,21 +54,23 @@ class RawServer:
         thread.start()
 
     def _accept(self) -> None:
+        script = (self._pieces, self._pause)
         while not self._stop.is_set():
             try:
                 connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            self.served += 1
-            self._begin(self._serve, connection)
+            self._begin(self._serve, connection, *script)
+            if self._then is not None:
+                script = ((self._then,), 0.0)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, pieces: tuple[bytes, ...], pause: float) -> None:
         connection.settimeout(0.05)
         with connection:
             try:
                 self._read_request(connection)
-                for piece in self._pieces:
-                    if self._stop.wait(self._pause):
+                for piece in pieces:
+                    if self._stop.wait(pause):
                         return
                     connection.settimeout(5)
                     connection.sendall(piece)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from leadbridge.errors import Misconfigured, RateLimited, Rejected, Unauthorized
+from leadbridge.partners.leadleader.client import Authorized
 from tests.contract.world import PARTNER, World, budget, lead
 
 type Break = Callable[[], dict[str, Any]]
@@ -69,20 +70,25 @@ def test_a_lead_becomes_a_deal(world: World) -> None:
 
 
 def test_optional_fields_arrive_when_the_lead_has_them(world: World) -> None:
-    person = {"person__email": "o@example.com", "person__city": "Львів", "person__region": "Львівська область"}
+    person: dict[str, Any] = {
+        "person__email": "o@example.com",
+        "person__city": "Львів",
+        "person__region": "Львівська область",
+    }
     world.client().authorize(budget()).create(lead(**person), budget())
     sent = arrived(world, "create")["clientInfo"]
     assert (sent["email"], sent["city"], sent["region"]) == ("o@example.com", "Львів", "Львівська область")
 
 
 def test_empty_optional_fields_are_left_out(world: World) -> None:
-    person = {"person__email": " ", "person__city": "", "person__region": None}
+    person: dict[str, Any] = {"person__email": " ", "person__city": "", "person__region": None}
     world.client().authorize(budget()).create(lead(**person), budget())
     assert arrived(world, "create")["clientInfo"].keys() == {"PIB", "telephone", "stateCode", "activity"}
 
 
 @pytest.mark.parametrize(
-    "name", ["Ґалаґан Їжакевич-Єнакієве Є'юлія", "Мар’яненко Ольга Петрівна", "О\u02bcКоннор 😀 «Ольга»", 'a"\\\u2028b c']
+    "name",
+    ["Ґалаґан Їжакевич-Єнакієве Є'юлія", "Мар’яненко Ольга Петрівна", "О\u02bcКоннор 😀 «Ольга»", 'a"\\\u2028b c'],
 )
 def test_names_arrive_letter_for_letter(world: World, name: str) -> None:
     expected = " ".join(name.split())
@@ -270,15 +276,18 @@ def test_an_error_text_fails_an_authorization_even_on_200(world: World) -> None:
         world.client().authorize(budget())
 
 
-@pytest.mark.parametrize("operation", ["create", "status"])
-def test_a_401_is_unauthorized_and_the_secret_is_read_anew(world: World, operation: str) -> None:
-    world.remote.arm(PARTNER, operation, {"kind": "answer", "status": 401, "body": {"detail": "no"}})
-    client = world.client()
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda authorized: authorized.create(lead(), budget()), id="create"),
+        pytest.param(lambda authorized: authorized.status(1, "POST", budget()), id="status"),
+    ],
+)
+def test_a_401_is_unauthorized_and_the_secret_is_read_anew(world: World, call: Callable[[Authorized], object]) -> None:
+    world.remote.arm(PARTNER, None, {"kind": "answer", "status": 401, "body": {"detail": "no"}}, skip=1)
+    authorized = world.client().authorize(budget())
     with pytest.raises(Unauthorized):
-        if operation == "create":
-            client.authorize(budget()).create(lead(), budget())
-        else:
-            client.status(1, budget())
+        call(authorized)
     assert world.vault.reads == [False, True]
 
 

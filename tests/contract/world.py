@@ -18,7 +18,7 @@ from leadbridge.settings import Partner, Settings, Timeouts, read_toml
 from sandbox.remote import Remote
 
 PARTNER = "leadleader"
-CONNECT, READ = 0.3, 0.3  # seconds
+SHORT = 0.2  # seconds
 SETTINGS = Settings.model_validate(read_toml(Path(__file__).parents[2] / "config", "prod")).partners[PARTNER]
 
 type Operation = Literal["authorize", "create", "status"]
@@ -56,15 +56,23 @@ class Vault:
 
 @dataclass
 class World:
-    """One client, one partner, and what is wrong with it. `stack` closes what a test opens."""
+    """One client, one partner, and what is wrong with it. `stack` closes what a test opens.
+
+    Calls have the configured timeouts; what is about time sets `hasty`, and they become short.
+    """
 
     remote: Remote
     vault: Vault
     mended: Callable[[], dict[str, Any]]
     stack: ExitStack
+    hasty: bool = False
 
     def client(self, timeouts: Timeouts | None = None, status_method: Literal["GET", "POST"] = "POST") -> LeadLeader:
-        return LeadLeader(Transport(PARTNER, timeouts or short()), self.vault, status_method=status_method)
+        return LeadLeader(
+            Transport(PARTNER, timeouts or (short() if self.hasty else SETTINGS.timeouts)),
+            self.vault,
+            status_method=status_method,
+        )
 
     def point(self, operation: Operation, url: str) -> None:
         """Send the calls of one operation (creates and status calls share an address) elsewhere."""
@@ -72,6 +80,7 @@ class World:
 
     def mend(self) -> None:
         """Whatever was broken works again."""
+        self.hasty = False
         self.remote.disarm()
         self.vault.current = self.mended
         self.vault.kept = self.mended()
@@ -82,12 +91,12 @@ class World:
         return [call[name] for call in calls for name in ("access_token_sha256", "security_token_sha256")]
 
 
-def short(connect: float = CONNECT, read: float = READ) -> Timeouts:
+def short(connect: float = SHORT, read: float = SHORT) -> Timeouts:
     """Timeouts in fractions of a second, which no configuration may have."""
     return Timeouts.model_construct(connect=timedelta(seconds=connect), read=timedelta(seconds=read))
 
 
-def budget(seconds: float = 30) -> Budget:
+def budget(seconds: float = 60) -> Budget:
     """A budget of so many seconds for calls."""
     return Budget(time.monotonic() + seconds + 3, reserve=3)
 

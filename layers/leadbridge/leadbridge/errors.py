@@ -36,9 +36,18 @@ class Rejected(PartnerError):
 
 
 class Misconfigured(PartnerError):
-    """Credentials, keys or settings are wrong; retrying is useless until a person mends them."""
+    """Credentials, keys or settings are wrong; retrying is useless until a person mends them.
+
+    Not `certain` is one that met credentials which may have been changed in the last few seconds.
+    """
 
     kind = "misconfigured"
+
+    def __init__(
+        self, partner: str, operation: str, text: str, *, retry_after: float | None = None, certain: bool = True
+    ) -> None:
+        super().__init__(partner, operation, text, retry_after=retry_after)
+        self.certain = certain
 
 
 class Unauthorized(PartnerError):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+# An invocation that counts nothing is no reason to print a warning among the log's JSON.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 logger = Logger(service=os.environ.get("LEADBRIDGE_FLOW", "leadbridge"), log_uncaught_exceptions=False)
 metrics = Metrics(namespace="leadbridge", service=os.environ.get("LEADBRIDGE_FLOW", "leadbridge"))

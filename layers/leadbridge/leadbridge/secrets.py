@@ -36,17 +36,20 @@ class Secrets:
 
     def get(self, name: str) -> dict[str, Any]:
         """The secret `{prefix}/{name}`, at most a minute old."""
-        return self._read(name, KEPT_FOR)
-
-    def refresh(self, name: str) -> dict[str, Any]:
-        """The secret as it stands now, or at most a few seconds ago: for use after it was refused."""
-        return self._read(name, READ_AGAIN_AFTER)
-
-    def _read(self, name: str, oldest: float) -> dict[str, Any]:
-        now = self._monotonic()
         kept = self._kept.get(name)
-        if kept is not None and now - kept[0] < oldest:
+        if kept is not None and self._monotonic() - kept[0] < KEPT_FOR:
             return kept[1]
+        return self._read(name)
+
+    def refresh(self, name: str) -> dict[str, Any] | None:
+        """The secret as it stands now, for use after it was refused; None if it was read a few seconds ago."""
+        kept = self._kept.get(name)
+        if kept is not None and self._monotonic() - kept[0] < READ_AGAIN_AFTER:
+            return None
+        return self._read(name)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        now = self._monotonic()
         value = self._fetch(f"{self._prefix}/{name}")
         self._kept[name] = (now, value)
         return value

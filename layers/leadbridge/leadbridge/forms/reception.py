@@ -57,8 +57,8 @@ class Reception:
 class Desk:
     """Receives the posts of all sources.
 
-    `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now;
-    `phone_hash` makes the keyed hash that finds a lead by phone.
+    `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now
+    (or stood a few seconds ago); `phone_hash` makes the keyed hash that finds a lead by phone.
     """
 
     settings: Settings

@@ -118,11 +118,13 @@ class Submitter:
         try:
             authorized = self.partner.authorize(budget)
         except errors.Misconfigured as error:
-            return self._give_up(delivery, error)
+            if error.certain or delivery.attempts:
+                return self._give_up(delivery, error)
+            return self._come_again(delivery, error)
         except errors.PartnerError as error:
             return self._come_again(delivery, error)
 
-        lease = timedelta(seconds=budget.total + LEASE_MARGIN)
+        lease = timedelta(seconds=self.partner.seconds_per_submission + LEASE_MARGIN)
         try:
             delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease))
         except Conflict:
@@ -185,7 +187,7 @@ class Submitter:
 
 
 WORKER_DIED = "the worker was lost while the partner was being called"
-LEASE_MARGIN = 5.0  # seconds by which workers' clocks may differ
+LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
 
 
 def backoff(settings: PartnerSettings, attempts: int, jitter: float) -> timedelta:

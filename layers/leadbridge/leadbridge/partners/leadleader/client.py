@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from leadbridge import crypto
 from leadbridge.budget import Budget
@@ -14,6 +14,19 @@ from leadbridge.leads.fields import is_ukrainian
 from leadbridge.leads.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
+from leadbridge.secrets import READ_AGAIN_AFTER
+
+
+class Secret(Protocol):
+    """Where the credentials are kept."""
+
+    def get(self) -> dict[str, Any]:
+        """The secret, perhaps a minute old. Raises Unavailable while it has no value."""
+        ...
+
+    def refresh(self) -> dict[str, Any] | None:
+        """The secret as it stands now; None if it was read a few seconds ago."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,14 +58,9 @@ class Credentials:
 
 
 class LeadLeader:
-    """The partner API. `secret(fresh)` returns the secret; with `fresh` as it stands at this moment.
+    """The partner API. Every method raises PartnerError."""
 
-    Every method raises PartnerError.
-    """
-
-    def __init__(
-        self, transport: Transport, secret: Callable[[bool], dict[str, Any]], *, status_method: Literal["GET", "POST"]
-    ) -> None:
+    def __init__(self, transport: Transport, secret: Secret, *, status_method: Literal["GET", "POST"]) -> None:
         self._transport = transport
         self._secret = secret
         self._status_method = status_method
@@ -73,16 +81,21 @@ class LeadLeader:
         Credentials that are refused are read anew once, for they may just have been rotated. Nothing is created
         here, so a lost answer is Unavailable and never Unknown.
         """
-        credentials = Credentials.of(self._secret(False))
+        credentials = Credentials.of(self._secret.get())
         try:
             tokens = self._tokens(credentials, budget)
-        except Misconfigured:
-            renewed = Credentials.of(self._secret(True))
+        except Misconfigured as error:
+            found = self._secret.refresh()
+            if found is None:
+                raise Misconfigured(
+                    PARTNER, error.operation, error.text, retry_after=READ_AGAIN_AFTER, certain=False
+                ) from None
+            renewed = Credentials.of(found)
             if renewed == credentials:
                 raise
             credentials = renewed
             tokens = self._tokens(credentials, budget)
-        return Authorized(self._transport, credentials, tokens, refused=lambda: self._secret(True))
+        return Authorized(self._transport, credentials, tokens, refused=self._secret.refresh)
 
     def status(self, deal_id: int, budget: Budget) -> str:
         """The deal's status, in the partner's words."""

@@ -1,0 +1,50 @@
+"""Give a sample event of receive_lead the time of now and a signature that holds.
+
+    uv run python -m events.sign events/receive_lead/good.json --secret whsec_… | sam local invoke ReceiveLead -e -
+
+The secret is the source's, from `{prefix}/sources`. The file stays as it is: a signature is good for five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
+
+from leadbridge.forms.standard_webhooks import sign  # the layer is no installed package
+
+Event = dict[str, Any]
+
+
+def signed(event: Event, secret: str, now: int) -> Event:
+    """The same proxy event as if it were sent at `now` (Unix seconds) by whoever has `secret` (`whsec_…`)."""
+    fresh = {
+        "webhook-timestamp": str(now),
+        "webhook-signature": sign(secret, event["headers"]["webhook-id"], now, event["body"].encode()),
+    }
+    multiple = {name: [value] for name, value in fresh.items()}
+    return {
+        **event,
+        "headers": {**event["headers"], **fresh},
+        "multiValueHeaders": {**event["multiValueHeaders"], **multiple},
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a signed event."""
+    parser = argparse.ArgumentParser(prog="python -m events.sign", description="Sign a sample event of receive_lead.")
+    parser.add_argument("event", type=Path, help="such as events/receive_lead/good.json")
+    parser.add_argument("--secret", required=True, help="the source's secret, whsec_…")
+    given = parser.parse_args(arguments)
+    event = json.loads(given.event.read_text(encoding="utf-8"))
+    json.dump(signed(event, given.secret, int(time.time())), sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The runtime tier: each function as it is shipped, under Lambda's runtime client, with nothing but its layers."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from local import deployment, parts
+from local.clients import Emulator
+from local.home import PROJECT, Home, choose_port, hold
+from sandbox.server import Sandbox
+from tests.runtime.cloud import Cloud
+from tests.runtime.lambda_runtime import cold_starts, install_client
+from tests.runtime.workshop import Start, Workshop
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """The built template."""
+    client = tmp_path_factory.mktemp("runtime-client")
+    install_client(client)
+    shutil.copy(Path(__file__).with_name("witness.py"), client)
+    home = Home(PROJECT / ".local" / f"test-runtime{os.environ.get('PYTEST_XDIST_WORKER', '')}")
+    with hold(home) as lock:
+        deployment.build(home, lock=lock)
+        yield Workshop(home, client, lock)
+
+
+@pytest.fixture(scope="session")
+def emulator(workshop: Workshop) -> Iterator[Emulator]:
+    """The emulated AWS, running and empty."""
+    with parts.emulator(workshop.home, choose_port(), lock=workshop.lock) as (aws, _):
+        yield aws
+
+
+@pytest.fixture
+def cloud(emulator: Emulator) -> Cloud:
+    """The template's table, queues, bus and rule, for one test."""
+    return Cloud.made(emulator)
+
+
+@pytest.fixture(scope="session")
+def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sandbox's keys, made once."""
+    return tmp_path_factory.mktemp("sandbox")
+
+
+@pytest.fixture
+def sandbox(keys_dir: Path, cloud: Cloud) -> Iterator[Sandbox]:
+    """The partners, with no deals; the cloud knows where they are and who we are to them."""
+    with Sandbox(keys_dir, pace=3600) as running_sandbox:
+        for partner, secret in running_sandbox.secrets().items():
+            cloud.put_secret(partner, secret)
+        yield running_sandbox
+
+
+@pytest.fixture
+def start(workshop: Workshop, cloud: Cloud, tmp_path: Path) -> Start:
+    """Starts a function of the template by its logical id: `with start("ReceiveLead") as function`."""
+    return partial(workshop.started, cloud=cloud, logs=tmp_path, handler="app.handler")
+
+
+@pytest.fixture
+def watch(workshop: Workshop, cloud: Cloud, tmp_path: Path) -> Start:
+    """The same with the witness in front, which answers `{"answer", "files"}`."""
+    return partial(workshop.started, cloud=cloud, logs=tmp_path, handler="witness.handler")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long the functions took to answer their first request; nothing depends on it."""
+    if cold_starts:
+        by_function: dict[str, list[float]] = {}
+        for name, milliseconds in cold_starts:
+            by_function.setdefault(name, []).append(milliseconds)
+        figures = ", ".join(f"{name} {min(all_):.0f}" for name, all_ in sorted(by_function.items()))
+        terminalreporter.write_line(f"from a cold start to the first answer, best of this run, in ms: {figures}")

@@ -1,0 +1,114 @@
+"""The functions need nothing that is not shipped, what is shipped is compiled, and what they write is JSON."""
+
+import importlib.util
+import json
+import struct
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.cloud import Cloud
+from tests.runtime.lambda_runtime import FunctionFailed, running
+from tests.runtime.samples import FUNCTIONS, cases, sample
+from tests.runtime.workshop import Start, Workshop
+
+SAMPLES = {
+    "Authorize": "good",
+    "CheckStatus": "due",
+    "FindDue": "tick",
+    "ManageLeads": "list",
+    "PublishChanges": "new_lead",
+    "ReceiveLead": "good",
+    "SubmitLead": "waiting",
+}
+# A gateway's authorizer says no by raising; the runtime client then writes the traceback in its own way.
+RAISING = {("Authorize", "wrong"), ("Authorize", "no_bearer")}
+STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
+NEVER_CHECKED_AGAINST_ITS_SOURCE = 0b01  # PEP 552's flags: compiled with --invalidation-mode unchecked-hash
+
+
+@pytest.mark.parametrize("missing", ["pytest", "moto", "local", "pip"])
+def test_a_function_that_imports_what_no_layer_has_does_not_start(
+    workshop: Workshop, cloud: Cloud, tmp_path: Path, missing: str
+) -> None:
+    (tmp_path / "app.py").write_text(f"import {missing}\n\n\ndef handler(event, context):\n    return 'imported'\n")
+    path = [tmp_path, *workshop.path("Authorize")[1:]]
+    environment, log = cloud.environment("Authorize"), tmp_path / "canary.log"
+
+    with (
+        running(
+            "Canary", path=path, handler="app.handler", environment=environment, log=log, lock=workshop.lock
+        ) as canary,
+        pytest.raises(FunctionFailed, match=rf"^Runtime\.ImportModuleError: .*No module named '{missing}'"),
+    ):
+        canary.invoke({})
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_whatever_a_function_imports_is_shipped_and_compiled(
+    workshop: Workshop, cloud: Cloud, watch: Start, function: str
+) -> None:
+    give_secrets(cloud)
+    before = contents(workshop.home.build)
+    with watch(function) as watched:
+        files = watched.invoke(sample(function, SAMPLES[function]))["files"]
+
+    shipped = [workshop.home.build / function, *workshop.layers]
+    ours = {name: Path(cached) for name, (file, cached) in files.items() if cached and lies_in(file, shipped)}
+    expected = [*shipped, workshop.client, STANDARD_LIBRARY]
+    strangers = {
+        name: file
+        for name, (file, _) in files.items()
+        if not lies_in(file, expected) or "site-packages" in Path(file).parts
+    }
+    assert strangers == {}
+    assert "app" in ours
+    assert [name for name, cached in ours.items() if not is_ready(cached)] == []
+    assert contents(workshop.home.build) == before
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_every_line_a_function_logs_is_json(cloud: Cloud, start: Start, function: str) -> None:
+    give_secrets(cloud)
+    with start(function) as started:
+        for case in (case for name, case in cases() if name == function and (name, case) not in RAISING):
+            started.invoke(sample(function, case))
+        lines = started.log_lines()
+
+    assert lines
+    assert [line for line in lines if not is_json_object(line)] == []
+
+
+def give_secrets(cloud: Cloud) -> None:
+    """Secrets with which every function comes as far as it can without a partner."""
+    cloud.put_secret("sources", {"web": {"secrets": ["whsec_c2VjcmV0"]}})
+    cloud.put_secret("index", {"key": "a-key"})
+    token = sample("Authorize", "good")["authorizationToken"].removeprefix("Bearer ")
+    cloud.put_secret("operators", {"olena": token})
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file in a folder."""
+    stats = {str(file): file.stat() for file in folder.rglob("*") if file.is_file()}
+    return {file: (stat.st_size, stat.st_mtime_ns) for file, stat in stats.items()}
+
+
+def lies_in(file: str, folders: list[Path]) -> bool:
+    return any(Path(file).is_relative_to(folder) for folder in folders)
+
+
+def is_ready(compiled: Path) -> bool:
+    """Whether Python takes a compiled file as it is, without a look at the source's time, which a zip changes."""
+    if not compiled.exists():
+        return False
+    head = compiled.read_bytes()[:8]
+    magic, (flags,) = head[:4], struct.unpack("<I", head[4:])
+    return magic == importlib.util.MAGIC_NUMBER and flags == NEVER_CHECKED_AGAINST_ITS_SOURCE
+
+
+def is_json_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,218 @@
+"""What each function does with its sample events, as it is shipped."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from events.sign import signed
+from leadbridge.clock import utc_now
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.lead import Lead, Loan, Person, lead_id_of
+from sandbox.remote import Remote
+from sandbox.server import Sandbox
+from tests.runtime.cloud import Cloud
+from tests.runtime.lambda_runtime import FunctionFailed
+from tests.runtime.samples import sample
+from tests.runtime.workshop import Start
+
+SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
+LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webhook-id']}")
+CASES_OF_MANAGE_LEADS = ("health", "list", "find_by_phone", "show", "unknown_lead")
+SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def source(cloud: Cloud) -> None:
+    """The source `web` can prove itself."""
+    cloud.put_secret("sources", {"web": {"secrets": [SECRET]}})
+    cloud.put_secret("index", {"key": "a-key"})
+
+
+@pytest.fixture
+def lead(cloud: Cloud) -> Lead:
+    """The lead that the sample events are about, received and nothing more."""
+    body = json.loads(sample("ReceiveLead", "good")["body"], parse_float=Decimal)
+    lead = Lead(
+        lead_id=LEAD_ID,
+        source="web",
+        received_at=SOME_TIME_AGO,
+        partners=("leadleader",),
+        person=Person(**body["person"]),
+        loan=Loan(**body["loan"]),
+    )
+    assert cloud.store.accept(lead, phone_hash=None) is None
+    return lead
+
+
+def post(case: str) -> dict[str, Any]:
+    """A form's post, signed at this moment."""
+    return signed(sample("ReceiveLead", case), SECRET, int(time.time()))
+
+
+def delivery(cloud: Cloud) -> Delivery:
+    found = cloud.store.delivery(LEAD_ID, "leadleader")
+    assert found is not None
+    return found
+
+
+def submitted(cloud: Cloud, deal_id: int) -> None:
+    """Bring the delivery to where its status is due to be asked for."""
+    attempt = steps.start_attempt(delivery(cloud), SOME_TIME_AGO, timedelta(seconds=92))
+    after = cloud.store.apply(attempt)
+    cloud.store.apply(steps.accepted(after, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
+
+
+@pytest.mark.usefixtures("source")
+def test_receive_lead_stores_a_good_lead_once(start: Start, cloud: Cloud) -> None:
+    with start("ReceiveLead") as function:
+        first, again = function.invoke(post("good")), function.invoke(post("redelivered"))
+
+    assert first["statusCode"] == 202
+    assert json.loads(first["body"]) == {"lead_id": LEAD_ID, "status": "received"}
+    assert again["statusCode"] == 200
+    assert json.loads(again["body"]) == {"lead_id": LEAD_ID, "status": "received", "duplicate": True}
+    journey = cloud.store.journey(LEAD_ID)
+    assert journey is not None
+    assert journey.lead.person.full_name == "Мар'яненко Ольга Петрівна"
+    assert journey.deliveries["leadleader"].state is State.RECEIVED
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize(
+    ("case", "status"),
+    [("large_amount", 202), ("partner_down", 202), ("reply_lost", 202), ("test_ping", 200), ("warned", 202)],
+)
+def test_receive_lead_takes_each_good_sample(start: Start, cloud: Cloud, case: str, status: int) -> None:
+    with start("ReceiveLead") as function:
+        answer = function.invoke(post(case))
+
+    assert answer["statusCode"] == status
+
+
+@pytest.mark.usefixtures("source")
+def test_receive_lead_names_every_wrong_field(start: Start) -> None:
+    with start("ReceiveLead") as function:
+        answer = function.invoke(post("invalid"))
+
+    assert answer["statusCode"] == 422
+    assert {error["field"] for error in json.loads(answer["body"])["errors"]} >= {
+        *("person.email", "person.tax_number", "loan.amount", "loan.term")
+    }
+
+
+@pytest.mark.usefixtures("source")
+def test_receive_lead_refuses_a_sample_that_was_not_signed(start: Start) -> None:
+    with start("ReceiveLead") as function:
+        assert function.invoke(sample("ReceiveLead", "good"))["statusCode"] == 401
+
+
+def test_publish_changes_tells_the_bus_of_a_new_lead(start: Start, cloud: Cloud) -> None:
+    with start("PublishChanges") as function:
+        assert function.invoke(sample("PublishChanges", "new_lead")) == {"batchItemFailures": []}
+
+    (envelope,) = cloud.messages("SubmitQueue")
+    assert envelope["detail-type"] == "DeliveryChanged"
+    assert envelope["detail"]["lead_id"] == LEAD_ID
+    (waiting,) = sample("SubmitLead", "waiting")["Records"]
+    assert envelope["detail"] == json.loads(waiting["body"])["detail"]
+
+
+@pytest.mark.parametrize(("case", "published"), [("status_changed", 1), ("check_put_off", 0)])
+def test_publish_changes_tells_changes_and_nothing_else(start: Start, case: str, published: int) -> None:
+    with start("PublishChanges") as function:
+        assert function.invoke(sample("PublishChanges", case)) == {"batchItemFailures": []}
+        told = [json.loads(line) for line in function.log_lines() if '"published"' in line]
+
+    assert len(told) == published
+
+
+@pytest.mark.usefixtures("lead")
+def test_submit_lead_makes_a_deal(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
+    with start("SubmitLead") as function:
+        assert function.invoke(sample("SubmitLead", "waiting")) == {"batchItemFailures": []}
+
+    (deal,) = Remote(sandbox.url).deals()
+    after = delivery(cloud)
+    assert after.state is State.SUBMITTED
+    assert after.deal_id == deal["deal_id"]
+    assert deal["clientInfo"]["PIB"] == "Мар'яненко Ольга Петрівна"
+    assert deal["clientInfo"]["telephone"] == "0500001101"
+
+
+@pytest.mark.usefixtures("lead")
+def test_submit_lead_gives_back_only_the_message_it_cannot_read(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
+    event = sample("SubmitLead", "unreadable_among_good")
+    with start("SubmitLead") as function:
+        answer = function.invoke(event)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+    assert delivery(cloud).state is State.SUBMITTED
+
+
+def test_submit_lead_is_done_with_a_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
+    with start("SubmitLead") as function:
+        assert function.invoke(sample("SubmitLead", "lead_gone")) == {"batchItemFailures": []}
+
+    assert Remote(sandbox.url).calls() == []
+
+
+@pytest.mark.usefixtures("lead")
+def test_find_due_queues_what_is_due(start: Start, cloud: Cloud) -> None:
+    with start("FindDue") as function:
+        assert function.invoke(sample("FindDue", "tick")) == {"queued": 1}
+
+    (due,) = sample("CheckStatus", "due")["Records"]
+    assert cloud.messages("CheckQueue") == [json.loads(due["body"])]
+
+
+@pytest.mark.usefixtures("lead")
+@pytest.mark.parametrize("case", ["due", "at_once"])
+def test_check_status_notes_the_status(start: Start, cloud: Cloud, sandbox: Sandbox, case: str) -> None:
+    with start("SubmitLead") as function:
+        function.invoke(sample("SubmitLead", "waiting"))
+    Remote(sandbox.url).pin(delivery(cloud).deal_id or 0, "Погоджено")
+    if case == "due":
+        cloud.store.look_again(delivery(cloud), SOME_TIME_AGO)
+
+    with start("CheckStatus") as function:
+        assert function.invoke(sample("CheckStatus", case)) == {"batchItemFailures": []}
+
+    after = delivery(cloud)
+    assert (after.state, after.partner_status, after.status_meaning) == (State.SUBMITTED, "Погоджено", "approved")
+    assert after.due_at is not None
+    assert after.due_at > utc_now()
+
+
+def test_authorize_lets_in_who_has_a_token_and_nobody_else(start: Start, cloud: Cloud) -> None:
+    event = sample("Authorize", "good")
+    cloud.put_secret("operators", {"olena": event["authorizationToken"].removeprefix("Bearer ")})
+
+    with start("Authorize") as function:
+        policy = function.invoke(event)
+        for case in ("wrong", "no_bearer"):
+            with pytest.raises(FunctionFailed, match=r"^Exception: Unauthorized$"):
+                function.invoke(sample("Authorize", case))
+
+    (statement,) = policy["policyDocument"]["Statement"]
+    assert policy["context"] == {"operator": "olena"}
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "execute-api:Invoke")
+
+
+@pytest.mark.usefixtures("source")
+def test_manage_leads_answers_the_operator(start: Start, cloud: Cloud) -> None:
+    with start("ReceiveLead") as function:
+        function.invoke(post("good"))
+
+    with start("ManageLeads") as function:
+        answers = {case: function.invoke(sample("ManageLeads", case)) for case in CASES_OF_MANAGE_LEADS}
+
+    statuses = {case: answer["statusCode"] for case, answer in answers.items()}
+    assert statuses == {"health": 200, "list": 200, "find_by_phone": 200, "show": 200, "unknown_lead": 404}
+    for case in ("list", "find_by_phone"):
+        assert [lead["lead_id"] for lead in json.loads(answers[case]["body"])["leads"]] == [LEAD_ID]
+    assert [entry["what"] for entry in json.loads(answers["show"]["body"])["timeline"]] == ["received"]

@@ -1,0 +1,45 @@
+"""Credentials that are wrong, and credentials that change: nothing is lost, and an operator is called."""
+
+import json
+
+from local.form import Form, Operator
+from local.stack import Stack
+from sandbox.remote import Remote
+from tests.stack.conftest import accepted, deals, eventually, person
+
+
+def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the_secret_is_right(
+    stack: Stack, form: Form, operator: Operator, partner: Remote
+) -> None:
+    sqs, manager = stack.client("sqs"), stack.client("secretsmanager")
+    dead = stack.output("SubmitDeadLetterQueueUrl")
+    renewed = partner.rotate("leadleader", "password")
+    asked = person()
+    lead_id = accepted(form.post(asked))
+    lead = eventually(
+        lambda: operator.lead(lead_id), lambda found: found["deliveries"]["leadleader"]["state"] == "failed"
+    )
+    assert lead["deliveries"]["leadleader"]["last_error"] == "the password is wrong"
+
+    def letters() -> list[dict[str, str]]:
+        got = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+        return [json.loads(message["Body"]) for message in got]
+
+    found = eventually(letters, lambda all_: any(letter["lead_id"] == lead_id for letter in all_))
+    letter = next(letter for letter in found if letter["lead_id"] == lead_id)
+    assert letter == {
+        "lead_id": lead_id,
+        "partner": "leadleader",
+        "step": "submit",
+        "reason": "the password is wrong",
+    }
+
+    manager.put_secret_value(SecretId="leadbridge/leadleader", SecretString=json.dumps(renewed))
+    next_one = person()
+    next_id = accepted(form.post(next_one))
+    eventually(
+        lambda: operator.lead(next_id)["deliveries"]["leadleader"]["state"],
+        lambda state: state in {"submitted", "closed"},
+    )
+    assert len(deals(partner, next_one)) == 1
+    assert deals(partner, asked) == []
