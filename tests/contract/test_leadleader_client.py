@@ -210,9 +210,10 @@ def test_each_authorization_error_is_misconfigured_after_the_secret_was_read_ane
     world: World, changes: Break, text: str
 ) -> None:
     world.vault.replace(**changes())
-    with pytest.raises(Misconfigured, match=text):
+    with pytest.raises(Misconfigured, match=text) as caught:
         world.client().authorize(budget())
-    assert world.vault.reads == [False, True]
+    assert caught.value.certain
+    assert world.vault.reads == ["cached", "anew"]
 
 
 @pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
@@ -224,7 +225,7 @@ def test_a_secret_that_still_fails_when_read_anew_is_tried_twice_and_no_more(
     world.vault.current = lambda: broken
     with pytest.raises(Misconfigured, match=text):
         world.client().authorize(budget())
-    assert world.vault.reads == [False, True]
+    assert world.vault.reads == ["cached", "anew"]
     assert len(world.remote.calls(PARTNER, "authorize")) == 2
 
 
@@ -234,7 +235,7 @@ def test_an_authorization_error_heals_when_the_secret_was_mended_meanwhile(
 ) -> None:
     world.vault.kept = {**world.vault.kept, **changes()}
     assert world.client().authorize(budget()).create(lead(), budget()) > 0
-    assert world.vault.reads == [False, True]
+    assert world.vault.reads == ["cached", "anew"]
 
 
 @pytest.mark.parametrize(("changes", "text"), UNUSABLE_SECRETS)
@@ -259,7 +260,17 @@ def test_a_rotation_in_the_middle_heals_by_itself(world: World, what: str) -> No
     client.authorize(budget()).create(lead(), budget())
     world.remote.rotate(PARTNER, what)
     assert client.authorize(budget()).create(lead(), budget()) > 0
-    assert world.vault.reads == [False, False, True]
+    assert world.vault.reads == ["cached", "cached", "anew"]
+
+
+def test_a_secret_that_was_read_a_moment_ago_is_not_certainly_wrong(world: World) -> None:
+    world.remote.rotate(PARTNER, "password")
+    world.vault.just_read = True
+    with pytest.raises(Misconfigured) as caught:
+        world.client().authorize(budget())
+    assert not caught.value.certain
+    assert (caught.value.retry_after or 0) > 0
+    assert len(world.remote.calls(PARTNER)) == 1
 
 
 def test_an_error_text_is_known_whatever_its_white_space(world: World) -> None:
@@ -288,7 +299,7 @@ def test_a_401_is_unauthorized_and_the_secret_is_read_anew(world: World, call: C
     authorized = world.client().authorize(budget())
     with pytest.raises(Unauthorized):
         call(authorized)
-    assert world.vault.reads == [False, True]
+    assert world.vault.reads == ["cached", "anew"]
 
 
 @pytest.mark.parametrize(

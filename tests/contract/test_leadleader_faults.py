@@ -223,6 +223,24 @@ def test_a_rotation_is_no_reason_for_a_delivery_to_fail(flow: Flow) -> None:
     assert flow.visit().outcome is submission.Outcome.SUBMITTED
 
 
+@pytest.mark.parametrize("before", [[], ["a 503 first"]], ids=["untroubled", "after another failure"])
+def test_a_rotation_just_after_the_secret_was_read_heals_with_the_next_visit(flow: Flow, before: list[str]) -> None:
+    flow.settings = SETTINGS
+    for _ in before:
+        flow.world.remote.arm(PARTNER, "authorize", {"kind": "answer", "status": 503})
+        flow.clock.now += flow.visit().again or timedelta()
+    flow.world.remote.rotate(PARTNER, "password")
+    flow.world.vault.just_read = True
+    again = flow.visit().again
+    assert again is not None
+    assert again >= timedelta(seconds=5)
+
+    flow.world.vault.just_read = False
+    flow.clock.now += again
+    assert flow.visit().outcome is submission.Outcome.SUBMITTED
+    assert flow.dead_letters == []
+
+
 def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Flow) -> None:
     assert submitted.look().outcome is checking.Outcome.CHANGED
     assert submitted.look().outcome is checking.Outcome.UNCHANGED

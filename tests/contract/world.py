@@ -36,16 +36,25 @@ class Clock:
 
 @dataclass
 class Vault:
-    """Stands where Secrets Manager does. `kept` is what a client has cached, `current` what it would read now."""
+    """Stands where Secrets Manager does. `kept` is what a client has cached, `current` what it would read now.
+
+    `just_read` says that it was read a moment ago, so that it is not read anew. `reads` tells what was asked for.
+    """
 
     current: Callable[[], dict[str, Any]]
     kept: dict[str, Any]
-    reads: list[bool] = field(default_factory=list)
+    just_read: bool = False
+    reads: list[str] = field(default_factory=list)
 
-    def __call__(self, fresh: bool) -> dict[str, Any]:
-        self.reads.append(fresh)
-        if fresh:
-            self.kept = self.current()
+    def get(self) -> dict[str, Any]:
+        self.reads.append("cached")
+        return self.kept
+
+    def refresh(self) -> dict[str, Any] | None:
+        self.reads.append("anew")
+        if self.just_read:
+            return None
+        self.kept = self.current()
         return self.kept
 
     def replace(self, **changes: Any) -> None:
@@ -84,6 +93,7 @@ class World:
         self.remote.disarm()
         self.vault.current = self.mended
         self.vault.kept = self.mended()
+        self.vault.just_read = False
 
     def tokens_shown(self) -> list[str]:
         """Digests of all tokens that creates and status calls came with, two a call, in order."""

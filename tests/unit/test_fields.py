@@ -66,10 +66,12 @@ def test_a_clean_value_can_be_written_as_text(normaliser: Normaliser, value: obj
 @BY_NAME
 @given(value=st.text(alphabet="qxyzQXYZ", min_size=4, max_size=300))
 def test_an_error_quotes_nothing_of_the_value(normaliser: Normaliser, value: str) -> None:
+    said = ""
     try:
         normaliser(value)
     except ValueError as error:
-        assert value not in str(error)
+        said = str(error)
+    assert value not in said
 
 
 @BY_NAME
@@ -163,7 +165,7 @@ def test_other_countries_phones_are_kept_in_the_same_form(typed: str, kept: str)
     "typed", ["12345", "050123456", "05012345678", "phone", "050-123-45-6x", "+", "++380501234567", "+0", "0" * 200]
 )
 def test_what_is_no_phone_is_refused(typed: str) -> None:
-    with pytest.raises(ValueError, match="phone number|at most"):
+    with pytest.raises(ValueError, match=r"phone number|at most"):
         fields.phone(typed)
 
 

@@ -1,6 +1,7 @@
 """JSON as forms may send it: exact, and nothing that a parser chokes on."""
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -25,10 +26,8 @@ def test_an_object_is_read_as_it_was_written(value: dict[str, Any], ascii_only: 
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789eE+-.\\utrufalsn \ud800', max_size=60))
 def test_rubbish_is_unreadable_and_nothing_else(body: bytes | str) -> None:
     raw = body if isinstance(body, bytes) else body.encode(errors="surrogatepass")
-    try:
+    with suppress(Unreadable):
         assert isinstance(read_object(raw), dict)
-    except Unreadable:
-        pass
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2))

@@ -65,7 +65,7 @@ class Answer:
         """The body as JSON with exact decimals; None where it is not JSON."""
         try:
             return simplejson.loads(self.body, use_decimal=True)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             return None
 
     @property

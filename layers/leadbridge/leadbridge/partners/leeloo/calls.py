@@ -1,0 +1,48 @@
+"""Telephone calls, written down at the partner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from leadbridge.budget import Budget
+from leadbridge.partners.leeloo.client import Client
+from leadbridge.partners.leeloo.ids import AccountId
+from leadbridge.partners.leeloo.models import RecordedCall
+from leadbridge.partners.leeloo.wording import NOT_DEFINED, timestamp
+
+
+@dataclass(frozen=True)
+class Calls:
+    """`calls`"""
+
+    client: Client
+
+    def record(
+        self,
+        *,
+        budget: Budget,
+        user_id: str,
+        account_id: AccountId,
+        caller: str,
+        called: str,
+        at: datetime,
+        seconds: int,
+        status: Literal["TALKING", "SUCCESS", "NO_ANSWER", "CLOSED_BY_SYSTEM"],
+        direction: Literal["INBOUND", "OUTBOUND"],
+        record_link: str | None = None,
+    ) -> RecordedCall:
+        """`POST calls`; without a `record_link` (a URL) it says `NOT_DEFINED`. Raises ValueError for a naive `at`."""
+        fields = {
+            "user_id": user_id,
+            "from": caller,
+            "to": called,
+            "date": timestamp(at),
+            "account_id": account_id,
+            "record_link": record_link or NOT_DEFINED,
+            "status": status,
+            "duration": seconds,
+            "type": direction,
+        }
+        return self.client.send("call_create", "POST", ("calls",), fields, budget).one(RecordedCall)

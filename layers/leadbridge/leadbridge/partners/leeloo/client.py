@@ -1,0 +1,165 @@
+"""How Leeloo is called: the token, the address, the body's encoding, and what comes of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from urllib.parse import quote, urlencode
+
+from leadbridge.budget import Budget
+from leadbridge.errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.partners.http import Transport
+from leadbridge.partners.leeloo.answers import PARTNER, NotFound, Reply, reply_in
+from leadbridge.secrets import READ_AGAIN_AFTER
+
+type Query = Sequence[tuple[str, str]]
+
+EITHER_ENCODING = frozenset({"call_create", "channel_subscribe", "order_update", "tag_add", "tag_remove"})
+"""The operations for which the partner's document says form-data in one place and JSON in another."""
+
+
+class Secret(Protocol):
+    """Where the credentials are kept."""
+
+    def get(self) -> dict[str, Any]:
+        """The secret, perhaps a minute old. Raises Unavailable while it has no value."""
+        ...
+
+    def refresh(self) -> dict[str, Any] | None:
+        """The secret as it stands now; None if it was read a few seconds ago."""
+        ...
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the client needs of the secret `{prefix}/leeloo`."""
+
+    base_url: str
+    token: str
+
+    @classmethod
+    def of(cls, secret: dict[str, Any]) -> Credentials:
+        """Read the secret. Raises Misconfigured, which names the keys that are wrong and no value."""
+        base_url, token = secret.get("base_url"), secret.get("token")
+        if isinstance(base_url, str) and base_url and isinstance(token, str) and _fits_a_header(token):
+            return cls(base_url, token)
+        wrong = [] if isinstance(base_url, str) and base_url else ["base_url"]
+        wrong += [] if isinstance(token, str) and _fits_a_header(token) else ["token"]
+        raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class Client:
+    """One call at a time. A read may be repeated by the caller at will, a send only if its error says so.
+
+    `form_data` names the operations (of EITHER_ENCODING) whose body goes out as multipart/form-data instead of JSON.
+    """
+
+    def __init__(self, transport: Transport, secret: Secret, *, form_data: Collection[str] = ()) -> None:
+        if wrong := set(form_data) - EITHER_ENCODING:
+            raise ValueError(f"form data is not for {', '.join(sorted(wrong))}")
+        self._transport = transport
+        self._secret = secret
+        self._form_data = frozenset(form_data)
+
+    @property
+    def seconds_per_call(self) -> float:
+        """Seconds that a call can take, a second try with a renewed token included."""
+        return 2 * self._transport.longest
+
+    def read(self, operation: str, path: Sequence[str], budget: Budget, query: Query = ()) -> Reply:
+        """GET. Raises PartnerError, Unavailable for a lost reply too."""
+        try:
+            return self._call(_Request(operation, "GET", path, query), budget)
+        except Unknown as error:
+            raise Unavailable(PARTNER, operation, error.text) from None
+
+    def send(
+        self,
+        operation: str,
+        method: Literal["POST", "PUT"],
+        path: Sequence[str],
+        fields: Mapping[str, Any],
+        budget: Budget,
+    ) -> Reply:
+        """POST or PUT the fields that are not None. Raises PartnerError, Unknown for a lost reply."""
+        return self._call(_Request(operation, method, path, fields=fields), budget)
+
+    def _call(self, request: _Request, budget: Budget) -> Reply:
+        credentials = Credentials.of(self._secret.get())
+        try:
+            return self._try(request, credentials, budget)
+        except Unauthorized as refused:
+            renewed = self._renewed(credentials, refused)
+            if not budget.allows(self._transport.longest):
+                raise
+        return self._try(request, renewed, budget)
+
+    def _renewed(self, credentials: Credentials, refused: Unauthorized) -> Credentials:
+        """The credentials as they stand now, for they may have been rotated. Raises Unauthorized if they were not."""
+        found = self._secret.refresh()
+        if found is None:
+            raise Unauthorized(PARTNER, refused.operation, refused.text, retry_after=READ_AGAIN_AFTER) from None
+        renewed = Credentials.of(found)
+        if renewed == credentials:
+            raise refused
+        return renewed
+
+    def _try(self, request: _Request, credentials: Credentials, budget: Budget) -> Reply:
+        operation, method = request.operation, request.method
+        headers = {"X-Leeloo-AuthToken": credentials.token}
+        json, body = request.given(), None
+        try:
+            url = f"{credentials.base_url.rstrip('/')}/{_path(operation, request.path)}{_query(request.query)}"
+            if json is not None and operation in self._form_data:
+                body, headers["Content-Type"] = _form_data(json)
+                json = None
+            answer = self._transport.call(operation, method, url, json=json, body=body, headers=headers, budget=budget)
+        except UnicodeEncodeError:  # raised before anything is sent
+            raise Rejected(PARTNER, operation, "it holds characters that are not text") from None
+        return reply_in(answer, operation, Unavailable if method == "GET" else Unknown, request.known_fields)
+
+
+@dataclass(frozen=True)
+class _Request:
+    operation: str
+    method: str
+    path: Sequence[str]
+    query: Query = ()
+    fields: Mapping[str, Any] | None = None
+
+    @property
+    def known_fields(self) -> set[str]:
+        """The names of what can be said in such a request, said or not."""
+        return {*(self.fields or ()), *(name for name, _ in self.query)}
+
+    def given(self) -> dict[str, Any] | None:
+        """The fields that are said; None for a request without a body."""
+        if self.fields is None:
+            return None
+        return {name: value for name, value in self.fields.items() if value is not None}
+
+
+def _fits_a_header(token: str) -> bool:
+    return bool(token) and token.isascii() and token.isprintable()
+
+
+def _path(operation: str, segments: Sequence[str]) -> str:
+    """The path, each segment encoded. Raises NotFound for an id that would name another address."""
+    if any(segment.strip(".") == "" for segment in segments):
+        raise NotFound(PARTNER, operation, "nothing can have such an id")
+    return "/".join(quote(segment, safe="") for segment in segments)
+
+
+def _query(query: Query) -> str:
+    return f"?{urlencode(query, quote_via=quote)}" if query else ""
+
+
+def _form_data(fields: dict[str, Any]) -> tuple[bytes, str]:
+    """The body and its Content-Type."""
+    from urllib3 import encode_multipart_formdata
+
+    return encode_multipart_formdata({name: str(value) for name, value in fields.items()})

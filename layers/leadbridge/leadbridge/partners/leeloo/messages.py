@@ -1,0 +1,38 @@
+"""Sending messages: to an account, never to a person. A send is not idempotent, so after Unknown it is not repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leadbridge.budget import Budget
+from leadbridge.partners.leeloo.client import Client
+from leadbridge.partners.leeloo.ids import AccountId
+
+
+@dataclass(frozen=True)
+class Messages:
+    """`messages/…`"""
+
+    client: Client
+
+    def send_template(
+        self,
+        account_id: AccountId,
+        template_id: str,
+        variables: Mapping[str, str] | None = None,
+        *,
+        budget: Budget,
+    ) -> None:
+        """`POST messages/send-template`; `variables` by the name that the template has for each."""
+        fields = {
+            "account_id": account_id,
+            "template_id": template_id,
+            "variables": None if variables is None else dict(variables),
+        }
+        self.client.send("send_template", "POST", ("messages", "send-template"), fields, budget)
+
+    def send_text(self, account_id: AccountId, text: str, *, budget: Budget) -> None:
+        """`POST messages/send-message`."""
+        fields = {"account_id": account_id, "text": text}
+        self.client.send("send_message", "POST", ("messages", "send-message"), fields, budget)

@@ -1,0 +1,83 @@
+"""Orders. A time is an aware datetime, a price a Decimal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from leadbridge.budget import Budget
+from leadbridge.partners.leeloo import wording
+from leadbridge.partners.leeloo.client import Client
+from leadbridge.partners.leeloo.ids import PersonId
+from leadbridge.partners.leeloo.models import Order
+from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
+
+
+@dataclass(frozen=True)
+class Orders:
+    """`orders/…`"""
+
+    client: Client
+
+    def create(
+        self,
+        *,
+        budget: Budget,
+        payment_credits_id: str,
+        offer_id: str,
+        person_id: PersonId,
+        email: str,
+        phone: str,
+        at: datetime,
+        notify_account: bool = False,
+        manager_id: str | None = None,
+    ) -> Order:
+        """`POST orders`; `at` is when the transaction took place. Raises ValueError if it is naive."""
+        fields = {
+            "paymentCreditsId": payment_credits_id,
+            "email": email,
+            "phone": phone,
+            "transactionDate": wording.timestamp(at),
+            "offerId": offer_id,
+            "isNotifyAccount": wording.flag(notify_account),
+            "personId": person_id,
+            "managerId": manager_id,
+        }
+        return self.client.send("order_create", "POST", ("orders",), fields, budget).one(Order)
+
+    def list(self, *, budget: Budget, limit: int = ROWS, pages: int = PAGES) -> Iterator[Order]:
+        """`GET orders`, paged by itself."""
+        return paged(
+            Order,
+            lambda asked: self.client.read("order_list", ("orders",), budget, asked),
+            limit=limit,
+            pages=pages,
+        )
+
+    def get(self, order_id: str, *, budget: Budget) -> Order:
+        """`GET orders/{order_id}`, with description and payment method. Raises NotFound among others."""
+        return self.client.read("order_get", ("orders", order_id), budget).one(Order)
+
+    def update(
+        self,
+        order_id: str,
+        status: Literal["RESOLVED", "REJECTED"],
+        *,
+        budget: Budget,
+        paid_at: datetime | None = None,
+        currency: str | None = None,
+        price: Decimal | None = None,
+        comments: str | None = None,
+    ) -> None:
+        """`POST orders/{order_id}`, for manual orders without partial payments. Raises ValueError for a naive time."""
+        fields = {
+            "status": status,
+            "paymentDate": None if paid_at is None else wording.minute(paid_at),
+            "currency": currency,
+            "price": None if price is None else wording.price(price),
+            "userComments": comments,
+        }
+        self.client.send("order_update", "POST", ("orders", order_id), fields, budget)

@@ -1,0 +1,163 @@
+"""People: finding, making and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import chain
+
+from leadbridge.budget import Budget
+from leadbridge.partners.leeloo.choosing import first_account, has_email, has_phone
+from leadbridge.partners.leeloo.client import Client, Query
+from leadbridge.partners.leeloo.ids import AccountId, PersonId, TagId
+from leadbridge.partners.leeloo.models import Comment, CustomField, NewPerson, Person, PersonDetails
+from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
+from leadbridge.partners.leeloo.wording import between
+
+_EVER = (("filter[last_message][from]", "1970-01-01"), ("filter[last_message][to]", "2999-12-31"))
+_NAMESAKES = 20  # people with one phone or address that are looked at
+
+
+@dataclass(frozen=True)
+class SmsRecipient:
+    """Who gets a text message."""
+
+    name: str
+    email: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class People:
+    """`people/…`"""
+
+    client: Client
+    always_by_last_message: bool = False
+
+    def list(
+        self,
+        *,
+        budget: Budget,
+        tags: Sequence[str] = (),
+        phone: str | None = None,
+        email: str | None = None,
+        last_message_since: datetime | None = None,
+        last_message_until: datetime | None = None,
+        limit: int = ROWS,
+        pages: int = PAGES,
+    ) -> Iterator[Person]:
+        """`GET people`, paged by itself; `tags` are all sent. Raises ValueError at once for a naive datetime."""
+        query = [("filter[tags]", tag) for tag in tags]
+        by_last_message = [*between(last_message_since, last_message_until)]
+        query += by_last_message or (_EVER if self.always_by_last_message else ())
+        query += [("filter[phone]", phone)] if phone else []
+        query += [("filter[email]", email)] if email else []
+        return self._paged(query, budget, limit, pages)
+
+    def account_for(
+        self, *, budget: Budget, phone: str | None = None, email: str | None = None, preferred: str | None = None
+    ) -> AccountId | None:
+        """The account to write to: that of the person with this phone, else with this e-mail; None if there is none.
+
+        Of several accounts it is the first of the `preferred` connection type, else the first. Someone whom the partner
+        lists without that very phone or e-mail is passed over: a message must not reach a stranger.
+        """
+        by_phone = self._alike(budget, phone=phone) if phone else ()
+        by_email = self._alike(budget, email=email) if email else ()
+        found = chain(
+            (person for person in by_phone if phone and has_phone(person, phone)),
+            (person for person in by_email if email and has_email(person, email)),
+        )
+        return first_account(found, preferred)
+
+    def get(self, person_id: PersonId, *, budget: Budget, include: Sequence[str] = ()) -> PersonDetails:
+        """`GET people/{person_id}`; `include` may name `contactedUsers` and `orders`. Raises NotFound among others."""
+        query = [("include", ",".join(include))] if include else []
+        reply = self.client.read("person_get", ("people", person_id), budget, query)
+        users = reply.included.get("users", reply.included.get("contactedUsers"))
+        return reply.one(PersonDetails, users=users, orders=reply.included.get("orders"))
+
+    def create(
+        self,
+        *,
+        budget: Budget,
+        name: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        leadgentool_id: str | None = None,
+        connected_users_ids: Sequence[str] | None = None,
+    ) -> NewPerson:
+        """`POST people`: a person, and an account of the type `MANUAL`."""
+        fields = {
+            "name": name,
+            "email": email,
+            "phone": phone,
+            "leadgentool_id": leadgentool_id,
+            "connected_users_ids": None if connected_users_ids is None else [*connected_users_ids],
+        }
+        return self.client.send("person_create", "POST", ("people",), fields, budget).one(NewPerson)
+
+    def update(
+        self,
+        person_id: PersonId,
+        *,
+        budget: Budget,
+        phone: str | None = None,
+        email: str | None = None,
+        custom_fields: Sequence[CustomField] | None = None,
+    ) -> None:
+        """`PUT people/{person_id}`: changes what is given."""
+        fields = {
+            "phone": phone,
+            "email": email,
+            "custom_fields": None
+            if custom_fields is None
+            else [field.model_dump(exclude_none=True) for field in custom_fields],
+        }
+        self.client.send("person_update", "PUT", ("people", person_id), fields, budget)
+
+    def send_sms(
+        self,
+        recipients: Sequence[SmsRecipient],
+        *,
+        connection_id: str,
+        leadgentool_id: str,
+        tags: Sequence[TagId] = (),
+        budget: Budget,
+    ) -> int | None:
+        """`POST people/sms`: invites people by text message; returns how many will get one, if it is told."""
+        fields = {
+            "data": [asdict(recipient) for recipient in recipients],
+            "connection_id": connection_id,
+            "leadgentool_id": leadgentool_id,
+            "tags": [*tags],
+        }
+        data = self.client.send("sms_send", "POST", ("people", "sms"), fields, budget).data
+        count = data.get("count_to_process") if isinstance(data, dict) else None
+        return count if type(count) is int else None
+
+    def add_comment(self, person_id: PersonId, comment: str, *, budget: Budget) -> Comment:
+        """`PUT people/{person_id}/add-comment`."""
+        fields = {"comment": comment}
+        return self.client.send("comment_add", "PUT", ("people", person_id, "add-comment"), fields, budget).one(Comment)
+
+    def add_tag(self, person_id: PersonId, tag_id: TagId, *, budget: Budget) -> None:
+        """`PUT people/{person_id}/add-tag`; `Catalog.tag_id` finds the id of a name."""
+        self.client.send("tag_add", "PUT", ("people", person_id, "add-tag"), {"tag_id": tag_id}, budget)
+
+    def remove_tag(self, person_id: PersonId, tag_id: TagId, *, budget: Budget) -> None:
+        """`PUT people/{person_id}/remove-tag`."""
+        self.client.send("tag_remove", "PUT", ("people", person_id, "remove-tag"), {"tag_id": tag_id}, budget)
+
+    def _alike(self, budget: Budget, *, phone: str | None = None, email: str | None = None) -> Iterator[Person]:
+        return self.list(phone=phone, email=email, limit=_NAMESAKES, pages=1, budget=budget)
+
+    def _paged(self, query: Query, budget: Budget, limit: int, pages: int) -> Iterator[Person]:
+        return paged(
+            Person,
+            lambda asked: self.client.read("people_list", ("people",), budget, asked),
+            query,
+            limit=limit,
+            pages=pages,
+        )

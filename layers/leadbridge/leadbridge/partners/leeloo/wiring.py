@@ -1,0 +1,21 @@
+"""Leeloo's client as the functions use it: this stack's secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+from leadbridge import aws
+from leadbridge.partners.http import Transport
+from leadbridge.partners.leeloo import Client, Leeloo
+from leadbridge.partners.leeloo.answers import PARTNER
+from leadbridge.partners.secret import PartnerSecret
+from leadbridge.secrets import Secrets
+from leadbridge.settings import Timeouts
+
+
+def leeloo(timeouts: Timeouts, *, form_data: Collection[str] = (), always_by_last_message: bool = False) -> Leeloo:
+    """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
+    secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
+    client = Client(Transport(PARTNER, timeouts), secret, form_data=form_data)
+    return Leeloo(client, always_by_last_message=always_by_last_message)

@@ -1,0 +1,1 @@
+"""The thirty endpoints, by what they are about."""

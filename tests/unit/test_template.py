@@ -1,0 +1,109 @@
+"""What every function, queue and alarm of the template must have, so that a new one cannot forget it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.template import ROOT, resources, template
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+QUEUES = resources("AWS::SQS::Queue")
+WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    role = template()["Resources"][f"{function}Role"]["Properties"]
+    assert "ManagedPolicyArns" not in role
+    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_names_its_own_resources_and_actions(function: str) -> None:
+    for statement in statements(function):
+        actions = listed(statement["Action"])
+        assert not [action for action in actions if "*" in action]
+        if "*" in listed(statement["Resource"]):
+            assert set(actions) <= WITHOUT_A_RESOURCE
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_its_own_role_logs_timeout_and_name(function: str) -> None:
+    properties = FUNCTIONS[function]["Properties"]
+    assert properties["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
+    assert properties["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": f"{function}Logs"}}
+    logs = template()["Resources"][f"{function}Logs"]["Properties"]
+    assert {"RetentionInDays", "KmsKeyId"} <= set(logs)
+    assert properties["Timeout"] <= 60
+    flow = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", function).lower()
+    assert properties["Environment"]["Variables"]["LEADBRIDGE_FLOW"] == flow
+    assert (ROOT / "functions" / flow / "app.py").exists()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_calls_a_function_has_somewhere_to_put_a_failure(function: str) -> None:
+    properties = FUNCTIONS[function]["Properties"]
+    for event in properties.get("Events", {}).values():
+        match event["Type"]:
+            case "SQS":
+                source = event["Properties"]["Queue"]["Fn::GetAtt"][0]
+                assert "RedrivePolicy" in QUEUES[source]["Properties"]
+                assert QUEUES[source]["Properties"]["VisibilityTimeout"] == 6 * properties["Timeout"]
+                assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+            case "DynamoDB":
+                assert "OnFailure" in event["Properties"]["DestinationConfig"]
+            case "ScheduleV2":
+                assert "OnFailure" in properties["EventInvokeConfig"]["DestinationConfig"]
+            case kind:
+                assert kind == "Api"
+
+
+def test_every_dead_letter_queue_rings() -> None:
+    alarms = json.dumps(resources("AWS::CloudWatch::Alarm"))
+    for name, queue in QUEUES.items():
+        assert "KmsMasterKeyId" in queue["Properties"]
+        if "DeadLetter" in name:
+            assert json.dumps({"Fn::GetAtt": [name, "QueueName"]}) in alarms, name
+
+
+def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    for name, alarm in resources("AWS::CloudWatch::Alarm").items():
+        properties = alarm["Properties"]
+        assert properties["AlarmActions"] == [{"Ref": "Alarms"}], name
+        anchor = re.search(r"docs/runbook\.md#([a-z-]+)$", properties["AlarmDescription"])
+        assert anchor is not None, name
+        assert anchor[1] in anchors, name
+
+
+def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "functions").glob("*/app.py"))
+    counted = set(re.findall(r'count\(f?"([A-Za-z]+)', code))
+    for alarm in resources("AWS::CloudWatch::Alarm").values():
+        if alarm["Properties"]["Namespace"] == "leadbridge":
+            assert alarm["Properties"]["MetricName"].partition(".")[0] in counted
+
+
+def test_what_holds_people_is_kept_encrypted_and_outlives_the_stack() -> None:
+    table = template()["Resources"]["Leads"]
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    assert table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert table["Properties"]["SSESpecification"]["SSEType"] == "KMS"
+    for secret in resources("AWS::SecretsManager::Secret").values():
+        assert secret["DeletionPolicy"] == "Retain"
+        assert "KmsKeyId" in secret["Properties"]
+
+
+def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_oversight() -> None:
+    open_routes = set()
+    for function in FUNCTIONS.values():
+        for event in function["Properties"].get("Events", {}).values():
+            if event["Type"] == "Api" and event["Properties"].get("Auth") != {"Authorizer": "Operator"}:
+                open_routes.add(f"{event['Properties']['Method']} {event['Properties']['Path']}")
+    assert open_routes == {"POST /webhooks/{source}", "GET /health"}
