@@ -12,12 +12,13 @@ from sandbox.control import Control
 from sandbox.faults import Faults
 from sandbox.gate import Gate
 from sandbox.leadleader.service import LeadLeader
+from sandbox.leeloo.service import Leeloo
 from sandbox.page import Page
 from sandbox.partner import Clock, Endpoint, Pace, Partner, Surroundings
 from sandbox.state_dir import write_private
 
-PARTNERS = (LeadLeader,)
-"""A further partner is a folder beside `leadleader/` and its class here."""
+PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo)
+"""A further partner is a folder beside these and its class here."""
 
 BODY_AT_MOST = 64 * 1024
 SECRETS_FILE = "secrets.json"

@@ -28,10 +28,10 @@ class PaceOrder(BaseModel):
 
 
 class RotateOrder(BaseModel):
-    """The body of `POST /control/{partner}/rotate`."""
+    """The body of `POST /control/{partner}/rotate`; without `what` the first of the partner's rotations."""
 
     model_config = ConfigDict(extra="forbid")
-    what: str = "password"
+    what: str | None = None
 
 
 def reply(value: object, status: int = 200) -> web.Response:
@@ -125,9 +125,10 @@ class Control:
     async def rotate(self, request: web.Request) -> web.Response:
         order = await ordered(request, RotateOrder)
         partner = self._partner(request.match_info["partner"])
-        if order.what not in partner.rotations:
+        what = order.what or next(iter(partner.rotations))
+        if what not in partner.rotations:
             raise Refused(f"what: one of {', '.join(sorted(partner.rotations))}")
-        return reply(self._rotate(partner.name, order.what))
+        return reply(self._rotate(partner.name, what))
 
     def _partner(self, name: Any) -> Partner:
         try:

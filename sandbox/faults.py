@@ -69,15 +69,11 @@ class EmptyFault(_Strict):
 
 
 class RateLimitFault(_Strict):
-    """429, with `Retry-After` in seconds where given. Never processed."""
+    """The partner's words for too many calls, with `Retry-After` in seconds where given. Never processed."""
 
     kind: Literal["rate_limit"]
+    status: Status = 429
     retry_after: Annotated[int, Field(ge=0)] | None = None
-    processed: Literal[False] = False
-
-    def answer(self) -> Answer:
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return Answer(429, strict_json.dump({"detail": "Request was throttled."}), headers=headers)
 
 
 class DelayFault(_Strict):
@@ -103,8 +99,8 @@ class SlowBodyFault(_Strict):
     chunk: Annotated[int, Field(ge=1)] = 1
 
 
-type Instead = AnswerFault | HtmlFault | EmptyFault | RateLimitFault
-type Fault = Annotated[Instead | DelayFault | DropFault | SlowBodyFault, Field(discriminator="kind")]
+type Instead = AnswerFault | HtmlFault | EmptyFault
+type Fault = Annotated[Instead | RateLimitFault | DelayFault | DropFault | SlowBodyFault, Field(discriminator="kind")]
 
 
 class FaultOrder(_Strict):

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
 from sandbox.calls import Call, CallLog, Outcome
-from sandbox.faults import DelayFault, DropFault, Fault, Faults, SlowBodyFault
+from sandbox.faults import DelayFault, DropFault, Fault, Faults, RateLimitFault, SlowBodyFault
 from sandbox.partner import Answer, Endpoint, Incoming, Partner
 
 
@@ -44,12 +45,13 @@ class Gate:
         try:
             incoming = Incoming.of(request, await request.read())
         except web.HTTPRequestEntityTooLarge:
-            return await _send(request, call, Answer.of(413, {"detail": "Request body is too large."}))
+            return await _send(request, call, partner.refused(413, "Request body is too large."))
         if not endpoints:
-            return await _send(request, call, Answer.of(404, {"detail": "Not found."}))
+            return await _send(request, call, partner.refused(404, "Not found."))
         endpoint = endpoints.get(request.method)
         if endpoint is None:
-            return await _send(request, call, _method_not_allowed(request.method, endpoints))
+            refused = partner.refused(405, f'Method "{request.method}" not allowed.')
+            return await _send(request, call, replace(refused, headers={"Allow": ", ".join(sorted(endpoints))}))
         operation = endpoint.choose(incoming)
         call.operation = operation.name
         call.facts.update(operation.describe(incoming))
@@ -64,10 +66,12 @@ class Gate:
         if armed is None:
             return await _send(request, call, process())
         call.fault = {"id": armed.id, "kind": armed.order.fault.kind}
-        return await _break(request, call, armed.order.fault, process)
+        return await _break(request, call, armed.order.fault, partner, process)
 
 
-async def _break(request: web.Request, call: Call, fault: Fault, process: Callable[[], Answer]) -> web.StreamResponse:
+async def _break(
+    request: web.Request, call: Call, fault: Fault, partner: Partner, process: Callable[[], Answer]
+) -> web.StreamResponse:
     match fault:
         case DelayFault(when="before"):
             await asyncio.sleep(fault.seconds)
@@ -82,6 +86,10 @@ async def _break(request: web.Request, call: Call, fault: Fault, process: Callab
             return _drop(request, call)
         case SlowBodyFault():
             return await _trickle(request, call, process(), fault)
+        case RateLimitFault():
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            refused = partner.refused(429, "Request was throttled.")
+            return await _send(request, call, replace(refused, status=fault.status, headers=headers))
         case instead:
             if instead.processed:
                 process()
@@ -126,8 +134,3 @@ def _headers(answer: Answer) -> CIMultiDict[str]:
     headers = CIMultiDict({"Content-Type": answer.content_type})
     headers.update(answer.headers)
     return headers
-
-
-def _method_not_allowed(method: str, endpoints: Mapping[str, Endpoint]) -> Answer:
-    answer = Answer.of(405, {"detail": f'Method "{method}" not allowed.'})
-    return Answer(answer.status, answer.body, headers={"Allow": ", ".join(sorted(endpoints))})

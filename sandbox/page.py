@@ -7,10 +7,12 @@ from aiohttp import web
 
 from sandbox.calls import Call, CallLog, Outcome, rfc3339
 from sandbox.faults import ArmedFault, Faults
-from sandbox.partner import Panel, Partner
+from sandbox.partner import Bubble, Chat, Chats, Panel, Partner
 
 LATEST_CALLS = 50
 REFRESH_SECONDS = 5
+ABOUT = ("deal_id", "account_id", "person_id", "order_id")
+"""What a call was about: the first of these facts that it has."""
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2430;--faint:#5d6b7e;--paper:#f5f7fa;--card:#fff;--line:#dfe5ec;
@@ -27,6 +29,13 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:t
 th{text-align:left;font-weight:600;color:var(--faint)}
 th,td{padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line);white-space:nowrap}
 tr:last-child td{border-bottom:0}
+.chats{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-start}
+.chat{flex:1 1 18rem;max-width:26rem;background:var(--paper);border:1px solid var(--line);border-radius:.75rem;
+padding:.75rem}
+.chat h3{font-size:.9rem;margin:0 0 .5rem;overflow-wrap:anywhere}
+.bubble{width:fit-content;max-width:92%;margin:.5rem 0 0;padding:.5rem .75rem;background:var(--card);
+border:1px solid var(--line);border-radius:.25rem 1rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere}
+.bubble small{display:block;color:var(--faint);font-size:.75rem}
 .good{color:var(--good)}.bad{color:var(--bad)}.odd{color:var(--odd)}
 """
 
@@ -40,7 +49,7 @@ class Page:
         self._faults = faults
 
     async def show(self, _request: web.Request) -> web.Response:
-        sections = [_partner_section(partner.title, partner.panel()) for partner in self._partners.values()]
+        sections = [_part(each.title, part) for each in self._partners.values() for part in each.panels()]
         sections.append(_calls_section(self._log.latest(LATEST_CALLS)))
         sections.append(_faults_section(self._faults.all()))
         return web.Response(
@@ -64,14 +73,25 @@ def _document(sections: Iterable[str]) -> str:
     )
 
 
-def _partner_section(title: str, panel: Panel) -> str:
-    rows = (tuple(escape(cell) for cell in row) for row in panel.rows)
-    return _section(title, panel.caption, panel.columns, rows)
+def _part(title: str, part: Panel | Chats) -> str:
+    match part:
+        case Panel(caption, columns, rows):
+            return _section(title, caption, _table(columns, (tuple(escape(cell) for cell in row) for row in rows)))
+        case Chats(caption, chats):
+            return _section(title, caption, f'<div class="wide chats">{"".join(map(_chat, chats))}</div>')
+
+
+def _chat(chat: Chat) -> str:
+    return f'<article class="chat"><h3>{escape(chat.title)}</h3>{"".join(map(_bubble, chat.bubbles))}</article>'
+
+
+def _bubble(bubble: Bubble) -> str:
+    return f'<p class="bubble">{escape(bubble.text)}<small>{escape(bubble.note)}</small></p>'
 
 
 def _calls_section(calls: list[Call]) -> str:
-    columns = ("#", "Time (UTC)", "Partner", "Operation", "Answer", "Processed", "Deal", "Fault")
-    return _section("Latest calls", f"The last {len(calls)}, newest first", columns, map(_call_row, calls))
+    columns = ("#", "Time (UTC)", "Partner", "Operation", "Answer", "Processed", "About", "Fault")
+    return _section("Latest calls", f"The last {len(calls)}, newest first", _table(columns, map(_call_row, calls)))
 
 
 def _call_row(call: Call) -> tuple[str, ...]:
@@ -84,7 +104,7 @@ def _call_row(call: Call) -> tuple[str, ...]:
         escape(call.operation or f"{call.method} {call.path}"[:80]),
         f'<span class="{look}">{call.status if answered else escape(call.outcome.replace("_", " "))}</span>',
         "yes" if call.processed else "no",
-        escape(str(call.facts.get("deal_id", "")))[:80],
+        escape(str(next((call.facts[name] for name in ABOUT if name in call.facts), ""))[:80]),
         f'<span class="odd">{escape(call.fault["kind"])}</span>' if call.fault else "",
     )
 
@@ -100,12 +120,18 @@ def _faults_section(armed: list[ArmedFault]) -> str:
         )
         for each in armed
     )
-    return _section("Faults", f"{len(armed)} armed", ("Partner", "Operation", "Kind", "Fired", "Of"), rows)
+    columns = ("Partner", "Operation", "Kind", "Fired", "Of")
+    return _section("Faults", f"{len(armed)} armed", _table(columns, rows))
 
 
-def _section(title: str, caption: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """`title`, `caption` and `columns` are plain text; cells of `rows` are HTML."""
+def _section(title: str, caption: str, content: str) -> str:
+    """`title` and `caption` are plain text, `content` is HTML."""
+    return f"<section><h2>{escape(title)}</h2><p>{escape(caption)}</p>{content}</section>"
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """`columns` are plain text, cells of `rows` are HTML; no rows, no table."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    return f"<section><h2>{escape(title)}</h2><p>{escape(caption)}</p>{table if body else ''}</section>"
+    return table if body else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from sandbox import strict_json
 
@@ -40,7 +41,7 @@ class Incoming:
     method: str
     path: str
     params: Mapping[str, str]
-    query: Mapping[str, str]
+    query: MultiMapping[str]
     headers: Mapping[str, str]
     content_type: str
     raw: bytes
@@ -113,6 +114,30 @@ class Panel:
     rows: Sequence[tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """One message of a chat, and a small line below it."""
+
+    text: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation as one person sees it, newest last."""
+
+    title: str
+    bubbles: Sequence[Bubble]
+
+
+@dataclass(frozen=True, slots=True)
+class Chats:
+    """A partner's conversations on the page, already bounded; plain text, escaped by the page."""
+
+    caption: str
+    chats: Sequence[Chat]
+
+
 class Partner(Protocol):
     """A partner's whole side. All methods run in the server's event loop and must not block."""
 
@@ -120,7 +145,10 @@ class Partner(Protocol):
     title: str
     operations: frozenset[str]
     rotations: Mapping[str, Callable[[], None]]
-    """What can be replaced in its secret, and how; the new values must be kept before it returns."""
+    """What can be replaced in its secret, and how, the usual thing first; the new values must be kept before it
+    returns."""
+
+    def __init__(self, surroundings: Surroundings) -> None: ...
 
     def endpoints(self) -> Sequence[Endpoint]: ...
 
@@ -132,7 +160,11 @@ class Partner(Protocol):
         """The secret an application needs to be its client; `root` is this partner's URL, without a slash."""
         ...
 
-    def panel(self) -> Panel: ...
+    def refused(self, status: int, detail: str) -> Answer:
+        """What the frame refuses (404, 405, 413, and 429 on demand) in this partner's own words."""
+        ...
+
+    def panels(self) -> Sequence[Panel | Chats]: ...
 
     def advance(self) -> None:
         """Bring everything that moves with time up to now; called before the pace changes."""

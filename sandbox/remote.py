@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 TIMEOUT_SECONDS = 10
+EMIT_TIMEOUT_SECONDS = 40
+"""Longer than a webhook may take."""
 
 
 class ControlError(RuntimeError):
@@ -52,22 +54,55 @@ class Remote:
         deal: dict[str, Any] = self._ask("POST", f"/control/leadleader/deals/{deal_id}", {"status": status})
         return deal
 
+    def company(self) -> dict[str, Any]:
+        """What is set up in Leeloo: `connections`, `categories`, `templates` with their texts, `tags`, `tunnels`…"""
+        company: dict[str, Any] = self._ask("GET", "/control/leeloo/company")
+        return company
+
+    def people(self) -> list[dict[str, Any]]:
+        """Leeloo's people, oldest first."""
+        people: list[dict[str, Any]] = self._ask("GET", "/control/leeloo/people")["people"]
+        return people
+
+    def add_person(self, name: str, **options: Any) -> dict[str, Any]:
+        """A person of Leeloo's: `phone`, `email`, `tags` by name and `accounts` by type (`TELEGRAM`…) as options."""
+        person: dict[str, Any] = self._ask("POST", "/control/leeloo/people", {"name": name, **options})
+        return person
+
+    def messages(self, phone: str | None = None, account_id: str | None = None) -> list[dict[str, Any]]:
+        """What Leeloo sent to people, in order."""
+        asked = {"phone": phone, "account_id": account_id}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        messages: list[dict[str, Any]] = self._ask("GET", f"/control/leeloo/messages?{query}")["messages"]
+        return messages
+
+    def limit_calls(self, calls: int | None, **options: Any) -> None:
+        """Leeloo takes so many calls per window (`seconds`, `status`, `retry_after` as options); None is any number."""
+        self._ask("POST", "/control/leeloo/limit", {"calls": calls, **options})
+
+    def emit(self, kind: str, data: dict[str, Any], url: str) -> dict[str, Any]:
+        """Have Leeloo post a webhook of its own; returns what came back: `status` and `body`, or `error`."""
+        answer: dict[str, Any] = self._ask(
+            "POST", "/control/leeloo/emit", {"type": kind, "data": data, "url": url}, EMIT_TIMEOUT_SECONDS
+        )
+        return answer
+
     def set_pace(self, seconds: float) -> None:
         self._ask("POST", "/control/pace", {"seconds": seconds})
 
-    def rotate(self, partner: str, what: str) -> dict[str, str]:
-        """The partner's new secret."""
+    def rotate(self, partner: str, what: str | None = None) -> dict[str, str]:
+        """The partner's new secret; without `what` its password or its token is replaced."""
         secret: dict[str, str] = self._ask("POST", f"/control/{partner}/rotate", {"what": what})
         return secret
 
     def reset(self) -> None:
         self._ask("POST", "/control/reset")
 
-    def _ask(self, method: str, path: str, body: object = None) -> Any:
+    def _ask(self, method: str, path: str, body: object = None, timeout: float = TIMEOUT_SECONDS) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            with urlopen(request, timeout=timeout) as response:
                 raw = response.read()
         except HTTPError as error:
             with error:

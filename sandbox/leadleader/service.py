@@ -71,7 +71,10 @@ class LeadLeader:
             "private_key": rsa1024.private_pem(self._account.client_key),
         }
 
-    def panel(self) -> Panel:
+    def refused(self, status: int, detail: str) -> Answer:
+        return Answer.of(status, {"detail": detail})
+
+    def panels(self) -> list[Panel]:
         rows = [
             (
                 str(deal.deal_id),
@@ -85,7 +88,7 @@ class LeadLeader:
             for deal in self._deals.latest(SHOWN_ON_PAGE)
         ]
         columns = ("Deal", "Status", "Summa", "Termin", "PIB", "Telephone", "State code")
-        return Panel(f"{len(self._deals)} deals, newest first", columns, rows)
+        return [Panel(f"{len(self._deals)} deals, newest first", columns, rows)]
 
     def advance(self) -> None:
         self._deals.advance()

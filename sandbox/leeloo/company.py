@@ -44,7 +44,7 @@ class Template:
     text: str
 
     def rendered(self, variables: Mapping[str, str]) -> str:
-        """The text as the person reads it. A variable without a value stays as it is written: it is meant to be seen."""
+        """The text as the person reads it. A variable without a value stays as it is written, to be seen."""
         return _VARIABLE.sub(lambda found: variables.get(found[1], found[0]), self.text)
 
 
@@ -125,6 +125,7 @@ TUNNELS = {
         _tunnel("Навчання трейдингу", ("Перший урок",), {"Реєстрація на курс": "LANDING"}),
     )
 }
+TUNNELS_BY_LEADGENTOOL = {tool.id: tunnel for tunnel in TUNNELS.values() for tool in tunnel.leadgentools}
 USERS = _named("user", "Олена Коваль", "Ігор Бондар")
 OFFERS = {
     offer.id: offer
@@ -155,9 +156,3 @@ PAYMENT_CREDITS = {
 
 def connection_of_type(kind: str) -> Typed | None:
     return next((connection for connection in CONNECTIONS.values() if connection.type == kind), None)
-
-
-def tunnel_of_leadgentool(leadgentool_id: str) -> Tunnel | None:
-    return next(
-        (tunnel for tunnel in TUNNELS.values() if leadgentool_id in {tool.id for tool in tunnel.leadgentools}), None
-    )

@@ -96,9 +96,7 @@ true_or_false = one_of("true", "false")
 link = _written(r"https?://[^\s]+|NOT_DEFINED")
 digits = _written(r"[0-9]{1,9}")
 positive = _written(r"[0-9]{1,9}", lambda value: int(str(value)) > 0)
-instant = _date(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", "%Y-%m-%dT%H:%M:%S.%fZ"
-)
+instant = _date(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", "%Y-%m-%dT%H:%M:%S.%fZ")
 minute = _date(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}", "%Y-%m-%d %H:%M")
 day = _date(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "%Y-%m-%d")
 

@@ -1,10 +1,11 @@
-"""Ids, and what is kept under them."""
+"""Ids, what is kept under them, and how it is found."""
 
 import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from sandbox.leeloo.refusals import not_found
 from sandbox.partner import Clock
 
 KEPT = 100_000
@@ -48,3 +49,11 @@ class Rows[Row]:
 
     def clear(self) -> None:
         self._rows.clear()
+
+
+def find[Thing](things: Mapping[str, Thing] | Rows[Thing], thing_id: str, field: str) -> Thing:
+    """What has this id, which a request gave in this field. Raises `Refusal`, a 404 that names the field."""
+    thing = things.get(thing_id)
+    if thing is None:
+        raise not_found(field)
+    return thing

@@ -7,6 +7,7 @@ import pytest
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
 from tests.sandbox.client import Client
+from tests.sandbox.leeloo import LeelooClient, Office
 
 
 class Clock:
@@ -44,6 +45,16 @@ def client(sandbox: Sandbox) -> Client:
 @pytest.fixture
 def remote(sandbox: Sandbox) -> Remote:
     return Remote(sandbox.url)
+
+
+@pytest.fixture
+def leeloo(sandbox: Sandbox) -> LeelooClient:
+    return LeelooClient.of(sandbox.secrets()["leeloo"])
+
+
+@pytest.fixture
+def office(remote: Remote) -> Office:
+    return Office.of(remote)
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:

@@ -127,7 +127,7 @@ def test_lone_surrogates_in_place_of_a_key_are_unusable(pem: str) -> None:
 
 
 @given(st.integers(0, len(PRIVATE) - 1), st.characters(codec="ascii"))
-def test_a_damaged_key_is_unusable_or_signs_otherwise_and_nothing_else(place: int, letter: str) -> None:
+def test_a_damaged_key_raises_a_value_error_or_signs_otherwise(place: int, letter: str) -> None:
     damaged = PRIVATE[:place] + letter + PRIVATE[place + 1 :]
-    with suppress(crypto.UnusableKey):
+    with suppress(ValueError):
         crypto.sign(damaged, "text")

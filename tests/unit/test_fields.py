@@ -51,6 +51,7 @@ def test_rubbish_raises_value_errors_and_nothing_else(normaliser: Normaliser, va
 @example(value="e\u200d\u0301")
 @example(value="\u0958" * 200)
 @example(value="+390612345678")
+@example(value="200000000000")
 @given(value=NEARLY | any_text())
 def test_a_clean_value_is_clean(normaliser: Normaliser, value: object) -> None:
     clean = _normalised(normaliser, value)

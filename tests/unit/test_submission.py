@@ -69,6 +69,7 @@ class Lender:
     on_create: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
     blade: Blade = field(default_factory=lambda: Blade(at=0))
     seconds_per_submission: float = 10.0
+    seconds_per_create: float = 5.0
 
     def authorize(self, budget: Budget) -> Any:
         self.authorizations += 1

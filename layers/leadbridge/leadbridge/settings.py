@@ -11,10 +11,11 @@ import os
 import re
 from datetime import timedelta
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 ENVIRONMENTS = ("local", "dev", "prod")
 _SHIPPED = Path(__file__).parent / "config"
@@ -22,7 +23,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(value: object) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value) if isinstance(value, str) else None
     if found is None:
         raise ValueError('a duration looks like "30s", "5m", "2h" or "7d"')
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -41,7 +42,7 @@ class Source(_Section):
     adapter: str
     partners: Annotated[tuple[str, ...], Field(min_length=1)]
     fields: dict[str, str] = {}
-    defaults: dict[str, str | int] = {}
+    defaults: dict[str, StrictStr | StrictInt] = {}
 
 
 class Timeouts(_Section):
@@ -91,7 +92,7 @@ class Partner(_Section):
         ends = [step.until for step in earlier]
         if last.until is not None or any(end is None for end in ends):
             raise ValueError('cadence: every line but the last has an "until", the last one has none')
-        if ends != sorted(end for end in ends if end is not None):
+        if any(end <= before for before, end in pairwise(end for end in ends if end is not None)):
             raise ValueError('cadence: each "until" must be longer than the one before')
         return self
 

@@ -5,10 +5,10 @@ import hashlib
 from sandbox.leeloo import company, shapes
 from sandbox.leeloo.endpoints.paging import LAST_MESSAGE, PAGE, written_between
 from sandbox.leeloo.fields import Fields, an_id, text, texts_by_name
-from sandbox.leeloo.finding import find
 from sandbox.leeloo.refusals import not_found
 from sandbox.leeloo.replies import page, success
 from sandbox.leeloo.requests import Asked, Route
+from sandbox.leeloo.rows import find
 from sandbox.leeloo.state import Message, State
 from sandbox.partner import Answer
 

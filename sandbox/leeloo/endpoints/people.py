@@ -7,11 +7,10 @@ from typing import Any
 from sandbox.leeloo import company, fields, shapes
 from sandbox.leeloo.endpoints.paging import LAST_MESSAGE, PAGE, written_between
 from sandbox.leeloo.fields import Fields, an_id, any_text, text
-from sandbox.leeloo.finding import find
-from sandbox.leeloo.refusals import malformed, not_found
-from sandbox.leeloo.refusals import Wrong
+from sandbox.leeloo.refusals import Wrong, malformed
 from sandbox.leeloo.replies import instant, page, success
 from sandbox.leeloo.requests import TAGS, Asked, Route
+from sandbox.leeloo.rows import find
 from sandbox.leeloo.state import MANUAL, Person, State
 from sandbox.partner import Answer
 
@@ -63,7 +62,11 @@ class People:
                 "/people/{person_id}",
                 self._update,
                 body=Fields(
-                    optional={"phone": fields.phone, "email": fields.email, "custom_fields": fields.rows_of(CUSTOM_FIELD)}
+                    optional={
+                        "phone": fields.phone,
+                        "email": fields.email,
+                        "custom_fields": fields.rows_of(CUSTOM_FIELD),
+                    }
                 ),
             ),
             Route(
@@ -87,7 +90,9 @@ class People:
                     }
                 ),
             ),
-            Route("add_comment", "PUT", "/people/{person_id}/add-comment", self._comment, body=Fields({"comment": text})),
+            Route(
+                "add_comment", "PUT", "/people/{person_id}/add-comment", self._comment, body=Fields({"comment": text})
+            ),
             Route("add_tag", "PUT", "/people/{person_id}/add-tag", self._add_tag, body=tag, forms=True),
             Route("remove_tag", "PUT", "/people/{person_id}/remove-tag", self._remove_tag, body=tag, forms=True),
             Route("call_create", "POST", "/calls", self._call, body=CALL, forms=True),
@@ -130,7 +135,7 @@ class People:
     def _create(self, asked: Asked) -> Answer:
         """The `id` of the answer is the channel's, `person_id` the person's."""
         tool_id, user_ids = asked.body["leadgentool_id"], asked.body.get("connected_users_ids", [])
-        tunnel = _tunnel(tool_id)
+        tunnel = find(company.TUNNELS_BY_LEADGENTOOL, tool_id, "leadgentool_id")
         for user_id in user_ids:
             find(company.USERS, user_id, "connected_users_ids")
         person = self._made(asked.body, MANUAL)
@@ -156,7 +161,7 @@ class People:
         if connection.type != SMS:
             raise malformed(connection_id=Wrong.NOT_ALLOWED)
         tool_id = asked.body["leadgentool_id"]
-        tunnel = _tunnel(tool_id)
+        tunnel = find(company.TUNNELS_BY_LEADGENTOOL, tool_id, "leadgentool_id")
         tags = dict.fromkeys(find(company.TAGS, tag_id, "tags").id for tag_id in asked.body["tags"])
         for each in asked.body["data"]:
             person = self._made(each, SMS)
@@ -212,13 +217,6 @@ class People:
 
     def _made(self, who: Mapping[str, str], kind: str) -> Person:
         return self._state.add_person(who["name"], who["phone"], who["email"], [kind])
-
-
-def _tunnel(leadgentool_id: str) -> company.Tunnel:
-    tunnel = company.tunnel_of_leadgentool(leadgentool_id)
-    if tunnel is None:
-        raise not_found("leadgentool_id")
-    return tunnel
 
 
 def _tags(_asked: Asked) -> Answer:

@@ -9,10 +9,10 @@ from sandbox.leeloo import company, fields, shapes
 from sandbox.leeloo.company import Tunnel
 from sandbox.leeloo.endpoints.paging import PAGE
 from sandbox.leeloo.fields import Fields, an_id, any_text, text
-from sandbox.leeloo.finding import find
-from sandbox.leeloo.refusals import Wrong, malformed, not_found
+from sandbox.leeloo.refusals import Wrong, malformed
 from sandbox.leeloo.replies import instant, number, page, success
 from sandbox.leeloo.requests import Asked, Route
+from sandbox.leeloo.rows import find
 from sandbox.leeloo.state import RESOLVED, Order, State
 from sandbox.partner import Answer
 
@@ -94,9 +94,7 @@ class Selling:
 
     def _create_traffic_source(self, asked: Asked) -> Answer:
         tool_id, now = asked.params["leadgentool_id"], instant(self._state.clock())
-        tunnel = company.tunnel_of_leadgentool(tool_id)
-        if tunnel is None:
-            raise not_found("leadgentool_id")
+        tunnel = find(company.TUNNELS_BY_LEADGENTOOL, tool_id, "leadgentool_id")
         return success(
             {
                 "id": self._state.ids.new(),

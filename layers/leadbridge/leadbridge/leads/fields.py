@@ -33,7 +33,7 @@ def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
         raw.encode()
     except ValueError:
         raise ValueError("holds characters that are not text") from None
-    clean = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", raw)).split())
+    clean = " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", raw)).split())
     if len(clean) > limit:
         raise ValueError(f"must be at most {limit} characters")
     return clean or None
@@ -159,6 +159,8 @@ def _international(digits: str) -> str:
         number = phonenumbers.parse(f"+{digits}")
     except phonenumbers.NumberParseException:
         raise ValueError("must be a phone number") from None
-    if not phonenumbers.is_possible_number(number):
+    written = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    # A number whose own zeros are taken for a prefix and dropped is none that can be called.
+    if not phonenumbers.is_possible_number(number) or phonenumbers.parse(written) != number:
         raise ValueError("must be a phone number")
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from leadbridge.problems import FieldError
 from leadbridge.settings import Partner
 
 UTM_KEYS = 30
-UTM_VALUE_LIMIT = 1024  # characters; longer ones are cut, a long advertisement's tag is no reason to refuse a person
+UTM_LIMIT = 1024  # characters of a tag; longer ones are cut
 
 Text = Annotated[str | None, BeforeValidator(fields.text)]
 Amount = Annotated[Decimal | None, BeforeValidator(fields.amount), PlainSerializer(str)]
@@ -27,13 +28,16 @@ def _utm(value: object) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise ValueError("must be an object of texts")
-    tags: dict[str, str] = {}
-    for key, tag in list(value.items())[:UTM_KEYS]:
-        name = fields.text(key)
-        content = fields.text(tag[:UTM_VALUE_LIMIT] if isinstance(tag, str) else tag, limit=UTM_VALUE_LIMIT)
-        if name and content:
-            tags[name] = content
-    return tags
+    tags = {_tag(name): _tag(content) for name, content in value.items()}
+    return {name: content for name, content in list(tags.items())[:UTM_KEYS] if name and content}
+
+
+def _tag(value: object) -> str | None:
+    """A tag's name or content, cut to what is kept; None where it is no text. It is never a reason to refuse a lead."""
+    try:
+        return fields.text(value[:UTM_LIMIT] if isinstance(value, str) else value, limit=4 * UTM_LIMIT)
+    except ValueError:
+        return None
 
 
 class _Section(BaseModel):
@@ -113,7 +117,7 @@ class InvalidLead(ValueError):
 
 def lead_id_of(source: str, delivery_id: str) -> str:
     """The id of the lead that `source` knows as `delivery_id`: the same for every delivery of it."""
-    digest = hashlib.sha256(f"{source}\0{delivery_id}".encode()).digest()
+    digest = hashlib.sha256(json.dumps([source, delivery_id]).encode()).digest()
     return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
 
 
@@ -124,14 +128,11 @@ def build_lead(
 
     `values` holds the sections `person`, `loan`, `trading`, `utm` as they came. Raises InvalidLead.
     """
-    try:
-        asked = Asked.model_validate(values)
-    except ValidationError as error:
-        raise InvalidLead(tuple(_field_error(detail) for detail in error.errors(include_url=False))) from None
-    wrong: dict[str, FieldError] = {}
+    asked, wrong = _clean(values)
     for partner in partners.values():
         for found in _wrong_for(asked, partner):
-            wrong.setdefault(found.field, found)
+            if not any(found.field == field or found.field.startswith(f"{field}.") for field in wrong):
+                wrong[found.field] = found
     if wrong:
         raise InvalidLead(tuple(wrong.values()))
     return Lead(
@@ -145,6 +146,21 @@ def build_lead(
         trading=asked.trading,
         utm=asked.utm,
     )
+
+
+def _clean(values: dict[str, Any]) -> tuple[Asked, dict[str, FieldError]]:
+    """What can be used of the values, and what is wrong with the rest, by field."""
+    try:
+        return Asked.model_validate(values), {}
+    except ValidationError as error:
+        found = [_field_error(detail) for detail in error.errors(include_url=False)]
+    wrong = {one.field: one for one in found}
+    rest = {
+        name: {key: value for key, value in section.items() if f"{name}.{key}" not in wrong}
+        for name, section in values.items()
+        if name not in wrong and isinstance(section, dict)
+    }
+    return Asked.model_validate(rest), wrong
 
 
 def _field_error(detail: Any) -> FieldError:

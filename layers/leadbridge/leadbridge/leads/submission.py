@@ -51,6 +51,11 @@ class Partner(Protocol):
         """Seconds that authorizing and creating can take together."""
         ...
 
+    @property
+    def seconds_per_create(self) -> float:
+        """Seconds that creating alone can take."""
+        ...
+
     def authorize(self, budget: Budget) -> Authorized:
         """Get permission for one create. Nothing is created, so it is always safe to repeat. Raises PartnerError."""
         ...
@@ -118,13 +123,15 @@ class Submitter:
         try:
             authorized = self.partner.authorize(budget)
         except errors.Misconfigured as error:
-            if error.certain or delivery.attempts:
+            if error.certain or delivery.last_error == error.text:
                 return self._give_up(delivery, error)
             return self._come_again(delivery, error)
         except errors.PartnerError as error:
             return self._come_again(delivery, error)
 
-        lease = timedelta(seconds=self.partner.seconds_per_submission + LEASE_MARGIN)
+        if not budget.allows(self.partner.seconds_per_create):
+            return Visit(Outcome.COMES_AGAIN, again=timedelta())
+        lease = timedelta(seconds=self.partner.seconds_per_create + LEASE_MARGIN)
         try:
             delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease))
         except Conflict:

@@ -6,9 +6,12 @@ It retries nothing, follows no redirect and keeps no cookie. Whether to come aga
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from socket import SHUT_RDWR
+from threading import Timer
 from typing import Any
 
 import simplejson
@@ -22,16 +25,39 @@ from leadbridge.settings import Timeouts
 ANSWER_LIMIT = 1_048_576  # bytes of an answer that are read at most
 CHUNK = 65_536
 
-_went_out: ContextVar[bool] = ContextVar("went_out")
+
+@dataclass
+class _Exchange:
+    """One request and its answer: whether the partner may have heard of it, and the socket to cut when time is up."""
+
+    went_out: bool = False
+    is_over: bool = False
+    connection: HTTPConnection | None = None
+
+    def begin(self, connection: HTTPConnection) -> None:
+        """The connection stands and the first byte is about to go out."""
+        if self.is_over:
+            raise TimeoutError("no time is left")
+        self.connection, self.went_out = connection, True
+
+    def cut_off(self) -> None:
+        """Time is up: whoever waits for this socket, header by header or byte by byte, is woken by its end."""
+        self.is_over = True
+        if self.connection is not None and self.connection.sock is not None:
+            with suppress(OSError):
+                self.connection.sock.shutdown(SHUT_RDWR)
+
+
+_exchange: ContextVar[_Exchange] = ContextVar("exchange")
 
 
 class _Connection(HTTPConnection):
-    """Notes the moment from which the partner may have heard of the request."""
+    """Tells the exchange of the moment from which the partner may have heard of the request."""
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _went_out.set(True)
+        _exchange.get().begin(self)
         super().send(data)
 
 
@@ -41,7 +67,7 @@ class _SecureConnection(HTTPSConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _went_out.set(True)
+        _exchange.get().begin(self)
         super().send(data)
 
 
@@ -123,8 +149,11 @@ class Transport:
         if json is not None:
             body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
             sent_headers["Content-Type"] = "application/json; charset=utf-8"
-        token = _went_out.set(False)
-        ends = time.monotonic() + budget.cut(self.longest)
+        exchange = _Exchange()
+        token = _exchange.set(exchange)
+        time_is_up = Timer(budget.cut(self.longest), exchange.cut_off)
+        time_is_up.daemon = True
+        time_is_up.start()
         try:
             response = self._pools.request(
                 method,
@@ -135,29 +164,28 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-            return self._read_answer(response, ends)
+            return _whole(response)
         except urllib3.exceptions.LocationValueError:
             raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if _went_out.get():
-                text = f"no answer came back ({type(error).__name__})"
-                raise Unknown(self._partner, operation, text) from None
-            text = f"the partner could not be reached ({type(error).__name__})"
-            raise Unavailable(self._partner, operation, text) from None
+            why = "too slow" if exchange.is_over else type(error).__name__
+            if exchange.went_out:
+                raise Unknown(self._partner, operation, f"no answer came back ({why})") from None
+            raise Unavailable(self._partner, operation, f"the partner could not be reached ({why})") from None
         finally:
-            _went_out.reset(token)
+            time_is_up.cancel()
+            _exchange.reset(token)
 
-    @staticmethod
-    def _read_answer(response: urllib3.BaseHTTPResponse, ends: float) -> Answer:
-        received = bytearray()
-        try:
-            for chunk in response.stream(CHUNK):
-                received += chunk
-                if len(received) > ANSWER_LIMIT or time.monotonic() > ends:
-                    raise urllib3.exceptions.ProtocolError("an answer without end")
-        finally:
-            if response.connection is not None and len(received) > ANSWER_LIMIT:
-                response.close()
-            response.release_conn()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, bytes(received))
+
+def _whole(response: urllib3.BaseHTTPResponse) -> Answer:
+    received = bytearray()
+    try:
+        for chunk in response.stream(CHUNK):
+            received += chunk
+            if len(received) > ANSWER_LIMIT:
+                raise urllib3.exceptions.ProtocolError("an answer without end")
+    except BaseException:
+        response.close()  # what is left unread must not be taken for the answer to the next request
+        raise
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, headers, bytes(received))

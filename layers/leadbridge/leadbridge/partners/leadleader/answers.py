@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leadbridge.errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.leads.fields import text
 from leadbridge.partners.http import Answer, asked_to_wait
 
 PARTNER = "leadleader"
@@ -88,8 +89,12 @@ def status_in(answer: Answer) -> str:
     if "error" in content or 400 <= answer.status < 500:
         raise Rejected(PARTNER, operation, _refusal(answer, content))
     status = content.get("status")
-    if answer.status == 200 and isinstance(status, str) and status.strip():
-        return " ".join(status.split())
+    try:
+        clean = text(status) if isinstance(status, str) else None
+    except ValueError:
+        clean = None
+    if answer.status == 200 and clean is not None:
+        return clean
     raise Unavailable(PARTNER, operation, f"the answer holds no status (HTTP {answer.status})")
 
 

@@ -47,7 +47,7 @@ class Credentials:
         wanted = ("auth_url", "base_url", "email", "password", "partner_public_key", "private_key")
         wrong = [name for name in wanted if not isinstance(secret.get(name), str) or not secret[name]]
         method = secret.get("status_method")
-        if method not in {None, "GET", "POST"}:
+        if method not in (None, "GET", "POST"):
             wrong.append("status_method")
         if wrong:
             raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
@@ -71,6 +71,11 @@ class LeadLeader:
         return 2 * self._transport.longest
 
     @property
+    def seconds_per_create(self) -> float:
+        """Seconds that creating alone can take."""
+        return self._transport.longest
+
+    @property
     def seconds_per_check(self) -> float:
         """Seconds that authorizing and asking for a status can take together."""
         return 2 * self._transport.longest
@@ -81,27 +86,25 @@ class LeadLeader:
         Credentials that are refused are read anew once, for they may just have been rotated. Nothing is created
         here, so a lost answer is Unavailable and never Unknown.
         """
-        credentials = Credentials.of(self._secret.get())
+        used = self._secret.get()
         try:
-            tokens = self._tokens(credentials, budget)
+            credentials, tokens = self._log_in(used, budget)
         except Misconfigured as error:
-            found = self._secret.refresh()
-            if found is None:
-                raise Misconfigured(
-                    PARTNER, error.operation, error.text, retry_after=READ_AGAIN_AFTER, certain=False
-                ) from None
-            renewed = Credentials.of(found)
-            if renewed == credentials:
+            renewed = self._secret.refresh()
+            if renewed is None:
+                text, wait = error.text, READ_AGAIN_AFTER
+                raise Misconfigured(PARTNER, "authorize", text, retry_after=wait, certain=False) from None
+            if renewed == used:
                 raise
-            credentials = renewed
-            tokens = self._tokens(credentials, budget)
+            credentials, tokens = self._log_in(renewed, budget)
         return Authorized(self._transport, credentials, tokens, refused=self._secret.refresh)
 
     def status(self, deal_id: int, budget: Budget) -> str:
         """The deal's status, in the partner's words."""
         return self.authorize(budget).status(deal_id, self._status_method, budget)
 
-    def _tokens(self, credentials: Credentials, budget: Budget) -> Tokens:
+    def _log_in(self, secret: dict[str, Any], budget: Budget) -> tuple[Credentials, Tokens]:
+        credentials = Credentials.of(secret)
         try:
             body = authorization(credentials)
         except ValueError as error:
@@ -110,7 +113,7 @@ class LeadLeader:
             answer = self._transport.call("authorize", "POST", credentials.auth_url, json=body, budget=budget)
         except Unknown as error:
             raise Unavailable(PARTNER, "authorize", error.text) from None
-        return tokens_in(answer)
+        return credentials, tokens_in(answer)
 
 
 @dataclass(frozen=True)

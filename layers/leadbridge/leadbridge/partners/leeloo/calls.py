@@ -9,7 +9,7 @@ from typing import Literal
 from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import AccountId
-from leadbridge.partners.leeloo.models import RecordedCall
+from leadbridge.partners.leeloo.models.channels import RecordedCall
 from leadbridge.partners.leeloo.wording import NOT_DEFINED, timestamp
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import TagId
-from leadbridge.partners.leeloo.models import Connection, Tag, Template, TemplateCategory, User
+from leadbridge.partners.leeloo.models.catalog import Connection, Tag, Template, TemplateCategory
+from leadbridge.partners.leeloo.models.people import User
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 
 
@@ -20,21 +21,21 @@ class Catalog:
 
     def template_categories(self, *, budget: Budget) -> tuple[TemplateCategory, ...]:
         """`GET categories/templates`."""
-        reply = self.client.read("template_categories", ("categories", "templates"), budget)
+        reply = self.client.read("categories_list", ("categories", "templates"), budget)
         return reply.many(TemplateCategory, "categories")
 
     def templates(self, category_id: str, *, budget: Budget) -> tuple[Template, ...]:
         """`GET categories/templates/{category_id}`."""
-        reply = self.client.read("template_list", ("categories", "templates", category_id), budget)
+        reply = self.client.read("templates_list", ("categories", "templates", category_id), budget)
         return reply.many(Template, "templates")
 
     def connections(self, *, budget: Budget) -> tuple[Connection, ...]:
         """`GET connections`."""
-        return self.client.read("connection_list", ("connections",), budget).many(Connection, "connections")
+        return self.client.read("connections_list", ("connections",), budget).many(Connection, "connections")
 
     def tags(self, *, budget: Budget) -> tuple[Tag, ...]:
         """`GET tags`."""
-        return self.client.read("tag_list", ("tags",), budget).many(Tag)
+        return self.client.read("tags_list", ("tags",), budget).many(Tag)
 
     def tag_id(self, name: str, *, budget: Budget) -> TagId | None:
         """The id of the tag of this very name, by `GET tags`; None if there is none."""
@@ -44,7 +45,7 @@ class Catalog:
         """`GET users`, paged by itself."""
         return paged(
             User,
-            lambda asked: self.client.read("user_list", ("users",), budget, asked),
+            lambda asked: self.client.read("users_list", ("users",), budget, asked),
             limit=limit,
             pages=pages,
         )

@@ -9,7 +9,8 @@ from datetime import datetime
 from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import AccountId, PersonId
-from leadbridge.partners.leeloo.models import Channel, ChatMessage, Person
+from leadbridge.partners.leeloo.models.channels import Channel, ChatMessage
+from leadbridge.partners.leeloo.models.people import Person
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between
 
@@ -34,7 +35,7 @@ class Channels:
         """`GET communication-channels`, paged by itself. Raises ValueError at once for a naive datetime."""
         return paged(
             Channel,
-            lambda asked: self.client.read("channel_list", (_CHANNELS,), budget, asked),
+            lambda asked: self.client.read("channels_list", (_CHANNELS,), budget, asked),
             [*between(last_message_since, last_message_until)],
             limit=limit,
             pages=pages,
@@ -63,4 +64,4 @@ class Channels:
         """`POST communication-channels/{account_id}/manual-subscribe`: puts the account into a block of a tunnel."""
         fields = {"tunnel_id": tunnel_id, "tunnel_block_id": tunnel_block_id}
         path = (_CHANNELS, account_id, "manual-subscribe")
-        self.client.send("channel_subscribe", "POST", path, fields, budget)
+        self.client.send("manual_subscribe", "POST", path, fields, budget)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leadbridge.partners.leeloo.ids import AccountId
-from leadbridge.partners.leeloo.models import Person
+from leadbridge.partners.leeloo.models.people import Person
 
 _SUBSCRIBER_DIGITS = 9  # what is left of a phone without its country
 

@@ -15,7 +15,7 @@ from leadbridge.secrets import READ_AGAIN_AFTER
 
 type Query = Sequence[tuple[str, str]]
 
-EITHER_ENCODING = frozenset({"call_create", "channel_subscribe", "order_update", "tag_add", "tag_remove"})
+EITHER_ENCODING = frozenset({"call_create", "manual_subscribe", "order_update", "add_tag", "remove_tag"})
 """The operations for which the partner's document says form-data in one place and JSON in another."""
 
 

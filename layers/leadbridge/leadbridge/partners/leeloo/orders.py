@@ -12,7 +12,7 @@ from leadbridge.budget import Budget
 from leadbridge.partners.leeloo import wording
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import PersonId
-from leadbridge.partners.leeloo.models import Order
+from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 
 
@@ -52,7 +52,7 @@ class Orders:
         """`GET orders`, paged by itself."""
         return paged(
             Order,
-            lambda asked: self.client.read("order_list", ("orders",), budget, asked),
+            lambda asked: self.client.read("orders_list", ("orders",), budget, asked),
             limit=limit,
             pages=pages,
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from leadbridge.partners.leeloo.answers import Reply, readable
 from leadbridge.partners.leeloo.client import Query
-from leadbridge.partners.leeloo.models import Entity
+from leadbridge.partners.leeloo.reading import Entity
 
 ROWS = 100
 PAGES = 100

@@ -11,7 +11,7 @@ from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.choosing import first_account, has_email, has_phone
 from leadbridge.partners.leeloo.client import Client, Query
 from leadbridge.partners.leeloo.ids import AccountId, PersonId, TagId
-from leadbridge.partners.leeloo.models import Comment, CustomField, NewPerson, Person, PersonDetails
+from leadbridge.partners.leeloo.models.people import Comment, CustomField, NewPerson, Person, PersonDetails
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between
 
@@ -133,22 +133,22 @@ class People:
             "leadgentool_id": leadgentool_id,
             "tags": [*tags],
         }
-        data = self.client.send("sms_send", "POST", ("people", "sms"), fields, budget).data
+        data = self.client.send("people_sms", "POST", ("people", "sms"), fields, budget).data
         count = data.get("count_to_process") if isinstance(data, dict) else None
         return count if type(count) is int else None
 
     def add_comment(self, person_id: PersonId, comment: str, *, budget: Budget) -> Comment:
         """`PUT people/{person_id}/add-comment`."""
         fields = {"comment": comment}
-        return self.client.send("comment_add", "PUT", ("people", person_id, "add-comment"), fields, budget).one(Comment)
+        return self.client.send("add_comment", "PUT", ("people", person_id, "add-comment"), fields, budget).one(Comment)
 
     def add_tag(self, person_id: PersonId, tag_id: TagId, *, budget: Budget) -> None:
         """`PUT people/{person_id}/add-tag`; `Catalog.tag_id` finds the id of a name."""
-        self.client.send("tag_add", "PUT", ("people", person_id, "add-tag"), {"tag_id": tag_id}, budget)
+        self.client.send("add_tag", "PUT", ("people", person_id, "add-tag"), {"tag_id": tag_id}, budget)
 
     def remove_tag(self, person_id: PersonId, tag_id: TagId, *, budget: Budget) -> None:
         """`PUT people/{person_id}/remove-tag`."""
-        self.client.send("tag_remove", "PUT", ("people", person_id, "remove-tag"), {"tag_id": tag_id}, budget)
+        self.client.send("remove_tag", "PUT", ("people", person_id, "remove-tag"), {"tag_id": tag_id}, budget)
 
     def _alike(self, budget: Budget, *, phone: str | None = None, email: str | None = None) -> Iterator[Person]:
         return self.list(phone=phone, email=email, limit=_NAMESAKES, pages=1, budget=budget)

@@ -109,3 +109,15 @@ Truth = Annotated[bool | None, BeforeValidator(_truth)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Ids = Annotated[tuple[str, ...], BeforeValidator(_ids)]
 NamedTexts = Annotated[dict[str, str], BeforeValidator(_named_texts)]
+
+
+class Entity(Read):
+    """Something that has an id of its own."""
+
+    id: Annotated[str, BeforeValidator(identity)]
+
+
+class Named(Entity):
+    """Something with an id and a name."""
+
+    name: Text = None

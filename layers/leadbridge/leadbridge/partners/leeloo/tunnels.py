@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.models import TrafficSource, Tunnel, TunnelDetails, TunnelStats
+from leadbridge.partners.leeloo.models.tunnels import TrafficSource, Tunnel, TunnelDetails, TunnelStats
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 
 
@@ -21,7 +21,7 @@ class Tunnels:
         """`GET tunnels`, paged by itself."""
         return paged(
             Tunnel,
-            lambda asked: self.client.read("tunnel_list", ("tunnels",), budget, asked),
+            lambda asked: self.client.read("tunnels_list", ("tunnels",), budget, asked),
             limit=limit,
             pages=pages,
         )
