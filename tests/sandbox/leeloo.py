@@ -11,8 +11,6 @@ from tests.sandbox.client import Reply, call
 NOBODY = "0" * 24
 """An id of the right form that nothing has."""
 
-type Pairs = tuple[tuple[str, str], ...]
-
 
 @dataclass(frozen=True)
 class LeelooClient:

@@ -1,0 +1,152 @@
+"""When Leeloo is slow, wrong or busy, and when it calls us."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from sandbox.remote import ControlError, Remote
+from tests.sandbox.conftest import Clock
+from tests.sandbox.leeloo import NOBODY, LeelooClient, Office
+
+TOO_MANY = b"Too many requests, please try again later."
+
+
+def test_too_many_calls_get_plain_text_until_the_window_ends(
+    leeloo: LeelooClient, office: Office, remote: Remote, clock: Clock
+) -> None:
+    remote.limit_calls(2, seconds=10)
+    replies = [leeloo.send(office.account_id, "x") for _ in range(4)]
+    assert [reply.status for reply in replies] == [200, 200, 429, 429]
+    assert replies[2].raw == TOO_MANY
+    assert replies[2].headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "Retry-After" not in replies[2].headers
+    assert len(remote.messages()) == 2
+    clock.now += 10
+    assert leeloo.send(office.account_id, "x").status == 200
+
+
+def test_a_limit_may_have_another_status_and_a_time_to_wait(leeloo: LeelooClient, remote: Remote) -> None:
+    remote.limit_calls(0, status=200, retry_after=7)
+    reply = leeloo.get("tags")
+    assert (reply.status, reply.raw, reply.headers["Retry-After"]) == (200, TOO_MANY, "7")
+    assert remote.calls("leeloo")[0]["refused"] == "too many requests"
+    remote.limit_calls(None)
+    assert leeloo.get("tags").json["status"] == 1
+    with pytest.raises(ControlError, match="400"):
+        remote.limit_calls(-1)
+
+
+def test_a_fault_limits_calls_in_leeloos_words(leeloo: LeelooClient, remote: Remote) -> None:
+    remote.arm("leeloo", "tags_list", {"kind": "rate_limit", "retry_after": 3, "status": 503})
+    reply = leeloo.get("tags")
+    assert (reply.status, reply.raw, reply.headers["Retry-After"]) == (503, TOO_MANY, "3")
+    assert remote.calls("leeloo")[0]["processed"] is False
+
+
+@pytest.mark.parametrize(("when", "arrived"), [("before", 0), ("after", 1)])
+@pytest.mark.parametrize("operation", ["send_template", "send_message", None])
+def test_a_lost_reply_to_a_send_hides_whether_it_arrived(
+    leeloo: LeelooClient, office: Office, remote: Remote, operation: str | None, when: str, arrived: int
+) -> None:
+    remote.arm("leeloo", operation, {"kind": "drop", "when": when}, match={"account_id": office.account_id})
+    path, what = "send-message", {"text": "x"}
+    if operation == "send_template":
+        path, what = "send-template", {"template_id": office.templates["Кошти видано"]}
+    with pytest.raises((HTTPException, OSError)):
+        leeloo.post(f"messages/{path}", {"account_id": office.account_id} | what)
+    assert len(remote.messages()) == arrived
+    chat = leeloo.get(f"communication-channels/{office.account_id}/chat-messages").json["data"]
+    assert len(chat) == arrived
+    logged = remote.calls("leeloo")[0]
+    assert (logged["status"], logged["outcome"], logged["processed"]) == (None, "dropped", bool(arrived))
+    assert logged["account_id"] == office.account_id
+
+
+@pytest.mark.parametrize("processed", [False, True])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "answer", "status": 200, "body": {"data": {}, "status": 0}},
+        {"kind": "answer", "status": 200, "body": "not JSON"},
+        {"kind": "html", "status": 502},
+        {"kind": "empty"},
+    ],
+)
+def test_an_answer_to_a_send_can_be_replaced(
+    leeloo: LeelooClient, office: Office, remote: Remote, fault: dict[str, Any], processed: bool
+) -> None:
+    remote.arm("leeloo", "send_message", fault | {"processed": processed})
+    assert leeloo.send(office.account_id, "x").raw != b'{"data": {}, "status": 1}'
+    assert len(remote.messages()) == processed
+
+
+def test_an_answer_can_come_late_and_in_pieces(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
+    remote.arm("leeloo", "send_message", {"kind": "delay", "seconds": 0.05, "when": "after"})
+    remote.arm("leeloo", "send_message", {"kind": "slow_body", "seconds": 0.01, "chunk": 10})
+    assert [leeloo.send(office.account_id, "x").json["status"] for _ in range(2)] == [1, 1]
+    assert [each["fault"]["kind"] for each in remote.calls("leeloo")] == ["delay", "slow_body"]
+
+
+def test_reset_forgets_people_messages_and_limits_but_not_what_is_set_up(
+    leeloo: LeelooClient, office: Office, remote: Remote
+) -> None:
+    leeloo.send(office.account_id, "x")
+    leeloo.post("orders", office.order())
+    company = remote.company()
+    remote.limit_calls(0)
+    remote.reset()
+    assert (remote.people(), remote.messages()) == ([], [])
+    assert leeloo.get("orders").json["data"] == []
+    assert leeloo.send(office.account_id, "x").status == 404
+    assert remote.company() == company
+    account_id = remote.add_person("x", accounts=["SMS"])["accounts"][0]["account_id"]
+    leeloo.send(account_id, "x")
+    assert [message["number"] for message in remote.messages()] == [2]
+
+
+@contextmanager
+def _listener(status: int) -> Iterator[tuple[str, list[tuple[str, str | None, bytes]]]]:
+    """A server that takes one webhook: its URL, and what it got."""
+    got: list[tuple[str, str | None, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, self.headers["Content-Type"], body))
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server, ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(server.handle_request)
+        yield f"http://127.0.0.1:{server.server_port}", got
+        waiting.result(timeout=5)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("ORDER", 202), ("SALE", 404), ("SUBSCRIBED", 302)])
+def test_leeloo_posts_a_webhook_of_its_own(remote: Remote, kind: str, status: int) -> None:
+    data = {"order_id": NOBODY, "offer_name": "Курс", "price": 199.99}
+    with _listener(status) as (url, got):
+        assert remote.emit(kind, data, f"{url}/partners/leeloo/secret") == {"status": status, "body": "ok"}
+    ((path, content_type, body),) = got
+    assert (path, content_type) == ("/partners/leeloo/secret", "application/json")
+    assert json.loads(body) == {"type": kind, "data": data}
+
+
+def test_a_webhook_to_nowhere_says_so(remote: Remote) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
+        url = f"http://127.0.0.1:{closed.server_port}/"
+    answer = remote.emit("ORDER", {}, url)
+    assert (answer["status"], answer["error"]) == (None, "ClientConnectorError")
+    with pytest.raises(ControlError, match="url"):
+        remote.emit("ORDER", {}, "file:///etc/passwd")
