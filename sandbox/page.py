@@ -33,7 +33,7 @@ tr:last-child td{border-bottom:0}
 .chat{flex:1 1 18rem;max-width:26rem;background:var(--paper);border:1px solid var(--line);border-radius:.75rem;
 padding:.75rem}
 .chat h3{font-size:.9rem;margin:0 0 .5rem;overflow-wrap:anywhere}
-.bubble{width:fit-content;max-width:92%;margin:.5rem 0 0;padding:.5rem .75rem;background:var(--card);
+.bubble{width:fit-content;max-width:92%;margin:.5rem 0 0;padding:.5rem .75rem;background:var(--card);color:var(--ink);
 border:1px solid var(--line);border-radius:.25rem 1rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere}
 .bubble small{display:block;color:var(--faint);font-size:.75rem}
 .good{color:var(--good)}.bad{color:var(--bad)}.odd{color:var(--odd)}

@@ -12,7 +12,7 @@ from leadbridge.leads import items
 from leadbridge.leads.delivery import Change, Delivery, receive
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Conflict
+from leadbridge.leads.writing import Conflict
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
 

@@ -1,15 +1,18 @@
-"""Every minute: which deliveries want to be looked at? They go to the queue, and workers do the looking."""
+"""Every minute: which deliveries and messages want to be looked at? They go to queues, and workers do the looking."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from itertools import batched
 from typing import Any
 
 from leadbridge import aws
 from leadbridge.clock import utc_now
+from leadbridge.leads.outbox import DUE_PARTITION
 from leadbridge.leads.store import Due, Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.settings import settings
@@ -26,39 +29,53 @@ def store() -> Store:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """A schedule's tick in, how many deliveries were queued out.
+    """A schedule's tick in, how many were queued out.
 
-    The queue is filled up to `MOST_WAITING` and no further: however many deals are open, a tick stays short, and the
+    A queue is filled up to `MOST_WAITING` and no further: however many deals are open, a tick stays short, and the
     next one goes on with those that are longest due. One that is queued twice is looked at once.
     """
-    room = int(os.environ["MOST_WAITING"]) - waiting()
-    queued = 0
-    for partner in settings().partners:
-        if room - queued > 0:
-            for due in batched(store().due(partner, utc_now(), room - queued), PER_CALL, strict=False):
-                queued += send(due)
+    now = utc_now()
+    queued = fill(os.environ["QUEUE_URL"], list(settings().partners), now, delivery_body)
+    queued += fill(os.environ["MESSAGE_QUEUE_URL"], [DUE_PARTITION], now, message_body)
     count("ChecksQueued", queued)
-    logger.info("queued", queued=queued, room=room)
+    logger.info("queued", queued=queued)
     return {"queued": queued}
 
 
-def waiting() -> int:
-    """How many checks are in the queue already, being worked on or not (SQS knows it roughly)."""
+def fill(queue_url: str, partitions: list[str], now: datetime, body: Callable[[Due], dict[str, Any]]) -> int:
+    """Queue what is due in some partitions of the index, as far as there is room; return how many."""
+    room, queued = int(os.environ["MOST_WAITING"]) - waiting(queue_url), 0
+    for partition in partitions:
+        if room > queued:
+            for due in batched(store().due(partition, now, room - queued), PER_CALL, strict=False):
+                queued += send(queue_url, [body(one) for one in due])
+    return queued
+
+
+def delivery_body(due: Due) -> dict[str, Any]:
+    """What check_status is told."""
+    return {"lead_id": due.owner, "partner": due.name}
+
+
+def message_body(due: Due) -> dict[str, Any]:
+    """What send_message is told of a message that nothing happened to when something should have."""
+    return {"owner": due.owner, "message_id": due.name, "overdue": True}
+
+
+def waiting(queue_url: str) -> int:
+    """How much is in the queue already, being worked on or not (SQS knows it roughly)."""
     found = aws.sqs().get_queue_attributes(
-        QueueUrl=os.environ["QUEUE_URL"],
+        QueueUrl=queue_url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
     return sum(int(number) for number in found.values())
 
 
-def send(due: tuple[Due, ...]) -> int:
-    """Queue some deliveries; return how many SQS took. What it did not take is still due at the next tick."""
+def send(queue_url: str, bodies: list[dict[str, Any]]) -> int:
+    """Queue some; return how many SQS took. What it did not take is still due at the next tick."""
     answer = aws.sqs().send_message_batch(
-        QueueUrl=os.environ["QUEUE_URL"],
-        Entries=[
-            {"Id": str(number), "MessageBody": json.dumps({"lead_id": item.lead_id, "partner": item.partner})}
-            for number, item in enumerate(due)
-        ],
+        QueueUrl=queue_url,
+        Entries=[{"Id": str(number), "MessageBody": json.dumps(body)} for number, body in enumerate(bodies)],
     )
     if answer.get("Failed"):
         logger.warning("SQS did not take all", refused=len(answer["Failed"]))

@@ -8,7 +8,7 @@ from typing import Any
 
 from leadbridge import aws
 from leadbridge.leads.changes import Bus, announcement
-from leadbridge.leads.events import Event
+from leadbridge.leads.events import Event, MessageChanged
 from leadbridge.logs import count, logger, metrics
 
 
@@ -37,7 +37,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     refused = sorted(bus().publish([event for _, event in told]))
     count("EventsPublished", len(told) - len(refused))
     for _, announced in told:
-        logger.info("published", lead_id=announced.lead_id, event=announced.detail_type)
+        lead_id = announced.owner if isinstance(announced, MessageChanged) else announced.lead_id
+        logger.info("published", lead_id=lead_id, event=announced.detail_type)
     if refused:
         count("EventsRefused", len(refused))
         first_failed = told[refused[0]][0]

@@ -111,7 +111,7 @@ def assert_meant(error: PartnerError | None, meaning: Meaning, operation: Operat
 
 
 def assert_at_most_one_deal(flow: Flow) -> None:
-    """One deal at most was made, a submitted delivery knows it, an unknown one was sent once, no token was shown twice."""
+    """At most one deal was made and a submitted delivery knows it; an unknown one was sent once; tokens differ."""
     deals = [deal["deal_id"] for deal in flow.world.remote.deals()]
     assert len(deals) <= 1
     if flow.delivery.state is State.SUBMITTED:

@@ -49,7 +49,7 @@ def test_an_invalid_lead_names_its_fields(form: Form) -> None:
     asked["person"]["phone"] = "12"
     asked["loan"] = {"amount": "багато"}
     errors = problem(form.post(asked), 422)["errors"]
-    assert {error["field"] for error in errors} == {"person.phone", "loan.amount"}
+    assert {error["field"] for error in errors} == {"person.phone", "loan.amount", "loan.term"}
 
 
 def test_a_broken_body_a_forged_one_and_an_unknown_source(stack: Stack, form: Form) -> None:

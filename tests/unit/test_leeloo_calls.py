@@ -394,9 +394,21 @@ def test_a_second_try_is_not_begun_without_the_time_for_it() -> None:
 def test_a_secret_that_cannot_be_used_is_for_a_person_to_mend(changes: dict[str, Any], named: str) -> None:
     line = Line()
     with pytest.raises(Misconfigured) as caught:
-        leeloo(line, Vault({**SECRET, **changes})).catalog.tags(budget=budget())
+        leeloo(line, Vault({**SECRET, **changes}, {**SECRET, **changes})).catalog.tags(budget=budget())
     assert caught.value.text == f"the secret lacks a usable {named}"
     assert line.requests == []
+
+
+def test_a_secret_that_was_just_mended_is_read_anew() -> None:
+    line = Line(success({}))
+    leeloo(line, Vault(kept={**SECRET, "token": ""})).messages.send_text(TELEGRAM, "Вітаю", budget=budget())
+    assert line.request.headers["X-Leeloo-AuthToken"] == "old"
+
+
+def test_a_secret_that_was_read_just_now_may_yet_be_mended() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        leeloo(Line(), Vault(kept={**SECRET, "token": ""}, current=None)).catalog.tags(budget=budget())
+    assert (caught.value.certain, caught.value.retry_after) == (False, READ_AGAIN_AFTER)
 
 
 # Lost replies

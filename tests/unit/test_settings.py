@@ -19,6 +19,7 @@ from leadbridge.settings import ENVIRONMENTS, Settings, read_toml, ship
 
 CONFIG = Path(__file__).parents[2] / "config"
 
+TABLES = ("sources", "partners", "messages")
 GOOD = (
     """
 [web]
@@ -36,12 +37,12 @@ retry = { first_delay = "15s", longest_delay = "1h", give_up_after = "24h" }
 cadence = [{ until = "1h", every = "2m" }, { until = "1d", every = "15m" }, { every = "1d" }]
 statuses = { "Видано" = { meaning = "issued", final = true } }
 """,
+    (CONFIG / "messages.toml").read_text(encoding="utf-8"),
 )
 
 
 def tables() -> dict[str, Any]:
-    sources, partners = GOOD
-    return {"sources": tomllib.loads(sources), "partners": tomllib.loads(partners)}
+    return {name: tomllib.loads(text) for name, text in zip(TABLES, GOOD, strict=True)}
 
 
 def wrong(change: Callable[[dict[str, Any], dict[str, Any]], object]) -> str:
@@ -180,9 +181,8 @@ def test_the_first_line_above_a_deals_age_counts(age: timedelta, wait: timedelta
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    sources, partners = GOOD
-    (tmp_path / "sources.toml").write_text(sources, encoding="utf-8")
-    (tmp_path / "partners.toml").write_text(partners, encoding="utf-8")
+    for name, text in zip(TABLES, GOOD, strict=True):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     return tmp_path
 
 
@@ -224,3 +224,30 @@ def test_shipped_text_keeps_its_letters(folder: Path) -> None:
     text = (folder / "shipped" / "prod.json").read_text(encoding="utf-8")
     assert "Видано" in text
     assert json.loads(text) == tables()
+
+
+def wrong_messages(change: Callable[[dict[str, Any]], object]) -> str:
+    """What is said of the shipped messages after a change."""
+    changed = tables()
+    change(changed["messages"])
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(changed)
+    return "; ".join(
+        f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in caught.value.errors(include_url=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda m: m["told"]["leadleader"]["default"]["text"].update(uk="Статус: {statos}"), "there is no {statos}"),
+        (lambda m: m["told"]["leadleader"]["default"].update(template_id="5f"), "either a text or a template_id"),
+        (lambda m: m["told"]["leadleader"]["default"].pop("text"), "either a text or a template_id"),
+        (lambda m: m["time_zones"].update({"+1": "America/Atlantis"}), "there is no time zone 'America/Atlantis'"),
+        (lambda m: m["time_zones"].pop("default"), "there must be a default"),
+        (lambda m: m["quiet_hours"].update(to="25:00"), "messages.quiet_hours.to"),
+        (lambda m: m["channel"].update(prefered="TELEGRAM"), "messages.channel.prefered"),
+    ],
+)
+def test_a_wrong_line_of_the_messages_is_named(change: Callable[[dict[str, Any]], object], named: str) -> None:
+    assert named in wrong_messages(change)

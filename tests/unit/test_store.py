@@ -8,7 +8,8 @@ import pytest
 
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.store import Conflict, Store
+from leadbridge.leads.store import Store
+from leadbridge.leads.writing import Conflict
 from tests.people import NOW, lead
 
 HOUR = timedelta(hours=1)
@@ -83,12 +84,12 @@ def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: 
     for number in (1, 2, 3):
         store.accept(lead(number, received_at=NOW - number * HOUR), phone_hash=None)
     found = list(store.due("leadleader", NOW, 10))
-    assert [due.lead_id for due in found] == [lead(3).lead_id, lead(2).lead_id, lead(1).lead_id]
-    assert [due.lead_id for due in store.due("leadleader", NOW, 1)] == [lead(3).lead_id]
+    assert [due.owner for due in found] == [lead(3).lead_id, lead(2).lead_id, lead(1).lead_id]
+    assert [due.owner for due in store.due("leadleader", NOW, 1)] == [lead(3).lead_id]
     delivery = store.delivery(lead(3).lead_id, "leadleader")
     assert delivery is not None
     store.apply(steps.gave_up(delivery, NOW, "spent"))
-    assert lead(3).lead_id not in [due.lead_id for due in store.due("leadleader", NOW, 10)]
+    assert lead(3).lead_id not in [due.owner for due in store.due("leadleader", NOW, 10)]
 
 
 def test_putting_off_a_look_is_no_change_and_yields_to_one(store: Store) -> None:

@@ -11,8 +11,9 @@ from leadbridge import errors
 from leadbridge.budget import Budget
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Conflict, Store
+from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Submitter, backoff
+from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings
 from tests.people import lead
 from tests.unit.conftest import Time
@@ -325,6 +326,6 @@ def test_an_erased_lead_is_let_go(world: World) -> None:
 
 
 def test_backoff_doubles_up_to_its_bound_and_leaves_half_to_chance(shipped_settings: Settings) -> None:
-    partner = shipped_settings.partners["leadleader"]
+    partner = shipped_settings.partners["leadleader"].retry
     assert [backoff(partner, n, 1.0).total_seconds() for n in (1, 2, 3, 9, 99)] == [15, 30, 60, 3600, 3600]
     assert backoff(partner, 1, 0.0) == timedelta(seconds=7.5)

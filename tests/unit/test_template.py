@@ -39,7 +39,7 @@ def test_a_function_has_its_own_role_logs_timeout_and_name(function: str) -> Non
     assert properties["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": f"{function}Logs"}}
     logs = template()["Resources"][f"{function}Logs"]["Properties"]
     assert {"RetentionInDays", "KmsKeyId"} <= set(logs)
-    assert properties["Timeout"] <= 60
+    assert properties["Timeout"] <= 240
     flow = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", function).lower()
     assert properties["Environment"]["Variables"]["LEADBRIDGE_FLOW"] == flow
     assert (ROOT / "functions" / flow / "app.py").exists()

@@ -44,7 +44,11 @@ def sign(private_key_pem: str, text: str) -> list[int]:
     Deterministic. Raises UnusableKey.
     """
     digest = hashes.SHA1()  # noqa: S303 - the partner's choice, see the module's docstring
-    return list(_private_key(private_key_pem).sign(text.encode(), padding.PKCS1v15(), digest))
+    key = _private_key(private_key_pem)
+    try:
+        return list(key.sign(text.encode(), padding.PKCS1v15(), digest))
+    except ValueError:
+        raise UnusableKey("the private key cannot sign") from None
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.leads import items
-from leadbridge.leads.events import SOURCE, DeliveryChanged, Event, LeadReceived
+from leadbridge.leads.events import SOURCE, DeliveryChanged, Event, LeadReceived, MessageChanged
+from leadbridge.leads.outbox import message_of
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -27,6 +28,8 @@ def announcement(record: dict[str, Any]) -> Event | None:
     kind = after["sk"].partition("#")[0]
     if kind == "LEAD" and record["eventName"] == "INSERT":
         return LeadReceived.of(items.lead_of(after))
+    if kind == "MESSAGE":
+        return MessageChanged.of(message_of(after))
     if kind != "DELIVERY":
         return None
     old_image = record["dynamodb"].get("OldImage")

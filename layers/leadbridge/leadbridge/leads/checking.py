@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -14,8 +14,9 @@ from leadbridge.budget import Budget
 from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.store import Conflict
+from leadbridge.leads.message import about_status
 from leadbridge.leads.submission import WORKER_DIED, backoff
+from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
 
 
@@ -119,10 +120,13 @@ class Checker:
             final=final,
             check_after=self._spread(self.settings.check_after(age)),
         )
+        if delivery.partner_status is not None:
+            told = about_status(delivery.lead_id, delivery.partner, change.after.version, status, now)
+            change = replace(change, message=told)
         return self._write(change, Look(Outcome.CLOSED if final else Outcome.CHANGED))
 
     def _after_failure(self, delivery: Delivery, error: errors.PartnerError) -> timedelta:
-        wait = backoff(self.settings, delivery.checks_failed + 1, self.jitter())
+        wait = backoff(self.settings.retry, delivery.checks_failed + 1, self.jitter())
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
         return max(wait, asked)
 

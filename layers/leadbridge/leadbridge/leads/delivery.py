@@ -14,6 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leadbridge.leads.message import Message
 
 
 class State(StrEnum):
@@ -83,13 +87,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Change:
-    """A step to write: the delivery as it was, as it will be, and what its timeline says of it."""
+    """A step to write: the delivery as it was, as it will be, what its timeline says of it, whom it is to be told."""
 
     before: Delivery
     after: Delivery
     at: datetime
     what: str
     detail: str | None = None
+    message: Message | None = None
 
 
 def receive(lead_id: str, partner: str, source: str, now: datetime) -> Delivery:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from leadbridge.clock import to_text
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.message import Message, MessageState
 
 SOURCE = "leadbridge"  # the `source` of every event on the bus
 
@@ -83,15 +84,46 @@ class DeliveryChanged(_Event):
         )
 
 
-Event = LeadReceived | DeliveryChanged
+class MessageChanged(_Event):
+    """A message is new, or changed. `retry_scheduled`: it waits, and what brings it back is in the queue already."""
+
+    detail_type = "MessageChanged"
+    owner: str
+    message_id: str
+    version: int
+    state: MessageState
+    retry_scheduled: bool
+
+    @classmethod
+    def of(cls, message: Message) -> MessageChanged:
+        """The announcement of a message."""
+        return cls(
+            owner=message.owner,
+            message_id=message.message_id,
+            version=message.version,
+            state=message.state,
+            retry_scheduled=message.next_attempt_at is not None,
+        )
+
+
+Event = LeadReceived | DeliveryChanged | MessageChanged
 
 
 def read_delivery_changed(envelope: object) -> DeliveryChanged:
     """Read the event in a bus envelope `{"source", "detail-type", "detail", …}`. Raises InvalidEvent."""
-    if not isinstance(envelope, dict) or envelope.get("detail-type") != DeliveryChanged.detail_type:
-        raise InvalidEvent("not a DeliveryChanged")
+    return _read(DeliveryChanged, envelope)
+
+
+def read_message_changed(envelope: object) -> MessageChanged:
+    """Read the event in a bus envelope. Raises InvalidEvent."""
+    return _read(MessageChanged, envelope)
+
+
+def _read[E: _Event](kind: type[E], envelope: object) -> E:
+    if not isinstance(envelope, dict) or envelope.get("detail-type") != kind.detail_type:
+        raise InvalidEvent(f"not a {kind.detail_type}")
     try:
-        return DeliveryChanged.model_validate(envelope.get("detail"))
+        return kind.model_validate(envelope.get("detail"))
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, detail["loc"])) or "detail" for detail in error.errors())
-        raise InvalidEvent(f"DeliveryChanged with wrong {wrong}") from None
+        raise InvalidEvent(f"{kind.detail_type} with wrong {wrong}") from None

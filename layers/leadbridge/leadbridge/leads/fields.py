@@ -57,6 +57,8 @@ def phone(value: object) -> str | None:
     if not _PHONE_SHAPE.fullmatch(clean):
         raise ValueError("must be a phone number")
     digits = "".join(str(int(character)) for character in clean if character.isdigit())
+    if not isinstance(value, str) and not digits.startswith("380"):
+        raise ValueError("must be text: a number loses its leading zero")
     if clean.startswith("+"):
         return _international(digits)
     if len(digits) == 10 and digits.startswith("0"):

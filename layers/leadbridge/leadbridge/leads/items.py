@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.lead import Lead
+from leadbridge.leads.lead import Lead, Loan, Person, Trading
 
 Item = dict[str, Any]
 
@@ -94,10 +95,22 @@ def lead_item(lead: Lead, *, phone_hash: str | None) -> Item:
 
 def lead_of(values: dict[str, Any]) -> Lead:
     """The lead that a decoded item holds."""
-    loan = dict(values.get("loan", {}))
-    if "term" in loan:
-        loan["term"] = int(loan["term"])
-    return Lead.model_validate({**values, "loan": loan, "received_at": from_text(values["received_at"])})
+    loan = values.get("loan", {})
+    amount, term = loan.get("amount"), loan.get("term")
+    # What was accepted once is never checked again: a rule made stricter since must not make a lead unreadable.
+    return Lead.model_construct(
+        lead_id=values["lead_id"],
+        source=values["source"],
+        received_at=from_text(values["received_at"]),
+        partners=tuple(values["partners"]),
+        warnings=tuple((field, message) for field, message in values.get("warnings", ())),
+        person=Person.model_construct(**values.get("person", {})),
+        loan=Loan.model_construct(
+            amount=None if amount is None else Decimal(amount), term=None if term is None else int(term)
+        ),
+        trading=Trading.model_construct(**values.get("trading", {})),
+        utm=dict(values.get("utm", {})),
+    )
 
 
 def delivery_item(delivery: Delivery) -> Item:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.leads import items
 from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.store import Contended, Journey
+from leadbridge.leads.store import Journey
+from leadbridge.leads.writing import Contended
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -14,20 +14,13 @@ from leadbridge.leads import items
 from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.outbox import message_item
+from leadbridge.leads.writing import put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PAGES = 1000  # the most pages one call reads before it gives up
-TRIES = 3  # how often a transaction that met another one is tried
-
-
-class Conflict(Exception):
-    """Somebody else changed the delivery first: what was known of it no longer holds."""
-
-
-class Contended(Exception):
-    """Two writers met in one moment and neither won; the same call may succeed a little later."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,21 @@ class Journey:
 
 @dataclass(frozen=True)
 class Due:
-    """What the index tells of a delivery that wants to be looked at."""
+    """What the index tells of a delivery, or a message, that wants to be looked at: where it lies."""
 
-    lead_id: str
-    partner: str
+    pk: str
+    sk: str
     due_at: str
+
+    @property
+    def owner(self) -> str:
+        """The lead's id, or the account's."""
+        return self.pk.partition("#")[2]
+
+    @property
+    def name(self) -> str:
+        """The delivery's partner, or the message's id."""
+        return self.sk.partition("#")[2]
 
 
 class Store:
@@ -69,15 +72,15 @@ class Store:
         ago, this is the same lead.
         """
         writes: list[Any] = [
-            self._put(items.lead_item(lead, phone_hash=phone_hash), "attribute_not_exists(pk)"),
-            self._put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
+            put(self._table, items.lead_item(lead, phone_hash=phone_hash), "attribute_not_exists(pk)"),
+            put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
-            writes.append(self._put(items.delivery_item(delivery)))
+            writes.append(put(self._table, items.delivery_item(delivery)))
         if unless is not None:
             writes.append(self._came_before(unless, lead.received_at - window))
-        match self._transact(writes):
+        match transact(self._client, writes):
             case None:
                 return None
             case 0:
@@ -90,11 +93,13 @@ class Store:
 
         Raises Conflict if the delivery is no longer as the change supposes, Contended.
         """
-        put = self._put(items.delivery_item(change.after), "#version = :version")
-        put["Put"]["ExpressionAttributeNames"] = {"#version": "version"}
-        put["Put"]["ExpressionAttributeValues"] = items.encode({":version": change.before.version})
-        if self._transact([put, self._put(items.change_entry(change))]) is not None:
-            raise Conflict(change.what)
+        writes = [
+            put(self._table, items.delivery_item(change.after), version=change.before.version),
+            put(self._table, items.change_entry(change)),
+        ]
+        if change.message is not None:
+            writes.append(put(self._table, message_item(change.message)))
+        transact(self._client, writes, or_conflict=True)
         return change.after
 
     def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
@@ -153,20 +158,19 @@ class Store:
                 timeline.append(items.entry_of(values))
         return None if lead is None else Journey(lead, deliveries, tuple(timeline))
 
-    def due(self, partner: str, until: datetime, limit: int) -> Iterator[Due]:
-        """The deliveries to `partner` that are due by `until`, the longest due first, `limit` at most."""
+    def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
+        """What is due by `until`, the longest due first, `limit` at most: the deliveries to a partner, or messages."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=items.DUE,
             KeyConditionExpression="due_partner = :partner AND due_at <= :until",
-            ExpressionAttributeValues=items.encode({":partner": partner, ":until": to_text(until)}),
+            ExpressionAttributeValues=items.encode({":partner": partition, ":until": to_text(until)}),
             PaginationConfig={"MaxItems": limit, "PageSize": 500},
         )
         for page in pages:
             for item in page["Items"]:
                 values = items.decode(item)
-                lead_id = values["pk"].partition("#")[2]
-                yield Due(lead_id, partner, values["due_at"])
+                yield Due(values["pk"], values["sk"], values["due_at"])
 
     def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
         got = self._client.get_item(TableName=self._table, Key=items.encode(key), ConsistentRead=True)
@@ -183,12 +187,6 @@ class Store:
         for page in pages:
             yield from map(items.decode, page["Items"])
 
-    def _put(self, item: items.Item, condition: str | None = None) -> Any:
-        put: dict[str, Any] = {"TableName": self._table, "Item": item}
-        if condition is not None:
-            put["ConditionExpression"] = condition
-        return {"Put": put}
-
     def _came_before(self, lead_id: str, moment: datetime) -> Any:
         return {
             "ConditionCheck": {
@@ -198,19 +196,3 @@ class Store:
                 "ExpressionAttributeValues": items.encode({":moment": to_text(moment)}),
             }
         }
-
-    def _transact(self, writes: list[Any]) -> int | None:
-        """Write all or nothing; None if written, else the number of the first write whose condition failed."""
-        for _ in range(TRIES):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                answer: dict[str, Any] = dict(error.response)
-                reasons = [reason.get("Code") for reason in answer.get("CancellationReasons", [])]
-                if "ConditionalCheckFailed" in reasons:
-                    return reasons.index("ConditionalCheckFailed")
-                if "TransactionConflict" not in reasons:
-                    raise
-            else:
-                return None
-        raise Contended

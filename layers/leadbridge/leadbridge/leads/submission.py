@@ -15,8 +15,9 @@ from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Conflict
+from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
+from leadbridge.settings import RetryPolicy
 
 
 class Ledger(Protocol):
@@ -173,7 +174,7 @@ class Submitter:
         if now - first >= self.settings.retry.give_up_after:
             return self._give_up(delivery, error)
         attempts = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
-        wait = backoff(self.settings, attempts, self.jitter())
+        wait = backoff(self.settings.retry, attempts, self.jitter())
         if error.retry_after is not None:
             asked = min(timedelta(seconds=error.retry_after), self.settings.retry.give_up_after)
             wait = max(wait, asked)
@@ -197,11 +198,10 @@ WORKER_DIED = "the worker was lost while the partner was being called"
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
 
 
-def backoff(settings: PartnerSettings, attempts: int, jitter: float) -> timedelta:
+def backoff(retry: RetryPolicy, attempts: int, jitter: float) -> timedelta:
     """How long to wait after so many attempts: doubling up to a bound, the upper half of it left to chance.
 
     `jitter` is between 0 and 1.
     """
-    retry = settings.retry
     longest: timedelta = min(retry.first_delay * 2 ** min(attempts - 1, 20), retry.longest_delay)
     return longest * (0.5 + jitter / 2)

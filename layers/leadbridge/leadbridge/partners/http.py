@@ -164,7 +164,10 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-            return _whole(response)
+            answer = _whole(response)
+            if exchange.is_over:  # what was cut off may look whole
+                raise TimeoutError
+            return answer
         except urllib3.exceptions.LocationValueError:
             raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from leadbridge.errors import Unavailable
 from leadbridge.secrets import SecretMissing, Secrets
 
@@ -24,11 +26,13 @@ class PartnerSecret:
             raise self._missing() from None
 
     def refresh(self) -> dict[str, Any] | None:
-        """The secret as it stands now; None if it was read a few seconds ago."""
+        """The secret as it stands now; None if it was read a few seconds ago, or cannot be read for the moment."""
         try:
             return self.secrets.refresh(self.partner)
         except SecretMissing:
             raise self._missing() from None
+        except (BotoCoreError, ClientError):
+            return None
 
     def _missing(self) -> Unavailable:
         return Unavailable(self.partner, "authorize", "the secret has no value yet")

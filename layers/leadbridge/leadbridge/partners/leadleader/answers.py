@@ -53,13 +53,13 @@ def tokens_in(answer: Answer) -> Tokens:
     """The tokens in an authorization's answer; raises the PartnerError that it amounts to instead."""
     operation = "authorize"
     content = _object(answer)
+    if wait := asked_to_wait(PARTNER, operation, answer):
+        raise wait
     if "error" in content:
         words = " ".join(str(content["error"]).split())
         if words in AUTHORIZATION_ERRORS:
             raise Misconfigured(PARTNER, operation, AUTHORIZATION_ERRORS[words])
         raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})")
-    if wait := asked_to_wait(PARTNER, operation, answer):
-        raise wait
     access, security = content.get("access_token"), content.get("security_token")
     if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
         return Tokens(access, security)
@@ -72,10 +72,11 @@ def deal_id_in(answer: Answer) -> int:
     content = _object(answer)
     if error := _not_processed(operation, answer, content):
         raise error
-    if "error" in content or 400 <= answer.status < 500:
+    refused, has_id = "error" in content or 400 <= answer.status < 500, "deal_id" in content
+    if refused and not has_id:
         raise Rejected(PARTNER, operation, _refusal(answer, content))
     deal_id = content.get("deal_id")
-    if answer.status == 200 and type(deal_id) is int and 0 < deal_id < LARGEST_ID:
+    if not refused and 200 <= answer.status < 300 and type(deal_id) is int and 0 < deal_id < LARGEST_ID:
         return deal_id
     raise Unknown(PARTNER, operation, f"the answer does not tell whether a deal was made (HTTP {answer.status})")
 

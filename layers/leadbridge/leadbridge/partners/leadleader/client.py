@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from leadbridge import crypto
 from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Unavailable, Unknown
+from leadbridge.errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.leads.fields import is_ukrainian
 from leadbridge.leads.lead import Lead
 from leadbridge.partners.http import Answer, Transport
@@ -113,6 +114,9 @@ class LeadLeader:
             answer = self._transport.call("authorize", "POST", credentials.auth_url, json=body, budget=budget)
         except Unknown as error:
             raise Unavailable(PARTNER, "authorize", error.text) from None
+        if answer.status == 401:
+            with suppress(Unavailable):
+                self._secret.refresh()
         return credentials, tokens_in(answer)
 
 
@@ -127,24 +131,33 @@ class Authorized:
 
     def create(self, lead: Lead, budget: Budget) -> int:
         """`POST create-short-deal/`; returns the deal's id. Raises PartnerError, Unknown above all."""
-        return deal_id_in(self._call("create", "POST", "create-short-deal/", short_deal(lead), budget))
+        answer = self._call("create", "POST", "create-short-deal/", short_deal(lead), budget)
+        with self._noticing_refusal():
+            return deal_id_in(answer)
 
     def status(self, deal_id: int, method: Literal["GET", "POST"], budget: Budget) -> str:
         """`check-status/`; returns the status. Repeating it is safe, so a lost answer is Unavailable."""
         method = self.credentials.status_method or method
         try:
-            return status_in(self._call("status", method, "check-status/", {"deal_id": deal_id}, budget))
+            answer = self._call("status", method, "check-status/", {"deal_id": deal_id}, budget)
         except Unknown as error:
             raise Unavailable(PARTNER, "status", error.text) from None
+        with self._noticing_refusal():
+            return status_in(answer)
+
+    @contextmanager
+    def _noticing_refusal(self) -> Iterator[None]:
+        try:
+            yield
+        except Unauthorized:
+            self.refused()
+            raise
 
     def _call(self, operation: str, method: str, path: str, body: dict[str, Any], budget: Budget) -> Answer:
         url = f"{self.credentials.base_url.rstrip('/')}/{path}"
         headers = {"Authorization": f"Bearer {self.tokens.access}"}
         sealed = {**body, "security_token": self.tokens.security}
-        answer = self.transport.call(operation, method, url, json=sealed, headers=headers, budget=budget)
-        if answer.status == 401:
-            self.refused()
-        return answer
+        return self.transport.call(operation, method, url, json=sealed, headers=headers, budget=budget)
 
 
 def authorization(credentials: Credentials) -> dict[str, Any]:

@@ -34,6 +34,11 @@ class Leeloo:
         self._client = client
         self._always_by_last_message = always_by_last_message
 
+    @property
+    def seconds_per_call(self) -> float:
+        """Seconds that a call can take."""
+        return self._client.seconds_per_call
+
     @cached_property
     def messages(self) -> Messages:
         """Sending messages."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from leadbridge.partners.leeloo.ids import AccountId
 from leadbridge.partners.leeloo.models.people import Person
 
@@ -19,11 +17,6 @@ def account_of(person: Person, preferred: str | None = None) -> AccountId | None
     )
     chosen = next(of_that_type, next(iter(person.accounts), None))
     return None if chosen is None else chosen.account_id
-
-
-def first_account(people: Iterable[Person], preferred: str | None = None) -> AccountId | None:
-    """The account of the first person who has any."""
-    return next((account for person in people if (account := account_of(person, preferred)) is not None), None)
 
 
 def has_phone(person: Person, phone: str) -> bool:

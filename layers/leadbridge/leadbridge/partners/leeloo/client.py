@@ -41,12 +41,11 @@ class Credentials:
     @classmethod
     def of(cls, secret: dict[str, Any]) -> Credentials:
         """Read the secret. Raises Misconfigured, which names the keys that are wrong and no value."""
-        base_url, token = secret.get("base_url"), secret.get("token")
-        if isinstance(base_url, str) and base_url and isinstance(token, str) and _fits_a_header(token):
-            return cls(base_url, token)
-        wrong = [] if isinstance(base_url, str) and base_url else ["base_url"]
-        wrong += [] if isinstance(token, str) and _fits_a_header(token) else ["token"]
-        raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
+        base_url, token = (_text(secret, name) for name in ("base_url", "token"))
+        usable = {"base_url": bool(base_url), "token": bool(token) and token.isascii() and token.isprintable()}
+        if wrong := [name for name, is_usable in usable.items() if not is_usable]:
+            raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
+        return cls(base_url, token)
 
     def __repr__(self) -> str:
         return "Credentials(…)"
@@ -89,26 +88,28 @@ class Client:
         return self._call(_Request(operation, method, path, fields=fields), budget)
 
     def _call(self, request: _Request, budget: Budget) -> Reply:
-        credentials = Credentials.of(self._secret.get())
+        used = self._secret.get()
         try:
-            return self._try(request, credentials, budget)
-        except Unauthorized as refused:
-            renewed = self._renewed(credentials, refused)
+            return self._try(request, used, budget)
+        except (Unauthorized, Misconfigured) as refused:
+            renewed = self._renewed(used, refused)
             if not budget.allows(self._transport.longest):
                 raise
         return self._try(request, renewed, budget)
 
-    def _renewed(self, credentials: Credentials, refused: Unauthorized) -> Credentials:
-        """The credentials as they stand now, for they may have been rotated. Raises Unauthorized if they were not."""
-        found = self._secret.refresh()
-        if found is None:
-            raise Unauthorized(PARTNER, refused.operation, refused.text, retry_after=READ_AGAIN_AFTER) from None
-        renewed = Credentials.of(found)
-        if renewed == credentials:
+    def _renewed(self, used: dict[str, Any], refused: Unauthorized | Misconfigured) -> dict[str, Any]:
+        """The secret as it stands now, for it may just have been mended or rotated. Raises `refused` if it was not."""
+        renewed = self._secret.refresh()
+        if renewed is None:
+            refused.retry_after = READ_AGAIN_AFTER
+            if isinstance(refused, Misconfigured):
+                refused.certain = False
+        if renewed is None or renewed == used:
             raise refused
         return renewed
 
-    def _try(self, request: _Request, credentials: Credentials, budget: Budget) -> Reply:
+    def _try(self, request: _Request, secret: dict[str, Any], budget: Budget) -> Reply:
+        credentials = Credentials.of(secret)
         operation, method = request.operation, request.method
         headers = {"X-Leeloo-AuthToken": credentials.token}
         json, body = request.given(), None
@@ -143,8 +144,9 @@ class _Request:
         return {name: value for name, value in self.fields.items() if value is not None}
 
 
-def _fits_a_header(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable()
+def _text(secret: dict[str, Any], name: str) -> str:
+    value = secret.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _path(operation: str, segments: Sequence[str]) -> str:

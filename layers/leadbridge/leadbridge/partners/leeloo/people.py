@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 
 from leadbridge.budget import Budget
-from leadbridge.partners.leeloo.choosing import first_account, has_email, has_phone
+from leadbridge.partners.leeloo.choosing import account_of, has_email, has_phone
 from leadbridge.partners.leeloo.client import Client, Query
 from leadbridge.partners.leeloo.ids import AccountId, PersonId, TagId
 from leadbridge.partners.leeloo.models.people import Comment, CustomField, NewPerson, Person, PersonDetails
@@ -55,13 +55,11 @@ class People:
         query += [("filter[email]", email)] if email else []
         return self._paged(query, budget, limit, pages)
 
-    def account_for(
-        self, *, budget: Budget, phone: str | None = None, email: str | None = None, preferred: str | None = None
-    ) -> AccountId | None:
-        """The account to write to: that of the person with this phone, else with this e-mail; None if there is none.
+    def person_for(self, *, budget: Budget, phone: str | None = None, email: str | None = None) -> Person | None:
+        """The person with this phone, else with this e-mail, who has an account; None if there is none.
 
-        Of several accounts it is the first of the `preferred` connection type, else the first. Someone whom the partner
-        lists without that very phone or e-mail is passed over: a message must not reach a stranger.
+        Someone whom the partner lists without that very phone or e-mail is passed over: a message must not reach a
+        stranger.
         """
         by_phone = self._alike(budget, phone=phone) if phone else ()
         by_email = self._alike(budget, email=email) if email else ()
@@ -69,7 +67,14 @@ class People:
             (person for person in by_phone if phone and has_phone(person, phone)),
             (person for person in by_email if email and has_email(person, email)),
         )
-        return first_account(found, preferred)
+        return next((person for person in found if person.accounts), None)
+
+    def account_for(
+        self, *, budget: Budget, phone: str | None = None, email: str | None = None, preferred: str | None = None
+    ) -> AccountId | None:
+        """The account to write to: `person_for`'s first of the `preferred` connection type, else the first."""
+        person = self.person_for(phone=phone, email=email, budget=budget)
+        return None if person is None else account_of(person, preferred)
 
     def get(self, person_id: PersonId, *, budget: Budget, include: Sequence[str] = ()) -> PersonDetails:
         """`GET people/{person_id}`; `include` may name `contactedUsers` and `orders`. Raises NotFound among others."""

@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from datetime import timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictInt, StrictStr, model_validator
+
+from leadbridge.settings.messages import Messages
+from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+
+__all__ = ["Partner", "RetryPolicy", "Settings", "Source", "Timeouts", "read_toml", "settings", "ship"]
 
 ENVIRONMENTS = ("local", "dev", "prod")
-_SHIPPED = Path(__file__).parent / "config"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SHIPPED = Path(__file__).parent.parent / "config"
 
 
-def _duration(value: object) -> timedelta:
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('a duration looks like "30s", "5m", "2h" or "7d"')
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Section):
+class Source(Section):
     """One place that leads come from."""
 
     adapter: str
@@ -45,36 +34,21 @@ class Source(_Section):
     defaults: dict[str, StrictStr | StrictInt] = {}
 
 
-class Timeouts(_Section):
-    """How long a partner may take to accept a connection, and to answer."""
-
-    connect: Duration
-    read: Duration
-
-
-class RetryPolicy(_Section):
-    """When to come again after a call that surely was not processed."""
-
-    first_delay: Duration
-    longest_delay: Duration
-    give_up_after: Duration
-
-
-class CadenceStep(_Section):
+class CadenceStep(Section):
     """Ask `every` so often while the deal is younger than `until` (for ever, where that is missing)."""
 
     every: Duration
     until: Duration | None = None
 
 
-class StatusMeaning(_Section):
+class StatusMeaning(Section):
     """What one of the partner's statuses means to us."""
 
     meaning: str
     final: bool = False
 
 
-class Partner(_Section):
+class Partner(Section):
     """What a partner needs and how it is dealt with."""
 
     requires: tuple[str, ...]
@@ -101,11 +75,12 @@ class Partner(_Section):
         return next(step.every for step in self.cadence if step.until is None or age < step.until)
 
 
-class Settings(_Section):
+class Settings(Section):
     """All of the configuration."""
 
     sources: dict[str, Source]
     partners: dict[str, Partner]
+    messages: Messages
 
     @model_validator(mode="after")
     def _sources_name_known_partners(self) -> Settings:
@@ -117,11 +92,11 @@ class Settings(_Section):
 
 
 def read_toml(folder: Path, environment: str) -> dict[str, Any]:
-    """Read `sources.toml` and `partners.toml`, with `*.{environment}.toml` laid over each where it exists."""
+    """Read the tables in a folder, each with its `*.{environment}.toml` laid over it where that exists."""
     import tomllib
 
     tables: dict[str, Any] = {}
-    for table in ("sources", "partners"):
+    for table in ("sources", "partners", "messages"):
         tables[table] = tomllib.loads((folder / f"{table}.toml").read_text(encoding="utf-8"))
         overlay = folder / f"{table}.{environment}.toml"
         if overlay.exists():
@@ -151,9 +126,3 @@ def _lay_over(table: dict[str, Any], overlay: dict[str, Any]) -> None:
             _lay_over(table[key], value)
         else:
             table[key] = value
-
-
-if __name__ == "__main__":
-    import sys
-
-    ship(Path(sys.argv[1]), Path(sys.argv[2]))

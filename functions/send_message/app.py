@@ -1,0 +1,77 @@
+"""A pending message goes to the person: in its turn, at a decent hour, to the right account, once."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.batches import work_through
+from leadbridge.budget import Budget, LambdaContext
+from leadbridge.clock import utc_now
+from leadbridge.errors import Misconfigured, RateLimited, Unauthorized
+from leadbridge.leads.events import read_message_changed
+from leadbridge.leads.message import Message
+from leadbridge.leads.messaging import Sender
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.store import Store
+from leadbridge.logs import count, logger, metrics
+from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.partners.leeloo.wiring import leeloo
+from leadbridge.settings import settings
+
+
+@lru_cache
+def sender() -> Sender:
+    """The sender, wired to this stack."""
+    messages = settings().messages
+    return Sender(
+        leads=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        book=Outbox(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        messenger=LeelooMessenger(leeloo(messages.timeouts), messages.channel),
+        settings=messages,
+        clock=utc_now,
+        dead_letter=dead_letter,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """SQS messages in, those that must come again out.
+
+    A message carries `MessageChanged`, or `{"owner", "message_id", "overdue": true}` from find_due.
+    """
+    budget = Budget.of(context)
+
+    def work(body: Any) -> timedelta | None:
+        if isinstance(body, dict) and body.get("overdue") is True:
+            owner, message_id = str(body["owner"]), str(body["message_id"])
+            logger.append_keys(lead_id=owner, message_id=message_id)
+            visit = sender().announce_again(owner, message_id)
+        else:
+            changed = read_message_changed(body)
+            logger.append_keys(lead_id=changed.owner, message_id=changed.message_id)
+            visit = sender().visit(changed.owner, changed.message_id, budget)
+        count(f"Message.{visit.outcome}")
+        if isinstance(visit.error, Misconfigured | Unauthorized):
+            count("PartnerMisconfigured")
+        if isinstance(visit.error, RateLimited):
+            count("PartnerRateLimited")
+        reason = visit.error.text if visit.error else None
+        wait = visit.again.total_seconds() if visit.again is not None else None
+        logger.info("visited", outcome=visit.outcome.value, reason=reason, again_in_seconds=wait)
+        return visit.again
+
+    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+
+
+def dead_letter(message: Message, reason: str) -> None:
+    """Put a message that cannot be sent where an operator finds it: whose, which step, why."""
+    body = {"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason}
+    aws.sqs().send_message(
+        QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
+    )

@@ -1,0 +1,209 @@
+"""A message to a person: what it is about, its states, and the only ways from one to another.
+
+    pending ──► sending ──► sent
+       │           ├──────► unknown (the reply is lost: it is never sent again)
+       │           ├──────► pending (surely not sent: it comes again)
+       │           └──────► failed
+       └──► failed, no_channel, skipped
+
+Like a delivery's, every step is a pure function to a MessageChange, written if nobody was quicker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from leadbridge.clock import to_text
+from leadbridge.leads.delivery import OVERDUE, ImpossibleTransition
+
+
+class MessageState(StrEnum):
+    """Where a message stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    NO_CHANNEL = "no_channel"
+    SKIPPED = "skipped"
+
+
+UNSETTLED = frozenset({MessageState.PENDING, MessageState.SENDING})
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message. About a status it holds the status, and the words are found when it is sent; an operator's own holds
+    its `template_id` or `text`.
+
+    `owner` is the lead's id, or the account's where an operator writes to an account that no lead is known of.
+    `message_id` begins with the time, so that an owner's messages sort by age.
+    """
+
+    owner: str
+    message_id: str
+    created_at: datetime
+    partner: str | None = None
+    partner_status: str | None = None
+    account_id: str | None = None
+    template_id: str | None = None
+    text: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    state: MessageState = MessageState.PENDING
+    version: int = 1
+    attempts: int = 0
+    first_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    lease_until: datetime | None = None
+    sent_at: datetime | None = None
+    last_error: str | None = None
+    due_at: datetime | None = None
+
+    @property
+    def subject(self) -> str:
+        """What the message is about, in words that a timeline may hold."""
+        return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
+
+    def lease_ran_out(self, now: datetime) -> bool:
+        """Whether a worker began to send this message and was not heard of in time."""
+        return self.state is MessageState.SENDING and (self.lease_until is None or self.lease_until <= now)
+
+
+@dataclass(frozen=True)
+class MessageChange:
+    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of."""
+
+    before: Message
+    after: Message
+    at: datetime
+    what: str | None
+    detail: str | None = None
+
+
+def about_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
+    """The message that a delivery's new status asks for, one for each version of the delivery."""
+    message_id = f"{to_text(now)}#{partner}#{version:06d}"
+    return Message(lead_id, message_id, now, partner=partner, partner_status=status, due_at=now + OVERDUE)
+
+
+def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageChange:
+    """The last step before the send: from here until the answer is written, only this worker knows."""
+    return _step(
+        message,
+        {MessageState.PENDING},
+        MessageState.SENDING,
+        now,
+        None,
+        attempts=message.attempts + 1,
+        first_attempt_at=message.first_attempt_at or now,
+        next_attempt_at=None,
+        lease_until=now + lease,
+        due_at=now + lease,
+    )
+
+
+def send_again(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
+    """An attempt that surely sent nothing; the next one is allowed `after` from now."""
+    counted = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
+    return _step(
+        message,
+        UNSETTLED,
+        MessageState.PENDING,
+        now,
+        None,
+        attempts=counted,
+        first_attempt_at=message.first_attempt_at or now,
+        next_attempt_at=now + after,
+        lease_until=None,
+        last_error=error,
+        due_at=now + after + OVERDUE,
+    )
+
+
+def wait_until(message: Message, now: datetime, until: datetime) -> MessageChange:
+    """It falls into quiet hours and waits for their end; that is no attempt."""
+    return _step(
+        message,
+        {MessageState.PENDING},
+        MessageState.PENDING,
+        now,
+        "message_waits",
+        to_text(until),
+        next_attempt_at=until,
+        due_at=until + OVERDUE,
+    )
+
+
+def announce_again(message: Message, now: datetime) -> MessageChange:
+    """Nothing happened to a pending message for too long: what told of it may be lost."""
+    waited = OVERDUE * 2 ** min(message.version, 4)
+    pending = {MessageState.PENDING}
+    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=None, due_at=now + waited)
+
+
+def sent(message: Message, now: datetime) -> MessageChange:
+    """Leeloo has taken it."""
+    sources = {MessageState.SENDING, MessageState.UNKNOWN}
+    return _settle(message, sources, MessageState.SENT, now, None, sent_at=now)
+
+
+def lost(message: Message, now: datetime, error: str) -> MessageChange:
+    """It went out and nobody can tell whether it arrived."""
+    return _settle(message, {MessageState.SENDING}, MessageState.UNKNOWN, now, error)
+
+
+def gave_up(message: Message, now: datetime, error: str) -> MessageChange:
+    """It cannot be sent."""
+    return _settle(message, UNSETTLED, MessageState.FAILED, now, error)
+
+
+def no_channel(message: Message, now: datetime) -> MessageChange:
+    """The person has no account that could be written to."""
+    return _settle(message, {MessageState.PENDING}, MessageState.NO_CHANNEL, now, None)
+
+
+def skip(message: Message, now: datetime, reason: str) -> MessageChange:
+    """It need not be sent."""
+    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason)
+
+
+def _settle(
+    message: Message,
+    sources: set[MessageState] | frozenset[MessageState],
+    to: MessageState,
+    now: datetime,
+    error: str | None,
+    **changes: object,
+) -> MessageChange:
+    detail = f"{message.subject}: {error}" if error else message.subject
+    return _step(
+        message,
+        sources,
+        to,
+        now,
+        f"message_{to.value}",
+        detail,
+        next_attempt_at=None,
+        lease_until=None,
+        due_at=None,
+        last_error=error,
+        **changes,
+    )
+
+
+def _step(
+    message: Message,
+    sources: set[MessageState] | frozenset[MessageState],
+    to: MessageState,
+    now: datetime,
+    what: str | None,
+    detail: str | None = None,
+    **changes: object,
+) -> MessageChange:
+    if message.state not in sources:
+        raise ImpossibleTransition(f"{to} from {message.state}")
+    after = replace(message, state=to, version=message.version + 1, **changes)  # type: ignore[arg-type]
+    return MessageChange(message, after, now, what, detail)

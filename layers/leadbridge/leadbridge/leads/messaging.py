@@ -1,0 +1,259 @@
+"""How a pending message is sent: in its turn, at a decent hour, to the right account, once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.clock import Clock
+from leadbridge.leads import message as steps
+from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.lead import Lead, Person
+from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState
+from leadbridge.leads.outbox import Contact
+from leadbridge.leads.submission import LEASE_MARGIN, WORKER_DIED, backoff
+from leadbridge.leads.wording import Content, content_of, quiet_until
+from leadbridge.leads.writing import Conflict
+from leadbridge.settings.messages import Messages
+
+TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
+
+
+class Leads(Protocol):
+    """The part of the store that says what a message is about."""
+
+    def lead(self, lead_id: str) -> Lead | None:
+        """The lead."""
+        ...
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery."""
+        ...
+
+
+class Book(Protocol):
+    """Where messages are kept."""
+
+    def messages(self, owner: str) -> list[Message]:
+        """All messages of one owner, oldest first."""
+        ...
+
+    def apply(self, change: MessageChange) -> Message:
+        """Write a change; raises Conflict if somebody was quicker."""
+        ...
+
+    def contact(self, lead_id: str) -> Contact:
+        """What is known of the person's account."""
+        ...
+
+    def remember(self, lead_id: str, contact: Contact) -> None:
+        """Note where the person can be written to."""
+        ...
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where to write to, and the person's language as the messenger knows it."""
+
+    account_id: str
+    locale: str | None = None
+
+
+class Messenger(Protocol):
+    """What takes messages to people. Every method raises PartnerError."""
+
+    @property
+    def seconds_per_message(self) -> float:
+        """Seconds that finding the account and sending can take together."""
+        ...
+
+    @property
+    def seconds_per_send(self) -> float:
+        """Seconds that sending alone can take."""
+        ...
+
+    def find(self, person: Person, budget: Budget) -> Account | None:
+        """The account of a person. Safe to repeat."""
+        ...
+
+    def make(self, person: Person, budget: Budget) -> Account | None:
+        """Make a person known whom `find` does not find; None where that is not set up, or not possible."""
+        ...
+
+    def invite(self, person: Person, budget: Budget) -> bool:
+        """Invite a person by text message; whether that is set up. It may take hours until `find` finds them."""
+        ...
+
+    def send(self, account_id: str, content: Content, budget: Budget) -> None:
+        """Send; not safe to repeat."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What a visit of the worker came to, for logs and metrics."""
+
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    NO_CHANNEL = "no_channel"
+    SKIPPED = "skipped"
+    WAITS = "waits"
+    COMES_AGAIN = "comes_again"
+    ANNOUNCED_AGAIN = "announced_again"
+    NOTHING_TO_DO = "nothing_to_do"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What came of a visit. `again` is when the message should come back, None when it is done with."""
+
+    outcome: Outcome
+    again: timedelta | None = None
+    error: errors.PartnerError | None = None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written."""
+
+    leads: Leads
+    book: Book
+    messenger: Messenger
+    settings: Messages
+    clock: Clock
+    dead_letter: Callable[[Message, str], None]
+    jitter: Callable[[], float] = random.random
+
+    def visit(self, owner: str, message_id: str, budget: Budget) -> Visit:
+        """Do what can be done now for one message. Safe to repeat and to run twice at once."""
+        messages = self.book.messages(owner)
+        message = next((one for one in messages if one.message_id == message_id), None)
+        if message is None or message.state not in UNSETTLED:
+            return Visit(Outcome.NOTHING_TO_DO)
+        now = self.clock()
+        if message.state is MessageState.SENDING:
+            if message.lease_ran_out(now):
+                return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
+            return Visit(Outcome.NOTHING_TO_DO)
+        if message.next_attempt_at is not None and message.next_attempt_at > now:
+            return Visit(Outcome.WAITS, again=message.next_attempt_at - now)
+        older = [one for one in messages if one.message_id < message_id and one.state in UNSETTLED]
+        if older:
+            waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
+            return Visit(Outcome.WAITS, again=max([TURN, *waits]))
+        if not budget.allows(self.messenger.seconds_per_message):
+            return Visit(Outcome.WAITS, again=timedelta())
+        return self._say(message, budget)
+
+    def announce_again(self, owner: str, message_id: str) -> Visit:
+        """Bring up a message that nothing happened to when something should have; a lost worker's becomes unknown."""
+        now = self.clock()
+        for message in self.book.messages(owner):
+            if message.message_id == message_id and message.due_at is not None and message.due_at <= now:
+                if message.lease_ran_out(now):
+                    return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
+                if message.state is MessageState.PENDING:
+                    return self._write(steps.announce_again(message, now), Visit(Outcome.ANNOUNCED_AGAIN))
+        return Visit(Outcome.NOTHING_TO_DO)
+
+    def _say(self, message: Message, budget: Budget) -> Visit:
+        now = self.clock()
+        lead = self.leads.lead(message.owner) if message.account_id is None else None
+        if message.account_id is None and lead is None:
+            return self._write(steps.skip(message, now, "the lead is gone"), Visit(Outcome.SKIPPED))
+        delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
+        if content_of(message, self.settings, lead, delivery, None) is None:
+            return self._write(steps.skip(message, now, "nothing is said of this"), Visit(Outcome.SKIPPED))
+        zone = self.settings.zone_of(lead.person.phone if lead else None)
+        # An operator who writes by hand knows what time it is.
+        until = quiet_until(self.settings.quiet_hours, zone, now) if message.partner_status else None
+        if until is not None:
+            return self._write(steps.wait_until(message, now, until), Visit(Outcome.WAITS, again=until - now))
+        try:
+            account = self._account(message, lead, budget)
+        except _Invited:
+            return self._come_again(message, errors.Unavailable("leeloo", "find", "the person was invited by SMS"))
+        except (errors.Misconfigured, errors.Rejected) as error:
+            return self._give_up(message, error)
+        except errors.PartnerError as error:
+            return self._come_again(message, error)
+        if account is None:
+            return self._write(steps.no_channel(message, self.clock()), Visit(Outcome.NO_CHANNEL))
+        content = content_of(message, self.settings, lead, delivery, account.locale)
+        return self._send(message, account, content or Content(), budget)
+
+    def _account(self, message: Message, lead: Lead | None, budget: Budget) -> Account | None:
+        if message.account_id is not None or lead is None:
+            return Account(message.account_id or "")
+        contact = self.book.contact(lead.lead_id)
+        if contact.account_id is not None:
+            return Account(contact.account_id, contact.locale)
+        account = self.messenger.find(lead.person, budget)
+        if account is None and contact.asked_at is None:
+            account = self.messenger.make(lead.person, budget)
+            if account is None and self._invite(lead, budget):
+                raise _Invited
+        if account is not None:
+            self.book.remember(lead.lead_id, Contact(account.account_id, account.locale))
+        elif contact.asked_at is not None and self.clock() - contact.asked_at < self.settings.channel.wait_for_sms:
+            raise _Invited
+        return account
+
+    def _invite(self, lead: Lead, budget: Budget) -> bool:
+        # Noted before it is asked for: an invitation too few is better than one with every message.
+        if not self.settings.channel.sms_connection:
+            return False
+        self.book.remember(lead.lead_id, Contact(asked_at=self.clock()))
+        return self.messenger.invite(lead.person, budget)
+
+    def _send(self, message: Message, account: Account, content: Content, budget: Budget) -> Visit:
+        if not budget.allows(self.messenger.seconds_per_send):
+            return Visit(Outcome.WAITS, again=timedelta())
+        lease = timedelta(seconds=self.messenger.seconds_per_send + LEASE_MARGIN)
+        try:
+            message = self.book.apply(steps.start_sending(message, self.clock(), lease))
+        except Conflict:
+            return Visit(Outcome.NOTHING_TO_DO)
+        try:
+            self.messenger.send(account.account_id, content, budget)
+        except errors.Unknown as error:
+            change = steps.lost(message, self.clock(), error.text)
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
+        except (errors.Misconfigured, errors.Rejected) as error:
+            return self._give_up(message, error)
+        except errors.PartnerError as error:
+            return self._come_again(message, error)
+        return self._write(steps.sent(message, self.clock()), Visit(Outcome.SENT))
+
+    def _come_again(self, message: Message, error: errors.PartnerError) -> Visit:
+        now = self.clock()
+        first = message.first_attempt_at or now
+        if now - first >= self.settings.retry.give_up_after:
+            return self._give_up(message, error)
+        attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
+        asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
+        wait = max(backoff(self.settings.retry, attempts, self.jitter()), asked)
+        change = steps.send_again(message, now, error.text, wait)
+        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
+
+    def _give_up(self, message: Message, error: errors.PartnerError) -> Visit:
+        self.dead_letter(message, error.text)
+        change = steps.gave_up(message, self.clock(), error.text)
+        return self._write(change, Visit(Outcome.FAILED, error=error))
+
+    def _write(self, change: MessageChange, visit: Visit) -> Visit:
+        try:
+            self.book.apply(change)
+        except Conflict:
+            return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
+        return visit
+
+
+class _Invited(Exception):
+    """The person was invited by text message and has not come yet."""

@@ -1,0 +1,130 @@
+"""Where messages to people are kept: beside their lead, or beside the account that an operator wrote to.
+
+pk                 sk                     item
+LEAD#{lead_id}     MESSAGE#{message_id}   a message
+LEAD#{lead_id}     CONTACT                the person's account at Leeloo, once it is known
+ACCOUNT#{id}       MESSAGE#{message_id}   a message to an account without a lead
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.clock import from_text, to_text
+from leadbridge.leads import items
+from leadbridge.leads.items import Entry, Item
+from leadbridge.leads.message import Message, MessageChange, MessageState
+from leadbridge.leads.writing import put, transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DUE_PARTITION = "messages"  # where messages stand in the index `due`
+MOST_MESSAGES = 1000  # of one owner that are read; nobody is told more
+
+_TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "due_at")
+_COUNTS = ("version", "attempts")
+_TEXTS = (
+    "owner",
+    "message_id",
+    "partner",
+    "partner_status",
+    "account_id",
+    "template_id",
+    "text",
+    "last_error",
+)
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Where a lead's person can be written to. `asked_at`: an SMS connection was asked to reach them, then."""
+
+    account_id: str | None = None
+    locale: str | None = None
+    asked_at: datetime | None = None
+
+
+def partition(owner: str) -> str:
+    """The partition that an owner's messages lie in."""
+    return f"LEAD#{owner}" if owner.startswith("ld_") else f"ACCOUNT#{owner}"
+
+
+def message_item(message: Message) -> Item:
+    """A message as it is stored. It stands in the index `due` for as long as it is not settled."""
+    times = {name: getattr(message, name) for name in _TIMES}
+    return items.encode(
+        {
+            "pk": partition(message.owner),
+            "sk": f"MESSAGE#{message.message_id}",
+            **{name: getattr(message, name) for name in (*_TEXTS, *_COUNTS)},
+            **{name: to_text(moment) for name, moment in times.items() if moment is not None},
+            "variables": message.variables or None,
+            "state": message.state.value,
+            "due_partner": DUE_PARTITION if message.due_at is not None else None,
+        }
+    )
+
+
+def message_of(values: dict[str, Any]) -> Message:
+    """The message that a decoded item holds."""
+    known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
+    known |= {name: int(values[name]) for name in _COUNTS if name in values}
+    known |= {name: from_text(values[name]) for name in _TIMES if name in values}
+    return Message(state=MessageState(values["state"]), variables=dict(values.get("variables", {})), **known)
+
+
+class Outbox:
+    """Messages in the table. Every method may raise botocore's errors when AWS does not answer."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def add(self, message: Message) -> bool:
+        """Store a new message; False if it is here already."""
+        write = put(self._table, message_item(message), "attribute_not_exists(pk)")
+        return transact(self._client, [write]) is None
+
+    def apply(self, change: MessageChange) -> Message:
+        """Write a message's change, and its line in the lead's timeline. Raises Conflict, Contended."""
+        after = change.after
+        writes = [put(self._table, message_item(after), version=change.before.version)]
+        if change.what is not None and after.owner.startswith("ld_"):
+            entry = Entry(change.at, change.what, "leeloo", change.detail)
+            writes.append(put(self._table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
+        transact(self._client, writes, or_conflict=True)
+        return after
+
+    def messages(self, owner: str) -> list[Message]:
+        """All messages of one owner, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
+            ExpressionAttributeValues=items.encode({":pk": partition(owner), ":kind": "MESSAGE#"}),
+            ConsistentRead=True,
+            PaginationConfig={"MaxItems": MOST_MESSAGES},
+        )
+        return [message_of(items.decode(item)) for page in pages for item in page["Items"]]
+
+    def contact(self, lead_id: str) -> Contact:
+        """What is known of the person's account."""
+        key = items.encode({"pk": f"LEAD#{lead_id}", "sk": "CONTACT"})
+        got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        values = items.decode(got.get("Item", {}))
+        asked_at = values.get("asked_at")
+        return Contact(values.get("account_id"), values.get("locale"), from_text(asked_at) if asked_at else None)
+
+    def remember(self, lead_id: str, contact: Contact) -> None:
+        """Note where the person can be written to; writing it again changes nothing."""
+        item = {
+            "pk": f"LEAD#{lead_id}",
+            "sk": "CONTACT",
+            "lead_id": lead_id,
+            "account_id": contact.account_id,
+            "locale": contact.locale,
+            "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
+        }
+        self._client.put_item(TableName=self._table, Item=items.encode(item))

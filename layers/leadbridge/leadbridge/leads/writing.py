@@ -1,0 +1,57 @@
+"""How the table is written: conditional puts, alone or together, and what it means when one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from leadbridge.leads.items import Item, encode
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TRIES = 3  # how often a transaction that met another one is tried
+
+
+class Conflict(Exception):
+    """Somebody else changed it first: what was known of it no longer holds."""
+
+
+class Contended(Exception):
+    """Two writers met in one moment and neither won; the same call may succeed a little later."""
+
+
+def put(table: str, item: Item, condition: str | None = None, *, version: int | None = None) -> Any:
+    """A put for a transaction, on a condition, or on the condition that the item there has this version."""
+    write: dict[str, Any] = {"TableName": table, "Item": item}
+    if condition is not None:
+        write["ConditionExpression"] = condition
+    if version is not None:
+        write["ConditionExpression"] = "#version = :version"
+        write["ExpressionAttributeNames"] = {"#version": "version"}
+        write["ExpressionAttributeValues"] = encode({":version": version})
+    return {"Put": write}
+
+
+def transact(client: DynamoDBClient, writes: Sequence[Any], *, or_conflict: bool = False) -> int | None:
+    """Write all or nothing; None if written, else the number of the first write whose condition failed.
+
+    Raises Contended; with `or_conflict`, Conflict instead of returning a number.
+    """
+    for _ in range(TRIES):
+        try:
+            client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            answer: dict[str, Any] = dict(error.response)
+            reasons = [reason.get("Code") for reason in answer.get("CancellationReasons", [])]
+            if "ConditionalCheckFailed" in reasons:
+                if or_conflict:
+                    raise Conflict from None
+                return reasons.index("ConditionalCheckFailed")
+            if "TransactionConflict" not in reasons:
+                raise
+        else:
+            return None
+    raise Contended

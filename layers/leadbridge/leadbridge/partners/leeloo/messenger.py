@@ -1,0 +1,80 @@
+"""Leeloo as the one who takes messages to people: finding their account, making them known, sending."""
+
+from __future__ import annotations
+
+from leadbridge.budget import Budget
+from leadbridge.errors import Misconfigured, Rejected
+from leadbridge.leads.lead import Person
+from leadbridge.leads.messaging import Account
+from leadbridge.leads.wording import Content
+from leadbridge.partners.leeloo import Leeloo
+from leadbridge.partners.leeloo.choosing import account_of
+from leadbridge.partners.leeloo.ids import AccountId
+from leadbridge.settings.messages import Channel
+
+LOOK_UPS = 3  # calls that finding and making a person may take
+
+
+class LeelooMessenger:
+    """`leads.messaging.Messenger` over Leeloo's API."""
+
+    def __init__(self, leeloo: Leeloo, channel: Channel) -> None:
+        self._leeloo = leeloo
+        self._channel = channel
+
+    @property
+    def seconds_per_send(self) -> float:
+        """Seconds that sending alone can take."""
+        return self._leeloo.seconds_per_call
+
+    @property
+    def seconds_per_message(self) -> float:
+        """Seconds that finding the account and sending can take together."""
+        return (1 + LOOK_UPS) * self._leeloo.seconds_per_call
+
+    def find(self, person: Person, budget: Budget) -> Account | None:
+        """By phone, then by e-mail; the account of the preferred messenger, else the first."""
+        known = self._leeloo.people.person_for(phone=person.phone, email=person.email, budget=budget)
+        account_id = None if known is None else account_of(known, self._channel.preferred or None)
+        return None if known is None or account_id is None else Account(account_id, known.locale)
+
+    def make(self, person: Person, budget: Budget) -> Account | None:
+        """With the configured lead tool; None without one, and for a person whom Leeloo does not take."""
+        if not self._channel.lead_tool or self._channel.sms_connection:
+            return None
+        try:
+            made = self._leeloo.people.create(
+                name=person.full_name,
+                email=person.email,
+                phone=person.phone,
+                leadgentool_id=self._channel.lead_tool,
+                budget=budget,
+            )
+        except Rejected:
+            return None
+        return None if made.account_id is None else Account(made.account_id)
+
+    def invite(self, person: Person, budget: Budget) -> bool:
+        """Over the configured SMS connection. Raises Misconfigured where the lead tool that it needs is missing."""
+        from leadbridge.partners.leeloo.people import SmsRecipient
+
+        if not self._channel.sms_connection or person.phone is None:
+            return False
+        if not self._channel.lead_tool:
+            raise Misconfigured("leeloo", "people_sms", "an SMS connection needs a lead tool")
+        recipient = SmsRecipient(person.full_name or "", person.email or "", person.phone)
+        self._leeloo.people.send_sms(
+            [recipient],
+            connection_id=self._channel.sms_connection,
+            leadgentool_id=self._channel.lead_tool,
+            budget=budget,
+        )
+        return True
+
+    def send(self, account_id: str, content: Content, budget: Budget) -> None:
+        """A template if there is one, else the text."""
+        to = AccountId(account_id)
+        if content.template_id is not None:
+            self._leeloo.messages.send_template(to, content.template_id, content.variables, budget=budget)
+        else:
+            self._leeloo.messages.send_text(to, content.text or "", budget=budget)

@@ -1,0 +1,102 @@
+"""The part of the configuration that says what people are told (`config/messages.toml`)."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+
+from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+
+VARIABLES = ("status", "full_name", "amount", "term", "deal_id")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def _known_variables(text: str) -> str:
+    for name in PLACEHOLDER.findall(text):
+        if name not in VARIABLES:
+            raise ValueError(f"there is no {{{name}}}; there are {', '.join(f'{{{known}}}' for known in VARIABLES)}")
+    return text
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+    return name
+
+
+Wording = Annotated[str, Field(min_length=1), AfterValidator(_known_variables)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class QuietHours(Section):
+    """When nobody is written to, on the person's own clock; `from` may be later than `to`."""
+
+    on: bool
+    from_: Annotated[time, Field(alias="from")]
+    to: time
+
+
+class Channel(Section):
+    """Where a person is written to; empty texts mean that there is none."""
+
+    preferred: str = ""
+    lead_tool: str = ""
+    sms_connection: str = ""
+    wait_for_sms: Duration
+
+
+class Told(Section):
+    """What is said: texts by language, or a template's id with its variables."""
+
+    on: bool = True
+    text: dict[str, Wording] = {}
+    template_id: str = ""
+    variables: dict[str, Wording] = {}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Told:
+        if self.on and bool(self.text) == bool(self.template_id):
+            raise ValueError("give either a text or a template_id")
+        if self.variables and not self.template_id:
+            raise ValueError("variables go with a template_id")
+        return self
+
+
+class ToldOfPartner(Section):
+    """What is said of one partner's statuses."""
+
+    default: Told
+    statuses: dict[str, Told] = {}
+
+    def about(self, status: str) -> Told:
+        """The entry for a status."""
+        return self.statuses.get(status, self.default)
+
+
+class Messages(Section):
+    """All of it."""
+
+    language: str
+    quiet_hours: QuietHours
+    time_zones: dict[str, Zone]
+    channel: Channel
+    timeouts: Timeouts
+    retry: RetryPolicy
+    told: dict[str, ToldOfPartner]
+
+    @model_validator(mode="after")
+    def _has_a_default_zone(self) -> Messages:
+        if "default" not in self.time_zones:
+            raise ValueError("time_zones: there must be a default")
+        return self
+
+    def zone_of(self, phone: str | None) -> ZoneInfo:
+        """The time zone of a person, by how their phone begins."""
+        fitting = [start for start in self.time_zones if phone is not None and phone.startswith(start)]
+        return ZoneInfo(self.time_zones[max(fitting, key=len, default="default")])

@@ -1,0 +1,42 @@
+"""What all parts of the configuration are made of."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: object) -> timedelta:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('a duration looks like "30s", "5m", "2h" or "7d"')
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class Section(BaseModel):
+    """One table of the configuration: what it does not know is an error, and nothing changes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Timeouts(Section):
+    """How long a partner may take to accept a connection, and to answer."""
+
+    connect: Duration
+    read: Duration
+
+
+class RetryPolicy(Section):
+    """When to come again after a call that surely was not processed."""
+
+    first_delay: Duration
+    longest_delay: Duration
+    give_up_after: Duration
