@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge import aws
-from leadbridge.forms.reception import keyed_hash
 from leadbridge.leads import fields
 from leadbridge.leads.delivery import State
+from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.shown import journey_shown, lead_shown
 from leadbridge.leads.store import Store

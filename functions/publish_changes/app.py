@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from typing import Any
@@ -23,23 +24,28 @@ def bus() -> Bus:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """DynamoDB stream records in, the first one that must come again out (all after it come again with it)."""
     told: list[tuple[str, Event]] = []
-    first_failed: str | None = None
     for record in event["Records"]:
-        sequence_number = record["dynamodb"]["SequenceNumber"]
         try:
             announced = announcement(record)
-        except Exception:  # the outermost edge: a record that cannot be read holds up those behind it, not those before
-            logger.exception("a record cannot be read", sequence_number=sequence_number)
-            first_failed = sequence_number
-            break
+        except Exception:  # the outermost edge: one record that cannot be read must not hold up all behind it
+            count("RecordsUnreadable")
+            logger.exception("a record cannot be read", keys=record["dynamodb"].get("Keys"))
+            dead_letter(record)
+            continue
         if announced is not None:
-            told.append((sequence_number, announced))
+            told.append((record["dynamodb"]["SequenceNumber"], announced))
     refused = sorted(bus().publish([event for _, event in told]))
     count("EventsPublished", len(told) - len(refused))
     for _, announced in told:
         lead_id = announced.owner if isinstance(announced, MessageChanged) else announced.lead_id
         logger.info("published", lead_id=lead_id, event=announced.detail_type)
-    if refused:
-        count("EventsRefused", len(refused))
-        first_failed = told[refused[0]][0]
-    return {"batchItemFailures": [{"itemIdentifier": first_failed}] if first_failed is not None else []}
+    if not refused:
+        return {"batchItemFailures": []}
+    count("EventsRefused", len(refused))
+    return {"batchItemFailures": [{"itemIdentifier": told[refused[0]][0]}]}
+
+
+def dead_letter(record: dict[str, Any]) -> None:
+    """Put where an operator finds it which item's change could not be announced, and nothing of the item itself."""
+    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": "the stream's record cannot be read"}
+    aws.sqs().send_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body))

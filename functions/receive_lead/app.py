@@ -9,6 +9,7 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
+from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import InvalidLead
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
@@ -34,7 +35,7 @@ def desk() -> reception.Desk:
         return entry if isinstance(entry, dict) else {}
 
     def phone_hash(phone: str) -> str:
-        return reception.keyed_hash(secrets.get("index")["key"], phone)
+        return keyed_hash(secrets.get("index")["key"], phone)
 
     return reception.Desk(settings(), store(), proofs, phone_hash, utc_now)
 
@@ -48,7 +49,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     try:
         return receive(source, event)
     except Problem as problem:
-        count("LeadsRefused")
+        count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
         return problem.response()
     except Exception:  # the outermost edge: the form tries again, the alarm on errors rings

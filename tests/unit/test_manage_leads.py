@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from leadbridge import aws
-from leadbridge.forms.reception import keyed_hash
 from leadbridge.leads import delivery as steps
+from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.store import Store
 from tests.people import NOW, lead
 from tests.unit.conftest import Context

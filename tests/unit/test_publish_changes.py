@@ -15,7 +15,7 @@ from leadbridge.leads.delivery import Delivery, receive
 from leadbridge.leads.events import DeliveryChanged, InvalidEvent, read_delivery_changed
 from tests.people import NOW, lead
 from tests.template import template
-from tests.unit.conftest import Context
+from tests.unit.conftest import Context, queue
 
 LEAD = lead()
 NEW = receive(LEAD.lead_id, "leadleader", "web", NOW)
@@ -104,13 +104,17 @@ def test_what_the_bus_did_not_take_comes_again_with_all_behind_it(publish: Calla
     assert publish(*records) == ["13"]
 
 
-def test_a_record_that_cannot_be_read_holds_up_only_those_behind_it(
-    publish: Callable[..., list[str]], bus: Bus
+def test_a_record_that_cannot_be_read_is_set_aside_and_holds_up_nobody(
+    publish: Callable[..., list[str]], bus: Bus, monkeypatch: pytest.MonkeyPatch, aws_mocked: None
 ) -> None:
-    broken = record({"sk": {"S": "DELIVERY#leadleader"}}, number="2")
+    url = queue("dead")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
+    broken = record({"sk": {"S": "DELIVERY#leadleader"}, "phone": {"S": "+380500000001"}}, number="2")
     good = record(items.delivery_item(NEW), number="1")
-    assert publish(good, broken, record(items.delivery_item(NEW), number="3")) == ["2"]
-    assert len(bus.taken) == 1
+    assert publish(good, broken, record(items.delivery_item(NEW), number="3")) == []
+    assert len(bus.taken) == 2
+    [letter] = aws.sqs().receive_message(QueueUrl=url)["Messages"]
+    assert json.loads(letter["Body"])["keys"] == {"sk": {"S": "DELIVERY#leadleader"}}
 
 
 def matches(event: DeliveryChanged) -> bool:

@@ -83,10 +83,11 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
 
 
 def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "functions").glob("*/app.py"))
+    paths = [*(ROOT / "functions").glob("*/app.py"), ROOT / "layers/leadbridge/leadbridge/batches.py"]
+    code = "".join(path.read_text(encoding="utf-8") for path in paths)
     counted = set(re.findall(r'count\(f?"([A-Za-z]+)', code))
     for alarm in resources("AWS::CloudWatch::Alarm").values():
-        if alarm["Properties"]["Namespace"] == "leadbridge":
+        if alarm["Properties"]["Namespace"] == {"Ref": "AWS::StackName"}:
             assert alarm["Properties"]["MetricName"].partition(".")[0] in counted
 
 
@@ -96,7 +97,7 @@ def test_what_holds_people_is_kept_encrypted_and_outlives_the_stack() -> None:
     assert table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
     assert table["Properties"]["SSESpecification"]["SSEType"] == "KMS"
     for secret in resources("AWS::SecretsManager::Secret").values():
-        assert secret["DeletionPolicy"] == "Retain"
+        assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
         assert "KmsKeyId" in secret["Properties"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.logs import logger
+from leadbridge.logs import count, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,6 +26,7 @@ def work_through(
     """
     failures = []
     for record in event["Records"]:
+        logger.remove_keys(["lead_id", "partner", "message_id"])
         try:
             again = work(json.loads(record["body"]))
             if again is not None:
@@ -35,7 +36,8 @@ def work_through(
                     QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=int(seconds + 0.999)
                 )
         except Exception:  # the outermost edge: whatever it is, the other messages go on
-            logger.exception("a message could not be worked on", message_id=record["messageId"])
+            count("MessagesFailed")
+            logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])
             failure = {"itemIdentifier": record["messageId"]}
             if failure not in failures:
                 failures.append(failure)

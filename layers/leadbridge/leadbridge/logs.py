@@ -11,8 +11,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 # An invocation that counts nothing is no reason to print a warning among the log's JSON.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
-logger = Logger(service=os.environ.get("LEADBRIDGE_FLOW", "leadbridge"), log_uncaught_exceptions=False)
-metrics = Metrics(namespace="leadbridge", service=os.environ.get("LEADBRIDGE_FLOW", "leadbridge"))
+_FLOW = os.environ.get("LEADBRIDGE_FLOW", "leadbridge")
+
+logger = Logger(service=_FLOW, log_uncaught_exceptions=False)
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge"), service=_FLOW)
 
 
 def count(name: str, number: float = 1) -> None:

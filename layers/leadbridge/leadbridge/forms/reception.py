@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -121,8 +120,3 @@ class Desk:
         if already is not None:
             return Reception(Kind.REDELIVERY, already)
         return Reception(Kind.NEW, lead_id)
-
-
-def keyed_hash(key: str, value: str) -> str:
-    """What stands in an index for a phone or a tax number: HMAC-SHA256, hexadecimal, with a key of the stack's own."""
-    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ from leadbridge.leads.items import Item, encode
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TRIES = 3  # how often a transaction that met another one is tried
+TRIES = 6  # how often a transaction that met another one is tried
+PAUSE = 0.02  # seconds before the second try; each later one is twice as long at most, and left to chance
 
 
 class Conflict(Exception):
@@ -40,7 +43,9 @@ def transact(client: DynamoDBClient, writes: Sequence[Any], *, or_conflict: bool
 
     Raises Contended; with `or_conflict`, Conflict instead of returning a number.
     """
-    for _ in range(TRIES):
+    for number in range(TRIES):
+        if number:
+            time.sleep(random.uniform(0, PAUSE * 2**number))  # noqa: S311 - nothing secret
         try:
             client.transact_write_items(TransactItems=writes)
         except ClientError as error:

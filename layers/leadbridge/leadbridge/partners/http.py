@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from threading import Timer
 from typing import Any
 
@@ -24,6 +24,7 @@ from leadbridge.settings import Timeouts
 
 ANSWER_LIMIT = 1_048_576  # bytes of an answer that are read at most
 CHUNK = 65_536
+IDLE = 20.0  # seconds after which a kept connection is not trusted: while Lambda slept, its other end may have gone
 
 
 @dataclass
@@ -32,20 +33,21 @@ class _Exchange:
 
     went_out: bool = False
     is_over: bool = False
-    connection: HTTPConnection | None = None
+    socket: socket | None = None
 
     def begin(self, connection: HTTPConnection) -> None:
         """The connection stands and the first byte is about to go out."""
         if self.is_over:
             raise TimeoutError("no time is left")
-        self.connection, self.went_out = connection, True
+        # http.client forgets the socket once it has read the headers of a last answer, so it is kept here.
+        self.socket, self.went_out = connection.sock, True
 
     def cut_off(self) -> None:
         """Time is up: whoever waits for this socket, header by header or byte by byte, is woken by its end."""
         self.is_over = True
-        if self.connection is not None and self.connection.sock is not None:
+        if self.socket is not None:
             with suppress(OSError):
-                self.connection.sock.shutdown(SHUT_RDWR)
+                self.socket.shutdown(SHUT_RDWR)
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
@@ -122,6 +124,7 @@ class Transport:
         self._connect = timeouts.connect.total_seconds()
         self._read = timeouts.read.total_seconds()
         self._pools = urllib3.PoolManager(num_pools=4, retries=False)
+        self._last_call = time.monotonic()
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     @property
@@ -149,6 +152,8 @@ class Transport:
         if json is not None:
             body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
             sent_headers["Content-Type"] = "application/json; charset=utf-8"
+        if time.monotonic() - self._last_call > IDLE:
+            self._pools.clear()
         exchange = _Exchange()
         token = _exchange.set(exchange)
         time_is_up = Timer(budget.cut(self.longest), exchange.cut_off)
@@ -164,10 +169,7 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-            answer = _whole(response)
-            if exchange.is_over:  # what was cut off may look whole
-                raise TimeoutError
-            return answer
+            return _whole(response, exchange)
         except urllib3.exceptions.LocationValueError:
             raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -176,17 +178,20 @@ class Transport:
                 raise Unknown(self._partner, operation, f"no answer came back ({why})") from None
             raise Unavailable(self._partner, operation, f"the partner could not be reached ({why})") from None
         finally:
+            self._last_call = time.monotonic()
             time_is_up.cancel()
             _exchange.reset(token)
 
 
-def _whole(response: urllib3.BaseHTTPResponse) -> Answer:
+def _whole(response: urllib3.BaseHTTPResponse, exchange: _Exchange) -> Answer:
     received = bytearray()
     try:
         for chunk in response.stream(CHUNK):
             received += chunk
             if len(received) > ANSWER_LIMIT:
                 raise urllib3.exceptions.ProtocolError("an answer without end")
+        if exchange.is_over:  # what was cut off may look whole
+            raise TimeoutError
     except BaseException:
         response.close()  # what is left unread must not be taken for the answer to the next request
         raise

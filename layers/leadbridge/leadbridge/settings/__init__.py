@@ -109,8 +109,31 @@ def ship(folder: Path, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for environment in ENVIRONMENTS:
         tables = read_toml(folder, environment)
-        Settings.model_validate(tables)
+        check_names(Settings.model_validate(tables))
         (into / f"{environment}.json").write_text(json.dumps(tables, ensure_ascii=False), encoding="utf-8")
+
+
+def check_names(settings: Settings) -> None:
+    """Raise ValueError where the configuration names an adapter or a lead's field that does not exist."""
+    from leadbridge.forms.adapter import adapter_named
+    from leadbridge.leads.lead import Asked
+
+    def check_field(where: str, path: str) -> None:
+        section, _, name = path.partition(".")
+        fields = getattr(getattr(Asked(), section, None), "model_fields_set", None)
+        if fields is None or name not in type(getattr(Asked(), section)).model_fields:
+            raise ValueError(f"{where}: a lead has no field {path!r}")
+
+    for name, source in settings.sources.items():
+        try:
+            adapter_named(source.adapter)
+        except ModuleNotFoundError:
+            raise ValueError(f"source {name}: there is no adapter {source.adapter!r}") from None
+        for path in (*source.fields.values(), *source.defaults):
+            check_field(f"source {name}", path)
+    for name, partner in settings.partners.items():
+        for path in partner.requires:
+            check_field(f"partner {name}", path)
 
 
 @lru_cache
