@@ -1,0 +1,82 @@
+"""POST /partners/leeloo/{token}: what Leeloo tells of its own accord is kept, once, with the lead it is about."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.clock import utc_now
+from leadbridge.forms import adapter
+from leadbridge.forms.json_body import read_object
+from leadbridge.leads.items import keyed_hash
+from leadbridge.leads.leeloo_events import Inbox, InvalidEvent, LeelooEvent
+from leadbridge.logs import count, logger, metrics
+from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.secrets import SecretMissing, Secrets
+
+
+@lru_cache
+def secrets() -> Secrets:
+    """This stack's secrets."""
+    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+
+
+@lru_cache
+def inbox() -> Inbox:
+    """The inbox, wired to this stack."""
+
+    def hashed(value: str) -> str:
+        return keyed_hash(secrets().get("index")["key"], value)
+
+    return Inbox(aws.dynamodb(), os.environ["TABLE_NAME"], hashed, utc_now)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> Response:
+    """Gateway proxy event in, proxy response out."""
+    try:
+        return receive((event.get("pathParameters") or {}).get("token") or "", event)
+    except Problem as problem:
+        count("ReceptionErrors" if problem.status >= 500 else "LeelooEventsRefused")
+        logger.info("refused", problem=problem.slug, status=problem.status)
+        return problem.response()
+    except Exception:  # the outermost edge
+        count("ReceptionErrors")
+        logger.exception("could not receive")
+        return unexpected()
+
+
+def receive(token: str, event: dict[str, Any]) -> Response:
+    """Keep one event; raises Problem for whatever the sender can hear about."""
+    try:
+        if not is_right(token):
+            raise Problem(401, "bad-proof", "Proof of origin failed", "This address is not the one that was agreed.")
+        request = adapter.Request.of(event)
+        told = LeelooEvent.of(read_object(request.body), request.body)
+    except SecretMissing:
+        raise Problem(503, "not-ready", "Not ready", "Leeloo's secret has no value yet. Please try again.") from None
+    except adapter.TooLarge:
+        raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
+    except adapter.Unreadable as reason:
+        raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
+    except InvalidEvent as reason:
+        raise Problem(422, "invalid-event", "Invalid event", f"{str(reason).capitalize()}.") from None
+    is_new, lead_id = inbox().keep(told)
+    count("LeelooEvents" if is_new else "LeelooEventsRepeated")
+    logger.info("kept" if is_new else "kept before", lead_id=lead_id)
+    return answer(202, {"status": "received", **({} if is_new else {"duplicate": True})})
+
+
+def is_right(token: str) -> bool:
+    """Whether this is the `webhook_token` of the secret, compared in constant time; read anew once before it is not."""
+    given = token.encode(errors="surrogatepass")
+
+    def fits(secret: dict[str, Any] | None) -> bool:
+        known = (secret or {}).get("webhook_token")
+        return isinstance(known, str) and bool(known) and hmac.compare_digest(given, known.encode())
+
+    return fits(secrets().get("leeloo")) or fits(secrets().refresh("leeloo"))

@@ -1,0 +1,31 @@
+"""What differs from broker to broker, or is not said in the document: settings of the control."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+type FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)?$")]
+
+
+class Broker(BaseModel):
+    """`GET`, `POST /control/matchtrade/broker`: what a post does not name stays as it is.
+
+    `required` are fields of `account` (`leadInfo.leadSource` too); the partner id and the offer always are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    expires_in: Annotated[int, Field(ge=0)] = 899
+    refresh_expires_in: Annotated[int, Field(ge=0)] = 3600
+    required: tuple[FieldPath, ...] = ("email", "name", "surname", "phone")
+    column_length: Annotated[int, Field(ge=1)] = 255
+    plus_in_phone: bool = False
+    create_status: Annotated[int, Field(ge=200, le=299)] = 200
+    create_uuid: bool = True
+    filter_by: Literal["created", "updated"] = "created"
+    lead_source: Literal["flat", "nested", "mixed"] = "flat"
+    page_shape: Literal["full", "minimal"] = "full"
+    max_size: Annotated[int, Field(ge=1, le=1000)] = 1000
+
+    def changed_by(self, order: "Broker") -> "Broker":
+        """This broker with what the order names."""
+        return self.model_copy(update={name: getattr(order, name) for name in order.model_fields_set})
