@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -13,11 +14,12 @@ from sandbox.faults import Faults
 from sandbox.gate import Gate
 from sandbox.leadleader.service import LeadLeader
 from sandbox.leeloo.service import Leeloo
+from sandbox.matchtrade.service import MatchTrade
 from sandbox.page import Page
 from sandbox.partner import Clock, Endpoint, Pace, Partner, Surroundings
 from sandbox.state_dir import write_private
 
-PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo)
+PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo, MatchTrade)
 """A further partner is a folder beside these and its class here."""
 
 BODY_AT_MOST = 64 * 1024
@@ -71,11 +73,11 @@ class Frame:
                 router.add_route(route.method, f"/control/{partner.name}{route.path}", route.handler)
         return application
 
-    def _rotate(self, name: str, what: str) -> dict[str, str]:
+    def _rotate(self, name: str, what: str) -> dict[str, Any]:
         self._partners[name].rotations[what]()
         return self._write_secrets()[name]
 
-    def _write_secrets(self) -> dict[str, dict[str, str]]:
+    def _write_secrets(self) -> dict[str, dict[str, Any]]:
         secrets = {name: partner.secret(f"{self.url}/{name}") for name, partner in self._partners.items()}
         write_private(self._secrets_file, strict_json.dump(secrets))
         return secrets

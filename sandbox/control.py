@@ -57,7 +57,7 @@ class Control:
         log: CallLog,
         faults: Faults,
         pace: Pace,
-        rotate: Callable[[str, str], dict[str, str]],
+        rotate: Callable[[str, str], dict[str, Any]],
     ) -> None:
         self._partners = partners
         self._log = log

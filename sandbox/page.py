@@ -11,7 +11,7 @@ from sandbox.partner import Bubble, Chat, Chats, Panel, Partner
 
 LATEST_CALLS = 50
 REFRESH_SECONDS = 5
-ABOUT = ("deal_id", "account_id", "person_id", "order_id")
+ABOUT = ("deal_id", "account_id", "person_id", "order_id", "account_uuid", "email")
 """What a call was about: the first of these facts that it has."""
 
 _STYLE = """

@@ -156,7 +156,7 @@ class Partner(Protocol):
         """Routes of its own, mounted below `/control/{name}`."""
         ...
 
-    def secret(self, root: str) -> dict[str, str]:
+    def secret(self, root: str) -> dict[str, Any]:
         """The secret an application needs to be its client; `root` is this partner's URL, without a slash."""
         ...
 

@@ -11,6 +11,8 @@ TIMEOUT_SECONDS = 10
 EMIT_TIMEOUT_SECONDS = 40
 """Longer than a webhook may take."""
 
+SAMPLES_TIMEOUT_SECONDS = 60
+
 
 class ControlError(RuntimeError):
     """The control refused an order; the message has its status and its reason."""
@@ -87,12 +89,58 @@ class Remote:
         )
         return answer
 
+    def add_accounts(self, count: int | None = None, **options: Any) -> dict[str, Any]:
+        """Sample accounts of Match-Trade's (`start` and `end` in RFC 3339, `foreign`, `emails`, `status` as options).
+
+        Returns how many were `added`, the `total`, and the uuids of the `first` and `last` of them.
+        """
+        order = {"count": count, **_window(options)}
+        added: dict[str, Any] = self._ask("POST", "/control/matchtrade/accounts", order, SAMPLES_TIMEOUT_SECONDS)
+        return added
+
+    def accounts(self, email: str | None = None, offset: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """Match-Trade's accounts, first created first, 1,000 at most; the one with this email, or none."""
+        asked = {"email": email, "offset": offset, "limit": limit}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        accounts: list[dict[str, Any]] = self._ask("GET", f"/control/matchtrade/accounts?{query}")["accounts"]
+        return accounts
+
+    def account(self, account_uuid: str) -> dict[str, Any]:
+        account: dict[str, Any] = self._ask("GET", f"/control/matchtrade/accounts/{account_uuid}")
+        return account
+
+    def put_account(self, account_uuid: str, status: str) -> dict[str, Any]:
+        """Put one of Match-Trade's accounts in a status, for good."""
+        account: dict[str, Any] = self._ask("POST", f"/control/matchtrade/accounts/{account_uuid}", {"status": status})
+        return account
+
+    def put_accounts(self, status: str, **which: Any) -> int:
+        """The same for many: `uuids`, or all created from `start` to `end`. Returns how many were in another."""
+        changed: int = self._ask("POST", "/control/matchtrade/statuses", {"status": status, **_window(which)})[
+            "changed"
+        ]
+        return changed
+
+    def change_accounts(self, *changes: dict[str, Any], page: int | None = None) -> None:
+        """Have accounts inserted, removed, moved or put in a status: now, or just before that page is answered."""
+        self._ask("POST", "/control/matchtrade/changes", {"page": page, "changes": changes})
+
+    def set_broker(self, **settings: Any) -> dict[str, Any]:
+        """Change what differs between Match-Trade's brokers; returns all the settings."""
+        broker: dict[str, Any] = self._ask("POST", "/control/matchtrade/broker", settings)
+        return broker
+
+    def expire_tokens(self, *, refresh: bool = True) -> int:
+        """End all of Match-Trade's access tokens now, and the refresh tokens too; returns how many were alive."""
+        expired: int = self._ask("POST", "/control/matchtrade/expire", {"refresh": refresh})["expired"]
+        return expired
+
     def set_pace(self, seconds: float) -> None:
         self._ask("POST", "/control/pace", {"seconds": seconds})
 
-    def rotate(self, partner: str, what: str | None = None) -> dict[str, str]:
+    def rotate(self, partner: str, what: str | None = None) -> dict[str, Any]:
         """The partner's new secret; without `what` its password or its token is replaced."""
-        secret: dict[str, str] = self._ask("POST", f"/control/{partner}/rotate", {"what": what})
+        secret: dict[str, Any] = self._ask("POST", f"/control/{partner}/rotate", {"what": what})
         return secret
 
     def reset(self) -> None:
@@ -108,3 +156,9 @@ class Remote:
             with error:
                 raise ControlError(f"{error.code} {error.read().decode()}") from None
         return json.loads(raw) if raw else None
+
+
+def _window(options: dict[str, Any]) -> dict[str, Any]:
+    """`start` and `end` by the names they have on the wire, which Python keeps for itself."""
+    names = {"start": "from", "end": "to"}
+    return {names.get(name, name): value for name, value in options.items()}

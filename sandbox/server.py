@@ -90,9 +90,9 @@ class Sandbox:
         finally:
             self._executor.shutdown(wait=False)
 
-    def secrets(self) -> dict[str, dict[str, str]]:
+    def secrets(self) -> dict[str, dict[str, Any]]:
         """What `secrets.json` holds now: by partner, the secret that its client needs."""
-        secrets: dict[str, dict[str, str]] = json.loads((self._settings.state_dir / SECRETS_FILE).read_bytes())
+        secrets: dict[str, dict[str, Any]] = json.loads((self._settings.state_dir / SECRETS_FILE).read_bytes())
         return secrets
 
     async def _main(self) -> None:

@@ -1,18 +1,26 @@
-"""The operator's routes: the list of leads, and all that is known of one. Also GET /health, open to monitors."""
+"""The operator's routes: the list of leads, all that is known of one, messages to people. GET /health is open."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from uuid import uuid4
 
 from leadbridge import aws
+from leadbridge.clock import utc_now
+from leadbridge.forms.adapter import Request, TooLarge, Unreadable
+from leadbridge.forms.json_body import read_object
 from leadbridge.leads import fields
 from leadbridge.leads.delivery import State
-from leadbridge.leads.items import keyed_hash
+from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
+from leadbridge.leads.message import by_operator
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.requests import InvalidRequest, read_message_request
 from leadbridge.leads.shown import journey_shown, lead_shown
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
@@ -21,6 +29,7 @@ from leadbridge.secrets import Secrets
 
 LIMIT = 25
 MOST = 100
+LEAD_ID = r"ld_[a-z2-7]{26}"
 
 
 @lru_cache
@@ -33,6 +42,12 @@ def store() -> Store:
 def listing() -> Listing:
     """The list of leads."""
     return Listing(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@lru_cache
+def outbox() -> Outbox:
+    """The messages to people."""
+    return Outbox(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @lru_cache
@@ -85,11 +100,63 @@ def list_leads(event: dict[str, Any]) -> Response:
 def show_lead(event: dict[str, Any]) -> Response:
     """GET /leads/{lead_id}"""
     lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
-    journey = store().journey(lead_id) if re.fullmatch(r"ld_[a-z2-7]{26}", lead_id) else None
+    journey = store().journey(lead_id) if re.fullmatch(LEAD_ID, lead_id) else None
     if journey is None:
-        raise Problem(404, "unknown-lead", "Unknown lead", "There is no lead with this id.")
+        raise unknown_lead()
     logger.info("shown", lead_id=lead_id, operator=operator(event))
     return answer(200, journey_shown(journey))
+
+
+def write_message(event: dict[str, Any]) -> Response:
+    """POST /messages"""
+    try:
+        asked = read_message_request(read_object(Request.of(event).body))
+    except (Unreadable, TooLarge):
+        raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
+    except InvalidRequest as wrong:
+        detail = "The message cannot be sent; see errors."
+        raise Problem(422, "invalid-message", "Invalid message", detail, wrong.errors) from None
+    now, entry = utc_now(), None
+    if asked.lead_id is not None:
+        if store().lead(asked.lead_id) is None:
+            raise unknown_lead()
+        entry = Entry(now, "message_requested", "leeloo", f"by {operator(event)}")
+    message = by_operator(
+        asked.lead_id or asked.account_id or "",
+        now,
+        uuid4().hex,
+        account_id=asked.account_id,
+        template_id=asked.template_id,
+        text=asked.text,
+        variables=asked.variables,
+    )
+    outbox().add(message, entry)
+    logger.info("message requested", lead_id=message.owner, message_id=message.message_id, operator=operator(event))
+    return answer(202, {"message_id": message.message_id, "status": message.state.value})
+
+
+def check_delivery(event: dict[str, Any]) -> Response:
+    """POST /leads/{lead_id}/deliveries/{partner}/check"""
+    path = event.get("pathParameters") or {}
+    lead_id, partner = path.get("lead_id") or "", path.get("partner") or ""
+    delivery = store().delivery(lead_id, partner) if re.fullmatch(LEAD_ID, lead_id) else None
+    if delivery is None:
+        raise unknown_lead()
+    if delivery.state is not State.SUBMITTED:
+        detail = f"The delivery is {delivery.state.value}; only one that is submitted can be checked."
+        raise Problem(409, "wrong-state", "Wrong state", detail)
+    store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex)
+    aws.sqs().send_message(
+        QueueUrl=os.environ["CHECK_QUEUE_URL"],
+        MessageBody=json.dumps({"lead_id": lead_id, "partner": partner, "at_once": True}),
+    )
+    logger.info("check requested", lead_id=lead_id, operator=operator(event))
+    return answer(202, {"status": "queued"})
+
+
+def unknown_lead() -> Problem:
+    """There is no such lead, or it has no such delivery."""
+    return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
 
 
 def operator(event: dict[str, Any]) -> str:
@@ -136,4 +203,6 @@ ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
     ("GET", "/health"): health,
     ("GET", "/leads"): list_leads,
     ("GET", "/leads/{lead_id}"): show_lead,
+    ("POST", "/leads/{lead_id}/deliveries/{partner}/check"): check_delivery,
+    ("POST", "/messages"): write_message,
 }

@@ -34,10 +34,10 @@ def desk() -> reception.Desk:
         entry = (renewed or secrets.get("sources")).get(source)
         return entry if isinstance(entry, dict) else {}
 
-    def phone_hash(phone: str) -> str:
-        return keyed_hash(secrets.get("index")["key"], phone)
+    def hashed(value: str) -> str:
+        return keyed_hash(secrets.get("index")["key"], value)
 
-    return reception.Desk(settings(), store(), proofs, phone_hash, utc_now)
+    return reception.Desk(settings(), store(), proofs, hashed, utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)

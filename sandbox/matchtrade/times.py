@@ -4,12 +4,13 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from sandbox.calls import rfc3339
+from sandbox.partner import Clock
 
 type Millis = int
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII)
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", re.ASCII)
 
 
 def millis(at: datetime) -> Millis:
@@ -26,3 +27,7 @@ def millis_of(text: str) -> Millis:
 def instant(at: Millis) -> str:
     """`2026-01-31T09:30:00.123Z`."""
     return rfc3339(at / 1000)
+
+
+def millis_now(clock: Clock) -> Millis:
+    return round(clock() * 1000)

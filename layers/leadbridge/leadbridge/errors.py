@@ -2,6 +2,7 @@
 
 PartnerError
 ├── Rejected        the partner understood and refused for good
+├── Duplicate       the partner has this very thing already: nothing was made, and nothing went wrong
 ├── Misconfigured   our credentials or settings are wrong: a person must mend them
 ├── Unauthorized    a token was refused, the call was not processed
 ├── RateLimited     too many calls, the call was not processed
@@ -33,6 +34,12 @@ class Rejected(PartnerError):
     """The partner refused the request itself; sending it again would be refused again."""
 
     kind = "rejected"
+
+
+class Duplicate(PartnerError):
+    """The partner has this already, from us or from somebody else; sending it again would make no other."""
+
+    kind = "duplicate"
 
 
 class Misconfigured(PartnerError):

@@ -30,7 +30,13 @@ class Book(Protocol):
     """The part of the store that a reception needs."""
 
     def accept(
-        self, lead: Lead, *, phone_hash: str | None, unless: str | None = None, window: timedelta = timedelta()
+        self,
+        lead: Lead,
+        *,
+        phone_hash: str | None,
+        email_hash: str | None = None,
+        unless: str | None = None,
+        window: timedelta = timedelta(),
     ) -> str | None:
         """Store a new lead; None, or the id of the lead that is already here."""
         ...
@@ -57,13 +63,14 @@ class Desk:
     """Receives the posts of all sources.
 
     `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now
-    (or stood a few seconds ago); `phone_hash` makes the keyed hash that finds a lead by phone.
+    (or stood a few seconds ago); `keyed_hash`
+    makes what stands in the indexes for phones and e-mails.
     """
 
     settings: Settings
     book: Book
     proofs: Callable[[str, bool], dict[str, Any]]
-    phone_hash: Callable[[str], str]
+    keyed_hash: Callable[[str], str]
     clock: Clock
 
     def receive(self, name: str, request: Request) -> Reception:
@@ -115,8 +122,14 @@ class Desk:
             received_at=now,
             partners={partner: self.settings.partners[partner] for partner in source.partners},
         )
-        phone_hash = None if lead.person.phone is None else self.phone_hash(lead.person.phone)
-        already = self.book.accept(lead, phone_hash=phone_hash, unless=unless, window=WINDOW)
+        phone, email = lead.person.phone, lead.person.email
+        already = self.book.accept(
+            lead,
+            phone_hash=None if phone is None else self.keyed_hash(phone),
+            email_hash=None if email is None else self.keyed_hash(email.casefold()),
+            unless=unless,
+            window=WINDOW,
+        )
         if already is not None:
             return Reception(Kind.REDELIVERY, already)
         return Reception(Kind.NEW, lead_id)

@@ -8,7 +8,9 @@ LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
 index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
 phone    keyed hash of the phone          received_key   leads
-due      partner                          due_at         deliveries that want to be looked at
+email    keyed hash of the e-mail         received_key   leads
+account  account at Leeloo                pk             contacts
+due      partner                          due_at         deliveries (and messages) that want to be looked at
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def decode(item: Item) -> dict[str, Any]:
 
 
 def keyed_hash(key: str, value: str) -> str:
-    """What stands in an index for a phone: HMAC-SHA256, hexadecimal, with a key of the stack's own."""
+    """What stands in an index for a phone or an e-mail: HMAC-SHA256, hexadecimal, with a key of the stack's own."""
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
@@ -82,7 +84,7 @@ def received_key(received_at: datetime, lead_id: str) -> str:
     return f"{to_text(received_at)}#{lead_id}"
 
 
-def lead_item(lead: Lead, *, phone_hash: str | None) -> Item:
+def lead_item(lead: Lead, *, phone_hash: str | None, email_hash: str | None = None) -> Item:
     """A lead as it is stored."""
     return encode(
         {
@@ -96,6 +98,7 @@ def lead_item(lead: Lead, *, phone_hash: str | None) -> Item:
             "listed": LEADS,
             "received_key": received_key(lead.received_at, lead.lead_id),
             "phone_hash": phone_hash,
+            "email_hash": email_hash,
         }
     )
 

@@ -89,6 +89,29 @@ def about_status(lead_id: str, partner: str, version: int, status: str, now: dat
     return Message(lead_id, message_id, now, partner=partner, partner_status=status, due_at=now + OVERDUE)
 
 
+def by_operator(
+    owner: str,
+    now: datetime,
+    tie: str,
+    *,
+    account_id: str | None,
+    template_id: str | None,
+    text: str | None,
+    variables: dict[str, str],
+) -> Message:
+    """What an operator wants said, to a lead's person or to an account; `tie` tells two of one millisecond apart."""
+    return Message(
+        owner,
+        f"{to_text(now)}#operator#{tie}",
+        now,
+        account_id=account_id,
+        template_id=template_id,
+        text=text,
+        variables=variables,
+        due_at=now + OVERDUE,
+    )
+
+
 def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageChange:
     """The last step before the send: from here until the answer is written, only this worker knows."""
     return _step(

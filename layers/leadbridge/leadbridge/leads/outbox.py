@@ -83,10 +83,12 @@ class Outbox:
         self._client = client
         self._table = table
 
-    def add(self, message: Message) -> bool:
-        """Store a new message; False if it is here already."""
-        write = put(self._table, message_item(message), "attribute_not_exists(pk)")
-        return transact(self._client, [write]) is None
+    def add(self, message: Message, entry: Entry | None = None) -> bool:
+        """Store a new message, with a line in its lead's timeline; False if it is here already."""
+        writes = [put(self._table, message_item(message), "attribute_not_exists(pk)")]
+        if entry is not None:
+            writes.append(put(self._table, items.entry_item(message.owner, entry, message.message_id)))
+        return transact(self._client, writes) is None
 
     def apply(self, change: MessageChange) -> Message:
         """Write a message's change, and its line in the lead's timeline. Raises Conflict, Contended."""
@@ -99,15 +101,16 @@ class Outbox:
         return after
 
     def messages(self, owner: str) -> list[Message]:
-        """All messages of one owner, oldest first."""
+        """The messages of one owner, the latest thousand of them, oldest first."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
             ExpressionAttributeValues=items.encode({":pk": partition(owner), ":kind": "MESSAGE#"}),
             ConsistentRead=True,
+            ScanIndexForward=False,
             PaginationConfig={"MaxItems": MOST_MESSAGES},
         )
-        return [message_of(items.decode(item)) for page in pages for item in page["Items"]]
+        return [message_of(items.decode(item)) for page in pages for item in page["Items"]][::-1]
 
     def contact(self, lead_id: str) -> Contact:
         """What is known of the person's account."""
@@ -124,6 +127,7 @@ class Outbox:
             "sk": "CONTACT",
             "lead_id": lead_id,
             "account_id": contact.account_id,
+            "contact_account": contact.account_id,
             "locale": contact.locale,
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }

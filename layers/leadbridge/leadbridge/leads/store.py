@@ -64,7 +64,13 @@ class Store:
         self._table = table
 
     def accept(
-        self, lead: Lead, *, phone_hash: str | None, unless: str | None = None, window: timedelta = timedelta()
+        self,
+        lead: Lead,
+        *,
+        phone_hash: str | None,
+        email_hash: str | None = None,
+        unless: str | None = None,
+        window: timedelta = timedelta(),
     ) -> str | None:
         """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
 
@@ -72,7 +78,11 @@ class Store:
         ago, this is the same lead.
         """
         writes: list[Any] = [
-            put(self._table, items.lead_item(lead, phone_hash=phone_hash), "attribute_not_exists(pk)"),
+            put(
+                self._table,
+                items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash),
+                "attribute_not_exists(pk)",
+            ),
             put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         for partner in lead.partners:
@@ -131,6 +141,10 @@ class Store:
         except ClientError as error_:
             if error_.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
+
+    def note(self, lead_id: str, entry: Entry, tie: str) -> None:
+        """Add a line to a lead's timeline; `tie` tells it from others of the same millisecond."""
+        self._client.put_item(TableName=self._table, Item=items.entry_item(lead_id, entry, tie))
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""

@@ -60,8 +60,10 @@ def quiet_until(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime | 
     holds = (since or before) if over_midnight else (since and before)
     if not holds:
         return None
-    ends = datetime.combine(local.date(), quiet.to, zone)
-    return (ends if clock < quiet.to else ends + timedelta(days=1)).astimezone(now.tzinfo)
+    day = local.date() if clock < quiet.to else local.date() + timedelta(days=1)
+    ends = datetime.combine(day, quiet.to, zone).astimezone(now.tzinfo)
+    # In the hour that comes twice they end when it is over for good.
+    return ends if ends > now else datetime.combine(day, quiet.to.replace(fold=1), zone).astimezone(now.tzinfo)
 
 
 def _in_language(texts: dict[str, str], locale: str | None, default: str) -> str:

@@ -22,7 +22,7 @@ from leadbridge.budget import Budget
 from leadbridge.errors import Misconfigured, RateLimited, Unavailable, Unknown
 from leadbridge.settings import Timeouts
 
-ANSWER_LIMIT = 1_048_576  # bytes of an answer that are read at most
+ANSWER_LIMIT = 1_048_576  # bytes of an answer, where its transport is not told otherwise
 CHUNK = 65_536
 IDLE = 20.0  # seconds after which a kept connection is not trusted: while Lambda slept, its other end may have gone
 
@@ -117,10 +117,14 @@ def asked_to_wait(partner: str, operation: str, answer: Answer) -> RateLimited |
 
 
 class Transport:
-    """Calls to one partner. Thread-compatible; connections are kept and reused between calls."""
+    """Calls to one partner. Thread-compatible; connections are kept and reused between calls.
 
-    def __init__(self, partner: str, timeouts: Timeouts) -> None:
+    Of an answer `answer_limit` bytes are read at most; a longer one counts as none.
+    """
+
+    def __init__(self, partner: str, timeouts: Timeouts, *, answer_limit: int = ANSWER_LIMIT) -> None:
         self._partner = partner
+        self._answer_limit = answer_limit
         self._connect = timeouts.connect.total_seconds()
         self._read = timeouts.read.total_seconds()
         self._pools = urllib3.PoolManager(num_pools=4, retries=False)
@@ -169,7 +173,7 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-            return _whole(response, exchange)
+            return _whole(response, exchange, self._answer_limit)
         except urllib3.exceptions.LocationValueError:
             raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -183,12 +187,12 @@ class Transport:
             _exchange.reset(token)
 
 
-def _whole(response: urllib3.BaseHTTPResponse, exchange: _Exchange) -> Answer:
+def _whole(response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:
     received = bytearray()
     try:
         for chunk in response.stream(CHUNK):
             received += chunk
-            if len(received) > ANSWER_LIMIT:
+            if len(received) > limit:
                 raise urllib3.exceptions.ProtocolError("an answer without end")
         if exchange.is_over:  # what was cut off may look whole
             raise TimeoutError

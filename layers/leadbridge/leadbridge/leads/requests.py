@@ -1,0 +1,58 @@
+"""What operators ask for in a body, checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from leadbridge.problems import FieldError
+
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
+Words = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class InvalidRequest(ValueError):
+    """A request that cannot be carried out as it stands: every field that is wrong."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        super().__init__(f"{len(errors)} field(s) are wrong")
+        self.errors = errors
+
+
+class MessageRequest(BaseModel):
+    """`POST /messages`: to whom, and what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    lead_id: Annotated[str, Field(pattern=r"^ld_[a-z2-7]{26}$")] | None = None
+    account_id: Id | None = None
+    template_id: Id | None = None
+    text: Words | None = None
+    variables: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]] = {}
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> MessageRequest:
+        if (self.lead_id is None) == (self.account_id is None):
+            raise ValueError("give either a lead_id or an account_id")
+        if (self.template_id is None) == (self.text is None):
+            raise ValueError("give either a template_id or a text")
+        return self
+
+
+def read_message_request(content: dict[str, Any]) -> MessageRequest:
+    """Read a body. Raises InvalidRequest, which names every field that is wrong and quotes no value."""
+    try:
+        return MessageRequest.model_validate(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    names = MessageRequest.model_fields
+    raise InvalidRequest(
+        tuple(
+            FieldError(
+                ".".join(map(str, one["loc"][:1])) if one["loc"] and one["loc"][0] in names else "",
+                one["msg"].removeprefix("Value error, "),
+            )
+            for one in found
+        )
+    )

@@ -1,0 +1,83 @@
+"""What the broker hands to a lead provider, as the secret `{prefix}/matchtrade` holds it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from leadbridge.errors import Misconfigured
+
+PARTNER = "matchtrade"
+
+_TEXTS = ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid")
+_LARGEST_PARTNER_ID = 10**18
+
+
+class Secret(Protocol):
+    """Where the credentials are kept."""
+
+    def get(self) -> dict[str, Any]:
+        """The secret, perhaps a minute old. Raises Unavailable while it has no value."""
+        ...
+
+    def refresh(self) -> dict[str, Any] | None:
+        """The secret as it stands now; None if it was read a few seconds ago."""
+        ...
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The broker's address, its OAuth client, our login, our offer and our number there, of which 0 is one."""
+
+    base_url: str
+    client_id: str
+    client_secret: str
+    username: str
+    password: str
+    offer_uuid: str
+    partner_id: int
+
+    @classmethod
+    def of(cls, secret: dict[str, Any]) -> Credentials:
+        """Read the secret. Raises Misconfigured, which names the keys that are missing and no value."""
+        wrong = [name for name in _TEXTS if not _is_text(secret.get(name))]
+        if "client_id" not in wrong and ":" in secret["client_id"]:
+            wrong.append("client_id")
+        partner_id = _whole_number(secret.get("partner_id"))
+        if partner_id is None:
+            wrong.append("partner_id")
+        if wrong or partner_id is None:
+            raise Misconfigured(PARTNER, "token", f"the secret lacks a usable {', '.join(wrong)}")
+        return cls(**{name: secret[name] for name in _TEXTS}, partner_id=partner_id)
+
+    @property
+    def basic(self) -> str:
+        """The header that names the OAuth client."""
+        return f"Basic {base64.b64encode(f'{self.client_id}:{self.client_secret}'.encode()).decode()}"
+
+    def url(self, path: str) -> str:
+        """The address of something at this broker."""
+        return f"{self.base_url.rstrip('/')}/{path}"
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str) or not value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _whole_number(value: object) -> int | None:
+    """A number, or its digits: whoever types a secret into a form makes texts of all its values."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(_LARGEST_PARTNER_ID)):
+        return int(value)
+    if type(value) is int and 0 <= value < _LARGEST_PARTNER_ID:
+        return value
+    return None

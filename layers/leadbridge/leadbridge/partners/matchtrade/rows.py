@@ -1,0 +1,77 @@
+"""An account as the broker lists it. What cannot be read is None, as what is missing is, and costs us nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from leadbridge.leads import fields
+
+LONGEST = 1024  # characters of a value; a longer one is none
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One row. `status` and `role` are the broker's own words, of which there may be any."""
+
+    uuid: str | None
+    created: datetime | None
+    updated: datetime | None
+    email: str | None
+    name: str | None
+    surname: str | None
+    phone: str | None
+    country: str | None
+    role: str | None
+    status: str | None
+    lead_source: str | None
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Account:
+        """Read a row; the lead's source and status may stand in it or in its `leadInfo`."""
+        inner = row.get("leadInfo")
+        info = inner if isinstance(inner, dict) else {}
+        return cls(
+            uuid=_text(row.get("uuid")),
+            created=moment(row.get("created")),
+            updated=moment(row.get("updated")),
+            email=_text(row.get("email")),
+            name=_text(row.get("name")),
+            surname=_text(row.get("surname")),
+            phone=_text(row.get("phone")),
+            country=_text(row.get("country")),
+            role=_text(row.get("role")),
+            status=_text(row.get("leadStatus")) or _text(info.get("leadStatus")),
+            lead_source=_text(row.get("leadSource")) or _text(info.get("leadSource")),
+        )
+
+    def has_email(self, email: str) -> bool:
+        """Whether this is the account of this address, however either is spelt."""
+        return self.email is not None and self.email.casefold() == email.strip().casefold()
+
+    def __repr__(self) -> str:
+        return f"Account(uuid={self.uuid!r}, …)"
+
+
+def accounts_of(rows: list[Any]) -> list[Account]:
+    """Those of the rows that are objects."""
+    return [Account.of(row) for row in rows if isinstance(row, dict)]
+
+
+def moment(value: object) -> datetime | None:
+    """A time of any ISO shape, aware, in UTC; one without its offset is taken for UTC, Java's `[Zone]` is left."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value.partition("[")[0].strip())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    try:
+        return fields.text(value, limit=LONGEST)
+    except ValueError:
+        return None

@@ -1,0 +1,137 @@
+"""A message's states: whatever steps are taken in whatever order, nothing is said twice and nothing is forgotten."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadbridge.leads import message as steps
+from leadbridge.leads.delivery import OVERDUE, ImpossibleTransition
+from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState, about_status
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+STEPS: dict[str, Callable[[Message, datetime], MessageChange]] = {
+    "start_sending": lambda m, now: steps.start_sending(m, now, HOUR),
+    "send_again": lambda m, now: steps.send_again(m, now, "away", HOUR),
+    "wait_until": lambda m, now: steps.wait_until(m, now, now + HOUR),
+    "announce_again": steps.announce_again,
+    "sent": steps.sent,
+    "lost": lambda m, now: steps.lost(m, now, "lost"),
+    "gave_up": lambda m, now: steps.gave_up(m, now, "spent"),
+    "no_channel": steps.no_channel,
+    "skip": lambda m, now: steps.skip(m, now, "nothing is said of this"),
+}
+NEW = about_status("ld_x", "leadleader", 7, "Видано", START)
+
+
+def possible(message: Message) -> set[str]:
+    """The steps that may be taken from here."""
+    found = set()
+    for name, step in STEPS.items():
+        try:
+            step(message, START)
+        except ImpossibleTransition:
+            continue
+        found.add(name)
+    return found
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=30))
+def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
+    message, now, sends = NEW, START, 0
+    for name in names:
+        now += timedelta(minutes=1)
+        try:
+            change = STEPS[name](message, now)
+        except ImpossibleTransition:
+            continue
+        before, after = change.before, change.after
+        assert before.state in UNSETTLED or (before.state, after.state) == (MessageState.UNKNOWN, MessageState.SENT)
+        assert after.version == before.version + 1
+        assert after.attempts >= before.attempts
+        assert (after.due_at is not None) == (after.state in UNSETTLED), "whatever is not settled wants to be looked at"
+        assert after.due_at is None or after.due_at > now
+        assert (after.lease_until is not None) == (after.state is MessageState.SENDING)
+        assert after.next_attempt_at is None or after.state is MessageState.PENDING
+        assert (after.sent_at is not None) == (after.state is MessageState.SENT)
+        sends += after.state is MessageState.SENDING
+        assert after.attempts >= sends, "every send was counted"
+        message = after
+
+
+@pytest.mark.parametrize("state", [state for state in MessageState if state not in UNSETTLED])
+def test_what_is_settled_stays_so_but_for_an_answer_that_came_late(state: MessageState) -> None:
+    settled = Message("ld_x", "1", START, state=state)
+    assert possible(settled) == ({"sent"} if state is MessageState.UNKNOWN else set())
+
+
+def test_a_pending_message_goes_out_only_by_way_of_sending() -> None:
+    assert possible(NEW) == set(STEPS) - {"sent", "lost"}
+    sending = steps.start_sending(NEW, START, HOUR).after
+    assert possible(sending) == {"sent", "lost", "send_again", "gave_up"}
+
+
+def test_a_send_is_an_attempt_and_its_failure_is_not_a_second_one() -> None:
+    sending = steps.start_sending(NEW, START, HOUR).after
+    waiting = steps.send_again(sending, START, "slow down", HOUR).after
+    assert (waiting.attempts, waiting.first_attempt_at, waiting.last_error) == (1, START, "slow down")
+    assert (waiting.next_attempt_at, waiting.due_at) == (START + HOUR, START + HOUR + OVERDUE)
+    looked_up = steps.send_again(waiting, START + HOUR, "away", HOUR).after
+    assert (looked_up.attempts, looked_up.first_attempt_at) == (2, START)
+
+
+def test_waiting_for_the_morning_is_no_attempt() -> None:
+    waiting = steps.wait_until(NEW, START, START + HOUR).after
+    assert (waiting.attempts, waiting.first_attempt_at, waiting.next_attempt_at) == (0, None, START + HOUR)
+
+
+def test_a_message_is_announced_again_ever_less_often() -> None:
+    message, waits = NEW, []
+    for _ in range(6):
+        assert message.due_at is not None
+        message = steps.announce_again(message, START).after
+        assert message.due_at is not None
+        waits.append((message.due_at - START) / timedelta(minutes=1))
+    assert waits == [30, 60, 120, 240, 240, 240]
+
+
+@pytest.mark.parametrize("after", [timedelta(0), timedelta(milliseconds=1), HOUR])
+def test_a_lease_holds_until_its_end_and_no_longer(after: timedelta) -> None:
+    sending = steps.start_sending(NEW, START, HOUR).after
+    assert not NEW.lease_ran_out(START + 2 * HOUR)
+    assert sending.lease_ran_out(START + after) == (after >= HOUR)
+    assert sending.due_at == sending.lease_until
+
+
+@given(
+    st.tuples(st.integers(0, 10**9), st.integers(1, 999_999)), st.tuples(st.integers(0, 10**9), st.integers(1, 999_999))
+)
+def test_ids_sort_by_age_and_each_version_has_its_own(one: tuple[int, int], other: tuple[int, int]) -> None:
+    def id_of(age: int, version: int) -> str:
+        return about_status("ld_x", "leadleader", version, "s", START + timedelta(milliseconds=age)).message_id
+
+    assert (id_of(*one) < id_of(*other)) == (one < other)
+
+
+def test_the_timeline_names_the_subject_and_never_the_text() -> None:
+    text = Message("ld_x", "1", START, text="Ваш код 1234", account_id="a")
+    template = Message("ld_x", "1", START, template_id="t1")
+    assert [one.subject for one in (NEW, text, template)] == ["Видано", "an operator's text", "template t1"]
+    change = steps.gave_up(NEW, START, "the token was refused")
+    assert (change.what, change.detail) == ("message_failed", "Видано: the token was refused")
+
+
+def test_only_what_somebody_should_read_of_has_a_line() -> None:
+    lines = {name: STEPS[name](NEW, START).what for name in sorted(possible(NEW))}
+    assert lines == {
+        "announce_again": None,
+        "gave_up": "message_failed",
+        "no_channel": "message_no_channel",
+        "send_again": None,
+        "skip": "message_skipped",
+        "start_sending": None,
+        "wait_until": "message_waits",
+    }

@@ -1,0 +1,213 @@
+"""Messages in the table: each written once, changed by one writer at a time, kept beside their owner, oldest first."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads import items
+from leadbridge.leads import message as steps
+from leadbridge.leads.changes import announcement
+from leadbridge.leads.events import InvalidEvent, MessageChanged, read_message_changed
+from leadbridge.leads.message import Message, MessageState, about_status
+from leadbridge.leads.outbox import DUE_PARTITION, Contact, Outbox, message_item, message_of
+from leadbridge.leads.store import Store
+from leadbridge.leads.writing import Conflict
+from tests.people import NOW, lead
+from tests.template import template
+from tests.unit.conftest import TABLE, Time
+
+LEAD = lead()
+HOUR = timedelta(hours=1)
+NEW = about_status(LEAD.lead_id, "leadleader", 5, "Видано", NOW)
+FULL = replace(
+    NEW,
+    account_id="a1",
+    template_id="t1",
+    text="Вітаю, {name}!",
+    variables={"name": "Ольга", "порожнє": ""},
+    state=MessageState.SENDING,
+    version=9,
+    attempts=3,
+    first_attempt_at=NOW,
+    next_attempt_at=NOW + HOUR,
+    lease_until=NOW + 2 * HOUR,
+    sent_at=NOW + 3 * HOUR,
+    last_error="away",
+)
+
+
+@pytest.fixture
+def outbox(store: Store) -> Outbox:
+    store.accept(LEAD, phone_hash=None)
+    return Outbox(aws.dynamodb(), TABLE)
+
+
+def timeline(store: Store) -> list[tuple[str, str | None, str | None]]:
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    return [(entry.what, entry.partner, entry.detail) for entry in journey.timeline if entry.what != "received"]
+
+
+@pytest.mark.parametrize("message", [NEW, FULL, Message("acc", "1", NOW)])
+def test_a_message_is_read_as_it_was_written(outbox: Outbox, message: Message) -> None:
+    assert outbox.add(message)
+    assert outbox.messages(message.owner) == [message]
+    assert message_of(items.decode(message_item(message))) == message
+
+
+def test_what_is_added_twice_is_there_once_and_as_it_was(outbox: Outbox) -> None:
+    assert outbox.add(NEW)
+    sending = outbox.apply(steps.start_sending(NEW, NOW, HOUR))
+    assert not outbox.add(NEW)
+    assert outbox.messages(LEAD.lead_id) == [sending]
+
+
+def test_of_two_writers_the_slower_one_hears_of_it(outbox: Outbox, store: Store) -> None:
+    outbox.add(NEW)
+    outbox.apply(steps.gave_up(NEW, NOW, "spent"))
+    with pytest.raises(Conflict):
+        outbox.apply(steps.skip(NEW, NOW, "nothing is said of this"))
+    (kept,) = outbox.messages(LEAD.lead_id)
+    assert kept.state is MessageState.FAILED
+    assert timeline(store) == [("message_failed", "leeloo", "Видано: spent")], "nothing is told of what was not done"
+
+
+def test_a_change_to_a_message_that_is_gone_brings_nothing_back(outbox: Outbox, store: Store) -> None:
+    with pytest.raises(Conflict):
+        outbox.apply(steps.skip(NEW, NOW, "the lead is gone"))
+    assert outbox.messages(LEAD.lead_id) == []
+    assert timeline(store) == []
+
+
+def test_messages_come_oldest_first_and_only_their_owners(outbox: Outbox) -> None:
+    ages = [7, 0, 3, 12, 1]
+    for age in ages:
+        outbox.add(about_status(LEAD.lead_id, "leadleader", 2, "s", NOW + timedelta(seconds=age)))
+        outbox.add(about_status("ld_other", "leadleader", 2, "s", NOW + timedelta(seconds=age)))
+    outbox.add(Message("acc", "1", NOW))
+    found = outbox.messages(LEAD.lead_id)
+    assert [(one.created_at - NOW).total_seconds() for one in found] == sorted(ages)
+    assert {one.owner for one in found} == {LEAD.lead_id}
+
+
+def test_more_messages_than_fit_into_a_page_are_all_read(outbox: Outbox) -> None:
+    long = "щ" * 30_000  # 60 kB each; a page of a query holds 1 MB
+    for number in range(25):
+        outbox.add(replace(NEW, message_id=f"{number:03d}", text=long))
+    assert [one.message_id for one in outbox.messages(LEAD.lead_id)] == [f"{number:03d}" for number in range(25)]
+
+
+def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: Outbox) -> None:
+    """An operator may write to one account for years, and the newest message is the one that waits."""
+    for number in range(1001):
+        aws.dynamodb().put_item(
+            TableName=TABLE,
+            Item=message_item(
+                Message("acc", f"{number:06d}", NOW, account_id="acc", text="x", state=MessageState.SENT)
+            ),
+        )
+    assert outbox.messages("acc")[-1].message_id == "001000"
+
+
+def test_an_accounts_messages_lie_beside_the_account_and_leave_no_line_in_any_lead(
+    outbox: Outbox, store: Store
+) -> None:
+    hand = Message("5f0c1234", "1", NOW, account_id="5f0c1234", text="Вітаю", due_at=NOW)
+    outbox.add(hand)
+    outbox.apply(steps.gave_up(hand, NOW, "spent"))
+    assert message_item(hand)["pk"] == {"S": "ACCOUNT#5f0c1234"}
+    assert timeline(store) == []
+
+
+def test_a_line_is_written_for_each_step_that_somebody_should_read_of(outbox: Outbox, store: Store) -> None:
+    outbox.add(NEW)
+    waiting = outbox.apply(steps.wait_until(NEW, NOW, NOW + HOUR))
+    outbox.apply(steps.sent(outbox.apply(steps.start_sending(waiting, NOW + HOUR, HOUR)), NOW + HOUR))
+    assert timeline(store) == [
+        ("message_waits", "leeloo", "2026-03-01T13:00:00.000Z"),
+        ("message_sent", "leeloo", "Видано"),
+    ]
+
+
+def test_two_messages_that_are_settled_in_one_moment_have_a_line_each(outbox: Outbox, store: Store) -> None:
+    for version in (2, 3):
+        message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
+        outbox.add(message)
+        outbox.apply(steps.skip(message, NOW, "nothing is said of this"))
+    assert [detail for _, _, detail in timeline(store)] == [
+        "s2: nothing is said of this",
+        "s3: nothing is said of this",
+    ]
+
+
+def test_what_is_settled_is_due_no_more(outbox: Outbox, store: Store) -> None:
+    outbox.add(NEW)
+    assert NEW.due_at is not None
+    (due,) = store.due(DUE_PARTITION, NEW.due_at, 10)
+    assert (due.owner, due.name) == (NEW.owner, NEW.message_id)
+    assert list(store.due(DUE_PARTITION, NEW.due_at - timedelta(milliseconds=1), 10)) == []
+    outbox.apply(steps.no_channel(NEW, NOW))
+    assert list(store.due(DUE_PARTITION, NOW + 100 * HOUR, 10)) == []
+
+
+@pytest.mark.parametrize(
+    "contact", [Contact("a1", "uk"), Contact("a1"), Contact(asked_at=NOW), Contact("a1", "en_US", NOW), Contact()]
+)
+def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: Outbox, contact: Contact) -> None:
+    assert outbox.contact(LEAD.lead_id) == Contact()
+    outbox.remember(LEAD.lead_id, Contact("old", "ru", NOW - HOUR))
+    for _ in range(2):
+        outbox.remember(LEAD.lead_id, contact)
+        assert outbox.contact(LEAD.lead_id) == contact
+
+
+def test_neither_messages_nor_a_contact_disturb_the_leads_journey(outbox: Outbox, store: Store, time: Time) -> None:
+    before = store.journey(LEAD.lead_id)
+    outbox.add(NEW)
+    outbox.remember(LEAD.lead_id, Contact("a1"))
+    assert store.journey(LEAD.lead_id) == before
+
+
+def record(message: Message, event: str = "MODIFY") -> dict[str, Any]:
+    """What the table's stream tells of a message."""
+    return {"eventName": event, "dynamodb": {"NewImage": message_item(message)}}
+
+
+def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
+    event = announcement(record(FULL, "INSERT"))
+    assert event == MessageChanged.of(FULL)
+    assert event is not None
+    assert "Ольга" not in str(event.detail())
+    assert "Вітаю" not in str(event.detail())
+    assert read_message_changed({"detail-type": "MessageChanged", "detail": event.detail()}) == event
+
+
+def test_an_erased_message_is_no_announcement() -> None:
+    assert announcement({"eventName": "REMOVE", "dynamodb": {"OldImage": message_item(NEW)}}) is None
+
+
+@pytest.mark.parametrize("envelope", [None, {}, {"detail-type": "DeliveryChanged"}, {"detail-type": "MessageChanged"}])
+def test_an_event_that_is_none_of_ours_is_refused(envelope: Any) -> None:
+    with pytest.raises(InvalidEvent):
+        read_message_changed(envelope)
+
+
+def test_the_rule_takes_new_and_reannounced_messages_to_the_queue_and_no_others() -> None:
+    def matches(message: Message) -> bool:
+        pattern = template()["Resources"]["MessageRule"]["Properties"]["EventPattern"]
+        detail = MessageChanged.of(message).detail()
+        assert pattern["detail-type"] == ["MessageChanged"]
+        return all(detail[name] in wanted for name, wanted in pattern["detail"].items())
+
+    sending = steps.start_sending(NEW, NOW, HOUR).after
+    waiting = steps.send_again(sending, NOW, "away", HOUR).after
+    assert matches(NEW)
+    assert not matches(sending)
+    assert not matches(waiting), "what brings it back is in the queue already"
+    assert not matches(steps.wait_until(NEW, NOW, NOW + HOUR).after)
+    assert matches(steps.announce_again(waiting, NOW).after)
+    assert not matches(steps.sent(sending, NOW).after)
+    assert not matches(steps.lost(sending, NOW, "lost").after)
