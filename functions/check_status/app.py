@@ -26,6 +26,7 @@ def checker() -> Checker:
         partner=lead_leader(),
         settings=settings().partners["leadleader"],
         clock=utc_now,
+        mirrors=settings().messages.mirror.on,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -102,13 +103,10 @@ def test_more_messages_than_fit_into_a_page_are_all_read(outbox: Outbox) -> None
 
 def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: Outbox) -> None:
     """An operator may write to one account for years, and the newest message is the one that waits."""
-    for number in range(1001):
-        aws.dynamodb().put_item(
-            TableName=TABLE,
-            Item=message_item(
-                Message("acc", f"{number:06d}", NOW, account_id="acc", text="x", state=MessageState.SENT)
-            ),
-        )
+    settled = Message("acc", "", NOW, account_id="acc", text="x", state=MessageState.SENT)
+    for numbers in batched(range(1001), 25, strict=False):
+        written = [message_item(replace(settled, message_id=f"{number:06d}")) for number in numbers]
+        aws.dynamodb().batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": item}} for item in written]})
     assert outbox.messages("acc")[-1].message_id == "001000"
 
 
@@ -154,11 +152,12 @@ def test_what_is_settled_is_due_no_more(outbox: Outbox, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "contact", [Contact("a1", "uk"), Contact("a1"), Contact(asked_at=NOW), Contact("a1", "en_US", NOW), Contact()]
+    "contact",
+    [Contact("a1", "p1", "uk"), Contact("a1"), Contact(asked_at=NOW), Contact("a1", "p1", "en_US", NOW), Contact()],
 )
 def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: Outbox, contact: Contact) -> None:
     assert outbox.contact(LEAD.lead_id) == Contact()
-    outbox.remember(LEAD.lead_id, Contact("old", "ru", NOW - HOUR))
+    outbox.remember(LEAD.lead_id, Contact("old", "p0", "ru", NOW - HOUR))
     for _ in range(2):
         outbox.remember(LEAD.lead_id, contact)
         assert outbox.contact(LEAD.lead_id) == contact

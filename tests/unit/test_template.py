@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
+from leadbridge.partners.http import Transport
+from leadbridge.partners.leadleader import LeadLeader
+from leadbridge.partners.leeloo import Client, Leeloo
+from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.settings import Settings, read_toml
 from tests.template import ROOT, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 QUEUES = resources("AWS::SQS::Queue")
+NO_SECRET: Any = None  # nothing is called here
 WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
 
 
@@ -108,3 +114,21 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
             if event["Type"] == "Api" and event["Properties"].get("Auth") != {"Authorizer": "Operator"}:
                 open_routes.add(f"{event['Properties']['Method']} {event['Properties']['Path']}")
     assert open_routes == {"POST /webhooks/{source}", "GET /health", "POST /partners/leeloo/{token}"}
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) -> None:
+    settings = Settings.model_validate(read_toml(ROOT / "config", environment))
+    reserve = 3.0
+
+    def timeout(function: str) -> float:
+        return float(FUNCTIONS[function]["Properties"]["Timeout"]) - reserve
+
+    lender = LeadLeader(
+        Transport("leadleader", settings.partners["leadleader"].timeouts), NO_SECRET, status_method="GET"
+    )
+    assert lender.seconds_per_submission < timeout("SubmitLead")
+    assert lender.seconds_per_check < timeout("CheckStatus")
+    messages = settings.messages
+    messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
+    assert messenger.seconds_per_message < timeout("SendMessage")

@@ -14,7 +14,7 @@ from leadbridge.budget import Budget
 from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.message import about_status
+from leadbridge.leads.message import about_status, mirror_of_status
 from leadbridge.leads.submission import WORKER_DIED, backoff
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
@@ -72,13 +72,14 @@ class Look:
 
 @dataclass(frozen=True)
 class Checker:
-    """Looks at the due deliveries of one partner."""
+    """Looks at the due deliveries of one partner. `mirrors`: whether a new status is also noted with the person."""
 
     ledger: Ledger
     partner: Partner
     settings: PartnerSettings
     clock: Clock
     jitter: Callable[[], float] = random.random
+    mirrors: bool = False
 
     def look(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Look:
         """Do what is due for one delivery. Safe to repeat and to run twice at once.
@@ -120,9 +121,10 @@ class Checker:
             final=final,
             check_after=self._spread(self.settings.check_after(age)),
         )
-        if delivery.partner_status is not None:
-            told = about_status(delivery.lead_id, delivery.partner, change.after.version, status, now)
-            change = replace(change, message=told)
+        about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
+        told = () if delivery.partner_status is None else (about_status(*about),)
+        mirrored = (mirror_of_status(*about),) if self.mirrors else ()
+        change = replace(change, messages=told + mirrored)
         return self._write(change, Look(Outcome.CLOSED if final else Outcome.CHANGED))
 
     def _after_failure(self, delivery: Delivery, error: errors.PartnerError) -> timedelta:

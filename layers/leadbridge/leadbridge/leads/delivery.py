@@ -94,7 +94,7 @@ class Change:
     at: datetime
     what: str
     detail: str | None = None
-    message: Message | None = None
+    messages: tuple[Message, ...] = ()
 
 
 def receive(lead_id: str, partner: str, source: str, now: datetime) -> Delivery:

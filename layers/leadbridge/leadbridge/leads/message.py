@@ -40,12 +40,14 @@ class Message:
     its `template_id` or `text`.
 
     `owner` is the lead's id, or the account's where an operator writes to an account that no lead is known of.
-    `message_id` begins with the time, so that an owner's messages sort by age.
+    `message_id` begins with the time, so that an owner's messages sort by age. A mirror is not said to the person but
+    written to their tags and comments.
     """
 
     owner: str
     message_id: str
     created_at: datetime
+    is_mirror: bool = False
     partner: str | None = None
     partner_status: str | None = None
     account_id: str | None = None
@@ -65,6 +67,8 @@ class Message:
     @property
     def subject(self) -> str:
         """What the message is about, in words that a timeline may hold."""
+        if self.is_mirror:
+            return f"tags and comment of {self.partner_status}"
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
 
     def lease_ran_out(self, now: datetime) -> bool:
@@ -87,6 +91,12 @@ def about_status(lead_id: str, partner: str, version: int, status: str, now: dat
     """The message that a delivery's new status asks for, one for each version of the delivery."""
     message_id = f"{to_text(now)}#{partner}#{version:06d}"
     return Message(lead_id, message_id, now, partner=partner, partner_status=status, due_at=now + OVERDUE)
+
+
+def mirror_of_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
+    """What shall be noted at Leeloo of a delivery's new status."""
+    told = about_status(lead_id, partner, version, status, now)
+    return replace(told, message_id=f"{told.message_id}#mirror", is_mirror=True)
 
 
 def by_operator(

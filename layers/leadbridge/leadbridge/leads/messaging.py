@@ -63,6 +63,7 @@ class Account:
 
     account_id: str
     locale: str | None = None
+    person_id: str | None = None
 
 
 class Messenger(Protocol):
@@ -92,6 +93,10 @@ class Messenger(Protocol):
 
     def send(self, account_id: str, content: Content, budget: Budget) -> None:
         """Send; not safe to repeat."""
+        ...
+
+    def note(self, person_id: str, content: Content, budget: Budget) -> None:
+        """Write tags and a comment to a person; the comment is not safe to repeat."""
         ...
 
 
@@ -143,7 +148,11 @@ class Sender:
             return Visit(Outcome.NOTHING_TO_DO)
         if message.next_attempt_at is not None and message.next_attempt_at > now:
             return Visit(Outcome.WAITS, again=message.next_attempt_at - now)
-        older = [one for one in messages if one.message_id < message_id and one.state in UNSETTLED]
+        older = [
+            one
+            for one in messages
+            if one.message_id < message_id and one.state in UNSETTLED and one.is_mirror == message.is_mirror
+        ]
         if older:
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
             return Visit(Outcome.WAITS, again=max([TURN, *waits]))
@@ -172,7 +181,8 @@ class Sender:
             return self._write(steps.skip(message, now, "nothing is said of this"), Visit(Outcome.SKIPPED))
         zone = self.settings.zone_of(lead.person.phone if lead else None)
         # An operator who writes by hand knows what time it is.
-        until = quiet_until(self.settings.quiet_hours, zone, now) if message.partner_status else None
+        waits = message.partner_status is not None and not message.is_mirror
+        until = quiet_until(self.settings.quiet_hours, zone, now) if waits else None
         if until is not None:
             return self._write(steps.wait_until(message, now, until), Visit(Outcome.WAITS, again=until - now))
         try:
@@ -193,14 +203,14 @@ class Sender:
             return Account(message.account_id or "")
         contact = self.book.contact(lead.lead_id)
         if contact.account_id is not None:
-            return Account(contact.account_id, contact.locale)
+            return Account(contact.account_id, contact.locale, contact.person_id)
         account = self.messenger.find(lead.person, budget)
         if account is None and contact.asked_at is None:
             account = self.messenger.make(lead.person, budget)
             if account is None and self._invite(lead, budget):
                 raise _Invited
         if account is not None:
-            self.book.remember(lead.lead_id, Contact(account.account_id, account.locale))
+            self.book.remember(lead.lead_id, Contact(account.account_id, account.person_id, account.locale))
         elif contact.asked_at is not None and self.clock() - contact.asked_at < self.settings.channel.wait_for_sms:
             raise _Invited
         return account
@@ -213,6 +223,8 @@ class Sender:
         return self.messenger.invite(lead.person, budget)
 
     def _send(self, message: Message, account: Account, content: Content, budget: Budget) -> Visit:
+        if message.is_mirror and account.person_id is None:
+            return self._write(steps.skip(message, self.clock(), "the person's id is unknown"), Visit(Outcome.SKIPPED))
         if not budget.allows(self.messenger.seconds_per_send):
             return Visit(Outcome.WAITS, again=timedelta())
         lease = timedelta(seconds=self.messenger.seconds_per_send + LEASE_MARGIN)
@@ -221,7 +233,10 @@ class Sender:
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO)
         try:
-            self.messenger.send(account.account_id, content, budget)
+            if message.is_mirror:
+                self.messenger.note(account.person_id or "", content, budget)
+            else:
+                self.messenger.send(account.account_id, content, budget)
         except errors.Unknown as error:
             change = steps.lost(message, self.clock(), error.text)
             return self._write(change, Visit(Outcome.UNKNOWN, error=error))

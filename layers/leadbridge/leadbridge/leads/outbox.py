@@ -43,6 +43,7 @@ class Contact:
     """Where a lead's person can be written to. `asked_at`: an SMS connection was asked to reach them, then."""
 
     account_id: str | None = None
+    person_id: str | None = None
     locale: str | None = None
     asked_at: datetime | None = None
 
@@ -62,6 +63,7 @@ def message_item(message: Message) -> Item:
             **{name: getattr(message, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "variables": message.variables or None,
+            "is_mirror": message.is_mirror or None,
             "state": message.state.value,
             "due_partner": DUE_PARTITION if message.due_at is not None else None,
         }
@@ -73,7 +75,12 @@ def message_of(values: dict[str, Any]) -> Message:
     known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
     known |= {name: int(values[name]) for name in _COUNTS if name in values}
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
-    return Message(state=MessageState(values["state"]), variables=dict(values.get("variables", {})), **known)
+    return Message(
+        state=MessageState(values["state"]),
+        variables=dict(values.get("variables", {})),
+        is_mirror=bool(values.get("is_mirror", False)),
+        **known,
+    )
 
 
 class Outbox:
@@ -118,7 +125,12 @@ class Outbox:
         got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         values = items.decode(got.get("Item", {}))
         asked_at = values.get("asked_at")
-        return Contact(values.get("account_id"), values.get("locale"), from_text(asked_at) if asked_at else None)
+        return Contact(
+            values.get("account_id"),
+            values.get("person_id"),
+            values.get("locale"),
+            from_text(asked_at) if asked_at else None,
+        )
 
     def remember(self, lead_id: str, contact: Contact) -> None:
         """Note where the person can be written to; writing it again changes nothing."""
@@ -128,6 +140,7 @@ class Outbox:
             "lead_id": lead_id,
             "account_id": contact.account_id,
             "contact_account": contact.account_id,
+            "person_id": contact.person_id,
             "locale": contact.locale,
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }

@@ -107,8 +107,7 @@ class Store:
             put(self._table, items.delivery_item(change.after), version=change.before.version),
             put(self._table, items.change_entry(change)),
         ]
-        if change.message is not None:
-            writes.append(put(self._table, message_item(change.message)))
+        writes += [put(self._table, message_item(message)) for message in change.messages]
         transact(self._client, writes, or_conflict=True)
         return change.after
 

@@ -9,16 +9,18 @@ from zoneinfo import ZoneInfo
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
-from leadbridge.settings.messages import PLACEHOLDER, Messages, QuietHours
+from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, Messages, QuietHours
 
 
 @dataclass(frozen=True)
 class Content:
-    """What goes out: a text, or a template's id with its variables."""
+    """What goes out: a text, or a template's id with its variables; or, of a mirror, tags and a comment."""
 
     text: str | None = None
     template_id: str | None = None
     variables: dict[str, str] | None = None
+    tags: tuple[str, ...] = ()
+    comment: str | None = None
 
 
 def content_of(
@@ -32,6 +34,10 @@ def content_of(
         return Content(template_id=message.template_id, variables=message.variables or None)
     if message.text is not None:
         return Content(text=filled(message.text, message.variables))
+    if message.is_mirror:
+        values = _values(message, lead, delivery)
+        tags = tuple(tag for wording in settings.mirror.tags if (tag := filled(wording, values).strip()))
+        return Content(tags=tags, comment=filled(settings.mirror.comment, values) or None)
     if message.partner is None or message.partner_status is None or message.partner not in settings.told:
         return None
     told = settings.told[message.partner].about(message.partner_status)
@@ -61,7 +67,7 @@ def quiet_until(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime | 
     if not holds:
         return None
     day = local.date() if clock < quiet.to else local.date() + timedelta(days=1)
-    ends = datetime.combine(day, quiet.to, zone).astimezone(now.tzinfo)
+    ends = datetime.combine(day, quiet.to.replace(fold=0), zone).astimezone(now.tzinfo)
     # In the hour that comes twice they end when it is over for good.
     return ends if ends > now else datetime.combine(day, quiet.to.replace(fold=1), zone).astimezone(now.tzinfo)
 
@@ -78,5 +84,7 @@ def _values(message: Message, lead: Lead | None, delivery: Delivery | None) -> d
         "amount": lead.loan.amount if lead else None,
         "term": lead.loan.term if lead else None,
         "deal_id": delivery.deal_id if delivery else None,
+        "source": lead.source if lead else None,
+        **{name: lead.utm.get(name) if lead else None for name in VARIABLES if name.startswith("utm_")},
     }
     return {name: "" if value is None else str(value) for name, value in found.items()}

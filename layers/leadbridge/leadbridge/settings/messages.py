@@ -11,7 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
 
-VARIABLES = ("status", "full_name", "amount", "term", "deal_id")
+VARIABLES = (
+    *("status", "full_name", "amount", "term", "deal_id", "source"),
+    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
+)
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -79,6 +82,21 @@ class ToldOfPartner(Section):
         return self.statuses.get(status, self.default)
 
 
+class Mirror(Section):
+    """What of a lead is written to the person at Leeloo, whenever the lead's status changes."""
+
+    on: bool
+    tags: tuple[Wording, ...] = ()
+    comment: str = ""
+
+    @model_validator(mode="after")
+    def _writes_something(self) -> Mirror:
+        _known_variables(self.comment)
+        if self.on and not (self.tags or self.comment):
+            raise ValueError("give tags, a comment, or both")
+        return self
+
+
 class Messages(Section):
     """All of it."""
 
@@ -89,6 +107,7 @@ class Messages(Section):
     timeouts: Timeouts
     retry: RetryPolicy
     told: dict[str, ToldOfPartner]
+    mirror: Mirror = Mirror(on=False)
 
     @model_validator(mode="after")
     def _has_a_default_zone(self) -> Messages:

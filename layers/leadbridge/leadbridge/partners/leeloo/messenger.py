@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Rejected
+from leadbridge.errors import Misconfigured, Rejected, Unavailable, Unknown
 from leadbridge.leads.lead import Person
 from leadbridge.leads.messaging import Account
 from leadbridge.leads.wording import Content
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of
-from leadbridge.partners.leeloo.ids import AccountId
+from leadbridge.partners.leeloo.ids import AccountId, PersonId
 from leadbridge.settings.messages import Channel
 
 LOOK_UPS = 3  # calls that finding and making a person may take
@@ -24,19 +24,19 @@ class LeelooMessenger:
 
     @property
     def seconds_per_send(self) -> float:
-        """Seconds that sending alone can take."""
-        return self._leeloo.seconds_per_call
+        """Seconds that sending, or noting a few tags and a comment, can take."""
+        return 2 * self._leeloo.seconds_per_call
 
     @property
     def seconds_per_message(self) -> float:
         """Seconds that finding the account and sending can take together."""
-        return (1 + LOOK_UPS) * self._leeloo.seconds_per_call
+        return (2 + LOOK_UPS) * self._leeloo.seconds_per_call
 
     def find(self, person: Person, budget: Budget) -> Account | None:
         """By phone, then by e-mail; the account of the preferred messenger, else the first."""
         known = self._leeloo.people.person_for(phone=person.phone, email=person.email, budget=budget)
         account_id = None if known is None else account_of(known, self._channel.preferred or None)
-        return None if known is None or account_id is None else Account(account_id, known.locale)
+        return None if known is None or account_id is None else Account(account_id, known.locale, known.id)
 
     def make(self, person: Person, budget: Budget) -> Account | None:
         """With the configured lead tool; None without one, and for a person whom Leeloo does not take."""
@@ -52,7 +52,7 @@ class LeelooMessenger:
             )
         except Rejected:
             return None
-        return None if made.account_id is None else Account(made.account_id)
+        return None if made.account_id is None else Account(made.account_id, person_id=made.person_id)
 
     def invite(self, person: Person, budget: Budget) -> bool:
         """Over the configured SMS connection. Raises Misconfigured where the lead tool that it needs is missing."""
@@ -78,3 +78,16 @@ class LeelooMessenger:
             self._leeloo.messages.send_template(to, content.template_id, content.variables, budget=budget)
         else:
             self._leeloo.messages.send_text(to, content.text or "", budget=budget)
+
+    def note(self, person_id: str, content: Content, budget: Budget) -> None:
+        """Tags first, which may be added twice, the comment last; a tag that Leeloo does not know is passed over."""
+        to = PersonId(person_id)
+        for name in content.tags:
+            tag_id = self._leeloo.catalog.tag_id(name, budget=budget)
+            if tag_id is not None:
+                try:
+                    self._leeloo.people.add_tag(to, tag_id, budget=budget)
+                except Unknown as error:
+                    raise Unavailable(error.partner, error.operation, error.text) from None
+        if content.comment is not None:
+            self._leeloo.people.add_comment(to, content.comment, budget=budget)

@@ -77,7 +77,7 @@ class MatchTrade:
         def read(number: int) -> Listed:
             return self._page(window, PAGE_SIZE, number, budget)
 
-        for page in listed(read, size=PAGE_SIZE, page_cap=LOOKED_THROUGH):
+        for page in listed(read, page_cap=LOOKED_THROUGH):
             for account in page.rows:
                 if account.has_email(email):
                     return account
@@ -110,7 +110,7 @@ class MatchTrade:
         def read(number: int) -> Listed:
             return self._page(window, size, number, budget)
 
-        return listed(read, size=size, first_page=first_page, page_cap=page_cap)
+        return listed(read, first_page=first_page, page_cap=page_cap)
 
     def create(self, lead: Lead, session: Session, budget: Budget) -> str | None:
         """`POST accounts`; see Authorized.create."""

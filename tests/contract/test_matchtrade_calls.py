@@ -1,0 +1,341 @@
+"""Match-Trade's contract, call by call: what arrives at the partner, and what is made of its answers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from leadbridge.errors import Duplicate, Misconfigured, Rejected, Unauthorized
+from leadbridge.partners.matchtrade import AccountForm
+from leadbridge.secrets import READ_AGAIN_AFTER
+from sandbox.server import Sandbox
+from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, lead, matchtrade_world
+
+TODAY = datetime.now(UTC)
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> Iterator[MatchTradeWorld]:
+    with matchtrade_world(sandbox) as surroundings:
+        yield surroundings
+        assert_the_partner_saw_only_what_its_document_has(surroundings)
+
+
+def assert_the_partner_saw_only_what_its_document_has(world: MatchTradeWorld) -> None:
+    """No cookie although every answer sets one, no body to a GET, no field that no broker knows."""
+    assert [call["violations"] for call in world.calls() if "violations" in call] == []
+
+
+# Create
+
+
+def test_a_lead_becomes_an_account(world: MatchTradeWorld) -> None:
+    account_uuid = world.create()
+    (account,) = world.remote.accounts()
+    assert account["uuid"] == account_uuid
+    assert account["account"] == {
+        "partnerId": 0,
+        "email": EMAIL,
+        "name": "Ольга",
+        "surname": "Іванівна Петренко",
+        "phone": "380501234567",
+        "leadInfo": {"leadSource": "Test Offer|testoffer.com|Test Description|a12dd0"},
+    }
+    assert world.arrived("create")["offerUuid"] == world.vault.kept["offer_uuid"]
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_an_account_may_be_made_without_a_word(world: MatchTradeWorld, status: int) -> None:
+    world.remote.set_broker(create_status=status, create_uuid=False)
+    assert world.create() is None
+    assert len(world.remote.accounts()) == 1
+
+
+def test_an_email_that_is_there_already_is_a_duplicate(world: MatchTradeWorld) -> None:
+    world.create()
+    with pytest.raises(Duplicate) as caught:
+        world.create(full_name="Інша Людина")
+    assert caught.value.text == "the partner already has an account with this e-mail (HTTP 409)"
+
+
+def test_a_field_that_the_broker_requires_and_does_not_get_is_rejected(world: MatchTradeWorld) -> None:
+    world.remote.set_broker(required=["email", "country"])
+    with pytest.raises(Rejected, match="not valid"):
+        world.create()
+    form = AccountForm(constants={"country": "Ukraine"}, fields={"city": "person.city"})
+    assert world.create(world.client(form), city="Львів") is not None
+    account = world.remote.accounts()[0]["account"]
+    assert (account["country"], account["city"]) == ("Ukraine", "Львів")
+
+
+def test_a_value_that_fits_no_column_is_rejected_without_the_partners_sql(world: MatchTradeWorld) -> None:
+    world.remote.set_broker(column_length=30)
+    with pytest.raises(Rejected) as caught:
+        world.create()
+    assert caught.value.text == "the partner cannot take one of the values (HTTP 400)"
+
+
+def test_a_value_over_the_cap_is_rejected_before_anything_is_sent(world: MatchTradeWorld) -> None:
+    with pytest.raises(Rejected, match="leadSource has more than 30 characters"):
+        world.create(world.client(AccountForm(longest_value=30)))
+    assert world.calls("create") == []
+
+
+def test_a_pipe_in_a_part_of_the_source_is_rejected_before_anything_is_sent(world: MatchTradeWorld) -> None:
+    with pytest.raises(Rejected, match=r"trading\.site must not hold a pipe"):
+        world.create(site="a|b")
+    assert world.calls("create") == []
+
+
+def test_an_offer_that_the_broker_does_not_know_is_for_a_person_to_mend(world: MatchTradeWorld) -> None:
+    world.vault.replace(offer_uuid="00000000-0000-4000-8000-000000000000")
+    with pytest.raises(Misconfigured) as caught:
+        world.create()
+    assert (caught.value.operation, caught.value.certain) == ("create", True)
+    assert "OfferClient" not in str(caught.value)
+
+
+def test_a_plus_goes_out_where_the_broker_wants_it(world: MatchTradeWorld) -> None:
+    with pytest.raises(Rejected, match="not valid"):
+        world.create(world.client(AccountForm(plus_in_phone=True)))
+    world.remote.set_broker(plus_in_phone=True)
+    world.create(world.client(AccountForm(plus_in_phone=True)))
+    assert world.remote.accounts()[0]["account"]["phone"] == "+380501234567"
+
+
+@pytest.mark.parametrize("partner_id", [0, 1, "1"])
+def test_every_partner_id_counts_and_0_is_one(world: MatchTradeWorld, partner_id: int | str) -> None:
+    if partner_id:
+        world.vault.current = lambda: {**world.remote.rotate(PARTNER, "partner_id")}
+        renewed = world.vault.current()
+        world.vault.kept = {**renewed, "partner_id": type(partner_id)(renewed["partner_id"])}
+    assert world.create() is not None
+    assert world.client().find(EMAIL, budget()) is not None
+
+
+# Token
+
+
+def test_one_token_serves_all_calls_of_a_worker(world: MatchTradeWorld) -> None:
+    client = world.client()
+    world.create(client)
+    client.find(EMAIL, budget())
+    world.listed(client)
+    assert world.arrived("token")["grant_type"] == "password"
+
+
+def test_a_token_is_not_used_in_its_last_minute(world: MatchTradeWorld) -> None:
+    client = world.client()
+    client.authorize(budget())
+    world.clock.now += timedelta(seconds=899 - 61)
+    client.authorize(budget())
+    assert len(world.calls("token")) == 1
+    world.clock.now += timedelta(seconds=2)
+    client.authorize(budget())
+    assert len(world.calls("token")) == 2
+
+
+@pytest.mark.parametrize("expires_in", [1, 60])
+def test_a_token_that_lives_no_longer_than_the_margin_is_good_for_the_call_it_was_asked_for(
+    world: MatchTradeWorld, expires_in: int
+) -> None:
+    world.remote.set_broker(expires_in=expires_in)
+    client = world.client()
+    world.create(client)
+    world.listed(client)
+    assert [call["operation"] for call in world.calls()] == ["token", "create", "token", "list"]
+
+
+@pytest.mark.parametrize("refresh_grant", [False, True])
+def test_a_token_that_ended_before_its_time_is_replaced_once(world: MatchTradeWorld, refresh_grant: bool) -> None:
+    client = world.client(refresh_grant=refresh_grant)
+    authorized = client.authorize(budget())
+    world.remote.expire_tokens()
+    assert authorized.create(lead(), budget()) is not None
+    assert [call["operation"] for call in world.calls()] == ["token", "create", "token", "create"]
+    assert {call["grant_type"] for call in world.calls("token")} == {"password"}
+
+
+def test_a_token_that_is_refused_twice_is_unauthorized_and_the_secret_is_read_anew(world: MatchTradeWorld) -> None:
+    world.remote.set_broker(expires_in=0)
+    with pytest.raises(Unauthorized):
+        world.create()
+    assert len(world.calls("create")) == 2
+    assert world.vault.reads[-1] == "anew"
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_the_refresh_grant_is_used_where_the_settings_say_so_and_falls_back(
+    world: MatchTradeWorld, expired: bool
+) -> None:
+    client = world.client(refresh_grant=True)
+    client.authorize(budget())
+    if expired:
+        world.remote.expire_tokens()
+    world.clock.now += timedelta(hours=1)
+    assert client.authorize(budget()).create(lead(), budget()) is not None
+    grants = [call["grant_type"] for call in world.calls("token")]
+    assert grants == ["password", "refresh_token", *(["password"] if expired else [])]
+
+
+@pytest.mark.parametrize("what", ["password", "client_secret"])
+def test_credentials_that_were_rotated_are_read_anew(world: MatchTradeWorld, what: str) -> None:
+    world.remote.rotate(PARTNER, what)
+    assert world.create() is not None
+    assert world.vault.reads == ["cached", "anew"]
+
+
+@pytest.mark.parametrize("just_read", [False, True])
+def test_wrong_credentials_are_certain_only_when_they_were_read_anew(world: MatchTradeWorld, just_read: bool) -> None:
+    world.vault.replace(password="wrong")
+    world.vault.just_read = just_read
+    with pytest.raises(Misconfigured) as caught:
+        world.client().authorize(budget())
+    assert caught.value.certain is not just_read
+    assert caught.value.retry_after == (READ_AGAIN_AFTER if just_read else None)
+    assert "Authentication" not in caught.value.text
+
+
+def test_credentials_that_change_while_a_token_is_held_get_a_token_of_their_own(world: MatchTradeWorld) -> None:
+    client = world.client()
+    client.authorize(budget())
+    world.vault.kept = world.remote.rotate(PARTNER, "password")
+    client.authorize(budget())
+    assert len(world.calls("token")) == 2
+
+
+def test_a_rotation_that_is_met_while_creating_comes_again(world: MatchTradeWorld) -> None:
+    """The account was surely not made, and the next visit will know the new password."""
+    client = world.client()
+    authorized = client.authorize(budget())
+    world.remote.expire_tokens()
+    world.remote.rotate(PARTNER, "password")
+    world.vault.just_read = True
+    with pytest.raises(Unauthorized) as caught:
+        authorized.create(lead(), budget())
+    assert caught.value.retry_after == READ_AGAIN_AFTER
+    world.vault.just_read = False
+    assert world.create(client) is not None
+
+
+def test_no_cookie_is_ever_sent_back(world: MatchTradeWorld) -> None:
+    client = world.client()
+    for number in range(3):
+        world.create(client, email=f"{number}@example.com")
+        world.listed(client)
+    assert_the_partner_saw_only_what_its_document_has(world)
+    host = world.remote.url.removeprefix("http://").split(":")
+    with socket.create_connection((host[0], int(host[1]))) as connection:
+        connection.sendall(b"POST /matchtrade/proxy/auth/oauth/token HTTP/1.0\r\nCookie: JSESSIONID=1\r\n\r\n")
+        assert b"Set-Cookie: JSESSIONID=" in connection.recv(65_536)
+    assert world.calls("token")[-1]["violations"] == ["Cookie"]
+    world.remote.reset()
+
+
+# Look up and list
+
+
+def test_an_account_is_found_by_its_email_however_it_is_spelt(world: MatchTradeWorld) -> None:
+    account_uuid = world.create()
+    world.remote.add_accounts(emails=[f"x{EMAIL}", "olha+1@example.com"])
+    client = world.client()
+    found = client.find(f" {EMAIL.upper()} ", budget())
+    assert found is not None
+    assert (found.uuid, found.email, found.status) == (account_uuid, EMAIL, "NEW_CONTACT")
+    assert client.find("petrenko@example.com", budget()) is None
+    plus = client.find("olha+1@example.com", budget())
+    assert plus is not None
+    assert plus.email == "olha+1@example.com"
+
+
+def test_accounts_are_listed_page_by_page(world: MatchTradeWorld) -> None:
+    world.remote.add_accounts(5)
+    pages = list(world.client().pages(BEGINNING, TODAY + timedelta(days=1), budget(), size=2))
+    assert [(page.number, len(page.rows), page.total_pages, page.total_rows, page.is_last) for page in pages] == [
+        (0, 2, 3, 5, False),
+        (1, 2, 3, 5, False),
+        (2, 1, 3, 5, True),
+    ]
+    assert {row.uuid for page in pages for row in page.rows} == {each["uuid"] for each in world.remote.accounts()}
+
+
+def test_each_page_is_asked_for_when_the_one_before_has_been_taken(world: MatchTradeWorld) -> None:
+    world.remote.add_accounts(5)
+    pages = world.client().pages(BEGINNING, TODAY + timedelta(days=1), budget(), size=2)
+    assert world.calls() == []
+    for number in (1, 2, 3):
+        next(pages)
+        assert len(world.calls("list")) == number
+
+
+def test_a_window_arrives_to_the_second_with_both_ends(world: MatchTradeWorld) -> None:
+    since = datetime.fromisoformat("2026-01-31T11:30:00.900+02:00")
+    until = datetime.fromisoformat("2026-01-31T09:30:01.100Z")
+    assert [page.rows for page in world.client().pages(since, until, budget())] == [()]
+    call = world.arrived("list")
+    assert (call["from"], call["to"]) == ("2026-01-31T09:30:00Z", "2026-01-31T09:30:02Z")
+    assert (call["query"], call["size"], call["page"]) == ("", "1000", "0")
+    assert call["path"].endswith("/proxy/statistic/api/partner/0/accounts/view/for-lead-provider")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"size": 3}, {"size": 1}, {"size": 2, "first_page": 0}, {"size": 1000, "first_page": 0}]
+)
+@pytest.mark.parametrize("shape", ["full", "minimal"])
+@pytest.mark.parametrize("lead_source", ["flat", "nested", "mixed"])
+def test_every_row_is_read_whatever_its_shape(
+    world: MatchTradeWorld, options: dict[str, Any], shape: str, lead_source: str
+) -> None:
+    world.remote.set_broker(page_shape=shape, lead_source=lead_source, max_size=4)
+    world.remote.add_accounts(9, foreign=False)
+    rows = world.listed(**options)
+    expected = {each["uuid"]: each["leadSource"] for each in world.remote.accounts()}
+    assert len(rows) == 9
+    assert {row.uuid: row.lead_source for row in rows} == expected
+    assert all(row.created and row.updated and row.email and row.status and row.role for row in rows)
+
+
+def test_a_token_that_ends_in_the_middle_of_a_listing_is_replaced(world: MatchTradeWorld) -> None:
+    world.remote.add_accounts(6)
+    client = world.client()
+    found = []
+    for page in client.pages(BEGINNING, TODAY + timedelta(days=1), budget(), size=2):
+        found += page.rows
+        world.remote.expire_tokens()
+    assert len({row.uuid for row in found}) == 6
+    operations = [call["operation"] for call in world.calls()]
+    assert operations == ["token", "list", "list", "token", "list", "list", "token", "list"]
+
+
+def test_a_password_that_changes_in_the_middle_of_a_listing_is_read_anew(world: MatchTradeWorld) -> None:
+    world.remote.add_accounts(4)
+    pages = world.client().pages(BEGINNING, TODAY + timedelta(days=1), budget(), size=2)
+    next(pages)
+    world.remote.expire_tokens()
+    world.remote.rotate(PARTNER, "password")
+    assert next(pages).is_last
+
+
+def row_at(world: MatchTradeWorld, place: int) -> str:
+    return str(world.remote.accounts()[place]["uuid"])
+
+
+@pytest.mark.parametrize("change", ["insert", "remove", "remove many", "move on"])
+def test_rows_that_move_between_pages_are_neither_lost_nor_doubled(world: MatchTradeWorld, change: str) -> None:
+    world.remote.set_broker(max_size=2)
+    world.remote.add_accounts(12)
+    before = [each["uuid"] for each in world.remote.accounts()]
+    gone = {"remove": before[:1], "remove many": before[:3]}.get(change, [])
+    changes: list[dict[str, Any]] = [{"kind": "remove", "uuid": each} for each in gone]
+    if change == "insert":
+        changes = [{"kind": "insert", "created": "2019-01-01T00:00:00Z"}]
+    if change == "move on":
+        changes = [{"kind": "move", "uuid": before[0], "created": TODAY.isoformat()}]
+    world.remote.change_accounts(*changes, page=3)
+    rows = [row.uuid for row in world.listed()]
+    assert len(rows) == len(set(rows))
+    assert set(before) - set(rows) == ({before[6]} if change == "move on" else set())
