@@ -84,8 +84,9 @@ class World:
         """Wait until the delivery is in one of the states, then note the lead's whole timeline."""
         lead = self.wait(lead_id, lambda delivery: delivery["state"] in states)
         for entry in lead["timeline"]:
-            at = time_of(entry["at"])
-            journey.note("leadbridge" if entry["partner"] is None else "Lead Leader", spoken(entry), at=at)
+            if not entry["what"].startswith("message_"):
+                who = "leadbridge" if entry["partner"] is None else "Lead Leader"
+                journey.note(who, spoken(entry), at=time_of(entry["at"]))
         state = lead["deliveries"]["leadleader"]["state"]
         journey.expect(state in states, f"the delivery is {state} and not {' or '.join(states)}")
         return lead
@@ -99,6 +100,22 @@ class World:
                 return lead
             time.sleep(0.1)
 
+    def expect_messages(self, journey: Journey, lead_id: str) -> None:
+        """Wait until the person has heard of every change after the first status, and note what they read."""
+        number = max(0, sum(what == "status_changed" for what in self.timeline(lead_id)) - 1)
+        deadline = time.monotonic() + PATIENCE
+        while self.timeline(lead_id).count("message_sent") < number and time.monotonic() < deadline:
+            time.sleep(0.1)
+        phone = f"+38{journey.sample.partner_phone}"
+        read = [one for one in self.partner.messages(phone=phone) if time_of(one["at"]) >= journey.began - 1]
+        for message in read:
+            journey.note("the person", f"reads «{message['text']}»", at=time_of(message["at"]))
+        journey.expect(len(read) == number, f"the person should have read {number} and not {len(read)} messages")
+
+    def timeline(self, lead_id: str) -> list[str]:
+        """What happened to a lead so far."""
+        return [entry["what"] for entry in self.operator.lead(lead_id)["timeline"]]
+
     def expect_deals(self, journey: Journey, number: int) -> None:
         """Compare with the partner's own books."""
         calls = self.partner.calls("leadleader", "create")
@@ -110,7 +127,8 @@ class World:
 
 def good(world: World) -> Journey:
     journey = Journey("A good lead becomes a deal and is followed to its end", sample("good"))
-    world.follow(journey, str(world.post(journey).content["lead_id"]), "closed")
+    lead = world.follow(journey, str(world.post(journey).content["lead_id"]), "closed")
+    world.expect_messages(journey, lead["lead_id"])
     world.expect_deals(journey, 1)
     return journey
 
@@ -122,7 +140,8 @@ def redelivered(world: World) -> Journey:
     ids = {str(answer.content["lead_id"]) for answer in answers}
     journey.expect(len(ids) == 1, f"{len(ids)} leads were made")
     journey.expect(sorted(answer.status for answer in answers) == [200] * 2 + [202], "one 202 and two 200 were due")
-    world.follow(journey, ids.pop(), "closed")
+    lead = world.follow(journey, ids.pop(), "closed")
+    world.expect_messages(journey, lead["lead_id"])
     world.expect_deals(journey, 1)
     return journey
 
@@ -138,7 +157,8 @@ def invalid(world: World) -> Journey:
 
 def exact(world: World) -> Journey:
     journey = Journey("Sixteen digits arrive to the last one, and the bank declines", sample("large_amount"))
-    world.follow(journey, str(world.post(journey).content["lead_id"]), "closed")
+    lead = world.follow(journey, str(world.post(journey).content["lead_id"]), "closed")
+    world.expect_messages(journey, lead["lead_id"])
     calls = world.partner.calls("leadleader", "create")
     sent = [call["summa"] for call in calls if call.get("telephone") == journey.sample.partner_phone]
     wanted = str(journey.sample.lead["loan"]["amount"])
@@ -166,6 +186,7 @@ def partner_down(world: World) -> Journey:
     world.partner.disarm(fault)
     journey.note("sandbox", "the partner is back")
     world.follow(journey, lead_id, "closed")
+    world.expect_messages(journey, lead_id)
     world.expect_deals(journey, 1)
     return journey
 

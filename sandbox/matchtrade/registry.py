@@ -174,7 +174,7 @@ def _sample(order: Samples, index: int, number: int, email: str | None) -> Accou
         number=number,
         tail=SAMPLE_TAIL,
         created=created,
-        updated=max(created, min(created + samples.days_until_updated(number), order.last)),
+        updated=max(created, min(created + samples.until_updated(number), order.last)),
         status=order.status or samples.status(number),
         origin=order.origin,
         given=None if email is None else {"email": email},

@@ -1,6 +1,7 @@
 """People for accounts that nobody registered: all that is known of one follows from its number."""
 
 from sandbox.matchtrade.statuses import SEEN
+from sandbox.matchtrade.times import Millis
 
 NAMES = ("Anna", "Boris", "Clara", "Denys", "Emma", "Frank", "Halyna", "Ivan", "Julia", "Karl", "Lesia")
 SURNAMES = ("Adler", "Bondar", "Cohen", "Dovhan", "Evans", "Fedun", "Gruber", "Hnatiuk", "Ivanova", "Jensen")
@@ -37,6 +38,6 @@ def status(number: int) -> str:
     return SEEN[number % len(SEEN)]
 
 
-def days_until_updated(number: int) -> int:
-    """In milliseconds: up to twenty-nine days."""
+def until_updated(number: int) -> Millis:
+    """From its creation to its last change: whole days, twenty-nine at most."""
     return number % 30 * _DAY

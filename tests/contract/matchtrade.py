@@ -13,6 +13,7 @@ from leadbridge.budget import Budget
 from leadbridge.leads.lead import Lead, Person, Trading
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade import Account, AccountForm, MatchTrade
+from leadbridge.partners.matchtrade.wiring import ANSWER_LIMIT
 from leadbridge.settings import Timeouts
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
@@ -42,7 +43,7 @@ class Diverted(Transport):
     """A transport that takes the calls of some operations to other servers."""
 
     def __init__(self, timeouts: Timeouts, elsewhere: dict[str, str]) -> None:
-        super().__init__(PARTNER, timeouts)
+        super().__init__(PARTNER, timeouts, answer_limit=ANSWER_LIMIT)
         self._elsewhere = elsewhere
 
     def call(self, operation: str, method: str, url: str, **options: Any) -> Answer:

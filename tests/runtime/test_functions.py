@@ -13,6 +13,8 @@ from leadbridge.clock import utc_now
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.lead import Lead, Loan, Person, lead_id_of
+from leadbridge.leads.message import MessageState, about_status
+from leadbridge.leads.outbox import Outbox
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
 from tests.runtime.cloud import Cloud
@@ -216,3 +218,51 @@ def test_manage_leads_answers_the_operator(start: Start, cloud: Cloud) -> None:
     for case in ("list", "find_by_phone"):
         assert [lead["lead_id"] for lead in json.loads(answers[case]["body"])["leads"]] == [LEAD_ID]
     assert [entry["what"] for entry in json.loads(answers["show"]["body"])["timeline"]] == ["received"]
+
+
+@pytest.mark.usefixtures("lead")
+def test_send_message_tells_the_person_once(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
+    submitted(cloud, deal_id=24)
+    changed = json.loads(sample("SendMessage", "pending")["Records"][0]["body"])["detail"]
+    when = datetime.fromisoformat(changed["message_id"].partition("#")[0])
+    outbox = Outbox(cloud.client("dynamodb"), cloud.ref("Leads"))
+    assert outbox.add(about_status(LEAD_ID, "leadleader", 5, "Видано", when))
+
+    with start("SendMessage") as function:
+        for case in ("pending", "pending", "overdue"):
+            assert function.invoke(sample("SendMessage", case)) == {"batchItemFailures": []}
+
+    (message,) = outbox.messages(LEAD_ID)
+    assert message.state is MessageState.SENT
+    (told,) = Remote(sandbox.url).messages()
+    assert told["text"] == "Статус вашої заявки на кредит: Видано."
+
+
+@pytest.mark.usefixtures("lead", "sandbox")
+def test_manage_leads_writes_a_message_and_asks_for_a_check(start: Start, cloud: Cloud) -> None:
+    submitted(cloud, deal_id=24)
+
+    with start("ManageLeads") as function:
+        answers = [function.invoke(sample("ManageLeads", case)) for case in ("write_message", "check")]
+
+    assert [answer["statusCode"] for answer in answers] == [202, 202]
+    (message,) = Outbox(cloud.client("dynamodb"), cloud.ref("Leads")).messages(LEAD_ID)
+    assert message.state is MessageState.PENDING
+    (at_once,) = sample("CheckStatus", "at_once")["Records"]
+    assert cloud.messages("CheckQueue") == [json.loads(at_once["body"])]
+
+
+@pytest.mark.usefixtures("source")
+def test_receive_leeloo_event_keeps_an_order_with_the_lead_it_is_about(start: Start, cloud: Cloud) -> None:
+    cloud.put_secret("leeloo", {"webhook_token": sample("ReceiveLeelooEvent", "order")["pathParameters"]["token"]})
+    with start("ReceiveLead") as function:
+        function.invoke(post("good"))
+
+    with start("ReceiveLeelooEvent") as function:
+        answers = [function.invoke(sample("ReceiveLeelooEvent", case)) for case in ("order", "order", "unknown_type")]
+
+    assert [answer["statusCode"] for answer in answers] == [202, 202, 202]
+    assert [json.loads(answer["body"]).get("duplicate", False) for answer in answers] == [False, True, False]
+    journey = cloud.store.journey(LEAD_ID)
+    assert journey is not None
+    assert [(entry.what, entry.detail) for entry in journey.timeline][1:] == [("leeloo_order", "Консультація 100 UAH")]

@@ -197,8 +197,8 @@ def test_samples_can_be_ours_and_have_known_emails(remote: Remote, provider: Pro
 def test_a_hundred_thousand_accounts_are_quickly_there_and_quickly_read(provider: Provider, remote: Remote) -> None:
     remote.add_accounts(100_000, start="2019-01-01T00:00:00Z", end="2025-01-01T00:00:00Z")
     token = provider.token()
-    seen = {row["uuid"] for page in range(0, 100, 9) for row in provider.rows(token=token, page=page)}
-    assert len(seen) == 12_000
+    seen = {row["uuid"] for page in (0, 50, 98) for row in provider.rows(token=token, page=page)}
+    assert len(seen) == 3000
     took = []
     for _ in range(5):
         asked = time.perf_counter()

@@ -415,6 +415,28 @@ def test_of_two_workers_at_once_only_one_sends(world: World, when: str, slower: 
     assert world.state(message) is SENT
 
 
+def test_two_workers_at_once_make_a_person_once(world: World) -> None:
+    message = world.status("Погоджено")
+    others = Messenger(makes=Account("acc-2"))
+    slow = Overtaken(makes=ACCOUNT, when="find", other=lambda: world.visit(message))
+    world.messenger = others
+    replace(world.sender(), messenger=slow).visit(message.owner, message.message_id, AMPLE)
+    world.messenger = Messenger()
+    world.rounds(message)
+    assert world.state(message) is SENT
+    assert (others.asked + slow.asked).count("make") == 1
+
+
+def test_two_workers_at_once_invite_a_person_once(world: World) -> None:
+    world.settings = settings(channel=BY_SMS)
+    message = world.status("Погоджено")
+    others = Messenger(invites=True)
+    slow = Overtaken(invites=True, when="find", other=lambda: world.visit(message))
+    world.messenger = others
+    replace(world.sender(), messenger=slow).visit(message.owner, message.message_id, AMPLE)
+    assert (others.asked + slow.asked).count("invite") == 1
+
+
 @pytest.mark.parametrize("error", [*SURELY_NOT_SENT, *FOR_GOOD])
 def test_of_two_workers_at_once_the_one_that_failed_takes_nothing_back(
     world: World, error: type[errors.PartnerError]
@@ -707,7 +729,8 @@ def test_who_was_not_invited_after_all_is_not_waited_for(world: World, error: ty
 @pytest.mark.parametrize("error", [*SURELY_NOT_SENT, errors.Unknown])
 @pytest.mark.parametrize("where", ["on_find", "on_make"])
 def test_a_failed_search_is_always_repeated(world: World, where: str, error: type[errors.PartnerError]) -> None:
-    world.messenger = Messenger(makes=ACCOUNT, **{where: answers(fails(error))})
+    world.messenger = Messenger(makes=ACCOUNT)
+    setattr(world.messenger, where, answers(fails(error)))
     message = world.status("Погоджено")
     visit = world.visit(message)
     assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
@@ -765,7 +788,8 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called_first(world: W
 def test_what_cannot_work_fails_at_once_and_an_operator_is_called_first(
     world: World, where: str, error: type[errors.PartnerError]
 ) -> None:
-    world.messenger = Messenger(makes=ACCOUNT, **{where: answers(fails(error))})
+    world.messenger = Messenger(makes=ACCOUNT)
+    setattr(world.messenger, where, answers(fails(error)))
     message = world.status("Погоджено")
     visit = world.visit(message)
     assert visit.outcome is Outcome.FAILED

@@ -1,7 +1,6 @@
 """The store: what is written at once, what only one of two writers gets, what is found again."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -33,13 +32,6 @@ def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: Store) -> No
     found = store.lead(again.lead_id)
     assert found is not None
     assert found.person.full_name == "Прикладенко Олена Іванівна"
-
-
-def test_ten_redeliveries_at_once_store_one_lead(store: Store) -> None:
-    with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: store.accept(lead(), phone_hash=None), range(10)))
-    assert answers.count(None) == 1
-    assert set(answers) == {None, lead().lead_id}
 
 
 def test_the_same_body_in_the_next_window_is_the_same_lead_while_the_window_lasts(store: Store) -> None:

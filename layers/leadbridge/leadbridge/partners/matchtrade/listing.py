@@ -16,17 +16,15 @@ REMEMBERED = 20_000  # uuids by which a row that comes again is known: rows move
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: the rows that were not given before, and the partner's counts, None where it gives none.
+    """One page of a listing: the rows that were not given before.
 
     The next one begins at `number + 1`, in this listing or in a later one. `is_last` says that the list was read to its
-    end; a listing whose last page is not was stopped by the cap. Where all rows given from page 0 on are fewer than the
-    last `total_rows`, a row has changed its place and was jumped over.
+    end; a listing whose last page is not was stopped by the cap. `total_pages` is None where the partner does not say.
     """
 
     number: int
     rows: tuple[Account, ...]
     total_pages: int | None
-    total_rows: int | None
     is_last: bool
 
 
@@ -34,30 +32,38 @@ def listed(read: Callable[[int], Listed], *, first_page: int = 0, page_cap: int 
     """Pages from `first_page` on, each asked for when the one before has been taken.
 
     It ends with the last page by the partner's count, with an empty page, or after so many pages. Rows that were added
-    meanwhile push known ones on to the next page, which are not given twice; where rows have gone, it goes back by as
-    many pages, so that none is jumped over. Raises what `read` raises.
+    meanwhile push known ones on to the next page, which are not given twice. Where the count of rows tells that some
+    have gone, it goes back by as many pages; where at the end fewer rows came than there are, for some have changed
+    places, it goes over all pages once more. Raises what `read` raises.
     """
     seen = _Seen()
-    number, total, longest = first_page, None, 1
+    number, total, longest, is_second_time = first_page, None, 1, False
     for _ in range(page_cap):
         found = read(number)
         rows = tuple(seen.new_among(accounts_of(found.rows)))
         longest = max(longest, len(found.rows))
         before, total = total, found.total_rows
-        gone = 0 if before is None or total is None else before - total
-        following = max(first_page, number - ceil(gone / longest)) if gone > 0 else number + 1
-        is_over = not found.rows or (found.total_pages is not None and following >= found.total_pages)
-        is_last = is_over and following > number
-        yield Page(number, rows, found.total_pages, total, is_last)
+        following = number + 1
+        if before is not None and total is not None and total < before:
+            following = max(first_page, number - ceil((before - total) / longest))
+        is_last = following > number and _is_over(found, following)
+        if is_last and not is_second_time and total is not None and first_page * longest + seen.given < total:
+            following, is_last, is_second_time = first_page, False, True
+        yield Page(number, rows, found.total_pages, is_last)
         if is_last:
             return
         number = following
 
 
+def _is_over(found: Listed, following: int) -> bool:
+    return not found.rows or (found.total_pages is not None and following >= found.total_pages)
+
+
 @dataclass
 class _Seen:
-    """The last uuids that were given; memory does not grow with the list."""
+    """How many rows were given, and the uuids of the last of them: memory does not grow with the list."""
 
+    given: int = 0
     uuids: dict[str, None] = field(default_factory=dict)
 
     def new_among(self, accounts: list[Account]) -> Iterator[Account]:
@@ -68,4 +74,5 @@ class _Seen:
                 self.uuids[account.uuid] = None
                 if len(self.uuids) > REMEMBERED:
                     del self.uuids[next(iter(self.uuids))]
+            self.given += 1
             yield account

@@ -1,0 +1,163 @@
+"""Many people, many changes, many workers, everything twice and out of order: each is told once, the newest last."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leadbridge.budget import Budget
+from leadbridge.leads.checking import Checker
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.message import MessageState
+from leadbridge.leads.messaging import Outcome
+from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from sandbox.remote import Remote
+from sandbox.server import Sandbox
+from tests.contract.leeloo import LeelooWorld, budget, leeloo_world
+from tests.contract.messaging import LENDER, Office, settings
+from tests.contract.world import SETTINGS, Clock
+from tests.people import lead
+from tests.template import template
+
+WORKERS = 4
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def world(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[LeelooWorld]:
+    """A sandbox that lives by the test's clock."""
+    directory = tmp_path_factory.mktemp("sandbox")
+    with (
+        Sandbox(directory, pace=3600, clock=lambda: clock().timestamp()) as sandbox,
+        leeloo_world(sandbox) as surroundings,
+    ):
+        yield surroundings
+
+
+@dataclass
+class Lender:
+    """A partner whose deals have the status that the test has given them."""
+
+    statuses: dict[int, str] = field(default_factory=dict)
+    seconds_per_check: float = 1.0
+
+    def status(self, deal_id: int, budget: Budget) -> str:
+        return self.statuses[deal_id]
+
+
+@dataclass
+class Town:
+    """People with a deal each, some of whom Leeloo knows by phone, some by e-mail, some not at all."""
+
+    office: Office
+    remote: Remote
+    people: dict[int, Lead]
+    lender: Lender = field(default_factory=Lender)
+
+    def change(self, number: int, status: str) -> None:
+        """A deal's status changes, and two checks hear of it."""
+        self.office.clock.now += timedelta(milliseconds=200)
+        self.lender.statuses[number] = status
+        checker = Checker(self.office.table, self.lender, SETTINGS, self.office.clock)
+        for _ in range(2):
+            checker.look(self.people[number].lead_id, LENDER, budget(), at_once=True)
+
+    def texts(self, number: int) -> list[str]:
+        """What this person was told, in the order in which it was told."""
+        return [message["text"] for message in self.remote.messages(phone=self.people[number].person.phone)]
+
+
+def town_of(world: LeelooWorld, clock: Clock, people: int, *, workers: int = WORKERS, **options: Any) -> Town:
+    """So many people, whose deals have their first status, of which nobody is told."""
+    tool_id = world.company["tunnels"][0]["leadgentools"][0]["id"]
+    configuration = settings(channel={"wait_for_sms": "24h", "preferred": "TELEGRAM", "lead_tool": tool_id})
+    messengers = [LeelooMessenger(world.api(), configuration.channel) for _ in range(workers)]
+    office = Office.of(messengers, configuration, clock, **options)
+    leads = {
+        number: lead(number, phone=f"+38067{number:07d}", email=f"n{number}@example.com", received_at=clock())
+        for number in range(1, people + 1)
+    }
+    town = Town(office, world.remote, leads)
+    for number, each in leads.items():
+        office.table.deal(each, number)
+        if number % 3:
+            world.person(phone=each.person.phone, email=each.person.email)
+        town.change(number, "крок 0")
+    assert office.book.everything() == []
+    return town
+
+
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["all at once", "while they are being told"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_200_changes_delivered_twice_and_out_of_order_reach_each_person_once_and_the_newest_last(
+    world: LeelooWorld, clock: Clock, seed: int, meanwhile: bool
+) -> None:
+    town = town_of(world, clock, 20, copies=2, seed=seed)
+    chance = random.Random(seed)
+    order = [number for number in town.people for _ in range(10)]
+    chance.shuffle(order)
+    told: Counter[int] = Counter()
+    for number in order:
+        told[number] += 1
+        town.change(number, f"крок {told[number]}")
+        if meanwhile and chance.random() < 0.2:
+            town.office.work()
+    town.office.work_until_all_is_settled(timedelta(hours=1))
+
+    assert told == dict.fromkeys(town.people, 10)
+    for number in town.people:
+        assert town.texts(number) == [f"Статус: крок {step}." for step in range(1, 11)]
+    assert len(world.remote.messages()) == 200
+    assert {message.state for message in town.office.book.everything()} == {MessageState.SENT}
+    assert town.office.outcomes()[Outcome.SENT] == 200
+    assert town.office.dead_letters == []
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [{"status": 429, "retry_after": 1}, {"status": 200}],
+    ids=["429 with Retry-After", "plain text at 200"],
+)
+def test_a_rate_limited_leeloo_slows_the_queue_down_and_nothing_fails_or_is_lost(
+    world: LeelooWorld, clock: Clock, limit: dict[str, Any]
+) -> None:
+    people, changes, calls_per_second = 20, 3, 5
+    town = town_of(world, clock, people, workers=8)
+    for step in range(1, changes + 1):
+        for number in town.people:
+            town.change(number, f"крок {step}")
+    world.remote.limit_calls(calls_per_second, seconds=1, **limit)
+    took = town.office.work_until_all_is_settled(timedelta(hours=2))
+
+    calls = world.remote.calls("leeloo")
+    taken = [call for call in calls if call["outcome"] == "answered" and not call.get("refused")]
+    refused = len(calls) - len(taken)
+    visits, outcomes = len(town.office.visits), town.office.outcomes()
+    messages = town.office.book.everything()
+    most_receives = max(town.office.queue.receives.values())
+    print(
+        f"\n{len(messages)} messages at {calls_per_second} calls a second: all sent in {took.total_seconds():.0f} s,"
+        f" {len(calls)} calls of which {refused} were refused, {visits} visits ({most_receives} of one message at most),"
+        f" {max(message.attempts for message in messages)} attempts at most, {outcomes[Outcome.FAILED]} failures"
+    )
+    for number in town.people:
+        assert town.texts(number) == [f"Статус: крок {step}." for step in range(1, changes + 1)]
+    assert {message.state for message in messages} == {MessageState.SENT}
+    assert outcomes[Outcome.SENT] == people * changes
+    assert outcomes[Outcome.FAILED] + outcomes[Outcome.UNKNOWN] + outcomes[Outcome.NO_CHANNEL] == 0
+    assert town.office.dead_letters == []
+    assert refused > 0
+    assert took >= timedelta(seconds=len(taken) / calls_per_second - 1), "it cannot be faster than it may"
+    assert took <= timedelta(minutes=10)
+    receives_allowed = template()["Resources"]["MessageQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    assert most_receives < receives_allowed / 2, "nor does any end in the dead-letter queue for having waited"

@@ -1,0 +1,157 @@
+"""People hear what became of their leads; operators can write to them; Leeloo's own events find their lead."""
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+
+from local.form import Form, Operator, ask
+from local.stack import Stack
+from sandbox.remote import Remote
+from tests.stack.conftest import accepted, eventually, person
+
+TOLD = {
+    "Погоджено": "Гарна новина: вашу заявку на 6000.00 грн погоджено.",
+    "Видано": "Статус вашої заявки на кредит: Видано.",
+}
+
+
+def texts(partner: Remote, lead: dict[str, Any]) -> list[str]:
+    """What the person has read, oldest first."""
+    return [message["text"] for message in partner.messages(phone=lead["person"]["phone"])]
+
+
+def closed(operator: Operator, lead_id: str) -> dict[str, Any]:
+    return eventually(
+        lambda: operator.lead(lead_id), lambda lead: lead["deliveries"]["leadleader"]["state"] == "closed"
+    )
+
+
+def told_of(lead: dict[str, Any]) -> list[str]:
+    """The texts that a lead's journey asks for: every status after the first."""
+    statuses = [entry["detail"] for entry in lead["timeline"] if entry["what"] == "status_changed"]
+    return [TOLD[status] for status in statuses[1:]]
+
+
+def test_a_person_is_told_of_every_change_after_the_first_once_and_in_order(
+    form: Form, operator: Operator, partner: Remote
+) -> None:
+    asked = person()
+    lead = closed(operator, accepted(form.post(asked)))
+    wanted = told_of(lead)
+    assert wanted
+    eventually(lambda: texts(partner, asked), lambda found: len(found) >= len(wanted))
+    assert texts(partner, asked) == wanted
+    sent = eventually(
+        lambda: [e["detail"] for e in operator.lead(lead["lead_id"])["timeline"] if e["what"] == "message_sent"],
+        lambda found: len(found) == len(wanted),
+    )
+    assert sent[-1] == "Видано"
+
+
+def test_a_person_known_to_leeloo_is_written_to_in_their_preferred_messenger(
+    form: Form, operator: Operator, partner: Remote
+) -> None:
+    asked = person()
+    known = partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["FACEBOOK", "TELEGRAM"])
+    closed(operator, accepted(form.post(asked)))
+    found = eventually(lambda: partner.messages(phone=asked["person"]["phone"]), lambda messages: len(messages) > 0)
+    assert {message["from"] for message in found} == {"TELEGRAM"}
+    assert {message["person_id"] for message in found} == {known["id"]}
+
+
+def test_a_rate_limited_leeloo_gets_every_message_later_and_once(
+    form: Form, operator: Operator, partner: Remote
+) -> None:
+    partner.arm("leeloo", "send_message", {"kind": "rate_limit", "retry_after": None}, times=3)
+    people = [person() for _ in range(3)]
+    leads = [closed(operator, lead_id) for lead_id in [accepted(form.post(asked)) for asked in people]]
+    for asked, lead in zip(people, leads, strict=True):
+        wanted = told_of(lead)
+        eventually(partial(texts, partner, asked), lambda found, number=len(wanted): len(found) >= number)
+        assert texts(partner, asked) == wanted
+
+
+def test_a_lost_reply_to_a_send_is_unknown_and_never_resent(form: Form, operator: Operator, partner: Remote) -> None:
+    asked = person()
+    partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["TELEGRAM"])
+    partner.arm("leeloo", "send_message", {"kind": "drop", "when": "after"})
+    lead_id = accepted(form.post(asked))
+    lead = closed(operator, lead_id)
+    whats = eventually(
+        lambda: [e["what"] for e in operator.lead(lead_id)["timeline"] if e["what"].startswith("message_")],
+        lambda found: len(found) == len(told_of(lead)),
+    )
+    assert whats.count("message_unknown") == 1
+    assert texts(partner, asked) == told_of(lead)
+
+
+def write(stack: Stack, body: dict[str, Any]) -> Any:
+    headers = {"Authorization": f"Bearer {stack.operator_token}", "Content-Type": "application/json"}
+    raw = json.dumps(body, ensure_ascii=False).encode()
+    return ask("POST", f"{stack.api_url}/messages", headers=headers, body=raw)
+
+
+def test_an_operator_writes_to_a_leads_person_and_to_an_account(
+    stack: Stack, form: Form, operator: Operator, partner: Remote
+) -> None:
+    asked = person()
+    known = partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["TELEGRAM"])
+    lead_id = accepted(form.post(asked))
+    assert write(stack, {"lead_id": lead_id, "text": "Передзвоніть нам"}).status == 202
+    eventually(lambda: texts(partner, asked), lambda found: "Передзвоніть нам" in found)
+    requested = [e for e in operator.lead(lead_id)["timeline"] if e["what"] == "message_requested"]
+    assert [entry["detail"] for entry in requested] == ["by local"]
+    [account] = {message["account_id"] for message in partner.messages(phone=asked["person"]["phone"])}
+    assert account in json.dumps(known)
+    assert write(stack, {"account_id": account, "text": "І ще раз"}).status == 202
+    eventually(lambda: texts(partner, asked), lambda found: "І ще раз" in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"lead_id": "ld_aaaaaaaaaaaaaaaaaaaaaaaaaa", "text": "x"}, 404),
+        ({"text": "x"}, 422),
+        ({"lead_id": "nobody", "text": "x"}, 422),
+        ({"account_id": "a", "text": "x", "template_id": "t"}, 422),
+        ({"account_id": "a", "text": "\ud800"}, 422),
+        ({"account_id": "a", "text": "x", "colour": "blue"}, 422),
+    ],
+)
+def test_a_message_that_cannot_be_sent_is_refused(stack: Stack, body: dict[str, Any], status: int) -> None:
+    headers = {"Authorization": f"Bearer {stack.operator_token}"}
+    raw = json.dumps(body).encode()
+    assert ask("POST", f"{stack.api_url}/messages", headers=headers, body=raw).status == status
+    assert ask("POST", f"{stack.api_url}/messages", body=raw).status == 401
+
+
+def test_a_status_is_asked_for_at_once_if_there_is_a_deal(
+    stack: Stack, form: Form, operator: Operator, partner: Remote
+) -> None:
+    lead_id = accepted(form.post(person()))
+    headers = {"Authorization": f"Bearer {stack.operator_token}"}
+    path = f"{stack.api_url}/leads/{lead_id}/deliveries/leadleader/check"
+    eventually(lambda: operator.lead(lead_id)["deliveries"]["leadleader"]["state"], lambda state: state == "submitted")
+    assert ask("POST", path, headers=headers).status == 202
+    closed(operator, lead_id)
+    assert ask("POST", path, headers=headers).status == 409
+    assert ask("POST", path.replace("leadleader", "nobody"), headers=headers).status == 404
+
+
+def test_leeloos_own_events_find_their_lead_and_are_kept_once(
+    stack: Stack, form: Form, operator: Operator, partner: Remote
+) -> None:
+    asked = person()
+    lead_id = accepted(form.post(asked))
+    secret = json.loads(stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/leeloo")["SecretString"])
+    url = f"{stack.api_url}/partners/leeloo/{secret['webhook_token']}"
+    data = {"order_id": f"order-{lead_id}", "phone": asked["person"]["phone"], "offer_name": "Курс", "price": "100"}
+    answers = [partner.emit("ORDER", data, url) for _ in range(2)]
+    assert [answer["status"] for answer in answers] == [202, 202]
+    emitted = partner.emit("NEW_MESSAGE", {"email": asked["person"]["email"].upper(), "text": "Дякую"}, url)
+    assert emitted["status"] == 202
+    found = [(e["what"], e["detail"]) for e in operator.lead(lead_id)["timeline"] if e["what"].startswith("leeloo_")]
+    assert found == [("leeloo_order", "Курс 100"), ("leeloo_event", "NEW_MESSAGE")]
+    assert partner.emit("ORDER", data, url + "x")["status"] == 401

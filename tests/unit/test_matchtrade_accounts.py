@@ -1,0 +1,222 @@
+"""The body that makes an account of a lead, and the four parts of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadbridge.errors import Misconfigured
+from leadbridge.leads.lead import Lead, Person, Trading
+from leadbridge.partners.matchtrade import AccountForm, lead_source
+from leadbridge.partners.matchtrade.credentials import Credentials
+from tests.rubbish import json_values
+
+SECRET: dict[str, Any] = {
+    "base_url": "https://broker.invalid/",
+    "client_id": "client",
+    "client_secret": "client's",
+    "username": "provider",
+    "password": "password",
+    "offer_uuid": "0c5a8a1e-0000-4000-8000-000000000000",
+    "partner_id": 0,
+}
+NAMES = ("offer", "site", "description", "click_id")
+ONE_PART = st.text(st.characters(exclude_characters="|", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30)
+
+
+def lead(**changes: Any) -> Lead:
+    person = {"full_name": "Ольга Іванівна Петренко", "phone": "+380501234567", "email": "o@example.com"}
+    parts = {name: changes.pop(name, None) for name in NAMES}
+    return Lead(
+        lead_id="ld_1",
+        source="web-trading",
+        received_at=datetime(2026, 1, 31, tzinfo=UTC),
+        partners=("matchtrade",),
+        person=Person(**{**person, **changes}),
+        trading=trading(parts),
+    )
+
+
+def trading(parts: Mapping[str, str | None]) -> Trading:
+    """Where a lead comes from, as it came: nothing is cleaned."""
+    return Trading.model_construct(None, **parts)
+
+
+def body(form: AccountForm | None = None, **changes: Any) -> dict[str, Any]:
+    return (form or AccountForm()).body(lead(**changes), Credentials.of(SECRET))
+
+
+def account(form: AccountForm | None = None, **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = body(form, **changes)["account"]
+    return made
+
+
+# The source
+
+
+def test_the_source_is_four_parts_joined_by_pipes() -> None:
+    parts = {
+        "offer": "Test Offer",
+        "site": "testoffer.com",
+        "description": "Test Description ",
+        "click_id": "a12dd0a66a",
+    }
+    assert lead_source(trading(parts)) == "Test Offer|testoffer.com|Test Description|a12dd0a66a"
+
+
+@pytest.mark.parametrize(
+    ("parts", "source"),
+    [
+        ({"offer": "a"}, "a|||"),
+        ({"click_id": "d"}, "|||d"),
+        ({"offer": "a", "description": "c"}, "a||c|"),
+        ({"offer": " a ", "site": "  "}, "a|||"),
+        ({}, ""),
+        ({"offer": " ", "click_id": ""}, ""),
+    ],
+)
+def test_an_empty_part_keeps_its_place(parts: dict[str, str], source: str) -> None:
+    assert lead_source(trading(parts)) == source
+
+
+@given(st.fixed_dictionaries({name: st.none() | ONE_PART for name in NAMES}))
+def test_every_part_can_be_read_again_from_its_place(parts: dict[str, str | None]) -> None:
+    source = lead_source(trading(parts))
+    expected = [(parts[name] or "").strip() for name in NAMES]
+    assert source.split("|") == (expected if any(expected) else [""])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrong", ["|", "\n", "\r", "\r\n", "\u2028", "\u2029", "\x85", "\x0b", "\x0c"])
+def test_a_pipe_or_the_end_of_a_line_in_a_part_is_refused(name: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=rf"^trading\.{name} must not hold") as caught:
+        lead_source(trading({name: f"secret{wrong}b"}))
+    assert "secret" not in str(caught.value)
+
+
+def test_an_end_of_a_line_at_the_end_of_a_part_is_trimmed() -> None:
+    assert lead_source(trading({"offer": "a\r\n"})) == "a|||"
+
+
+def test_the_source_may_be_given_as_it_stands() -> None:
+    form = AccountForm(lead_source="our own | words")
+    assert account(form, offer="a|b")["leadInfo"] == {"leadSource": "our own | words"}
+
+
+def test_without_a_source_there_is_no_lead_info() -> None:
+    assert "leadInfo" not in account()
+    assert "leadInfo" not in account(AccountForm(lead_source=""), offer="a")
+
+
+# The body
+
+
+def test_the_body_is_the_contracts() -> None:
+    assert body(offer="Test Offer", site="testoffer.com", description="Test Description", click_id="a12") == {
+        "offerUuid": SECRET["offer_uuid"],
+        "account": {
+            "partnerId": 0,
+            "email": "o@example.com",
+            "name": "Ольга",
+            "surname": "Іванівна Петренко",
+            "phone": "380501234567",
+            "leadInfo": {"leadSource": "Test Offer|testoffer.com|Test Description|a12"},
+        },
+    }
+
+
+def test_a_single_name_goes_out_without_a_surname() -> None:
+    made = account(full_name="Мадонна")
+    assert made["name"] == "Мадонна"
+    assert "surname" not in made
+
+
+def test_empty_fields_are_left_out() -> None:
+    assert account(full_name=None, phone=None, email=None) == {"partnerId": 0}
+
+
+def test_a_plus_is_a_setting() -> None:
+    assert account(AccountForm(plus_in_phone=True))["phone"] == "+380501234567"
+
+
+def test_further_fields_come_from_the_lead_or_are_the_same_for_all() -> None:
+    form = AccountForm(
+        fields={"city": "person.city", "state": "person.region", "address": "person.nothing", "postCode": "nothing"},
+        constants={"country": "Ukraine", "clientType": ""},
+    )
+    assert account(form, city="Львів").items() >= {"city": "Львів", "country": "Ukraine"}.items()
+    assert not {"state", "address", "postCode", "clientType"} & account(form, city="Львів").keys()
+
+
+@pytest.mark.parametrize("form", [{"fields": {"email": "person.email"}}, {"constants": {"partnerId": "7"}}])
+def test_a_field_that_is_sent_anyway_cannot_be_set(form: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="sent anyway"):
+        AccountForm(**form)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("name", {"full_name": "я" * 13}),
+        ("surname", {"full_name": "О " + "я" * 13}),
+        ("phone", {"phone": "+3805012345678"}),
+        ("email", {"email": "olha@example.com"}),
+        ("leadSource", {"offer": "0123456789"}),
+    ],
+)
+def test_a_value_over_the_cap_is_refused_by_the_name_of_its_field(field: str, changes: dict[str, str]) -> None:
+    short = {"full_name": "О П", "phone": None, "email": None}
+    with pytest.raises(ValueError, match=f"^{field} has more than 12 characters$"):
+        account(AccountForm(longest_value=12), **{**short, **changes})
+
+
+def test_a_value_of_just_the_cap_goes_out() -> None:
+    assert account(AccountForm(lead_source="я" * 255))["leadInfo"]["leadSource"] == "я" * 255
+    with pytest.raises(ValueError, match="more than 255"):
+        account(AccountForm(lead_source="я" * 256))
+
+
+# The secret
+
+
+def test_the_secret_is_read() -> None:
+    credentials = Credentials.of(SECRET)
+    assert credentials.basic == "Basic Y2xpZW50OmNsaWVudCdz"
+    assert credentials.url("proxy/x") == "https://broker.invalid/proxy/x"
+    assert (credentials.partner_id, repr(credentials)) == (0, "Credentials(…)")
+
+
+@pytest.mark.parametrize(("given", "read"), [(0, 0), ("0", 0), (7, 7), ("12", 12), (10**17, 10**17)])
+def test_a_partner_id_is_a_number_or_its_digits(given: object, read: int) -> None:
+    assert Credentials.of({**SECRET, "partner_id": given}).partner_id == read
+
+
+@pytest.mark.parametrize("value", [None, "", "a", -1, "-1", True, 1.5, "٣", 10**18, "9" * 5000, [0]])
+def test_anything_else_is_no_partner_id(value: object) -> None:
+    with pytest.raises(Misconfigured, match=r"lacks a usable partner_id$"):
+        Credentials.of({**SECRET, "partner_id": value})
+
+
+@pytest.mark.parametrize("name", sorted(SECRET))
+@pytest.mark.parametrize("value", [None, "", 1.5, ["a"]])
+def test_what_the_secret_lacks_is_named(name: str, value: object) -> None:
+    with pytest.raises(Misconfigured, match=rf"lacks a usable {name}$"):
+        Credentials.of({**SECRET, name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("client_id", "a:b"), ("password", "\ud800")])
+def test_what_cannot_be_sent_is_not_usable(name: str, value: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"lacks a usable {name}$"):
+        Credentials.of({**SECRET, name: value})
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SECRET)), json_values()))
+def test_any_secret_is_usable_or_misconfigured(changes: dict[str, Any]) -> None:
+    with suppress(Misconfigured):
+        assert Credentials.of({**SECRET, **changes}).basic.isascii()
