@@ -28,7 +28,7 @@ run: $(READY) ## Start the local AWS, send the sample leads and show each one's 
 
 .PHONY: test
 test: $(READY) ## Run all tests
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check the code and the template

@@ -152,11 +152,11 @@ class Queue:
 
     def take(self) -> list[tuple[int, str, str]]:
         """All that is visible."""
-        taken = []
+        taken: list[tuple[int, str, str]] = []
         with self._lock:
             while self._waiting and self._waiting[0][0] <= self.clock():
-                _, *entry = heapq.heappop(self._waiting)
-                taken.append((entry[0], entry[1], entry[2]))
+                _, number, owner, message_id = heapq.heappop(self._waiting)
+                taken.append((number, owner, message_id))
         self.receives.update(number for number, _, _ in taken)
         self.chance.shuffle(taken)
         return taken

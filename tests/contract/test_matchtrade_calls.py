@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from leadbridge.errors import Duplicate, Misconfigured, Rejected
 from leadbridge.partners.matchtrade import Account, AccountForm
 from sandbox.server import Sandbox
-from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, matchtrade_world
+from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, bytes_sent, matchtrade_world
+from tests.contract.raw_server import with_length
 
 TODAY = datetime.now(UTC)
 
