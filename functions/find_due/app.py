@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from itertools import batched
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge import aws
 from leadbridge.clock import utc_now
@@ -16,6 +16,9 @@ from leadbridge.leads.outbox import DUE_PARTITION
 from leadbridge.leads.store import Due, Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 PER_CALL = 10  # messages that SQS takes at once
 
@@ -35,16 +38,21 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     next one goes on with those that are longest due. One that is queued twice is looked at once.
     """
     now = utc_now()
-    queued = fill(os.environ["QUEUE_URL"], list(settings().partners), now, delivery_body)
-    queued += fill(os.environ["MESSAGE_QUEUE_URL"], [DUE_PARTITION], now, message_body)
+    most = int(os.environ["MOST_WAITING"])
+    checks, messages = os.environ["QUEUE_URL"], os.environ["MESSAGE_QUEUE_URL"]
+    room = most - waiting(checks, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    queued = fill(checks, room, list(settings().partners), now, delivery_body)
+    # What is hidden there waits for its turn or for the morning, and takes nobody's room.
+    room = most - waiting(messages, "ApproximateNumberOfMessages")
+    queued += fill(messages, room, [DUE_PARTITION], now, message_body)
     count("ChecksQueued", queued)
     logger.info("queued", queued=queued)
     return {"queued": queued}
 
 
-def fill(queue_url: str, partitions: list[str], now: datetime, body: Callable[[Due], dict[str, Any]]) -> int:
+def fill(queue_url: str, room: int, partitions: list[str], now: datetime, body: Callable[[Due], dict[str, Any]]) -> int:
     """Queue what is due in some partitions of the index, as far as there is room; return how many."""
-    room, queued = int(os.environ["MOST_WAITING"]) - waiting(queue_url), 0
+    queued = 0
     for partition in partitions:
         if room > queued:
             for due in batched(store().due(partition, now, room - queued), PER_CALL, strict=False):
@@ -62,12 +70,9 @@ def message_body(due: Due) -> dict[str, Any]:
     return {"owner": due.owner, "message_id": due.name, "overdue": True}
 
 
-def waiting(queue_url: str) -> int:
-    """How much is in the queue already, being worked on or not (SQS knows it roughly)."""
-    found = aws.sqs().get_queue_attributes(
-        QueueUrl=queue_url,
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
+def waiting(queue_url: str, *kinds: QueueAttributeNameType) -> int:
+    """How many messages of some kinds are in the queue already (SQS knows it roughly)."""
+    found = aws.sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=kinds)["Attributes"]
     return sum(int(number) for number in found.values())
 
 

@@ -16,6 +16,7 @@ from leadbridge.forms.adapter import Request, TooLarge, Unreadable
 from leadbridge.forms.json_body import read_object
 from leadbridge.leads import fields
 from leadbridge.leads.delivery import State
+from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
@@ -42,6 +43,12 @@ def store() -> Store:
 def listing() -> Listing:
     """The list of leads."""
     return Listing(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@lru_cache
+def finder() -> Finder:
+    """Which lead an account belongs to."""
+    return Finder(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @lru_cache
@@ -111,18 +118,21 @@ def write_message(event: dict[str, Any]) -> Response:
     """POST /messages"""
     try:
         asked = read_message_request(read_object(Request.of(event).body))
-    except (Unreadable, TooLarge):
+    except TooLarge:
+        raise Problem(413, "too-large", "Body too large", "A body may have 256 KiB at most.") from None
+    except Unreadable:
         raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
     except InvalidRequest as wrong:
         detail = "The message cannot be sent; see errors."
         raise Problem(422, "invalid-message", "Invalid message", detail, wrong.errors) from None
     now, entry = utc_now(), None
-    if asked.lead_id is not None:
-        if store().lead(asked.lead_id) is None:
+    lead_id = asked.lead_id or finder().by_account(asked.account_id or "")
+    if lead_id is not None:
+        if store().lead(lead_id) is None:
             raise unknown_lead()
         entry = Entry(now, "message_requested", "leeloo", f"by {operator(event)}")
     message = by_operator(
-        asked.lead_id or asked.account_id or "",
+        lead_id or asked.account_id or "",
         now,
         uuid4().hex,
         account_id=asked.account_id,

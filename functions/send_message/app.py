@@ -31,7 +31,7 @@ def sender() -> Sender:
     return Sender(
         leads=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
         book=Outbox(aws.dynamodb(), os.environ["TABLE_NAME"]),
-        messenger=LeelooMessenger(leeloo(messages.timeouts), messages.channel),
+        messenger=LeelooMessenger(leeloo(messages.timeouts, **messages.api.model_dump()), messages.channel),
         settings=messages,
         clock=utc_now,
         dead_letter=dead_letter,

@@ -54,6 +54,7 @@ class Book:
         self._lock = RLock()
         self._messages: dict[str, dict[str, items.Item]] = defaultdict(dict)
         self._contacts: dict[str, Contact] = {}
+        self._claims: dict[str, tuple[datetime, datetime | None]] = {}
         self.listening: Callable[[Message], None] = lambda _: None
 
     def add(self, message: Message) -> bool:
@@ -81,11 +82,30 @@ class Book:
 
     def contact(self, lead_id: str) -> Contact:
         """What is known of the person's account."""
-        return self._contacts.get(lead_id, Contact())
+        with self._lock:
+            _, inviting_since = self._claims.get(lead_id, (None, None))
+            return self._contacts.get(lead_id, Contact(asked_at=inviting_since))
 
     def remember(self, lead_id: str, contact: Contact) -> None:
         """Note where the person can be written to."""
-        self._contacts[lead_id] = contact
+        with self._lock:
+            if contact.account_id or self.contact(lead_id).account_id is None:
+                self._contacts[lead_id] = contact
+
+    def claim(self, lead_id: str, now: datetime, until: datetime, *, to_invite: bool) -> bool:
+        """Be the one who makes or invites the person until then."""
+        with self._lock:
+            claimed_until, inviting_since = self._claims.get(lead_id, (now, None))
+            if lead_id in self._contacts or claimed_until > now or inviting_since is not None:
+                return False
+            self._claims[lead_id] = (until, now if to_invite else None)
+            return True
+
+    def forget(self, lead_id: str) -> None:
+        """Know nothing of the person's account any more."""
+        with self._lock:
+            self._claims.pop(lead_id, None)
+            self._contacts.pop(lead_id, None)
 
     def everything(self) -> list[Message]:
         """All messages of all owners."""

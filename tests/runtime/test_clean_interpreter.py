@@ -20,6 +20,8 @@ SAMPLES = {
     "ManageLeads": "list",
     "PublishChanges": "new_lead",
     "ReceiveLead": "good",
+    "ReceiveLeelooEvent": "order",
+    "SendMessage": "pending",
     "SubmitLead": "waiting",
 }
 # A gateway's authorizer says no by raising; the runtime client then writes the traceback in its own way.

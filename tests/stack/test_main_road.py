@@ -14,8 +14,6 @@ from local.stack import Stack
 from sandbox.remote import Remote
 from tests.stack.conftest import accepted, at_the_partner, creates, deals, eventually, person
 
-BURST = 500
-
 
 def state(lead: dict[str, Any]) -> str:
     return str(lead["deliveries"]["leadleader"]["state"])
@@ -32,7 +30,7 @@ def test_a_lead_becomes_a_deal_and_its_status_is_followed_to_the_end(
     asked = person()
     asked["loan"]["amount"] = "12345.67"
     lead = follow(operator, accepted(form.post(asked)), "closed")
-    steps = [(entry["what"], entry["detail"]) for entry in lead["timeline"]]
+    steps = [(entry["what"], entry["detail"]) for entry in lead["timeline"] if entry["partner"] != "leeloo"]
     deal_id = lead["deliveries"]["leadleader"]["deal_id"]
     assert steps[:3] == [("received", None), ("submitting", "attempt 1"), ("submitted", f"deal {deal_id}")]
     assert steps[-1] == ("status_changed", "Видано")
@@ -50,25 +48,6 @@ def test_ten_redeliveries_at_once_are_one_lead_and_one_deal(form: Form, operator
     [lead_id] = {answer.content["lead_id"] for answer in answers}
     follow(operator, lead_id, "closed")
     assert len(deals(partner, asked)) == len(creates(partner, asked)) == 1
-
-
-def test_a_burst_of_500_leads_arrives_at_the_partner_exactly_once(
-    form: Form, operator: Operator, partner: Remote
-) -> None:
-    asked = [person() for _ in range(BURST)]
-    with ThreadPoolExecutor(8) as pool:
-        ids = [accepted(answer) for answer in pool.map(form.post, asked)]
-    assert len(set(ids)) == BURST
-    wanted = {at_the_partner(lead) for lead in asked}
-
-    def arrived() -> list[str]:
-        calls = partner.calls("leadleader", "create")
-        return [call["telephone"] for call in calls if call.get("deal_id") is not None and call["telephone"] in wanted]
-
-    eventually(arrived, lambda phones: len(phones) >= BURST, patience=180)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda lead_id: follow(operator, lead_id, "submitted", "closed"), ids))
-    assert sorted(arrived()) == sorted(wanted)
 
 
 def test_a_partner_that_is_down_for_a_while_gets_the_lead_when_it_is_back(

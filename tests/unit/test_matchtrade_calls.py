@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge import aws
-from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unavailable, Unknown
+from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.answers import grant_in
 from leadbridge.partners.matchtrade.login import MARGIN
@@ -187,6 +187,22 @@ def test_a_new_token_is_asked_for_only_while_the_call_keeps_its_full_time() -> N
         authorized.create(lead(), line.budget(15))
     assert line.now - began <= 15
     assert line.operations == ["token", "create", "token"]
+
+
+def test_a_second_create_is_not_begun_without_the_time_for_it() -> None:
+    line = Line(token(), REFUSED, token("t2"), answer(200, {}))
+    authorized = client(line).authorize(line.budget(60))
+    with pytest.raises(Unauthorized):
+        authorized.create(lead(), line.budget(9))
+    assert line.operations == ["token", "create", "token"]
+
+
+def test_credentials_that_are_surely_wrong_by_now_are_misconfigured() -> None:
+    line = Line(token(), REFUSED, answer(401, {"error": "unauthorized"}))
+    authorized = client(line).authorize(budget())
+    with pytest.raises(Misconfigured) as caught:
+        authorized.create(lead(), budget())
+    assert (caught.value.certain, caught.value.operation) == (True, "token")
 
 
 @pytest.mark.parametrize("takes", [0.1, 3.0, 4.9, 6.0, 9.9])

@@ -153,7 +153,7 @@ def test_what_is_settled_is_due_no_more(outbox: Outbox, store: Store) -> None:
 
 @pytest.mark.parametrize(
     "contact",
-    [Contact("a1", "p1", "uk"), Contact("a1"), Contact(asked_at=NOW), Contact("a1", "p1", "en_US", NOW), Contact()],
+    [Contact("a1", "p1", "uk"), Contact("a1"), Contact("a1", "p1", "en_US", NOW)],
 )
 def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: Outbox, contact: Contact) -> None:
     assert outbox.contact(LEAD.lead_id) == Contact()
@@ -161,6 +161,23 @@ def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: Outbox, co
     for _ in range(2):
         outbox.remember(LEAD.lead_id, contact)
         assert outbox.contact(LEAD.lead_id) == contact
+
+
+def test_an_invitation_does_not_replace_an_account_that_is_known(outbox: Outbox) -> None:
+    outbox.remember(LEAD.lead_id, Contact("a1"))
+    outbox.remember(LEAD.lead_id, Contact(asked_at=NOW))
+    assert outbox.contact(LEAD.lead_id) == Contact("a1")
+
+
+def test_one_at_a_time_makes_a_person_and_a_lost_inviter_may_have_invited(outbox: Outbox) -> None:
+    assert outbox.claim(LEAD.lead_id, NOW, NOW + HOUR, to_invite=False)
+    assert not outbox.claim(LEAD.lead_id, NOW, NOW + HOUR, to_invite=False)
+    assert outbox.contact(LEAD.lead_id) == Contact()
+    assert outbox.claim(LEAD.lead_id, NOW + HOUR, NOW + 2 * HOUR, to_invite=True)
+    assert outbox.contact(LEAD.lead_id) == Contact(asked_at=NOW + HOUR)
+    assert not outbox.claim(LEAD.lead_id, NOW + 9 * HOUR, NOW + 10 * HOUR, to_invite=True)
+    outbox.forget(LEAD.lead_id)
+    assert outbox.claim(LEAD.lead_id, NOW, NOW + HOUR, to_invite=True)
 
 
 def test_neither_messages_nor_a_contact_disturb_the_leads_journey(outbox: Outbox, store: Store, time: Time) -> None:

@@ -9,7 +9,7 @@ index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
-account  account at Leeloo                pk             contacts
+account  account at Leeloo                received_key   contacts
 due      partner                          due_at         deliveries (and messages) that want to be looked at
 """
 

@@ -34,23 +34,29 @@ class InvalidEvent(ValueError):
 
 @dataclass(frozen=True)
 class LeelooEvent:
-    """One event: its type, its data as they came, and the key by which a repetition is known."""
+    """One event: its type, its data, the body as it came, and the key by which a repetition is known."""
 
     type: str
     data: dict[str, Any]
+    body: bytes
     key: str
 
     @classmethod
     def of(cls, content: dict[str, Any], body: bytes) -> LeelooEvent:
         """Read a post; the key is the type and the order's id, else the hash of the body. Raises InvalidEvent."""
         kind, data = content.get("type"), content.get("data")
-        if not isinstance(kind, str) or not kind or len(kind) > fields.TEXT_LIMIT:
+        try:
+            clean = fields.text(kind) if isinstance(kind, str) else None
+        except ValueError:
+            clean = None
+        if clean is None:
             raise InvalidEvent("type must be a text")
         if not isinstance(data, dict):
             raise InvalidEvent("data must be an object")
         order = data.get("order_id")
-        what = ["order", kind, order] if isinstance(order, str | int) else ["body", body.hex()]
-        return cls(kind, data, hashlib.sha256(json.dumps(what).encode()).hexdigest())
+        has_order = (isinstance(order, str) and order.strip() != "") or type(order) is int
+        what = ["order", clean, order] if has_order else ["body", body.hex()]
+        return cls(clean, data, body, hashlib.sha256(json.dumps(what).encode()).hexdigest())
 
     def text(self, name: str) -> str | None:
         """A text of the data, cleaned; None where there is none."""
@@ -66,7 +72,7 @@ class LeelooEvent:
         if self.type in KNOWN:
             about = (self.text("offer_name"), self.text("price"), self.text("currency"))
             return KNOWN[self.type], " ".join(part for part in about if part)
-        return "leeloo_event", fields.text(self.type) or ""
+        return "leeloo_event", self.type
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Inbox:
         marker = {"pk": f"LEELOO#{event.key}", "sk": "EVENT", "lead_id": lead_id, "received_at": to_text(now)}
         told = {
             "type": event.type,
-            "data": json.dumps(event.data, ensure_ascii=False, default=str),
+            "body": event.body.decode(errors="replace"),
             "received_at": to_text(now),
         }
         if lead_id is None:

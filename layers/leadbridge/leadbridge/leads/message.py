@@ -71,6 +71,11 @@ class Message:
             return f"tags and comment of {self.partner_status}"
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
 
+    @property
+    def line(self) -> str:
+        """Which messages it keeps in order with: what operators wrote does not wait for what is told by itself."""
+        return "mirror" if self.is_mirror else "operator" if self.partner is None else "told"
+
     def lease_ran_out(self, now: datetime) -> bool:
         """Whether a worker began to send this message and was not heard of in time."""
         return self.state is MessageState.SENDING and (self.lease_until is None or self.lease_until <= now)
@@ -168,6 +173,12 @@ def wait_until(message: Message, now: datetime, until: datetime) -> MessageChang
         next_attempt_at=until,
         due_at=until + OVERDUE,
     )
+
+
+def put_off(message: Message, now: datetime, until: datetime) -> MessageChange:
+    """The person is expected, or made known by another worker; that is no attempt."""
+    pending = {MessageState.PENDING}
+    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=until, due_at=until + OVERDUE)
 
 
 def announce_again(message: Message, now: datetime) -> MessageChange:

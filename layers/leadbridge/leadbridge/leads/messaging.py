@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from leadbridge.leads.writing import Conflict
 from leadbridge.settings.messages import Messages
 
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
+LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
+SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
 
 
 class Leads(Protocol):
@@ -54,6 +56,14 @@ class Book(Protocol):
 
     def remember(self, lead_id: str, contact: Contact) -> None:
         """Note where the person can be written to."""
+        ...
+
+    def claim(self, lead_id: str, now: datetime, until: datetime, *, to_invite: bool) -> bool:
+        """Be the one who makes or invites the person until then; False if somebody else is, or it has been done."""
+        ...
+
+    def forget(self, lead_id: str) -> None:
+        """Know nothing of the person's account any more."""
         ...
 
 
@@ -151,11 +161,12 @@ class Sender:
         older = [
             one
             for one in messages
-            if one.message_id < message_id and one.state in UNSETTLED and one.is_mirror == message.is_mirror
+            if one.message_id < message_id and one.state in UNSETTLED and one.line == message.line
         ]
         if older:
+            turn = min(max((now - message.created_at) / 8, TURN), LONGEST_TURN)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
-            return Visit(Outcome.WAITS, again=max([TURN, *waits]))
+            return Visit(Outcome.WAITS, again=max([turn, *waits]))
         if not budget.allows(self.messenger.seconds_per_message):
             return Visit(Outcome.WAITS, again=timedelta())
         return self._say(message, budget)
@@ -187,12 +198,14 @@ class Sender:
             return self._write(steps.wait_until(message, now, until), Visit(Outcome.WAITS, again=until - now))
         try:
             account = self._account(message, lead, budget)
-        except _Invited:
-            return self._come_again(message, errors.Unavailable("leeloo", "find", "the person was invited by SMS"))
-        except (errors.Misconfigured, errors.Rejected) as error:
+        except _NotYet as later:
+            return self._wait(message, later)
+        except errors.Rejected as error:
             return self._give_up(message, error)
         except errors.PartnerError as error:
             return self._come_again(message, error)
+        if account is None and message.is_mirror:
+            return self._write(steps.skip(message, self.clock(), "the person is unknown there"), Visit(Outcome.SKIPPED))
         if account is None:
             return self._write(steps.no_channel(message, self.clock()), Visit(Outcome.NO_CHANNEL))
         content = content_of(message, self.settings, lead, delivery, account.locale)
@@ -205,30 +218,56 @@ class Sender:
         if contact.account_id is not None:
             return Account(contact.account_id, contact.locale, contact.person_id)
         account = self.messenger.find(lead.person, budget)
+        if account is None and message.is_mirror:
+            return None  # what is noted about people is no reason to make or invite them
         if account is None and contact.asked_at is None:
-            account = self.messenger.make(lead.person, budget)
-            if account is None and self._invite(lead, budget):
-                raise _Invited
+            account = self._make_known(lead, budget)
+        elif account is None and contact.asked_at is not None:
+            self._still_expected(contact.asked_at)
         if account is not None:
-            self.book.remember(lead.lead_id, Contact(account.account_id, account.person_id, account.locale))
-        elif contact.asked_at is not None and self.clock() - contact.asked_at < self.settings.channel.wait_for_sms:
-            raise _Invited
+            known = Contact(account.account_id, account.person_id, account.locale, lead_received_at=lead.received_at)
+            self.book.remember(lead.lead_id, known)
         return account
 
-    def _invite(self, lead: Lead, budget: Budget) -> bool:
-        # Noted before it is asked for: an invitation too few is better than one with every message.
-        if not self.settings.channel.sms_connection:
-            return False
-        self.book.remember(lead.lead_id, Contact(asked_at=self.clock()))
-        return self.messenger.invite(lead.person, budget)
+    def _make_known(self, lead: Lead, budget: Budget) -> Account | None:
+        """Make the person, or invite them; one worker at a time. Raises _NotYet, PartnerError."""
+        by_sms = bool(self.settings.channel.sms_connection)
+        now = self.clock()
+        lease = timedelta(seconds=self.messenger.seconds_per_send + LEASE_MARGIN)
+        if not self.book.claim(lead.lead_id, now, now + lease, to_invite=by_sms):
+            raise _NotYet(now + TURN)
+        try:
+            account = None if by_sms else self.messenger.make(lead.person, budget)
+            invited = by_sms and self.messenger.invite(lead.person, budget)
+        except errors.Unknown:
+            if not by_sms:
+                raise  # whoever was made is found next time
+            invited = True  # an invitation too few is better than one with every message
+        except errors.PartnerError:
+            self.book.forget(lead.lead_id)
+            raise
+        if invited:
+            self.book.remember(lead.lead_id, Contact(asked_at=now))
+            self._still_expected(now)
+        elif account is None:
+            self.book.forget(lead.lead_id)
+        return account
+
+    def _still_expected(self, asked_at: datetime) -> None:
+        """Raise _NotYet while somebody who was invited at `asked_at` may still come."""
+        now, until = self.clock(), asked_at + self.settings.channel.wait_for_sms
+        if now < until:
+            raise _NotYet(min(now + SMS_POLL, until))
 
     def _send(self, message: Message, account: Account, content: Content, budget: Budget) -> Visit:
         if message.is_mirror and account.person_id is None:
             return self._write(steps.skip(message, self.clock(), "the person's id is unknown"), Visit(Outcome.SKIPPED))
         if not budget.allows(self.messenger.seconds_per_send):
             return Visit(Outcome.WAITS, again=timedelta())
-        lease = timedelta(seconds=self.messenger.seconds_per_send + LEASE_MARGIN)
+        # A mirror is several calls, each cut from what is left of the invocation.
+        longest = budget.total if message.is_mirror else self.messenger.seconds_per_send
         try:
+            lease = timedelta(seconds=longest + LEASE_MARGIN)
             message = self.book.apply(steps.start_sending(message, self.clock(), lease))
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO)
@@ -240,16 +279,37 @@ class Sender:
         except errors.Unknown as error:
             change = steps.lost(message, self.clock(), error.text)
             return self._write(change, Visit(Outcome.UNKNOWN, error=error))
-        except (errors.Misconfigured, errors.Rejected) as error:
-            return self._give_up(message, error)
+        except errors.Rejected as error:
+            if message.attempts > 1 or message.account_id is not None:
+                return self._give_up(message, error)
+            self.book.forget(message.owner)  # the account may be gone: it is looked for once more
+            return self._come_again(message, error)
         except errors.PartnerError as error:
             return self._come_again(message, error)
-        return self._write(steps.sent(message, self.clock()), Visit(Outcome.SENT))
+        return self._sent(message)
+
+    def _sent(self, message: Message) -> Visit:
+        try:
+            self.book.apply(steps.sent(message, self.clock()))
+        except Conflict:
+            # The lease ran out while Leeloo answered and the message was called unknown. Now it is known.
+            known = next(one for one in self.book.messages(message.owner) if one.message_id == message.message_id)
+            if known.state is not MessageState.UNKNOWN or known.attempts != message.attempts:
+                raise
+            self.book.apply(steps.sent(known, self.clock()))
+        return Visit(Outcome.SENT)
+
+    def _wait(self, message: Message, later: _NotYet) -> Visit:
+        now = self.clock()
+        change = steps.put_off(message, now, later.until)
+        return self._write(change, Visit(Outcome.WAITS, again=later.until - now))
 
     def _come_again(self, message: Message, error: errors.PartnerError) -> Visit:
         now = self.clock()
         first = message.first_attempt_at or now
-        if now - first >= self.settings.retry.give_up_after:
+        # Credentials are believed wrong when they were read anew, or were refused in the same way before.
+        hopeless = isinstance(error, errors.Misconfigured) and (error.certain or message.last_error == error.text)
+        if hopeless or now - first >= self.settings.retry.give_up_after:
             return self._give_up(message, error)
         attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
@@ -270,5 +330,9 @@ class Sender:
         return visit
 
 
-class _Invited(Exception):
-    """The person was invited by text message and has not come yet."""
+class _NotYet(Exception):
+    """The person cannot be written to yet; `until` is when to look again."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("not yet")
+        self.until = until

@@ -8,7 +8,7 @@ ACCOUNT#{id}       MESSAGE#{message_id}   a message to an account without a lead
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,13 @@ _TEXTS = (
 
 @dataclass(frozen=True)
 class Contact:
-    """Where a lead's person can be written to. `asked_at`: an SMS connection was asked to reach them, then."""
+    """Where a lead's person can be written to. `asked_at` is when they were invited by text message."""
 
     account_id: str | None = None
     person_id: str | None = None
     locale: str | None = None
     asked_at: datetime | None = None
+    lead_received_at: datetime | None = field(default=None, compare=False)
 
 
 def partition(owner: str) -> str:
@@ -121,10 +122,10 @@ class Outbox:
 
     def contact(self, lead_id: str) -> Contact:
         """What is known of the person's account."""
-        key = items.encode({"pk": f"LEAD#{lead_id}", "sk": "CONTACT"})
-        got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        got = self._client.get_item(TableName=self._table, Key=self._contact_key(lead_id), ConsistentRead=True)
         values = items.decode(got.get("Item", {}))
-        asked_at = values.get("asked_at")
+        # A worker that was lost while inviting may have invited.
+        asked_at = values.get("asked_at") or values.get("inviting_since")
         return Contact(
             values.get("account_id"),
             values.get("person_id"),
@@ -132,16 +133,44 @@ class Outbox:
             from_text(asked_at) if asked_at else None,
         )
 
+    def claim(self, lead_id: str, now: datetime, until: datetime, *, to_invite: bool) -> bool:
+        """Be the one who makes or invites the person until then; False if somebody else is, or it has been done."""
+        item = {"pk": f"LEAD#{lead_id}", "sk": "CONTACT", "lead_id": lead_id, "claimed_until": to_text(until)}
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=items.encode(item | ({"inviting_since": to_text(now)} if to_invite else {})),
+                ConditionExpression=(
+                    "attribute_not_exists(pk) OR (claimed_until <= :now AND attribute_not_exists(account_id)"
+                    " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))"
+                ),
+                ExpressionAttributeValues=items.encode({":now": to_text(now)}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def forget(self, lead_id: str) -> None:
+        """Know nothing of the person's account any more, and release a claim."""
+        self._client.delete_item(TableName=self._table, Key=self._contact_key(lead_id))
+
+    @staticmethod
+    def _contact_key(lead_id: str) -> Item:
+        return items.encode({"pk": f"LEAD#{lead_id}", "sk": "CONTACT"})
+
     def remember(self, lead_id: str, contact: Contact) -> None:
-        """Note where the person can be written to; writing it again changes nothing."""
+        """Note where the person can be written to; that they were invited is noted only while no account is known."""
+        received_at = contact.lead_received_at
         item = {
             "pk": f"LEAD#{lead_id}",
             "sk": "CONTACT",
             "lead_id": lead_id,
             "account_id": contact.account_id,
             "contact_account": contact.account_id,
+            "received_key": items.received_key(received_at, lead_id) if received_at else None,
             "person_id": contact.person_id,
             "locale": contact.locale,
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }
-        self._client.put_item(TableName=self._table, Item=items.encode(item))
+        write = put(self._table, items.encode(item), None if contact.account_id else "attribute_not_exists(account_id)")
+        transact(self._client, [write])

@@ -45,6 +45,13 @@ class QuietHours(Section):
     to: time
 
 
+class Api(Section):
+    """What Leeloo's document leaves open."""
+
+    form_data: tuple[str, ...] = ()
+    always_by_last_message: bool = False
+
+
 class Channel(Section):
     """Where a person is written to; empty texts mean that there is none."""
 
@@ -104,6 +111,7 @@ class Messages(Section):
     quiet_hours: QuietHours
     time_zones: dict[str, Zone]
     channel: Channel
+    api: Api = Api()
     timeouts: Timeouts
     retry: RetryPolicy
     told: dict[str, ToldOfPartner]

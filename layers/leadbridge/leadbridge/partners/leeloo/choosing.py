@@ -5,8 +5,6 @@ from __future__ import annotations
 from leadbridge.partners.leeloo.ids import AccountId
 from leadbridge.partners.leeloo.models.people import Person
 
-_SUBSCRIBER_DIGITS = 9  # what is left of a phone without its country
-
 
 def account_of(person: Person, preferred: str | None = None) -> AccountId | None:
     """The person's first account of the preferred connection type (`TELEGRAM`), else the first, else None."""
@@ -20,9 +18,12 @@ def account_of(person: Person, preferred: str | None = None) -> AccountId | None
 
 
 def has_phone(person: Person, phone: str) -> bool:
-    """Whether it is this person's number, however it is spelt there."""
-    wanted = _digits(phone)[-_SUBSCRIBER_DIGITS:]
-    return bool(wanted) and _digits(person.phone or "").endswith(wanted)
+    """Whether it is this person's number (E.164), also where it is spelt there without Ukraine's code."""
+    theirs, ours = _digits(person.phone or ""), _digits(phone)
+    if not theirs or not ours:
+        return False
+    as_ukrainians_do = theirs.removeprefix("8").removeprefix("0")
+    return theirs == ours or (ours.startswith("380") and as_ukrainians_do == ours[3:])
 
 
 def has_email(person: Person, email: str) -> bool:

@@ -82,8 +82,9 @@ class LeelooMessenger:
     def note(self, person_id: str, content: Content, budget: Budget) -> None:
         """Tags first, which may be added twice, the comment last; a tag that Leeloo does not know is passed over."""
         to = PersonId(person_id)
+        tags = {tag.name: tag.id for tag in self._leeloo.catalog.tags(budget=budget)} if content.tags else {}
         for name in content.tags:
-            tag_id = self._leeloo.catalog.tag_id(name, budget=budget)
+            tag_id = tags.get(name)
             if tag_id is not None:
                 try:
                     self._leeloo.people.add_tag(to, tag_id, budget=budget)

@@ -1,0 +1,29 @@
+"""Run late, for what it leaves in the queues takes a while: many leads at one moment."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from local.form import Form, Operator
+from sandbox.remote import Remote
+from tests.stack.conftest import accepted, at_the_partner, eventually, person
+
+BURST = 500
+
+
+def test_a_burst_of_500_leads_arrives_at_the_partner_exactly_once(
+    form: Form, operator: Operator, partner: Remote
+) -> None:
+    asked = [person() for _ in range(BURST)]
+    with ThreadPoolExecutor(8) as pool:
+        ids = [accepted(answer) for answer in pool.map(form.post, asked)]
+    assert len(set(ids)) == BURST
+    wanted = {at_the_partner(lead) for lead in asked}
+
+    def arrived() -> list[str]:
+        calls = partner.calls("leadleader", "create")
+        return [call["telephone"] for call in calls if call.get("deal_id") is not None and call["telephone"] in wanted]
+
+    eventually(arrived, lambda phones: len(phones) >= BURST, patience=180)
+    with ThreadPoolExecutor(4) as pool:
+        states = list(pool.map(lambda lead_id: operator.lead(lead_id)["deliveries"]["leadleader"]["state"], ids))
+    assert set(states) <= {"submitting", "submitted", "closed"}
+    assert sorted(arrived()) == sorted(wanted)
