@@ -69,11 +69,12 @@ class Book(Protocol):
 
 @dataclass(frozen=True)
 class Account:
-    """Where to write to, and the person's language as the messenger knows it."""
+    """Where to write to, and the person's language as the messenger knows it; `remembered` if it was found long ago."""
 
     account_id: str
     locale: str | None = None
     person_id: str | None = None
+    remembered: bool = False
 
 
 class Messenger(Protocol):
@@ -216,7 +217,7 @@ class Sender:
             return Account(message.account_id or "")
         contact = self.book.contact(lead.lead_id)
         if contact.account_id is not None:
-            return Account(contact.account_id, contact.locale, contact.person_id)
+            return Account(contact.account_id, contact.locale, contact.person_id, remembered=True)
         account = self.messenger.find(lead.person, budget)
         if account is None and message.is_mirror:
             return None  # what is noted about people is no reason to make or invite them
@@ -280,7 +281,7 @@ class Sender:
             change = steps.lost(message, self.clock(), error.text)
             return self._write(change, Visit(Outcome.UNKNOWN, error=error))
         except errors.Rejected as error:
-            if message.attempts > 1 or message.account_id is not None:
+            if not account.remembered:
                 return self._give_up(message, error)
             self.book.forget(message.owner)  # the account may be gone: it is looked for once more
             return self._come_again(message, error)
