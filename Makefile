@@ -49,6 +49,10 @@ down: $(READY) ## Stop it
 lead: $(READY) ## Post a sample lead to it (SAMPLE=good, see events/receive_lead)
 	@$(PYTHON) -m local.send $(SAMPLE)
 
+.PHONY: ask
+ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)
+	@$(PYTHON) -m local.ask $(ROUTE)
+
 .PHONY: logs
 logs: $(READY) ## Show what the functions have logged since it was started
 	@$(PYTHON) -m local logs

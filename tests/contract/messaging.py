@@ -26,8 +26,8 @@ from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageS
 from leadbridge.leads.messaging import Messenger, Outcome, Sender, Visit
 from leadbridge.leads.outbox import Contact, message_item, message_of
 from leadbridge.leads.writing import Conflict
-from leadbridge.settings import read_toml
 from leadbridge.settings.messages import Messages
+from leadbridge.shipping import read_toml
 from tests.contract.leeloo import budget
 from tests.contract.world import Clock
 from tests.ledgers import Ledger

@@ -14,7 +14,8 @@ from leadbridge.budget import Budget
 from leadbridge.leads.lead import Lead, build_lead
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
-from leadbridge.settings import Partner, Settings, Timeouts, read_toml
+from leadbridge.settings import Partner, Settings, Timeouts
+from leadbridge.shipping import read_toml
 from sandbox.remote import Remote
 
 PARTNER = "leadleader"

@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from leadbridge import aws, settings
 from leadbridge.leads.store import Store
+from leadbridge.shipping import ship
 from tests.template import ROOT, table_definition
 
 TABLE = "leads"
@@ -80,7 +81,7 @@ def store(aws_mocked: None) -> Store:
 @pytest.fixture
 def shipped_settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
     """The configuration as the layer ships it."""
-    settings.ship(ROOT / "config", tmp_path / "config")
+    ship(ROOT / "config", tmp_path / "config")
     monkeypatch.setattr(settings, "_SHIPPED", tmp_path / "config")
     monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "prod")
     settings.settings.cache_clear()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from leadbridge.leads import items
 from leadbridge.leads.lead import InvalidLead, Lead, build_lead, lead_id_of
-from leadbridge.settings import Partner, Settings, read_toml
+from leadbridge.settings import Partner, Settings
+from leadbridge.shipping import read_toml
 from tests.people import NOW, asked
 from tests.rubbish import any_text, json_values
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.leads import message as steps
-from leadbridge.leads.delivery import OVERDUE, ImpossibleTransition
 from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState, about_status
+from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

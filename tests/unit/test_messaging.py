@@ -25,8 +25,9 @@ from leadbridge.leads.wording import Content
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
-from leadbridge.settings import Settings, read_toml
+from leadbridge.settings import Settings
 from leadbridge.settings.messages import Messages
+from leadbridge.shipping import read_toml
 from tests.people import lead
 from tests.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, Time, queue

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from leadbridge.forms.adapter import adapter_named
 from leadbridge.leads.lead import Loan, Person, Trading
-from leadbridge.settings import ENVIRONMENTS, Settings, read_toml, ship
+from leadbridge.settings import Settings
+from leadbridge.shipping import ENVIRONMENTS, read_toml, ship
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -251,3 +252,23 @@ def wrong_messages(change: Callable[[dict[str, Any]], object]) -> str:
 )
 def test_a_wrong_line_of_the_messages_is_named(change: Callable[[dict[str, Any]], object], named: str) -> None:
     assert named in wrong_messages(change)
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "named"),
+    [
+        ("sources", '[web]\nadapter = "standrd_webhooks"\n', "source web: there is no adapter 'standrd_webhooks'"),
+        ("sources", '[web.defaults]\n"loan.tern" = 12\n', "source web: a lead has no field 'loan.tern'"),
+        ("sources", '[web.fields]\nName = "persn.full_name"\n', "source web: a lead has no field 'persn.full_name'"),
+        (
+            "partners",
+            '[lender]\nrequires = ["person.fullname"]\n',
+            "partner lender: a lead has no field 'person.fullname'",
+        ),
+    ],
+)
+def test_a_name_that_nothing_has_ships_nothing(folder: Path, table: str, line: str, named: str) -> None:
+    (folder / f"{table}.prod.toml").write_text(line, encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(named)):
+        ship(folder, folder / "shipped")
+    assert not (folder / "shipped" / "prod.json").exists()

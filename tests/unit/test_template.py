@@ -10,7 +10,8 @@ from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
-from leadbridge.settings import Settings, read_toml
+from leadbridge.settings import Settings
+from leadbridge.shipping import read_toml
 from tests.template import ROOT, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")

@@ -13,8 +13,9 @@ from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.lead import Lead, Person
 from leadbridge.leads.message import Message, about_status
 from leadbridge.leads.wording import Content, content_of, filled, quiet_until
-from leadbridge.settings import Settings, read_toml
+from leadbridge.settings import Settings
 from leadbridge.settings.messages import Messages, QuietHours, Told
+from leadbridge.shipping import read_toml
 from tests.people import NOW, lead
 from tests.template import ROOT
 

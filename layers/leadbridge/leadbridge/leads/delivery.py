@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from leadbridge.leads.transitions import LONGEST_OVERDUE, OVERDUE, ImpossibleTransition
+
 if TYPE_CHECKING:
     from leadbridge.leads.message import Message
 
@@ -44,14 +46,6 @@ URGENCY = (
     State.DUPLICATE,
     State.CLOSED,
 )
-
-# A delivery that waits to be submitted is announced again if nothing happened to it for so long.
-OVERDUE = timedelta(minutes=15)
-LONGEST_OVERDUE = timedelta(hours=6)
-
-
-class ImpossibleTransition(ValueError):
-    """A step that the states do not allow: a defect in the caller."""
 
 
 @dataclass(frozen=True)

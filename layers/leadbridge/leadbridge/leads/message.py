@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from leadbridge.clock import to_text
-from leadbridge.leads.delivery import OVERDUE, ImpossibleTransition
+from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 
 
 class MessageState(StrEnum):

@@ -6,22 +6,20 @@ fails the build and a cold start reads no TOML.
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from leadbridge.settings.messages import Messages
 from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
 
-__all__ = ["Partner", "RetryPolicy", "Settings", "Source", "Timeouts", "read_toml", "settings", "ship"]
+__all__ = ["Partner", "RetryPolicy", "Settings", "Source", "Timeouts", "settings"]
 
-ENVIRONMENTS = ("local", "dev", "prod")
 _SHIPPED = Path(__file__).parent.parent / "config"
 
 
@@ -91,61 +89,8 @@ class Settings(Section):
         return self
 
 
-def read_toml(folder: Path, environment: str) -> dict[str, Any]:
-    """Read the tables in a folder, each with its `*.{environment}.toml` laid over it where that exists."""
-    import tomllib
-
-    tables: dict[str, Any] = {}
-    for table in ("sources", "partners", "messages"):
-        tables[table] = tomllib.loads((folder / f"{table}.toml").read_text(encoding="utf-8"))
-        overlay = folder / f"{table}.{environment}.toml"
-        if overlay.exists():
-            _lay_over(tables[table], tomllib.loads(overlay.read_text(encoding="utf-8")))
-    return tables
-
-
-def ship(folder: Path, into: Path) -> None:
-    """Check the configuration in `folder` for every environment and write `into/{environment}.json` for each."""
-    into.mkdir(parents=True, exist_ok=True)
-    for environment in ENVIRONMENTS:
-        tables = read_toml(folder, environment)
-        check_names(Settings.model_validate(tables))
-        (into / f"{environment}.json").write_text(json.dumps(tables, ensure_ascii=False), encoding="utf-8")
-
-
-def check_names(settings: Settings) -> None:
-    """Raise ValueError where the configuration names an adapter or a lead's field that does not exist."""
-    from leadbridge.forms.adapter import adapter_named
-    from leadbridge.leads.lead import Asked
-
-    def check_field(where: str, path: str) -> None:
-        section, _, name = path.partition(".")
-        fields = getattr(getattr(Asked(), section, None), "model_fields_set", None)
-        if fields is None or name not in type(getattr(Asked(), section)).model_fields:
-            raise ValueError(f"{where}: a lead has no field {path!r}")
-
-    for name, source in settings.sources.items():
-        try:
-            adapter_named(source.adapter)
-        except ModuleNotFoundError:
-            raise ValueError(f"source {name}: there is no adapter {source.adapter!r}") from None
-        for path in (*source.fields.values(), *source.defaults):
-            check_field(f"source {name}", path)
-    for name, partner in settings.partners.items():
-        for path in partner.requires:
-            check_field(f"partner {name}", path)
-
-
 @lru_cache
 def settings() -> Settings:
     """The configuration of this environment (`LEADBRIDGE_ENVIRONMENT`), as the layer ships it."""
     environment = os.environ["LEADBRIDGE_ENVIRONMENT"]
     return Settings.model_validate_json((_SHIPPED / f"{environment}.json").read_bytes())
-
-
-def _lay_over(table: dict[str, Any], overlay: dict[str, Any]) -> None:
-    for key, value in overlay.items():
-        if isinstance(value, dict) and isinstance(table.get(key), dict):
-            _lay_over(table[key], value)
-        else:
-            table[key] = value
