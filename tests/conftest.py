@@ -13,6 +13,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 FIRST = ("stack", "runtime")  # they start things that take a while, each once
 
 
+@pytest.hookimpl(tryfirst=True)  # before the one that reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each of these tiers on one worker, and let them begin before all others."""
     here = Path(__file__).parent
