@@ -53,7 +53,6 @@ def up(home: Home, port: str | None) -> None:
     if stack.fingerprint != fingerprint():
         print("The code has changed since it was started: `make down up` applies the changes.")
     print(f"  api       {stack.api_url}")
-    print(f"  console   {stack.console_url}")
     print(f"  sandbox   {stack.sandbox_url}")
     print(f"  AWS       {stack.aws_endpoint_url}  ({stack.region})")
     print(f"  the operator's token and the rest are in {home.stack_file}; `make down` stops it")
