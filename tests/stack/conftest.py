@@ -50,7 +50,7 @@ def partner(stack: Stack) -> Iterator[Remote]:
 
 
 def person() -> dict[str, Any]:
-    """A lead of somebody who never was, with a phone that no other test has."""
+    """A lead of somebody who never was, with a phone and an e-mail that no other test has."""
     number = next(_numbers)
     return {
         "person": {
@@ -58,7 +58,7 @@ def person() -> dict[str, Any]:
             "phone": f"+38050{uuid4().int % 10_000:04d}{number:03d}",
             "tax_number": "3068208400",
             "activity": "вчителька",
-            "email": f"olena.{number}@example.com",
+            "email": f"olena.{uuid4().hex[:12]}@example.com",
         },
         "loan": {"amount": "6000.00", "term": 12},
     }

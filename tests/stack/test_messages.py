@@ -12,6 +12,7 @@ from sandbox.remote import Remote
 from tests.stack.conftest import accepted, eventually, person
 
 TOLD = {
+    "В обробці": "Статус вашої заявки на кредит: В обробці.",
     "Погоджено": "Гарна новина: вашу заявку на 6000.00 грн погоджено.",
     "Видано": "Статус вашої заявки на кредит: Видано.",
 }
@@ -28,6 +29,20 @@ def closed(operator: Operator, lead_id: str) -> dict[str, Any]:
     )
 
 
+def walked(operator: Operator, partner: Remote, lead_id: str) -> dict[str, Any]:
+    """Lead a deal through its statuses by hand, so that none is passed over however slow the machine is."""
+
+    def delivery() -> dict[str, Any]:
+        found: dict[str, Any] = operator.lead(lead_id)["deliveries"]["leadleader"]
+        return found
+
+    deal_id = eventually(delivery, lambda found: found["deal_id"] is not None)["deal_id"]
+    for status in ("В обробці", "Погоджено", "Видано"):
+        partner.pin(deal_id, status)
+        eventually(delivery, lambda found, status=status: found["partner_status"] == status)  # type: ignore[misc]
+    return operator.lead(lead_id)
+
+
 def told_of(lead: dict[str, Any]) -> list[str]:
     """The texts that a lead's journey asks for: every status after the first."""
     statuses = [entry["detail"] for entry in lead["timeline"] if entry["what"] == "status_changed"]
@@ -38,9 +53,9 @@ def test_a_person_is_told_of_every_change_after_the_first_once_and_in_order(
     form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = person()
-    lead = closed(operator, accepted(form.post(asked)))
+    lead = walked(operator, partner, accepted(form.post(asked)))
     wanted = told_of(lead)
-    assert wanted
+    assert len(wanted) >= 2
     eventually(lambda: texts(partner, asked), lambda found: len(found) >= len(wanted))
     assert texts(partner, asked) == wanted
     sent = eventually(
@@ -55,7 +70,7 @@ def test_a_person_known_to_leeloo_is_written_to_in_their_preferred_messenger(
 ) -> None:
     asked = person()
     known = partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["FACEBOOK", "TELEGRAM"])
-    closed(operator, accepted(form.post(asked)))
+    walked(operator, partner, accepted(form.post(asked)))
     found = eventually(lambda: partner.messages(phone=asked["person"]["phone"]), lambda messages: len(messages) > 0)
     assert {message["from"] for message in found} == {"TELEGRAM"}
     assert {message["person_id"] for message in found} == {known["id"]}
@@ -79,8 +94,7 @@ def test_a_lost_reply_to_a_send_is_unknown_and_never_resent(form: Form, operator
     match = {"account_id": known["accounts"][0]["account_id"]}
     partner.arm("leeloo", "send_message", {"kind": "drop", "when": "after"}, match=match)
     lead_id = accepted(form.post(asked))
-    lead = closed(operator, lead_id)
-    assert told_of(lead), "two statuses at least, or nothing is told"
+    lead = walked(operator, partner, lead_id)
     whats = eventually(
         lambda: [e["what"] for e in operator.lead(lead_id)["timeline"] if e["what"].startswith("message_")],
         lambda found: len(found) == len(told_of(lead)),
