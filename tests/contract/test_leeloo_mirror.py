@@ -1,0 +1,72 @@
+"""What is noted about a person at Leeloo: tags that exist there, and a comment, over the real client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from leadbridge.budget import Budget
+from leadbridge.errors import Unavailable, Unknown
+from leadbridge.leads.lead import Person
+from leadbridge.leads.message import mirror_of_status
+from leadbridge.leads.wording import Content, content_of
+from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.settings import Settings
+from leadbridge.settings.messages import Channel
+from leadbridge.shipping import read_toml
+from sandbox.server import Sandbox
+from tests.contract.leeloo import PARTNER, LeelooWorld, leeloo_world
+from tests.people import lead
+from tests.template import ROOT
+
+CHANNEL = Channel.model_validate({"preferred": "TELEGRAM", "wait_for_sms": "1h"})
+
+
+@pytest.fixture
+def leeloo(sandbox: Sandbox) -> Iterator[LeelooWorld]:
+    """Leeloo and a client, with nothing wrong yet."""
+    with leeloo_world(sandbox) as world:
+        yield world
+
+
+def budget() -> Budget:
+    return Budget(time.monotonic() + 60)
+
+
+def test_tags_that_exist_and_a_comment_are_written_to_the_person(leeloo: LeelooWorld) -> None:
+    person = leeloo.person()
+    messenger = LeelooMessenger(leeloo.api(), CHANNEL)
+    found = messenger.find(Person(phone=person["phone"]), budget())
+    assert found is not None
+    messenger.note(
+        found.person_id or "", Content(tags=("лід", "немає такого", "видано"), comment="Заявка 24"), budget()
+    )
+    (kept,) = leeloo.remote.people()
+    assert sorted(kept["tags"]) == ["видано", "лід"]
+    assert leeloo.arrived("add_comment")["body"] == {"comment": "Заявка 24"}
+    assert len(leeloo.remote.calls(PARTNER, "tags_list")) == 1
+
+
+def test_a_lost_reply_to_a_tag_comes_again_and_one_to_the_comment_does_not(leeloo: LeelooWorld) -> None:
+    person_id = leeloo.person()["id"]
+    messenger = LeelooMessenger(leeloo.api(), CHANNEL)
+    leeloo.remote.arm(PARTNER, "add_tag", {"kind": "drop", "when": "after"})
+    with pytest.raises(Unavailable):
+        messenger.note(person_id, Content(tags=("лід",)), budget())
+    messenger.note(person_id, Content(tags=("лід",)), budget())
+    leeloo.remote.arm(PARTNER, "add_comment", {"kind": "drop", "when": "after"})
+    with pytest.raises(Unknown):
+        messenger.note(person_id, Content(comment="Заявка 24"), budget())
+
+
+def test_a_mirror_holds_source_state_and_utm_as_configured() -> None:
+    tables = read_toml(ROOT / "config", "prod")
+    tables["messages"]["mirror"]["on"] = True
+    settings = Settings.model_validate(tables).messages
+    one = lead().model_copy(update={"utm": {"utm_source": "google"}})
+    mirror = mirror_of_status(one.lead_id, "leadleader", 5, "Видано", datetime(2026, 3, 1, tzinfo=UTC))
+    content = content_of(mirror, settings, one, None, None)
+    assert content == Content(tags=("web", "Видано", "google"), comment="Заявка : Видано")
