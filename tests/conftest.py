@@ -13,16 +13,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 FIRST = ("stack", "runtime")  # they start things that take a while, each once
 
 
-@pytest.hookimpl(tryfirst=True)  # before the one that reads the marks
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep each of these tiers on one worker."""
+    if tier_of(item) in FIRST:
+        item.add_marker(pytest.mark.xdist_group(tier_of(item)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each of these tiers on one worker, and let them begin before all others."""
-    here = Path(__file__).parent
+    """Let them begin before all others."""
+    items.sort(key=lambda item: FIRST.index(tier_of(item)) if tier_of(item) in FIRST else len(FIRST))
 
-    def place(item: pytest.Item) -> int:
-        tier = item.path.relative_to(here).parts[0]
-        return FIRST.index(tier) if tier in FIRST else len(FIRST)
 
-    for item in items:
-        if place(item) < len(FIRST):
-            item.add_marker(pytest.mark.xdist_group(FIRST[place(item)]))
-    items.sort(key=place)
+def tier_of(item: pytest.Item) -> str:
+    """The folder below tests/ that a test lies in."""
+    return item.path.relative_to(Path(__file__).parent).parts[0]
