@@ -27,8 +27,13 @@ run: $(READY) ## Start the local AWS, send the sample leads and show each one's 
 	@$(PYTHON) -m local.journeys
 
 .PHONY: test
-test: $(READY) ## Run all tests
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+test: $(READY) ## Run all tests, or some (ARGS="tests/unit")
+ifdef ARGS
+	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(PYTHON) -m pytest tests/stack
+	@$(PYTHON) -m pytest --numprocesses 2 --ignore tests/stack
+endif
 
 .PHONY: lint
 lint: $(READY) ## Check the code and the template
