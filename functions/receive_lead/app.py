@@ -84,6 +84,10 @@ def receive(source: str, event: dict[str, Any]) -> Response:
             count("TestPings")
             logger.info("test ping")
             return answer(200, {"status": "test"})
+        case reception.Kind.IGNORED:
+            count("PostsIgnored")
+            logger.info("ignored")
+            return answer(200, {"status": "ignored"})
         case reception.Kind.NEW:
             count("LeadsReceived")
             logger.info("received")

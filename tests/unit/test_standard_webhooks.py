@@ -190,14 +190,14 @@ def test_the_reason_tells_no_secret_and_nothing_of_the_body() -> None:
 
 
 def test_the_body_is_a_lead_as_it_stands() -> None:
-    submission = parse(post(b'{"person": {"phone": "1"}, "loan": null, "utm": {"a": "b"}, "else": 1}'), SOURCE)
+    (submission,) = parse(post(b'{"person": {"phone": "1"}, "loan": null, "utm": {"a": "b"}, "else": 1}'), SOURCE)
     assert submission.values == {"person": {"phone": "1"}, "loan": {}, "trading": {}, "utm": {"a": "b"}}
     assert (submission.delivery_id, submission.is_test) == ("msg_1", False)
 
 
 @pytest.mark.parametrize(("test", "is_test"), [("true", True), ("false", False), ("1", False), ('"true"', False)])
 def test_a_ping_says_so(test: str, is_test: bool) -> None:
-    assert parse(post(f'{{"test": {test}}}'.encode()), SOURCE).is_test is is_test
+    assert parse(post(f'{{"test": {test}}}'.encode()), SOURCE)[0].is_test is is_test
 
 
 def test_what_is_no_json_object_is_unreadable() -> None:

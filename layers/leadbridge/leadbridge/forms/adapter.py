@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -70,11 +70,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a post says: the lead's sections as they came, and the form's own id of this delivery, if it has one."""
+    """What a post says of one lead.
+
+    `values` are the lead's sections as they came, `delivery_id` the form's own id of this delivery, if it has one,
+    `answers` the form's fields under their own names. Where the post only names the lead, `to_fetch` says where the
+    builder keeps it.
+    """
 
     values: dict[str, Any]
     delivery_id: str | None
     is_test: bool = False
+    answers: dict[str, str] = field(default_factory=dict)
+    to_fetch: dict[str, str] | None = None
 
 
 class Adapter(Protocol):
@@ -86,8 +93,8 @@ class Adapter(Protocol):
         """Raise Forged unless one of the secrets proves the raw body. Secrets that are no secrets prove nothing."""
         ...
 
-    def parse(self, request: Request, source: Source) -> Submission:
-        """Read a verified post. Raises Unreadable."""
+    def parse(self, request: Request, source: Source) -> tuple[Submission, ...]:
+        """Read a verified post: one lead as a rule, none where it tells of something else. Raises Unreadable."""
         ...
 
 

@@ -48,11 +48,12 @@ class Kind(StrEnum):
     NEW = "new"
     REDELIVERY = "redelivery"
     TEST = "test"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True)
 class Reception:
-    """What came of a post; a test ping has no lead."""
+    """What came of a post; a test ping, and one that tells of something else than a lead, has no lead."""
 
     kind: Kind
     lead_id: str | None = None
@@ -86,9 +87,12 @@ class Desk:
             raise UnsupportedType(" or ".join(adapter.content_types))
         now = self.clock()
         self._prove(name, adapter, request, now)
-        submission = adapter.parse(request, source)
-        if submission.is_test:
+        submissions = adapter.parse(request, source)
+        if not submissions:
+            return Reception(Kind.IGNORED)
+        if any(submission.is_test for submission in submissions):
             return Reception(Kind.TEST)
+        (submission,) = submissions
         return self._store(name, source, request, submission, now)
 
     def _prove(self, name: str, adapter: Adapter, request: Request, now: datetime) -> None:

@@ -41,14 +41,15 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
         raise Forged("the timestamp is too far from now")
 
 
-def parse(request: Request, source: Source) -> Submission:
+def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     """The body is a lead as it stands. Raises Unreadable."""
     content = read_object(request.body)
-    return Submission(
+    submission = Submission(
         values={section: content.get(section) or {} for section in ("person", "loan", "trading", "utm")},
         delivery_id=request.headers["webhook-id"],
         is_test=content.get("test") is True,
     )
+    return (submission,)
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:

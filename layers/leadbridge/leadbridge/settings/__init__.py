@@ -13,23 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt, StrictStr, model_validator
+from pydantic import Field, model_validator
 
 from leadbridge.settings.messages import Messages
 from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+from leadbridge.settings.sources import Source
 
 __all__ = ["Partner", "RetryPolicy", "Settings", "Source", "Timeouts", "settings"]
 
 _SHIPPED = Path(__file__).parent.parent / "config"
-
-
-class Source(Section):
-    """One place that leads come from."""
-
-    adapter: str
-    partners: Annotated[tuple[str, ...], Field(min_length=1)]
-    fields: dict[str, str] = {}
-    defaults: dict[str, StrictStr | StrictInt] = {}
 
 
 class CadenceStep(Section):
