@@ -51,12 +51,19 @@ class Ledger:
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
+    def owner_of(self, partner: str, account_uuid: str) -> str | None:
+        """The lead that an account was made of."""
+        values = self._get(items.tie_key(partner, account_uuid))
+        return None if values is None else str(values["lead_id"])
+
     def apply(self, change: Change) -> Delivery:
         """Write a change; raises Conflict if the delivery is not there any more as the change supposes."""
         kept = self.delivery(change.after.lead_id, change.after.partner)
         if kept is None or kept.version != change.before.version:
             raise Conflict(change.what)
         self._put(items.delivery_item(change.after))
+        if change.after.account_uuid is not None and change.before.account_uuid is None:
+            self._put(items.tie_item(change.after))
         _storable(items.change_entry(change))
         self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail))
         return change.after

@@ -11,23 +11,38 @@ from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
 from leadbridge.errors import Misconfigured
-from leadbridge.leads.checking import Checker
+from leadbridge.leads.checking import ByDeal, ByEmail, Checker, Partner
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
-from leadbridge.partners.leadleader.wiring import lead_leader
 from leadbridge.settings import settings
 
 
 @lru_cache
-def checker() -> Checker:
-    """The checker, wired to this stack."""
+def checker(partner: str) -> Checker:
+    """The checker of a partner's deliveries, wired to this stack."""
+    store = Store(aws.dynamodb(), os.environ["TABLE_NAME"])
     return Checker(
-        ledger=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
-        partner=lead_leader(),
-        settings=settings().partners["leadleader"],
+        ledger=store,
+        partner=asked(partner, store),
+        settings=settings().partners[partner],
         clock=utc_now,
         mirrors=settings().messages.mirror.on,
     )
+
+
+def asked(partner: str, store: Store) -> Partner:
+    """How a partner is asked for a status. Raises LookupError."""
+    match partner:
+        case "leadleader":
+            from leadbridge.partners.leadleader.wiring import lead_leader
+
+            return ByDeal(lead_leader())
+        case "matchtrade":
+            from leadbridge.partners.matchtrade.wiring import match_trade
+
+            return ByEmail(match_trade(), store.lead)
+        case _:
+            raise LookupError(f"nobody is asked about {partner}")
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -39,7 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def work(due: Any) -> None:
         lead_id, partner, at_once = due["lead_id"], due["partner"], due.get("at_once") is True
         logger.append_keys(lead_id=lead_id, partner=partner)
-        look = checker().look(lead_id, partner, budget, at_once=at_once)
+        look = checker(partner).look(lead_id, partner, budget, at_once=at_once)
         count(f"Check.{look.outcome}")
         if isinstance(look.error, Misconfigured):
             count("PartnerMisconfigured")

@@ -79,7 +79,9 @@ class Flow:
         assert self.visit().outcome is submission.Outcome.NOTHING_TO_DO
 
     def look(self) -> checking.Look:
-        checker = checking.Checker(self.ledger, self.world.client(), self.settings, self.clock, jitter=lambda: 1.0)
+        checker = checking.Checker(
+            self.ledger, checking.ByDeal(self.world.client()), self.settings, self.clock, jitter=lambda: 1.0
+        )
         self.clock.now = max(self.clock.now, self.delivery.due_at or self.clock.now)
         return checker.look("ld_1", PARTNER, budget())
 

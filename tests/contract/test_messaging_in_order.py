@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from leadbridge.budget import Budget
-from leadbridge.leads.checking import Checker
+from leadbridge.leads.checking import ByDeal, Checker
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import MessageState
 from leadbridge.leads.messaging import Outcome
@@ -78,7 +78,7 @@ class Town:
         """A deal's status changes, and two checks hear of it."""
         self.office.clock.now += timedelta(milliseconds=200)
         self.lender.statuses[number] = status
-        checker = Checker(self.office.table, self.lender, SETTINGS, self.office.clock)
+        checker = Checker(self.office.table, ByDeal(self.lender), SETTINGS, self.office.clock)
         for _ in range(2):
             checker.look(self.people[number].lead_id, LENDER, budget(), at_once=True)
 

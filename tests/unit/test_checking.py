@@ -9,7 +9,7 @@ import pytest
 from leadbridge import errors
 from leadbridge.budget import Budget
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.checking import Checker, Outcome
+from leadbridge.leads.checking import ByDeal, Checker, Outcome
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
@@ -48,7 +48,7 @@ class World:
 
     def look(self, *, at_once: bool = False, budget: Budget = AMPLE) -> Outcome:
         partner = self.settings.partners["leadleader"]
-        checker = Checker(self.store, self.lender, partner, self.time, jitter=lambda: 0.0)
+        checker = Checker(self.store, ByDeal(self.lender), partner, self.time, jitter=lambda: 0.0)
         return checker.look(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
 
     def says(self, *answers: str | errors.PartnerError) -> None:
@@ -154,7 +154,7 @@ def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
             return "В обробці"
 
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, Overtaken(), partner, world.time).look(LEAD.lead_id, "leadleader", AMPLE)
+    look = Checker(world.store, ByDeal(Overtaken()), partner, world.time).look(LEAD.lead_id, "leadleader", AMPLE)
     assert look.outcome is Outcome.NOTHING_TO_DO
     assert [what for what, _ in world.timeline].count("status_changed") == 1
 
@@ -194,5 +194,5 @@ def test_without_time_for_a_whole_check_none_is_begun(world: World) -> None:
 
 def test_an_unknown_delivery_is_nothing_to_look_at(world: World) -> None:
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, world.lender, partner, world.time).look("ld_nobody", "leadleader", AMPLE)
+    look = Checker(world.store, ByDeal(world.lender), partner, world.time).look("ld_nobody", "leadleader", AMPLE)
     assert look.outcome is Outcome.NOTHING_TO_DO

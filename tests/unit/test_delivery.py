@@ -18,6 +18,8 @@ STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "come_again": lambda d, now: steps.come_again(d, now, "away", HOUR),
     "announce_again": steps.announce_again,
     "accepted": lambda d, now: steps.accepted(d, now, 24, HOUR),
+    "doubt": lambda d, now: steps.doubt(d, now, "lost", HOUR),
+    "exists": lambda d, now: steps.exists(d, now, "theirs"),
     "refused": lambda d, now: steps.refused(d, now, "no"),
     "gave_up": lambda d, now: steps.gave_up(d, now, "spent"),
     "lost": lambda d, now: steps.lost(d, now, "lost"),
@@ -40,6 +42,8 @@ def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
         before, after = change.before, change.after
         assert not (before.state in RESTING and after.state in {State.RECEIVED, State.SUBMITTING}), "nothing is re-sent"
         assert after.version == before.version + 1
+        if after.state is State.SUBMITTED and before.state is State.RECEIVED:
+            assert before.is_uncertain, "nobody has what was never sent"
         assert after.attempts >= before.attempts
         assert (after.due_at is None) == (after.state in RESTING), "whatever can still move wants to be looked at"
         assert (after.lease_until is not None) == (after.state is State.SUBMITTING)
@@ -59,7 +63,9 @@ def test_what_rests_is_left_by_no_flow_but_for_an_answer_that_came_late(state: S
             continue
         possible.append(name)
     if state is State.UNKNOWN:
-        assert possible == ["accepted"]
+        assert possible == ["accepted", "exists"]
+    elif state is State.CLOSED:
+        assert possible == ["status", "closed"], "a partner may open again what it had closed"
     elif state in RESTING:
         assert possible == []
     else:

@@ -16,8 +16,9 @@ from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.answers import grant_in
 from leadbridge.partners.matchtrade.login import MARGIN
 from leadbridge.partners.matchtrade.wiring import match_trade
+from leadbridge.settings import Settings
 from tests.unit.conftest import Time
-from tests.unit.matchtrade import REFUSED, Line, Vault, answer, budget, client, rows, timeouts, token
+from tests.unit.matchtrade import REFUSED, Line, Vault, answer, budget, client, rows, token
 from tests.unit.test_matchtrade_accounts import SECRET, lead
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -225,9 +226,11 @@ def test_a_submission_takes_a_token_and_a_create() -> None:
 # Wiring
 
 
-def test_a_functions_client_reads_this_stacks_secret(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_functions_client_reads_this_stacks_secret(
+    aws_mocked: None, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     aws.secrets_manager().create_secret(Name="leadbridge/matchtrade", SecretString=simplejson.dumps(SECRET))
     line = Line(token())
     monkeypatch.setattr(Transport, "call", lambda _, *arguments, **options: line.call(*arguments, **options))
-    match_trade(timeouts()).authorize(budget())
+    match_trade().authorize(budget())
     assert line.requests[0].url.startswith("https://broker.invalid/")

@@ -12,7 +12,7 @@ import pytest
 from leadbridge import aws, errors
 from leadbridge.budget import Budget
 from leadbridge.leads import delivery as delivery_steps
-from leadbridge.leads.checking import Checker
+from leadbridge.leads.checking import ByDeal, Checker
 from leadbridge.leads.checking import Outcome as Looked
 from leadbridge.leads.delivery import State
 from leadbridge.leads.events import MessageChanged
@@ -899,7 +899,7 @@ def deal(world: World) -> World:
 
 def look(world: World, shipped: Settings, lender: Any) -> Looked:
     world.time.pass_(seconds=1)
-    checker = Checker(world.store, lender, shipped.partners[PARTNER], world.time)
+    checker = Checker(world.store, ByDeal(lender), shipped.partners[PARTNER], world.time)
     return checker.look(LEAD.lead_id, PARTNER, AMPLE, at_once=True).outcome
 
 

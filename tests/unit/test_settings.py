@@ -131,7 +131,7 @@ def test_the_example_of_this_file_is_valid() -> None:
         (lambda _, lender: lender["timeouts"].update(write="1s"), "partners.lender.timeouts.write"),
         (lambda _, lender: lender["retry"].update(first_delay="soon"), "partners.lender.retry.first_delay"),
         (lambda _, lender: lender["retry"].update(first_delay="0s"), "partners.lender.retry.first_delay"),
-        (lambda _, lender: lender.update(cadence=[]), "partners.lender.cadence"),
+        (lambda _, lender: lender.update(cadence=[]), "give either a cadence, or how it is synced"),
         (lambda _, lender: lender["cadence"].pop(), 'every line but the last has an "until", the last one has none'),
         (lambda _, lender: lender["cadence"][0].pop("until"), 'every line but the last has an "until"'),
         (lambda _, lender: lender["cadence"].reverse(), 'every line but the last has an "until"'),

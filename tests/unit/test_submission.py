@@ -318,7 +318,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
     submitter = Submitter(Deaf(), world.lender, world.settings.partners["leadleader"], world.time, world.bury)
     with pytest.raises(Conflict) as raised:
         submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
-    assert "deal 24" in raised.value.__notes__[0]
+    assert "created 24" in raised.value.__notes__[0]
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:

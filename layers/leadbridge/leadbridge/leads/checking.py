@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -14,7 +14,9 @@ from leadbridge.budget import Budget
 from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.message import about_status, mirror_of_status
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.looking_up import Accounts
+from leadbridge.leads.statuses import new_status
 from leadbridge.leads.submission import WORKER_DIED, backoff
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
@@ -37,7 +39,25 @@ class Ledger(Protocol):
 
 
 class Partner(Protocol):
-    """A partner that knows what became of a deal."""
+    """A partner that knows what became of a delivery."""
+
+    @property
+    def seconds_per_check(self) -> float:
+        """Seconds that asking for a status can take."""
+        ...
+
+    @property
+    def settles_lost_replies(self) -> bool:
+        """Whether it can be asked what it has, after a reply was lost."""
+        ...
+
+    def status(self, delivery: Delivery, budget: Budget) -> str:
+        """The status in the partner's words. Safe to repeat. Raises PartnerError."""
+        ...
+
+
+class Deals(Protocol):
+    """A partner that is asked by the number of a deal."""
 
     @property
     def seconds_per_check(self) -> float:
@@ -49,6 +69,47 @@ class Partner(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ByDeal:
+    """Asks for statuses by the deals' numbers."""
+
+    deals: Deals
+    settles_lost_replies: bool = False
+
+    @property
+    def seconds_per_check(self) -> float:
+        """Seconds that asking for a status can take."""
+        return self.deals.seconds_per_check
+
+    def status(self, delivery: Delivery, budget: Budget) -> str:
+        """The deal's status. Raises PartnerError."""
+        if delivery.deal_id is None:
+            raise errors.Unavailable(delivery.partner, "status", "no deal is known")
+        return self.deals.status(delivery.deal_id, budget)
+
+
+@dataclass(frozen=True)
+class ByEmail:
+    """Asks for statuses by looking people's accounts up; `lead` reads a lead."""
+
+    accounts: Accounts
+    lead: Callable[[str], Lead | None]
+    settles_lost_replies: bool = True
+
+    @property
+    def seconds_per_check(self) -> float:
+        """Seconds that asking for a status can take."""
+        return self.accounts.seconds_per_page
+
+    def status(self, delivery: Delivery, budget: Budget) -> str:
+        """The account's status. Raises PartnerError."""
+        lead = self.lead(delivery.lead_id)
+        account = self.accounts.find(lead.person.email or "", budget) if lead is not None else None
+        if account is None or not account.status or delivery.account_uuid not in {None, account.uuid}:
+            raise errors.Unavailable(delivery.partner, "status", "the partner lists no status of this account")
+        return account.status
+
+
 class Outcome(StrEnum):
     """What a look came to, for logs and metrics."""
 
@@ -58,6 +119,7 @@ class Outcome(StrEnum):
     CHECK_FAILED = "check_failed"
     ANNOUNCED_AGAIN = "announced_again"
     UNKNOWN = "unknown"
+    UNCERTAIN = "uncertain"
     NO_TIME = "no_time"
     NOTHING_TO_DO = "nothing_to_do"
 
@@ -91,41 +153,35 @@ class Checker:
         if delivery is None or not (at_once or (delivery.due_at is not None and delivery.due_at <= now)):
             return Look(Outcome.NOTHING_TO_DO)
         if delivery.lease_ran_out(now):
+            if self.partner.settles_lost_replies:
+                return self._write(steps.doubt(delivery, now, WORKER_DIED, None), Look(Outcome.UNCERTAIN))
             return self._write(steps.lost(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
         if delivery.state is State.RECEIVED and not at_once:
             return self._write(steps.announce_again(delivery, now), Look(Outcome.ANNOUNCED_AGAIN))
-        if delivery.state is not State.SUBMITTED or delivery.deal_id is None:
+        if delivery.state is not State.SUBMITTED:
             return Look(Outcome.NOTHING_TO_DO)
         if not budget.allows(self.partner.seconds_per_check):
             return Look(Outcome.NO_TIME)
-        return self._ask(delivery, delivery.deal_id, budget)
+        return self._ask(delivery, budget)
 
-    def _ask(self, delivery: Delivery, deal_id: int, budget: Budget) -> Look:
+    def _ask(self, delivery: Delivery, budget: Budget) -> Look:
         try:
-            status = self.partner.status(deal_id, budget)
+            status = self.partner.status(delivery, budget)
         except errors.PartnerError as error:
-            self.ledger.look_again(delivery, self.clock() + self._after_failure(delivery, error), error=error.text)
+            if delivery.due_at is not None:
+                again = self.clock() + self._after_failure(delivery, error)
+                self.ledger.look_again(delivery, again, error=error.text)
             return Look(Outcome.CHECK_FAILED, error=error)
         now = self.clock()
-        age = now - (delivery.submitted_at or delivery.received_at)
+        wait = self.settings.check_after(now - (delivery.submitted_at or delivery.received_at))
+        check_after = None if wait is None else self._spread(wait)
         if status == delivery.partner_status:
-            self.ledger.look_again(delivery, now + self._spread(self.settings.check_after(age)))
+            if check_after is not None:
+                self.ledger.look_again(delivery, now + check_after)
             return Look(Outcome.UNCHANGED)
-        known = self.settings.statuses.get(status)
-        final = known is not None and known.final
-        change = steps.status_changed(
-            delivery,
-            now,
-            status,
-            meaning=known.meaning if known else None,
-            final=final,
-            check_after=self._spread(self.settings.check_after(age)),
-        )
-        about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
-        told = () if delivery.partner_status is None else (about_status(*about),)
-        mirrored = (mirror_of_status(*about),) if self.mirrors else ()
-        change = replace(change, messages=told + mirrored)
-        return self._write(change, Look(Outcome.CLOSED if final else Outcome.CHANGED))
+        change = new_status(delivery, status, self.settings, now, check_after=check_after, mirrors=self.mirrors)
+        is_closed = change.after.state is State.CLOSED
+        return self._write(change, Look(Outcome.CLOSED if is_closed else Outcome.CHANGED))
 
     def _after_failure(self, delivery: Delivery, error: errors.PartnerError) -> timedelta:
         wait = backoff(self.settings.retry, delivery.checks_failed + 1, self.jitter())

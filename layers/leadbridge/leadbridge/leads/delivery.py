@@ -2,8 +2,12 @@
 
     received ──► submitting ──► submitted ──► (status changes) ──► closed
           │           │  └────► rejected, duplicate, unknown
-          └─► failed  └─► received (surely not processed: it comes again), failed
-                                                     unknown ──► submitted (the partner's answer came after all)
+          │           └─► received (surely not processed: it comes again), failed
+          ├─► failed                                 unknown ──► submitted (it became known after all)
+          └─► submitted, duplicate, unknown (an uncertain one, once it was looked up)
+
+A partner that can be looked into settles its lost replies itself: the delivery is received again, but uncertain, and
+before it is ever sent once more the partner is asked what it has.
 
 Every step is a pure function from a delivery to a Change, and names the states it may start from; the store writes a
 change if nobody was quicker.
@@ -53,7 +57,8 @@ class Delivery:
     """One lead on its way to one partner.
 
     `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
-    at, None when it can rest for ever. `last_error` is always a text of ours.
+    at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
+    already. What the partner calls it is a `deal_id` or an `account_uuid`. `last_error` is always a text of ours.
     """
 
     lead_id: str
@@ -68,6 +73,8 @@ class Delivery:
     lease_until: datetime | None = None
     submitted_at: datetime | None = None
     deal_id: int | None = None
+    account_uuid: str | None = None
+    is_uncertain: bool = False
     partner_status: str | None = None
     status_meaning: str | None = None
     last_error: str | None = None
@@ -147,21 +154,50 @@ def announce_again(delivery: Delivery, now: datetime) -> Change:
     )
 
 
-def accepted(delivery: Delivery, now: datetime, deal_id: int, check_after: timedelta) -> Change:
-    """The partner has it, under `deal_id`."""
+def accepted(delivery: Delivery, now: datetime, created: int | str | None, check_after: timedelta | None) -> Change:
+    """The partner has it: as a deal of this number, an account of this uuid, or under a name it did not tell."""
+    if delivery.state is State.RECEIVED and not delivery.is_uncertain:
+        raise ImpossibleTransition("submitted from received, and never attempted")
+    deal_id = created if isinstance(created, int) else None
+    account_uuid = created if isinstance(created, str) else None
     return _step(
         delivery,
-        {State.SUBMITTING, State.UNKNOWN},
+        {State.RECEIVED, State.SUBMITTING, State.UNKNOWN},
         State.SUBMITTED,
         now,
         "submitted",
-        f"deal {deal_id}",
+        "account" if created is None else f"deal {deal_id}" if deal_id is not None else f"account {account_uuid}",
         deal_id=deal_id,
+        account_uuid=account_uuid,
+        is_uncertain=False,
         submitted_at=now,
         lease_until=None,
+        next_attempt_at=None,
         last_error=None,
-        due_at=now + check_after,
+        due_at=None if check_after is None else now + check_after,
     )
+
+
+def doubt(delivery: Delivery, now: datetime, error: str, after: timedelta | None) -> Change:
+    """The reply is lost, and the partner can be asked `after` from now what it has; None: as soon as anybody can."""
+    return _step(
+        delivery,
+        {State.SUBMITTING},
+        State.RECEIVED,
+        now,
+        "attempt_uncertain",
+        error,
+        is_uncertain=True,
+        next_attempt_at=None if after is None else now + after,
+        lease_until=None,
+        last_error=error,
+        due_at=now + (after or timedelta()) + OVERDUE,
+    )
+
+
+def exists(delivery: Delivery, now: datetime, error: str) -> Change:
+    """The partner has this person already, and not from this delivery."""
+    return _end(delivery, {State.RECEIVED, State.SUBMITTING, State.UNKNOWN}, State.DUPLICATE, now, error)
 
 
 def refused(delivery: Delivery, now: datetime, error: str) -> Change:
@@ -176,25 +212,33 @@ def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:
 
 def lost(delivery: Delivery, now: datetime, error: str) -> Change:
     """The request went out and nobody can tell what became of it."""
-    return _end(delivery, {State.SUBMITTING}, State.UNKNOWN, now, error)
+    return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.UNKNOWN, now, error)
 
 
 def status_changed(
-    delivery: Delivery, now: datetime, status: str, *, meaning: str | None, final: bool, check_after: timedelta
+    delivery: Delivery,
+    now: datetime,
+    status: str,
+    *,
+    meaning: str | None,
+    final: bool,
+    check_after: timedelta | None,
+    account_uuid: str | None = None,
 ) -> Change:
-    """The partner's status is another than the last one known."""
+    """The partner's status is another than the last one known. A delivery that was closed may be opened again."""
     return _step(
         delivery,
-        {State.SUBMITTED},
+        {State.SUBMITTED, State.CLOSED},
         State.CLOSED if final else State.SUBMITTED,
         now,
         "status_changed",
         status,
         partner_status=status,
         status_meaning=meaning,
+        account_uuid=delivery.account_uuid or account_uuid,
         last_error=None,
         checks_failed=0,
-        due_at=None if final else now + check_after,
+        due_at=None if final or check_after is None else now + check_after,
     )
 
 

@@ -4,6 +4,7 @@ pk            sk                       item
 LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
+ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
 
 index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
@@ -37,7 +38,7 @@ _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "lease_until", "submitted_at", "due_at")
 _COUNTS = ("version", "attempts", "checks_failed", "deal_id")
-_TEXTS = ("lead_id", "partner", "source", "partner_status", "status_meaning", "last_error")
+_TEXTS = ("lead_id", "partner", "source", "account_uuid", "partner_status", "status_meaning", "last_error")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def lead_key(lead_id: str) -> dict[str, str]:
 def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
     """The key of a delivery."""
     return {"pk": f"LEAD#{lead_id}", "sk": f"DELIVERY#{partner}"}
+
+
+def tie_key(partner: str, account_uuid: str) -> dict[str, str]:
+    """The key of what ties an account at a partner to a lead."""
+    return {"pk": f"ACCOUNT#{partner}#{account_uuid}", "sk": "TIE"}
 
 
 def received_key(received_at: datetime, lead_id: str) -> str:
@@ -132,6 +138,7 @@ def delivery_item(delivery: Delivery) -> Item:
             **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "state": delivery.state.value,
+            "is_uncertain": delivery.is_uncertain or None,
             "listed": f"delivery#{delivery.state.value}",
             "received_key": received_key(delivery.received_at, delivery.lead_id),
             "due_partner": delivery.partner if delivery.due_at is not None else None,
@@ -139,12 +146,17 @@ def delivery_item(delivery: Delivery) -> Item:
     )
 
 
+def tie_item(delivery: Delivery) -> Item:
+    """What ties a delivery's account to its lead."""
+    return encode({**tie_key(delivery.partner, delivery.account_uuid or ""), "lead_id": delivery.lead_id})
+
+
 def delivery_of(values: dict[str, Any]) -> Delivery:
     """The delivery that a decoded item holds."""
     known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
     known |= {name: int(values[name]) for name in _COUNTS if name in values}
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
-    return Delivery(state=State(values["state"]), **known)
+    return Delivery(state=State(values["state"]), is_uncertain=values.get("is_uncertain", False), **known)
 
 
 def entry_item(lead_id: str, entry: Entry, tie: str) -> Item:

@@ -29,6 +29,7 @@ def delivery_shown(delivery: Delivery) -> dict[str, Any]:
     return {
         "state": delivery.state.value,
         "deal_id": delivery.deal_id,
+        "account_uuid": delivery.account_uuid,
         "partner_status": delivery.partner_status,
         "status_meaning": delivery.status_meaning,
         "attempts": delivery.attempts,

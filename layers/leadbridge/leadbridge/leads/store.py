@@ -108,6 +108,8 @@ class Store:
             put(self._table, items.change_entry(change)),
         ]
         writes += [put(self._table, message_item(message)) for message in change.messages]
+        if change.after.account_uuid is not None and change.before.account_uuid is None:
+            writes.append(put(self._table, items.tie_item(change.after)))
         transact(self._client, writes, or_conflict=True)
         return change.after
 
@@ -149,6 +151,11 @@ class Store:
         """The delivery as it is now."""
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
+
+    def owner_of(self, partner: str, account_uuid: str) -> str | None:
+        """The lead that an account at a partner was made of, None where none of ours was."""
+        values = self._get(items.tie_key(partner, account_uuid))
+        return None if values is None else str(values["lead_id"])
 
     def lead(self, lead_id: str) -> Lead | None:
         """The lead, without its deliveries."""

@@ -1,11 +1,15 @@
-"""How a waiting delivery is taken to its partner: authorize, note the attempt, create, write down what came of it."""
+"""How a waiting delivery is taken to its partner: authorize, note the attempt, create, write down what came of it.
+
+A lost reply leaves it unknown, or, where the partner can be asked what it has, uncertain: then it is looked up before
+anything is sent again.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,6 +19,7 @@ from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.looking_up import Accounts, Origin, origin
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy
@@ -35,12 +40,19 @@ class Ledger(Protocol):
         """Write a change; raises Conflict if somebody was quicker."""
         ...
 
+    def owner_of(self, partner: str, account_uuid: str) -> str | None:
+        """The lead that an account at the partner was made of, if one of ours was."""
+        ...
+
 
 class Authorized(Protocol):
     """A partner's permission to create one lead."""
 
-    def create(self, lead: Lead, budget: Budget) -> int:
-        """Create the lead at the partner and return its id there. Raises PartnerError."""
+    def create(self, lead: Lead, budget: Budget) -> int | str | None:
+        """Create the lead at the partner and return its deal's id or its account's uuid there, None if it is not told.
+
+        Raises PartnerError.
+        """
         ...
 
 
@@ -67,6 +79,8 @@ class Outcome(StrEnum):
 
     SUBMITTED = "submitted"
     REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    UNCERTAIN = "uncertain"
     UNKNOWN = "unknown"
     FAILED = "failed"
     COMES_AGAIN = "comes_again"
@@ -85,7 +99,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Submitter:
-    """Takes deliveries to one partner.
+    """Takes deliveries to one partner. `accounts` is where it can be asked what it has, None if it cannot.
 
     `dead_letter` is told of a delivery that cannot go on by itself, before that is written, so that a crash between
     the two leaves one word too many and never one too few.
@@ -96,6 +110,7 @@ class Submitter:
     settings: PartnerSettings
     clock: Clock
     dead_letter: Callable[[Delivery, str], None]
+    accounts: Accounts | None = None
     jitter: Callable[[], float] = random.random
 
     def visit(self, lead_id: str, partner: str, budget: Budget) -> Visit:
@@ -108,17 +123,42 @@ class Submitter:
             return Visit(Outcome.GONE)
         now = self.clock()
         if delivery.lease_ran_out(now):
-            return self._write(steps.lost(delivery, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
+            return self._reply_lost(delivery, WORKER_DIED, timedelta())
         if delivery.state is not State.RECEIVED:
             return Visit(Outcome.NOTHING_TO_DO)
         if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
             return Visit(Outcome.COMES_AGAIN, again=delivery.next_attempt_at - now)
-        if not budget.allows(self.partner.seconds_per_submission):
-            return Visit(Outcome.COMES_AGAIN, again=timedelta())
         lead = self.ledger.lead(lead_id)
         if lead is None:
             return Visit(Outcome.GONE)
+        if delivery.is_uncertain and self.accounts is not None:
+            settled = self._look_up(self.accounts, delivery, lead, budget)
+            if settled is not None:
+                return settled
+        if not budget.allows(self.partner.seconds_per_submission):
+            return Visit(Outcome.COMES_AGAIN, again=timedelta())
         return self._attempt(delivery, lead, budget)
+
+    def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Visit | None:
+        """Settle an uncertain delivery by what the partner has; None where it surely has nothing."""
+        if not budget.allows(accounts.seconds_per_page):
+            return Visit(Outcome.COMES_AGAIN, again=timedelta())
+        try:
+            account = accounts.find(lead.person.email or "", budget)
+        except errors.PartnerError as error:
+            return self._come_again(delivery, error)
+        if account is None:
+            return None
+        owner = self.ledger.owner_of(delivery.partner, account.uuid) if account.uuid else None
+        now = self.clock()
+        match origin(account, delivery, owner):
+            case Origin.OURS:
+                wait = self.settings.check_after(timedelta())
+                return self._write(steps.accepted(delivery, now, account.uuid, wait), Visit(Outcome.SUBMITTED))
+            case Origin.ANOTHERS:
+                return self._write(steps.exists(delivery, now, EXISTS), Visit(Outcome.DUPLICATE))
+            case Origin.UNTOLD:
+                return self._write(steps.lost(delivery, now, ORIGIN_UNTOLD), Visit(Outcome.UNKNOWN))
 
     def _attempt(self, delivery: Delivery, lead: Lead, budget: Budget) -> Visit:
         try:
@@ -138,50 +178,71 @@ class Submitter:
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO)
         try:
-            deal_id = authorized.create(lead, budget)
+            created = authorized.create(lead, budget)
         except errors.Misconfigured as error:
             return self._give_up(delivery, error)
         except errors.Rejected as error:
             change = steps.refused(delivery, self.clock(), error.text)
             return self._write(change, Visit(Outcome.REJECTED, error=error))
+        except errors.Duplicate as error:
+            if delivery.is_uncertain:  # it may be our own, which the look-up tells
+                return self._reply_lost(delivery, error.text, self._wait(delivery.attempts, error), error)
+            return self._write(steps.exists(delivery, self.clock(), error.text), Visit(Outcome.DUPLICATE, error=error))
         except errors.Unknown as error:
-            change = steps.lost(delivery, self.clock(), error.text)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
+            return self._reply_lost(delivery, error.text, self._wait(delivery.attempts, error), error)
         except errors.PartnerError as error:
             return self._come_again(delivery, error)
         try:
-            return self._accepted(delivery, deal_id)
+            return self._accepted(delivery, created)
         except BaseException as error:
-            error.add_note(f"the partner had already answered: deal {deal_id}")
+            error.add_note(f"the partner had already answered: created {created}")
             raise
 
-    def _accepted(self, delivery: Delivery, deal_id: int) -> Visit:
+    def _accepted(self, delivery: Delivery, created: int | str | None) -> Visit:
         now = self.clock()
         wait = self.settings.check_after(timedelta())
         try:
-            self.ledger.apply(steps.accepted(delivery, now, deal_id, wait))
+            self.ledger.apply(steps.accepted(delivery, now, created, wait))
         except Conflict:
-            # The lease ran out while the partner answered and the delivery was called unknown. Now it is known.
+            # The lease ran out while the partner answered and nobody knew what became of it. Now it is known.
             known = self.ledger.delivery(delivery.lead_id, delivery.partner)
-            if known is None or known.state is not State.UNKNOWN or known.attempts != delivery.attempts:
+            if known is None or known.attempts != delivery.attempts:
                 raise
-            self.ledger.apply(steps.accepted(known, now, deal_id, wait))
+            if known.state is not State.UNKNOWN and not (known.state is State.RECEIVED and known.is_uncertain):
+                raise
+            self.ledger.apply(steps.accepted(known, now, created, wait))
         return Visit(Outcome.SUBMITTED)
+
+    def _reply_lost(
+        self, delivery: Delivery, text: str, again: timedelta, error: errors.PartnerError | None = None
+    ) -> Visit:
+        """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
+        now = self.clock()
+        if self.accounts is None or self._is_spent(delivery, now):
+            return self._write(steps.lost(delivery, now, text), Visit(Outcome.UNKNOWN, error=error))
+        return self._write(steps.doubt(delivery, now, text, again), Visit(Outcome.UNCERTAIN, again=again, error=error))
 
     def _come_again(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
         now = self.clock()
-        first = delivery.first_attempt_at or now
-        if now - first >= self.settings.retry.give_up_after:
+        if self._is_spent(delivery, now):
             return self._give_up(delivery, error)
         attempts = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
-        wait = backoff(self.settings.retry, attempts, self.jitter())
-        if error.retry_after is not None:
-            asked = min(timedelta(seconds=error.retry_after), self.settings.retry.give_up_after)
-            wait = max(wait, asked)
+        wait = self._wait(attempts, error)
         change = steps.come_again(delivery, now, error.text, wait)
         return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
 
+    def _is_spent(self, delivery: Delivery, now: datetime) -> bool:
+        return now - (delivery.first_attempt_at or now) >= self.settings.retry.give_up_after
+
+    def _wait(self, attempts: int, error: errors.PartnerError) -> timedelta:
+        """Our own patience, or the partner's if it asked for more."""
+        wait = backoff(self.settings.retry, attempts, self.jitter())
+        asked = timedelta(seconds=error.retry_after or 0)
+        return max(wait, min(asked, self.settings.retry.give_up_after))
+
     def _give_up(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
+        if delivery.is_uncertain:
+            return self._write(steps.lost(delivery, self.clock(), error.text), Visit(Outcome.UNKNOWN, error=error))
         self.dead_letter(delivery, error.text)
         change = steps.gave_up(delivery, self.clock(), error.text)
         return self._write(change, Visit(Outcome.FAILED, error=error))
@@ -195,6 +256,8 @@ class Submitter:
 
 
 WORKER_DIED = "the worker was lost while the partner was being called"
+EXISTS = "the partner has an account of this e-mail already"
+ORIGIN_UNTOLD = "the partner has an account of this e-mail and does not tell since when"
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
 
 

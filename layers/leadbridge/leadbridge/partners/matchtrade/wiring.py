@@ -10,13 +10,22 @@ from leadbridge.partners.matchtrade import AccountForm, MatchTrade
 from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.partners.secret import PartnerSecret
 from leadbridge.secrets import Secrets
-from leadbridge.settings import Timeouts
+from leadbridge.settings import settings
 
 ANSWER_LIMIT = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
 
 
-def match_trade(timeouts: Timeouts, form: AccountForm | None = None, *, refresh_grant: bool = False) -> MatchTrade:
+def match_trade() -> MatchTrade:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`). One a worker: it keeps the token."""
+    configured = settings().partners[PARTNER]
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
-    transport = Transport(PARTNER, timeouts, answer_limit=ANSWER_LIMIT)
-    return MatchTrade(transport, secret, form, refresh_grant=refresh_grant)
+    transport = Transport(PARTNER, configured.timeouts, answer_limit=ANSWER_LIMIT)
+    account = configured.account
+    form = AccountForm(
+        plus_in_phone=account.plus_in_phone,
+        longest_value=account.longest_value,
+        lead_source=account.lead_source or None,
+        fields=account.fields,
+        constants=account.constants,
+    )
+    return MatchTrade(transport, secret, form, refresh_grant=configured.refresh_grant)

@@ -1,0 +1,63 @@
+"""Partners that can be asked whether they have a person: what their answer says of a delivery whose reply was lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Protocol
+
+from leadbridge.budget import Budget
+from leadbridge.leads.delivery import Delivery
+
+CLOCKS_DIFFER = timedelta(minutes=2)  # by which a partner's clock may be behind ours
+
+
+class Account(Protocol):
+    """A person as the partner has them; what it does not tell is None."""
+
+    @property
+    def uuid(self) -> str | None:
+        """What the partner calls it."""
+        ...
+
+    @property
+    def created(self) -> datetime | None:
+        """Since when there is one."""
+        ...
+
+    @property
+    def status(self) -> str | None:
+        """The partner's own word for how far it got."""
+        ...
+
+
+class Accounts(Protocol):
+    """A partner's accounts."""
+
+    @property
+    def seconds_per_page(self) -> float:
+        """Seconds that a look-up can take."""
+        ...
+
+    def find(self, email: str, budget: Budget) -> Account | None:
+        """The account of this e-mail, None where there surely is none. Safe to repeat. Raises PartnerError."""
+        ...
+
+
+class Origin(Enum):
+    """Whose making an account is."""
+
+    OURS = auto()
+    ANOTHERS = auto()
+    UNTOLD = auto()
+
+
+def origin(account: Account, delivery: Delivery, owner: str | None) -> Origin:
+    """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id)."""
+    if owner is not None:
+        return Origin.OURS if owner == delivery.lead_id else Origin.ANOTHERS
+    if account.created is None:
+        return Origin.UNTOLD
+    if delivery.first_attempt_at is None or account.created < delivery.first_attempt_at - CLOCKS_DIFFER:
+        return Origin.ANOTHERS
+    return Origin.OURS

@@ -1,0 +1,41 @@
+"""What a partner's new status makes of a delivery, whoever heard of it: the step, and whom it is to be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Change, Delivery
+from leadbridge.leads.message import about_status, mirror_of_status
+from leadbridge.settings import Partner as PartnerSettings
+
+
+def new_status(
+    delivery: Delivery,
+    status: str,
+    settings: PartnerSettings,
+    now: datetime,
+    *,
+    check_after: timedelta | None,
+    mirrors: bool,
+    account_uuid: str | None = None,
+) -> Change:
+    """The change to a status that is another than the delivery's last one.
+
+    The person is told of every status after the first. `mirrors`: it is also noted with the person.
+    """
+    known = settings.statuses.get(status)
+    change = steps.status_changed(
+        delivery,
+        now,
+        status,
+        meaning=known.meaning if known else None,
+        final=known is not None and known.final,
+        check_after=check_after,
+        account_uuid=account_uuid,
+    )
+    about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
+    told = () if delivery.partner_status is None else (about_status(*about),)
+    mirrored = (mirror_of_status(*about),) if mirrors else ()
+    return replace(change, messages=told + mirrored)

@@ -1,0 +1,88 @@
+"""The part of the configuration that says how each partner is dealt with (`config/partners.toml`)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+
+
+class CadenceStep(Section):
+    """Ask `every` so often while the deal is younger than `until` (for ever, where that is missing)."""
+
+    every: Duration
+    until: Duration | None = None
+
+
+class StatusMeaning(Section):
+    """What one of the partner's statuses means to us."""
+
+    meaning: str
+    final: bool = False
+
+
+class AccountFields(Section):
+    """What differs from broker to broker in the account that is made of a lead.
+
+    `fields` are further fields of an account and where a lead has them, `constants` those that are the same for all.
+    `lead_source` is sent as it stands, instead of what the lead says of where it comes from; empty for none.
+    """
+
+    plus_in_phone: bool = False
+    longest_value: Annotated[int, Field(ge=1)] = 255
+    lead_source: str = ""
+    fields: dict[str, str] = {}
+    constants: dict[str, str] = {}
+
+
+class SyncPlan(Section):
+    """How the partner's own list of accounts is kept up with.
+
+    What the list's period filters on is said by `filters_on`: when accounts were created, or when they last changed.
+    """
+
+    filters_on: Literal["created", "changed"] = "created"
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    overlap: Duration
+    rolling: Duration
+    since: date
+    window: Duration
+    whole_every: Duration
+
+
+class Partner(Section):
+    """What a partner needs and how it is dealt with. It is asked for each deal's status, or its list is synced."""
+
+    requires: tuple[str, ...]
+    phone_country: Literal["UA"] | None = None
+    tax_number_checksum: Literal["off", "warn", "strict"] = "warn"
+    status_method: Literal["POST", "GET"] = "POST"
+    timeouts: Timeouts
+    retry: RetryPolicy
+    cadence: tuple[CadenceStep, ...] = ()
+    statuses: dict[str, StatusMeaning] = {}
+    refresh_grant: bool = False
+    account: AccountFields = AccountFields()
+    sync: SyncPlan | None = None
+
+    @model_validator(mode="after")
+    def _cadence_covers_every_age(self) -> Partner:
+        if bool(self.cadence) == bool(self.sync):
+            raise ValueError("give either a cadence, or how it is synced")
+        if not self.cadence:
+            return self
+        *earlier, last = self.cadence
+        ends = [step.until for step in earlier]
+        if last.until is not None or any(end is None for end in ends):
+            raise ValueError('cadence: every line but the last has an "until", the last one has none')
+        if any(end <= before for before, end in pairwise(end for end in ends if end is not None)):
+            raise ValueError('cadence: each "until" must be longer than the one before')
+        return self
+
+    def check_after(self, age: timedelta) -> timedelta | None:
+        """How long to wait before asking for the status of a deal of this age; None where it comes by the sync."""
+        return next((step.every for step in self.cadence if step.until is None or age < step.until), None)
