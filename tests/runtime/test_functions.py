@@ -12,7 +12,7 @@ from events.sign import signed
 from leadbridge.clock import utc_now
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.lead import Lead, Loan, Person, lead_id_of
+from leadbridge.leads.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.leads.message import MessageState, about_status
 from leadbridge.leads.outbox import Outbox
 from sandbox.remote import Remote
@@ -24,6 +24,7 @@ from tests.runtime.workshop import Start
 
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webhook-id']}")
+TRADER_ID = lead_id_of("web-trading", f"id:{sample('ReceiveLead', 'trading')['headers']['webhook-id']}")
 CASES_OF_MANAGE_LEADS = ("health", "list", "find_by_phone", "show", "unknown_lead")
 SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -31,7 +32,7 @@ SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def source(cloud: Cloud) -> None:
     """The source `web` can prove itself."""
-    cloud.put_secret("sources", {"web": {"secrets": [SECRET]}})
+    cloud.put_secret("sources", {name: {"secrets": [SECRET]} for name in ("web", "web-trading")})
     cloud.put_secret("index", {"key": "a-key"})
 
 
@@ -51,13 +52,29 @@ def lead(cloud: Cloud) -> Lead:
     return lead
 
 
+@pytest.fixture
+def trader(cloud: Cloud) -> Lead:
+    """The lead for the broker that the sample events are about."""
+    body = json.loads(sample("ReceiveLead", "trading")["body"])
+    lead = Lead(
+        lead_id=TRADER_ID,
+        source="web-trading",
+        received_at=SOME_TIME_AGO,
+        partners=("matchtrade",),
+        person=Person(**body["person"]),
+        trading=Trading(**body["trading"]),
+    )
+    assert cloud.store.accept(lead, phone_hash=None) is None
+    return lead
+
+
 def post(case: str) -> dict[str, Any]:
     """A form's post, signed at this moment."""
     return signed(sample("ReceiveLead", case), SECRET, int(time.time()))
 
 
-def delivery(cloud: Cloud) -> Delivery:
-    found = cloud.store.delivery(LEAD_ID, "leadleader")
+def delivery(cloud: Cloud, lead_id: str = LEAD_ID, partner: str = "leadleader") -> Delivery:
+    found = cloud.store.delivery(lead_id, partner)
     assert found is not None
     return found
 
@@ -87,7 +104,8 @@ def test_receive_lead_stores_a_good_lead_once(start: Start, cloud: Cloud) -> Non
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize(
     ("case", "status"),
-    [("large_amount", 202), ("partner_down", 202), ("reply_lost", 202), ("test_ping", 200), ("warned", 202)],
+    [("large_amount", 202), ("partner_down", 202), ("reply_lost", 202), ("test_ping", 200), ("trading", 202)]
+    + [("trading_reply_lost", 202), ("warned", 202)],
 )
 def test_receive_lead_takes_each_good_sample(start: Start, cloud: Cloud, case: str, status: int) -> None:
     with start("ReceiveLead") as function:
@@ -159,6 +177,32 @@ def test_submit_lead_gives_back_only_the_message_it_cannot_read(start: Start, cl
 def test_submit_lead_is_done_with_a_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
     with start("SubmitLead") as function:
         assert function.invoke(sample("SubmitLead", "lead_gone")) == {"batchItemFailures": []}
+
+    assert Remote(sandbox.url).calls() == []
+
+
+@pytest.mark.usefixtures("trader")
+def test_submit_account_makes_an_account_and_its_status_can_be_asked_for(
+    start: Start, cloud: Cloud, sandbox: Sandbox
+) -> None:
+    with start("SubmitAccount") as function:
+        for _ in range(2):
+            assert function.invoke(sample("SubmitAccount", "waiting")) == {"batchItemFailures": []}
+
+    (account,) = Remote(sandbox.url).accounts()
+    assert (account["email"], account["name"]) == ("roman.torhovenko@example.com", "Торговенко")
+    after = delivery(cloud, TRADER_ID, "matchtrade")
+    assert (after.state, after.account_uuid) == (State.SUBMITTED, account["uuid"])
+
+    Remote(sandbox.url).put_account(account["uuid"], "CONTACTED")
+    with start("CheckStatus") as function:
+        assert function.invoke(sample("CheckStatus", "account_at_once")) == {"batchItemFailures": []}
+    assert delivery(cloud, TRADER_ID, "matchtrade").partner_status == "CONTACTED"
+
+
+def test_submit_account_is_done_with_a_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
+    with start("SubmitAccount") as function:
+        assert function.invoke(sample("SubmitAccount", "lead_gone")) == {"batchItemFailures": []}
 
     assert Remote(sandbox.url).calls() == []
 

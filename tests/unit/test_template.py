@@ -10,6 +10,7 @@ from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.partners.matchtrade import MatchTrade
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
 from tests.template import ROOT, resources, template
@@ -90,7 +91,7 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
 
 
 def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
-    paths = [*(ROOT / "functions").glob("*/app.py"), ROOT / "layers/leadbridge/leadbridge/batches.py"]
+    paths = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/leadbridge/leadbridge").glob("*.py")]
     code = "".join(path.read_text(encoding="utf-8") for path in paths)
     counted = set(re.findall(r'count\(f?"([A-Za-z]+)', code))
     for alarm in resources("AWS::CloudWatch::Alarm").values():
@@ -130,6 +131,9 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     )
     assert lender.seconds_per_submission < timeout("SubmitLead")
     assert lender.seconds_per_check < timeout("CheckStatus")
+    broker = MatchTrade(Transport("matchtrade", settings.partners["matchtrade"].timeouts), NO_SECRET)
+    assert broker.seconds_per_page + broker.seconds_per_submission < timeout("SubmitAccount")
+    assert broker.seconds_per_page < timeout("CheckStatus")
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")

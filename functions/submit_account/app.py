@@ -1,0 +1,38 @@
+"""A waiting delivery to Match-Trade becomes an account: queue, token, create; after a lost reply, a look-up first."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.budget import LambdaContext
+from leadbridge.clock import utc_now
+from leadbridge.leads.store import Store
+from leadbridge.leads.submission import Submitter
+from leadbridge.logs import logger, metrics
+from leadbridge.partners.matchtrade.wiring import match_trade
+from leadbridge.settings import settings
+from leadbridge.submitting import dead_letter, submit_each
+
+
+@lru_cache
+def submitter() -> Submitter:
+    """The submitter, wired to this stack."""
+    broker = match_trade()
+    return Submitter(
+        ledger=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        partner=broker,
+        accounts=broker,
+        settings=settings().partners["matchtrade"],
+        clock=utc_now,
+        dead_letter=dead_letter,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """SQS messages that carry `DeliveryChanged` in, those that must come again out."""
+    return submit_each(event, context, submitter)
