@@ -104,8 +104,15 @@ def test_receive_lead_stores_a_good_lead_once(start: Start, cloud: Cloud) -> Non
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize(
     ("case", "status"),
-    [("large_amount", 202), ("partner_down", 202), ("reply_lost", 202), ("test_ping", 200), ("trading", 202)]
-    + [("trading_reply_lost", 202), ("warned", 202)],
+    [
+        ("large_amount", 202),
+        ("partner_down", 202),
+        ("reply_lost", 202),
+        ("test_ping", 200),
+        ("trading", 202),
+        ("trading_reply_lost", 202),
+        ("warned", 202),
+    ],
 )
 def test_receive_lead_takes_each_good_sample(start: Start, cloud: Cloud, case: str, status: int) -> None:
     with start("ReceiveLead") as function:

@@ -28,10 +28,10 @@ from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import Messages
 from leadbridge.shipping import read_toml
+from tests.blades import Blade, Killed, Ports
 from tests.people import lead
 from tests.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, Time, queue
-from tests.unit.test_submission import AMPLE, Blade, Killed, Ports
 
 LEAD = lead()
 PARTNER = "leadleader"

@@ -15,49 +15,12 @@ from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Submitter, backoff
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings
+from tests.blades import Blade, Killed, Ports
 from tests.people import lead
 from tests.unit.conftest import Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 LEAD = lead()
-
-
-class Killed(BaseException):
-    """The worker is gone, as after a SIGKILL: nothing of it runs any more."""
-
-
-@dataclass
-class Blade:
-    """Kills the worker at the n-th step of its life; a step is a moment before or after a call of a port."""
-
-    at: int
-    steps: int = 0
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.steps == self.at:
-            raise Killed
-
-
-@dataclass
-class Ports:
-    """Wraps an object so that the blade may fall before and after each call of a method."""
-
-    inner: Any
-    blade: Blade
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.inner, name)
-        if not callable(found):
-            return found
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.blade.step()
-            result = found(*args, **kwargs)
-            self.blade.step()
-            return result
-
-        return call
 
 
 @dataclass

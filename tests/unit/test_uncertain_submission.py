@@ -1,0 +1,295 @@
+"""A partner that can be asked what it has: lost replies are looked up before anything is sent again."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.checking import ByEmail, Checker
+from leadbridge.leads.checking import Outcome as Looked
+from leadbridge.leads.delivery import Delivery, State, receive
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.store import Store
+from leadbridge.leads.submission import Outcome, Submitter, Visit
+from leadbridge.settings import Settings
+from tests.blades import Blade, Killed, Ports
+from tests.people import lead
+from tests.unit.conftest import Time
+
+AMPLE = Budget(deadline=190.0, monotonic=lambda: 0.0)
+PARTNER = "matchtrade"
+LEAD = lead().model_copy(update={"partners": (PARTNER,)})
+EMAIL = LEAD.person.email or ""
+
+
+@dataclass
+class Account:
+    uuid: str | None
+    created: datetime | None
+    status: str | None = "NEW_CONTACT"
+
+
+@dataclass
+class Broker:
+    """One account an e-mail. `replies` says of each create whether its answer arrives; what it made, it made."""
+
+    time: Time
+    accounts: dict[str, Account] = field(default_factory=dict)
+    creates: int = 0
+    looks: int = 0
+    replies: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    looked_up: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    does_create: bool = True
+    blade: Blade = field(default_factory=lambda: Blade(at=0))
+    seconds_per_submission: float = 30.0
+    seconds_per_create: float = 20.0
+    seconds_per_page: float = 20.0
+
+    def authorize(self, budget: Budget) -> Ports:
+        return Ports(self, self.blade)
+
+    def create(self, submitted: Lead, budget: Budget) -> str | None:
+        email = submitted.person.email or ""
+        self.creates += 1
+        if email in self.accounts:
+            raise errors.Duplicate(PARTNER, "create", "the broker has an account of this e-mail already")
+        if self.does_create:
+            self.accounts[email] = Account(f"uuid-{len(self.accounts)}", self.time.now)
+        if error := next(self.replies, None):
+            raise error
+        return self.accounts[email].uuid
+
+    def find(self, email: str, budget: Budget) -> Account | None:
+        self.looks += 1
+        if error := next(self.looked_up, None):
+            raise error
+        return self.accounts.get(email)
+
+
+@dataclass
+class World:
+    """One lead that waits for the broker."""
+
+    store: Store
+    time: Time
+    settings: Settings
+    broker: Broker
+    dead_letters: list[str] = field(default_factory=list)
+
+    def visit(self, blade: Blade | None = None) -> Visit:
+        blade = blade or Blade(at=0)
+        self.broker.blade = blade
+        broker = Ports(self.broker, blade)
+        submitter = Submitter(
+            ledger=Ports(self.store, blade),
+            partner=broker,
+            accounts=broker,
+            settings=self.settings.partners[PARTNER],
+            clock=self.time,
+            dead_letter=lambda delivery, _: self.dead_letters.append(delivery.lead_id),
+            jitter=lambda: 1.0,
+        )
+        return submitter.visit(LEAD.lead_id, PARTNER, AMPLE)
+
+    def look(self, *, at_once: bool = False) -> Looked:
+        partner = ByEmail(self.broker, self.store.lead)
+        checker = Checker(self.store, partner, self.settings.partners[PARTNER], self.time, jitter=lambda: 0.0)
+        return checker.look(LEAD.lead_id, PARTNER, AMPLE, at_once=at_once).outcome
+
+    @property
+    def delivery(self) -> Delivery:
+        found = self.store.delivery(LEAD.lead_id, PARTNER)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+    store.accept(LEAD, phone_hash=None)
+    return World(store, time, shipped_settings, Broker(time))
+
+
+def lost() -> errors.PartnerError:
+    return errors.Unknown(PARTNER, "create", "the reply is lost")
+
+
+def away() -> errors.PartnerError:
+    return errors.Unavailable(PARTNER, "list", "away")
+
+
+def test_an_account_is_made_once_and_tied_to_its_lead(world: World) -> None:
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert (world.delivery.state, world.delivery.account_uuid, world.delivery.due_at) == (
+        State.SUBMITTED,
+        "uuid-0",
+        None,
+    )
+    assert world.store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
+    assert world.broker.creates == 1
+
+
+def test_a_lost_reply_is_looked_up_and_found_to_be_ours(world: World) -> None:
+    world.broker.replies = iter([lost()])
+    visit = world.visit()
+    assert (visit.outcome, visit.again) == (Outcome.UNCERTAIN, timedelta(seconds=15))
+    assert (world.delivery.state, world.delivery.is_uncertain) == (State.RECEIVED, True)
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert (world.delivery.account_uuid, world.delivery.is_uncertain) == ("uuid-0", False)
+    assert world.broker.creates == 1
+
+
+def test_a_lost_request_is_looked_up_and_sent_again(world: World) -> None:
+    world.broker.does_create = False
+    world.broker.replies = iter([lost()])
+    world.visit()
+    world.broker.does_create = True
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert (world.broker.creates, world.broker.looks) == (2, 1)
+
+
+def test_nothing_is_sent_again_while_nobody_can_look(world: World) -> None:
+    def always() -> Iterator[errors.PartnerError]:
+        while True:
+            yield away()
+
+    world.broker.replies = iter([lost()])
+    world.broker.looked_up = always()
+    began = world.time.now
+    for _ in range(100):
+        visit = world.visit()
+        if visit.again is None:
+            break
+        world.time.now += visit.again
+    assert visit.outcome is Outcome.UNKNOWN
+    assert world.time.now - began >= timedelta(hours=24)
+    assert (world.delivery.state, world.broker.creates, world.dead_letters) == (State.UNKNOWN, 1, [])
+
+
+def test_a_certain_409_is_a_duplicate_at_once(world: World) -> None:
+    world.broker.accounts[EMAIL] = Account("theirs", world.time.now - timedelta(days=400))
+    assert world.visit().outcome is Outcome.DUPLICATE
+    assert (world.delivery.state, world.delivery.account_uuid, world.broker.looks) == (State.DUPLICATE, None, 0)
+
+
+def test_a_409_after_a_lost_reply_counts_by_what_the_look_up_shows(world: World) -> None:
+    world.broker.replies = iter([lost()])
+    world.visit()
+    # The list is behind: it does not show the account yet, which the broker has all the same.
+    ours = world.broker.accounts[EMAIL]
+    world.broker.find = lambda email, budget: None  # type: ignore[method-assign]
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.UNCERTAIN
+    world.broker.find = lambda email, budget: ours  # type: ignore[method-assign]
+    world.time.pass_(seconds=30)
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert len(world.broker.accounts) == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [
+        (timedelta(seconds=0), State.SUBMITTED),
+        (timedelta(seconds=100), State.SUBMITTED),  # the broker's clock is behind
+        (timedelta(minutes=3), State.DUPLICATE),
+        (timedelta(days=900), State.DUPLICATE),
+        (None, State.UNKNOWN),
+    ],
+)
+def test_whose_account_it_is_shows_in_its_age(world: World, age: timedelta | None, state: State) -> None:
+    world.broker.does_create = False
+    world.broker.replies = iter([lost()])
+    world.visit()
+    created = None if age is None else world.time.now - age
+    world.broker.accounts[EMAIL] = Account("found", created)
+    world.time.pass_(seconds=15)
+    world.visit()
+    assert world.delivery.state is state
+    assert world.broker.creates == 1
+
+
+def test_another_leads_account_is_not_ours_however_young(world: World, store: Store) -> None:
+    other = lead(2).model_copy(update={"partners": (PARTNER,)})
+    store.accept(other, phone_hash=None)
+    waiting = receive(other.lead_id, PARTNER, "web", other.received_at)
+    started = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
+    store.apply(steps.accepted(started, world.time.now, "uuid-0", None))
+
+    world.broker.replies = iter([lost()])
+    world.visit()
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.DUPLICATE
+
+
+@pytest.mark.parametrize("reply", [None, lost()])
+@pytest.mark.parametrize("step", range(1, 15))
+def test_a_worker_killed_at_any_step_makes_one_account_and_knows_it(
+    world: World, step: int, reply: errors.PartnerError | None
+) -> None:
+    world.broker.replies = iter([reply])
+    blade = Blade(at=step)
+    with contextlib.suppress(Killed):
+        world.visit(blade)
+    for _ in range(4):
+        world.time.pass_(minutes=9)
+        world.visit()
+    assert (world.delivery.state, world.delivery.account_uuid) == (State.SUBMITTED, "uuid-0")
+    assert len(world.broker.accounts) == 1
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_worker_killed_while_it_looks_up_is_replaced(world: World, step: int) -> None:
+    world.broker.replies = iter([lost()])
+    world.visit()
+    world.time.pass_(minutes=1)
+    with contextlib.suppress(Killed):
+        world.visit(Blade(at=step))
+    world.time.pass_(minutes=9)
+    world.visit()
+    assert (world.delivery.state, world.broker.creates) == (State.SUBMITTED, 1)
+
+
+def test_an_answer_that_comes_after_the_sweep_doubted_is_still_believed(world: World) -> None:
+    create = world.broker.create
+
+    def slow(submitted: Lead, budget: Budget) -> str | None:
+        made = create(submitted, budget)
+        world.time.pass_(minutes=5)
+        assert world.look() is Looked.UNCERTAIN
+        return made
+
+    world.broker.create = slow  # type: ignore[method-assign]
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.delivery.account_uuid == "uuid-0"
+
+
+def test_a_lost_worker_is_announced_so_that_another_one_looks(world: World) -> None:
+    with pytest.raises(Killed):
+        world.visit(Blade(at=9))
+    assert world.delivery.state is State.SUBMITTING
+    world.time.pass_(minutes=5)
+    assert world.look() is Looked.UNCERTAIN
+    after = world.delivery
+    assert (after.state, after.is_uncertain, after.next_attempt_at) == (State.RECEIVED, True, None)
+
+
+def test_an_operator_may_ask_for_an_accounts_status(world: World) -> None:
+    world.visit()
+    assert world.look(at_once=True) is Looked.CHANGED
+    assert world.look(at_once=True) is Looked.UNCHANGED
+    assert world.delivery.partner_status == "NEW_CONTACT"
+    world.broker.accounts.clear()
+    assert world.look(at_once=True) is Looked.CHECK_FAILED
+    assert (world.delivery.partner_status, world.delivery.due_at) == ("NEW_CONTACT", None)
+
+
+def test_a_delivery_to_the_broker_that_nothing_happened_to_is_announced_again(world: World) -> None:
+    world.time.pass_(minutes=16)
+    assert world.look() is Looked.ANNOUNCED_AGAIN
