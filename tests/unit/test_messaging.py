@@ -34,6 +34,7 @@ from tests.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, Time, queue
 
 LEAD = lead()
+AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 PARTNER = "leadleader"
 ACCOUNT = Account("acc-1", "uk_UA", "person-1")
 TOLD = {
