@@ -11,9 +11,10 @@ EVENTS = PROJECT / "events" / "receive_lead"
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: its name, the form's own id of it, its body."""
+    """One sample: its name, the source that posts it, the form's own id of it, its body."""
 
     name: str
+    source: str
     message_id: str
     body: str
 
@@ -33,4 +34,4 @@ class Sample:
 def sample(name: str) -> Sample:
     """Read one sample."""
     event = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
-    return Sample(name, event["headers"]["webhook-id"], event["body"])
+    return Sample(name, event["pathParameters"]["source"], event["headers"]["webhook-id"], event["body"])

@@ -20,7 +20,9 @@ def main() -> int:
         return 1
     chosen = sample(sys.argv[1] if len(sys.argv) > 1 else "good")
     secrets = json.loads(DEVELOPER.secrets_file.read_text())
-    answer = Form(stack, secrets["sources"]["web"]["secrets"][0]).post(chosen.body, f"msg_{uuid4().hex}")
+    answer = Form(stack, secrets["sources"][chosen.source]["secrets"][0], chosen.source).post(
+        chosen.body, f"msg_{uuid4().hex}"
+    )
     print(answer.status, json.dumps(answer.content, ensure_ascii=False))
     return 0 if answer.status < 300 else 1
 
