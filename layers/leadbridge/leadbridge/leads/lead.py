@@ -83,7 +83,8 @@ class Asked(_Section):
     def value(self, path: str) -> object:
         """What stands at a dotted path such as `person.phone`; None where nothing does."""
         section, _, name = path.partition(".")
-        return getattr(getattr(self, section, None), name, None)
+        found = getattr(self, section, None)
+        return found.get(name) if isinstance(found, dict) else getattr(found, name, None)
 
 
 class Lead(Asked):

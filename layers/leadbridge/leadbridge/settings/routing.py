@@ -1,0 +1,70 @@
+"""The part of a source's configuration that says who gets its leads: partners, conditions, and whom to fall back on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, model_validator
+
+from leadbridge.settings.sections import Section
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be a number")
+    try:
+        number = Decimal(str(value))
+    except ArithmeticError:
+        raise ValueError("must be a number") from None
+    if not number.is_finite():
+        raise ValueError("must be a number")
+    return number
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+
+
+class Condition(Section):
+    """What one field must be: all that is given must hold. Texts are compared without regard to capitals."""
+
+    equals: StrictStr | None = None
+    one_of: tuple[StrictStr, ...] = ()
+    at_least: Number | None = None
+    at_most: Number | None = None
+    given: StrictBool | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Condition:
+        if not self.model_fields_set:
+            raise ValueError("give equals, one_of, at_least, at_most or given")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError("at_least is more than at_most")
+        return self
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Route(Section):
+    """A way for leads: the first of `to` gets those that fit `when`; each next one if the one before rejects it.
+
+    `when` is by field: a dotted one of the lead such as `loan.amount`, or `form.` and a field's own name.
+    """
+
+    to: Annotated[tuple[StrictStr, ...], Field(min_length=1), BeforeValidator(_several)]
+    when: dict[str, Condition] = {}
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Route:
+        if len(set(self.to)) < len(self.to):
+            raise ValueError("a partner stands twice in one order")
+        return self
+
+
+def _route(value: Any) -> Any:
+    return {"to": [value]} if isinstance(value, str) else value
+
+
+Routes = Annotated[tuple[Annotated[Route, BeforeValidator(_route)], ...], Field(min_length=1)]

@@ -1,0 +1,93 @@
+"""Who gets a lead: conditions on the lead and on the form, and whom to fall back on."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from leadbridge.leads.lead import Asked
+from leadbridge.leads.routing import Decision, decide
+from leadbridge.settings.routing import Routes
+from tests.people import asked
+
+ROUTES: TypeAdapter[Any] = TypeAdapter(Routes)
+LEAD = Asked.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}})
+ANSWERS = {"Тип клієнта": " ФОП ", "Сума": "12 000,50", "Порожнє": ""}
+
+
+def decided(*routes: Any, **answers: str) -> Decision:
+    return decide(ROUTES.validate_python(routes), LEAD.value, {**ANSWERS, **answers})
+
+
+def test_plain_partners_all_get_it_and_nothing_is_said() -> None:
+    assert decided("a", "b", "a") == Decision(("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("path", "condition", "holds"),
+    [
+        ("loan.amount", {"at_least": 6000}, True),
+        ("loan.amount", {"at_least": "6000.01"}, False),
+        ("loan.amount", {"at_least": 1, "at_most": 6000.0}, True),
+        ("loan.amount", {"at_most": 5999}, False),
+        ("loan.term", {"equals": "12"}, True),
+        ("person.region", {"equals": "київська область"}, True),
+        ("person.region", {"one_of": ["Львівська область", "КИЇВСЬКА ОБЛАСТЬ"]}, True),
+        ("person.region", {"one_of": ["Львівська область"]}, False),
+        ("person.region", {"at_least": 1}, False),
+        ("person.city", {"given": True}, False),
+        ("person.city", {"given": False}, True),
+        ("person.city", {"equals": ""}, False),
+        ("utm.utm_source", {"equals": "Google"}, True),
+        ("utm.utm_medium", {"given": False}, True),
+        ("form.Тип клієнта", {"equals": "фоп"}, True),
+        ("form.Тип клієнта", {"equals": "фоп", "given": True, "one_of": ["ТОВ"]}, False),
+        ("form.Сума", {"at_least": 12000.5}, True),
+        ("form.Порожнє", {"given": True}, False),
+        ("form.Немає", {"given": False}, True),
+    ],
+)
+def test_a_condition_holds_or_not(path: str, condition: dict[str, Any], holds: bool) -> None:
+    decision = decided({"to": "a", "when": {path: condition}}, "b")
+    assert decision.partners == (("a", "b") if holds else ("b",))
+
+
+def test_the_reason_names_rules_and_fields_and_no_value() -> None:
+    decision = decided(
+        {"to": ["a", "b"], "when": {"loan.amount": {"at_most": 100}, "person.region": {"given": True}}},
+        {"to": ["b", "c", "a"]},
+    )
+    assert decision.partners == ("b",)
+    assert decision.fallbacks == {"b": "c", "c": "a"}
+    assert decision.reason == "rule 1 does not fit: loan.amount; rule 2: b, else c, else a"
+
+
+def test_nobody_may_get_it_and_that_is_said() -> None:
+    decision = decided({"to": "a", "when": {"person.city": {"given": True}}})
+    assert decision == Decision((), {}, "rule 1 does not fit: person.city; nobody gets it")
+
+
+def test_a_partner_gets_a_lead_by_one_route_only() -> None:
+    decision = decided({"to": ["a", "b"]}, {"to": ["b", "c"]}, "a")
+    assert decision.partners == ("a", "c")
+    assert decision.fallbacks == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [],
+        [{"to": []}],
+        [{"to": ["a", "a"]}],
+        [{"to": "a", "when": {"loan.amount": {}}}],
+        [{"to": "a", "when": {"loan.amount": {"at_least": "much"}}}],
+        [{"to": "a", "when": {"loan.amount": {"at_least": True}}}],
+        [{"to": "a", "when": {"loan.amount": {"at_least": 2, "at_most": 1}}}],
+        [{"to": "a", "when": {"loan.amount": {"over": 1}}}],
+        [{"to": "a", "if": {}}],
+        [7],
+    ],
+)
+def test_what_is_no_route_is_refused(routes: list[Any]) -> None:
+    with pytest.raises(ValidationError):
+        ROUTES.validate_python(routes)
