@@ -64,6 +64,8 @@ class Ledger:
         self._put(items.delivery_item(change.after))
         if change.after.account_uuid is not None and change.before.account_uuid is None:
             self._put(items.tie_item(change.after))
+        if change.opened is not None:
+            self.put(change.opened)
         _storable(items.change_entry(change))
         self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail))
         return change.after

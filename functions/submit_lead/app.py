@@ -9,12 +9,13 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.budget import LambdaContext
 from leadbridge.clock import utc_now
+from leadbridge.leads.claims import Claims
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Submitter
 from leadbridge.logs import logger, metrics
 from leadbridge.partners.leadleader.wiring import lead_leader
 from leadbridge.settings import settings
-from leadbridge.submitting import dead_letter, submit_each
+from leadbridge.submitting import Repeats, dead_letter, falls_back_on, submit_each
 
 
 @lru_cache
@@ -26,6 +27,8 @@ def submitter() -> Submitter:
         settings=settings().partners["leadleader"],
         clock=utc_now,
         dead_letter=dead_letter,
+        repeats=Repeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
+        falls_back_on=falls_back_on(settings()),
     )
 
 

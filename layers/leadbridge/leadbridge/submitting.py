@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,13 @@ from leadbridge import aws
 from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.errors import Misconfigured
-from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.claims import Claims
+from leadbridge.leads.delivery import Delivery, Repeat
 from leadbridge.leads.events import read_delivery_changed
+from leadbridge.leads.lead import Lead, wrong_for
 from leadbridge.leads.submission import Submitter
 from leadbridge.logs import count, logger
+from leadbridge.settings import Settings
 
 
 def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callable[[], Submitter]) -> dict[str, Any]:
@@ -46,3 +50,37 @@ def dead_letter(delivery: Delivery, reason: str) -> None:
     aws.sqs().send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
     )
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Who came before, by the claims in the table, as each source's configuration has it."""
+
+    claims: Claims
+    settings: Settings
+
+    def first(self, delivery: Delivery) -> str | None:
+        """The lead with which the person came to this partner before; None with none, or where nobody asks."""
+        source = self.settings.sources.get(delivery.source)
+        if source is None or not source.dedup_days:
+            return None
+        longest = max(one.dedup_days for one in self.settings.sources.values())
+        return self.claims.first(delivery, timedelta(days=source.dedup_days), timedelta(days=longest))
+
+    def then(self, source: str) -> Repeat:
+        """What a source wants done with them."""
+        return Repeat(self.settings.sources[source].on_repeat)
+
+
+def falls_back_on(settings: Settings) -> Callable[[Lead, str], str | None]:
+    """Which partner gets a lead that another one has rejected: the next in its order that it has enough for."""
+
+    def following(lead: Lead, partner: str) -> str | None:
+        found = lead.fallbacks.get(partner)
+        for _ in lead.fallbacks:
+            if found is None or (found in settings.partners and not wrong_for(lead, settings.partners[found])):
+                break
+            found = lead.fallbacks.get(found)
+        return found
+
+    return following

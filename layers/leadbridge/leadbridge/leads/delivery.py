@@ -58,7 +58,8 @@ class Delivery:
 
     `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
     at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
-    already. What the partner calls it is a `deal_id` or an `account_uuid`. `last_error` is always a text of ours.
+    already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
+    person came before. `last_error` is always a text of ours.
     """
 
     lead_id: str
@@ -75,6 +76,7 @@ class Delivery:
     deal_id: int | None = None
     account_uuid: str | None = None
     is_uncertain: bool = False
+    repeat_of: str | None = None
     partner_status: str | None = None
     status_meaning: str | None = None
     last_error: str | None = None
@@ -88,7 +90,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Change:
-    """A step to write: the delivery as it was, as it will be, what its timeline says of it, whom it is to be told."""
+    """A step to write: the delivery as it was, as it will be, what its timeline says of it, whom it is to be told.
+
+    `opened` is a new delivery of the lead to another partner.
+    """
 
     before: Delivery
     after: Delivery
@@ -96,11 +101,20 @@ class Change:
     what: str
     detail: str | None = None
     messages: tuple[Message, ...] = ()
+    opened: Delivery | None = None
 
 
 def receive(lead_id: str, partner: str, source: str, now: datetime) -> Delivery:
     """A new delivery, due for a second look should its announcement get lost."""
     return Delivery(lead_id, partner, source, received_at=now, due_at=now + OVERDUE)
+
+
+class Repeat(StrEnum):
+    """What is done with a delivery of somebody who came before."""
+
+    MARK = "mark"
+    SEND = "send"
+    HOLD = "hold"
 
 
 def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change:
@@ -200,9 +214,25 @@ def exists(delivery: Delivery, now: datetime, error: str) -> Change:
     return _end(delivery, {State.RECEIVED, State.SUBMITTING, State.UNKNOWN}, State.DUPLICATE, now, error)
 
 
-def refused(delivery: Delivery, now: datetime, error: str) -> Change:
-    """The partner refused it for good."""
-    return _end(delivery, {State.SUBMITTING}, State.REJECTED, now, error)
+def refused(delivery: Delivery, now: datetime, error: str, fall_back_on: str | None = None) -> Change:
+    """The partner refused it for good; another one may get the lead instead."""
+    change = _end(delivery, {State.SUBMITTING}, State.REJECTED, now, error)
+    if fall_back_on is None:
+        return change
+    return replace(change, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
+
+
+def repeats(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
+    """The same person came before, with the lead `first`."""
+    match then:
+        case Repeat.SEND:
+            change = _step(delivery, {State.RECEIVED}, State.RECEIVED, now, "repeat", first, next_attempt_at=now)
+        case Repeat.MARK:
+            change = _end(delivery, {State.RECEIVED}, State.DUPLICATE, now, f"the same person came as {first}")
+        case Repeat.HOLD:
+            error = f"held for an operator: the same person came as {first}"
+            change = _end(delivery, {State.RECEIVED}, State.FAILED, now, error)
+    return replace(change, after=replace(change.after, repeat_of=first))
 
 
 def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:

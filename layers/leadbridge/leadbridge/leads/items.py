@@ -5,6 +5,7 @@ LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
+PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
 
 index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
@@ -38,7 +39,10 @@ _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "lease_until", "submitted_at", "due_at")
 _COUNTS = ("version", "attempts", "checks_failed", "deal_id")
-_TEXTS = ("lead_id", "partner", "source", "account_uuid", "partner_status", "status_meaning", "last_error")
+_TEXTS = (
+    *("lead_id", "partner", "source", "account_uuid", "repeat_of"),
+    *("partner_status", "status_meaning", "last_error"),
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ def received_key(received_at: datetime, lead_id: str) -> str:
     return f"{to_text(received_at)}#{lead_id}"
 
 
-def lead_item(lead: Lead, *, phone_hash: str | None, email_hash: str | None = None) -> Item:
+def lead_item(
+    lead: Lead, *, phone_hash: str | None, email_hash: str | None = None, tax_hash: str | None = None
+) -> Item:
     """A lead as it is stored."""
     return encode(
         {
@@ -105,6 +111,8 @@ def lead_item(lead: Lead, *, phone_hash: str | None, email_hash: str | None = No
             "received_key": received_key(lead.received_at, lead.lead_id),
             "phone_hash": phone_hash,
             "email_hash": email_hash,
+            "tax_hash": tax_hash,
+            "fallbacks": dict(lead.fallbacks) or None,
         }
     )
 
@@ -119,6 +127,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         source=values["source"],
         received_at=from_text(values["received_at"]),
         partners=tuple(values["partners"]),
+        fallbacks=values.get("fallbacks", {}),
         warnings=tuple((field, message) for field, message in values.get("warnings", ())),
         person=Person.model_construct(**values.get("person", {})),
         loan=Loan.model_construct(

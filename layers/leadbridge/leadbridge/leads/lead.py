@@ -88,12 +88,16 @@ class Asked(_Section):
 
 
 class Lead(Asked):
-    """A stored lead. `warnings` tell what looked wrong and was accepted all the same."""
+    """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
+
+    `fallbacks` says which partner gets it once another one has rejected it.
+    """
 
     lead_id: str
     source: str
     received_at: datetime
     partners: tuple[str, ...]
+    fallbacks: dict[str, str] = {}
     warnings: tuple[tuple[str, str], ...] = ()
 
     def shown(self) -> dict[str, Any]:
@@ -131,7 +135,7 @@ def build_lead(
     """
     asked, wrong = _clean(values)
     for partner in partners.values():
-        for found in _wrong_for(asked, partner):
+        for found in wrong_for(asked, partner):
             if not any(found.field == field or found.field.startswith(f"{field}.") for field in wrong):
                 wrong[found.field] = found
     if wrong:
@@ -175,7 +179,8 @@ def _field_error(detail: Any) -> FieldError:
             return FieldError(where, "is not valid")
 
 
-def _wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
+def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
+    """What a partner would miss in a lead, or not take; empty where it may have it."""
     errors = [FieldError(path, "is required") for path in partner.requires if asked.value(path) is None]
     phone, number = asked.person.phone, asked.person.tax_number
     if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):

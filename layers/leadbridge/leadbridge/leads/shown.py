@@ -30,6 +30,7 @@ def delivery_shown(delivery: Delivery) -> dict[str, Any]:
         "state": delivery.state.value,
         "deal_id": delivery.deal_id,
         "account_uuid": delivery.account_uuid,
+        "repeat_of": delivery.repeat_of,
         "partner_status": delivery.partner_status,
         "status_meaning": delivery.status_meaning,
         "attempts": delivery.attempts,

@@ -69,6 +69,7 @@ class Store:
         *,
         phone_hash: str | None,
         email_hash: str | None = None,
+        tax_hash: str | None = None,
         unless: str | None = None,
         window: timedelta = timedelta(),
     ) -> str | None:
@@ -80,7 +81,7 @@ class Store:
         writes: list[Any] = [
             put(
                 self._table,
-                items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash),
+                items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash),
                 "attribute_not_exists(pk)",
             ),
             put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
@@ -110,6 +111,8 @@ class Store:
         writes += [put(self._table, message_item(message)) for message in change.messages]
         if change.after.account_uuid is not None and change.before.account_uuid is None:
             writes.append(put(self._table, items.tie_item(change.after)))
+        if change.opened is not None:
+            writes += self._opened(change.opened, change)
         transact(self._client, writes, or_conflict=True)
         return change.after
 
@@ -206,6 +209,23 @@ class Store:
         )
         for page in pages:
             yield from map(items.decode, page["Items"])
+
+    def _opened(self, delivery: Delivery, change: Change) -> list[Any]:
+        """A further delivery of a lead that is there, with the lead's own note of it."""
+        entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it")
+        return [
+            put(self._table, items.delivery_item(delivery), "attribute_not_exists(pk)"),
+            put(self._table, items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": items.encode(items.lead_key(delivery.lead_id)),
+                    "UpdateExpression": "SET partners = list_append(partners, :partner)",
+                    "ConditionExpression": "attribute_exists(pk)",
+                    "ExpressionAttributeValues": items.encode({":partner": [delivery.partner]}),
+                }
+            },
+        ]
 
     def _came_before(self, lead_id: str, moment: datetime) -> Any:
         return {

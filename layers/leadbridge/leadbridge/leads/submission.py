@@ -11,67 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
 from leadbridge import errors
 from leadbridge.budget import Budget
 from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.delivery import Change, Delivery, Repeat, State
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts, Origin, origin
+from leadbridge.leads.submission_ports import Ledger, Partner, Repeats
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy
-
-
-class Ledger(Protocol):
-    """The part of the store that a submission needs."""
-
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
-        """The delivery as it is now."""
-        ...
-
-    def lead(self, lead_id: str) -> Lead | None:
-        """The lead."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict if somebody was quicker."""
-        ...
-
-    def owner_of(self, partner: str, account_uuid: str) -> str | None:
-        """The lead that an account at the partner was made of, if one of ours was."""
-        ...
-
-
-class Authorized(Protocol):
-    """A partner's permission to create one lead."""
-
-    def create(self, lead: Lead, budget: Budget) -> int | str | None:
-        """Create the lead at the partner and return its deal's id or its account's uuid there, None if it is not told.
-
-        Raises PartnerError.
-        """
-        ...
-
-
-class Partner(Protocol):
-    """A partner that leads are submitted to."""
-
-    @property
-    def seconds_per_submission(self) -> float:
-        """Seconds that authorizing and creating can take together."""
-        ...
-
-    @property
-    def seconds_per_create(self) -> float:
-        """Seconds that creating alone can take."""
-        ...
-
-    def authorize(self, budget: Budget) -> Authorized:
-        """Get permission for one create. Nothing is created, so it is always safe to repeat. Raises PartnerError."""
-        ...
 
 
 class Outcome(StrEnum):
@@ -101,6 +52,8 @@ class Visit:
 class Submitter:
     """Takes deliveries to one partner. `accounts` is where it can be asked what it has, None if it cannot.
 
+    `repeats` knows who came before. `falls_back_on` is the partner that gets a lead which this one has rejected.
+
     `dead_letter` is told of a delivery that cannot go on by itself, before that is written, so that a crash between
     the two leaves one word too many and never one too few.
     """
@@ -111,6 +64,8 @@ class Submitter:
     clock: Clock
     dead_letter: Callable[[Delivery, str], None]
     accounts: Accounts | None = None
+    repeats: Repeats | None = None
+    falls_back_on: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
     jitter: Callable[[], float] = random.random
 
     def visit(self, lead_id: str, partner: str, budget: Budget) -> Visit:
@@ -131,6 +86,10 @@ class Submitter:
         lead = self.ledger.lead(lead_id)
         if lead is None:
             return Visit(Outcome.GONE)
+        if delivery.attempts == 0 and delivery.repeat_of is None and self.repeats is not None:
+            repeated = self._repeated(delivery, self.repeats)
+            if repeated is not None:
+                return repeated
         if delivery.is_uncertain and self.accounts is not None:
             settled = self._look_up(self.accounts, delivery, lead, budget)
             if settled is not None:
@@ -138,6 +97,22 @@ class Submitter:
         if not budget.allows(self.partner.seconds_per_submission):
             return Visit(Outcome.COMES_AGAIN, again=timedelta())
         return self._attempt(delivery, lead, budget)
+
+    def _repeated(self, delivery: Delivery, repeats: Repeats) -> Visit | None:
+        """What becomes of somebody who came before; None of somebody who did not."""
+        first = repeats.first(delivery)
+        if first is None:
+            return None
+        then = repeats.then(delivery.source)
+        change = steps.repeats(delivery, self.clock(), first, then)
+        match then:
+            case Repeat.SEND:
+                return self._write(change, Visit(Outcome.COMES_AGAIN, again=timedelta()))
+            case Repeat.MARK:
+                return self._write(change, Visit(Outcome.DUPLICATE))
+            case Repeat.HOLD:
+                self.dead_letter(delivery, change.after.last_error or "")
+                return self._write(change, Visit(Outcome.FAILED))
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Visit | None:
         """Settle an uncertain delivery by what the partner has; None where it surely has nothing."""
@@ -182,7 +157,8 @@ class Submitter:
         except errors.Misconfigured as error:
             return self._give_up(delivery, error)
         except errors.Rejected as error:
-            change = steps.refused(delivery, self.clock(), error.text)
+            fall_back_on = self.falls_back_on(lead, delivery.partner)
+            change = steps.refused(delivery, self.clock(), error.text, fall_back_on)
             return self._write(change, Visit(Outcome.REJECTED, error=error))
         except errors.Duplicate as error:
             if delivery.is_uncertain:  # it may be our own, which the look-up tells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
@@ -15,4 +15,6 @@ class Source(Section):
     adapter: str
     partners: Annotated[tuple[str, ...], Field(min_length=1)]
     fields: dict[str, str] = {}
+    dedup_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    on_repeat: Literal["mark", "send", "hold"] = "mark"
     defaults: dict[str, StrictStr | StrictInt] = {}

@@ -1,0 +1,70 @@
+"""What a submission needs of the table and of a partner."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from leadbridge.budget import Budget
+from leadbridge.leads.delivery import Change, Delivery, Repeat
+from leadbridge.leads.lead import Lead
+
+
+class Ledger(Protocol):
+    """The part of the store that a submission needs."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        ...
+
+    def lead(self, lead_id: str) -> Lead | None:
+        """The lead."""
+        ...
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change; raises Conflict if somebody was quicker."""
+        ...
+
+    def owner_of(self, partner: str, account_uuid: str) -> str | None:
+        """The lead that an account at the partner was made of, if one of ours was."""
+        ...
+
+
+class Repeats(Protocol):
+    """Who knows whether a delivery's person came before, and what is then done with it."""
+
+    def first(self, delivery: Delivery) -> str | None:
+        """The lead with which the person came to this partner before, None if with none. Safe to repeat."""
+        ...
+
+    def then(self, source: str) -> Repeat:
+        """What a source wants done."""
+        ...
+
+
+class Authorized(Protocol):
+    """A partner's permission to create one lead."""
+
+    def create(self, lead: Lead, budget: Budget) -> int | str | None:
+        """Create the lead at the partner and return its deal's id or its account's uuid there, None if it is not told.
+
+        Raises PartnerError.
+        """
+        ...
+
+
+class Partner(Protocol):
+    """A partner that leads are submitted to."""
+
+    @property
+    def seconds_per_submission(self) -> float:
+        """Seconds that authorizing and creating can take together."""
+        ...
+
+    @property
+    def seconds_per_create(self) -> float:
+        """Seconds that creating alone can take."""
+        ...
+
+    def authorize(self, budget: Budget) -> Authorized:
+        """Get permission for one create. Nothing is created, so it is always safe to repeat. Raises PartnerError."""
+        ...
