@@ -6,30 +6,33 @@ import json
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
+from pydantic import BaseModel
+
 from leadbridge import aws
 from leadbridge.clock import utc_now
-from leadbridge.forms.adapter import Request, TooLarge, Unreadable
-from leadbridge.forms.json_body import read_object
-from leadbridge.leads import fields
-from leadbridge.leads.delivery import State
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.erasing import Eraser, UnknownLead
 from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
+from leadbridge.leads.operator_steps import Busy, WrongState, found, not_found, retried
 from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.requests import InvalidRequest, read_message_request
-from leadbridge.leads.shown import journey_shown, lead_shown
+from leadbridge.leads.requests import InvalidRequest, MessageRequest, ResolveRequest, RetryRequest, read_request
+from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
 from leadbridge.leads.store import Store
+from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.problems import FieldError, Problem, Response, answer, unexpected
+from leadbridge.questions import bad_query, body_in, known_in, limit_in, phone_in, state_in
 from leadbridge.secrets import Secrets
+from leadbridge.settings import settings
 
-LIMIT = 25
-MOST = 100
 LEAD_ID = r"ld_[a-z2-7]{26}"
 
 
@@ -87,15 +90,14 @@ def health(_: dict[str, Any]) -> Response:
 
 def list_leads(event: dict[str, Any]) -> Response:
     """GET /leads?status=&source=&partner=&phone=&limit=&cursor="""
-    query = event.get("queryStringParameters") or {}
-    unknown = set(query) - {"status", "source", "partner", "phone", "limit", "cursor"}
-    if unknown:
-        raise bad_query(f"There is no parameter {', '.join(sorted(unknown))}.")
+    names = ("status", "source", "partner", "phone", "limit", "cursor")
+    query = known_in(event.get("queryStringParameters") or {}, *names)
+    phone = phone_in(query.get("phone"))
     wanted = Wanted(
         status=state_in(query.get("status")),
         source=query.get("source") or None,
         partner=query.get("partner") or None,
-        phone_hash=phone_hash_in(query.get("phone")),
+        phone_hash=keyed_hash(secrets().get("index")["key"], phone) if phone else None,
     )
     try:
         page = listing().page(wanted, limit_in(query.get("limit")), query.get("cursor") or None)
@@ -106,8 +108,8 @@ def list_leads(event: dict[str, Any]) -> Response:
 
 def show_lead(event: dict[str, Any]) -> Response:
     """GET /leads/{lead_id}"""
-    lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
-    journey = store().journey(lead_id) if re.fullmatch(LEAD_ID, lead_id) else None
+    lead_id = lead_id_in(event)
+    journey = store().journey(lead_id)
     if journey is None:
         raise unknown_lead()
     logger.info("shown", lead_id=lead_id, operator=operator(event))
@@ -116,15 +118,7 @@ def show_lead(event: dict[str, Any]) -> Response:
 
 def write_message(event: dict[str, Any]) -> Response:
     """POST /messages"""
-    try:
-        asked = read_message_request(read_object(Request.of(event).body))
-    except TooLarge:
-        raise Problem(413, "too-large", "Body too large", "A body may have 256 KiB at most.") from None
-    except Unreadable:
-        raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
-    except InvalidRequest as wrong:
-        detail = "The message cannot be sent; see errors."
-        raise Problem(422, "invalid-message", "Invalid message", detail, wrong.errors) from None
+    asked = asked_in(event, MessageRequest)
     now, entry = utc_now(), None
     lead_id = asked.lead_id or finder().by_account(asked.account_id or "")
     if lead_id is not None:
@@ -147,11 +141,8 @@ def write_message(event: dict[str, Any]) -> Response:
 
 def check_delivery(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/check"""
-    path = event.get("pathParameters") or {}
-    lead_id, partner = path.get("lead_id") or "", path.get("partner") or ""
-    delivery = store().delivery(lead_id, partner) if re.fullmatch(LEAD_ID, lead_id) else None
-    if delivery is None:
-        raise unknown_lead()
+    delivery = delivery_in(event)
+    lead_id, partner = delivery.lead_id, delivery.partner
     if delivery.state is not State.SUBMITTED:
         detail = f"The delivery is {delivery.state.value}; only one that is submitted can be checked."
         raise Problem(409, "wrong-state", "Wrong state", detail)
@@ -164,6 +155,92 @@ def check_delivery(event: dict[str, Any]) -> Response:
     return answer(202, {"status": "queued"})
 
 
+def retry_delivery(event: dict[str, Any]) -> Response:
+    """POST /leads/{lead_id}/deliveries/{partner}/retry"""
+    asked = asked_in(event, RetryRequest)
+
+    def change(delivery: Delivery) -> Change:
+        return retried(delivery, utc_now(), operator(event), is_confirmed=asked.confirm)
+
+    return changed(event, change, 202)
+
+
+def resolve_delivery(event: dict[str, Any]) -> Response:
+    """POST /leads/{lead_id}/deliveries/{partner}/resolve"""
+    asked = asked_in(event, ResolveRequest)
+
+    def change(delivery: Delivery) -> Change:
+        created = asked.deal_id or asked.account_uuid
+        if created is None:
+            return not_found(delivery, utc_now(), operator(event))
+        partner = settings().partners.get(delivery.partner)
+        if partner is not None and (asked.deal_id is None) != (partner.sync is not None):
+            wrong = FieldError("deal_id" if asked.deal_id else "account_uuid", "is not what this partner has")
+            raise Problem(422, "invalid-request", "Invalid request", "This partner has no such thing.", (wrong,))
+        check_after = partner.check_after(timedelta()) if partner else None
+        return found(delivery, utc_now(), operator(event), created, check_after)
+
+    return changed(event, change, 200)
+
+
+def erase_lead(event: dict[str, Any]) -> Response:
+    """DELETE /leads/{lead_id}"""
+    lead_id = lead_id_in(event)
+    try:
+        Eraser(aws.dynamodb(), os.environ["TABLE_NAME"]).erase(lead_id, operator(event), utc_now())
+    except UnknownLead:
+        raise unknown_lead() from None
+    except (Busy, Conflict, Contended):
+        detail = "The lead is being worked on at this moment. Please try again in a minute."
+        raise Problem(409, "busy", "Busy", detail) from None
+    count("LeadsErased")
+    logger.info("erased", lead_id=lead_id, operator=operator(event))
+    return {"statusCode": 204, "headers": {"Cache-Control": "no-store"}, "body": ""}
+
+
+def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status: int) -> Response:
+    """Change a delivery as an operator wants it, and show it as it is then. Raises Problem."""
+    delivery = delivery_in(event)
+    lead = store().lead(delivery.lead_id)
+    if lead is None or lead.erased_at is not None:
+        raise Problem(409, "wrong-state", "Wrong state", "The person was erased.")
+    try:
+        after = store().apply(change(delivery))
+    except WrongState as wrong:
+        raise Problem(409, "wrong-state", "Wrong state", str(wrong)) from None
+    except (Conflict, Contended):
+        detail = "Somebody else has changed it meanwhile. Look at it again."
+        raise Problem(409, "changed-meanwhile", "Changed meanwhile", detail) from None
+    logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
+    return answer(status, delivery_shown(after))
+
+
+def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
+    """What the body asks for. Raises Problem."""
+    try:
+        return read_request(kind, body_in(event))
+    except InvalidRequest as wrong:
+        detail = "This cannot be done as it is asked for; see errors."
+        raise Problem(422, "invalid-request", "Invalid request", detail, wrong.errors) from None
+
+
+def lead_id_in(event: dict[str, Any]) -> str:
+    """The lead that the path names. Raises Problem."""
+    lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
+    if not re.fullmatch(LEAD_ID, lead_id):
+        raise unknown_lead()
+    return lead_id
+
+
+def delivery_in(event: dict[str, Any]) -> Delivery:
+    """The delivery that the path names. Raises Problem."""
+    partner = (event.get("pathParameters") or {}).get("partner") or ""
+    delivery = store().delivery(lead_id_in(event), partner)
+    if delivery is None:
+        raise unknown_lead()
+    return delivery
+
+
 def unknown_lead() -> Problem:
     """There is no such lead, or it has no such delivery."""
     return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
@@ -174,45 +251,13 @@ def operator(event: dict[str, Any]) -> str:
     return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
 
 
-def state_in(text: str | None) -> State | None:
-    """The state that `status=` names. Raises Problem."""
-    if not text:
-        return None
-    try:
-        return State(text)
-    except ValueError:
-        raise bad_query(f"status is one of {', '.join(State)}.") from None
-
-
-def limit_in(text: str | None) -> int:
-    """The page size that `limit=` names. Raises Problem."""
-    if not text:
-        return LIMIT
-    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
-        raise bad_query(f"limit is a number from 1 to {MOST}.")
-    return int(text)
-
-
-def phone_hash_in(text: str | None) -> str | None:
-    """The keyed hash of the phone that `phone=` names. A `+` that arrived as a space is understood. Raises Problem."""
-    if not text:
-        return None
-    try:
-        phone = fields.phone(text)
-    except ValueError:
-        raise bad_query("phone is a phone number.") from None
-    return keyed_hash(secrets().get("index")["key"], phone) if phone else None
-
-
-def bad_query(detail: str) -> Problem:
-    """A query that cannot be answered."""
-    return Problem(400, "bad-query", "Bad query", detail)
-
-
 ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
     ("GET", "/health"): health,
     ("GET", "/leads"): list_leads,
     ("GET", "/leads/{lead_id}"): show_lead,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/check"): check_delivery,
+    ("POST", "/leads/{lead_id}/deliveries/{partner}/retry"): retry_delivery,
+    ("POST", "/leads/{lead_id}/deliveries/{partner}/resolve"): resolve_delivery,
+    ("DELETE", "/leads/{lead_id}"): erase_lead,
     ("POST", "/messages"): write_message,
 }

@@ -303,6 +303,20 @@ def test_manage_leads_writes_a_message_and_asks_for_a_check(start: Start, cloud:
     assert cloud.messages("CheckQueue") == [json.loads(at_once["body"])]
 
 
+@pytest.mark.usefixtures("lead")
+def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud) -> None:
+    begun = cloud.store.apply(steps.start_attempt(delivery(cloud), SOME_TIME_AGO, timedelta(seconds=92)))
+    cloud.store.apply(steps.lost(begun, SOME_TIME_AGO, "the reply is lost"))
+
+    with start("ManageLeads") as function:
+        answers = [function.invoke(sample("ManageLeads", case))["statusCode"] for case in ("resolve", "retry", "erase")]
+
+    assert answers == [200, 409, 204]
+    journey = cloud.store.journey(LEAD_ID)
+    assert journey is not None
+    assert (journey.lead.person.full_name, journey.status) == (None, State.SUBMITTED)
+
+
 @pytest.mark.usefixtures("source")
 def test_receive_leeloo_event_keeps_an_order_with_the_lead_it_is_about(start: Start, cloud: Cloud) -> None:
     cloud.put_secret("leeloo", {"webhook_token": sample("ReceiveLeelooEvent", "order")["pathParameters"]["token"]})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +34,7 @@ class Claims:
         Safe to repeat. Raises Contended.
         """
         lead = self._get(items.lead_key(delivery.lead_id)) or {}
-        keys = [_key(delivery.partner, name, lead[name]) for name in HASHES if name in lead]
+        keys = claim_keys(lead, (delivery.partner,))
         if not keys:
             return None
         since = delivery.received_at - within
@@ -48,6 +50,17 @@ class Claims:
                 return str(holder["lead_id"])
             passed[keys[refused]["pk"]] = holder["lead_id"]
         raise Contended
+
+    def release(self, lead: dict[str, Any]) -> None:
+        """Give up what a lead claims; `lead` is its item, decoded."""
+        for key in claim_keys(lead, lead["partners"]):
+            with suppress(self._client.exceptions.ConditionalCheckFailedException):
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=items.encode(key),
+                    ConditionExpression="lead_id = :own",
+                    ExpressionAttributeValues=items.encode({":own": lead["lead_id"]}),
+                )
 
     def _claim(
         self, key: dict[str, str], delivery: Delivery, since: datetime, kept_for: timedelta, passed: dict[str, str]
@@ -81,5 +94,11 @@ class Claims:
         return items.decode(got["Item"]) if "Item" in got else None
 
 
-def _key(partner: str, name: str, hashed: str) -> dict[str, str]:
-    return {"pk": f"PERSON#{partner}#{name}#{hashed}", "sk": "CLAIM"}
+def claim_keys(lead: dict[str, Any], partners: Iterable[str]) -> list[dict[str, str]]:
+    """The keys of the claims that a lead's item, decoded, may have."""
+    return [
+        {"pk": f"PERSON#{partner}#{name}#{lead[name]}", "sk": "CLAIM"}
+        for partner in partners
+        for name in HASHES
+        if name in lead
+    ]

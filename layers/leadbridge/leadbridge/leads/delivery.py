@@ -59,7 +59,7 @@ class Delivery:
     `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
     at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
-    person came before. `last_error` is always a text of ours.
+    person came before. `retried_at` is when an operator had it begin anew. `last_error` is always a text of ours.
     """
 
     lead_id: str
@@ -70,6 +70,7 @@ class Delivery:
     version: int = 1
     attempts: int = 0
     first_attempt_at: datetime | None = None
+    retried_at: datetime | None = None
     next_attempt_at: datetime | None = None
     lease_until: datetime | None = None
     submitted_at: datetime | None = None

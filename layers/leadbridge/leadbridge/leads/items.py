@@ -37,7 +37,10 @@ LEADS = "lead"  # the partition of `listing` that holds every lead
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
-_TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "lease_until", "submitted_at", "due_at")
+_TIMES = (
+    *("received_at", "first_attempt_at", "retried_at", "next_attempt_at"),
+    *("lease_until", "submitted_at", "due_at"),
+)
 _COUNTS = ("version", "attempts", "checks_failed", "deal_id")
 _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of"),
@@ -113,6 +116,7 @@ def lead_item(
             "email_hash": email_hash,
             "tax_hash": tax_hash,
             "fallbacks": dict(lead.fallbacks) or None,
+            "erased_at": to_text(lead.erased_at) if lead.erased_at else None,
         }
     )
 
@@ -128,6 +132,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         received_at=from_text(values["received_at"]),
         partners=tuple(values["partners"]),
         fallbacks=values.get("fallbacks", {}),
+        erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
         warnings=tuple((field, message) for field, message in values.get("warnings", ())),
         person=Person.model_construct(**values.get("person", {})),
         loan=Loan.model_construct(

@@ -90,7 +90,8 @@ class Asked(_Section):
 class Lead(Asked):
     """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
 
-    `fallbacks` says which partner gets it once another one has rejected it.
+    `fallbacks` says which partner gets it once another one has rejected it. `erased_at` is when the person was
+    forgotten: what is left is the lead's tombstone.
     """
 
     lead_id: str
@@ -99,6 +100,7 @@ class Lead(Asked):
     partners: tuple[str, ...]
     fallbacks: dict[str, str] = {}
     warnings: tuple[tuple[str, str], ...] = ()
+    erased_at: datetime | None = None
 
     def shown(self) -> dict[str, Any]:
         """The lead as the API shows it, empty fields left out."""
@@ -108,6 +110,7 @@ class Lead(Asked):
             "received_at": to_text(self.received_at),
             **self.model_dump(include={"person", "loan", "trading"}, exclude_none=True),
             "utm": dict(self.utm),
+            **({"erased_at": to_text(self.erased_at)} if self.erased_at else {}),
             "warnings": [{"field": field, "message": message} for field, message in self.warnings],
         }
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from leadbridge.problems import FieldError
 
@@ -40,13 +49,37 @@ class MessageRequest(BaseModel):
         return self
 
 
-def read_message_request(content: dict[str, Any]) -> MessageRequest:
+class RetryRequest(BaseModel):
+    """`POST …/retry`: whether it shall be sent again although it may arrive twice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    confirm: StrictBool = False
+
+
+class ResolveRequest(BaseModel):
+    """`POST …/resolve`: what the partner has made of it, or that it has made nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    deal_id: Annotated[StrictInt, Field(ge=1, lt=10**18)] | None = None
+    account_uuid: Id | None = None
+    outcome: Literal["not_created"] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> ResolveRequest:
+        if [self.deal_id, self.account_uuid, self.outcome].count(None) != 2:
+            raise ValueError('give a deal_id, an account_uuid, or "outcome": "not_created"')
+        return self
+
+
+def read_request[R: BaseModel](kind: type[R], content: dict[str, Any]) -> R:
     """Read a body. Raises InvalidRequest, which names every field that is wrong and quotes no value."""
     try:
-        return MessageRequest.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-    names = MessageRequest.model_fields
+    names = kind.model_fields
     raise InvalidRequest(
         tuple(
             FieldError(

@@ -208,7 +208,8 @@ class Submitter:
         return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
 
     def _is_spent(self, delivery: Delivery, now: datetime) -> bool:
-        return now - (delivery.first_attempt_at or now) >= self.settings.retry.give_up_after
+        began = max(filter(None, (delivery.first_attempt_at, delivery.retried_at)), default=now)
+        return now - began >= self.settings.retry.give_up_after
 
     def _wait(self, attempts: int, error: errors.PartnerError) -> timedelta:
         """Our own patience, or the partner's if it asked for more."""

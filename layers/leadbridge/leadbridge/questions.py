@@ -1,0 +1,76 @@
+"""What operators ask with a query or a body, read; what cannot be answered is a Problem."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from leadbridge.forms.adapter import Request, TooLarge, Unreadable
+from leadbridge.forms.json_body import read_object
+from leadbridge.leads import fields
+from leadbridge.leads.delivery import State
+from leadbridge.problems import Problem
+
+LIMIT = 25
+MOST = 100
+
+
+def state_in(text: str | None) -> State | None:
+    """The state that `status=` names. Raises Problem."""
+    if not text:
+        return None
+    try:
+        return State(text)
+    except ValueError:
+        raise bad_query(f"status is one of {', '.join(State)}.") from None
+
+
+def limit_in(text: str | None) -> int:
+    """The page size that `limit=` names. Raises Problem."""
+    if not text:
+        return LIMIT
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
+        raise bad_query(f"limit is a number from 1 to {MOST}.")
+    return int(text)
+
+
+def phone_in(text: str | None) -> str | None:
+    """The phone that `phone=` names. A `+` that arrived as a space is understood. Raises Problem."""
+    try:
+        return fields.phone(text) if text else None
+    except ValueError:
+        raise bad_query("phone is a phone number.") from None
+
+
+def day_in(name: str, text: str | None, default: date) -> date:
+    """The day that `from=` or `to=` names, such as 2026-11-02. Raises Problem."""
+    if not text:
+        return default
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise bad_query(f"{name} is a day such as 2026-11-02.") from None
+
+
+def known_in(query: dict[str, str], *names: str) -> dict[str, str]:
+    """The query, if it has no other parameters than these. Raises Problem."""
+    if unknown := set(query) - set(names):
+        raise bad_query(f"There is no parameter {', '.join(sorted(unknown))}.")
+    return query
+
+
+def body_in(event: dict[str, Any]) -> dict[str, Any]:
+    """The JSON object that is the body; none is an empty one. Raises Problem."""
+    try:
+        body = Request.of(event).body
+        return read_object(body) if body.strip() else {}
+    except TooLarge:
+        raise Problem(413, "too-large", "Body too large", "A body may have 256 KiB at most.") from None
+    except Unreadable:
+        raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
+
+
+def bad_query(detail: str) -> Problem:
+    """A query that cannot be answered."""
+    return Problem(400, "bad-query", "Bad query", detail)
