@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -17,22 +18,35 @@ from leadbridge import aws
 from leadbridge.clock import utc_now
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.erasing import Eraser, UnknownLead
+from leadbridge.leads.figures import FigureBook, TooMuch
 from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
-from leadbridge.leads.operator_steps import Busy, WrongState, found, not_found, retried
+from leadbridge.leads.message import retried as retry_message
+from leadbridge.leads.operator_steps import ERASED, Busy, WrongState, found, not_found, retried
 from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.requests import InvalidRequest, MessageRequest, ResolveRequest, RetryRequest, read_request
+from leadbridge.leads.requests import (
+    DiscardRequest,
+    InvalidRequest,
+    MessageRequest,
+    RedriveRequest,
+    ResolveRequest,
+    RetryRequest,
+    read_request,
+)
 from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
 from leadbridge.leads.store import Store
+from leadbridge.leads.transitions import ImpossibleTransition
 from leadbridge.leads.writing import Conflict, Contended
+from leadbridge.letters import DeadLetters, Letter, UnknownQueue
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import FieldError, Problem, Response, answer, unexpected
-from leadbridge.questions import bad_query, body_in, known_in, limit_in, phone_in, state_in
+from leadbridge.questions import bad_query, body_in, day_in, known_in, limit_in, phone_in, state_in
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
 
+MOST_DAYS = timedelta(days=366)
 LEAD_ID = r"ld_[a-z2-7]{26}"
 
 
@@ -198,6 +212,68 @@ def erase_lead(event: dict[str, Any]) -> Response:
     return {"statusCode": 204, "headers": {"Cache-Control": "no-store"}, "body": ""}
 
 
+def show_figures(event: dict[str, Any]) -> Response:
+    """GET /stats?from=&to="""
+    query = known_in(event.get("queryStringParameters") or {}, "from", "to")
+    today = utc_now().date()
+    last = day_in("to", query.get("to"), today)
+    first = day_in("from", query.get("from"), last - timedelta(days=29))
+    if not timedelta() <= last - first < MOST_DAYS:
+        raise bad_query(f"from is a day before to, {MOST_DAYS.days} days at most.")
+    try:
+        figures = FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
+    except TooMuch:
+        raise bad_query("There is too much to count. Ask for fewer days.") from None
+    return answer(200, {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()})
+
+
+def list_letters(_: dict[str, Any]) -> Response:
+    """GET /dead-letters"""
+    return answer(200, {"letters": [letter.shown() for letter in letters("").all()]})
+
+
+def redrive_letters(event: dict[str, Any]) -> Response:
+    """POST /dead-letters/{queue}/redrive"""
+    asked = asked_in(event, RedriveRequest)
+    return taken(event, lambda queue: letters(operator(event)).redrive(queue, asked.letter_id))
+
+
+def discard_letter(event: dict[str, Any]) -> Response:
+    """POST /dead-letters/{queue}/discard"""
+    asked = asked_in(event, DiscardRequest)
+    return taken(event, lambda queue: letters(operator(event)).discard(queue, asked.letter_id))
+
+
+def taken(event: dict[str, Any], take: Callable[[str], int]) -> Response:
+    """Take letters from a queue. Raises Problem."""
+    queue = (event.get("pathParameters") or {}).get("queue") or ""
+    try:
+        number = take(queue)
+    except UnknownQueue:
+        raise Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.") from None
+    count("LettersTaken", number)
+    logger.info("letters taken", queue=queue, number=number, operator=operator(event), resource=event["resource"])
+    return answer(200, {"letters": number})
+
+
+def letters(who: str) -> DeadLetters:
+    """The dead letters of this stack, as an operator deals with them."""
+
+    def begin_anew(letter: Letter) -> None:
+        with suppress(WrongState, ImpossibleTransition, Conflict):  # it has moved on since
+            if letter.lead_id and letter.message_id:
+                message = outbox().message(letter.lead_id, letter.message_id)
+                if message is not None:
+                    outbox().apply(retry_message(message, utc_now(), who))
+            elif letter.lead_id and letter.partner:
+                delivery = store().delivery(letter.lead_id, letter.partner)
+                if delivery is not None and delivery.last_error != ERASED:
+                    store().apply(retried(delivery, utc_now(), who, is_confirmed=False))
+
+    queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
+    return DeadLetters(aws.sqs(), queues, destinations, begin_anew)
+
+
 def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status: int) -> Response:
     """Change a delivery as an operator wants it, and show it as it is then. Raises Problem."""
     delivery = delivery_in(event)
@@ -259,5 +335,9 @@ ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
     ("POST", "/leads/{lead_id}/deliveries/{partner}/retry"): retry_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/resolve"): resolve_delivery,
     ("DELETE", "/leads/{lead_id}"): erase_lead,
+    ("GET", "/stats"): show_figures,
+    ("GET", "/dead-letters"): list_letters,
+    ("POST", "/dead-letters/{queue}/redrive"): redrive_letters,
+    ("POST", "/dead-letters/{queue}/discard"): discard_letter,
     ("POST", "/messages"): write_message,
 }

@@ -317,6 +317,29 @@ def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud) -> None:
     assert (journey.lead.person.full_name, journey.status) == (None, State.SUBMITTED)
 
 
+@pytest.mark.usefixtures("lead")
+def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cloud) -> None:
+    url = cloud.ref("SubmitDeadLetterQueue")
+    note = {"lead_id": LEAD_ID, "partner": "leadleader", "step": "submit", "reason": "spent"}
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(note))
+
+    with start("ManageLeads") as function:
+        answers = [
+            function.invoke(sample("ManageLeads", case)) for case in ("stats", "dead_letters", "redrive", "discard")
+        ]
+
+    assert [answer["statusCode"] for answer in answers] == [200] * 4
+    bodies = [json.loads(answer["body"]) for answer in answers]
+    assert [letter["lead_id"] for letter in bodies[1]["letters"]] == [LEAD_ID]
+    assert bodies[2:] == [{"letters": 1}, {"letters": 0}]
+
+
+@pytest.mark.usefixtures("lead")
+def test_keep_figures_counts_the_recent_days(start: Start) -> None:
+    with start("KeepFigures") as function:
+        assert function.invoke(sample("KeepFigures", "tick")) == {"days": 35}
+
+
 @pytest.mark.usefixtures("source")
 def test_receive_leeloo_event_keeps_an_order_with_the_lead_it_is_about(start: Start, cloud: Cloud) -> None:
     cloud.put_secret("leeloo", {"webhook_token": sample("ReceiveLeelooEvent", "order")["pathParameters"]["token"]})

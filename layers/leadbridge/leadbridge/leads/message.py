@@ -214,6 +214,22 @@ def skip(message: Message, now: datetime, reason: str) -> MessageChange:
     return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason)
 
 
+def retried(message: Message, now: datetime, operator: str) -> MessageChange:
+    """An operator has a message that failed begin anew."""
+    return _step(
+        message,
+        {MessageState.FAILED},
+        MessageState.PENDING,
+        now,
+        "message_retry_requested",
+        f"{message.subject}, by {operator}",
+        first_attempt_at=None,
+        next_attempt_at=None,
+        last_error=None,
+        due_at=now + OVERDUE,
+    )
+
+
 def _settle(
     message: Message,
     sources: set[MessageState] | frozenset[MessageState],

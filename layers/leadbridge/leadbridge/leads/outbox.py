@@ -120,6 +120,12 @@ class Outbox:
         )
         return [message_of(items.decode(item)) for page in pages for item in page["Items"]][::-1]
 
+    def message(self, owner: str, message_id: str) -> Message | None:
+        """One message."""
+        key = items.encode({"pk": partition(owner), "sk": f"MESSAGE#{message_id}"})
+        got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return message_of(items.decode(got["Item"])) if "Item" in got else None
+
     def contact(self, lead_id: str) -> Contact:
         """What is known of the person's account."""
         got = self._client.get_item(TableName=self._table, Key=self._contact_key(lead_id), ConsistentRead=True)

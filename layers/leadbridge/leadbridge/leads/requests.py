@@ -73,6 +73,22 @@ class ResolveRequest(BaseModel):
         return self
 
 
+class RedriveRequest(BaseModel):
+    """`POST /dead-letters/{queue}/redrive`: one letter, or as many as one call takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    letter_id: Id | None = None
+
+
+class DiscardRequest(BaseModel):
+    """`POST /dead-letters/{queue}/discard`: the letter that is thrown away."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    letter_id: Id
+
+
 def read_request[R: BaseModel](kind: type[R], content: dict[str, Any]) -> R:
     """Read a body. Raises InvalidRequest, which names every field that is wrong and quotes no value."""
     try:

@@ -1,0 +1,28 @@
+"""Once a day: what there was to count of the recent days is written down, for it shall outlive the people."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.clock import utc_now
+from leadbridge.leads.figures import FigureBook
+from leadbridge.logs import count, logger, metrics
+
+
+@lru_cache
+def book() -> FigureBook:
+    """The figures of this stack."""
+    return FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """A schedule's tick in, how many days were counted out."""
+    days = book().keep(utc_now().date())
+    count("DaysCounted", days)
+    logger.info("counted", days=days)
+    return {"days": days}

@@ -1,0 +1,163 @@
+"""Dead letters: what could not go on by itself, read, explained, and put back on its way.
+
+Most are notes of our own, `{"lead_id", "step", "reason"}`: the delivery or message that they name is begun anew. Others
+are messages that nobody could work on, or that a service could not hand on: they go where they were going.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+LOOKS = 10  # receives, of ten messages each, that one look into a queue may cost
+HIDDEN = 30  # seconds for which a letter is nobody else's while it is put back
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter. `lead_id`, `partner` and `message_id` are None where it does not say."""
+
+    queue: str
+    letter_id: str
+    sent_at: int
+    step: str
+    reason: str
+    lead_id: str | None = None
+    partner: str | None = None
+    message_id: str | None = None
+    goes_to: str | None = None
+    body: str = ""
+    receipt: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """The letter as the API shows it; `sent_at` in Unix milliseconds."""
+        hidden = {"body", "receipt"}
+        return {name: value for name, value in self.__dict__.items() if name not in hidden}
+
+
+class UnknownQueue(LookupError):
+    """There is no dead-letter queue of this name."""
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """The dead-letter queues of this stack.
+
+    `queues` are their addresses by name, `destinations` those of the queues that letters go back to. `begin_anew` does
+    so with the delivery or the message that one of our own notes names, if that still stands still.
+    """
+
+    sqs: SQSClient
+    queues: Mapping[str, str]
+    destinations: Mapping[str, str]
+    begin_anew: Callable[[Letter], None]
+
+    def all(self) -> list[Letter]:
+        """What is in the queues, oldest first; of long queues, some. Hides nothing from others."""
+        found = [letter for queue in self.queues if self._waiting(queue) for letter in self._look(queue, hide=0)]
+        return sorted(found, key=lambda letter: letter.sent_at)
+
+    def redrive(self, queue: str, letter_id: str | None = None) -> int:
+        """Put one letter of a queue back on its way, or a hundred of them; how many were. Safe to repeat.
+
+        A letter is deleted after what it asks for has been done. Raises UnknownQueue.
+        """
+        return self._take(queue, letter_id, self._put_back)
+
+    def discard(self, queue: str, letter_id: str) -> int:
+        """Throw one letter away. Raises UnknownQueue."""
+        return self._take(queue, letter_id, lambda _: None)
+
+    def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], None]) -> int:
+        if queue not in self.queues:
+            raise UnknownQueue(queue)
+        taken, url = 0, self.queues[queue]
+        for letter in self._look(queue, hide=HIDDEN):
+            if letter_id is not None and letter.letter_id != letter_id:
+                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+                continue
+            do(letter)
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+            taken += 1
+            if letter_id is not None:
+                break
+        return taken
+
+    def _put_back(self, letter: Letter) -> None:
+        if letter.goes_to is not None:
+            self.sqs.send_message(QueueUrl=self.destinations[letter.goes_to], MessageBody=letter.body)
+        elif letter.lead_id is not None:
+            self.begin_anew(letter)
+
+    def _waiting(self, queue: str) -> bool:
+        found = self.sqs.get_queue_attributes(
+            QueueUrl=self.queues[queue],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return any(int(number) for number in found.values())
+
+    def _look(self, queue: str, *, hide: int) -> Iterator[Letter]:
+        seen: set[str] = set()
+        for _ in range(LOOKS):
+            messages = self.sqs.receive_message(
+                QueueUrl=self.queues[queue],
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=hide,
+                WaitTimeSeconds=1,
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", [])
+            fresh = [message for message in messages if message["MessageId"] not in seen]
+            seen |= {message["MessageId"] for message in fresh}
+            for message in fresh:
+                yield letter_of(queue, message)
+            if not fresh:
+                return
+
+
+def letter_of(queue: str, message: Any) -> Letter:
+    """Read and explain a message of a dead-letter queue."""
+    body = message["Body"]
+    basics = {
+        "queue": queue,
+        "letter_id": message["MessageId"],
+        "sent_at": int(message["Attributes"]["SentTimestamp"]),
+        "body": body,
+        "receipt": message["ReceiptHandle"],
+    }
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return Letter(**basics, step="read", reason="the message is not one of ours")
+    detail = content.get("detail")
+    about = detail if isinstance(detail, dict) else content
+    basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
+    basics |= {"message_id": _text(about, "message_id")}
+    if "step" in content and "reason" in content:
+        return Letter(**basics, step=str(content["step"]), reason=str(content["reason"]))
+    why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
+    handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
+    match content.get("detail-type"):
+        case "DeliveryChanged" if basics["partner"] in {"leadleader", "matchtrade"}:
+            return Letter(**basics, step="submit", reason=handed, goes_to=f"submit-{basics['partner']}")
+        case "MessageChanged":
+            return Letter(**basics, step="send", reason=handed, goes_to="messages")
+        case "FetchChanged":
+            return Letter(**basics, step="fetch", reason=handed, goes_to="fetch")
+    if queue == "checks":
+        return Letter(**basics, step="check", reason=handed, goes_to="checks")
+    if "DDBStreamBatchInfo" in content:
+        return Letter(**basics, step="publish", reason="changes were not announced; what waits is announced again")
+    return Letter(**basics, step="schedule", reason="a scheduled run failed; the next one takes its place")
+
+
+def _text(content: dict[str, Any], name: str) -> str | None:
+    value = content.get(name)
+    return value if isinstance(value, str) else None

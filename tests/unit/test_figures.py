@@ -1,0 +1,123 @@
+"""Counting leads by day, source, partner and state, and keeping the figures when the leads are gone."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.figures import FigureBook, TooMuch
+from leadbridge.leads.store import Store
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.unit.conftest import TABLE, Context
+
+TODAY = date(2026, 3, 1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def book(store: Store) -> FigureBook:
+    return FigureBook(aws.dynamodb(), TABLE)
+
+
+def come(store: Store, number: int, *, days_ago: int, source: str = "web", fails: bool = False) -> None:
+    one = lead(number, source=source, received_at=NOW - days_ago * DAY)
+    store.accept(one, phone_hash=None)
+    if fails:
+        found = store.delivery(one.lead_id, "leadleader")
+        assert found is not None
+        store.apply(steps.gave_up(found, NOW, "spent"))
+
+
+def some(store: Store) -> None:
+    come(store, 1, days_ago=0)
+    come(store, 2, days_ago=0, fails=True)
+    come(store, 3, days_ago=0, source="tilda")
+    come(store, 4, days_ago=3)
+    come(store, 5, days_ago=40)
+
+
+def test_leads_are_counted_by_day_source_partner_and_state(book: FigureBook, store: Store) -> None:
+    some(store)
+    shown = book.between(TODAY - 7 * DAY, TODAY, TODAY).shown()
+    assert shown["totals"] == {"leads": 4, "deliveries": {"failed": 1, "received": 3}}
+    assert {"day": "2026-03-01", "source": "web", "count": 2} in shown["leads"]
+    counted = [tuple(one.values()) for one in shown["counts"]]
+    assert ("2026-03-01", "web", "leadleader", "failed", 1) in counted
+    assert ("2026-03-01", "tilda", "leadleader", "received", 1) in counted
+    assert ("2026-02-26", "web", "leadleader", "received", 1) in counted
+    assert sum(one["count"] for one in shown["counts"]) == 4
+
+
+def test_both_ends_belong_to_the_question(book: FigureBook, store: Store) -> None:
+    some(store)
+    assert book.between(TODAY - 3 * DAY, TODAY - 3 * DAY, TODAY).leads.total() == 1
+    assert book.between(TODAY - 2 * DAY, TODAY - DAY, TODAY).leads.total() == 0
+
+
+def test_figures_outlive_the_leads(book: FigureBook, store: Store) -> None:
+    some(store)
+    book.keep(TODAY)
+    before = book.between(TODAY - 20 * DAY, TODAY, TODAY)
+    later = TODAY + 60 * DAY
+    for number in (1, 2, 4):
+        key = {"pk": {"S": f"LEAD#{lead(number).lead_id}"}, "sk": {"S": "LEAD"}}
+        aws.dynamodb().delete_item(TableName=TABLE, Key=key)
+    kept = book.between(TODAY - 20 * DAY, TODAY - DAY, later)
+    assert kept.leads == {("2026-02-26", "web"): 1}
+    assert kept.deliveries == {("2026-02-26", "web", "leadleader", "received"): 1}
+    assert before.leads.total() == 4
+
+
+def test_keeping_twice_counts_once(book: FigureBook, store: Store) -> None:
+    some(store)
+    for _ in range(3):
+        assert book.keep(TODAY) == 35
+    assert book.between(TODAY - 30 * DAY, TODAY, TODAY + 60 * DAY).leads.total() == 1
+
+
+def test_a_question_that_would_read_too_much_is_not_answered(
+    book: FigureBook, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadbridge.leads.figures.READS", 3)
+    with pytest.raises(TooMuch):
+        book.between(TODAY, TODAY, TODAY)
+
+
+@pytest.fixture
+def get(
+    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+) -> Callable[..., tuple[int, dict[str, Any]]]:
+    app = function("manage_leads")
+
+    def ask(**query: str) -> tuple[int, dict[str, Any]]:
+        event = {
+            "httpMethod": "GET",
+            "resource": "/stats",
+            "queryStringParameters": {name.rstrip("_"): value for name, value in query.items()} or None,
+        }
+        response = app.handler(event, context)
+        return response["statusCode"], json.loads(response["body"])
+
+    return ask
+
+
+def test_the_route_shows_thirty_days_unless_told(get: Callable[..., tuple[int, dict[str, Any]]]) -> None:
+    status, shown = get(to="2026-03-01")
+    assert (status, shown["from"], shown["to"]) == (200, "2026-01-31", "2026-03-01")
+    assert shown["totals"] == {"leads": 0, "deliveries": {}}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"from_": "yesterday"}, {"from_": "2026-03-02", "to": "2026-03-01"}, {"from_": "2020-01-01"}, {"day": "1"}],
+)
+def test_a_question_that_cannot_be_answered_is_a_400(
+    get: Callable[..., tuple[int, dict[str, Any]]], query: dict[str, str]
+) -> None:
+    assert get(**query)[0] == 400

@@ -1,0 +1,166 @@
+"""Dead letters: each is explained, and goes back where it was going, once."""
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads import delivery as steps
+from leadbridge.leads import message as message_steps
+from leadbridge.leads.delivery import Delivery, State, receive
+from leadbridge.leads.events import DeliveryChanged, MessageChanged
+from leadbridge.leads.message import MessageState, about_status
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.store import Store
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.unit.conftest import TABLE, Context, queue
+
+LEAD = lead()
+NAMES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def queues(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The dead-letter queues, and where their letters go back to, by name."""
+    dead = {name: queue(f"dead-{name}") for name in NAMES}
+    alive = {name: queue(name) for name in NAMES}
+    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
+    monkeypatch.setenv("QUEUES", json.dumps(alive))
+    monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
+    return {**alive, **{f"dead-{name}": url for name, url in dead.items()}}
+
+
+@pytest.fixture
+def ask(
+    queues: dict[str, str], shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+) -> Ask:
+    app = function("manage_leads")
+
+    def send(what: str = "list", queue: str = "", body: object = None) -> tuple[int, dict[str, Any]]:
+        event = {
+            "httpMethod": "GET" if what == "list" else "POST",
+            "resource": "/dead-letters" if what == "list" else f"/dead-letters/{{queue}}/{what}",
+            "pathParameters": {"queue": queue},
+            "requestContext": {"authorizer": {"operator": "olena"}},
+            "body": None if body is None else json.dumps(body),
+        }
+        response = app.handler(event, context)
+        return response["statusCode"], json.loads(response["body"])
+
+    return send
+
+
+def put(url: str, content: object) -> None:
+    aws.sqs().send_message(QueueUrl=url, MessageBody=content if isinstance(content, str) else json.dumps(content))
+
+
+def waiting(url: str) -> list[Any]:
+    messages = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def failed(store: Store) -> dict[str, Any]:
+    """A delivery that failed; returns the note of it."""
+    store.accept(LEAD, phone_hash=None)
+    found = store.delivery(LEAD.lead_id, "leadleader")
+    assert found is not None
+    store.apply(steps.gave_up(found, NOW, "spent"))
+    return {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
+
+
+def delivery(store: Store) -> Delivery:
+    found = store.delivery(LEAD.lead_id, "leadleader")
+    assert found is not None
+    return found
+
+
+def event_of(partner: str = "leadleader") -> dict[str, Any]:
+    changed = DeliveryChanged.of(None, receive(LEAD.lead_id, partner, "web", NOW))
+    return {"detail-type": "DeliveryChanged", "detail": changed.detail()}
+
+
+def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    put(queues["dead-submit-leadleader"], failed(store))
+    put(queues["dead-submit-matchtrade"], event_of("matchtrade"))
+    put(queues["dead-messages"], {"detail-type": "MessageChanged", "detail": MessageChanged.of(message).detail()})
+    put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": "leadleader"})
+    put(queues["dead-events"], {"DDBStreamBatchInfo": {}})
+    put(queues["dead-events"], "nonsense")
+    status, said = ask()
+    assert status == 200
+    told = {(one["queue"], one["step"], one["lead_id"], one["goes_to"]) for one in said["letters"]}
+    assert told == {
+        ("submit-leadleader", "submit", LEAD.lead_id, None),
+        ("submit-matchtrade", "submit", LEAD.lead_id, "submit-matchtrade"),
+        ("messages", "send", LEAD.lead_id, "messages"),
+        ("checks", "check", LEAD.lead_id, "checks"),
+        ("events", "publish", None, None),
+        ("events", "read", None, None),
+    }
+    assert all(one["reason"] and one["letter_id"] and one["sent_at"] for one in said["letters"])
+    assert len(ask()[1]["letters"]) == 6, "looking hides nothing"
+
+
+def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    put(queues["dead-submit-leadleader"], failed(store))
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert delivery(store).state is State.RECEIVED
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    assert journey.timeline[-1].detail == "by olena"
+    assert ask()[1]["letters"] == []
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 0})
+
+
+def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    note = failed(store)
+    for _ in range(2):
+        put(queues["dead-submit-leadleader"], note)
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 2})
+    assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
+
+
+def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    failed(store)
+    outbox = Outbox(aws.dynamodb(), TABLE)
+    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    outbox.add(message)
+    outbox.apply(message_steps.gave_up(message, NOW, "spent"))
+    put(
+        queues["dead-messages"],
+        {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
+    )
+    assert ask("redrive", "messages") == (200, {"letters": 1})
+    (after,) = outbox.messages(LEAD.lead_id)
+    assert (after.state, after.next_attempt_at) == (MessageState.PENDING, None)
+
+
+def test_an_event_goes_back_where_it_was_going(ask: Ask, queues: dict[str, str]) -> None:
+    put(queues["dead-events"], event_of("matchtrade"))
+    assert ask("redrive", "events") == (200, {"letters": 1})
+    assert waiting(queues["submit-matchtrade"]) == [event_of("matchtrade")]
+
+
+def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str]) -> None:
+    for number in range(4):
+        put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": str(number)})
+    chosen = ask()[1]["letters"][2]
+    assert ask("redrive", "checks", {"letter_id": chosen["letter_id"]}) == (200, {"letters": 1})
+    assert [one["partner"] for one in waiting(queues["checks"])] == [chosen["partner"]]
+    assert len(ask()[1]["letters"]) == 3
+    other = ask()[1]["letters"][0]
+    assert ask("discard", "checks", {"letter_id": other["letter_id"]}) == (200, {"letters": 1})
+    assert ask("discard", "checks", {"letter_id": other["letter_id"]}) == (200, {"letters": 0})
+    assert len(ask()[1]["letters"]) == 2
+
+
+def test_wrong_orders(ask: Ask, queues: dict[str, str]) -> None:
+    assert ask("redrive", "nobody")[0] == 404
+    assert ask("discard", "checks")[0] == 422
+    assert ask("redrive", "checks", {"letter_id": "../x"})[0] == 422
