@@ -4,13 +4,14 @@ pk            sk                       item
 LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
+LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
 
 index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
-due      partner                          due_at         deliveries (and messages) that want to be looked at
+due      partner                          due_at         deliveries (messages, fetches) that want to be looked at
 """
 
 from __future__ import annotations
