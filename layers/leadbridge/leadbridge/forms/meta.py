@@ -73,7 +73,7 @@ def answer_challenge(query: Mapping[str, str], proofs: Mapping[str, Any]) -> str
 def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:
     """What a lead in Graph says: `field_data` and the platform; whatever is not as documented is left out."""
     answers = {"utm_source": lead.get("platform"), "utm_content": keys.get("ad_id")}
-    answers |= dict(map(_answer, _objects(lead.get("field_data"))))
+    answers |= {name: answer for name, answer in map(_answer, _objects(lead.get("field_data"))) if name}
     texts = {name: answer for name, answer in answers.items() if isinstance(answer, str) and answer}
     return Submission(
         values=sections_of(texts, source),
@@ -107,9 +107,9 @@ def _is_sample(keys: Mapping[str, str]) -> bool:
 
 
 def _answer(field: dict[str, Any]) -> tuple[str, str]:
-    values = field.get("values")
+    name, values = field.get("name"), field.get("values")
     texts = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
-    return str(field.get("name")), ", ".join(texts)
+    return name if isinstance(name, str) else "", ", ".join(texts)
 
 
 def _is_dummy(answer: str) -> bool:

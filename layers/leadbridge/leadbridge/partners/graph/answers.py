@@ -38,7 +38,8 @@ def _refusal(answer: Answer, error: object) -> PartnerError:
     which += "" if subcode is None else f", subcode {subcode}"
     if code in TOO_MANY_CALLS:
         return RateLimited(PARTNER, OPERATION, f"too many calls ({which})", retry_after=answer.retry_after)
-    if code in PASSING or answer.status >= 500 or answer.status in {408, 425} or answer.status < 400:
+    is_refusal = 400 <= answer.status < 500 and answer.status not in {408, 425}
+    if code in PASSING or (code is None and not is_refusal) or answer.status >= 500:
         return Unavailable(PARTNER, OPERATION, f"Graph could not answer ({which})")
     if code in TOKEN or answer.status == 401:
         return Misconfigured(PARTNER, OPERATION, f"the access token is not taken ({which})")
