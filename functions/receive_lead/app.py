@@ -111,8 +111,8 @@ def receive(source: str, event: dict[str, Any]) -> Response:
     except InvalidLead as lead:
         detail = "The lead cannot be accepted; see errors."
         raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
-    logger.append_keys(lead_id=received.lead_id)
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
+    logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
         case reception.Kind.TEST:
             count("TestPings")
@@ -124,7 +124,7 @@ def receive(source: str, event: dict[str, Any]) -> Response:
             return answer(200, {"status": "ignored"})
         case reception.Kind.NEW:
             count("LeadsReceived", received.stored)
-            logger.info("received", lead_ids=several.get("lead_ids"))
+            logger.info("received")
             return answer(202, {"lead_id": received.lead_id, "status": "received", **several})
         case reception.Kind.REDELIVERY:
             count("LeadsRedelivered")

@@ -165,11 +165,11 @@ def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else(shi
         check_names(changed("web", fetch=shipped_settings.sources["meta-credit"].fetch))
 
 
-def test_a_fetch_stands_for_a_state_only_while_there_are_no_deliveries() -> None:
+def test_a_fetch_stands_for_a_state_only_where_there_are_no_deliveries() -> None:
     standing = {state: replace(NEW, state=state).stands_for for state in FetchState}
     assert {state.value: stands and stands.value for state, stands in standing.items()} == {
         "pending": "received",
         "fetched": None,
-        "test": None,
+        "test": "closed",
         "failed": "failed",
     }

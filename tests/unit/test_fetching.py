@@ -1,7 +1,6 @@
 """Fetching: a worker may die anywhere, two may work at once, Graph may say anything; a named lead is never lost."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,105 +8,19 @@ import pytest
 
 from leadbridge import aws, errors
 from leadbridge.budget import Budget
-from leadbridge.forms.fetching import Fetcher, Outcome, Visit
-from leadbridge.leads.arrivals import DUE_PARTITION, Arrivals
+from leadbridge.forms.fetching import Outcome, Visit
+from leadbridge.leads.arrivals import DUE_PARTITION
 from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import Fetch, FetchState, announced, ask_again
+from leadbridge.leads.fetch import FetchState, announced, ask_again
 from leadbridge.leads.finding import Finder
-from leadbridge.leads.lead import Lead, lead_id_of
+from leadbridge.leads.lead import Lead
 from leadbridge.leads.listing import Listing, Wanted
-from leadbridge.leads.store import Journey, Store
+from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
 from tests.people import NOW
 from tests.unit.conftest import TABLE, Time
-from tests.unit.test_submission import Blade, Killed, Ports
-
-AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
-LEAD_ID = lead_id_of("meta-credit", "id:77")
-KEYS = {"leadgen_id": "77", "form_id": "1"}
-ANSWERS = {
-    "full_name": "Прикладенко Олена Іванівна",
-    "phone_number": "+380500000001",
-    "email": "Olena@example.com",
-    "city": "Полтава",
-    "ваш_податковий_номер_(рнокпп)?": "3068208400",
-    "ким_ви_працюєте?": "вчителька",
-    "яка_сума_вам_потрібна,_грн?": "6000",
-    "на_скільки_місяців?": "12",
-}
-
-
-@dataclass
-class Origin:
-    """Graph as a test wants it: raises what stands in `failures`, then tells of the lead."""
-
-    answers: Mapping[str, str] = field(default_factory=lambda: ANSWERS)
-    failures: Iterator[errors.PartnerError] = field(default_factory=lambda: iter(()))
-    asked: int = 0
-    seconds_per_fetch: float = 10.0
-
-    def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
-        self.asked += 1
-        assert keys == KEYS
-        if error := next(self.failures, None):
-            raise error
-        return {"id": "77", "field_data": [{"name": name, "values": [value]} for name, value in self.answers.items()]}
-
-
-@dataclass
-class World:
-    """One named lead, and all that has to do with it."""
-
-    store: Store
-    time: Time
-    settings: Settings
-    origin: Any = field(default_factory=Origin)
-    dead_letters: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def arrivals(self) -> Arrivals:
-        return Arrivals(aws.dynamodb(), TABLE)
-
-    def visit(self, blade: Blade | None = None, budget: Budget = AMPLE, origin: Any = None) -> Visit:
-        blade = blade or Blade(at=0)
-        fetcher = Fetcher(
-            ledger=Ports(self.arrivals, blade),
-            origin=lambda _: Ports(origin or self.origin, blade),
-            settings=self.settings,
-            keyed_hash=lambda value: f"hash of {value}",
-            clock=self.time,
-            dead_letter=Ports(self, blade).bury,
-            jitter=lambda: 1.0,
-        )
-        return fetcher.visit(LEAD_ID, budget)
-
-    def bury(self, fetch: Fetch, reason: str) -> None:
-        self.dead_letters.append((fetch.lead_id, reason))
-
-    def until_it_ends(self) -> Visit:
-        """Come again as often as told."""
-        for _ in range(1000):
-            visit = self.visit()
-            if visit.again is None:
-                return visit
-            self.time.now += visit.again
-        raise AssertionError("it comes again for ever")
-
-    @property
-    def fetch(self) -> Fetch:
-        found = self.arrivals.fetch(LEAD_ID)
-        assert found is not None
-        return found
-
-    @property
-    def journey(self) -> Journey:
-        found = self.store.journey(LEAD_ID)
-        assert found is not None
-        return found
-
-    @property
-    def said(self) -> list[str]:
-        return [entry.what for entry in self.journey.timeline]
+from tests.unit.fetching import ANSWERS, KEYS, LEAD_ID, Origin, World, failing, fails
+from tests.unit.test_submission import Blade, Killed
 
 
 @pytest.fixture
@@ -116,16 +29,6 @@ def world(store: Store, time: Time, shipped_settings: Settings) -> World:
     fetch = announced(LEAD_ID, "meta-credit", KEYS, NOW)
     assert store.accept(empty, phone_hash=None, fetch=fetch) is None
     return World(store, time, shipped_settings)
-
-
-def fails(
-    error: type[errors.PartnerError] = errors.Unavailable, text: str = "away", **more: Any
-) -> errors.PartnerError:
-    return error("graph", "lead", text, **more)
-
-
-def failing(*failures: errors.PartnerError) -> Origin:
-    return Origin(failures=iter(failures))
 
 
 def test_a_named_lead_becomes_a_lead_like_any_other_once(world: World) -> None:
@@ -341,7 +244,7 @@ def test_a_lead_of_the_testing_tool_goes_to_no_partner(world: World) -> None:
     world.origin = Origin({name: f"<test lead: dummy data for {name}>" for name in ANSWERS})
     assert world.visit() == Visit(Outcome.TEST)
     journey = world.journey
-    assert (journey.deliveries, journey.lead.partners) == ({}, ())
+    assert (journey.deliveries, journey.lead.partners, journey.status) == ({}, (), State.CLOSED)
     assert world.fetch.state is FetchState.TEST
     assert journey.timeline[-1].detail == "made by a testing tool: it goes to no partner"
 

@@ -35,7 +35,7 @@ def fetch_key(lead_id: str) -> dict[str, str]:
 
 
 def fetch_item(fetch: Fetch) -> Item:
-    """A fetch as it is stored. Until it is over it stands in the operator's list by the state it stands for."""
+    """A fetch as it is stored. Where there are no deliveries it stands in the operator's list in their stead."""
     times = {name: getattr(fetch, name) for name in _TIMES}
     return items.encode(
         {

@@ -28,7 +28,11 @@ class FetchState(StrEnum):
     FAILED = "failed"
 
 
-_STANDS_FOR = {FetchState.PENDING: State.RECEIVED, FetchState.FAILED: State.FAILED}
+_STANDS_FOR = {
+    FetchState.PENDING: State.RECEIVED,
+    FetchState.TEST: State.CLOSED,
+    FetchState.FAILED: State.FAILED,
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Fetch:
 
     @property
     def stands_for(self) -> State | None:
-        """The state of a lead that has no deliveries yet; None once the fetch is over."""
+        """The state of a lead that has no deliveries, or none yet; None once it has them."""
         return _STANDS_FOR.get(self.state)
 
 
