@@ -60,10 +60,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context)
 
     def work(body: Any) -> timedelta | None:
-        overdue = isinstance(body, dict) and body.get("overdue") is True
-        lead_id = str(body["lead_id"]) if overdue else read_fetch_changed(body).lead_id
-        logger.append_keys(lead_id=lead_id)
-        visit = fetcher().visit(lead_id, budget)
+        if isinstance(body, dict) and body.get("overdue") is True:
+            lead_id = str(body["lead_id"])
+            logger.append_keys(lead_id=lead_id)
+            visit = fetcher().announce_again(lead_id)
+        else:
+            lead_id = read_fetch_changed(body).lead_id
+            logger.append_keys(lead_id=lead_id)
+            visit = fetcher().visit(lead_id, budget)
         count(f"Fetch.{visit.outcome}")
         if isinstance(visit.error, Misconfigured):
             count("PartnerMisconfigured")

@@ -62,8 +62,11 @@ class World:
         return Arrivals(aws.dynamodb(), TABLE)
 
     def visit(self, blade: Blade | None = None, budget: Budget = AMPLE, origin: Any = None) -> Visit:
+        return self.fetcher(blade, origin).visit(LEAD_ID, budget)
+
+    def fetcher(self, blade: Blade | None = None, origin: Any = None) -> Fetcher:
         blade = blade or Blade(at=0)
-        fetcher = Fetcher(
+        return Fetcher(
             ledger=Ports(self.arrivals, blade),
             origin=lambda _: Ports(origin or self.origin, blade),
             settings=self.settings,
@@ -72,7 +75,6 @@ class World:
             dead_letter=Ports(self, blade).bury,
             jitter=lambda: 1.0,
         )
-        return fetcher.visit(LEAD_ID, budget)
 
     def bury(self, fetch: Fetch, reason: str) -> None:
         self.dead_letters.append((fetch.lead_id, reason))

@@ -84,6 +84,7 @@ def test_the_rule_takes_new_and_asked_for_fetches_to_the_queue_and_no_others() -
     assert not matches(WAITING), "what brings it back is in the queue already"
     assert not matches(steps.fetched(NEW, NOW).after)
     assert not matches(failed)
+    assert matches(steps.announce_again(WAITING, NOW).after)
     assert matches(steps.ask_again(failed, NOW, "by olena").after)
 
 
@@ -96,35 +97,34 @@ def app(
     return function("fetch_lead")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"lead_id": "ld_x", "overdue": True},
-        {"detail-type": "FetchChanged", "detail": FetchChanged.of(NEW).detail()},
-    ],
-)
 def test_the_worker_visits_the_lead_that_its_message_names(
     app: ModuleType,
     context: Context,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    body: dict[str, Any],
 ) -> None:
     class Fetcher:
         def visit(self, lead_id: str, budget: Any) -> Visit:
             assert (lead_id, 50 < budget.left < 60) == ("ld_x", True)
             return Visit(Outcome.COMES_AGAIN, HOUR, errors.Misconfigured("graph", "lead", "not taken"))
 
+        def announce_again(self, lead_id: str) -> Visit:
+            assert lead_id == "ld_x"
+            return Visit(Outcome.ANNOUNCED_AGAIN)
+
     hidden = []
     monkeypatch.setattr(app, "fetcher", Fetcher)
     monkeypatch.setattr(
         aws.sqs(), "change_message_visibility", lambda **given: hidden.append(given["VisibilityTimeout"])
     )
-    assert app.handler({"Records": [message(1, body)]}, context) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    changed = message(1, {"detail-type": "FetchChanged", "detail": FetchChanged.of(NEW).detail()})
+    overdue = message(2, {"lead_id": "ld_x", "overdue": True})
+    assert app.handler({"Records": [changed, overdue]}, context) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     assert hidden == [3600]
     said = capsys.readouterr().out
     assert "PartnerMisconfigured" in said
     assert "Fetch.comes_again" in said
+    assert "Fetch.announced_again" in said
 
 
 def test_the_worker_is_wired_to_the_table_and_buries_with_lead_step_and_reason(app: ModuleType) -> None:

@@ -276,14 +276,24 @@ def test_a_pending_fetch_comes_up_again_through_the_index_until_it_is_over(world
     def due() -> list[str]:
         return [found.owner for found in world.store.due(DUE_PARTITION, world.time.now, 10)]
 
-    assert due() == []
+    def announce_again() -> Outcome:
+        return world.fetcher().announce_again(LEAD_ID).outcome
+
+    assert (due(), announce_again()) == ([], Outcome.NOTHING_TO_DO)
     world.time.pass_(minutes=15)
     assert due() == [LEAD_ID]
+    assert announce_again() is Outcome.ANNOUNCED_AGAIN
+    assert (due(), announce_again()) == ([], Outcome.NOTHING_TO_DO), "it is told of once, and later each time"
+    assert (world.fetch.version, world.fetch.due_at) == (2, world.time.now + timedelta(minutes=30))
     world.origin = failing(fails())
     world.visit()
-    assert due() == []
     world.time.pass_(minutes=16)
     assert due() == [LEAD_ID]
     world.visit()
     world.time.pass_(days=30)
-    assert due() == []
+    assert (due(), announce_again()) == ([], Outcome.NOTHING_TO_DO)
+    assert world.said == ["received", "fetch_failed", "fetched"]
+
+
+def test_what_is_gone_is_not_announced_again(world: World) -> None:
+    assert world.fetcher().announce_again("ld_nobody").outcome is Outcome.GONE

@@ -68,6 +68,7 @@ class Outcome(StrEnum):
     TEST = "test"
     INVALID = "invalid"
     COMES_AGAIN = "comes_again"
+    ANNOUNCED_AGAIN = "announced_again"
     FAILED = "failed"
     NOTHING_TO_DO = "nothing_to_do"
     GONE = "gone"
@@ -120,6 +121,15 @@ class Fetcher:
         except PartnerError as error:
             return self._come_again(fetch, source, error)
         return self._complete(fetch, source, found)
+
+    def announce_again(self, lead_id: str) -> Visit:
+        """Bring up a lead that nothing happened to when something should have."""
+        fetch, now = self.ledger.fetch(lead_id), self.clock()
+        if fetch is None:
+            return Visit(Outcome.GONE)
+        if fetch.state is not FetchState.PENDING or fetch.due_at is None or fetch.due_at > now:
+            return Visit(Outcome.NOTHING_TO_DO)
+        return self._write(steps.announce_again(fetch, now), Visit(Outcome.ANNOUNCED_AGAIN))
 
     def _complete(self, fetch: Fetch, source: Source, found: dict[str, Any]) -> Visit:
         adapter = adapter_named(source.adapter)

@@ -93,6 +93,13 @@ def come_again(fetch: Fetch, now: datetime, error: str, after: timedelta) -> Fet
     )
 
 
+def announce_again(fetch: Fetch, now: datetime) -> FetchChange:
+    """Nothing happened to a pending fetch for too long: what told of it may be lost. Each wait is twice the last."""
+    waited = OVERDUE * 2 ** min(fetch.version, 4)
+    pending = {FetchState.PENDING}
+    return _step(fetch, pending, FetchState.PENDING, now, None, None, next_attempt_at=None, due_at=now + waited)
+
+
 def fetched(fetch: Fetch, now: datetime) -> FetchChange:
     """The lead is here."""
     return _end(fetch, FetchState.FETCHED, now, "fetched", None)
