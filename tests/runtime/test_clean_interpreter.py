@@ -19,6 +19,7 @@ from tests.runtime.workshop import Start, Workshop
 SAMPLES = {
     "Authorize": "good",
     "CheckStatus": "due",
+    "FetchLead": "pending",
     "FindDue": "tick",
     "ManageLeads": "list",
     "PublishChanges": "new_lead",

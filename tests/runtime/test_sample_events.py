@@ -79,7 +79,7 @@ def test_a_redelivery_brings_the_same_id_and_body() -> None:
 
 def test_the_leads_are_invented_and_told_apart_by_phone_and_id() -> None:
     names = [case for function, case in cases() if function == "ReceiveLead" and case != "redelivered"]
-    events = [sample("ReceiveLead", name) for name in names]
+    events = [event for event in (sample("ReceiveLead", name) for name in names) if "webhook-id" in event["headers"]]
     people = [body["person"] for body in (json.loads(event["body"]) for event in events) if "person" in body]
 
     assert all("example.com" in person["email"] for person in people)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
@@ -115,7 +116,12 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
         for event in function["Properties"].get("Events", {}).values():
             if event["Type"] == "Api" and event["Properties"].get("Auth") != {"Authorizer": "Operator"}:
                 open_routes.add(f"{event['Properties']['Method']} {event['Properties']['Path']}")
-    assert open_routes == {"POST /webhooks/{source}", "GET /health", "POST /partners/leeloo/{token}"}
+    assert open_routes == {
+        "POST /webhooks/{source}",
+        "GET /webhooks/{source}",
+        "GET /health",
+        "POST /partners/leeloo/{token}",
+    }
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
@@ -137,3 +143,6 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")
+    for source in settings.sources.values():
+        if source.fetch is not None:
+            assert Graph(Transport("graph", source.fetch.timeouts), NO_SECRET).seconds_per_fetch < timeout("FetchLead")

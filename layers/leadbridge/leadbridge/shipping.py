@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from leadbridge.forms.adapter import adapter_named
+from leadbridge.forms.adapter import Named, adapter_named
 from leadbridge.leads.lead import Asked
 from leadbridge.settings import Settings
 
@@ -42,12 +42,14 @@ def ship(folder: Path, into: Path) -> None:
 
 
 def check_names(settings: Settings) -> None:
-    """Raise ValueError where the configuration names an adapter or a lead's field that does not exist."""
+    """Raise ValueError where the configuration names what does not exist: an adapter, a field of a lead, a fetch."""
     for name, source in settings.sources.items():
         try:
-            adapter_named(source.adapter)
+            adapter = adapter_named(source.adapter)
         except ModuleNotFoundError:
             raise ValueError(f"source {name}: there is no adapter {source.adapter!r}") from None
+        if isinstance(adapter, Named) is (source.fetch is None):
+            raise ValueError(f"source {name}: a section [{name}.fetch] goes with adapters whose posts only name leads")
         for path in (*source.fields.values(), *source.defaults):
             _check_field(f"source {name}", path)
     for name, partner in settings.partners.items():

@@ -6,13 +6,14 @@ LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
 PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
+LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
 
 index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
-due      partner                          due_at         deliveries (and messages) that want to be looked at
+due      partner                          due_at         deliveries (messages, fetches) that want to be looked at
 """
 
 from __future__ import annotations

@@ -156,6 +156,33 @@ def build_lead(
     )
 
 
+def build_usable_lead(
+    values: dict[str, Any], *, lead_id: str, source: str, received_at: datetime, partners: dict[str, Partner]
+) -> tuple[Lead, dict[str, tuple[FieldError, ...]]]:
+    """Clean a lead that nobody can be asked to mend: what is wrong is left out of it, and its warnings tell so.
+
+    With it comes, for each of the partners that cannot have it so, what they miss.
+    """
+    asked, wrong = _clean(values)
+    lacking = {
+        name: tuple(wrong.get(found.field, found) for found in wrong_for(asked, partner))
+        for name, partner in partners.items()
+    }
+    left_out = [(error.field, f"{error.message}, so it was left out") for error in wrong.values()]
+    lead = Lead(
+        lead_id=lead_id,
+        source=source,
+        received_at=received_at,
+        partners=tuple(partners),
+        warnings=(*_warnings(asked, partners), *left_out),
+        person=asked.person,
+        loan=asked.loan,
+        trading=asked.trading,
+        utm=asked.utm,
+    )
+    return lead, {name: errors for name, errors in lacking.items() if errors}
+
+
 def _clean(values: dict[str, Any]) -> tuple[Asked, dict[str, FieldError]]:
     """What can be used of the values, and what is wrong with the rest, by field."""
     try:

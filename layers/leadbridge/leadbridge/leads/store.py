@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from leadbridge.clock import to_text
 from leadbridge.leads import items
+from leadbridge.leads.arrivals import AWAITS_FETCH, fetch_item, fetch_of
 from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.outbox import message_item
@@ -25,21 +28,31 @@ PAGES = 1000  # the most pages one call reads before it gives up
 
 @dataclass(frozen=True)
 class Journey:
-    """All that is known of a lead: itself, its deliveries by partner, its timeline, oldest first."""
+    """All that is known of a lead: itself, its deliveries by partner, its timeline, oldest first.
+
+    `fetch` stands only with a lead that its form has named and not sent.
+    """
 
     lead: Lead
     deliveries: dict[str, Delivery]
     timeline: tuple[Entry, ...]
+    fetch: Fetch | None = None
 
     @property
     def status(self) -> State:
         """The state that stands for the whole lead."""
-        return most_urgent([delivery.state for delivery in self.deliveries.values()])
+        return most_urgent(self.states)
+
+    @property
+    def states(self) -> list[State]:
+        """The states of its deliveries, or what its fetch stands for."""
+        states = [delivery.state for delivery in self.deliveries.values()]
+        return states if self.fetch is None or self.fetch.stands_for is None else [*states, self.fetch.stands_for]
 
 
 @dataclass(frozen=True)
 class Due:
-    """What the index tells of a delivery, or a message, that wants to be looked at: where it lies."""
+    """What the index tells of a delivery, a message or a fetch that wants to be looked at: where it lies."""
 
     pk: str
     sk: str
@@ -72,23 +85,25 @@ class Store:
         tax_hash: str | None = None,
         unless: str | None = None,
         window: timedelta = timedelta(),
+        fetch: Fetch | None = None,
     ) -> str | None:
         """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
+
+        A lead that is yet to be fetched is stored with its `fetch` in their stead.
 
         `unless` is the id that the same body had in the window before this one: if that lead came less than `window`
         ago, this is the same lead.
         """
+        lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes: list[Any] = [
-            put(
-                self._table,
-                items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash),
-                "attribute_not_exists(pk)",
-            ),
+            put(self._table, lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
             put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
             writes.append(put(self._table, items.delivery_item(delivery)))
+        if fetch is not None:
+            writes.append(put(self._table, fetch_item(fetch)))
         if unless is not None:
             writes.append(self._came_before(unless, lead.received_at - window))
         match transact(self._client, writes):
@@ -98,6 +113,16 @@ class Store:
                 return lead.lead_id
             case _:
                 return unless
+
+    def known(self, lead_ids: Iterable[str]) -> set[str]:
+        """Which of these leads are here. One may be missing that came this moment, or that AWS did not tell of."""
+        found = set()
+        for some in batched(lead_ids, 100, strict=False):
+            keys = [items.encode(items.lead_key(lead_id)) for lead_id in some]
+            asked: Any = {self._table: {"Keys": keys, "ProjectionExpression": "lead_id"}}
+            for item in self._client.batch_get_item(RequestItems=asked)["Responses"].get(self._table, []):
+                found.add(str(items.decode(item)["lead_id"]))
+        return found
 
     def apply(self, change: Change) -> Delivery:
         """Write a delivery's change and its timeline entry; return the delivery as it is now.
@@ -170,6 +195,7 @@ class Store:
         lead: Lead | None = None
         deliveries: dict[str, Delivery] = {}
         timeline: list[Entry] = []
+        fetch: Fetch | None = None
         for values in self._query({"pk": f"LEAD#{lead_id}"}):
             kind = values["sk"].partition("#")[0]
             if kind == "LEAD":
@@ -179,10 +205,12 @@ class Store:
                 deliveries[delivery.partner] = delivery
             elif kind == "EVENT":
                 timeline.append(items.entry_of(values))
-        return None if lead is None else Journey(lead, deliveries, tuple(timeline))
+            elif kind == "FETCH":
+                fetch = fetch_of(values)
+        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch)
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
-        """What is due by `until`, the longest due first, `limit` at most: the deliveries to a partner, or messages."""
+        """What is due by `until`, the longest due first, `limit` at most: a partner's deliveries, messages, fetches."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=items.DUE,
