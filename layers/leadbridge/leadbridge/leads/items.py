@@ -25,6 +25,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from leadbridge.clock import from_text, to_text
+from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead, Loan, Person, Trading
 
@@ -90,6 +91,7 @@ def lead_item(lead: Lead, *, phone_hash: str | None, email_hash: str | None = No
         {
             **lead_key(lead.lead_id),
             **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
+            "consent": lead.consent.model_dump(exclude_none=True) or None,
             "lead_id": lead.lead_id,
             "source": lead.source,
             "partners": list(lead.partners),
@@ -120,6 +122,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         ),
         trading=Trading.model_construct(**values.get("trading", {})),
         utm=dict(values.get("utm", {})),
+        consent=Consent.model_construct(**values.get("consent", {})),
     )
 
 

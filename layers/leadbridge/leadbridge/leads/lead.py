@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from leadbridge.clock import to_text
 from leadbridge.leads import fields
+from leadbridge.leads.consent import Consent, consent_of
 from leadbridge.problems import FieldError
 from leadbridge.settings import Partner
 
@@ -28,16 +29,8 @@ def _utm(value: object) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise ValueError("must be an object of texts")
-    tags = {_tag(name): _tag(content) for name, content in value.items()}
+    tags = {fields.text_cut(name, UTM_LIMIT): fields.text_cut(content, UTM_LIMIT) for name, content in value.items()}
     return {name: content for name, content in list(tags.items())[:UTM_KEYS] if name and content}
-
-
-def _tag(value: object) -> str | None:
-    """A tag's name or content, cut to what is kept; None where it is no text. It is never a reason to refuse a lead."""
-    try:
-        return fields.text(value[:UTM_LIMIT] if isinstance(value, str) else value, limit=4 * UTM_LIMIT)
-    except ValueError:
-        return None
 
 
 class _Section(BaseModel):
@@ -79,6 +72,7 @@ class Asked(_Section):
     loan: Loan = Loan()
     trading: Trading = Trading()
     utm: Annotated[dict[str, str], BeforeValidator(_utm)] = {}
+    consent: Annotated[Consent, BeforeValidator(consent_of)] = Consent()
 
     def value(self, path: str) -> object:
         """What stands at a dotted path such as `person.phone`; None where nothing does."""
@@ -97,12 +91,14 @@ class Lead(Asked):
 
     def shown(self) -> dict[str, Any]:
         """The lead as the API shows it, empty fields left out."""
+        consent = self.consent.model_dump(exclude_none=True)
         return {
             "lead_id": self.lead_id,
             "source": self.source,
             "received_at": to_text(self.received_at),
             **self.model_dump(include={"person", "loan", "trading"}, exclude_none=True),
             "utm": dict(self.utm),
+            **({"consent": consent} if consent else {}),
             "warnings": [{"field": field, "message": message} for field, message in self.warnings],
         }
 
@@ -126,7 +122,7 @@ def build_lead(
 ) -> Lead:
     """Clean and check what a form sent, for the partners (by name) that shall get it.
 
-    `values` holds the sections `person`, `loan`, `trading`, `utm` as they came. Raises InvalidLead.
+    `values` holds the sections `person`, `loan`, `trading`, `utm`, `consent` as they came. Raises InvalidLead.
     """
     asked, wrong = _clean(values)
     for partner in partners.values():
@@ -145,6 +141,7 @@ def build_lead(
         loan=asked.loan,
         trading=asked.trading,
         utm=asked.utm,
+        consent=asked.consent,
     )
 
 
