@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Install everything (the others do it by themselves)
@@ -41,6 +41,14 @@ lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
 	@.venv/bin/cfn-lint template.yaml
+
+.PHONY: check-config
+check-config: $(READY) ## Check config/ and say which lines are wrong
+	@$(PYTHON) -m leadbridge.shipping config
+
+.PHONY: fuzz
+fuzz: $(READY) ## Throw everything at the forms, long (HYPOTHESIS_PROFILE=nightly)
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py
 
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers

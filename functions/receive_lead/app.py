@@ -91,7 +91,7 @@ def receive(source: str, event: dict[str, Any]) -> Response:
         case reception.Kind.NEW:
             count("LeadsReceived")
             logger.info("received")
-            return answer(202, {"lead_id": received.lead_id, "status": "received"})
+            return answer(settings().sources[source].answer, {"lead_id": received.lead_id, "status": "received"})
         case reception.Kind.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")
