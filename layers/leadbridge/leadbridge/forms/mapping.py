@@ -8,6 +8,9 @@ from typing import Any
 
 from leadbridge.settings import Source
 
+CONSENT_TEXT = "consent.text"
+TICKED = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})  # what forms send of a ticked box
+
 SECTIONS = ("person", "loan", "trading", "utm", "consent")
 
 
@@ -29,6 +32,8 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     for label, path in source.fields.items():
         exact = answers.get(label, "")
         answer = exact if exact.strip() else folded.get(fold(label), "")
+        if path == CONSENT_TEXT and fold(answer) in TICKED:
+            answer = label  # the words beside the box are what was agreed to
         if answer:
             found.setdefault(path, []).append(answer)
     for path, texts in found.items():

@@ -6,11 +6,12 @@ is ever a reason to refuse a lead.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from leadbridge.clock import to_text
 from leadbridge.leads.fields import text_cut
 
 
@@ -27,7 +28,7 @@ def _moment(value: object) -> str | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             return moment.isoformat()
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return to_text(moment)
     except (ValueError, OverflowError):
         return text
 
