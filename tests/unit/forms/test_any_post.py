@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
@@ -70,7 +71,7 @@ def changed_json(data: st.DataObject, body: bytes) -> bytes:
     try:
         content = json.loads(body)
     except ValueError:
-        return json.dumps(data.draw(json_values()), default=str).encode()
+        return written(data.draw(json_values()))
     place = content
     while isinstance(place, dict | list) and place:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -78,7 +79,17 @@ def changed_json(data: st.DataObject, body: bytes) -> bytes:
             place[key] = data.draw(json_values())
             break
         place = place[key]
-    return json.dumps(content, default=str).encode()
+    return written(content)
+
+
+def written(content: Any) -> bytes:
+    """JSON with integers of any length, as other languages write them."""
+    most = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        return json.dumps(content, default=str).encode()
+    finally:
+        sys.set_int_max_str_digits(most)
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -89,10 +90,7 @@ def test_any_other_signature_is_forged(reception: Reception, case: str, header: 
 def test_a_signed_body_may_not_change_by_a_space(reception: Reception, case: str) -> None:
     event = proven(sample(case))
     assert reception.take({**event, "body": event["body"] + " "})[0] == 401
-    assert (
-        reception.take({**event, "body": event["body"].replace("Кредит", "кредит").replace("Заявка", "заявка")})[0]
-        == 401
-    )
+    assert reception.take({**event, "body": event["body"].replace("0", "1", 1)})[0] == 401
 
 
 @pytest.mark.parametrize("case", SIGNED)
@@ -105,8 +103,6 @@ def test_a_token_proves_nothing_where_a_signature_is_due(reception: Reception, c
 def test_webflows_time_may_differ_by_five_minutes(seconds: int) -> None:
     at = time.time() + seconds
     adapter: Any = adapter_named("webflow")
-    from datetime import UTC, datetime
-
     late = adapter.prove(Request.of(sample("webflow_signed")), "s", datetime.fromtimestamp(at, UTC))
     now = datetime.now(UTC)
     with pytest.raises(Forged, match="too far"):

@@ -7,7 +7,7 @@ import pytest
 
 from leadbridge.forms.adapter import adapter_named
 from leadbridge.leads.lead import Lead
-from tests.unit.forms.desk import EVENTS, Reception, configured, proven, sample, with_headers
+from tests.unit.forms.desk import EVENTS, Reception, configured, opened, proven, sample, with_headers
 
 NO_LEADS = {"tilda_test": "test", "google_test": "test", "test_ping": "test", "tally_other_event": "ignored"}
 LEADS = sorted({file.stem for file in EVENTS.glob("*.json")} - {*NO_LEADS, "invalid"})
@@ -83,8 +83,6 @@ def test_every_adapter_can_prove_a_post_as_its_sender_does() -> None:
 
 
 def test_a_source_may_answer_200() -> None:
-    from tests.unit.forms.desk import opened
-
     settings = configured()
     answering = settings.sources["elementor-credit"].model_copy(update={"answer": 200})
     sources = {**settings.sources, "elementor-credit": answering}
@@ -93,8 +91,6 @@ def test_a_source_may_answer_200() -> None:
 
 
 def test_an_attachment_is_dropped_or_refused_as_configured() -> None:
-    from tests.unit.forms.desk import opened
-
     settings = configured()
     refusing = settings.sources["plain-credit"].model_copy(update={"files": "refuse"})
     with opened(settings) as reception:
