@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from leadbridge.forms.adapter import Forged, Request, Submission, Unreadable
 from leadbridge.forms.bodies import URLENCODED, Fields, read_fields
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.tokens import verify_token, with_token
+from leadbridge.forms.tokens import verify_secret, verify_token, with_token
 from leadbridge.settings import Source
 
 KEY_HEADER, KEY_FIELDS = "x-api-key", ("token", "api_key")
@@ -24,11 +24,12 @@ content_types = (URLENCODED,)
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
     """Check the token, wherever Tilda was told to put it. Raises Forged."""
     try:
-        fields = read_fields(request)
-    except Unreadable as reason:
-        raise Forged(str(reason)) from None
-    in_fields = [fields.get(name, "") for name in KEY_FIELDS]
-    verify_token(request, secrets, request.headers.get(KEY_HEADER, ""), *in_fields)
+        verify_token(request, secrets, request.headers.get(KEY_HEADER, ""))
+    except Forged:
+        keys = _keys_in_fields(request)
+        if not keys:
+            raise
+        verify_secret(secrets, *keys)
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
@@ -53,6 +54,14 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 def prove(request: Request, secret: str, now: datetime) -> Request:
     """The post as Tilda sends it to an address with the token."""
     return with_token(request, secret)
+
+
+def _keys_in_fields(request: Request) -> list[str]:
+    try:
+        fields = read_fields(request)
+    except Unreadable:
+        return []
+    return [fields[name] for name in KEY_FIELDS if fields.get(name)]
 
 
 def _cookies(fields: Fields) -> dict[str, str]:
