@@ -72,6 +72,8 @@ def _in_shape(tables: Tables) -> Iterator[Wrong]:
     for one in found:
         if not one["loc"]:
             continue  # a name that nothing has, which is found again below, with its place
+        if one["type"] == "too_short" and one["input"]:
+            continue  # what it has is wrong, which is told by itself
         table, *rest = one["loc"]
         place = _in_the_file(tables[str(table)], tuple(rest), is_missing=one["type"] == "missing")
         if (table, place) not in told:
@@ -131,7 +133,8 @@ def _in_partners(tables: Tables) -> Iterator[Wrong]:
 
 def _unless_known(table: str, place: Place, path: Any) -> Iterator[Wrong]:
     if isinstance(path, str) and not _TAG.fullmatch(path) and path not in (known := fields_of_a_lead()):
-        yield Wrong(table, place, f"a lead has no field {path!r}{meant(path, known)}")
+        without_section = next((name for name in known if name.endswith(f".{path}")), path)
+        yield Wrong(table, place, f"a lead has no field {path!r}{meant(without_section, known)}")
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:

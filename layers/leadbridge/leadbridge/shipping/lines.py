@@ -41,16 +41,14 @@ class _Scan:
             if self._takes("[["):
                 table = self._through_lists(self._key(), tables)
                 tables[table] = tables.get(table, -1) + 1
-                self._note(table)
                 table = (*table, tables[table])
-                self._note(table)
+                self._note_header(table)
                 self._takes("]]")
             elif self._takes("["):
                 table = self._through_lists(self._key(), tables)
                 if table in tables:
                     table = (*table, tables[table])
-                for length in range(1, len(table) + 1):
-                    self._note(table[:length])
+                self._note_header(table)
                 self._takes("]")
             else:
                 self._pair(table)
@@ -119,6 +117,10 @@ class _Scan:
     def _skip_blanks(self) -> None:
         while self.text[self.at : self.at + 1] in (" ", "\t"):
             self.at += 1
+
+    def _note_header(self, table: Place) -> None:
+        for length in range(1, len(table) + 1):
+            self._note(table[:length])
 
     def _note(self, place: Place, at: int | None = None) -> None:
         self.found.setdefault(place, self.text.count("\n", 0, self.at if at is None else at) + 1)
