@@ -59,8 +59,12 @@ down: $(READY) ## Stop it
 	@$(PYTHON) -m local down
 
 .PHONY: lead
-lead: $(READY) ## Post a sample lead to it (SAMPLE=good, see events/receive_lead)
+lead: $(READY) ## Post a sample to it (SAMPLE=good, see events/receive_lead)
 	@$(PYTHON) -m local.send $(SAMPLE)
+
+.PHONY: address
+address: $(READY) ## Say where a form posts to, with its token (SOURCE=plain-credit)
+	@$(PYTHON) -m local.address $(SOURCE)
 
 .PHONY: ask
 ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)
