@@ -26,13 +26,7 @@ def request_of(case: str, secrets: dict[str, Any]) -> tuple[str, dict[str, str],
         event["headers"]["webhook-id"] = f"msg_{uuid4().hex}"
     event = signed(event, secrets[event["pathParameters"]["source"]]["secrets"][0], int(time.time()))
     own = ("content-type", "user-agent", "referer", "signature", "timestamp", "webhook-id")
-    headers = {
-        name: value
-        for name, value in event["headers"].items()
-        if name.lower() in kept
-        or name.lower().startswith("webhook-")
-        or name.lower().endswith(("signature", "timestamp"))
-    }
+    headers = {name: value for name, value in event["headers"].items() if name.lower().endswith(own)}
     parameters = event["queryStringParameters"]
     return f"{event['path']}{f'?{urlencode(parameters)}' if parameters else ''}", headers, Request.of(event).body
 

@@ -8,14 +8,14 @@ from local import send
 from local.address import address_of
 from local.samples import EVENTS
 from local.seed import source_secret
+from tests.unit.forms.desk import adapter_of, cases
 
 
-@pytest.mark.parametrize("case", sorted(file.stem for file in EVENTS.glob("*.json")))
+@pytest.mark.parametrize("case", cases())
 def test_every_sample_can_be_posted(case: str) -> None:
     event = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))
     source = event["pathParameters"]["source"]
-    adapter = "standard_webhooks" if source.startswith("web") and "-credit" not in source else "plain"
-    secret = source_secret(adapter)
+    secret = source_secret(adapter_of(case))
     address, headers, body = send.request_of(case, {source: secret})
     assert address.startswith(f"/webhooks/{source}")
     assert headers["Content-Type"] == event["headers"]["Content-Type"]

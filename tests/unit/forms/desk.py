@@ -112,6 +112,16 @@ def reception() -> Iterator[Reception]:
         yield desk
 
 
+def adapter_of(case: str) -> str:
+    """The adapter of the source that a sample is posted to."""
+    return configured().sources[sample(case)["pathParameters"]["source"]].adapter
+
+
+def cases() -> list[str]:
+    """The samples that say all there is to say: what Meta posts only names a lead, which is to be fetched."""
+    return sorted(file.stem for file in EVENTS.glob("*.json") if adapter_of(file.stem) != "meta")
+
+
 def sample(case: str, **changed: Any) -> dict[str, Any]:
     """A sample event as it lies in the repository, with some of its parts changed."""
     event: dict[str, Any] = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from leadbridge.logs import logger
 from tests.rubbish import any_text, json_values
-from tests.unit.forms.desk import EVENTS, Reception, configured, opened, proven, sample, secrets_of
+from tests.unit.forms.desk import Reception, cases, configured, opened, proven, sample, secrets_of
 
-CASES = sorted(file.stem for file in EVENTS.glob("*.json"))
+CASES = cases()
 ANSWERS = {200, 202, 400, 401, 404, 413, 415, 422}
 POSTS = 20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 500
 FIELDS = sorted({label for source in configured().sources.values() for label in source.fields})

@@ -7,11 +7,11 @@ import pytest
 
 from leadbridge.forms.adapter import adapter_named
 from leadbridge.leads.lead import Lead
-from tests.unit.forms.desk import EVENTS, Reception, configured, opened, proven, sample, with_headers
+from tests.unit.forms.desk import Reception, adapter_of, cases, configured, opened, proven, sample, with_headers
 
 NO_LEADS = {"tilda_test": "test", "google_test": "test", "test_ping": "test", "tally_other_event": "ignored"}
-LEADS = sorted({file.stem for file in EVENTS.glob("*.json")} - {*NO_LEADS, "invalid"})
-FORMS = [case for case in LEADS if sample(case)["pathParameters"]["source"] != "web"]
+LEADS = [case for case in cases() if case not in NO_LEADS and "invalid" not in case]
+FORMS = [case for case in LEADS if adapter_of(case) != "standard_webhooks"]
 
 
 @pytest.mark.parametrize("case", LEADS)
