@@ -125,7 +125,8 @@ def receive(source: str, event: dict[str, Any]) -> Response:
         case reception.Kind.NEW:
             count("LeadsReceived", received.stored)
             logger.info("received")
-            return answer(202, {"lead_id": received.lead_id, "status": "received", **several})
+            taken = settings().sources[source].answer
+            return answer(taken, {"lead_id": received.lead_id, "status": "received", **several})
         case reception.Kind.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")

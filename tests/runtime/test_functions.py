@@ -25,6 +25,13 @@ from tests.runtime.workshop import Start
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webhook-id']}")
 TRADER_ID = lead_id_of("web-trading", f"id:{sample('ReceiveLead', 'trading')['headers']['webhook-id']}")
+KEYS = {"secrets": [SECRET]}
+FORMS = {
+    **dict.fromkeys(("tilda_lead", "typeform_lead", "webflow_signed", "webflow_dashboard", "elementor_simple"), 202),
+    **dict.fromkeys(("elementor_advanced", "jotform_lead", "google_lead", "tally_lead", "plain_urlencoded"), 202),
+    **dict.fromkeys(("plain_windows1251", "plain_multipart", "plain_json"), 202),
+    **dict.fromkeys(("tilda_test", "google_test", "tally_other_event"), 200),
+}
 CASES_OF_MANAGE_LEADS = ("health", "list", "find_by_phone", "show", "unknown_lead")
 SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -119,6 +126,21 @@ def test_receive_lead_takes_each_good_sample(start: Start, cloud: Cloud, case: s
         answer = function.invoke(post(case))
 
     assert answer["statusCode"] == status
+
+
+def test_receive_lead_takes_each_kind_of_form(start: Start, cloud: Cloud) -> None:
+    cloud.put_secret("sources", {sample("ReceiveLead", case)["pathParameters"]["source"]: KEYS for case in FORMS})
+    cloud.put_secret("index", {"key": "a-key"})
+    with start("ReceiveLead") as function:
+        answers = {case: function.invoke(post(case)) for case in FORMS}
+        again = {case: function.invoke(post(case)) for case in FORMS}
+
+    assert {case: answer["statusCode"] for case, answer in answers.items()} == FORMS
+    assert {answer["statusCode"] for answer in again.values()} == {200}
+    taken = [json.loads(answer["body"])["lead_id"] for answer in answers.values() if answer["statusCode"] == 202]
+    kept = [cloud.store.lead(lead_id) for lead_id in taken]
+    assert [lead.consent.form or lead.consent.page_url for lead in kept if lead is not None].count(None) == 0
+    assert None not in kept
 
 
 @pytest.mark.usefixtures("source")

@@ -22,9 +22,10 @@ from leadbridge.leads.store import Store
 from leadbridge.leads.transitions import ImpossibleTransition
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings
-from leadbridge.shipping import check_names
+from leadbridge.shipping import read_toml
+from leadbridge.shipping.checks import wrongs_in
 from tests.people import NOW
-from tests.template import template
+from tests.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, queue
 from tests.unit.test_workers import message
 
@@ -55,7 +56,7 @@ def test_of_two_writers_the_slower_one_hears_of_it(store: Store) -> None:
     with pytest.raises(Conflict):
         arrivals.apply(steps.gave_up(NEW, NOW, "away"))
     with pytest.raises(Conflict):
-        arrivals.complete(steps.fetched(NEW, NOW), empty, [], phone_hash=None, email_hash=None)
+        arrivals.complete(steps.fetched(NEW, NOW), empty, [], phone_hash=None, email_hash=None, tax_hash=None)
 
 
 def test_a_fetch_is_announced_without_what_the_builder_calls_the_lead() -> None:
@@ -153,16 +154,19 @@ def test_find_due_brings_up_a_lead_that_nobody_fetched(
     assert json.loads(found["Body"]) == {"lead_id": "ld_x", "overdue": True}
 
 
-def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else(shipped_settings: Settings) -> None:
-    def changed(name: str, **update: Any) -> Settings:
-        source = shipped_settings.sources[name].model_copy(update=update)
-        return shipped_settings.model_copy(update={"sources": {name: source}})
+def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else() -> None:
+    def wrongs(name: str, fetch: object) -> list[str]:
+        tables = read_toml(ROOT / "config", "prod")
+        tables["sources"][name] |= {"fetch": fetch}
+        if fetch is None:
+            del tables["sources"][name]["fetch"]
+        return [str(wrong) for wrong in wrongs_in(tables)]
 
-    check_names(shipped_settings)
-    with pytest.raises(ValueError, match=r"source meta-credit: a section \[meta-credit.fetch\]"):
-        check_names(changed("meta-credit", fetch=None))
-    with pytest.raises(ValueError, match="source web"):
-        check_names(changed("web", fetch=shipped_settings.sources["meta-credit"].fetch))
+    fetch = read_toml(ROOT / "config", "prod")["sources"]["meta-credit"]["fetch"]
+    assert wrongs("meta-credit", fetch) == []
+    for name, given in (("meta-credit", None), ("web", fetch)):
+        (wrong,) = wrongs(name, given)
+        assert wrong.startswith(f"source {name}: a section [{name}.fetch] goes with forms")
 
 
 def test_a_fetch_stands_for_a_state_only_where_there_are_no_deliveries() -> None:

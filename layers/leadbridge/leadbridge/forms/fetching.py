@@ -17,7 +17,9 @@ from leadbridge.forms.mapping import with_defaults
 from leadbridge.leads import fetch as steps
 from leadbridge.leads.delivery import Delivery, State, receive
 from leadbridge.leads.fetch import Fetch, FetchChange, FetchState
+from leadbridge.leads.items import hashes_of
 from leadbridge.leads.lead import Lead, build_usable_lead
+from leadbridge.leads.routing import Decision, decide
 from leadbridge.leads.submission import backoff
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings, Source
@@ -43,6 +45,7 @@ class Ledger(Protocol):
         *,
         phone_hash: str | None,
         email_hash: str | None,
+        tax_hash: str | None,
     ) -> None:
         """Write what was fetched, all or nothing; raises Conflict if somebody was quicker."""
         ...
@@ -136,31 +139,26 @@ class Fetcher:
         if not isinstance(adapter, Named):
             raise LookupError(f"source {fetch.source}: its adapter names no leads")
         submission, now = adapter.read(found, fetch.keys, source), self.clock()
-        partners = {} if submission.is_test else {name: self.settings.partners[name] for name in source.partners}
         lead, lacking = build_usable_lead(
             with_defaults(submission.values, source),
             lead_id=fetch.lead_id,
             source=fetch.source,
             received_at=fetch.received_at,
-            partners=partners,
+            partners=self.settings.partners,
+            choose=lambda asked: (
+                Decision(()) if submission.is_test else decide(source.partners, asked.value, submission.answers)
+            ),
         )
         deliveries = []
-        for partner in partners:
+        for partner in lead.partners:
             delivery = replace(receive(lead.lead_id, partner, lead.source, now), received_at=lead.received_at)
             if errors := lacking.get(partner):
                 text = "; ".join(f"{error.field} {error.message}" for error in errors)
                 delivery = replace(delivery, state=State.REJECTED, due_at=None, last_error=f"not sent: {text}")
             deliveries.append(delivery)
         change = steps.was_test(fetch, now) if submission.is_test else steps.fetched(fetch, now)
-        phone, email = lead.person.phone, lead.person.email
         try:
-            self.ledger.complete(
-                change,
-                lead,
-                deliveries,
-                phone_hash=None if phone is None else self.keyed_hash(phone),
-                email_hash=None if email is None else self.keyed_hash(email.casefold()),
-            )
+            self.ledger.complete(change, lead, deliveries, **hashes_of(lead, self.keyed_hash))
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO)
         if submission.is_test:

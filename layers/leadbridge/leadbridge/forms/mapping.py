@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from leadbridge.settings import Source
+
+CONSENT_TEXT = "consent.text"
+TICKED = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})  # what forms send of a ticked box
+
+SECTIONS = ("person", "loan", "trading", "utm", "consent")
+
+
+def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str, str]) -> dict[str, Any]:
+    """A lead's sections out of the form's answers.
+
+    Fields that go to the same place are joined by a space, in the order of the configuration. Fields named `utm_…`
+    need no configuration. `consent` is what the builder itself says of the consent; what the configuration takes from
+    the answers comes before it.
+    """
+    sections: dict[str, Any] = {name: {} for name in SECTIONS}
+    folded: dict[str, str] = {}
+    for label, answer in answers.items():
+        if answer.strip():
+            folded.setdefault(fold(label), answer)
+    sections["utm"] = {label: answer for label, answer in folded.items() if label.startswith("utm_")}
+    sections["consent"] = {name: value for name, value in consent.items() if value}
+    found: dict[str, list[str]] = {}
+    for label, path in source.fields.items():
+        exact = answers.get(label, "")
+        answer = exact if exact.strip() else folded.get(fold(label), "")
+        if path == CONSENT_TEXT and fold(answer) in TICKED:
+            answer = label  # the words beside the box are what was agreed to
+        if answer:
+            found.setdefault(path, []).append(answer)
+    for path, texts in found.items():
+        name, _, field = path.partition(".")
+        sections[name][field] = " ".join(texts)
+    return sections
+
+
+def fold(label: str) -> str:
+    """What two spellings of one label have in common: case, white space and the way of writing accents do not count."""
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold()).split())
 
 
 def sections_of(answers: Mapping[str, str], source: Source) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from leadbridge.forms.adapter import Forged, Request, Submission, Unreadable
 from leadbridge.forms.json_body import read_object
-from leadbridge.forms.mapping import sections_of
+from leadbridge.forms.mapping import to_sections
 from leadbridge.settings import Source
 
 SIGNATURE = "x-hub-signature-256"
@@ -75,12 +76,19 @@ def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Su
     answers = {"utm_source": lead.get("platform"), "utm_content": keys.get("ad_id")}
     answers |= {name: answer for name, answer in map(_answer, _objects(lead.get("field_data"))) if name}
     texts = {name: answer for name, answer in answers.items() if isinstance(answer, str) and answer}
+    consent = {"given_at": lead.get("created_time"), "form": lead.get("form_id") or keys.get("form_id")}
+    told = {name: value for name, value in consent.items() if isinstance(value, str)}
     return Submission(
-        values=sections_of(texts, source),
+        values=to_sections(texts, source, told),
         delivery_id=keys.get("leadgen_id"),
         is_test=any(_is_dummy(answer) for answer in texts.values()),
         answers=texts,
     )
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as Meta signs it."""
+    return replace(request, headers={**request.headers, SIGNATURE: sign(secret, request.body)})
 
 
 def sign(secret: str, body: bytes) -> str:

@@ -23,7 +23,9 @@ from leadbridge.forms.adapter import (
 )
 from leadbridge.forms.mapping import with_defaults
 from leadbridge.leads.fetch import Fetch, announced
+from leadbridge.leads.items import hashes_of
 from leadbridge.leads.lead import Lead, build_lead, lead_id_of
+from leadbridge.leads.routing import Decision, decide
 from leadbridge.settings import Settings, Source
 
 WINDOW = timedelta(days=1)  # for how long the same body from a form without ids of its own is the same lead
@@ -51,6 +53,7 @@ class Book(Protocol):
         *,
         phone_hash: str | None,
         email_hash: str | None = None,
+        tax_hash: str | None = None,
         unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
@@ -188,13 +191,12 @@ class Desk:
             lead_id=lead_id,
             source=name,
             received_at=now,
-            partners={} if keys else {partner: self.settings.partners[partner] for partner in source.partners},
+            partners=self.settings.partners,
+            choose=lambda asked: Decision(()) if keys else decide(source.partners, asked.value, submission.answers),
         )
-        phone, email = lead.person.phone, lead.person.email
         already = self.book.accept(
             lead,
-            phone_hash=None if phone is None else self.keyed_hash(phone),
-            email_hash=None if email is None else self.keyed_hash(email.casefold()),
+            **hashes_of(lead, self.keyed_hash),
             unless=unless,
             window=WINDOW,
             fetch=None if keys is None else announced(lead_id, name, keys, now),

@@ -85,13 +85,17 @@ class Arrivals:
         *,
         phone_hash: str | None,
         email_hash: str | None,
+        tax_hash: str | None,
     ) -> None:
         """Write what was fetched, all in one transaction: the lead, its deliveries, the fetch's end.
 
         Raises Contended; Conflict if another worker was quicker, or the lead is gone or erased.
         """
-        lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash)
+        lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes = [*self._writes(change), put(self._table, lead_item, "attribute_exists(awaits_fetch)")]
+        if lead.routed is not None:
+            routed = Entry(change.at, "routed", detail=lead.routed)
+            writes.append(put(self._table, items.entry_item(lead.lead_id, routed, "routed")))
         for delivery in deliveries:
             writes.append(put(self._table, items.delivery_item(delivery), "attribute_not_exists(pk)"))
             if delivery.last_error is not None:

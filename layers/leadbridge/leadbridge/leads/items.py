@@ -20,14 +20,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from leadbridge.clock import from_text, to_text
+from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead, Loan, Person, Trading
 
@@ -78,6 +80,24 @@ def keyed_hash(key: str, value: str) -> str:
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
+class Hashes(TypedDict):
+    """What a lead is found by, and told by that its person came before; None where the lead has no such thing."""
+
+    phone_hash: str | None
+    email_hash: str | None
+    tax_hash: str | None
+
+
+def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
+    """The keyed hashes of a lead's person."""
+    phone, email, number = lead.person.phone, lead.person.email, lead.person.tax_number
+    return {
+        "phone_hash": None if phone is None else hashed(phone),
+        "email_hash": None if email is None else hashed(email.casefold()),
+        "tax_hash": None if number is None else hashed(number),
+    }
+
+
 def lead_key(lead_id: str) -> dict[str, str]:
     """The key of a lead's own item."""
     return {"pk": f"LEAD#{lead_id}", "sk": "LEAD"}
@@ -106,6 +126,7 @@ def lead_item(
         {
             **lead_key(lead.lead_id),
             **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
+            "consent": lead.consent.model_dump(exclude_none=True) or None,
             "lead_id": lead.lead_id,
             "source": lead.source,
             "partners": list(lead.partners),
@@ -141,6 +162,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         ),
         trading=Trading.model_construct(**values.get("trading", {})),
         utm=dict(values.get("utm", {})),
+        consent=Consent.model_construct(**values.get("consent", {})),
     )
 
 

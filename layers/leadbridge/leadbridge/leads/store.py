@@ -99,6 +99,9 @@ class Store:
             put(self._table, lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
             put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
+        if lead.routed is not None:
+            routed = Entry(lead.received_at, "routed", detail=lead.routed)
+            writes.append(put(self._table, items.entry_item(lead.lead_id, routed, "1")))
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
             writes.append(put(self._table, items.delivery_item(delivery)))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
+from leadbridge.settings.routing import Routes
 from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
 
 
@@ -22,12 +23,18 @@ class Fetching(Section):
 
 
 class Source(Section):
-    """One place that leads come from."""
+    """One place that leads come from.
+
+    `fields` and `defaults` name places in a lead by dotted paths. `dedup_days` is for how many days the same person's
+    next lead counts as the same one. `answer` is the HTTP status by which the form hears that its lead was taken.
+    """
 
     adapter: str
-    partners: Annotated[tuple[str, ...], Field(min_length=1)]
+    partners: Routes
     fields: dict[str, str] = {}
-    dedup_days: Annotated[int, Field(ge=0, le=3650)] = 0
-    on_repeat: Literal["mark", "send", "hold"] = "mark"
     defaults: dict[str, StrictStr | StrictInt] = {}
+    dedup_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 0
+    files: Literal["drop", "refuse"] = "drop"
+    answer: Literal[200, 202] = 202
+    on_repeat: Literal["mark", "send", "hold"] = "mark"
     fetch: Fetching | None = None
