@@ -14,6 +14,7 @@ from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import InvalidLead
+from leadbridge.leads.quota import TooMany
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import Problem, Response, answer, unexpected
@@ -50,7 +51,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     source = (event.get("pathParameters") or {}).get("source") or ""
     logger.append_keys(source=source[:64])
     try:
-        return verify(source, event) if event.get("httpMethod") == "GET" else receive(source, event)
+        return verify(source, event) if event.get("httpMethod") == "GET" else told(source, receive(source, event))
     except Problem as problem:
         count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
@@ -87,10 +88,10 @@ def not_ready() -> Problem:
     return Problem(503, "not-ready", "Not ready", "This source has no secret yet. Please try again.")
 
 
-def receive(source: str, event: dict[str, Any]) -> Response:
+def receive(source: str, event: dict[str, Any]) -> reception.Reception:
     """Receive one post; raises Problem for whatever the sender can hear about."""
     try:
-        received = desk().receive(source, adapter.Request.of(event, desk().most_bytes(source)))
+        return desk().receive(source, adapter.Request.of(event, desk().most_bytes(source)))
     except reception.UnknownSource:
         raise unknown_source() from None
     except adapter.TooLarge:
@@ -108,9 +109,16 @@ def receive(source: str, event: dict[str, Any]) -> Response:
     except reception.Unfinished:
         detail = "Not all of these leads could be stored in time. Please send them again."
         raise Problem(503, "unfinished", "Unfinished", detail) from None
+    except TooMany as seconds:
+        detail = "This source has brought as many leads as it may in a minute."
+        raise Problem(429, "too-many", "Too many leads", detail, retry_after=int(seconds.args[0])) from None
     except InvalidLead as lead:
         detail = "The lead cannot be accepted; see errors."
         raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
+
+
+def told(source: str, received: reception.Reception) -> Response:
+    """What the sender hears of what came of its post."""
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
     logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:

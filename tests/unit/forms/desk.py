@@ -20,6 +20,7 @@ from leadbridge.clock import utc_now
 from leadbridge.forms.reception import Desk
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.quota import Quota
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
 from tests.template import ROOT
@@ -47,6 +48,7 @@ class Book:
         unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
+        quota: Quota | None = None,
     ) -> str | None:
         """Keep a lead, unless it is here."""
         already = next((one for one in (lead.lead_id, unless) if one in self.leads), None)

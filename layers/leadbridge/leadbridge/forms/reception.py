@@ -25,6 +25,7 @@ from leadbridge.forms.mapping import with_defaults
 from leadbridge.leads.fetch import Fetch, announced
 from leadbridge.leads.items import hashes_of
 from leadbridge.leads.lead import Lead, build_lead, lead_id_of
+from leadbridge.leads.quota import Quota
 from leadbridge.leads.routing import Decision, decide
 from leadbridge.settings import Settings, Source
 
@@ -57,6 +58,7 @@ class Book(Protocol):
         unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
+        quota: Quota | None = None,
     ) -> str | None:
         """Store a new lead; None, or the id of the lead that is already here."""
         ...
@@ -106,8 +108,8 @@ class Desk:
     def receive(self, name: str, request: Request) -> Reception:
         """Take one post. Safe to repeat: a redelivery finds its own lead.
 
-        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, Unfinished, and what the
-        book raises.
+        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, Unfinished, TooMany, and
+        what the book raises.
         """
         source = self._source(name)
         adapter = adapter_named(source.adapter)
@@ -200,6 +202,7 @@ class Desk:
             unless=unless,
             window=WINDOW,
             fetch=None if keys is None else announced(lead_id, name, keys, now),
+            quota=Quota(name, source.per_minute) if source.per_minute else None,
         )
         if already is not None:
             return Reception(Kind.REDELIVERY, already)

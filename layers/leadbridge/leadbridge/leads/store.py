@@ -18,6 +18,7 @@ from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.outbox import message_item
+from leadbridge.leads.quota import Quota, TooMany
 from leadbridge.leads.writing import put, transact
 
 if TYPE_CHECKING:
@@ -86,13 +87,14 @@ class Store:
         unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
+        quota: Quota | None = None,
     ) -> str | None:
         """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
 
         A lead that is yet to be fetched is stored with its `fetch` in their stead.
 
         `unless` is the id that the same body had in the window before this one: if that lead came less than `window`
-        ago, this is the same lead.
+        ago, this is the same lead. Raises TooMany where the quota is used up, Contended.
         """
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes: list[Any] = [
@@ -109,11 +111,15 @@ class Store:
             writes.append(put(self._table, fetch_item(fetch)))
         if unless is not None:
             writes.append(self._came_before(unless, lead.received_at - window))
+        if quota is not None:
+            writes.append(quota.write(self._table, lead.lead_id, lead.received_at))
         match transact(self._client, writes):
             case None:
                 return None
             case 0:
                 return lead.lead_id
+            case number if quota is not None and number == len(writes) - 1:
+                raise TooMany(60 - lead.received_at.second)
             case _:
                 return unless
 

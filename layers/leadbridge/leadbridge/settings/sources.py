@@ -26,7 +26,8 @@ class Source(Section):
     """One place that leads come from.
 
     `fields` and `defaults` name places in a lead by dotted paths. `dedup_days` is for how many days the same person's
-    next lead counts as the same one. `answer` is the HTTP status by which the form hears that its lead was taken.
+    next lead counts as the same one, and `on_repeat` what becomes of it then. `per_minute` leads are taken in a minute,
+    0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken.
     """
 
     adapter: str
@@ -34,6 +35,7 @@ class Source(Section):
     fields: dict[str, str] = {}
     defaults: dict[str, StrictStr | StrictInt] = {}
     dedup_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 0
+    per_minute: Annotated[StrictInt, Field(ge=0, le=60_000)] = 0
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202
     on_repeat: Literal["mark", "send", "hold"] = "mark"
