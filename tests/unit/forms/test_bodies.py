@@ -1,11 +1,13 @@
 """Bodies: URL-encoded, multipart and JSON, in any character set that forms come in."""
 
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.forms.adapter import Request, Unreadable
-from leadbridge.forms.bodies import MOST_FIELDS, flattened, read_fields
+from leadbridge.forms.bodies import MOST_FIELDS, flattened, read_fields, unquoted
 from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
 
 TEXT = "Їжак Ґава Європа, 12"
@@ -148,3 +150,9 @@ def test_anything_is_fields_or_unreadable(body: bytes, kind: str) -> None:
 def test_what_a_browser_encodes_is_read_as_it_was_written(fields: dict[str, str]) -> None:
     fields.pop("_charset_", None)
     assert read_fields(request(fields, URLENCODED)) == fields
+
+
+@given(st.one_of(st.binary(max_size=40), st.text("%=+ \t\r\n09afAFzя_.", max_size=40).map(str.encode)))
+def test_percent_signs_are_read_as_the_standard_library_reads_them(text: bytes) -> None:
+    assert unquoted(text) == unquote_to_bytes(text.replace(b"+", b" "))
+    assert unquoted(quote_from_bytes(text).encode()) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal
@@ -19,6 +20,7 @@ MOST_FIELDS = 1000
 
 Fields = dict[str, str]
 
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
 _CHARSET_FIELD = b"_charset_"  # where an HTML form says in which character set the browser wrote it
 
@@ -88,11 +90,21 @@ def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
             body = charsets.decode(body, charset).encode(errors="surrogatepass")
         charset = charsets.UTF_8
     parts = [part.partition(b"=") for part in body.split(b"&", MOST_FIELDS + 1) if part]
-    return _decoded([(_unquoted(name), _unquoted(value), None) for name, _, value in parts], charset)
+    return _decoded([(unquoted(name), unquoted(value), None) for name, _, value in parts], charset)
 
 
-def _unquoted(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
+def unquoted(text: bytes) -> bytes:
+    """A name or a value as it was before it was urlencoded.
+
+    The decoder of quoted-printable, which has equals signs for percent signs, is written in C and ten times as quick
+    as the one for percent signs; it takes whatever is not broken.
+    """
+    text = text.replace(b"+", b" ")
+    if b"%" not in text:
+        return text
+    if _BROKEN.search(text):
+        return unquote_to_bytes(text)
+    return a2b_qp(text.replace(b"=", b"=3D").replace(b"%", b"="))
 
 
 def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from leadbridge.settings import Source
@@ -42,6 +43,7 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     return sections
 
 
+@lru_cache(maxsize=2048)
 def fold(label: str) -> str:
     """What two spellings of one label have in common: case, white space and the way of writing accents do not count."""
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold()).split())
