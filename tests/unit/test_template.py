@@ -92,7 +92,7 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
 def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
     paths = [*(ROOT / "functions").glob("*/app.py"), ROOT / "layers/leadbridge/leadbridge/batches.py"]
     code = "".join(path.read_text(encoding="utf-8") for path in paths)
-    counted = set(re.findall(r'count\(f?"([A-Za-z]+)', code))
+    counted = set(re.findall(r'(?:count|measure)\(f?"([A-Za-z]+)', code))
     for alarm in resources("AWS::CloudWatch::Alarm").values():
         if alarm["Properties"]["Namespace"] == {"Ref": "AWS::StackName"}:
             assert alarm["Properties"]["MetricName"].partition(".")[0] in counted
