@@ -60,7 +60,7 @@ class Book:
         if self.owner is not None and self.lease_until is not None and self.lease_until > now:
             return None
         self.owner, self.lease_until = owner, until
-        self._state = self._state or items.encode(state_values(State(watermark=now)))
+        self._state = self._state or items.encode(state_values(State.first(now)))
         return self.state
 
     def save(self, owner: str, state: State) -> None:

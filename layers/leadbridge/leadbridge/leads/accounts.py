@@ -85,7 +85,7 @@ class Accounts:
         return None
 
     def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
-        """Become the one run there is; None if there is another. The watermark of the first run is its beginning."""
+        """Become the one run there is; None if there is another."""
         try:
             answer = self._client.update_item(
                 TableName=self._table,
@@ -98,7 +98,7 @@ class Accounts:
                         ":owner": owner,
                         ":now": to_text(now),
                         ":until": to_text(until),
-                        ":new": state_values(State(watermark=now)),
+                        ":new": state_values(State.first(now)),
                     }
                 ),
                 ReturnValues="ALL_NEW",

@@ -82,6 +82,11 @@ class State:
     whole_ended_at: datetime | None = None
     rests_until: datetime | None = None
 
+    @classmethod
+    def first(cls, now: datetime) -> State:
+        """Where a sync stands that has never run: news from now on do not wait for the history."""
+        return cls(watermark=now - timedelta(seconds=1))
+
     def due(self, kind: Kind, plan: SyncPlan, now: datetime) -> Pass | None:
         """The pass of this kind to go on with, or to begin; None where there is nothing to do."""
         if kind in self.under_way:

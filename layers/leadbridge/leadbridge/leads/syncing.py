@@ -66,7 +66,7 @@ class Log(Protocol):
     """Where it is written down how far the sync has come."""
 
     def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
-        """Become the one run there is; None if there is another. The watermark of the first run is its beginning."""
+        """Become the one run there is; None if there is another."""
         ...
 
     def save(self, owner: str, state: State) -> None:
