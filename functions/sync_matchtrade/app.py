@@ -73,11 +73,16 @@ def note(page: PageTaken) -> None:
     taken = page.taken
     count("SyncPages")
     count("SyncRows", taken.rows)
-    count("AccountsWritten", taken.written)
-    count("AccountsTied", taken.tied)
-    count("StatusesChanged", taken.changed)
-    count("SyncRowsWithoutId", taken.without_id)
-    count("SyncRowsFailed", taken.failed)
+    if taken.written:
+        count("AccountsWritten", taken.written)
+    if taken.tied:
+        count("AccountsTied", taken.tied)
+    if taken.changed:
+        count("StatusesChanged", taken.changed)
+    if taken.without_id:
+        count("SyncRowsWithoutId", taken.without_id)
+    if taken.failed:
+        count("SyncRowsFailed", taken.failed)
     logger.info(
         "page taken in",
         sync_pass=page.kind.value,

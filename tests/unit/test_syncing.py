@@ -356,6 +356,13 @@ def test_a_partner_that_asks_us_to_wait_is_left_alone_so_long(world: World) -> N
     assert [world.tick().outcome for _ in range(3)] == [Outcome.RESTS, Outcome.RESTS, Outcome.WHOLE]
 
 
+def test_a_list_that_goes_in_circles_is_no_list(world: World) -> None:
+    fill(world, 1)
+    world.broker.in_circles = True
+    report = world.run()
+    assert (report.outcome, type(report.error)) == (Outcome.FAILED, errors.Unavailable)
+
+
 def test_what_the_table_cannot_do_stops_the_run_and_the_next_one_goes_on(world: World) -> None:
     def away(accounts: Sequence[KeptAccount]) -> None:
         raise OSError("away")

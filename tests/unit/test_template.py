@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from leadbridge.leads.syncing import SECONDS_PER_CHUNK
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.partners.matchtrade import MatchTrade
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
 from tests.template import ROOT, resources, template
@@ -130,6 +132,10 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     )
     assert lender.seconds_per_submission < timeout("SubmitLead")
     assert lender.seconds_per_check < timeout("CheckStatus")
+    broker = MatchTrade(Transport("matchtrade", settings.partners["matchtrade"].timeouts), NO_SECRET)
+    assert (
+        2 * (broker.seconds_per_page + SECONDS_PER_CHUNK) < timeout("SyncMatchtrade") / 2
+    )  # a pass gets half at least
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")

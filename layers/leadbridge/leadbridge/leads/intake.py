@@ -71,6 +71,9 @@ class KeptAccount:
             return cls(**told, first_seen_at=_to_milliseconds(now))
         return replace(before, **told)
 
+    def __repr__(self) -> str:
+        return f"KeptAccount(uuid={self.uuid!r}, …)"
+
 
 OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "told_status"})
 ROW_FIELDS = tuple(each.name for each in fields(KeptAccount) if each.name not in OWN_FIELDS)

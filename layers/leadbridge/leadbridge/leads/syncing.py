@@ -53,7 +53,7 @@ class Broker(Protocol):
     def pages(self, since: datetime, until: datetime, budget: Budget, *, size: int, first_page: int) -> Iterator[Page]:
         """The accounts of a window, each page asked for when the one before has been taken; one page at least.
 
-        The last one says that it is the last; a listing may end before it. Raises PartnerError.
+        The last one says that it is the last; a listing may stop before it. Raises PartnerError.
         """
         ...
 
@@ -192,6 +192,7 @@ class _Run:
         """Go on with a pass, page by page; whether it came to its end."""
         sync, window = self.sync, self.sync.plan.window
         pages: Iterator[Page] | None = None
+        rows = 0
         while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_CHUNK):
             is_resumed = pages is None
             if pages is None:
@@ -205,8 +206,11 @@ class _Run:
                 )
             page = next(pages, None)
             if page is None:
+                if rows == 0:
+                    raise errors.Unavailable(sync.intake.partner, "list", "the list does not end and has nothing new")
                 pages = None
                 continue
+            rows = len(page.rows)
             extent, per_page = _extent(page)
             back = reading.pages_back(extent, per_page) if is_resumed and page.number > 0 else 0
             if back > 0:
