@@ -75,9 +75,9 @@ def measured(count: int) -> dict[str, Any]:
             for seconds in KILLED_AFTER:
                 kill_one(env, seconds)
                 end_lease(aws)
-            first = json.loads(run(env))
+            first = run(env)
             forget_history(aws)
-            return {"accounts": count, "kept": kept(aws), "first": first, "again": json.loads(run(env))}
+            return {"accounts": count, "kept": kept(aws), "first": first, "again": run(env)}
 
 
 def prepare(aws: Emulator, home: Home) -> None:
@@ -133,9 +133,11 @@ def change_state(aws: Emulator, change: str, name: str) -> None:
     )
 
 
-def run(env: dict[str, str]) -> str:
-    """A worker's answer: runs one after another until everything is read."""
-    return subprocess.run(WORKER, env=env, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+def run(env: dict[str, str]) -> dict[str, Any]:
+    """A worker's answer, after what it counted: runs one after another until everything is read."""
+    printed = subprocess.run(WORKER, env=env, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    answer: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return answer
 
 
 def kept(aws: Emulator) -> int:
