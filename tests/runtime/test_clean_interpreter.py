@@ -27,6 +27,7 @@ SAMPLES = {
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
     "SubmitLead": "waiting",
+    "SyncMatchtrade": "tick",
 }
 # A gateway's authorizer says no by raising; the runtime client then writes the traceback in its own way.
 RAISING = {("Authorize", "wrong"), ("Authorize", "no_bearer")}

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from events.sign import signed
-from leadbridge.clock import utc_now
+from leadbridge.clock import to_text, utc_now
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.leads.message import MessageState, about_status
 from leadbridge.leads.outbox import Outbox
@@ -376,3 +377,35 @@ def test_receive_leeloo_event_keeps_an_order_with_the_lead_it_is_about(start: St
     journey = cloud.store.journey(LEAD_ID)
     assert journey is not None
     assert [(entry.what, entry.detail) for entry in journey.timeline][1:] == [("leeloo_order", "Консультація 100 UAH")]
+
+
+@pytest.mark.usefixtures("source")
+def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
+    start: Start, cloud: Cloud, sandbox: Sandbox
+) -> None:
+    now = utc_now()
+    person = Person(full_name="Ольга Петренко", phone="+380501234567", email="olha@example.com")
+    ours = Lead(lead_id="ld_ours", source="web-trading", received_at=now, partners=("matchtrade",), person=person)
+    assert cloud.store.accept(ours, phone_hash=None, email_hash=keyed_hash("a-key", "olha@example.com")) is None
+    waiting = cloud.store.delivery(ours.lead_id, "matchtrade")
+    assert waiting is not None
+    cloud.store.apply(steps.start_attempt(waiting, now, timedelta(seconds=30)))
+    broker = Remote(sandbox.url)
+    broker.add_accounts(3, start="2019-01-01T00:00:00Z")
+    account = broker.add_accounts(emails=["olha@example.com"], status="NEW_CONTACT", start=to_text(now))["first"]
+
+    with start("SyncMatchtrade") as function:
+        first = function.invoke(sample("SyncMatchtrade", "tick"))
+        cloud.store.apply(steps.accepted(delivery_to_broker(cloud), utc_now(), None, None))
+        outcomes = [function.invoke(sample("SyncMatchtrade", "tick")) for _ in range(2)]
+
+    assert [first, *outcomes] == [{"outcome": "whole"}] * 3
+    settled = delivery_to_broker(cloud)
+    assert (settled.account_uuid, settled.partner_status) == (account, "NEW_CONTACT")
+    assert cloud.store.owner_of("matchtrade", account) == ours.lead_id
+
+
+def delivery_to_broker(cloud: Cloud) -> Delivery:
+    found = cloud.store.delivery("ld_ours", "matchtrade")
+    assert found is not None
+    return found

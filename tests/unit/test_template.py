@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.leads.syncing import SECONDS_PER_CHUNK
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
@@ -94,7 +95,7 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
 def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
     paths = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/leadbridge/leadbridge").glob("*.py")]
     code = "".join(path.read_text(encoding="utf-8") for path in paths)
-    counted = set(re.findall(r'count\(f?"([A-Za-z]+)', code))
+    counted = set(re.findall(r'(?:count|measure)\(f?"([A-Za-z]+)', code))
     for alarm in resources("AWS::CloudWatch::Alarm").values():
         if alarm["Properties"]["Namespace"] == {"Ref": "AWS::StackName"}:
             assert alarm["Properties"]["MetricName"].partition(".")[0] in counted
@@ -140,6 +141,9 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     broker = MatchTrade(Transport("matchtrade", settings.partners["matchtrade"].timeouts), NO_SECRET)
     assert broker.seconds_per_page + broker.seconds_per_submission < timeout("SubmitAccount")
     assert broker.seconds_per_page < timeout("CheckStatus")
+    assert (
+        2 * (broker.seconds_per_page + SECONDS_PER_CHUNK) < timeout("SyncMatchtrade") / 2
+    )  # a pass gets half at least
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")
