@@ -26,6 +26,8 @@ SAMPLES = {
     "ReceiveLead": "good",
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
+    "KeepFigures": "tick",
+    "SubmitAccount": "waiting",
     "SubmitLead": "waiting",
     "SyncMatchtrade": "tick",
 }
