@@ -22,7 +22,7 @@ from leadbridge.leads.intake import KeptAccount
 from leadbridge.leads.items import Item
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.leads.syncing import Overtaken
-from leadbridge.leads.writing import Contended
+from leadbridge.leads.writing import Contended, kept
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,7 +71,7 @@ class Accounts:
     def keep(self, accounts: Sequence[KeptAccount]) -> None:
         """Write accounts, over what is kept of them."""
         for some in batched(accounts, WRITTEN_AT_ONCE, strict=False):
-            puts: Any = [{"PutRequest": {"Item": account_item(self._partner, account)}} for account in some]
+            puts: Any = [{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in some]
             for _ in _tries():
                 answer = self._client.batch_write_item(RequestItems={self._table: puts})
                 puts = answer.get("UnprocessedItems", {}).get(self._table)

@@ -19,7 +19,7 @@ from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.outbox import message_item
 from leadbridge.leads.quota import Quota, TooMany
-from leadbridge.leads.writing import put, transact
+from leadbridge.leads.writing import kept, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -182,7 +182,7 @@ class Store:
 
     def note(self, lead_id: str, entry: Entry, tie: str) -> None:
         """Add a line to a lead's timeline; `tie` tells it from others of the same millisecond."""
-        self._client.put_item(TableName=self._table, Item=items.entry_item(lead_id, entry, tie))
+        self._client.put_item(TableName=self._table, Item=kept(items.entry_item(lead_id, entry, tie)))
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
