@@ -98,6 +98,8 @@ class FigureBook:
             figures.leads[values["received_key"][:10], values["source"]] += 1
         for state in State:
             for values in self._listed(f"delivery#{state.value}", first, last, reads):
+                if "partner" not in values:  # a lead that is yet to be fetched stands there in its deliveries' stead
+                    continue
                 day = values["received_key"][:10]
                 figures.deliveries[day, values["source"], values["partner"], state.value] += 1
 

@@ -1,0 +1,244 @@
+"""All that a stack does, once: whatever a function can want of AWS, it has wanted when this is over."""
+
+import json
+import time
+from typing import Any
+
+from events.sign import signed
+from leadbridge import aws
+from leadbridge.clock import utc_now
+from leadbridge.leads.lead import Lead, Loan, Person
+from leadbridge.leads.outbox import Contact, Outbox
+from sandbox.remote import Remote
+from tests.moto_stack import MotoStack
+from tests.runtime.samples import sample
+
+WEB, PLAIN, META = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-tests", "an-app-of-the-tests"
+TOKEN, WEBHOOK_TOKEN = "an-operator-of-the-tests", "leeloo-of-the-tests"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+NOBODY = "0" * 24  # an account that Leeloo does not have
+LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
+
+
+def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+    """Let everything happen. `secrets` are the partners'."""
+    put_secrets(stack, secrets)
+    partner.add_person("Ольга", phone="+380500001101", accounts=["TELEGRAM"])
+    forms(stack)
+    stack.carry()
+    refusals(stack, partner)
+    stack.tick()
+    the_broker_takes_and_tells(stack, partner)
+    operators_messages(stack)
+    leeloo_tells(stack)
+    what_is_overdue(stack)
+    operators_look(stack)
+    dead_letters(stack)
+    faults_of_ours(stack)
+    failures(stack, partner, secrets)
+    erase_all(stack)
+
+
+def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
+    """The partners' secrets and our own."""
+    graph = secrets["graph"]
+    for name in ("leadleader", "matchtrade"):
+        stack.put_secret(name, secrets[name])
+    stack.put_secret("leeloo", {**secrets["leeloo"], "webhook_token": WEBHOOK_TOKEN})
+    meta = {"secrets": [META], "access_token": graph["access_token"], "graph_url": graph["graph_url"]}
+    proofs = {name: {"secrets": [WEB]} for name in ("web", "web-trading")}
+    stack.put_secret("sources", {**proofs, "plain-credit": {"secrets": [PLAIN]}, "meta-credit": meta})
+    stack.put_secret("operators", {"anna": TOKEN})
+
+
+def post(stack: MotoStack, case: str, secret: str = WEB) -> list[str]:
+    """Post a sample; the ids of its leads."""
+    event = signed(sample("ReceiveLead", case), secret, int(time.time()))
+    answer = stack.invoke("ReceiveLead", event)
+    assert answer["statusCode"] in {200, 202}, answer
+    content = json.loads(answer["body"])
+    return list(content.get("lead_ids") or [content["lead_id"]])
+
+
+def asked(stack: MotoStack, method: str, resource: str, body: Any = None, **more: Any) -> dict[str, Any]:
+    """Ask as an operator; the answer's content."""
+    text = None if body is None else json.dumps(body)
+    answer = stack.ask(method, resource, text, headers=BEARER, **more)
+    assert answer["statusCode"] < 300, answer
+    return dict(json.loads(answer["body"] or "{}"))
+
+
+def forms(stack: MotoStack) -> None:
+    """Leads of every way into the table: new, again, without an id of its own, several, named and not there."""
+    for case in ("good", "redelivered", "trading"):
+        post(stack, case)
+    post(stack, "plain_urlencoded", PLAIN)
+    post(stack, "meta_batch", META)
+
+
+def accept(stack: MotoStack, number: int, first: str, then: str) -> None:
+    """A lead that goes to one partner, and to another if that one rejects it."""
+    person = Person(
+        full_name="Прикладенко Олена",
+        phone=f"+38050000220{number}",
+        email=f"lead{number}@example.com",
+        tax_number="3068208400",
+        activity="вчителька",
+    )
+    lead = Lead(
+        lead_id=f"ld_{'abcdefgh'[number] * 26}",
+        source="web",
+        received_at=utc_now(),
+        partners=(first,),
+        fallbacks={first: then},
+        person=person,
+        loan=Loan(amount="6000.00", term=12),
+    )
+    stack.store.accept(lead, phone_hash=None)
+
+
+def refusals(stack: MotoStack, partner: Remote) -> None:
+    """Each partner rejects a lead that then goes to the other one."""
+    for number, (first, then) in enumerate([("leadleader", "matchtrade"), ("matchtrade", "leadleader")]):
+        refusal = {"kind": "answer", "status": 400, "body": {"message": "no"}}
+        fault = partner.arm(first, "create", refusal, times=1)
+        accept(stack, number, first, then)
+        stack.carry()
+        partner.disarm(fault)
+
+
+def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
+    """The list of the broker's accounts changes; each delivery is looked at, by hand too."""
+    partner.add_accounts(2)
+    for account in partner.accounts():
+        partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
+    stack.invoke("SyncMatchtrade", {})
+    for lead in asked(stack, "GET", "/leads")["leads"]:
+        for name, delivery in lead["deliveries"].items():
+            if delivery["state"] == "submitted":
+                place = {"lead_id": lead["lead_id"], "partner": name}
+                path = "/leads/{lead_id}/deliveries/{partner}/check"
+                asked(stack, "POST", path, pathParameters=place)
+    make_due(stack)
+    stack.tick()
+    make_due(stack)
+    stack.tick()
+
+
+def make_due(stack: MotoStack) -> None:
+    """Whatever wants to be looked at some day wants it now."""
+    for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
+        if "due_partner" in item:
+            aws.dynamodb().update_item(
+                TableName="Leads",
+                Key={"pk": item["pk"], "sk": item["sk"]},
+                UpdateExpression="SET due_at = :due_at",
+                ExpressionAttributeValues={":due_at": LONG_AGO},
+            )
+
+
+def operators_messages(stack: MotoStack) -> None:
+    """Messages to a person, to one whose account is gone, to an account, and to none."""
+    (lead_id,) = post(stack, "good")
+    asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий день"})
+    stack.carry()
+    Outbox(aws.dynamodb(), "Leads").remember(lead_id, Contact(NOBODY, lead_received_at=utc_now()))
+    asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий вечір"})
+    asked(stack, "POST", "/messages", {"account_id": NOBODY, "text": "Добраніч"})
+    stack.carry()
+
+
+def leeloo_tells(stack: MotoStack) -> None:
+    """Leeloo's own events: of an account, a phone, an e-mail that no lead has."""
+    data = {"account_id": "nobody", "phone": "+380500009999", "email": "nobody@example.com"}
+    body = json.dumps({"type": "ORDER", "data": data})
+    for token, status in ((WEBHOOK_TOKEN, 202), ("wrong", 401)):
+        place = {"token": token}
+        answer = stack.ask("POST", "/partners/leeloo/{token}", body, pathParameters=place, headers=JSON)
+        assert answer["statusCode"] == status
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def what_is_overdue(stack: MotoStack) -> None:
+    """A delivery, a message and a fetch that nothing happened to come up again."""
+    (lead_id,) = post(stack, "warned")
+    post(stack, "meta_lead", META)
+    asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Вітаємо"})
+    make_due(stack)
+    stack.tick()
+
+
+def operators_look(stack: MotoStack) -> None:
+    """Lists, one lead, figures of now and of long ago, whoever is no operator; the daily count."""
+    (lead_id,) = post(stack, "good")
+    asked(stack, "GET", "/health")
+    asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
+    asked(stack, "GET", "/leads", queryStringParameters={"status": "submitted", "partner": "leadleader"})
+    asked(stack, "GET", "/leads/{lead_id}", pathParameters={"lead_id": lead_id})
+    asked(stack, "GET", "/stats")
+    asked(stack, "GET", "/stats", queryStringParameters={"from": "2026-01-01", "to": "2026-02-01"})
+    assert stack.ask("GET", "/leads", headers={"Authorization": "Bearer wrong"})["statusCode"] == 401
+
+
+def dead_letters(stack: MotoStack) -> None:
+    """Letters of every kind in every queue; some are put back, one is thrown away."""
+    changed = {"lead_id": "ld_gone", "owner": "ld_gone", "message_id": "gone"}
+    letters = [
+        {"detail-type": "DeliveryChanged", "detail": {**changed, "partner": "leadleader"}},
+        {"detail-type": "DeliveryChanged", "detail": {**changed, "partner": "matchtrade"}},
+        {"detail-type": "MessageChanged", "detail": changed},
+        {"detail-type": "FetchChanged", "detail": changed},
+    ]
+    queues = {
+        "submit-leadleader": "SubmitDeadLetterQueue",
+        "submit-matchtrade": "AccountDeadLetterQueue",
+        "messages": "MessageDeadLetterQueue",
+        "fetch": "FetchDeadLetterQueue",
+        "checks": "CheckDeadLetterQueue",
+        "events": "EventDeadLetterQueue",
+    }
+    for name, queue in queues.items():
+        for letter in letters if name == "events" else [*letters[:1], {"lead_id": "ld_gone", "partner": "leadleader"}]:
+            aws.sqs().send_message(QueueUrl=stack.ref(queue), MessageBody=json.dumps(letter))
+    ids = {one["queue"]: one["letter_id"] for one in asked(stack, "GET", "/dead-letters")["letters"]}
+    for name in queues:
+        place = {"pathParameters": {"queue": name}}
+        asked(stack, "POST", "/dead-letters/{queue}/discard", {"letter_id": ids[name]}, **place)
+        asked(stack, "POST", "/dead-letters/{queue}/redrive", {}, **place)
+    stack.carry()
+
+
+def faults_of_ours(stack: MotoStack) -> None:
+    """A record of the stream that cannot be read."""
+    broken = {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "x"}}}}
+    assert stack.invoke("PublishChanges", {"Records": [broken]}) == {"batchItemFailures": []}
+
+
+def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+    """Partners that are away for a moment, and partners that do not take our credentials."""
+    away = {"kind": "drop", "when": "before"}
+    faults = [partner.arm(name, None, away, times=None) for name in ("leadleader", "matchtrade", "leeloo", "graph")]
+    (lead_id,) = post(stack, "large_amount")
+    post(stack, "trading_reply_lost")
+    event = sample("ReceiveLead", "meta_lead")
+    event["body"] = event["body"].replace("1202100000000011", "1202100000000099")
+    assert stack.invoke("ReceiveLead", signed(event, META, int(time.time())))["statusCode"] == 202
+    asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Вітаємо"})
+    stack.carry()
+    for fault in faults:
+        partner.disarm(fault)
+    stack.put_secret("leadleader", {**secrets["leadleader"], "password": "wrong"})
+    stack.put_secret("matchtrade", {**secrets["matchtrade"], "password": "wrong"})
+    for function in ("SubmitLead", "SubmitAccount"):
+        stack.restart(function)
+    accept(stack, 2, "leadleader", "matchtrade")
+    accept(stack, 3, "matchtrade", "leadleader")
+    stack.carry()
+
+
+def erase_all(stack: MotoStack) -> None:
+    """Every person is forgotten who is not with a partner at this moment."""
+    for lead in asked(stack, "GET", "/leads", queryStringParameters={"limit": "100"})["leads"]:
+        stack.ask("DELETE", "/leads/{lead_id}", headers=BEARER, pathParameters={"lead_id": lead["lead_id"]})

@@ -1,0 +1,300 @@
+"""The functions of the template in this process, with moto for AWS: what calls what is read from the template.
+
+Nothing runs by itself: a test invokes a function, or has `carry` bring what was written to whom it concerns.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
+
+from leadbridge import aws, settings
+from leadbridge.leads.store import Store
+from leadbridge.shipping import ship
+from tests.template import ROOT, resources, table_definition, template
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+OUTSIDE = {
+    "Environment": "local",
+    "Prefix": "leadbridge",
+    "AWS::StackName": "leadbridge",
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Region": REGION,
+    "AWS::Partition": "aws",
+}
+CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+MILLISECONDS = 60_000  # that an invocation has
+ROUNDS = 100  # of carrying, after which something goes in circles
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to AWS as a function made it."""
+
+    function: str
+    operation: str
+    parameters: dict[str, Any]
+
+
+class Context:
+    """Lambda's context object."""
+
+    aws_request_id = "a-request"
+    function_name = "a-function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:a-function"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """As much as there ever is."""
+        return MILLISECONDS
+
+
+@dataclass
+class MotoStack:
+    """One stack. `calls` are those that functions have made to AWS."""
+
+    calls: list[Call] = field(default_factory=list)
+    _modules: dict[str, ModuleType] = field(default_factory=dict)
+    _function: str | None = None
+    _told: int = 0  # records of the stream that were handed on
+
+    @property
+    def store(self) -> Store:
+        """The table of leads."""
+        return Store(aws.dynamodb(), self.ref("Leads"))
+
+    def put_secret(self, name: str, value: dict[str, Any]) -> None:
+        """Give the secret `{prefix}/{name}` a value."""
+        text = json.dumps(value)
+        aws.secrets_manager().put_secret_value(SecretId=f"{OUTSIDE['Prefix']}/{name}", SecretString=text)
+
+    def secret(self, name: str) -> dict[str, Any]:
+        """The value of the secret `{prefix}/{name}`."""
+        text = aws.secrets_manager().get_secret_value(SecretId=f"{OUTSIDE['Prefix']}/{name}")["SecretString"]
+        return dict(json.loads(text))
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """Have a function work on an event, with its own environment."""
+        before, self._function = self._function, function
+        try:
+            with patch.dict(os.environ, self._environment(function)):
+                return self._module(function).handler(event, Context())
+        finally:
+            self._function = before
+
+    def restart(self, function: str) -> None:
+        """Forget a function's worker, and what it had cached."""
+        self._modules.pop(function, None)
+
+    def ask(
+        self, method: str, resource: str, body: str | None = None, *, headers: dict[str, str] | None = None, **more: Any
+    ) -> Any:
+        """Ask a route as the gateway does, behind its authorizer; `more` stands in the event. 401 where it refuses."""
+        function, properties = routes()[method, resource]
+        event = {
+            "httpMethod": method,
+            "resource": resource,
+            "headers": headers or {},
+            "pathParameters": None,
+            "queryStringParameters": None,
+            "requestContext": {},
+            "body": body,
+            "isBase64Encoded": False,
+            **more,
+        }
+        if properties.get("Auth") == {"Authorizer": "Operator"}:
+            asked = {"authorizationToken": (headers or {}).get("Authorization", ""), "methodArn": METHOD_ARN}
+            try:
+                let_in = self.invoke("Authorize", asked)
+            except Exception as refused:  # noqa: BLE001 - the gateway takes any
+                assert str(refused) == "Unauthorized"
+                return {"statusCode": 401, "headers": {"Content-Type": "application/problem+json"}, "body": UNAUTHORIZED}
+            event["requestContext"] = {"authorizer": let_in["context"]}
+        return self.invoke(function, event)
+
+    def carry(self) -> None:
+        """Bring every change to the bus, every event to its queue, every message to its function, until all is quiet.
+
+        Messages that hide stay where they are.
+        """
+        for _ in range(ROUNDS):
+            if not self._announce() + sum(self._work_off(*one) for one in workers()):
+                return
+        raise AssertionError("there is no end to it")
+
+    def tick(self) -> None:
+        """Let every schedule strike once, and carry what comes of it."""
+        for function, found in resources("AWS::Serverless::Function").items():
+            kinds = {event["Type"] for event in found["Properties"].get("Events", {}).values()}
+            if "ScheduleV2" in kinds:
+                self.invoke(function, {})
+        self.carry()
+
+    def ref(self, name: str) -> str:
+        """What `!Ref` gives for a parameter or a resource."""
+        if name in OUTSIDE:
+            return OUTSIDE[name]
+        if name in template()["Parameters"]:
+            return str(template()["Parameters"][name]["Default"])
+        if template()["Resources"][name]["Type"] == "AWS::SQS::Queue":
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+        return name
+
+    def resolved(self, value: Any) -> Any:
+        """A value of the template, its references put in."""
+        match value:
+            case {"Ref": name}:
+                return self.ref(name)
+            case {"Fn::GetAtt": [name, "Arn"]}:
+                return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+            case {"Fn::Sub": text}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda found: self.ref(found[1]), text)
+            case _:
+                return value
+
+    def make(self) -> None:
+        """Make what the template has of tables, queues, buses, rules and secrets."""
+        stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
+        aws.dynamodb().create_table(**table_definition("Leads"), **stream)
+        for queue in resources("AWS::SQS::Queue"):
+            aws.sqs().create_queue(QueueName=queue)
+        for bus in resources("AWS::Events::EventBus"):
+            aws.eventbridge().create_event_bus(Name=bus)
+        for rule, found in resources("AWS::Events::Rule").items():
+            properties = found["Properties"]
+            name = {"Name": rule, "EventBusName": self.resolved(properties["EventBusName"])}
+            aws.eventbridge().put_rule(**name, EventPattern=json.dumps(properties["EventPattern"]))
+            targets: Any = [{"Id": one["Id"], "Arn": self.resolved(one["Arn"])} for one in properties["Targets"]]
+            aws.eventbridge().put_targets(Rule=rule, EventBusName=name["EventBusName"], Targets=targets)
+        for secret in resources("AWS::SecretsManager::Secret").values():
+            name_of = self.resolved(secret["Properties"]["Name"])
+            aws.secrets_manager().create_secret(Name=name_of, SecretString='{"key": "a-key"}')
+
+    def note(self, operation: str, parameters: dict[str, Any]) -> None:
+        """Note a call, if a function makes it."""
+        if self._function is not None:
+            self.calls.append(Call(self._function, operation, parameters))
+
+    def _announce(self) -> int:
+        records = self._records()
+        fresh, self._told = records[self._told :], len(records)
+        wanted = [record for record in fresh if is_told(record)]
+        if wanted:
+            assert self.invoke("PublishChanges", {"Records": wanted}) == {"batchItemFailures": []}
+        return len(wanted)
+
+    @staticmethod
+    def _records() -> list[dict[str, Any]]:
+        shard: Any = dynamodb_backends[ACCOUNT][REGION].get_table("Leads").stream_shard
+        return [record.to_json() for record in shard.items]
+
+    def _work_off(self, queue: str, function: str) -> int:
+        url, number = self.ref(queue), 0
+        while messages := aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []):
+            (message,) = messages
+            receipt = message["ReceiptHandle"]
+            record = {
+                "messageId": message["MessageId"],
+                "receiptHandle": receipt,
+                "body": message["Body"],
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "eventSource": "aws:sqs",
+            }
+            answer = self.invoke(function, {"Records": [record]})
+            if not answer["batchItemFailures"]:
+                aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=receipt)
+            number += 1
+        return number
+
+    def _environment(self, function: str) -> dict[str, str]:
+        own = template()["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})
+        variables = template()["Globals"]["Function"]["Environment"]["Variables"] | own
+        return {name: str(self.resolved(value)) for name, value in variables.items()}
+
+    def _module(self, function: str) -> ModuleType:
+        if function not in self._modules:
+            flow = os.environ["LEADBRIDGE_FLOW"]
+            spec = importlib.util.spec_from_file_location(f"moto_{flow}", ROOT / "functions" / flow / "app.py")
+            assert spec is not None
+            assert spec.loader is not None
+            self._modules[function] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(self._modules[function])
+        return self._modules[function]
+
+
+@contextmanager
+def moto_stack(directory: Path) -> Iterator[MotoStack]:
+    """A stack of its own while the block runs; `directory` is for its configuration."""
+    stack = MotoStack()
+    make_call = BaseClient._make_api_call
+
+    def noted(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        stack.note(operation, parameters)
+        return make_call(client, operation, parameters)
+
+    ship(ROOT / "config", directory / "config")
+    with (
+        patch.dict(os.environ, CREDENTIALS),
+        patch.object(settings, "_SHIPPED", directory / "config"),
+        patch.object(BaseClient, "_make_api_call", noted),
+        mock_aws(),
+    ):
+        forget_what_is_cached()
+        stack.make()
+        yield stack
+    forget_what_is_cached()
+
+
+def forget_what_is_cached() -> None:
+    """Forget the clients and the configuration of another stack."""
+    aws._client.cache_clear()
+    settings.settings.cache_clear()
+
+
+def routes() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    """The template's routes, by method and path: which function answers, and the event's properties."""
+    return {
+        (event["Properties"]["Method"], event["Properties"]["Path"]): (function, event["Properties"])
+        for function, found in resources("AWS::Serverless::Function").items()
+        for event in found["Properties"].get("Events", {}).values()
+        if event["Type"] == "Api"
+    }
+
+
+def workers() -> list[tuple[str, str]]:
+    """Which function works off which queue."""
+    return [
+        (event["Properties"]["Queue"]["Fn::GetAtt"][0], function)
+        for function, found in resources("AWS::Serverless::Function").items()
+        for event in found["Properties"].get("Events", {}).values()
+        if event["Type"] == "SQS"
+    ]
+
+
+def is_told(record: dict[str, Any]) -> bool:
+    """Whether the stream's filter in the template lets a record through."""
+    events = template()["Resources"]["PublishChanges"]["Properties"]["Events"]
+    (filter_,) = events["Stream"]["Properties"]["FilterCriteria"]["Filters"]
+    wanted = json.loads(filter_["Pattern"])
+    prefixes = tuple(one["prefix"] for one in wanted["dynamodb"]["Keys"]["sk"]["S"])
+    return record["eventName"] in wanted["eventName"] and record["dynamodb"]["Keys"]["sk"]["S"].startswith(prefixes)
+
+
+METHOD_ARN = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api/v1/GET/leads"
+UNAUTHORIZED = resources("AWS::Serverless::Api")["Api"]["Properties"]["GatewayResponses"]["UNAUTHORIZED"][
+    "ResponseTemplates"
+]["application/json"]
