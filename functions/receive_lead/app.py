@@ -87,11 +87,12 @@ def verify(source: str, event: dict[str, Any]) -> Response:
 
 
 def preflight(source: str, event: dict[str, Any]) -> Response:
-    """Answer a browser that asks whether a page may post."""
+    """Answer a browser that asks whether a page may post; raises Problem."""
     known = settings().sources.get(source)
     if known is None:
-        return unknown_source().response()
+        raise unknown_source()
     response = Visitor.of(event, known).preflight()
+    count("PreflightsAnswered" if response["statusCode"] == 204 else "PreflightsRefused")
     logger.info("asked before a post", status=response["statusCode"])
     return response
 
