@@ -42,7 +42,7 @@ async function send() {
       signal: AbortSignal.timeout(PATIENCE),
     });
   } catch {
-    return "Немає зв’язку із сервером. Спробуйте ще раз: двічі ту саму заявку ми не приймемо.";
+    return "Немає зв’язку із сервером. Спробуйте ще раз: заявка не подвоїться.";
   }
   if (response.ok) return "thanks";
   if (response.status === 422) {

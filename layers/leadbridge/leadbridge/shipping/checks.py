@@ -140,14 +140,15 @@ def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterato
     listed = source.get("origins")
     origins: list[Any] = listed if isinstance(listed, list) else []
     places: list[tuple[Place, Any]] = [((name, "origins", number), origin) for number, origin in enumerate(origins)]
-    for page in ("thank_you", "try_again"):
-        places.append(((name, page), address := source.get(page)))
-        if isinstance(address, str) and ANY_PORT in address and not any(ANY_PORT in str(one) for one in origins):
-            text = f"{page!r}: the port is that of the page that posts, so 'origins' must have one of any port too"
-            yield Wrong("sources", (name, page), text)
+    places += [((name, page), source.get(page)) for page in ("thank_you", "try_again")]
     for place, address in places:
-        if environment != "local" and isinstance(address, str) and is_on_own_machine(address):
+        if not isinstance(address, str) or not is_on_own_machine(address):
+            continue
+        if environment != "local":
             yield Wrong("sources", place, "an address of one's own machine belongs in sources.local.toml alone")
+        if ANY_PORT in address and not any(ANY_PORT in str(origin) for origin in origins):
+            text = f"{place[1]!r}: the port is that of the page that posts, so 'origins' must have one of any port too"
+            yield Wrong("sources", place, text)
     honeypot = source.get("honeypot")
     if isinstance(honeypot, str):
         for label, _ in _items(source.get("fields")):
