@@ -1,7 +1,6 @@
 """The command `leadbridge`. What a command needs is loaded when it runs: help comes at once."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -13,6 +12,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=Fa
 
 def _say_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(version("leadbridge-command"))
         raise typer.Exit
 

@@ -35,7 +35,7 @@ class Vault:
             versions = client.describe_secret(SecretId=full).get("VersionIdsToStages") or {}
             if not any(CURRENT in stages for stages in versions.values()):
                 return Kept()
-            got = client.get_secret_value(SecretId=full)
+            got = client.get_secret_value(SecretId=full, VersionStage=CURRENT)
         try:
             value = json.loads(got.get("SecretString", ""))
         except ValueError:
@@ -58,7 +58,7 @@ class Vault:
                 client.update_secret_version_stage(
                     SecretId=full, VersionStage=CURRENT, MoveToVersionId=version, RemoveFromVersionId=seen.version
                 )
-            except client.exceptions.InvalidParameterException:
+            except (client.exceptions.InvalidParameterException, client.exceptions.ResourceNotFoundException):
                 raise Failure(
                     Code.CONFLICT, f"Somebody else has changed {full} meanwhile: look at it again. Nothing was done."
                 ) from None
