@@ -9,6 +9,7 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.leads.store import Store
+from leadbridge.logs import metrics
 from leadbridge.settings import Settings
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
@@ -38,7 +39,8 @@ def desk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Desk]:
     """An operator before an API with one lead."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")  # they are lines on stdout, which is the command's here
+    # Metrics are lines on stdout, which is the command's here.
+    monkeypatch.setattr("leadbridge.logs.metrics.provider.flush_metrics", lambda **_: metrics.clear_metrics())
     secret("index", {"key": "k"})
     secret("operators", {"olena": TOKEN})
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({name: queue(f"dead-{name}") for name in QUEUES}))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from typer.testing import CliRunner
+
 from leadbridge import aws
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
@@ -16,7 +18,6 @@ from leadbridge.leads.store import Store
 from leadbridge_command.__main__ import app
 from tests.command.gateway import Gateway
 from tests.people import NOW, lead
-from typer.testing import CliRunner
 
 TOKEN = "token-of-olena-0123456789"
 LEAD = lead()
@@ -91,7 +92,7 @@ class Desk:
 def secret(name: str, value: Any) -> None:
     """Give the stack a secret; None makes it without a value, as the template does."""
     manager = aws.secrets_manager()
-    given = {} if value is None else {"SecretString": json.dumps(value)}
+    given: dict[str, Any] = {} if value is None else {"SecretString": json.dumps(value)}
     manager.create_secret(Name=f"leadbridge/{name}", **given)
 
 
