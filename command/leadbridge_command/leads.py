@@ -31,7 +31,7 @@ def list_leads(
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many, or how many at once.")] = 25,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many; --all has its own.")] = 25,
     cursor: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
     reveal: Reveal = False,
@@ -40,8 +40,8 @@ def list_leads(
     wanted = Wanted(status, source, partner, phone)
     if every:
         with screen.progress("leads") as advance:
-            leads, cursor = [], None
-            for page in leads_in(api, wanted):
+            leads = []
+            for page in leads_in(api, wanted, cursor):
                 leads += page.leads
                 cursor = page.cursor
                 advance(len(page.leads))

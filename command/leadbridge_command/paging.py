@@ -34,9 +34,8 @@ class Page:
     cursor: str | None
 
 
-def leads_in(api: Api, wanted: Wanted) -> Iterator[Page]:
-    """All pages. Raises Failure, also where they do not come to an end."""
-    cursor: str | None = None
+def leads_in(api: Api, wanted: Wanted, cursor: str | None = None) -> Iterator[Page]:
+    """All pages, from a cursor on. Raises Failure, also where they do not come to an end."""
     for _ in range(MOST_PAGES):
         answer = api.get("leads", **wanted.query, limit=AT_ONCE, cursor=cursor)
         page = Page(list(answer["leads"]), answer["cursor"])

@@ -50,6 +50,8 @@ def test_all_pages_are_listed_and_a_page_says_where_it_ended(desk: Desk) -> None
     every = desk.run("leads", "list", "--all", "--json").json
     assert len({one["lead_id"] for one in every["leads"]}) == 104
     assert every["cursor"] is None
+    rest = desk.run("leads", "list", "--all", "--cursor", page["cursor"], "--json").json
+    assert len(rest["leads"]) == 101
     assert "--all" in desk.run("leads", "list", "--limit", "3").err
 
 

@@ -103,7 +103,7 @@ def test_what_nobody_foresaw_is_one_line_and_debug_says_where(desk: Desk) -> Non
     assert "Traceback" not in desk.run("leads", "list").err
 
 
-def test_the_local_stack_is_found_only_while_it_lives(desk: Desk) -> None:
+def test_the_local_stack_is_found_only_while_it_lives(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {
         "api_url": desk.gateway.url,
         "operator_token": "token-of-olena-0123456789",
@@ -121,6 +121,10 @@ def test_the_local_stack_is_found_only_while_it_lives(desk: Desk) -> None:
     assert run("leads", "list", "--json").code == 0
     file.write_text(json.dumps({**told, "pid": 2**22 + 1}))
     assert run("leads", "list").code == 2
+    file.write_text(json.dumps(told))
+    with monkeypatch.context() as another:
+        another.setattr("os.getuid", lambda: 12345)
+        assert run("leads", "list").code == 2, "somebody else has put it there"
     for broken in ("", "[]", "{}", json.dumps({**told, "pid": "x"})):
         file.write_text(broken)
         assert run("leads", "list").code == 2
