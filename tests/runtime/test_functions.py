@@ -144,6 +144,14 @@ def test_receive_lead_takes_each_kind_of_form(start: Start, cloud: Cloud) -> Non
     assert None not in kept
 
 
+def test_receive_lead_answers_a_browser_that_asks_before_it_posts(start: Start) -> None:
+    with start("ReceiveLead") as function:
+        answer = function.invoke(sample("ReceiveLead", "plain_preflight"))
+
+    assert (answer["statusCode"], answer["body"]) == (204, "")
+    assert answer["headers"]["Access-Control-Allow-Origin"] == "https://groshi.example.com"
+
+
 @pytest.mark.usefixtures("source")
 def test_receive_lead_names_every_wrong_field(start: Start) -> None:
     with start("ReceiveLead") as function:
