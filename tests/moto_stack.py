@@ -70,7 +70,6 @@ class MotoStack:
     calls: list[Call] = field(default_factory=list)
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _function: str | None = None
-    _told: int = 0  # records of the stream that were handed on
 
     @property
     def store(self) -> Store:
@@ -190,17 +189,18 @@ class MotoStack:
             self.calls.append(Call(self._function, operation, parameters))
 
     def _announce(self) -> int:
-        records = self._records()
-        fresh, self._told = records[self._told :], len(records)
-        wanted = [record for record in fresh if is_told(record)]
+        wanted = [record for record in self._records() if is_told(record)]
         if wanted:
             assert self.invoke("PublishChanges", {"Records": wanted}) == {"batchItemFailures": []}
         return len(wanted)
 
     @staticmethod
     def _records() -> list[dict[str, Any]]:
+        """What the stream holds, which is taken from it: moto copies all there is before each transaction."""
         shard: Any = dynamodb_backends[ACCOUNT][REGION].get_table("Leads").stream_shard
-        return [record.to_json() for record in shard.items]
+        records = [record.to_json() for record in shard.items]
+        shard.items.clear()
+        return records
 
     def _work_off(self, queue: str, function: str) -> int:
         url, number = self.ref(queue), 0

@@ -200,6 +200,7 @@ def dead_letters(stack: MotoStack) -> None:
         {"detail-type": "DeliveryChanged", "detail": {**changed, "partner": "matchtrade"}},
         {"detail-type": "MessageChanged", "detail": changed},
         {"detail-type": "FetchChanged", "detail": changed},
+        {"lead_id": "ld_gone", "step": "publish", "reason": "one to throw away"},
     ]
     queues = {
         "submit-leadleader": "SubmitDeadLetterQueue",
