@@ -1,0 +1,150 @@
+"""Who may do what, in the template as CloudFormation gets it: rules that every new resource has to obey."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.moto_stack import routes
+from tests.permissions import FUNCTIONS, listed
+from tests.processed import of_type, processed
+
+ENCRYPTED_BY = {
+    "AWS::DynamoDB::Table": lambda properties: properties["SSESpecification"]["KMSMasterKeyId"],
+    "AWS::Logs::LogGroup": lambda properties: properties["KmsKeyId"],
+    "AWS::SecretsManager::Secret": lambda properties: properties["KmsKeyId"],
+    "AWS::SNS::Topic": lambda properties: properties["KmsMasterKeyId"],
+    "AWS::SQS::Queue": lambda properties: properties["KmsMasterKeyId"],
+}
+KEY = ({"Ref": "Key"}, {"Fn::GetAtt": ["Key", "Arn"]})
+ACCOUNT_ITSELF = "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
+
+
+def statements(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(document["Statement"])
+
+
+def trusted(role: str) -> Any:
+    ((statement),) = statements(of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"])
+    return listed(statement["Principal"]["Service"])
+
+
+def schedules() -> dict[str, str]:
+    """The functions that schedules call, by the roles that SAM makes for that."""
+    return {
+        f"{function}{name}Role": function
+        for function, found in FUNCTIONS.items()
+        for name, event in found["Properties"].get("Events", {}).items()
+        if event["Type"] == "ScheduleV2"
+    }
+
+
+def test_there_is_a_role_for_each_function_each_schedule_and_the_gateways_logs_and_no_other() -> None:
+    functions = {f"{function}Role" for function in FUNCTIONS}
+    assert set(of_type("AWS::IAM::Role")) == functions | set(schedules()) | {"ApiLoggingRole"}
+    assert {service for role in functions for service in trusted(role)} == {"lambda.amazonaws.com"}
+    assert {service for role in schedules() for service in trusted(role)} == {"scheduler.amazonaws.com"}
+    assert trusted("ApiLoggingRole") == ["apigateway.amazonaws.com"]
+    for kind in ("Policy", "ManagedPolicy", "User", "Group"):
+        assert not of_type(f"AWS::IAM::{kind}")
+
+
+@pytest.mark.parametrize(("role", "function"), schedules().items())
+def test_a_schedule_may_call_its_function_and_nothing_else(role: str, function: str) -> None:
+    ((policy),) = of_type("AWS::IAM::Role")[role]["Policies"]
+    ((statement),) = statements(policy["PolicyDocument"])
+    assert listed(statement["Action"]) == ["lambda:InvokeFunction"]
+    assert statement["Resource"] == {"Fn::GetAtt": [function, "Arn"]}
+
+
+def test_functions_are_called_by_this_api_on_their_own_routes_and_by_nobody_else() -> None:
+    allowed = set()
+    for permission in of_type("AWS::Lambda::Permission").values():
+        assert permission["Action"] == "lambda:InvokeFunction"
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        text, names = permission["SourceArn"]["Fn::Sub"]
+        assert names["__ApiId__"] == {"Ref": "Api"}
+        function = permission["FunctionName"].get("Ref") or permission["FunctionName"]["Fn::GetAtt"][0]
+        allowed.add((function, text.partition("${__ApiId__}/")[2].removeprefix("${__Stage__}/")))
+    wanted = {
+        (function, f"{method}{re.sub(r'{[a-z_]+}', '*', path)}") for (method, path), (function, _) in routes().items()
+    }
+    assert allowed == wanted | {("Authorize", "authorizers/*")}
+
+
+def test_a_queue_takes_messages_of_its_own_rules_and_of_no_other_service() -> None:
+    rules = of_type("AWS::Events::Rule")
+    for policy in of_type("AWS::SQS::QueuePolicy").values():
+        ((statement),) = statements(policy["PolicyDocument"])
+        (queue,) = [one["Ref"] for one in policy["Queues"]]
+        assert (statement["Effect"], listed(statement["Action"])) == ("Allow", ["sqs:SendMessage"])
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        assert statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+        named = {arn["Fn::GetAtt"][0] for arn in listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])}
+        assert named == {name for name, rule in rules.items() if queue in json.dumps(rule["Targets"])}
+
+
+def test_the_key_is_administered_by_the_account_and_used_by_services_only_for_this_account() -> None:
+    account, *services = statements(of_type("AWS::KMS::Key")["Key"]["KeyPolicy"])
+    assert of_type("AWS::KMS::Key")["Key"]["EnableKeyRotation"] is True
+    assert account["Principal"] == {"AWS": {"Fn::Sub": ACCOUNT_ITSELF}}
+    for statement in services:
+        assert set(statement["Principal"]) == {"Service"}
+        assert not [action for action in statement["Action"] if "*" in action]
+        assert "AWS::AccountId" in json.dumps(statement["Condition"])
+
+
+@pytest.mark.parametrize("kind", ENCRYPTED_BY)
+def test_all_that_keeps_anything_keeps_it_under_the_stacks_own_key(kind: str) -> None:
+    found = of_type(kind)
+    assert found
+    for name, properties in found.items():
+        assert ENCRYPTED_BY[kind](properties) in KEY, name
+
+
+def test_every_log_group_forgets_and_every_function_writes_to_one_of_them() -> None:
+    groups = of_type("AWS::Logs::LogGroup")
+    for group in groups.values():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    for function in of_type("AWS::Lambda::Function").values():
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+def test_nobody_is_everybody() -> None:
+    for name, resource in processed().items():
+        assert '"Principal": "*"' not in json.dumps(resource), name
+        assert '"AWS": "*"' not in json.dumps(resource), name
+
+
+def test_no_function_is_told_a_secret_by_its_environment_nor_has_an_address_of_its_own() -> None:
+    assert not of_type("AWS::Lambda::Url")
+    for function in of_type("AWS::Lambda::Function").values():
+        names = function["Environment"]["Variables"]
+        assert not [name for name in names if re.search("TOKEN|PASSWORD|SECRET(?!S_PREFIX)|KEY", name)]
+
+
+def test_the_gateway_limits_every_route_and_logs_neither_addresses_nor_people() -> None:
+    ((stage),) = of_type("AWS::ApiGateway::Stage").values()
+    ((settings),) = stage["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    assert settings["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert settings["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
+    assert "DataTraceEnabled" not in settings  # would log bodies
+    assert stage["TracingEnabled"] is False
+    logged = set(re.findall(r"\$context\.([A-Za-z.]+)", stage["AccessLogSetting"]["Format"]))
+    assert logged == {"requestId", "httpMethod", "resourcePath", "status", "responseLatency", "authorizer.operator"}
+
+
+def test_the_firewall_is_off_unless_asked_for_and_then_shows_nobody_the_addresses() -> None:
+    for name in ("Firewall", "FirewallOfTheApi"):
+        assert processed()[name]["Condition"] == "HasFirewall"
+    firewall = of_type("AWS::WAFv2::WebACL")["Firewall"]
+    ((rule),) = firewall["Rules"]
+    statement = rule["Statement"]["RateBasedStatement"]
+    assert (statement["AggregateKeyType"], statement["Limit"]) == ("IP", {"Ref": "FirewallLimit"})
+    for view in (firewall["VisibilityConfig"], rule["VisibilityConfig"]):
+        assert view["SampledRequestsEnabled"] is False
+    association = of_type("AWS::WAFv2::WebACLAssociation")["FirewallOfTheApi"]
+    assert association["WebACLArn"] == {"Fn::GetAtt": ["Firewall", "Arn"]}
+    assert not of_type("AWS::WAFv2::LoggingConfiguration")
