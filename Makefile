@@ -42,6 +42,10 @@ lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m mypy .
 	@.venv/bin/cfn-lint template.yaml
 
+.PHONY: audit
+audit: $(READY) .local/audit/.ready ## Look for known weaknesses (checkov, bandit, pip-audit)
+	@.local/audit/bin/python audit $(UV)
+
 .PHONY: check-config
 check-config: $(READY) ## Check config/ and say which lines are wrong
 	@$(PYTHON) -m leadbridge.shipping config
@@ -89,6 +93,10 @@ clean: ## Stop it and remove everything that was installed or built
 
 .local/emulator/.ready: local/pyproject.toml local/uv.lock | uv
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/emulator $(UV) sync --project local --frozen --quiet
+	@touch $@
+
+.local/audit/.ready: audit/pyproject.toml audit/uv.lock | uv
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/audit $(UV) sync --project audit --frozen --quiet
 	@touch $@
 
 .PHONY: uv

@@ -31,7 +31,7 @@ def encrypt(public_key_pem: str, text: str) -> str:
     """
     key = _public_key(public_key_pem)
     plaintext = text.encode()
-    digest = hashes.SHA1()  # noqa: S303 - the partner's choice, see the module's docstring
+    digest = hashes.SHA1()  # noqa: S303 # nosec B303
     if len(plaintext) > (most := key.key_size // 8 - 2 * digest.digest_size - 2):
         raise PlaintextTooLong(f"{len(plaintext)} bytes, the key carries at most {most}")
     oaep = padding.OAEP(mgf=padding.MGF1(digest), algorithm=digest, label=None)
@@ -43,7 +43,7 @@ def sign(private_key_pem: str, text: str) -> list[int]:
 
     Deterministic. Raises UnusableKey.
     """
-    digest = hashes.SHA1()  # noqa: S303 - the partner's choice, see the module's docstring
+    digest = hashes.SHA1()  # noqa: S303 # nosec B303
     key = _private_key(private_key_pem)
     try:
         return list(key.sign(text.encode(), padding.PKCS1v15(), digest))
