@@ -25,6 +25,7 @@ SAMPLES = {
     "ReceiveLead": "good",
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
+    "ServeConsole": "page",
     "SubmitLead": "waiting",
 }
 # A gateway's authorizer says no by raising; the runtime client then writes the traceback in its own way.

@@ -115,7 +115,10 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
         for event in function["Properties"].get("Events", {}).values():
             if event["Type"] == "Api" and event["Properties"].get("Auth") != {"Authorizer": "Operator"}:
                 open_routes.add(f"{event['Properties']['Method']} {event['Properties']['Path']}")
-    assert open_routes == {"POST /webhooks/{source}", "GET /health", "POST /partners/leeloo/{token}"}
+    assert open_routes == {
+        *("POST /webhooks/{source}", "GET /health", "POST /partners/leeloo/{token}"),
+        *("GET /console", "GET /console/{file}"),
+    }
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

@@ -14,7 +14,8 @@ from leadbridge.leads import items
 from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.outbox import message_item
+from leadbridge.leads.message import Message
+from leadbridge.leads.outbox import message_item, message_of
 from leadbridge.leads.writing import put, transact
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ PAGES = 1000  # the most pages one call reads before it gives up
 
 @dataclass(frozen=True)
 class Journey:
-    """All that is known of a lead: itself, its deliveries by partner, its timeline, oldest first."""
+    """All that is known of a lead: itself, its deliveries by partner, its timeline and messages, oldest first."""
 
     lead: Lead
     deliveries: dict[str, Delivery]
     timeline: tuple[Entry, ...]
+    messages: tuple[Message, ...] = ()
 
     @property
     def status(self) -> State:
@@ -170,6 +172,7 @@ class Store:
         lead: Lead | None = None
         deliveries: dict[str, Delivery] = {}
         timeline: list[Entry] = []
+        messages: list[Message] = []
         for values in self._query({"pk": f"LEAD#{lead_id}"}):
             kind = values["sk"].partition("#")[0]
             if kind == "LEAD":
@@ -179,7 +182,9 @@ class Store:
                 deliveries[delivery.partner] = delivery
             elif kind == "EVENT":
                 timeline.append(items.entry_of(values))
-        return None if lead is None else Journey(lead, deliveries, tuple(timeline))
+            elif kind == "MESSAGE":
+                messages.append(message_of(values))
+        return None if lead is None else Journey(lead, deliveries, tuple(timeline), tuple(messages))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
         """What is due by `until`, the longest due first, `limit` at most: the deliveries to a partner, or messages."""
