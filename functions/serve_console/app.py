@@ -6,7 +6,6 @@ Everybody may have them, for they hold nothing: whatever the page shows it gets 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -109,7 +108,3 @@ def known_by_browser(event: dict[str, Any]) -> set[str]:
     """The ETags of what the browser has already; a gateway that compresses marks them as weak."""
     given = {name.lower(): value for name, value in (event.get("headers") or {}).items()}.get("if-none-match") or ""
     return {tag.strip().removeprefix("W/") for tag in given.split(",")}
-
-
-if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
-    assets()  # read while Lambda starts the function, not while somebody waits
