@@ -4,7 +4,7 @@ import { el, said } from "./dom.js";
 import { day, number, t } from "./words.js";
 
 const MOST_SOURCES = 5; // of their own colour; the rest share one
-const HEIGHT = 220; // pixels
+const HEIGHT = 210; // pixels
 
 export function days(from, to) {
   const all = [];
@@ -70,7 +70,7 @@ function plot(box, all, layers, signal) {
       width: Math.max(box.clientWidth, 200), height: HEIGHT, legend: { show: false }, cursor: { show: false },
       scales: { x: { time: false, range: [-0.6, all.length - 0.4] }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, 4)] } },
       axes: [
-        { ...axis, grid: { show: false }, splits: () => ticks(all.length, box.clientWidth), values: (_, places) => places.map((place) => day(all[place])) },
+        { ...axis, size: 30, grid: { show: false }, splits: () => ticks(all.length, box.clientWidth), values: (_, places) => places.map((place) => day(all[place])) },
         { ...axis, size: 44, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : "")) },
       ],
       series: [{}, ...series.toReversed()],

@@ -27,7 +27,7 @@ export function frame({ isIn, onLanguage, onLogout }) {
         "div",
         { class: "tools" },
         languages,
-        isIn && el("button", { type: "button", class: "quiet", onclick: () => help(), title: "?" , "aria-label": t("help.title") }, "?"),
+        isIn && el("button", { type: "button", class: "quiet keyboard", onclick: help, "aria-label": t("help.title") }, "?"),
         isIn && el("button", { type: "button", class: "quiet", id: "logout", onclick: onLogout }, t("logout")),
       ),
     ),

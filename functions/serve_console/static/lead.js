@@ -4,7 +4,7 @@ import { api, why } from "./api.js";
 import { erase, ofDelivery, write } from "./actions.js";
 import { el, fill, refill, said } from "./dom.js";
 import { notify } from "./frame.js";
-import { entryShown, errorExplained, idOf, partnerName, pill, time, timeAgo, title, toneOf } from "./plain.js";
+import { entryShown, errorExplained, idOf, partnerName, pill, time, timeAgo, title, toneOf, toneOfState } from "./plain.js";
 import { pace, repeat } from "./polling.js";
 import { knows, phrase, t } from "./words.js";
 
@@ -21,7 +21,7 @@ export async function show(main, { signal, id }) {
   const draw = (next) => {
     const before = lead;
     lead = next;
-    const changed = (...names) => names.some((name) => JSON.stringify(before?.[name]) !== JSON.stringify(lead[name]));
+    const changed = (...names) => before === undefined || names.some((name) => JSON.stringify(before[name]) !== JSON.stringify(lead[name]));
     if (changed("status", "person")) refill(head, heading(lead));
     if (changed("person", "loan", "trading", "utm", "warnings", "erased_at")) refill(parts.person, person(lead, revealed, reveal));
     if (changed("deliveries", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
@@ -116,7 +116,7 @@ function card(lead, partner, delivery, done) {
   const actions = lead.erased_at ? [] : ofDelivery(lead.lead_id, partner, delivery, done);
   return el(
     "article",
-    { class: `card delivery${needsAPerson ? " stuck" : ""}`, "data-partner": partner },
+    { class: `card delivery${needsAPerson ? ` stuck ${toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
     el("div", { class: "heading" }, el("h3", {}, said(partnerName(partner))), pill(delivery.state)),
     el("div", { class: "advice" },
       el("p", {}, el("strong", {}, t(`why.${delivery.state}`))),

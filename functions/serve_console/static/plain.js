@@ -47,8 +47,12 @@ export function knownPartners() {
   return Object.keys(PARTNERS).filter((partner) => PARTNERS[partner].id);
 }
 
+export function toneOfState(state) {
+  return TONES[state] ?? "calm";
+}
+
 export function pill(state, kind = "state") {
-  const tone = TONES[state] ?? "calm";
+  const tone = toneOfState(state);
   const text = knows(`${kind}.${state}`) ? t(`${kind}.${state}`) : said(state);
   return el("span", { class: `pill ${tone}` }, el("span", { "aria-hidden": "true", class: "sign" }, SIGNS[tone]), text);
 }
@@ -63,9 +67,18 @@ export function timeAgo(text) {
 
 // Why it went wrong: our own text as it is, and what it means.
 export function errorExplained(error) {
-  if (!error) return null;
+  const meaning = meaningOf(error);
+  return [said(error), meaning && el("span", { class: "meaning" }, meaning)];
+}
+
+// The same in one line: what it means, or the text itself where nobody has said that yet.
+export function errorInShort(error) {
+  return meaningOf(error) ?? said(error);
+}
+
+function meaningOf(error) {
   const kind = ERRORS.find(([pattern]) => pattern.test(error))?.[1];
-  return [said(error), kind && el("span", { class: "meaning" }, t(`error.${kind}`))];
+  return kind ? t(`error.${kind}`) : null;
 }
 
 // One line of a timeline: what happened, at whose, and what is known of it.

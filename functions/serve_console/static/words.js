@@ -7,6 +7,7 @@ const REMEMBERED = "leadbridge.language";
 
 let words = {};
 let plural = new Intl.PluralRules("en");
+let locale = "en"; // the language as this browser's owner writes times and numbers
 export let language = "en";
 
 export function preferred() {
@@ -18,6 +19,7 @@ export async function speak(wanted, { remember = false } = {}) {
   const version = new URL(import.meta.url).search; // the language is of the same version as this file
   words = (await import(`./words.${wanted}.js${version}`)).default;
   language = wanted;
+  locale = navigator.languages.find((tag) => tag.startsWith(wanted)) ?? wanted;
   plural = new Intl.PluralRules(wanted);
   document.documentElement.lang = wanted;
   if (remember) localStorage.setItem(REMEMBERED, wanted);
@@ -50,24 +52,24 @@ function template(key, values) {
 }
 
 export function number(value) {
-  return new Intl.NumberFormat(language).format(value);
+  return new Intl.NumberFormat(locale).format(value);
 }
 
 export function moment(text) {
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) return String(text);
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(at);
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }).format(at);
 }
 
 export function shortMoment(text) {
   const at = new Date(text);
   const isToday = at.toDateString() === new Date().toDateString();
   const style = isToday ? { timeStyle: "short" } : { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-  return new Intl.DateTimeFormat(language, style).format(at);
+  return new Intl.DateTimeFormat(locale, style).format(at);
 }
 
 export function day(text, style = { day: "numeric", month: "short" }) {
-  return new Intl.DateTimeFormat(language, { ...style, timeZone: "UTC" }).format(new Date(`${text}T00:00:00Z`));
+  return new Intl.DateTimeFormat(locale, { ...style, timeZone: "UTC" }).format(new Date(`${text}T00:00:00Z`));
 }
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
@@ -75,5 +77,5 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 export function ago(text) {
   const seconds = (Date.now() - new Date(text).getTime()) / 1000;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
-  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-Math.round(seconds / size), unit);
+  return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-Math.round(seconds / size), unit);
 }
