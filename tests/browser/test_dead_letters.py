@@ -24,8 +24,8 @@ def test_a_queue_of_dead_letters_is_put_back_on_its_way(open_console: Open, worl
 
 
 def test_one_letter_is_put_back_and_another_thrown_away(open_console: Open, world: World) -> None:
-    for partner in ("leadleader", "matchtrade"):
-        world.bury("checks", {"lead_id": world.add(1, partner=partner).lead_id, "partner": partner})
+    for number, partner in enumerate(("leadleader", "matchtrade")):
+        world.bury("checks", {"lead_id": world.add(number, partner=partner).lead_id, "partner": partner})
     page = open_console(path="#/dead-letters")
     letters = page.locator(".letters li")
     expect(letters).to_have_count(2)

@@ -94,7 +94,8 @@ def test_the_way_back_finds_the_list_as_it_was(open_console: Open, world: World)
     expect(page.get_by_role("heading", name="Journey")).to_be_visible()
     page.go_back()
     expect(rows).to_have_count(30)
-    page.wait_for_function("scrollY > 300")
+    expect(rows.last).to_be_in_viewport()
+    expect(rows.last).to_be_focused()
 
 
 def test_ten_thousand_leads_are_paged_without_a_scan(open_console: Open, world: World) -> None:

@@ -101,7 +101,7 @@ def test_a_wrong_token_is_said_so_and_kept_nowhere(open_console: Open, world: Wo
 
 def test_a_token_that_is_taken_away_leads_back_to_the_login(open_console: Open, world: World) -> None:
     page = open_console(path="#/leads")
-    expect(page.get_by_role("heading", name="Leads")).to_be_visible()
+    expect(page.get_by_text("No lead fits.")).to_be_visible()
     world.gateway.tokens.clear()
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_text("Your token is no longer valid. Please log in again.")).to_be_visible()

@@ -44,7 +44,7 @@ class World:
         source: str = "web",
         age: timedelta = timedelta(minutes=5),
         error: str | None = None,
-        trading: dict[str, str] | None = None,
+        trading: dict[str, Any] | None = None,
         **person: Any,
     ) -> Lead:
         """A lead, so old, whose one delivery is in a state."""
@@ -124,7 +124,7 @@ class World:
             delivery = steps.receive(one.lead_id, "leadleader", one.source, at)
             requests += [items.lead_item(one, phone_hash=None), items.delivery_item(delivery)]
         for start in range(0, len(requests), 25):
-            some = [{"PutRequest": {"Item": item}} for item in requests[start : start + 25]]
+            some: list[Any] = [{"PutRequest": {"Item": item}} for item in requests[start : start + 25]]
             aws.dynamodb().batch_write_item(RequestItems={TABLE: some})
 
 

@@ -20,7 +20,7 @@ SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name not in VENDOR
 LANGUAGES = ("en", "uk", "ru")
 FIRST_LOAD = 150 * 1024  # bytes, compressed
 DANGEROUS = (
-    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|new Function|DOMParser"
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser"
     r"|createContextualFragment|srcdoc|javascript:|setAttribute\(\"on"
 )
 

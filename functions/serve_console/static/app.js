@@ -32,6 +32,7 @@ async function render({ keepFocus = false } = {}) {
   const main = frame({ isIn, onLanguage: change, onLogout: () => leave() });
   markCurrent(path);
   const [match, view] = ROUTES.map(([pattern, view]) => [pattern.exec(path), view]).find(([match]) => match) ?? [];
+  scrollTo(0, 0);
   try {
     if (!isIn) await showLogin(main, { signal, onIn: () => render() });
     else if (view) await view(main, { signal, id: match[1], query: new URLSearchParams(search) });
@@ -40,7 +41,8 @@ async function render({ keepFocus = false } = {}) {
     if (!signal.aborted) throw error;
     return;
   }
-  if (!keepFocus && isIn && !signal.aborted) main.querySelector("h1")?.focus();
+  const isPlaced = keepFocus || signal.aborted || main.contains(document.activeElement);
+  if (!isPlaced) main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 function nothingHere(main) {
@@ -62,6 +64,7 @@ function leave(word = t("login.out")) {
   render();
 }
 
+history.scrollRestoration = "manual"; // a view is filled after it is shown
 addEventListener("hashchange", () => render());
 addEventListener("leadbridge:refused", () => session.token !== null && leave(t("login.refused")));
 await speak(preferred());

@@ -19,7 +19,7 @@ export async function show(main, { signal, query }) {
   title(t("nav.leads"));
   const filters = { status: query.get("status") ?? "", source: query.get("source") ?? "", partner: query.get("partner") ?? "" };
   const address = JSON.stringify(filters);
-  if (kept?.address !== address) kept = { address, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, scroll: 0, isNew: true };
+  if (kept?.address !== address) kept = { address, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
   const list = kept;
   const rows = el("ol", { class: "rows", id: "rows", "aria-label": t("nav.leads") });
   const above = el("div", { role: "status", "aria-live": "polite", class: "above" });
@@ -115,10 +115,12 @@ export async function show(main, { signal, query }) {
   if (list.isNew) await begin();
   else {
     draw();
-    scrollTo(0, list.scroll);
+    const link = [...rows.querySelectorAll("a")].find((one) => one.hash === list.opened);
+    link?.focus({ preventScroll: true });
+    link?.scrollIntoView({ block: "center" });
   }
   if (query.has("search")) document.getElementById("phone").focus();
-  addEventListener("scroll", () => (list.scroll = scrollY), { signal, passive: true });
+  rows.addEventListener("click", (event) => (list.opened = event.target.closest("a")?.hash ?? null));
   repeat(pace.list, signal, look);
 }
 

@@ -85,7 +85,8 @@ function meaningOf(error) {
 export function entryShown(entry) {
   const values = { partner: entry.partner ? partnerName(entry.partner) : "" };
   const what = knows(`what.${entry.what}`) ? phrase(`what.${entry.what}`, values) : [said(entry.what)];
-  return [el("span", { class: "what" }, what), entry.detail && el("span", { class: "detail" }, detail(entry))];
+  const more = entry.detail ? detail(entry) : null;
+  return [el("span", { class: "what" }, what), more && [" – ", el("span", { class: "detail" }, more)]];
 }
 
 const TONES_OF_ENTRIES = {
