@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Install everything (the others do it by themselves)
@@ -42,6 +42,14 @@ lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m mypy .
 	@.venv/bin/cfn-lint template.yaml
 
+.PHONY: check-config
+check-config: $(READY) ## Check config/ and say which lines are wrong
+	@$(PYTHON) -m leadbridge.shipping config
+
+.PHONY: fuzz
+fuzz: $(READY) ## Throw everything at the forms, long (HYPOTHESIS_PROFILE=nightly)
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py
+
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers
 	@$(PYTHON) -m local up
@@ -51,8 +59,16 @@ down: $(READY) ## Stop it
 	@$(PYTHON) -m local down
 
 .PHONY: lead
-lead: $(READY) ## Post a sample lead to it (SAMPLE=good, see events/receive_lead)
+lead: $(READY) ## Post a sample to it (SAMPLE=good, see events/receive_lead)
 	@$(PYTHON) -m local.send $(SAMPLE)
+
+.PHONY: address
+address: $(READY) ## Say where a form posts to, with its token (SOURCE=plain-credit)
+	@$(PYTHON) -m local.address $(SOURCE)
+
+.PHONY: form
+form: $(READY) ## Serve the form page of docs/form/, posting to it
+	@$(PYTHON) -m local.form_page
 
 .PHONY: ask
 ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)

@@ -1,45 +1,71 @@
-"""Give a sample event of receive_lead the time of now and a signature that holds.
+"""Give a sample event of receive_lead the time of now and a proof that holds, whatever kind of form it is of.
 
     uv run python -m events.sign events/receive_lead/good.json --secret whsec_… | sam local invoke ReceiveLead -e -
 
-The secret is the source's, from `{prefix}/sources`. The file stays as it is: a signature is good for five minutes.
+The secret is the source's, from `{prefix}/sources`. The file stays as it is: some signatures are good for minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import sys
 import time
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
 
-from leadbridge.forms.standard_webhooks import sign  # the layer is no installed package
+from leadbridge.forms.adapter import Request, adapter_named  # the layer is no installed package
+
+SOURCES = Path(__file__).parents[1] / "config" / "sources.toml"
 
 Event = dict[str, Any]
 
 
+class Sender(Protocol):
+    """What an adapter knows of its sender."""
+
+    def prove(self, request: Request, secret: str, now: datetime) -> Request:
+        """The same post with the proof of whoever has the secret."""
+        ...
+
+
+def sender_of(source: str) -> Sender:
+    """Who posts to a source of `config/sources.toml`."""
+    sources = tomllib.loads(SOURCES.read_text(encoding="utf-8"))
+    return cast("Sender", adapter_named(sources[source]["adapter"]))
+
+
 def signed(event: Event, secret: str, now: int) -> Event:
-    """The same proxy event as if it were sent at `now` (Unix seconds) by whoever has `secret` (`whsec_…`)."""
-    fresh = {
-        "webhook-timestamp": str(now),
-        "webhook-signature": sign(secret, event["headers"]["webhook-id"], now, event["body"].encode()),
-    }
-    multiple = {name: [value] for name, value in fresh.items()}
+    """The same proxy event as if it were sent at `now` (Unix seconds) by whoever has `secret`."""
+    request = Request.of(event)
+    proven = sender_of(event["pathParameters"]["source"]).prove(request, secret, datetime.fromtimestamp(now, UTC))
+    spelt = {name.lower(): name for name in event["headers"]}
+    headers = {spelt.get(name, name): value for name, value in proven.headers.items()}
+    raw = proven.body
     return {
         **event,
-        "headers": {**event["headers"], **fresh},
-        "multiValueHeaders": {**event["multiValueHeaders"], **multiple},
+        "headers": headers,
+        "multiValueHeaders": _multiple(headers),
+        "queryStringParameters": proven.query or None,
+        "multiValueQueryStringParameters": _multiple(proven.query) or None,
+        "body": base64.b64encode(raw).decode() if event["isBase64Encoded"] else raw.decode(errors="surrogatepass"),
     }
+
+
+def _multiple(values: dict[str, str]) -> dict[str, list[str]]:
+    return {name: [value] for name, value in values.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a signed event."""
     parser = argparse.ArgumentParser(prog="python -m events.sign", description="Sign a sample event of receive_lead.")
     parser.add_argument("event", type=Path, help="such as events/receive_lead/good.json")
-    parser.add_argument("--secret", required=True, help="the source's secret, whsec_…")
+    parser.add_argument("--secret", required=True, help="the source's secret")
     given = parser.parse_args(arguments)
     event = json.loads(given.event.read_text(encoding="utf-8"))
     json.dump(signed(event, given.secret, int(time.time())), sys.stdout, ensure_ascii=False, indent=2)

@@ -56,6 +56,12 @@ class Operator:
         headers = {"Authorization": f"Bearer {self.stack.operator_token}"}
         return ask("GET", f"{self.stack.api_url}{path}", headers=headers)
 
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """Have something done."""
+        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body).encode()
+        return ask("POST", f"{self.stack.api_url}{path}", headers=headers, body=content)
+
     def lead(self, lead_id: str) -> dict[str, Any]:
         """All that is known of a lead."""
         answer = self.get(f"/leads/{lead_id}")

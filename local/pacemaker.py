@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def pacemaker(aws: Emulator, function: str, *, interval: float = 2) -> Iterator[None]:
+def pacemaker(aws: Emulator, function: str, *, interval: float) -> Iterator[None]:
     """Call a scheduled function `interval` seconds after its last answer, for as long as the block lasts."""
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
     is_over = threading.Event()

@@ -40,10 +40,18 @@ def own_secrets(home: Home, sandbox_url: str) -> dict[str, dict[str, Any]]:
     for name, source in tomllib.loads((PROJECT / "config" / "sources.toml").read_text()).items():
         sources.setdefault(name, source_secret(source["adapter"]))
         if "graph_url" in sources[name]:
-            sources[name]["graph_url"] = f"{sandbox_url}/graph"
+            sources[name] |= graph_secret(home, sandbox_url)
     known.setdefault("operators", {}).setdefault(OPERATOR, secrets.token_urlsafe(32))
     write_private(file, known)
     return known
+
+
+def graph_secret(home: Home, sandbox_url: str) -> dict[str, Any]:
+    """Where the sandbox's Graph is and, once it has run, which app and which token it knows."""
+    file = home.sandbox / "secrets.json"
+    known = json.loads(file.read_text()).get("graph", {}) if file.exists() else {}
+    proof = {"access_token": known["access_token"], "secrets": [known["app_secret"]]} if known else {}
+    return {**proof, "graph_url": f"{sandbox_url}/graph"}
 
 
 def source_secret(adapter: str) -> dict[str, Any]:

@@ -1,14 +1,34 @@
-"""`make lead`: post one sample of `events/receive_lead/` to the running stack, as a new lead each time."""
+"""`make lead`: post one sample of `events/receive_lead/` to the running stack, as its form would."""
 
 import json
 import sys
+import time
+from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
+from events.sign import signed
+from leadbridge.forms.adapter import Request
 from local.clients import forget_credentials
-from local.form import Form
+from local.form import ask
 from local.home import DEVELOPER
-from local.samples import sample
+from local.samples import EVENTS
 from local.stack import Stack
+
+
+def request_of(case: str, secrets: dict[str, Any]) -> tuple[str, dict[str, str], bytes]:
+    """The address behind the API's own, the headers and the body of a sample, proven now.
+
+    Where the id of the delivery is a header, it is a new one, so that the lead is new too.
+    """
+    event = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))
+    if "webhook-id" in event["headers"]:
+        event["headers"]["webhook-id"] = f"msg_{uuid4().hex}"
+    event = signed(event, secrets[event["pathParameters"]["source"]]["secrets"][0], int(time.time()))
+    own = ("content-type", "user-agent", "referer", "signature", "timestamp", "webhook-id")
+    headers = {name: value for name, value in event["headers"].items() if name.lower().endswith(own)}
+    parameters = event["queryStringParameters"]
+    return f"{event['path']}{f'?{urlencode(parameters)}' if parameters else ''}", headers, Request.of(event).body
 
 
 def main() -> int:
@@ -18,11 +38,9 @@ def main() -> int:
     if stack is None:
         print("No local stack is up; `make up` starts one.", file=sys.stderr)
         return 1
-    chosen = sample(sys.argv[1] if len(sys.argv) > 1 else "good")
-    secrets = json.loads(DEVELOPER.secrets_file.read_text())
-    answer = Form(stack, secrets["sources"][chosen.source]["secrets"][0], chosen.source).post(
-        chosen.body, f"msg_{uuid4().hex}"
-    )
+    secrets = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
+    address, headers, body = request_of(sys.argv[1] if len(sys.argv) > 1 else "good", secrets)
+    answer = ask("POST", f"{stack.api_url}{address}", headers=headers, body=body)
     print(answer.status, json.dumps(answer.content, ensure_ascii=False))
     return 0 if answer.status < 300 else 1
 

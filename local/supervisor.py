@@ -20,6 +20,8 @@ from local.stack import Stack
 
 logger = logging.getLogger(__name__)
 
+PULSE = {"FindDue": 2.0, "SyncMatchtrade": 5.0}  # seconds from a scheduled function's answer to its next call
+
 
 class Stopped(BaseException):
     """Someone wants the stack to stop. Not an Exception, so that nothing on the way takes it for a failure."""
@@ -71,8 +73,9 @@ def running(home: Home, wanted_port: str | None, lock: int) -> Iterator[Callable
             interval=0.5,
         )
         deployment.warm_up(deployed, operator_token)
-        if "FindDue" in deployed.functions:
-            held.enter_context(pacemaker(aws, deployed.functions["FindDue"]))
+        for function, interval in PULSE.items():
+            if function in deployed.functions:
+                held.enter_context(pacemaker(aws, deployed.functions[function], interval=interval))
         stack = Stack(
             api_url=deployed.api_url,
             console_url=f"{deployed.api_url}/console",

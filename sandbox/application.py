@@ -12,6 +12,7 @@ from sandbox.calls import CallLog
 from sandbox.control import Control
 from sandbox.faults import Faults
 from sandbox.gate import Gate
+from sandbox.graph.service import Graph
 from sandbox.leadleader.service import LeadLeader
 from sandbox.leeloo.service import Leeloo
 from sandbox.matchtrade.service import MatchTrade
@@ -19,7 +20,7 @@ from sandbox.page import Page
 from sandbox.partner import Clock, Endpoint, Pace, Partner, Surroundings
 from sandbox.state_dir import write_private
 
-PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo, MatchTrade)
+PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo, MatchTrade, Graph)
 """A further partner is a folder beside these and its class here."""
 
 BODY_AT_MOST = 64 * 1024

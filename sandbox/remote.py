@@ -135,6 +135,14 @@ class Remote:
         expired: int = self._ask("POST", "/control/matchtrade/expire", {"refresh": refresh})["expired"]
         return expired
 
+    def add_lead(self, answers: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """A lead of Meta's (`leadgen_id`, `form_id`, `platform` as options), as Graph tells of it."""
+        lead: dict[str, Any] = self._ask("POST", "/control/graph/leads", {"answers": answers, **options})
+        return lead
+
+    def delete_lead(self, leadgen_id: str) -> None:
+        self._ask("DELETE", f"/control/graph/leads/{leadgen_id}")
+
     def set_pace(self, seconds: float) -> None:
         self._ask("POST", "/control/pace", {"seconds": seconds})
 

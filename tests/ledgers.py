@@ -12,6 +12,7 @@ from leadbridge.leads import items
 from leadbridge.leads.delivery import Change, Delivery, receive
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.message import Message
 from leadbridge.leads.writing import Conflict
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
@@ -24,12 +25,13 @@ class Unstorable(Exception):
 class Ledger:
     """Leads and deliveries in memory. Items take the way through the table's own encoding, both ways.
 
-    `timeline` is what was written of each step, in order.
+    `timeline` is what was written of each step, in order, and `messages` what was to be told of it.
     """
 
     def __init__(self) -> None:
         self._items: dict[tuple[str, str], items.Item] = {}
         self.timeline: list[Entry] = []
+        self.messages: list[Message] = []
 
     def accept(self, lead: Lead) -> None:
         """Store a new lead with its deliveries."""
@@ -68,6 +70,7 @@ class Ledger:
             self.put(change.opened)
         _storable(items.change_entry(change))
         self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail))
+        self.messages += change.messages
         return change.after
 
     def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:

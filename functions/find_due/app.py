@@ -1,4 +1,4 @@
-"""Every minute: which deliveries and messages want to be looked at? They go to queues, and workers do the looking."""
+"""Every minute: which deliveries, messages, fetches want to be looked at? They go to queues, for workers to look."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge import aws
 from leadbridge.clock import utc_now
+from leadbridge.leads import arrivals
 from leadbridge.leads.outbox import DUE_PARTITION
 from leadbridge.leads.store import Due, Store
 from leadbridge.logs import count, logger, metrics
@@ -45,6 +46,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     # What is hidden there waits for its turn or for the morning, and takes nobody's room.
     room = most - waiting(messages, "ApproximateNumberOfMessages")
     queued += fill(messages, room, [DUE_PARTITION], now, message_body)
+    fetches = os.environ["FETCH_QUEUE_URL"]
+    room = most - waiting(fetches, "ApproximateNumberOfMessages")
+    queued += fill(fetches, room, [arrivals.DUE_PARTITION], now, fetch_body)
     count("ChecksQueued", queued)
     logger.info("queued", queued=queued)
     return {"queued": queued}
@@ -68,6 +72,11 @@ def delivery_body(due: Due) -> dict[str, Any]:
 def message_body(due: Due) -> dict[str, Any]:
     """What send_message is told of a message that nothing happened to when something should have."""
     return {"owner": due.owner, "message_id": due.name, "overdue": True}
+
+
+def fetch_body(due: Due) -> dict[str, Any]:
+    """What fetch_lead is told of a lead that nobody fetched when somebody should have."""
+    return {"lead_id": due.owner, "overdue": True}
 
 
 def waiting(queue_url: str, *kinds: QueueAttributeNameType) -> int:

@@ -1,4 +1,7 @@
-"""POST /webhooks/{source}: a form's post becomes a stored lead, and the form hears so at once."""
+"""POST /webhooks/{source}: a form's post becomes a stored lead, and the form hears so at once.
+
+GET asks, for Meta, whether the address is ours; OPTIONS, for a browser, whether a page may post to it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
+from leadbridge.forms.browsers import Visitor, foreign
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import InvalidLead
+from leadbridge.leads.quota import TooMany
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.problems import Problem, Response, answer, internal
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
 
@@ -46,26 +51,74 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     """Gateway proxy event in, proxy response out; whatever happens, the form gets an answer."""
     source = (event.get("pathParameters") or {}).get("source") or ""
     logger.append_keys(source=source[:64])
+    visitor = Visitor()
     try:
-        return receive(source, event)
+        match event.get("httpMethod"):
+            case "GET":
+                return verify(source, event)
+            case "OPTIONS":
+                return preflight(source, event)
+            case _:
+                visitor = Visitor.of(event, settings().sources.get(source))
+                return visitor.taken(told(source, receive(source, event, visitor)))
     except Problem as problem:
         count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
-        return problem.response()
+        return visitor.refused(problem)
     except Exception:  # the outermost edge: the form tries again, the alarm on errors rings
         count("ReceptionErrors")
         logger.exception("could not receive")
-        return unexpected()
+        return visitor.refused(internal())
 
 
-def receive(source: str, event: dict[str, Any]) -> Response:
-    """Receive one post; raises Problem for whatever the sender can hear about."""
+def verify(source: str, event: dict[str, Any]) -> Response:
+    """Answer a builder that asks whether the address is ours; raises Problem."""
     try:
-        received = desk().receive(source, adapter.Request.of(event))
+        challenge = desk().answer_challenge(source, event.get("queryStringParameters") or {})
     except reception.UnknownSource:
-        raise Problem(404, "unknown-source", "Unknown source", "No source of this name is configured.") from None
+        raise unknown_source() from None
+    except adapter.Forged as reason:
+        raise Problem(403, "not-verified", "Not verified", f"{str(reason).capitalize()}.") from None
+    except SecretMissing:
+        raise not_ready() from None
+    count("AddressesVerified")
+    logger.info("verified")
+    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    return {"statusCode": 200, "headers": {**headers, "Cache-Control": "no-store"}, "body": challenge}
+
+
+def preflight(source: str, event: dict[str, Any]) -> Response:
+    """Answer a browser that asks whether a page may post; raises Problem."""
+    known = settings().sources.get(source)
+    if known is None:
+        raise unknown_source()
+    response = Visitor.of(event, known).preflight()
+    count("PreflightsAnswered" if response["statusCode"] == 204 else "PreflightsRefused")
+    logger.info("asked before a post", status=response["statusCode"])
+    return response
+
+
+def unknown_source() -> Problem:
+    """There is no such source."""
+    return Problem(404, "unknown-source", "Unknown source", "No source of this name is configured.")
+
+
+def not_ready() -> Problem:
+    """The source cannot be told from others for now."""
+    return Problem(503, "not-ready", "Not ready", "This source has no secret yet. Please try again.")
+
+
+def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.Reception:
+    """Receive one post; raises Problem for whatever the sender can hear about."""
+    if visitor.is_foreign:
+        raise foreign()
+    try:
+        return desk().receive(source, adapter.Request.of(event, desk().most_bytes(source)))
+    except reception.UnknownSource:
+        raise unknown_source() from None
     except adapter.TooLarge:
-        raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
+        detail = f"A post may have {desk().most_bytes(source) // 1024} KiB at most."
+        raise Problem(413, "too-large", "Body too large", detail) from None
     except adapter.UnsupportedType as types:
         detail = f"This source sends {types}."
         raise Problem(415, "unsupported-type", "Unsupported content type", detail) from None
@@ -74,11 +127,27 @@ def receive(source: str, event: dict[str, Any]) -> Response:
     except adapter.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
     except (reception.Unprovable, SecretMissing):
-        raise Problem(503, "not-ready", "Not ready", "This source has no secret yet. Please try again.") from None
+        raise not_ready() from None
+    except reception.Unfinished:
+        detail = "Not all of these leads could be stored in time. Please send them again."
+        raise Problem(503, "unfinished", "Unfinished", detail) from None
+    except TooMany as seconds:
+        detail = "This source has brought as many leads as it may in a minute."
+        raise Problem(429, "too-many", "Too many leads", detail, retry_after=int(seconds.args[0])) from None
     except InvalidLead as lead:
         detail = "The lead cannot be accepted; see errors."
         raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
-    logger.append_keys(lead_id=received.lead_id)
+
+
+def told(source: str, received: reception.Reception) -> Response:
+    """What the sender hears of a post that was taken."""
+    taken = settings().sources[source].answer
+    if received.kind is reception.Kind.CAUGHT:
+        count("HoneypotCaught")
+        logger.info("caught by the honeypot")
+        return answer(taken, {"lead_id": received.lead_id, "status": "received"})
+    several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
+    logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
         case reception.Kind.TEST:
             count("TestPings")
@@ -89,12 +158,12 @@ def receive(source: str, event: dict[str, Any]) -> Response:
             logger.info("ignored")
             return answer(200, {"status": "ignored"})
         case reception.Kind.NEW:
-            count("LeadsReceived")
+            count("LeadsReceived", received.stored)
             logger.info("received")
-            return answer(202, {"lead_id": received.lead_id, "status": "received"})
+            return answer(taken, {"lead_id": received.lead_id, "status": "received", **several})
         case reception.Kind.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")
             journey = store().journey(received.lead_id or "")
             status = journey.status.value if journey else "received"
-            return answer(200, {"lead_id": received.lead_id, "status": status, "duplicate": True})
+            return answer(200, {"lead_id": received.lead_id, "status": status, "duplicate": True, **several})

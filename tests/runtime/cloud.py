@@ -71,6 +71,8 @@ class Cloud:
         given = {"Environment": "local", "Prefix": f"leadbridge-{self.suffix}", "AWS::StackName": f"test-{self.suffix}"}
         if name in given:
             return given[name]
+        if name in template()["Parameters"]:
+            return str(template()["Parameters"][name]["Default"])
         match template()["Resources"][name]["Type"]:
             case "AWS::SQS::Queue":
                 return f"{self.aws.url}/{ACCOUNT}/{name}-{self.suffix}"

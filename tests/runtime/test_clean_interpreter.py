@@ -19,6 +19,7 @@ from tests.runtime.workshop import Start, Workshop
 SAMPLES = {
     "Authorize": "good",
     "CheckStatus": "due",
+    "FetchLead": "pending",
     "FindDue": "tick",
     "ManageLeads": "list",
     "PublishChanges": "new_lead",
@@ -26,7 +27,10 @@ SAMPLES = {
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
     "ServeConsole": "page",
+    "KeepFigures": "tick",
+    "SubmitAccount": "waiting",
     "SubmitLead": "waiting",
+    "SyncMatchtrade": "tick",
 }
 # A gateway's authorizer says no by raising; the runtime client then writes the traceback in its own way.
 RAISING = {("Authorize", "wrong"), ("Authorize", "no_bearer")}

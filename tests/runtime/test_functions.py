@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from events.sign import signed
-from leadbridge.clock import utc_now
+from leadbridge.clock import to_text, utc_now
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.leads.message import MessageState, about_status
 from leadbridge.leads.outbox import Outbox
@@ -25,6 +26,13 @@ from tests.runtime.workshop import Start
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webhook-id']}")
 TRADER_ID = lead_id_of("web-trading", f"id:{sample('ReceiveLead', 'trading')['headers']['webhook-id']}")
+KEYS = {"secrets": [SECRET]}
+FORMS = {
+    **dict.fromkeys(("tilda_lead", "typeform_lead", "webflow_signed", "webflow_dashboard", "elementor_simple"), 202),
+    **dict.fromkeys(("elementor_advanced", "jotform_lead", "google_lead", "tally_lead", "plain_urlencoded"), 202),
+    **dict.fromkeys(("plain_windows1251", "plain_multipart", "plain_json"), 202),
+    **dict.fromkeys(("tilda_test", "google_test", "tally_other_event"), 200),
+}
 CASES_OF_MANAGE_LEADS = ("health", "list", "find_by_phone", "show", "unknown_lead")
 SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -119,6 +127,29 @@ def test_receive_lead_takes_each_good_sample(start: Start, cloud: Cloud, case: s
         answer = function.invoke(post(case))
 
     assert answer["statusCode"] == status
+
+
+def test_receive_lead_takes_each_kind_of_form(start: Start, cloud: Cloud) -> None:
+    cloud.put_secret("sources", {sample("ReceiveLead", case)["pathParameters"]["source"]: KEYS for case in FORMS})
+    cloud.put_secret("index", {"key": "a-key"})
+    with start("ReceiveLead") as function:
+        answers = {case: function.invoke(post(case)) for case in FORMS}
+        again = {case: function.invoke(post(case)) for case in FORMS}
+
+    assert {case: answer["statusCode"] for case, answer in answers.items()} == FORMS
+    assert {answer["statusCode"] for answer in again.values()} == {200}
+    taken = [json.loads(answer["body"])["lead_id"] for answer in answers.values() if answer["statusCode"] == 202]
+    kept = [cloud.store.lead(lead_id) for lead_id in taken]
+    assert [lead.consent.form or lead.consent.page_url for lead in kept if lead is not None].count(None) == 0
+    assert None not in kept
+
+
+def test_receive_lead_answers_a_browser_that_asks_before_it_posts(start: Start) -> None:
+    with start("ReceiveLead") as function:
+        answer = function.invoke(sample("ReceiveLead", "plain_preflight"))
+
+    assert (answer["statusCode"], answer["body"]) == (204, "")
+    assert answer["headers"]["Access-Control-Allow-Origin"] == "https://groshi.example.com"
 
 
 @pytest.mark.usefixtures("source")
@@ -365,3 +396,35 @@ def test_receive_leeloo_event_keeps_an_order_with_the_lead_it_is_about(start: St
     journey = cloud.store.journey(LEAD_ID)
     assert journey is not None
     assert [(entry.what, entry.detail) for entry in journey.timeline][1:] == [("leeloo_order", "Консультація 100 UAH")]
+
+
+@pytest.mark.usefixtures("source")
+def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
+    start: Start, cloud: Cloud, sandbox: Sandbox
+) -> None:
+    now = utc_now()
+    person = Person(full_name="Ольга Петренко", phone="+380501234567", email="olha@example.com")
+    ours = Lead(lead_id="ld_ours", source="web-trading", received_at=now, partners=("matchtrade",), person=person)
+    assert cloud.store.accept(ours, phone_hash=None, email_hash=keyed_hash("a-key", "olha@example.com")) is None
+    waiting = cloud.store.delivery(ours.lead_id, "matchtrade")
+    assert waiting is not None
+    cloud.store.apply(steps.start_attempt(waiting, now, timedelta(seconds=30)))
+    broker = Remote(sandbox.url)
+    broker.add_accounts(3, start="2019-01-01T00:00:00Z")
+    account = broker.add_accounts(emails=["olha@example.com"], status="NEW_CONTACT", start=to_text(now))["first"]
+
+    with start("SyncMatchtrade") as function:
+        first = function.invoke(sample("SyncMatchtrade", "tick"))
+        cloud.store.apply(steps.accepted(delivery_to_broker(cloud), utc_now(), None, None))
+        outcomes = [function.invoke(sample("SyncMatchtrade", "tick")) for _ in range(2)]
+
+    assert [first, *outcomes] == [{"outcome": "whole"}] * 3
+    settled = delivery_to_broker(cloud)
+    assert (settled.account_uuid, settled.partner_status) == (account, "NEW_CONTACT")
+    assert cloud.store.owner_of("matchtrade", account) == ours.lead_id
+
+
+def delivery_to_broker(cloud: Cloud) -> Delivery:
+    found = cloud.store.delivery("ld_ours", "matchtrade")
+    assert found is not None
+    return found

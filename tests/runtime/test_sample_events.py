@@ -10,10 +10,12 @@ import pytest
 
 from events.sign import main as sign_main
 from leadbridge.clock import utc_now
-from leadbridge.forms import standard_webhooks
-from leadbridge.forms.adapter import Request
+from leadbridge.forms.adapter import Request, Submission, adapter_named
 from leadbridge.leads import items
 from leadbridge.leads.lead import lead_id_of
+from leadbridge.settings import Settings
+from leadbridge.shipping import read_toml
+from local.home import PROJECT
 from tests.runtime.samples import EVENTS, FUNCTIONS, cases, folder_of, sample, triggers
 
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
@@ -27,6 +29,27 @@ MESSAGE = {
 }
 CHANGE = {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN"}
 TICK = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
+SOURCES = Settings.model_validate(read_toml(PROJECT / "config", "prod")).sources
+POSTS = [
+    case
+    for function, case in cases()
+    if function == "ReceiveLead" and sample("ReceiveLead", case)["httpMethod"] == "POST"
+]
+# What Meta posts only names a lead: there is nothing to read in it.
+FORM_CASES = [
+    case for case in POSTS if SOURCES[sample("ReceiveLead", case)["pathParameters"]["source"]].adapter != "meta"
+]
+VARIETIES = {
+    "web": {"good", "invalid", "test_ping"},
+    "tilda-credit": {"tilda_lead", "tilda_test"},
+    "typeform-credit": {"typeform_lead"},
+    "webflow-credit": {"webflow_signed", "webflow_dashboard"},
+    "elementor-credit": {"elementor_simple", "elementor_advanced"},
+    "jotform-credit": {"jotform_lead"},
+    "google-credit": {"google_lead", "google_test"},
+    "tally-credit": {"tally_lead", "tally_other_event"},
+    "plain-credit": {"plain_urlencoded", "plain_windows1251", "plain_multipart", "plain_json"},
+}
 LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webhook-id']}")
 
 
@@ -78,13 +101,27 @@ def test_a_redelivery_brings_the_same_id_and_body() -> None:
 
 
 def test_the_leads_are_invented_and_told_apart_by_phone_and_id() -> None:
-    names = [case for function, case in cases() if function == "ReceiveLead" and case != "redelivered"]
-    events = [sample("ReceiveLead", name) for name in names]
-    people = [body["person"] for body in (json.loads(event["body"]) for event in events) if "person" in body]
+    submissions = [said_in(case) for case in FORM_CASES if case != "redelivered"]
+    people = [one.values["person"] for one in submissions if one is not None and not one.is_test]
+    named = [one.delivery_id for one in submissions if one is not None and one.delivery_id is not None]
 
     assert all("example.com" in person["email"] for person in people)
-    assert len({person["phone"] for person in people}) == len(people)
-    assert len({event["headers"]["webhook-id"] for event in events}) == len(events)
+    assert len({"".join(filter(str.isdigit, person["phone"]))[-9:] for person in people}) == len(people)
+    assert len(set(named)) == len(named)
+
+
+@pytest.mark.parametrize("source", sorted(VARIETIES))
+def test_a_source_has_a_sample_of_each_variety(source: str) -> None:
+    of_source = {case for case in FORM_CASES if sample("ReceiveLead", case)["pathParameters"]["source"] == source}
+
+    assert of_source >= VARIETIES[source]
+
+
+def said_in(case: str) -> Submission | None:
+    """What a sample of a form says of a lead; None where it says nothing of one."""
+    event = sample("ReceiveLead", case)
+    source = SOURCES[event["pathParameters"]["source"]]
+    return next(iter(adapter_named(source.adapter).parse(Request.of(event), source)), None)
 
 
 def test_the_large_amount_is_one_that_a_float_would_change() -> None:
@@ -121,10 +158,14 @@ def test_a_stream_record_holds_what_the_store_writes(case: str) -> None:
             assert items.delivery_item(items.delivery_of(values)) == image
 
 
-def test_a_signed_sample_is_believed(capsys: pytest.CaptureFixture[str]) -> None:
-    sign_main([str(folder_of("ReceiveLead") / "good.json"), "--secret", SECRET])
+@pytest.mark.parametrize("case", FORM_CASES)
+def test_a_signed_sample_is_believed(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sign_main([str(folder_of("ReceiveLead") / f"{case}.json"), "--secret", SECRET])
 
-    event = json.loads(capsys.readouterr().out)
-    standard_webhooks.verify(Request.of(event), [SECRET], utc_now())
-    assert event["body"] == sample("ReceiveLead", "good")["body"]
-    assert event["multiValueHeaders"]["webhook-signature"] == [event["headers"]["webhook-signature"]]
+    event, unsigned = json.loads(capsys.readouterr().out), sample("ReceiveLead", case)
+    source = SOURCES[event["pathParameters"]["source"]]
+    adapter_named(source.adapter).verify(Request.of(event), [SECRET], utc_now())
+    assert event.keys() == unsigned.keys()
+    assert event["headers"].keys() == unsigned["headers"].keys()
+    assert event["body"] == unsigned["body"] or source.adapter == "google_ads"  # its key is in the body
+    assert event["multiValueHeaders"] == {name: [value] for name, value in event["headers"].items()}

@@ -1,12 +1,27 @@
 """Run late, for what it leaves in the queues takes a while: many leads at one moment."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from urllib3.exceptions import HTTPError
 
 from local.form import Form, Operator
 from sandbox.remote import Remote
-from tests.stack.conftest import accepted, at_the_partner, eventually, person
+from tests.stack.conftest import at_the_partner, eventually, person
 
 BURST = 500
+
+
+def delivered(form: Form, lead: dict[str, Any]) -> str:
+    """Post a lead as form builders do: again, under the same id, where no answer comes."""
+    message_id = f"msg_burst_{lead['person']['phone']}"
+    for _ in range(4):
+        with suppress(HTTPError):
+            answer = form.post(lead, message_id)
+            if answer.status in {200, 202}:
+                return str(answer.content["lead_id"])
+    raise AssertionError(f"{message_id} was not taken")
 
 
 def test_a_burst_of_500_leads_arrives_at_the_partner_exactly_once(
@@ -14,7 +29,7 @@ def test_a_burst_of_500_leads_arrives_at_the_partner_exactly_once(
 ) -> None:
     asked = [person() for _ in range(BURST)]
     with ThreadPoolExecutor(8) as pool:
-        ids = [accepted(answer) for answer in pool.map(form.post, asked)]
+        ids = list(pool.map(lambda lead: delivered(form, lead), asked))
     assert len(set(ids)) == BURST
     wanted = {at_the_partner(lead) for lead in asked}
 

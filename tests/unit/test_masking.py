@@ -10,6 +10,7 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.leads import message as message_steps
+from leadbridge.leads.consent import Consent
 from leadbridge.leads.lead import Lead, Person
 from leadbridge.leads.message import about_status, by_operator
 from leadbridge.leads.outbox import Outbox
@@ -123,6 +124,13 @@ def test_a_lead_is_shown_with_its_messages_oldest_first(ask: Ask) -> None:
     assert (told["kind"], told["state"], told["subject"], told["last_error"]) == ("told", "failed", "Видано", "spent")
     assert (written["kind"], written["state"], written["sent_at"]) == ("operator", "pending", None)
     assert told["created_at"] < written["created_at"]
+
+
+def test_what_proves_a_consent_is_masked_where_it_would_lead_to_the_person() -> None:
+    evidence = {"form": "autumn", "ip": "203.0.113.9", "user_agent": "a browser", "page_url": "https://x/?phone=1"}
+    one = LEAD.model_copy(update={"consent": Consent(**evidence)})
+    assert lead_shown(Journey(one, {}, ()), masked=True)["consent"] == {"form": "autumn"}
+    assert lead_shown(Journey(one, {}, ()))["consent"] == evidence
 
 
 def test_a_tombstone_has_nothing_to_mask() -> None:

@@ -290,3 +290,32 @@ def test_an_erasure_that_died_half_way_is_finished_by_the_next(
     assert ask("erase")[0] == 204
     left = everything()
     assert [private for private in PRIVATE if private in left] == []
+
+
+def test_the_brokers_list_brings_no_erased_person_back(ask: Ask, store: Store, shipped_settings: Settings) -> None:
+    from leadbridge.leads.accounts import Accounts
+    from leadbridge.leads.intake import Intake, Taken
+    from leadbridge.partners.matchtrade import Account
+
+    trader = lead(7).model_copy(update={"partners": ("matchtrade",)})
+    store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", "olena@example.com"))
+    waiting = store.delivery(trader.lead_id, "matchtrade")
+    assert waiting is not None
+    store.apply(steps.accepted(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, "u-1", None))
+    row = Account.of(
+        {"uuid": "u-1", "email": "olena@example.com", "created": "2026-03-01T12:00:00Z", "leadStatus": "A"}
+    )
+    book = Accounts(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("k", value))
+    intake = Intake("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
+    intake.take([row], NOW - timedelta(days=1), Taken())
+    assert book.accounts(["u-1"])["u-1"].lead_id == trader.lead_id
+
+    assert ask("erase", lead_id=trader.lead_id)[0] == 204
+    assert book.accounts(["u-1"]) == {}
+    intake.take([row], NOW - timedelta(days=1), Taken())
+    assert book.accounts(["u-1"]) == {}
+    assert "olena@example.com" not in json.dumps(row_of(trader.lead_id))
+
+
+def row_of(lead_id: str) -> str:
+    return "".join(line for line in everything().split("}, {") if lead_id in line)

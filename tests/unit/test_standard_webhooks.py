@@ -191,7 +191,7 @@ def test_the_reason_tells_no_secret_and_nothing_of_the_body() -> None:
 
 def test_the_body_is_a_lead_as_it_stands() -> None:
     (submission,) = parse(post(b'{"person": {"phone": "1"}, "loan": null, "utm": {"a": "b"}, "else": 1}'), SOURCE)
-    assert submission.values == {"person": {"phone": "1"}, "loan": {}, "trading": {}, "utm": {"a": "b"}}
+    assert submission.values == {"person": {"phone": "1"}, "loan": {}, "trading": {}, "utm": {"a": "b"}, "consent": {}}
     assert (submission.delivery_id, submission.is_test) == ("msg_1", False)
 
 

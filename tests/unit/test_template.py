@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from leadbridge.leads.syncing import SECONDS_PER_CHUNK
+from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
@@ -93,7 +95,7 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
 def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
     paths = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/leadbridge/leadbridge").glob("*.py")]
     code = "".join(path.read_text(encoding="utf-8") for path in paths)
-    counted = set(re.findall(r'count\(f?"([A-Za-z]+)', code))
+    counted = set(re.findall(r'(?:count|measure)\(f?"([A-Za-z]+)', code))
     for alarm in resources("AWS::CloudWatch::Alarm").values():
         if alarm["Properties"]["Namespace"] == {"Ref": "AWS::StackName"}:
             assert alarm["Properties"]["MetricName"].partition(".")[0] in counted
@@ -116,8 +118,13 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
             if event["Type"] == "Api" and event["Properties"].get("Auth") != {"Authorizer": "Operator"}:
                 open_routes.add(f"{event['Properties']['Method']} {event['Properties']['Path']}")
     assert open_routes == {
-        *("POST /webhooks/{source}", "GET /health", "POST /partners/leeloo/{token}"),
-        *("GET /console", "GET /console/{file}"),
+        "POST /webhooks/{source}",
+        "GET /webhooks/{source}",
+        "OPTIONS /webhooks/{source}",
+        "GET /health",
+        "POST /partners/leeloo/{token}",
+        "GET /console",
+        "GET /console/{file}",
     }
 
 
@@ -137,6 +144,12 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     broker = MatchTrade(Transport("matchtrade", settings.partners["matchtrade"].timeouts), NO_SECRET)
     assert broker.seconds_per_page + broker.seconds_per_submission < timeout("SubmitAccount")
     assert broker.seconds_per_page < timeout("CheckStatus")
+    assert (
+        2 * (broker.seconds_per_page + SECONDS_PER_CHUNK) < timeout("SyncMatchtrade") / 2
+    )  # a pass gets half at least
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")
+    for source in settings.sources.values():
+        if source.fetch is not None:
+            assert Graph(Transport("graph", source.fetch.timeouts), NO_SECRET).seconds_per_fetch < timeout("FetchLead")

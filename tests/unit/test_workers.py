@@ -88,6 +88,7 @@ def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
     url = queue("check")
     monkeypatch.setenv("QUEUE_URL", url)
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
+    monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
     monkeypatch.setenv("MOST_WAITING", "25")
     for number in range(30):
         store.accept(lead(number, received_at=NOW - HOUR + timedelta(seconds=number)), phone_hash=None)
@@ -112,4 +113,5 @@ def test_find_due_finds_nothing_in_an_empty_table(
 ) -> None:
     monkeypatch.setenv("QUEUE_URL", queue("check"))
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
+    monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
     assert function("find_due").handler({}, context) == {"queued": 0}

@@ -23,8 +23,8 @@ export async function show(main, { signal, id }) {
     lead = next;
     const changed = (...names) => before === undefined || names.some((name) => JSON.stringify(before[name]) !== JSON.stringify(lead[name]));
     if (changed("status", "person")) refill(head, heading(lead));
-    if (changed("person", "loan", "trading", "utm", "warnings", "erased_at")) refill(parts.person, person(lead, revealed, reveal));
-    if (changed("deliveries", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
+    if (changed("person", "loan", "trading", "consent", "utm", "warnings", "erased_at")) refill(parts.person, person(lead, revealed, reveal));
+    if (changed("deliveries", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
     if (changed("timeline")) refill(parts.timeline, timeline(lead));
     if (changed("messages", "erased_at")) refill(parts.messages, messages(lead, revealed, done));
     if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : ending(lead, done));
@@ -82,6 +82,10 @@ function facts(pairs) {
   return given.length ? el("dl", { class: "facts" }, given.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))) : null;
 }
 
+function fieldName(name) {
+  return knows(`field.${name}`) ? t(`field.${name}`) : said(name);
+}
+
 function person(lead, revealed, reveal) {
   const shown = revealed && !lead.erased_at ? revealed : lead;
   const warnings = lead.warnings ?? [];
@@ -92,9 +96,9 @@ function person(lead, revealed, reveal) {
       ...FIELDS.map((name) => [t(`field.${name}`), shown.person?.[name] && said(shown.person[name])]),
       [t("field.amount"), shown.loan?.amount && said(shown.loan.amount)],
       [t("field.term"), shown.loan?.term && said(shown.loan.term)],
-      ...Object.entries({ ...shown.trading, ...shown.utm }).map(([name, value]) => [said(knows(`field.${name}`) ? t(`field.${name}`) : name), said(value)]),
+      ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), said(value)]),
     ]),
-    warnings.length > 0 && el("ul", { class: "warnings" }, warnings.map((one) => el("li", {}, t(`field.${one.field.split(".").pop()}`), ": ", said(one.message)))),
+    warnings.length > 0 && el("ul", { class: "warnings" }, warnings.map((one) => el("li", {}, fieldName(one.field.split(".").pop()), ": ", said(one.message)))),
     !lead.erased_at && !revealed && [
       el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: reveal, "aria-describedby": "reveal-hint" }, t("lead.reveal")),
       el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),
@@ -106,7 +110,11 @@ function deliveries(lead, done) {
   const all = Object.entries(lead.deliveries);
   return [
     el("h2", { id: "deliveries-heading" }, t("lead.deliveries")),
-    all.length === 0 && el("p", { class: "muted" }, t("lead.no_deliveries")),
+    lead.fetch && lead.fetch.state !== "fetched" && el("article", { class: `card${lead.fetch.state === "failed" ? " stuck bad" : ""}` },
+      el("p", {}, t(`lead.fetch.${lead.fetch.state}`)),
+      lead.fetch.last_error && el("p", { class: "error" }, errorExplained(lead.fetch.last_error)),
+      lead.fetch.next_attempt_at && el("p", { class: "muted small" }, t("delivery.next"), ": ", time(lead.fetch.next_attempt_at))),
+    all.length === 0 && !lead.fetch && el("p", { class: "muted" }, t("lead.no_deliveries")),
     all.map(([partner, delivery]) => card(lead, partner, delivery, done)),
   ];
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -20,3 +21,8 @@ metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "lead
 def count(name: str, number: float = 1) -> None:
     """Add to the count of something that happened in this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def measure(name: str, value: float, unit: Literal["Seconds", "Percent"]) -> None:
+    """Note how something stands in this invocation."""
+    metrics.add_metric(name=name, unit=MetricUnit(unit), value=value)

@@ -18,15 +18,28 @@ class FieldError:
 
 
 class Problem(Exception):
-    """An answer that tells the caller what is wrong with the request, in words that are safe to show."""
+    """An answer that tells the caller what is wrong with the request, in words that are safe to show.
 
-    def __init__(self, status: int, slug: str, title: str, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+    `retry_after` is in how many seconds it may be sent again.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        title: str,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        *,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(f"{status} {slug}")
         self.status = status
         self.slug = slug
         self.title = title
         self.detail = detail
         self.errors = errors
+        self.retry_after = retry_after
 
     def response(self) -> Response:
         """The gateway's proxy response, `application/problem+json`."""
@@ -38,7 +51,10 @@ class Problem(Exception):
         }
         if self.errors:
             body["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
-        return _response(self.status, body, "application/problem+json")
+        response = _response(self.status, body, "application/problem+json")
+        if self.retry_after is not None:
+            response["headers"]["Retry-After"] = str(self.retry_after)
+        return response
 
 
 def answer(status: int, body: dict[str, Any]) -> Response:
@@ -48,7 +64,12 @@ def answer(status: int, body: dict[str, Any]) -> Response:
 
 def unexpected() -> Response:
     """What a caller hears of a fault of our own: nothing but that it may try again."""
-    return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.").response()
+    return internal().response()
+
+
+def internal() -> Problem:
+    """A fault of our own, as a problem."""
+    return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.")
 
 
 def _response(status: int, body: dict[str, Any], content_type: str) -> Response:

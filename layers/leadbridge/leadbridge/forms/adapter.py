@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from leadbridge.settings import Source
 
@@ -44,11 +44,11 @@ class Request:
     body: bytes
 
     @classmethod
-    def of(cls, event: dict[str, Any]) -> Request:
+    def of(cls, event: dict[str, Any], most_bytes: int = MOST_BYTES) -> Request:
         """Read the gateway's proxy event. Raises TooLarge, Unreadable."""
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):
-            if len(body) > MOST_BYTES * 4 // 3 + 4:
+            if len(body) > most_bytes * 4 // 3 + 4:
                 raise TooLarge
             try:
                 raw = base64.b64decode(body, validate=True)
@@ -57,7 +57,7 @@ class Request:
         else:
             # Lone surrogates can stand in the gateway's JSON; they make a body that no signature fits, not a crash.
             raw = body.encode(errors="surrogatepass")
-        if len(raw) > MOST_BYTES:
+        if len(raw) > most_bytes:
             raise TooLarge
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         return cls(headers, event.get("queryStringParameters") or {}, raw)
@@ -94,8 +94,34 @@ class Adapter(Protocol):
         ...
 
     def parse(self, request: Request, source: Source) -> tuple[Submission, ...]:
-        """Read a verified post: one lead as a rule, none where it tells of something else. Raises Unreadable."""
+        """Read a verified post: one lead as a rule, none where it tells of something else. Raises Unreadable.
+
+        Where there are several, each has a `delivery_id`, and no two have the same.
+        """
         ...
+
+
+@runtime_checkable
+class Challenged(Protocol):
+    """An adapter whose builder asks by GET whether the address is ours before it posts to it."""
+
+    def answer_challenge(self, query: Mapping[str, str], proofs: Mapping[str, Any]) -> str:
+        """What the builder wants to hear: short, harmless text. `proofs` is the source's entry. Raises Forged."""
+        ...
+
+
+@runtime_checkable
+class Named(Protocol):
+    """An adapter whose posts only name leads (`Submission.to_fetch`); each is fetched in a flow of its own."""
+
+    def read(self, lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:
+        """Read a lead as it was fetched; `keys` are what the post said of it. Raises nothing."""
+        ...
+
+
+def most_bytes_of(adapter: Adapter) -> int:
+    """How long a post of this kind may be, in bytes; an adapter whose builder needs more says so as `most_bytes`."""
+    return int(getattr(adapter, "most_bytes", MOST_BYTES))
 
 
 def adapter_named(name: str) -> Adapter:

@@ -2,9 +2,72 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from leadbridge.forms.adapter import Submission
 from leadbridge.settings import Source
+
+CONSENT_TEXT = "consent.text"
+TICKED = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})  # what forms send of a ticked box
+
+SECTIONS = ("person", "loan", "trading", "utm", "consent")
+
+
+def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str, str]) -> dict[str, Any]:
+    """A lead's sections out of the form's answers.
+
+    Fields that go to the same place are joined by a space, in the order of the configuration. Fields named `utm_…`
+    need no configuration. `consent` is what the builder itself says of the consent; what the configuration takes from
+    the answers comes before it.
+    """
+    sections: dict[str, Any] = {name: {} for name in SECTIONS}
+    folded: dict[str, str] = {}
+    for label, answer in answers.items():
+        if answer.strip():
+            folded.setdefault(fold(label), answer)
+    sections["utm"] = {label: answer for label, answer in folded.items() if label.startswith("utm_")}
+    sections["consent"] = {name: value for name, value in consent.items() if value}
+    found: dict[str, list[str]] = {}
+    for label, path in source.fields.items():
+        exact = answers.get(label, "")
+        answer = exact if exact.strip() else folded.get(fold(label), "")
+        if path == CONSENT_TEXT and fold(answer) in TICKED:
+            answer = label  # the words beside the box are what was agreed to
+        if answer:
+            found.setdefault(path, []).append(answer)
+    for path, texts in found.items():
+        name, _, field = path.partition(".")
+        sections[name][field] = " ".join(texts)
+    return sections
+
+
+@lru_cache(maxsize=2048)
+def fold(label: str) -> str:
+    """What two spellings of one label have in common: case, white space and the way of writing accents do not count."""
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold()).split())
+
+
+def is_caught(submission: Submission, source: Source) -> bool:
+    """Whether the field is filled in that people do not see."""
+    if source.honeypot is None:
+        return False
+    trap = fold(source.honeypot)
+    return any(text.strip() and fold(label) == trap for label, text in submission.answers.items())
+
+
+def sections_of(answers: Mapping[str, str], source: Source) -> dict[str, Any]:
+    """The lead's sections that a form's answers fill; two answers for one field are joined by a space."""
+    sections: dict[str, dict[str, str]] = {"person": {}, "loan": {}, "trading": {}, "utm": {}}
+    for name, path in source.fields.items():
+        if answer := answers.get(name, "").strip():
+            section, _, field = path.partition(".")
+            earlier = sections[section].get(field)
+            sections[section][field] = f"{earlier} {answer}" if earlier else answer
+    sections["utm"] |= {name: answer for name, answer in answers.items() if name.startswith("utm_")}
+    return dict(sections)
 
 
 def with_defaults(values: dict[str, Any], source: Source) -> dict[str, Any]:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from leadbridge.clock import Clock
-from leadbridge.forms.adapter import Adapter, Forged, Request, Submission, UnsupportedType, adapter_named
-from leadbridge.forms.mapping import with_defaults
+from leadbridge.forms.adapter import (
+    MOST_BYTES,
+    Adapter,
+    Challenged,
+    Forged,
+    Request,
+    Submission,
+    UnsupportedType,
+    adapter_named,
+    most_bytes_of,
+)
+from leadbridge.forms.mapping import is_caught, with_defaults
+from leadbridge.leads.fetch import Fetch, announced
+from leadbridge.leads.items import hashes_of
 from leadbridge.leads.lead import Lead, build_lead, lead_id_of
+from leadbridge.leads.quota import Quota
+from leadbridge.leads.routing import Decision, decide
 from leadbridge.settings import Settings, Source
 
 WINDOW = timedelta(days=1)  # for how long the same body from a form without ids of its own is the same lead
+LONGEST = timedelta(seconds=4)  # that leads of one post are stored one after another; builders wait 5 s or more
 
 
 class UnknownSource(LookupError):
@@ -24,6 +39,10 @@ class UnknownSource(LookupError):
 
 class Unprovable(LookupError):
     """The source has no secret yet, so nothing it sends can be believed for now."""
+
+
+class Unfinished(Exception):
+    """The post holds more leads than could be stored in time: it must come again, and goes on where this one ended."""
 
 
 class Book(Protocol):
@@ -35,10 +54,17 @@ class Book(Protocol):
         *,
         phone_hash: str | None,
         email_hash: str | None = None,
+        tax_hash: str | None = None,
         unless: str | None = None,
         window: timedelta = timedelta(),
+        fetch: Fetch | None = None,
+        quota: Quota | None = None,
     ) -> str | None:
         """Store a new lead; None, or the id of the lead that is already here."""
+        ...
+
+    def known(self, lead_ids: Iterable[str]) -> set[str]:
+        """Which of these leads are here, as far as that can be told quickly."""
         ...
 
 
@@ -49,14 +75,22 @@ class Kind(StrEnum):
     REDELIVERY = "redelivery"
     TEST = "test"
     IGNORED = "ignored"
+    CAUGHT = "caught"
 
 
 @dataclass(frozen=True)
 class Reception:
-    """What came of a post; a test ping, and one that tells of something else than a lead, has no lead."""
+    """What came of a post; a test ping, and one that tells of something else than a lead, has no lead.
+
+    Of one that the honeypot caught there is no lead either: its id is for show.
+
+    `lead_ids` are all of a post that held several, the first of them being `lead_id`; `stored` of them are new.
+    """
 
     kind: Kind
     lead_id: str | None = None
+    lead_ids: tuple[str, ...] = ()
+    stored: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,11 +111,10 @@ class Desk:
     def receive(self, name: str, request: Request) -> Reception:
         """Take one post. Safe to repeat: a redelivery finds its own lead.
 
-        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, and what the book raises.
+        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, Unfinished, TooMany, and
+        what the book raises.
         """
-        source = self.settings.sources.get(name)
-        if source is None:
-            raise UnknownSource(name)
+        source = self._source(name)
         adapter = adapter_named(source.adapter)
         if request.content_type not in adapter.content_types:
             raise UnsupportedType(" or ".join(adapter.content_types))
@@ -90,10 +123,36 @@ class Desk:
         submissions = adapter.parse(request, source)
         if not submissions:
             return Reception(Kind.IGNORED)
-        if any(submission.is_test for submission in submissions):
+        real = [submission for submission in submissions if not submission.is_test]
+        if not real:
             return Reception(Kind.TEST)
-        (submission,) = submissions
-        return self._store(name, source, request, submission, now)
+        if any(is_caught(submission, source) for submission in real):
+            # Whoever sent it hears what a lead would have been answered: an id like any other, that nothing has.
+            return Reception(Kind.CAUGHT, lead_id_of(name, f"caught:{hashlib.sha256(request.body).hexdigest()}"))
+        if len(real) > 1:
+            return self._store_all(name, source, request, real, now)
+        return self._store(name, source, request, real[0], now)
+
+    def answer_challenge(self, name: str, query: Mapping[str, str]) -> str:
+        """What a builder wants to hear that asks whether the address is ours. Raises UnknownSource, Forged."""
+        adapter = adapter_named(self._source(name).adapter)
+        if not isinstance(adapter, Challenged):
+            raise Forged("this source's address is not verified so")
+        try:
+            return adapter.answer_challenge(query, self.proofs(name, False))
+        except Forged:
+            return adapter.answer_challenge(query, self.proofs(name, True))
+
+    def most_bytes(self, name: str) -> int:
+        """How long a source's posts may be."""
+        source = self.settings.sources.get(name)
+        return MOST_BYTES if source is None else most_bytes_of(adapter_named(source.adapter))
+
+    def _source(self, name: str) -> Source:
+        source = self.settings.sources.get(name)
+        if source is None:
+            raise UnknownSource(name)
+        return source
 
     def _prove(self, name: str, adapter: Adapter, request: Request, now: datetime) -> None:
         secrets = self._secrets(name, fresh=False)
@@ -111,6 +170,21 @@ class Desk:
         found = self.proofs(name, fresh).get("secrets")
         return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
 
+    def _store_all(
+        self, name: str, source: Source, request: Request, submissions: list[Submission], now: datetime
+    ) -> Reception:
+        """Store several leads, each by itself: what is stored stays, and a redelivery stores the rest."""
+        named = {lead_id_of(name, f"id:{submission.delivery_id}"): submission for submission in submissions}
+        known, stored = self.book.known(named), 0
+        for lead_id, submission in named.items():
+            if lead_id in known:
+                continue
+            if self.clock() - now > LONGEST:
+                raise Unfinished
+            stored += self._store(name, source, request, submission, now).stored
+        lead_ids = tuple(named)
+        return Reception(Kind.NEW if stored else Kind.REDELIVERY, lead_ids[0], lead_ids, stored)
+
     def _store(self, name: str, source: Source, request: Request, submission: Submission, now: datetime) -> Reception:
         unless = None
         if submission.delivery_id is not None:
@@ -119,21 +193,23 @@ class Desk:
             # Windows stand side by side; a redelivery may fall into the one after, so that one's lead counts too.
             body, number = hashlib.sha256(request.body).hexdigest(), int(now.timestamp() // WINDOW.total_seconds())
             lead_id, unless = (lead_id_of(name, f"body:{body}:{which}") for which in (number, number - 1))
+        keys = submission.to_fetch
         lead = build_lead(
-            with_defaults(submission.values, source),
+            with_defaults(submission.values, source) if keys is None else {},
             lead_id=lead_id,
             source=name,
             received_at=now,
-            partners={partner: self.settings.partners[partner] for partner in source.partners},
+            partners=self.settings.partners,
+            choose=lambda asked: Decision(()) if keys else decide(source.partners, asked.value, submission.answers),
         )
-        phone, email = lead.person.phone, lead.person.email
         already = self.book.accept(
             lead,
-            phone_hash=None if phone is None else self.keyed_hash(phone),
-            email_hash=None if email is None else self.keyed_hash(email.casefold()),
+            **hashes_of(lead, self.keyed_hash),
             unless=unless,
             window=WINDOW,
+            fetch=None if keys is None else announced(lead_id, name, keys, now),
+            quota=Quota(name, source.per_minute) if source.per_minute else None,
         )
         if already is not None:
             return Reception(Kind.REDELIVERY, already)
-        return Reception(Kind.NEW, lead_id)
+        return Reception(Kind.NEW, lead_id, stored=1)

@@ -2,7 +2,7 @@
 
 Headers `webhook-id`, `webhook-timestamp` (Unix seconds) and `webhook-signature`: `v1,<base64>` of the HMAC-SHA256 over
 `id.timestamp.body`, several separated by spaces. A secret is `whsec_` and base64. The body is a lead's `person`,
-`loan`, `trading` and `utm`; `"test": true` in it makes it a test ping.
+`loan`, `trading`, `utm` and `consent`; `"test": true` in it makes it a test ping.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from leadbridge.forms.adapter import Forged, Request, Submission
 from leadbridge.forms.json_body import read_object
+from leadbridge.forms.mapping import SECTIONS
 from leadbridge.settings import Source
 
 TOLERANCE = 300  # seconds by which the sender's clock may differ from ours, either way
@@ -45,7 +47,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     """The body is a lead as it stands. Raises Unreadable."""
     content = read_object(request.body)
     submission = Submission(
-        values={section: content.get(section) or {} for section in ("person", "loan", "trading", "utm")},
+        values={section: content.get(section) or {} for section in SECTIONS},
         delivery_id=request.headers["webhook-id"],
         is_test=content.get("test") is True,
     )
@@ -55,6 +57,14 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """The `webhook-signature` header that proves a body, for senders and tests."""
     return _signature(_key(secret), f"{message_id}.{timestamp}.".encode() + body)
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as its sender signs it now."""
+    timestamp = int(now.timestamp())
+    given = sign(secret, request.headers["webhook-id"], timestamp, request.body)
+    fresh = {"webhook-timestamp": str(timestamp), "webhook-signature": given}
+    return replace(request, headers={**request.headers, **fresh})
 
 
 def _signature(key: bytes, signed: bytes) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.leads import items
-from leadbridge.leads.events import SOURCE, DeliveryChanged, Event, LeadReceived, MessageChanged
+from leadbridge.leads.arrivals import fetch_of
+from leadbridge.leads.events import SOURCE, DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.leads.outbox import message_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def announcement(record: dict[str, Any]) -> Event | None:
         return LeadReceived.of(items.lead_of(after))
     if kind == "MESSAGE":
         return MessageChanged.of(message_of(after))
+    if kind == "FETCH":
+        return FetchChanged.of(fetch_of(after))
     if kind != "DELIVERY":
         return None
     old_image = record["dynamodb"].get("OldImage")

@@ -1,4 +1,6 @@
-"""What is announced on the bus: that a lead came, and each change of a delivery. Ids, states and versions, no people.
+"""What is announced on the bus: that a lead came, each change of a delivery, a message or a fetch. No people.
+
+An event holds ids, states and versions.
 
 The bus may repeat and reorder. An event is a hint to look at the table: it carries the delivery's version, and a
 consumer that finds a later version there knows that the event is old.
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leadbridge.clock import to_text
 from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.fetch import Fetch, FetchState
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message, MessageState
 
@@ -106,7 +109,29 @@ class MessageChanged(_Event):
         )
 
 
-Event = LeadReceived | DeliveryChanged | MessageChanged
+class FetchChanged(_Event):
+    """A lead is to be fetched, or was. `retry_scheduled`: it waits, and what brings it back is in the queue already."""
+
+    detail_type = "FetchChanged"
+    lead_id: str
+    source: str
+    version: int
+    state: FetchState
+    retry_scheduled: bool
+
+    @classmethod
+    def of(cls, fetch: Fetch) -> FetchChanged:
+        """The announcement of a fetch."""
+        return cls(
+            lead_id=fetch.lead_id,
+            source=fetch.source,
+            version=fetch.version,
+            state=fetch.state,
+            retry_scheduled=fetch.next_attempt_at is not None,
+        )
+
+
+Event = LeadReceived | DeliveryChanged | MessageChanged | FetchChanged
 
 
 def read_delivery_changed(envelope: object) -> DeliveryChanged:
@@ -117,6 +142,11 @@ def read_delivery_changed(envelope: object) -> DeliveryChanged:
 def read_message_changed(envelope: object) -> MessageChanged:
     """Read the event in a bus envelope. Raises InvalidEvent."""
     return _read(MessageChanged, envelope)
+
+
+def read_fetch_changed(envelope: object) -> FetchChanged:
+    """Read the event in a bus envelope. Raises InvalidEvent."""
+    return _read(FetchChanged, envelope)
 
 
 def _read[E: _Event](kind: type[E], envelope: object) -> E:

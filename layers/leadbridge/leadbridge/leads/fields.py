@@ -39,6 +39,14 @@ def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
     return clean or None
 
 
+def text_cut(value: object, limit: int) -> str | None:
+    """Any text, cut to what is kept of it; None where it is no text. For what is never a reason to refuse a lead."""
+    try:
+        return text(value[:limit] if isinstance(value, str) else value, limit=4 * limit)
+    except ValueError:
+        return None
+
+
 def email(value: object) -> str | None:
     """An e-mail address, spelt as it came."""
     clean = text(value)

@@ -6,27 +6,30 @@ LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
 PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
+LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
 
 index    partition                        sort           holds
 listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
-due      partner                          due_at         deliveries (and messages) that want to be looked at
+due      partner                          due_at         deliveries (messages, fetches) that want to be looked at
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from leadbridge.clock import from_text, to_text
+from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead, Loan, Person, Trading
 
@@ -77,6 +80,24 @@ def keyed_hash(key: str, value: str) -> str:
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
+class Hashes(TypedDict):
+    """What a lead is found by, and told by that its person came before; None where the lead has no such thing."""
+
+    phone_hash: str | None
+    email_hash: str | None
+    tax_hash: str | None
+
+
+def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
+    """The keyed hashes of a lead's person."""
+    phone, email, number = lead.person.phone, lead.person.email, lead.person.tax_number
+    return {
+        "phone_hash": None if phone is None else hashed(phone),
+        "email_hash": None if email is None else hashed(email.casefold()),
+        "tax_hash": None if number is None else hashed(number),
+    }
+
+
 def lead_key(lead_id: str) -> dict[str, str]:
     """The key of a lead's own item."""
     return {"pk": f"LEAD#{lead_id}", "sk": "LEAD"}
@@ -105,6 +126,7 @@ def lead_item(
         {
             **lead_key(lead.lead_id),
             **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
+            "consent": lead.consent.model_dump(exclude_none=True) or None,
             "lead_id": lead.lead_id,
             "source": lead.source,
             "partners": list(lead.partners),
@@ -140,6 +162,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         ),
         trading=Trading.model_construct(**values.get("trading", {})),
         utm=dict(values.get("utm", {})),
+        consent=Consent.model_construct(**values.get("consent", {})),
     )
 
 

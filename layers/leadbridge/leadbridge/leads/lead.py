@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -13,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from leadbridge.clock import to_text
 from leadbridge.leads import fields
+from leadbridge.leads.consent import Consent, consent_of
+from leadbridge.leads.routing import Decision
 from leadbridge.problems import FieldError
 from leadbridge.settings import Partner
 
@@ -28,16 +31,8 @@ def _utm(value: object) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise ValueError("must be an object of texts")
-    tags = {_tag(name): _tag(content) for name, content in value.items()}
+    tags = {fields.text_cut(name, UTM_LIMIT): fields.text_cut(content, UTM_LIMIT) for name, content in value.items()}
     return {name: content for name, content in list(tags.items())[:UTM_KEYS] if name and content}
-
-
-def _tag(value: object) -> str | None:
-    """A tag's name or content, cut to what is kept; None where it is no text. It is never a reason to refuse a lead."""
-    try:
-        return fields.text(value[:UTM_LIMIT] if isinstance(value, str) else value, limit=4 * UTM_LIMIT)
-    except ValueError:
-        return None
 
 
 class _Section(BaseModel):
@@ -79,6 +74,7 @@ class Asked(_Section):
     loan: Loan = Loan()
     trading: Trading = Trading()
     utm: Annotated[dict[str, str], BeforeValidator(_utm)] = {}
+    consent: Annotated[Consent, BeforeValidator(consent_of)] = Consent()
 
     def value(self, path: str) -> object:
         """What stands at a dotted path such as `person.phone`; None where nothing does."""
@@ -90,7 +86,8 @@ class Asked(_Section):
 class Lead(Asked):
     """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
 
-    `fallbacks` says which partner gets it once another one has rejected it. `erased_at` is when the person was
+    `fallbacks` says which partner gets it once another one has rejected it, `routed` why so, for the timeline.
+    `erased_at` is when the person was
     forgotten: what is left is the lead's tombstone.
     """
 
@@ -99,11 +96,13 @@ class Lead(Asked):
     received_at: datetime
     partners: tuple[str, ...]
     fallbacks: dict[str, str] = {}
+    routed: str | None = None
     warnings: tuple[tuple[str, str], ...] = ()
     erased_at: datetime | None = None
 
     def shown(self) -> dict[str, Any]:
         """The lead as the API shows it, empty fields left out."""
+        consent = self.consent.model_dump(exclude_none=True)
         return {
             "lead_id": self.lead_id,
             "source": self.source,
@@ -111,6 +110,7 @@ class Lead(Asked):
             **self.model_dump(include={"person", "loan", "trading"}, exclude_none=True),
             "utm": dict(self.utm),
             **({"erased_at": to_text(self.erased_at)} if self.erased_at else {}),
+            **({"consent": consent} if consent else {}),
             "warnings": [{"field": field, "message": message} for field, message in self.warnings],
         }
 
@@ -129,30 +129,74 @@ def lead_id_of(source: str, delivery_id: str) -> str:
     return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
 
 
-def build_lead(
-    values: dict[str, Any], *, lead_id: str, source: str, received_at: datetime, partners: dict[str, Partner]
-) -> Lead:
-    """Clean and check what a form sent, for the partners (by name) that shall get it.
+type Chooser = Callable[[Asked], Decision]
 
-    `values` holds the sections `person`, `loan`, `trading`, `utm` as they came. Raises InvalidLead.
+
+def build_lead(
+    values: dict[str, Any],
+    *,
+    lead_id: str,
+    source: str,
+    received_at: datetime,
+    partners: Mapping[str, Partner],
+    choose: Chooser | None = None,
+) -> Lead:
+    """Clean and check what a form sent, for those of the partners (by name) that shall get it: all, or the chosen.
+
+    `values` holds the sections `person`, `loan`, `trading`, `utm`, `consent` as they came. Raises InvalidLead.
     """
     asked, wrong = _clean(values)
-    for partner in partners.values():
-        for found in wrong_for(asked, partner):
+    chosen = _chosen(asked, partners, choose)
+    for name in chosen.partners:
+        for found in wrong_for(asked, partners[name]):
             if not any(found.field == field or found.field.startswith(f"{field}.") for field in wrong):
                 wrong[found.field] = found
     if wrong:
         raise InvalidLead(tuple(wrong.values()))
+    return _lead(asked, chosen, partners, lead_id=lead_id, source=source, received_at=received_at)
+
+
+def build_usable_lead(
+    values: dict[str, Any],
+    *,
+    lead_id: str,
+    source: str,
+    received_at: datetime,
+    partners: Mapping[str, Partner],
+    choose: Chooser | None = None,
+) -> tuple[Lead, dict[str, tuple[FieldError, ...]]]:
+    """Clean a lead that nobody can be asked to mend: what is wrong is left out of it, and its warnings tell so.
+
+    With it comes, for each of its partners that cannot have it so, what they miss.
+    """
+    asked, wrong = _clean(values)
+    chosen = _chosen(asked, partners, choose)
+    lacking = {
+        name: tuple(wrong.get(found.field, found) for found in wrong_for(asked, partners[name]))
+        for name in chosen.partners
+    }
+    left_out = [(error.field, f"{error.message}, so it was left out") for error in wrong.values()]
+    lead = _lead(asked, chosen, partners, lead_id=lead_id, source=source, received_at=received_at)
+    lead = lead.model_copy(update={"warnings": (*lead.warnings, *left_out)})
+    return lead, {name: errors for name, errors in lacking.items() if errors}
+
+
+def _chosen(asked: Asked, partners: Mapping[str, Partner], choose: Chooser | None) -> Decision:
+    return Decision(tuple(partners)) if choose is None else choose(asked)
+
+
+def _lead(asked: Asked, chosen: Decision, partners: Mapping[str, Partner], **known: Any) -> Lead:
     return Lead(
-        lead_id=lead_id,
-        source=source,
-        received_at=received_at,
-        partners=tuple(partners),
-        warnings=tuple(_warnings(asked, partners)),
+        **known,
+        partners=chosen.partners,
+        fallbacks=dict(chosen.fallbacks),
+        routed=chosen.reason,
+        warnings=tuple(_warnings(asked, [partners[name] for name in chosen.partners])),
         person=asked.person,
         loan=asked.loan,
         trading=asked.trading,
         utm=asked.utm,
+        consent=asked.consent,
     )
 
 
@@ -193,10 +237,10 @@ def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
     return errors
 
 
-def _warnings(asked: Asked, partners: dict[str, Partner]) -> list[tuple[str, str]]:
+def _warnings(asked: Asked, partners: Sequence[Partner]) -> list[tuple[str, str]]:
     warnings = [("person.full_name", message) for message in fields.name_warnings(asked.person.full_name or "")]
     number = asked.person.tax_number
-    policies = {partner.tax_number_checksum for partner in partners.values()}
+    policies = {partner.tax_number_checksum for partner in partners}
     if "warn" in policies and number is not None and not fields.tax_number_checks(number):
         warnings.append(("person.tax_number", "has a wrong check digit"))
     return warnings

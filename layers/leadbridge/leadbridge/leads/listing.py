@@ -11,7 +11,9 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.leads import items
+from leadbridge.leads.arrivals import fetch_key, fetch_of
 from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.store import Journey
 from leadbridge.leads.writing import Contended
 
@@ -111,19 +113,22 @@ class Listing:
         keys = [
             items.delivery_key(lead_id, partner) for lead_id, values in leads.items() for partner in values["partners"]
         ]
+        keys += [fetch_key(lead_id) for lead_id, values in leads.items() if not values["partners"]]
         deliveries: dict[str, dict[str, Delivery]] = {lead_id: {} for lead_id in leads}
+        fetches: dict[str, Fetch] = {}
         for values in self._batch(keys):
+            if values["sk"] == "FETCH":
+                fetches[values["lead_id"]] = fetch_of(values)
+                continue
             delivery = items.delivery_of(values)
             deliveries[delivery.lead_id][delivery.partner] = delivery
         journeys = (
-            Journey(items.lead_of(leads[lead_id]), deliveries[lead_id], ()) for lead_id in found if lead_id in leads
+            Journey(items.lead_of(leads[lead_id]), deliveries[lead_id], (), fetches.get(lead_id))
+            for lead_id in found
+            if lead_id in leads
         )
         # By phone the index knows no state, and of a state it may be a moment behind the table.
-        return tuple(
-            journey
-            for journey in journeys
-            if wanted.status is None or any(d.state is wanted.status for d in journey.deliveries.values())
-        )
+        return tuple(journey for journey in journeys if wanted.status is None or wanted.status in journey.states)
 
     def _batch(self, keys: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
         for some in batched(keys, 100, strict=False):

@@ -16,7 +16,7 @@ from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.writing import put, transact
+from leadbridge.leads.writing import kept, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -145,7 +145,7 @@ class Outbox:
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item=items.encode(item | ({"inviting_since": to_text(now)} if to_invite else {})),
+                Item=kept(items.encode(item | ({"inviting_since": to_text(now)} if to_invite else {}))),
                 ConditionExpression=(
                     "attribute_not_exists(pk) OR (claimed_until <= :now AND attribute_not_exists(account_id)"
                     " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))"

@@ -8,21 +8,26 @@ from typing import Any
 
 from leadbridge.clock import to_text
 from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.message import Message
 from leadbridge.leads.store import Journey
 
 DOTS = "•••"  # always three: how much is hidden is hidden too
+TRACES = frozenset({"ip", "user_agent", "page_url"})  # of a consent: by which a person could be followed
 
 
 def lead_shown(journey: Journey, *, masked: bool = False) -> dict[str, Any]:
-    """A lead and its deliveries, without the timeline."""
+    """A lead and its deliveries, without the timeline; where it is, or was, to be fetched, how that stands."""
     lead = journey.lead.shown()
     if masked:
         lead["person"] = _masked(lead["person"])
+        if "consent" in lead:
+            lead["consent"] = {name: value for name, value in lead["consent"].items() if name not in TRACES}
     return {
         **lead,
         "masked": masked,
         "status": journey.status.value,
+        **({"fetch": fetch_shown(journey.fetch)} if journey.fetch else {}),
         "deliveries": {partner: delivery_shown(delivery) for partner, delivery in journey.deliveries.items()},
     }
 
@@ -66,6 +71,16 @@ def delivery_shown(delivery: Delivery) -> dict[str, Any]:
         "last_error": delivery.last_error,
         "next_attempt_at": _time(delivery.next_attempt_at),
         "submitted_at": _time(delivery.submitted_at),
+    }
+
+
+def fetch_shown(fetch: Fetch) -> dict[str, Any]:
+    """How the fetch of a lead stands."""
+    return {
+        "state": fetch.state.value,
+        "attempts": fetch.attempts,
+        "last_error": fetch.last_error,
+        "next_attempt_at": _time(fetch.next_attempt_at),
     }
 
 

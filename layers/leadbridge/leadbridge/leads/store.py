@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from leadbridge.clock import to_text
 from leadbridge.leads import items
+from leadbridge.leads.arrivals import AWAITS_FETCH, fetch_item, fetch_of
 from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
 from leadbridge.leads.outbox import message_item, message_of
-from leadbridge.leads.writing import put, transact
+from leadbridge.leads.quota import Quota, TooMany
+from leadbridge.leads.writing import kept, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,22 +30,32 @@ PAGES = 1000  # the most pages one call reads before it gives up
 
 @dataclass(frozen=True)
 class Journey:
-    """All that is known of a lead: itself, its deliveries by partner, its timeline and messages, oldest first."""
+    """All that is known of a lead: itself, its deliveries by partner, its timeline and messages, oldest first.
+
+    `fetch` stands only with a lead that its form has named and not sent.
+    """
 
     lead: Lead
     deliveries: dict[str, Delivery]
     timeline: tuple[Entry, ...]
+    fetch: Fetch | None = None
     messages: tuple[Message, ...] = ()
 
     @property
     def status(self) -> State:
         """The state that stands for the whole lead."""
-        return most_urgent([delivery.state for delivery in self.deliveries.values()])
+        return most_urgent(self.states)
+
+    @property
+    def states(self) -> list[State]:
+        """The states of its deliveries, or what its fetch stands for."""
+        states = [delivery.state for delivery in self.deliveries.values()]
+        return states if self.fetch is None or self.fetch.stands_for is None else [*states, self.fetch.stands_for]
 
 
 @dataclass(frozen=True)
 class Due:
-    """What the index tells of a delivery, or a message, that wants to be looked at: where it lies."""
+    """What the index tells of a delivery, a message or a fetch that wants to be looked at: where it lies."""
 
     pk: str
     sk: str
@@ -74,32 +88,52 @@ class Store:
         tax_hash: str | None = None,
         unless: str | None = None,
         window: timedelta = timedelta(),
+        fetch: Fetch | None = None,
+        quota: Quota | None = None,
     ) -> str | None:
         """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
 
+        A lead that is yet to be fetched is stored with its `fetch` in their stead.
+
         `unless` is the id that the same body had in the window before this one: if that lead came less than `window`
-        ago, this is the same lead.
+        ago, this is the same lead. Raises TooMany where the quota is used up, Contended.
         """
+        lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes: list[Any] = [
-            put(
-                self._table,
-                items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash),
-                "attribute_not_exists(pk)",
-            ),
+            put(self._table, lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
             put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
+        if lead.routed is not None:
+            routed = Entry(lead.received_at, "routed", detail=lead.routed)
+            writes.append(put(self._table, items.entry_item(lead.lead_id, routed, "1")))
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
             writes.append(put(self._table, items.delivery_item(delivery)))
+        if fetch is not None:
+            writes.append(put(self._table, fetch_item(fetch)))
         if unless is not None:
             writes.append(self._came_before(unless, lead.received_at - window))
+        if quota is not None:
+            writes.append(quota.write(self._table, lead.lead_id, lead.received_at))
         match transact(self._client, writes):
             case None:
                 return None
             case 0:
                 return lead.lead_id
+            case number if quota is not None and number == len(writes) - 1:
+                raise TooMany(60 - lead.received_at.second)
             case _:
                 return unless
+
+    def known(self, lead_ids: Iterable[str]) -> set[str]:
+        """Which of these leads are here. One may be missing that came this moment, or that AWS did not tell of."""
+        found = set()
+        for some in batched(lead_ids, 100, strict=False):
+            keys = [items.encode(items.lead_key(lead_id)) for lead_id in some]
+            asked: Any = {self._table: {"Keys": keys, "ProjectionExpression": "lead_id"}}
+            for item in self._client.batch_get_item(RequestItems=asked)["Responses"].get(self._table, []):
+                found.add(str(items.decode(item)["lead_id"]))
+        return found
 
     def apply(self, change: Change) -> Delivery:
         """Write a delivery's change and its timeline entry; return the delivery as it is now.
@@ -150,7 +184,7 @@ class Store:
 
     def note(self, lead_id: str, entry: Entry, tie: str) -> None:
         """Add a line to a lead's timeline; `tie` tells it from others of the same millisecond."""
-        self._client.put_item(TableName=self._table, Item=items.entry_item(lead_id, entry, tie))
+        self._client.put_item(TableName=self._table, Item=kept(items.entry_item(lead_id, entry, tie)))
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
@@ -172,6 +206,7 @@ class Store:
         lead: Lead | None = None
         deliveries: dict[str, Delivery] = {}
         timeline: list[Entry] = []
+        fetch: Fetch | None = None
         messages: list[Message] = []
         for values in self._query({"pk": f"LEAD#{lead_id}"}):
             kind = values["sk"].partition("#")[0]
@@ -182,12 +217,14 @@ class Store:
                 deliveries[delivery.partner] = delivery
             elif kind == "EVENT":
                 timeline.append(items.entry_of(values))
+            elif kind == "FETCH":
+                fetch = fetch_of(values)
             elif kind == "MESSAGE":
                 messages.append(message_of(values))
-        return None if lead is None else Journey(lead, deliveries, tuple(timeline), tuple(messages))
+        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch, tuple(messages))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
-        """What is due by `until`, the longest due first, `limit` at most: the deliveries to a partner, or messages."""
+        """What is due by `until`, the longest due first, `limit` at most: a partner's deliveries, messages, fetches."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=items.DUE,

@@ -1,4 +1,4 @@
-"""What the steps of deliveries and of messages have in common."""
+"""What the steps of deliveries, messages and fetches have in common."""
 
 from datetime import timedelta
 

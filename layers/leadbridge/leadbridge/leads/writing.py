@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TRIES = 6  # how often a transaction that met another one is tried
+DEFAULT_RETENTION_DAYS = "400"
 PAUSE = 0.02  # seconds before the second try; each later one is twice as long at most, and left to chance
 
 
@@ -26,9 +28,18 @@ class Contended(Exception):
     """Two writers met in one moment and neither won; the same call may succeed a little later."""
 
 
+def kept(item: Item) -> Item:
+    """An item that the table lets go `RETENTION_DAYS` after this write, unless it says itself when."""
+    ends = time.time() + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * 86_400
+    return {"expires_at": {"N": str(int(ends))}, **item}
+
+
 def put(table: str, item: Item, condition: str | None = None, *, version: int | None = None) -> Any:
-    """A put for a transaction, on a condition, or on the condition that the item there has this version."""
-    write: dict[str, Any] = {"TableName": table, "Item": item}
+    """A put for a transaction, on a condition, or on the condition that the item there has this version.
+
+    Like all that tells of people, the item is let go after a time.
+    """
+    write: dict[str, Any] = {"TableName": table, "Item": kept(item)}
     if condition is not None:
         write["ConditionExpression"] = condition
     if version is not None:

@@ -64,6 +64,8 @@ class Route(Section):
 
 
 def _route(value: Any) -> Any:
+    if not isinstance(value, str | dict | Route):
+        raise ValueError('give a partner in quotes, or a rule such as { to = "leadleader", when = { … } }')
     return {"to": [value]} if isinstance(value, str) else value
 
 

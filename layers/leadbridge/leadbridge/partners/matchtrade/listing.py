@@ -19,12 +19,13 @@ class Page:
     """One page of a listing: the rows that were not given before.
 
     The next one begins at `number + 1`, in this listing or in a later one. `is_last` says that the list was read to its
-    end; a listing whose last page is not was stopped by the cap. `total_pages` is None where the partner does not say.
+    end; a listing whose last page is not was stopped by the cap. The totals are None where the partner does not say.
     """
 
     number: int
     rows: tuple[Account, ...]
     total_pages: int | None
+    total_rows: int | None
     is_last: bool
 
 
@@ -49,7 +50,7 @@ def listed(read: Callable[[int], Listed], *, first_page: int = 0, page_cap: int 
         is_last = following > number and _is_over(found, following)
         if is_last and not is_second_time and total is not None and first_page * longest + seen.given < total:
             following, is_last, is_second_time = first_page, False, True
-        yield Page(number, rows, found.total_pages, is_last)
+        yield Page(number, rows, found.total_pages, total, is_last)
         if is_last:
             return
         number = following

@@ -1,0 +1,1 @@
+"""Measurements, each taken as ratios within one run: `make bench`."""

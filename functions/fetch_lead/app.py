@@ -1,0 +1,89 @@
+"""A lead that its form only named is fetched from where the form's builder keeps it, and goes on like any other."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.batches import work_through
+from leadbridge.budget import Budget, LambdaContext
+from leadbridge.clock import utc_now
+from leadbridge.errors import Misconfigured, RateLimited
+from leadbridge.forms.fetching import Fetcher
+from leadbridge.leads.arrivals import Arrivals
+from leadbridge.leads.events import read_fetch_changed
+from leadbridge.leads.fetch import Fetch
+from leadbridge.leads.items import keyed_hash
+from leadbridge.logs import count, logger, metrics
+from leadbridge.partners.graph import Graph
+from leadbridge.partners.graph.wiring import graph
+from leadbridge.secrets import Secrets
+from leadbridge.settings import settings
+
+
+@lru_cache
+def secrets() -> Secrets:
+    """This stack's secrets."""
+    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+
+
+@lru_cache
+def origin(source: str) -> Graph:
+    """Where a source's leads are; Meta's is the only one yet."""
+    return graph(source, secrets())
+
+
+@lru_cache
+def fetcher() -> Fetcher:
+    """The fetcher, wired to this stack."""
+    return Fetcher(
+        ledger=Arrivals(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        origin=origin,
+        settings=settings(),
+        keyed_hash=lambda value: keyed_hash(secrets().get("index")["key"], value),
+        clock=utc_now,
+        dead_letter=dead_letter,
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """SQS messages in, those that must come again out.
+
+    A message carries `FetchChanged`, or `{"lead_id", "overdue": true}` from find_due.
+    """
+    budget = Budget.of(context)
+
+    def work(body: Any) -> timedelta | None:
+        if isinstance(body, dict) and body.get("overdue") is True:
+            lead_id = str(body["lead_id"])
+            logger.append_keys(lead_id=lead_id)
+            visit = fetcher().announce_again(lead_id)
+        else:
+            lead_id = read_fetch_changed(body).lead_id
+            logger.append_keys(lead_id=lead_id)
+            visit = fetcher().visit(lead_id, budget)
+        count(f"Fetch.{visit.outcome}")
+        if isinstance(visit.error, Misconfigured):
+            count("PartnerMisconfigured")
+        if isinstance(visit.error, RateLimited):
+            count("PartnerRateLimited")
+        reason = visit.error.text if visit.error else None
+        wait = visit.again.total_seconds() if visit.again is not None else None
+        logger.info("visited", outcome=visit.outcome.value, reason=reason, again_in_seconds=wait)
+        return visit.again
+
+    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+
+
+def dead_letter(fetch: Fetch, reason: str) -> None:
+    """Put a lead that cannot be fetched where an operator finds it: which lead, which step, why."""
+    body = {"lead_id": fetch.lead_id, "step": "fetch", "reason": reason}
+    aws.sqs().send_message(
+        QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
+    )

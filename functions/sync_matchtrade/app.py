@@ -1,0 +1,112 @@
+"""Every five minutes: what is new at the broker? Its accounts are kept, and our deliveries hear of their statuses."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.budget import Budget, LambdaContext
+from leadbridge.clock import to_text, utc_now
+from leadbridge.errors import Misconfigured
+from leadbridge.leads.accounts import Accounts
+from leadbridge.leads.intake import Intake
+from leadbridge.leads.items import keyed_hash
+from leadbridge.leads.store import Store
+from leadbridge.leads.syncing import Outcome, PageTaken, Report, Sync
+from leadbridge.logs import count, logger, measure, metrics
+from leadbridge.partners.matchtrade.credentials import PARTNER
+from leadbridge.partners.matchtrade.wiring import match_trade
+from leadbridge.secrets import SecretMissing, Secrets
+from leadbridge.settings import settings
+from leadbridge.settings.partners import SyncPlan
+
+RESERVE = 15.0  # seconds for the last of what is written
+
+
+@lru_cache
+def secrets() -> Secrets:
+    """The secrets of this stack."""
+    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+
+
+@lru_cache
+def sync() -> Sync:
+    """The sync of the broker's accounts, wired to this stack."""
+
+    def hashed(value: str) -> str:
+        return keyed_hash(secrets().get("index")["key"], value)
+
+    table = os.environ["TABLE_NAME"]
+    accounts = Accounts(aws.dynamodb(), table, PARTNER, hashed)
+    configured, store = settings().partners[PARTNER], Store(aws.dynamodb(), table)
+    intake = Intake(PARTNER, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
+    return Sync(match_trade(), accounts, intake, plan(), utc_now, note)
+
+
+def plan() -> SyncPlan:
+    """How this broker is synced. Raises LookupError."""
+    configured = settings().partners[PARTNER].sync
+    if configured is None:
+        raise LookupError(f"{PARTNER} has no plan of a sync")
+    return configured
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """A schedule's tick in, what the run came to out. A stack without a broker has nothing to do."""
+    try:
+        secrets().get(PARTNER)
+    except SecretMissing:
+        logger.info("no broker is set up")
+        return {"outcome": "not_set_up"}
+    report = sync().run(context.aws_request_id, Budget.of(context, reserve=RESERVE))
+    tell(report)
+    return {"outcome": report.outcome.value}
+
+
+def note(page: PageTaken) -> None:
+    """Count a page, and log it without a word of anybody on it."""
+    taken = page.taken
+    count("SyncPages")
+    count("SyncRows", taken.rows)
+    if taken.written:
+        count("AccountsWritten", taken.written)
+    if taken.tied:
+        count("AccountsTied", taken.tied)
+    if taken.changed:
+        count("StatusesChanged", taken.changed)
+    if taken.without_id:
+        count("SyncRowsWithoutId", taken.without_id)
+    if taken.failed:
+        count("SyncRowsFailed", taken.failed)
+    logger.info(
+        "page taken in",
+        sync_pass=page.kind.value,
+        since=to_text(page.since),
+        until=to_text(page.until),
+        page=page.number,
+        pages=page.total_pages,
+        **asdict(taken),
+    )
+
+
+def tell(report: Report) -> None:
+    """Count what a run came to, and how far it is behind."""
+    if report.outcome in {Outcome.HELD, Outcome.OVERTAKEN}:
+        count("SyncSkipped")
+    if report.outcome is Outcome.FAILED:
+        count("SyncFailed")
+    if isinstance(report.error, Misconfigured):
+        count("PartnerMisconfigured")
+    standing: dict[str, Any] = {}
+    if report.state is not None:
+        history = round(report.state.history * 100, 1)
+        measure("SyncLag", (utc_now() - report.state.watermark).total_seconds(), "Seconds")
+        measure("HistoryProgress", history, "Percent")
+        standing = {"watermark": to_text(report.state.watermark), "history_percent": history}
+    reason = report.error.text if report.error else None
+    logger.info("synced", outcome=report.outcome.value, reason=reason, **standing)

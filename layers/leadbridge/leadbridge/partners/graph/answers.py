@@ -1,0 +1,54 @@
+"""What Graph's answers mean. It answers most errors with HTTP 400 and tells them apart by `error.code`.
+
+The codes are those of Meta's "Handling Errors" and "Rate Limiting"; its words are never looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unavailable
+from leadbridge.partners.http import Answer, asked_to_wait
+
+PARTNER, OPERATION = "graph", "lead"
+
+PASSING = frozenset({1, 2})  # Meta's own trouble
+TOO_MANY_CALLS = frozenset({4, 17, 32, 341, 368, 613, *range(80_000, 80_015)})
+TOKEN = frozenset({102, 104, 190})
+PERMISSION = frozenset({3, 10, *range(200, 300)})
+
+
+def lead_in(answer: Answer, leadgen_id: str) -> dict[str, Any]:
+    """The lead in an answer; raises the PartnerError that it amounts to instead."""
+    content = answer.json()
+    content = content if isinstance(content, dict) else {}
+    if wait := asked_to_wait(PARTNER, OPERATION, answer):
+        raise wait
+    if answer.status != 200 or "error" in content:
+        raise _refusal(answer, content.get("error"))
+    if str(content.get("id")) == leadgen_id and isinstance(content.get("field_data"), list):
+        return content
+    raise Unavailable(PARTNER, OPERATION, "the answer holds no lead")
+
+
+def _refusal(answer: Answer, error: object) -> PartnerError:
+    told = error if isinstance(error, dict) else {}
+    code, subcode = _number(told.get("code")), _number(told.get("error_subcode"))
+    which = f"HTTP {answer.status}" + ("" if code is None else f", code {code}")
+    which += "" if subcode is None else f", subcode {subcode}"
+    if code in TOO_MANY_CALLS:
+        return RateLimited(PARTNER, OPERATION, f"too many calls ({which})", retry_after=answer.retry_after)
+    is_refusal = 400 <= answer.status < 500 and answer.status not in {408, 425}
+    if code in PASSING or (code is None and not is_refusal) or answer.status >= 500:
+        return Unavailable(PARTNER, OPERATION, f"Graph could not answer ({which})")
+    if code in TOKEN or answer.status == 401:
+        return Misconfigured(PARTNER, OPERATION, f"the access token is not taken ({which})")
+    if code in PERMISSION or answer.status == 403:
+        return Misconfigured(PARTNER, OPERATION, f"the access token may not read leads ({which})")
+    if (code, subcode) == (100, 33):
+        return Misconfigured(PARTNER, OPERATION, f"the lead is not there, or is not shown to us ({which})")
+    return Misconfigured(PARTNER, OPERATION, f"Graph does not take the request ({which})")
+
+
+def _number(value: object) -> int | None:
+    return value if type(value) is int and abs(value) < 10**9 else None

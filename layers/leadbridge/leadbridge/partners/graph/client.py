@@ -1,0 +1,98 @@
+"""The one call to Graph: read a lead. Nothing changes by it, so it may be repeated always."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from leadbridge.budget import Budget
+from leadbridge.errors import Misconfigured, Unavailable, Unknown
+from leadbridge.partners.graph.answers import OPERATION, PARTNER, lead_in
+from leadbridge.partners.http import Transport
+
+GRAPH_URL = "https://graph.facebook.com/v26.0"  # where the secret does not say otherwise
+# Only what needs no more than the permission to read leads; the names of ads and campaigns want others.
+FIELDS = "id,created_time,form_id,field_data,platform"
+
+
+class Secret(Protocol):
+    """Where a source's credentials are kept."""
+
+    def get(self) -> dict[str, Any]:
+        """The source's entry, perhaps a minute old. Raises Unavailable while the secret has no value."""
+        ...
+
+    def refresh(self) -> dict[str, Any] | None:
+        """The entry as it stands now; None if it was read a few seconds ago."""
+        ...
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a source's entry in `{prefix}/sources` holds for Graph: the page's token, the app's secret, the address."""
+
+    access_token: str
+    app_secret: str
+    graph_url: str
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> Credentials:
+        """Read the entry. Raises Misconfigured, which names the keys that are missing and no value."""
+        token, url, secrets = entry.get("access_token"), entry.get("graph_url") or GRAPH_URL, entry.get("secrets")
+        secret = secrets[0] if isinstance(secrets, list) and secrets else None
+        texts = {"access_token": token, "graph_url": url, "secrets": secret}
+        wrong = [name for name, text in texts.items() if not _is_usable(text)]
+        if wrong:
+            raise Misconfigured(PARTNER, OPERATION, f"the source's secret lacks a usable {', '.join(wrong)}")
+        return cls(str(token), str(secret), str(url))
+
+    @property
+    def proof(self) -> str:
+        """`appsecret_proof`: that whoever has the token has the app's secret too."""
+        return hmac.digest(self.app_secret.encode(), self.access_token.encode(), hashlib.sha256).hex()
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class Graph:
+    """Leads in Graph. The method `lead` raises PartnerError."""
+
+    def __init__(self, transport: Transport, secret: Secret) -> None:
+        self._transport = transport
+        self._secret = secret
+
+    @property
+    def seconds_per_fetch(self) -> float:
+        """Seconds that one fetch can take, a second try with renewed credentials included."""
+        return 2 * self._transport.longest
+
+    def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
+        """`GET /{leadgen_id}`. Credentials that are refused are read anew once, for they may just have been put."""
+        used = self._secret.get()
+        try:
+            return self._ask(used, keys["leadgen_id"], budget)
+        except Misconfigured:
+            renewed = self._secret.refresh()
+            if renewed is None or renewed == used:
+                raise
+        return self._ask(renewed, keys["leadgen_id"], budget)
+
+    def _ask(self, entry: dict[str, Any], leadgen_id: str, budget: Budget) -> dict[str, Any]:
+        credentials = Credentials.of(entry)
+        query = urlencode({"fields": FIELDS, "appsecret_proof": credentials.proof}, safe=",")
+        url = f"{credentials.graph_url.rstrip('/')}/{leadgen_id}?{query}"
+        headers = {"Authorization": f"Bearer {credentials.access_token}"}
+        try:
+            answer = self._transport.call(OPERATION, "GET", url, headers=headers, budget=budget)
+        except Unknown as error:
+            raise Unavailable(PARTNER, OPERATION, error.text) from None
+        return lead_in(answer, leadgen_id)
+
+
+def _is_usable(text: object) -> bool:
+    return isinstance(text, str) and bool(text) and text.isascii() and text.isprintable() and " " not in text

@@ -1,0 +1,41 @@
+"""Graph's client as the functions use it: this stack's settings, the entry of a source in this stack's secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from leadbridge.partners.graph.client import Graph
+from leadbridge.partners.http import Transport
+from leadbridge.partners.secret import PartnerSecret
+from leadbridge.secrets import Secrets
+from leadbridge.settings import settings
+
+
+@dataclass(frozen=True)
+class SourceSecret:
+    """One source's entry in the secret `{prefix}/sources`; empty while it has none."""
+
+    secret: PartnerSecret
+    source: str
+
+    def get(self) -> dict[str, Any]:
+        """The entry, perhaps a minute old. Raises Unavailable while the secret has no value."""
+        return self._entry(self.secret.get())
+
+    def refresh(self) -> dict[str, Any] | None:
+        """The entry as it stands now; None if it was read a few seconds ago, or cannot be read for the moment."""
+        renewed = self.secret.refresh()
+        return None if renewed is None else self._entry(renewed)
+
+    def _entry(self, sources: dict[str, Any]) -> dict[str, Any]:
+        entry = sources.get(self.source)
+        return entry if isinstance(entry, dict) else {}
+
+
+def graph(source: str, secrets: Secrets) -> Graph:
+    """A client for the leads of one source. Raises KeyError, LookupError where that is not configured."""
+    fetch = settings().sources[source].fetch
+    if fetch is None:
+        raise LookupError(f"source {source}: its configuration does not say how its leads are fetched")
+    return Graph(Transport("graph", fetch.timeouts), SourceSecret(PartnerSecret(secrets, "sources"), source))

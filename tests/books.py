@@ -1,0 +1,86 @@
+"""A book of accounts in memory, as strict as the table: items take the way through its encoding, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from leadbridge.leads import items
+from leadbridge.leads.accounts import account_item, account_of, state_of, state_values
+from leadbridge.leads.intake import KeptAccount
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.passes import State
+from leadbridge.leads.syncing import Overtaken
+from tests.ledgers import Ledger
+
+PARTNER = "matchtrade"
+
+
+@dataclass
+class Book:
+    """Accounts, the sync's state, and what the indexes tell of leads. `written` counts the accounts that were kept."""
+
+    ledger: Ledger
+    leads: list[Lead] = field(default_factory=list)
+    written: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+    asked_for: list[str] = field(default_factory=list)
+    _kept: dict[str, items.Item] = field(default_factory=dict)
+    _state: items.Item | None = None
+
+    def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
+        """Those that are kept."""
+        return {uuid: account_of(items.decode(self._kept[uuid])) for uuid in uuids if uuid in self._kept}
+
+    def ties(self, uuids: Collection[str]) -> Mapping[str, str]:
+        """The leads that some were made of."""
+        found = {uuid: self.ledger.owner_of(PARTNER, uuid) for uuid in uuids}
+        return {uuid: lead_id for uuid, lead_id in found.items() if lead_id is not None}
+
+    def leads_of(self, email: str) -> Sequence[str]:
+        """The newest few leads of an address."""
+        self.asked_for.append(email)
+        found = [lead for lead in self.leads if (lead.person.email or "").casefold() == email.casefold()]
+        return [lead.lead_id for lead in sorted(found, key=lambda lead: lead.received_at, reverse=True)][:5]
+
+    def keep(self, accounts: Sequence[KeptAccount]) -> None:
+        """Write accounts."""
+        assert len({account.uuid for account in accounts}) == len(accounts)
+        self.written += len(accounts)
+        self._kept |= {account.uuid: account_item(PARTNER, account) for account in accounts}
+
+    def oldest_lead(self) -> datetime | None:
+        """When the first lead came."""
+        return min((lead.received_at for lead in self.leads), default=None)
+
+    def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
+        """Become the one run there is."""
+        if self.owner is not None and self.lease_until is not None and self.lease_until > now:
+            return None
+        self.owner, self.lease_until = owner, until
+        self._state = self._state or items.encode(state_values(State.first(now)))
+        return self.state
+
+    def save(self, owner: str, state: State) -> None:
+        """Write down where the sync stands."""
+        if self.owner != owner:
+            raise Overtaken
+        self._state = items.encode(state_values(state))
+
+    def release(self, owner: str, state: State) -> None:
+        """Do the same, and give the lease back."""
+        self.save(owner, state)
+        self.owner = self.lease_until = None
+
+    @property
+    def state(self) -> State:
+        """Where the sync stands."""
+        assert self._state is not None
+        return state_of(items.decode(self._state))
+
+    @property
+    def all(self) -> dict[str, KeptAccount]:
+        """Every account that is kept."""
+        return dict(self.accounts(list(self._kept)))

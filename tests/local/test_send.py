@@ -1,0 +1,29 @@
+"""What `make lead` posts, and where `make address` says a form posts to."""
+
+import json
+
+import pytest
+
+from local import send
+from local.address import address_of
+from local.samples import EVENTS
+from local.seed import source_secret
+from tests.unit.forms.desk import adapter_of, cases
+
+
+@pytest.mark.parametrize("case", cases())
+def test_every_sample_can_be_posted(case: str) -> None:
+    event = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))
+    source = event["pathParameters"]["source"]
+    secret = source_secret(adapter_of(case))
+    address, headers, body = send.request_of(case, {source: secret})
+    assert address.startswith(f"/webhooks/{source}")
+    assert headers["Content-Type"] == event["headers"]["Content-Type"]
+    assert body
+    assert secret["secrets"][0] in address or any("signature" in name.lower() for name in headers) or "google" in case
+
+
+def test_an_address_holds_the_current_token() -> None:
+    assert address_of("a", "http://127.0.0.1/v1", {"a": {"secrets": ["x", "y"]}}) == (
+        "http://127.0.0.1/v1/webhooks/a?token=x"
+    )

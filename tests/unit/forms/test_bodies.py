@@ -1,0 +1,158 @@
+"""Bodies: URL-encoded, multipart and JSON, in any character set that forms come in."""
+
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadbridge.forms.adapter import Request, Unreadable
+from leadbridge.forms.bodies import MOST_FIELDS, flattened, read_fields, unquoted
+from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
+
+TEXT = "Їжак Ґава Європа, 12"
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff[]"), min_size=1)
+
+
+def urlencoded(body: bytes, charset: str = "") -> Request:
+    return Request({"content-type": f"{URLENCODED}; charset={charset}" if charset else URLENCODED}, {}, body)
+
+
+def quoted(text: str, charset: str) -> bytes:
+    return "".join(f"%{byte:02X}" for byte in text.encode(charset)).encode()
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "windows-1251", "cp1251", "koi8-u", '"koi8-u"'])
+def test_a_declared_character_set_is_respected(charset: str) -> None:
+    plain = charset.strip('"')
+    text = TEXT
+    assert read_fields(urlencoded(b"a=" + quoted(text, plain), charset)) == {"a": text}
+    assert read_fields(multipart([("a", text.encode(plain))], more=f"; charset={charset}")) == {"a": text}
+    body = f'{{"a": "{text}"}}'.encode(plain)
+    assert read_fields(Request({"content-type": f"{JSON}; charset={charset}"}, {}, body)) == {"a": text}
+
+
+@pytest.mark.parametrize("charset", ["windows-1251", "koi8-u"])
+def test_the_hidden_field_of_html_forms_is_respected(charset: str) -> None:
+    body = f"_charset_={charset}&a=".encode() + quoted(TEXT, charset)
+    assert read_fields(urlencoded(body)) == {"a": TEXT}
+    assert read_fields(urlencoded(body, "utf-8")) == {"a": TEXT}
+    assert read_fields(multipart([("a", TEXT.encode(charset)), ("_charset_", charset)])) == {"a": TEXT}
+    assert read_fields(urlencoded(b"_charset_=&a=1")) == {"a": "1"}
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-32"])
+def test_wide_characters_are_read(charset: str) -> None:
+    assert read_fields(urlencoded(b"a=" + quoted(TEXT, "utf-8"), charset)) == {"a": TEXT}
+    assert read_fields(urlencoded(f"a={TEXT}".encode(charset), charset)) == {"a": TEXT}
+    assert read_fields(multipart([("a", TEXT.encode(charset))], more=f"; charset={charset}")) == {"a": TEXT}
+    body = f'{{"a": "{TEXT}"}}'.encode(charset)
+    assert read_fields(Request({"content-type": f"{JSON}; charset={charset}"}, {}, body)) == {"a": TEXT}
+
+
+def test_a_part_may_have_a_character_set_of_its_own() -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=koi8-u\r\n\r\n'
+        + TEXT.encode("koi8-u")
+        + b"\r\n--b--\r\n"
+    )
+    assert read_fields(Request({"content-type": "multipart/form-data; boundary=b"}, {}, body)) == {"a": TEXT}
+
+
+def test_names_come_in_the_forms_character_set_too() -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="' + "Ім'я".encode("cp1251") + b'"\r\n\r\n1\r\n--b--\r\n'
+    kind = 'multipart/form-data; boundary="b"; charset=windows-1251'
+    assert read_fields(Request({"content-type": kind}, {}, body)) == {"Ім'я": "1"}
+
+
+@pytest.mark.parametrize(
+    "charset", ["klingon", "rot13", "hex", "base64", "zlib", "idna", "punycode", "unicode_escape", "undefined", "utf-7"]
+)
+def test_what_is_no_character_set_of_text_is_unreadable(charset: str) -> None:
+    for post in (
+        urlencoded(b"a=1", charset),
+        urlencoded(f"_charset_={charset}&a=1".encode()),
+        multipart([("a", "1")], more=f"; charset={charset}"),
+        Request({"content-type": f"{JSON}; charset={charset}"}, {}, b"{}"),
+    ):
+        with pytest.raises(Unreadable, match="the character set is not known"):
+            read_fields(post)
+
+
+@pytest.mark.parametrize("post", [urlencoded(b"a=%C0"), multipart([("a", b"\xc0")]), urlencoded(b"a=%98", "cp1251")])
+def test_text_of_another_character_set_is_unreadable(post: Request) -> None:
+    with pytest.raises(Unreadable, match="the text is not"):
+        read_fields(post)
+
+
+def test_a_field_that_comes_twice_is_joined() -> None:
+    assert read_fields(request([("a", "1"), ("a[]", "2"), ("a", ""), ("b", ""), ("b", "3")], URLENCODED)) == {
+        "a": "1, 2",
+        "b": "3",
+    }
+
+
+def test_the_number_of_fields_is_bounded() -> None:
+    most = [(f"f{number}", "1") for number in range(MOST_FIELDS)]
+    for good, bad in (
+        (request(most, URLENCODED), request([*most, ("x", "1")], URLENCODED)),
+        (multipart(most), multipart([*most, ("x", "1")])),
+        (request(dict(most)), request(dict([*most, ("x", "1")]))),
+        (request(most, URLENCODED), request([("a", "1")] * (MOST_FIELDS + 1), URLENCODED)),
+    ):
+        assert len(read_fields(good)) == MOST_FIELDS
+        with pytest.raises(Unreadable):
+            read_fields(bad)
+
+
+def attached(filename: str, content: bytes) -> Request:
+    head = f'--b\r\nContent-Disposition: form-data; name="f"; filename="{filename}"\r\n\r\n'.encode()
+    body = head + content + b'\r\n--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n'
+    return Request({"content-type": "multipart/form-data; boundary=b"}, {}, body)
+
+
+@pytest.mark.parametrize(
+    ("filename", "content"), [("a.pdf", b"%PDF"), ("a.pdf", b""), ("", b"x"), ("\\a", b"\xff\xfe")]
+)
+def test_files_are_dropped_or_refused(filename: str, content: bytes) -> None:
+    assert read_fields(attached(filename, content)) == {"a": "1"}
+    with pytest.raises(Unreadable, match="refuses them"):
+        read_fields(attached(filename, content), "refuse")
+
+
+def test_a_file_field_left_empty_is_no_file() -> None:
+    assert read_fields(attached("", b""), "refuse") == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        ({"a": {"b": 1, "c": {"d": 2}}}, {"a.b": "1", "a.c": ""}),
+        ({"a": {}}, {"a": ""}),
+        ({"a": [1, "x", None, True, {"b": 1}, [2]]}, {"a": "1, x, true"}),
+        ({"a": False}, {"a": "false"}),
+    ],
+)
+def test_json_is_told_as_fields(content: dict[str, object], fields: dict[str, str]) -> None:
+    assert flattened(content) == fields
+
+
+@given(st.binary(max_size=300), st.sampled_from([JSON, URLENCODED, "multipart/form-data; boundary=b"]))
+def test_anything_is_fields_or_unreadable(body: bytes, kind: str) -> None:
+    try:
+        fields = read_fields(Request({"content-type": kind}, {}, body))
+    except Unreadable:
+        return
+    assert all(isinstance(text, str) for pair in fields.items() for text in pair)
+
+
+@given(st.dictionaries(WORDS, WORDS, max_size=9))
+def test_what_a_browser_encodes_is_read_as_it_was_written(fields: dict[str, str]) -> None:
+    fields.pop("_charset_", None)
+    assert read_fields(request(fields, URLENCODED)) == fields
+
+
+@given(st.one_of(st.binary(max_size=40), st.text("%=+ \t\r\n09afAFzя_.", max_size=40).map(str.encode)))
+def test_percent_signs_are_read_as_the_standard_library_reads_them(text: bytes) -> None:
+    assert unquoted(text) == unquote_to_bytes(text.replace(b"+", b" "))
+    assert unquoted(quote_from_bytes(text).encode()) == text

@@ -1,0 +1,52 @@
+"""Google Ads: columns by id and by name, and fields that nobody knows yet."""
+
+import json
+from typing import Any
+
+import pytest
+
+from leadbridge.forms.adapter import Submission
+from tests.unit.forms.answers import read, request
+from tests.unit.forms.desk import Reception, proven, sample, with_json
+
+
+def google(**content: Any) -> Submission:
+    return read("google_ads", request(content), fields={"FULL_NAME": "person.full_name"})
+
+
+def test_a_column_is_known_by_its_id_and_by_its_name() -> None:
+    columns = [
+        {"column_id": "FULL_NAME", "column_name": "Ім'я", "string_value": "Ольга"},
+        {"column_name": "Ваш ІПН?", "string_value": "1", "new_member": {"a": []}},
+        {"string_value": "нічия"},
+        {"column_id": 5},
+        "rubbish",
+        None,
+    ]
+    submission = google(user_column_data=columns, lead_id="L", new_field={"x": 1}, form_id=40000000000)
+    assert submission.answers == {"FULL_NAME": "Ольга", "Ім'я": "Ольга", "Ваш ІПН?": "1", "5": ""}
+    assert submission.delivery_id == "L"
+    assert submission.values["consent"] == {"form": "40000000000"}
+
+
+@pytest.mark.parametrize("test", [False, "true", 1, None])
+def test_only_what_says_so_is_a_test(test: Any) -> None:
+    assert google(is_test=True).is_test
+    assert not google(is_test=test).is_test
+
+
+def test_a_test_with_the_right_key_is_answered_and_one_with_a_wrong_key_is_not(reception: Reception) -> None:
+    assert reception.take(proven(sample("google_test"))) == (200, {"status": "test"})
+    assert reception.take(with_json(sample("google_test"), google_key="wrong"))[0] == 401
+
+
+def test_the_same_lead_under_the_next_key_is_the_same_lead(reception: Reception) -> None:
+    first, again = (reception.take(proven(sample("google_lead"), which)) for which in (0, 1))
+    assert (again[0], again[1]["lead_id"]) == (200, first[1]["lead_id"])
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"user_column_data": {}}, {"user_column_data": [[]]}, {"lead_id": [1]}, {"lead_id": {"a": 1}}]
+)
+def test_a_broken_lead_gets_a_clear_answer(reception: Reception, content: dict[str, Any]) -> None:
+    assert reception.take(proven(sample("google_lead", body=json.dumps(content))))[0] == 422

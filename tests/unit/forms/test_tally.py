@@ -1,0 +1,77 @@
+"""Tally: choices as text, labels that come twice, and other events."""
+
+from typing import Any
+
+import pytest
+
+from leadbridge.forms.adapter import Submission, adapter_named
+from tests.unit.forms.answers import read, request, source
+from tests.unit.forms.desk import Reception, proven, sample, with_json
+
+OPTIONS = [{"id": "1", "text": "А"}, {"id": "2", "text": "Б"}]
+
+
+def tally(*fields: Any, **data: Any) -> Submission:
+    content = {"eventId": "e", "eventType": "FORM_RESPONSE", "data": {**data, "fields": list(fields)}}
+    return read("tally", request(content), fields={"Ім'я": "person.full_name"})
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ({"value": "Ольга"}, "Ольга"),
+        ({"value": 6000}, "6000"),
+        ({"value": True}, "true"),
+        ({"value": None}, ""),
+        ({"value": ["1"], "options": OPTIONS}, "А"),
+        ({"value": ["2", "1"], "options": OPTIONS}, "Б, А"),
+        ({"value": "2", "options": OPTIONS}, "Б"),
+        ({"value": ["інше"], "options": OPTIONS}, "інше"),
+        ({"value": ["1"], "options": "none"}, "1"),
+        ({"value": ["1"], "options": [1, {"id": "1"}]}, "1"),
+        ({"value": [{"id": "f", "url": "https://example.com"}]}, ""),
+        ({"value": {"a": 1}}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_answer_is_told_as_text(field: dict[str, Any], text: str) -> None:
+    assert tally({"key": "question_1", "label": "Питання", **field}).answers == {"Питання": text, "question_1": text}
+
+
+def test_of_two_questions_of_one_label_the_first_that_was_answered_counts() -> None:
+    answers = tally(*({"label": "Ім'я", "value": value} for value in ("", "Ольга", "Інша"))).answers
+    assert answers == {"Ім'я": "Ольга"}
+
+
+def test_the_response_is_named_by_its_own_id_and_else_by_the_event() -> None:
+    assert tally(responseId="r", submissionId="s").delivery_id == "r"
+    assert tally().delivery_id == "e"
+
+
+@pytest.mark.parametrize("kind", ["FORM_CLOSED", "", None, 5])
+def test_other_events_are_no_leads(kind: Any) -> None:
+    assert adapter_named("tally").parse(request({"eventType": kind}), source("tally")) == ()
+
+
+def test_the_same_response_under_another_event_is_the_same_lead(reception: Reception) -> None:
+    event = sample("tally_lead")
+    first = reception.take(proven(event))
+    again = reception.take(proven(with_json(event, eventId="another")))
+    assert (again[0], again[1]["lead_id"]) == (200, first[1]["lead_id"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", 400),
+        ("nonsense", 400),
+        ("{}", 422),
+        ('{"data": []}', 422),
+        ('{"data": {"fields": {}}}', 422),
+        ('{"data": {"fields": [[], 1, {"label": []}]}}', 422),
+        ('{"eventType": "FORM_CLOSED"}', 200),
+        ('{"data": {}, "data": {}}', 400),
+    ],
+)
+def test_a_broken_post_gets_a_clear_answer(reception: Reception, body: str, status: int) -> None:
+    assert reception.take(proven(sample("tally_lead", body=body)))[0] == status

@@ -1,0 +1,52 @@
+"""Webflow: its fields by their names, with numbers among them, and what is no form at all."""
+
+from typing import Any
+
+import pytest
+
+from leadbridge.forms.adapter import Submission, adapter_named
+from tests.unit.forms.answers import read, request, source
+from tests.unit.forms.desk import Reception, proven, sample
+
+
+def webflow(**payload: Any) -> Submission:
+    post = request({"triggerType": "form_submission", "payload": payload})
+    return read("webflow", post, fields={"Phone Number": "person.phone"})
+
+
+def test_a_number_is_told_as_text() -> None:
+    submission = webflow(id="6321", data={"Phone Number": 380500000001, "Сума": 6000.5, "Так": True, "x": None})
+    assert submission.answers == {"Phone Number": "380500000001", "Сума": "6000.5", "Так": "true", "x": ""}
+    assert (submission.delivery_id, submission.values["person"]) == ("6321", {"phone": "380500000001"})
+
+
+def test_the_evidence_is_the_form_the_page_and_the_time() -> None:
+    assert webflow(name="Форма", submittedAt="2026", publishedPath="/a", formElementId="e").values["consent"] == {
+        "form": "Форма",
+        "given_at": "2026",
+        "page_url": "/a",
+    }
+    assert webflow(formElementId="e").values["consent"] == {"form": "e"}
+
+
+@pytest.mark.parametrize("kind", ["site_publish", "ecomm_new_order", "", None, 5])
+def test_other_events_are_no_leads(kind: Any) -> None:
+    assert adapter_named("webflow").parse(request({"triggerType": kind, "payload": {}}), source("webflow")) == ()
+
+
+@pytest.mark.parametrize("case", ["webflow_signed", "webflow_dashboard"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", 400),
+        ("nonsense", 400),
+        ("{}", 422),
+        ('{"triggerType": "site_publish"}', 200),
+        ('{"payload": []}', 422),
+        ('{"payload": {"data": [1], "id": ["x"]}}', 422),
+        ('{"payload": {"data": {"Телефон": {"a": {"b": 1}}}}}', 422),
+        ('{"payload": {"data": {"a": 1, "a": 2}}}', 400),
+    ],
+)
+def test_a_broken_post_gets_a_clear_answer(reception: Reception, case: str, body: str, status: int) -> None:
+    assert reception.take(proven(sample(case, body=body)))[0] == status

@@ -1,0 +1,145 @@
+"""A sync in memory: a broker, a book, a ledger, time, and a blade that may fall at any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from leadbridge.budget import Budget
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.intake import Intake
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.syncing import PageTaken, Report, Sync
+from leadbridge.settings import Partner, Settings
+from leadbridge.settings.partners import SyncPlan
+from tests.blades import Blade, Ports
+from tests.books import PARTNER, Book
+from tests.brokers import Broker
+from tests.ledgers import Ledger
+from tests.people import lead
+from tests.unit.conftest import Time
+
+TICK = timedelta(minutes=5)
+
+
+@dataclass
+class World:
+    """All that has to do with one sync. `notes` are the pages that were taken in."""
+
+    time: Time
+    settings: Partner
+    ledger: Ledger = field(default_factory=Ledger)
+    broker: Broker = field(init=False)
+    book: Book = field(init=False)
+    notes: list[PageTaken] = field(default_factory=list)
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.broker = Broker(self.time)
+        self.book = Book(self.ledger)
+
+    @property
+    def plan(self) -> SyncPlan:
+        assert self.settings.sync is not None
+        return self.settings.sync
+
+    def planned(self, **changes: Any) -> None:
+        """Have another plan, and a broker that means by `from` and `to` what the plan says."""
+        changed = SyncPlan.model_construct(**{**dict(self.plan), **changes})
+        self.settings = self.settings.model_copy(update={"sync": changed})
+        self.broker.filters_on = changed.filters_on
+
+    def lead(self, number: int = 1, email: str | None = None) -> Lead:
+        """A lead of ours for the broker, received now."""
+        made = lead(
+            number, source="web-trading", received_at=self.time.now, email=email or f"ours-{number}@example.com"
+        )
+        made = made.model_copy(update={"partners": (PARTNER,)})
+        self.ledger.accept(made)
+        self.book.leads.append(made)
+        return made
+
+    def attempted(self, made: Lead) -> Delivery:
+        """Its create call is on its way."""
+        return self.ledger.apply(steps.start_attempt(self.delivery(made), self.time.now, timedelta(seconds=30)))
+
+    def submitted(self, made: Lead, uuid: str | None = None) -> Delivery:
+        """The partner has taken it."""
+        return self.ledger.apply(steps.accepted(self.attempted(made), self.time.now, uuid, None))
+
+    def unknown(self, made: Lead) -> Delivery:
+        """The reply to its create call was lost."""
+        return self.ledger.apply(steps.lost(self.attempted(made), self.time.now, "lost"))
+
+    def uncertain(self, made: Lead) -> Delivery:
+        """The same, and it is to be looked up."""
+        return self.ledger.apply(steps.doubt(self.attempted(made), self.time.now, "lost", None))
+
+    def delivery(self, made: Lead) -> Delivery:
+        found = self.ledger.delivery(made.lead_id, PARTNER)
+        assert found is not None
+        return found
+
+    def sync(self, blade: Blade | None = None) -> Sync:
+        """The sync; a blade falls before and after each call of a port, the broker's pages among them."""
+        if blade is None:
+            intake = Intake(PARTNER, self.book, self.ledger, self.settings, self.time)
+            return Sync(self.broker, self.book, intake, self.plan, self.time, self.notes.append)
+        book = Ports(self.book, blade)
+        intake = Intake(PARTNER, book, Ports(self.ledger, blade), self.settings, self.time)
+        return Sync(Paged(self.broker, blade), book, intake, self.plan, self.time, self.notes.append)
+
+    def run(self, blade: Blade | None = None, budget: Budget | None = None) -> Report:
+        """One run, as a tick of the schedule starts it."""
+        self.runs += 1
+        ample = Budget(200.0, reserve=0, monotonic=lambda: 0.0)
+        return self.sync(blade).run(f"run {self.runs}", budget or ample)
+
+    def tick(self, times: int = 1) -> Report:
+        """Let five minutes pass and run, so many times."""
+        for _ in range(times):
+            self.time.now += TICK
+            report = self.run()
+        return report
+
+    @property
+    def told(self) -> list[tuple[str, str | None]]:
+        """What people are told, in order."""
+        return [(message.owner, message.partner_status) for message in self.ledger.messages]
+
+    @property
+    def happened(self) -> list[tuple[str, str | None]]:
+        """The deliveries' timelines, in order."""
+        return [(entry.what, entry.detail) for entry in self.ledger.timeline]
+
+
+@dataclass
+class Paged:
+    """A broker before and after each of whose pages the blade may fall."""
+
+    inner: Broker
+    blade: Blade
+
+    @property
+    def seconds_per_page(self) -> float:
+        return self.inner.seconds_per_page
+
+    def pages(self, since: datetime, until: datetime, budget: Budget, *, size: int, first_page: int = 0) -> Any:
+        pages = self.inner.pages(since, until, budget, size=size, first_page=first_page)
+        while True:
+            self.blade.step()
+            page = next(pages, None)
+            self.blade.step()
+            if page is None:
+                return
+            yield page
+
+
+def world(settings: Settings, time: Time, **plan: Any) -> World:
+    """A world with small pages and half a year of history, in windows of two months."""
+    made = World(time, settings.partners[PARTNER])
+    since = date(2025, 9, 1)
+    made.planned(**{"page_size": 2, "since": since, "window": timedelta(days=60), **plan})
+    return made

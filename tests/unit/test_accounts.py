@@ -1,0 +1,144 @@
+"""Accounts and the sync's state in the table: batches, leases, and what must not stand in an index."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads import accounts as module
+from leadbridge.leads import items
+from leadbridge.leads.accounts import Accounts
+from leadbridge.leads.intake import KeptAccount
+from leadbridge.leads.passes import Kind, Pass, State
+from leadbridge.leads.store import Store
+from leadbridge.leads.syncing import Overtaken
+from leadbridge.leads.writing import Contended
+from tests.people import NOW, lead
+from tests.unit.conftest import TABLE
+
+LATER = NOW + timedelta(minutes=5)
+STATE = State(
+    watermark=NOW,
+    under_way={Kind.WHOLE: Pass(Kind.WHOLE, NOW, NOW - timedelta(days=99), NOW, NOW - timedelta(days=30), 3, 7001)},
+    whole_begun_at=NOW,
+    rests_until=LATER,
+)
+
+
+def hashed(value: str) -> str:
+    return items.keyed_hash("a key", value)
+
+
+@pytest.fixture
+def accounts(store: Store) -> Accounts:
+    return Accounts(aws.dynamodb(), TABLE, "matchtrade", hashed)
+
+
+def account(number: int, **changes: Any) -> KeptAccount:
+    values: dict[str, Any] = {
+        "email": f"{number}@example.com",
+        "name": "Ольга",
+        "status": "NEW_CONTACT",
+        "created": NOW,
+    }
+    return KeptAccount(f"uuid-{number}", NOW, **values | changes)
+
+
+def test_accounts_are_kept_and_read_however_many(accounts: Accounts) -> None:
+    some = [account(number, lead_id="ld_1" if number % 2 else None) for number in range(130)]
+    accounts.keep(some)
+    found = accounts.accounts([one.uuid for one in some] + ["nobody"])
+    assert found == {one.uuid: one for one in some}
+
+
+def test_an_account_stands_in_no_index_of_leads(accounts: Accounts, store: Store) -> None:
+    store.accept(lead(), phone_hash=None, email_hash=hashed("1@example.com"))
+    accounts.keep([account(1)])
+    assert accounts.leads_of("1@Example.com") == [lead().lead_id]
+    definition = aws.dynamodb().describe_table(TableName=TABLE)["Table"]
+    keys = {key["AttributeName"] for index in definition["GlobalSecondaryIndexes"] for key in index["KeySchema"]}
+    assert keys.isdisjoint(module.account_item("matchtrade", account(1)))
+
+
+def test_it_says_whether_an_account_is_ours() -> None:
+    ours, foreign = account(1, lead_id="ld_1"), account(2)
+    marks = [items.decode(module.account_item("matchtrade", one))["is_ours"] for one in (ours, foreign)]
+    assert marks == [True, False]
+
+
+def test_ties_are_read_for_those_that_have_one(accounts: Accounts) -> None:
+    tie = items.encode({**items.tie_key("matchtrade", "uuid-1"), "lead_id": "ld_1"})
+    aws.dynamodb().put_item(TableName=TABLE, Item=tie)
+    accounts.keep([account(1), account(2)])
+    assert accounts.ties(["uuid-1", "uuid-2"]) == {"uuid-1": "ld_1"}
+
+
+def test_the_newest_few_leads_of_an_email_are_found_and_the_oldest_of_all(accounts: Accounts, store: Store) -> None:
+    assert accounts.oldest_lead() is None
+    made = [lead(number, received_at=NOW + timedelta(minutes=number)) for number in range(7)]
+    for one in made:
+        store.accept(one, phone_hash=None, email_hash=hashed("same@example.com"))
+    assert accounts.leads_of("Same@Example.com") == [one.lead_id for one in made[:1:-1]]
+    assert accounts.oldest_lead() == NOW
+
+
+class Reluctant:
+    """A table that leaves all but one of a batch undone, so many times."""
+
+    def __init__(self, inner: Any, times: int) -> None:
+        self.inner = inner
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def batch_write_item(self, RequestItems: Any) -> Any:
+        self.times -= 1
+        if self.times < 0:
+            return self.inner.batch_write_item(RequestItems=RequestItems)
+        first, *rest = RequestItems[TABLE]
+        self.inner.batch_write_item(RequestItems={TABLE: [first]})
+        return {"UnprocessedItems": {TABLE: rest} if rest else {}}
+
+    def batch_get_item(self, RequestItems: Any) -> Any:
+        self.times -= 1
+        if self.times < 0:
+            return self.inner.batch_get_item(RequestItems=RequestItems)
+        request = RequestItems[TABLE]
+        first, *rest = request["Keys"]
+        found = self.inner.batch_get_item(RequestItems={TABLE: {**request, "Keys": [first]}})
+        return {**found, "UnprocessedKeys": {TABLE: {**request, "Keys": rest}} if rest else {}}
+
+
+def test_what_a_batch_leaves_undone_is_asked_for_again(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0)
+    some = [account(number) for number in range(20)]
+    reluctant = Accounts(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    reluctant.keep(some)
+    assert len(accounts.accounts([one.uuid for one in some])) == 20
+    reluctant = Accounts(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    assert len(reluctant.accounts([one.uuid for one in some])) == 20
+
+
+def test_a_batch_that_is_never_done_is_given_up(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0)
+    reluctant = Accounts(Reluctant(aws.dynamodb(), 99), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    with pytest.raises(Contended):
+        reluctant.keep([account(number) for number in range(20)])
+
+
+def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(accounts: Accounts) -> None:
+    assert accounts.state() is None
+    assert accounts.take_lease("one", NOW, LATER) == State.first(NOW)
+    assert accounts.take_lease("two", NOW, LATER) is None
+    accounts.save("one", STATE)
+    accounts.release("one", STATE)
+    assert accounts.take_lease("two", NOW, LATER) == STATE
+    assert accounts.take_lease("three", LATER, LATER + timedelta(minutes=5)) == STATE
+    for write in (accounts.save, accounts.release):
+        with pytest.raises(Overtaken):
+            write("two", State.first(datetime(2030, 1, 1, tzinfo=UTC)))
+    assert accounts.state() == STATE

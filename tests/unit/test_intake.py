@@ -1,0 +1,310 @@
+"""Whose is an account, and what does its lead's delivery hear? By uuid, by e-mail, or nobody's of ours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from leadbridge.clock import from_text
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.intake import LONGEST_UUID, Intake, KeptAccount, Taken
+from leadbridge.leads.writing import Conflict
+from leadbridge.partners.matchtrade import Account
+from leadbridge.settings import Settings
+from tests.books import PARTNER
+from tests.unit import syncs
+from tests.unit.conftest import Time
+from tests.unit.syncs import World
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world(shipped_settings: Settings, time: Time) -> World:
+    return syncs.world(shipped_settings, time)
+
+
+def take(world: World, *uuids: str, **row: Any) -> Taken:
+    """Take rows of the broker's in, as its client reads them; `row` are fields of each."""
+    taken = Taken()
+    rows = [Account.of({**world.broker.rows[uuid], **row}) for uuid in uuids]
+    Intake(PARTNER, world.book, world.ledger, world.settings, world.time).take(rows, world.book.oldest_lead(), taken)
+    return taken
+
+
+def kept(world: World, uuid: str = "a") -> KeptAccount:
+    return world.book.all[uuid]
+
+
+def test_an_account_is_tied_by_its_uuid(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a", email="another@example.com")
+    taken = take(world, "a")
+    assert (taken.tied, taken.changed, taken.written) == (1, 1, 1)
+    assert (kept(world).lead_id, kept(world).told_status) == (ours.lead_id, "NEW_CONTACT")
+    assert world.delivery(ours).partner_status == "NEW_CONTACT"
+    assert world.book.asked_for == []
+
+
+def test_an_account_whose_uuid_was_not_told_is_tied_by_its_email(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours)
+    world.broker.add("a", email="OURS-1@Example.com")
+    take(world, "a")
+    assert (world.delivery(ours).partner_status, world.delivery(ours).account_uuid) == ("NEW_CONTACT", "a")
+    assert world.ledger.owner_of(PARTNER, "a") == ours.lead_id
+
+
+def test_an_account_that_did_not_come_from_us_is_kept_and_marked_so(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours)
+    world.broker.add("a")
+    taken = take(world, "a")
+    assert (taken.written, taken.tied) == (1, 0)
+    assert (kept(world).lead_id, kept(world).email) == (None, "a@clients.example.com")
+
+
+def test_an_account_older_than_the_first_attempt_is_not_ours(world: World) -> None:
+    ours = world.lead()
+    world.time.now += 10 * MINUTE
+    world.unknown(ours)
+    world.broker.add("a", world.time.now - 3 * MINUTE, email="ours-1@example.com")
+    take(world, "a")
+    assert kept(world).lead_id is None
+    assert world.delivery(ours).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("created", [None, "rubbish"])
+def test_an_account_that_does_not_say_since_when_settles_no_doubt_but_is_tied_where_there_is_none(
+    world: World, created: str | None
+) -> None:
+    unknown, submitted = world.lead(1), world.lead(2)
+    world.unknown(unknown)
+    world.submitted(submitted)
+    world.broker.add("a", email="ours-1@example.com")
+    world.broker.add("b", email="ours-2@example.com")
+    take(world, "a", "b", created=created)
+    assert world.delivery(unknown).state is State.UNKNOWN
+    assert world.delivery(submitted).account_uuid == "b"
+
+
+def test_an_account_from_before_our_first_lead_is_not_looked_up(world: World) -> None:
+    world.lead()
+    world.broker.add("a", world.time.now - timedelta(days=900), email="ours-1@example.com")
+    take(world, "a")
+    assert world.book.asked_for == []
+
+
+def test_a_stack_without_leads_looks_nothing_up(world: World) -> None:
+    world.broker.add("a")
+    assert take(world, "a").written == 1
+    assert world.book.asked_for == []
+
+
+def test_of_two_leads_of_one_email_the_one_that_was_taken_has_the_account(world: World) -> None:
+    """The partner takes an e-mail once: the other one's create call cannot have made it."""
+    first, second = world.lead(1, "same@example.com"), world.lead(2, "same@example.com")
+    world.unknown(first)
+    world.time.now += MINUTE
+    world.submitted(second)
+    world.broker.add("a", email="same@example.com")
+    take(world, "a")
+    assert (world.delivery(first).state, world.delivery(first).account_uuid) == (State.UNKNOWN, None)
+    assert world.delivery(second).account_uuid == "a"
+
+
+def test_of_two_whose_replies_were_lost_the_one_before_the_accounts_time_has_it(world: World) -> None:
+    first, second = world.lead(1, "same@example.com"), world.lead(2, "same@example.com")
+    world.unknown(first)
+    world.broker.add("a", email="same@example.com")
+    world.time.now += timedelta(hours=1)
+    world.unknown(second)
+    take(world, "a")
+    assert (world.delivery(first).state, world.delivery(first).account_uuid) == (State.SUBMITTED, "a")
+    assert world.delivery(second).state is State.UNKNOWN
+
+
+def test_while_a_create_call_is_on_its_way_its_account_is_nobodys(world: World) -> None:
+    """And an older lead whose reply was lost does not get it."""
+    first, second = world.lead(1, "same@example.com"), world.lead(2, "same@example.com")
+    world.unknown(first)
+    world.time.now += MINUTE
+    sending = world.attempted(second)
+    world.broker.add("a", email="same@example.com")
+    take(world, "a")
+    assert kept(world).lead_id is None
+    assert world.delivery(first).state is State.UNKNOWN
+    world.ledger.apply(steps.accepted(sending, world.time.now, "a", None))
+    take(world, "a")
+    assert kept(world).lead_id == second.lead_id
+
+
+def test_a_worker_that_was_lost_while_it_made_the_account_is_not_waited_for(world: World) -> None:
+    ours = world.lead()
+    world.attempted(ours)
+    world.broker.add("a", email="ours-1@example.com")
+    world.time.now += MINUTE
+    take(world, "a")
+    assert (world.delivery(ours).state, world.delivery(ours).account_uuid) == (State.SUBMITTED, "a")
+
+
+@pytest.mark.parametrize("how", [steps.refused, steps.exists, steps.gave_up])
+def test_a_lead_that_surely_was_not_made_into_an_account_gets_none(world: World, how: Any) -> None:
+    ours = world.lead()
+    sending = world.attempted(ours)
+    world.ledger.apply(how(sending, world.time.now, "no"))
+    world.broker.add("a", email="ours-1@example.com")
+    take(world, "a")
+    assert kept(world).lead_id is None
+
+
+def test_another_account_of_the_same_email_changes_nothing(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("b", email="ours-1@example.com", leadStatus="CONTACTED")
+    take(world, "b")
+    assert kept(world, "b").lead_id is None
+    assert world.delivery(ours).partner_status is None
+
+
+def test_a_foreign_account_is_looked_up_for_an_hour_and_when_it_changes(world: World) -> None:
+    world.lead()
+    world.broker.add("a")
+    asked = []
+    for _ in range(5):
+        take(world, "a")
+        asked.append(len(world.book.asked_for))
+        world.time.now += 25 * MINUTE
+    assert asked == [1, 2, 3, 3, 3]
+    world.broker.put("a", "CONTACTED")
+    take(world, "a")
+    assert len(world.book.asked_for) == 4
+
+
+def test_a_tie_that_comes_late_is_found_though_the_row_has_not_changed(world: World) -> None:
+    ours = world.lead()
+    unknown = world.unknown(ours)
+    world.broker.add("a", email="spelt-otherwise@example.com")
+    take(world, "a")
+    world.time.now += timedelta(days=3)
+    world.ledger.apply(steps.accepted(unknown, world.time.now, "a", None))
+    take(world, "a")
+    assert (kept(world).lead_id, world.delivery(ours).partner_status) == (ours.lead_id, "NEW_CONTACT")
+
+
+def test_every_status_after_the_first_is_told_once(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a")
+    for status in ("CONTACTED", "CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"):
+        take(world, "a")
+        take(world, "a")
+        world.time.now += MINUTE
+        world.broker.put("a", status)
+    take(world, "a")
+    assert [status for _, status in world.told] == ["CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"]
+
+
+def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> None:
+    ours = world.lead()
+    delivery = world.submitted(ours, "a")
+    change = steps.status_changed(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
+    world.ledger.apply(change)
+    world.broker.add("a", leadStatus="CONTACTED")
+    taken = take(world, "a")
+    assert (taken.changed, kept(world).told_status) == (0, "CONTACTED")
+    assert world.told == []
+
+
+def test_a_row_older_than_what_is_kept_is_not_believed(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a")
+    late = Account.of(world.broker.rows["a"])
+    world.time.now += MINUTE
+    world.broker.put("a", "CONTACTED")
+    take(world, "a")
+    taken = Taken()
+    intake = Intake(PARTNER, world.book, world.ledger, world.settings, world.time)
+    intake.take([late], world.book.oldest_lead(), taken)
+    assert (taken.written, taken.changed) == (0, 0)
+    assert (kept(world).status, world.delivery(ours).partner_status) == ("CONTACTED", "CONTACTED")
+
+
+def test_a_delivery_that_others_are_changing_is_read_anew(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a")
+    world.ledger = Busy(world.ledger, 2)  # type: ignore[assignment]
+    assert take(world, "a").changed == 1
+    world.broker.put("a", "CONTACTED")
+    world.ledger.conflicts = 99  # type: ignore[attr-defined]
+    assert take(world, "a").changed == 0
+    assert kept(world).told_status == "NEW_CONTACT"
+    world.ledger.conflicts = 0  # type: ignore[attr-defined]
+    assert take(world, "a").changed == 1
+
+
+class Busy:
+    """A ledger in which somebody else is quicker, so many times."""
+
+    def __init__(self, ledger: Any, conflicts: int) -> None:
+        self.ledger = ledger
+        self.conflicts = conflicts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ledger, name)
+
+    def apply(self, change: Change) -> Delivery:
+        if self.conflicts > 0:
+            self.conflicts -= 1
+            raise Conflict
+        applied: Delivery = self.ledger.apply(change)
+        return applied
+
+
+def test_a_row_that_nothing_can_be_made_of_holds_up_no_other(world: World) -> None:
+    first, second = world.lead(1), world.lead(2)
+    world.submitted(first, "a")
+    world.submitted(second, "b")
+    world.broker.add("a")
+    world.broker.add("b")
+    spoilt = world.ledger._items[f"LEAD#{first.lead_id}", f"DELIVERY#{PARTNER}"]
+    whole = dict(spoilt)
+    spoilt["state"] = {"S": "a state of another time"}
+    taken = take(world, "a", "b")
+    assert (taken.failed, taken.changed, taken.written) == (1, 1, 2)
+    assert (kept(world, "a").status, kept(world, "a").told_status) == ("NEW_CONTACT", None)
+    spoilt |= whole
+    assert take(world, "a", "b").changed == 1
+
+
+@pytest.mark.parametrize("uuid", [None, "", "u" * (LONGEST_UUID + 1), {"a": 1}])
+def test_a_row_that_cannot_be_named_is_passed_over_and_counted(world: World, uuid: object) -> None:
+    world.broker.add("a")
+    taken = take(world, "a", uuid=uuid)
+    assert (taken.rows, taken.without_id, taken.written) == (1, 1, 0)
+
+
+def test_a_row_that_comes_twice_on_a_page_is_taken_once(world: World) -> None:
+    world.broker.add("a")
+    assert take(world, "a", "a").written == 1
+
+
+def test_an_erased_leads_account_is_let_be(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a")
+    del world.ledger._items[f"LEAD#{ours.lead_id}", f"DELIVERY#{PARTNER}"]
+    assert take(world, "a").failed == 0
+    assert take(world, "a").written == 0
+
+
+def test_times_finer_than_the_table_keeps_are_no_change(world: World) -> None:
+    world.broker.add("a", updated="2026-03-01T12:00:00.123456Z")
+    assert (take(world, "a").written, take(world, "a").written) == (1, 0)
+    assert kept(world).updated == from_text("2026-03-01T12:00:00.123Z")
