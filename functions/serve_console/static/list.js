@@ -19,109 +19,135 @@ export async function show(main, { signal, query }) {
   title(t("nav.leads"));
   const filters = { status: query.get("status") ?? "", source: query.get("source") ?? "", partner: query.get("partner") ?? "" };
   const address = JSON.stringify(filters);
-  if (kept?.address !== address) kept = { address, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
-  const list = kept;
-  const rows = el("ol", { class: "rows", id: "rows", "aria-label": t("nav.leads") });
-  const above = el("div", { role: "status", "aria-live": "polite", class: "above" });
-  const below = el("div", { class: "below" });
-  const wanted = () => ({ ...filters, phone: list.phone, limit: PAGE });
-
-  const begin = async () => {
-    fill(below, el("p", { class: "muted" }, t("loading")));
-    list.fresh = [];
-    try {
-      const page = await api.leads(wanted(), signal);
-      Object.assign(list, { leads: page.leads, cursor: page.cursor, isNew: false });
-      draw();
-    } catch (error) {
-      if (signal.aborted) return;
-      fill(rows);
-      fill(above);
-      fill(below, el("p", { class: "wrong", role: "alert" }, why(error)));
-    }
-  };
-  const more = async (event) => {
-    event.target.disabled = true;
-    try {
-      const page = await api.leads({ ...wanted(), cursor: list.cursor }, signal);
-      const known = new Set(list.leads.map((lead) => lead.lead_id));
-      const added = page.leads.filter((lead) => !known.has(lead.lead_id));
-      list.leads.push(...added);
-      list.cursor = page.cursor;
-      put(rows, added.map(row));
-      foot();
-      if (added.length) [...rows.children].at(-added.length).querySelector("a").focus({ preventScroll: true });
-      else below.querySelector("button")?.focus();
-    } catch (error) {
-      if (!signal.aborted) notify(why(error));
-      event.target.disabled = false;
-    }
-  };
-  const draw = () => {
-    fill(rows, list.leads.map(row));
-    foot();
-    announce();
-  };
-  const foot = () => {
-    const count = el("p", { class: "muted", id: "count" }, t(list.cursor ? "list.so_far" : "list.all", { n: list.leads.length }));
-    const empty = list.leads.length === 0 && !list.cursor;
-    fill(below, empty ? el("p", { class: "empty" }, t("list.empty")) : count, list.cursor && el("button", { type: "button", id: "more", onclick: more }, t("list.more")));
-  };
-  const announce = () => {
-    const n = list.fresh.length;
-    if (above.dataset.n === String(n)) return;
-    above.dataset.n = n;
-    fill(above, n > 0 && el("button", { type: "button", id: "show-new", class: "fresh", onclick: showFresh }, t(n >= PAGE ? "list.many_new" : "list.new", { n })));
-  };
-  const showFresh = () => {
-    if (list.fresh.length >= PAGE) return begin().then(() => rows.querySelector("a")?.focus());
-    const added = list.fresh;
-    list.leads.unshift(...added);
-    list.fresh = [];
-    rows.prepend(...added.map((lead) => row(lead, true)));
-    announce();
-    foot();
-    rows.querySelector("a")?.focus();
-  };
-  const look = async () => {
-    const asked = JSON.stringify(wanted());
-    const page = await api.leads(wanted(), signal);
-    if (asked !== JSON.stringify(wanted()) || list.isNew) return;
-    const known = new Map(list.leads.map((lead, place) => [lead.lead_id, place]));
-    list.fresh = page.leads.filter((lead) => !known.has(lead.lead_id) && isNewer(lead, list.leads[0]));
-    for (const lead of page.leads) {
-      const place = known.get(lead.lead_id);
-      if (place === undefined || JSON.stringify(list.leads[place]) === JSON.stringify(lead)) continue;
-      list.leads[place] = lead;
-      const link = rows.children[place]?.querySelector("a");
-      if (link) fill(link, cells(lead));
-    }
-    announce();
-  };
-  const find = (phone) => {
-    list.phone = phone.trim();
-    list.isNew = true;
-    return begin();
-  };
-
+  if (kept?.address !== address) kept = { address, filters, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
+  const list = new List(kept, signal);
   fill(
     main,
-    el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.leads")), exporter(wanted, signal)),
-    filterBar(filters, list, find),
-    above,
-    rows,
-    below,
+    el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.leads")), exporter(() => list.wanted(), signal)),
+    filterBar(filters, kept, (phone) => list.find(phone)),
+    list.above,
+    list.rows,
+    list.below,
   );
-  if (list.isNew) await begin();
-  else {
-    draw();
-    const link = [...rows.querySelectorAll("a")].find((one) => one.hash === list.opened);
+  if (kept.isNew) await list.begin();
+  else list.draw();
+  list.comeBack();
+  if (query.has("search")) document.getElementById("phone").focus();
+  repeat(pace.list, signal, () => list.look());
+}
+
+// The rows, what stands above and below them, and what they are filled from.
+class List {
+  constructor(kept, signal) {
+    this.kept = kept;
+    this.signal = signal;
+    this.above = el("div", { role: "status", "aria-live": "polite", class: "above" });
+    this.rows = el("ol", { class: "rows", id: "rows", "aria-label": t("nav.leads"), onclick: (event) => (kept.opened = event.target.closest("a")?.hash ?? null) });
+    this.below = el("div", { class: "below" });
+  }
+
+  wanted() {
+    return { ...this.kept.filters, phone: this.kept.phone, limit: PAGE };
+  }
+
+  async begin() {
+    fill(this.below, el("p", { class: "muted" }, t("loading")));
+    this.kept.fresh = [];
+    try {
+      const { leads, cursor } = await api.leads(this.wanted(), this.signal);
+      Object.assign(this.kept, { leads, cursor, isNew: false });
+      this.draw();
+    } catch (error) {
+      if (this.signal.aborted) return;
+      fill(this.rows);
+      this.announce();
+      fill(this.below, el("p", { class: "wrong", role: "alert" }, why(error)));
+    }
+  }
+
+  find(phone) {
+    Object.assign(this.kept, { phone: phone.trim(), isNew: true });
+    return this.begin();
+  }
+
+  draw() {
+    fill(this.rows, this.kept.leads.map((lead) => row(lead)));
+    this.foot();
+    this.announce();
+  }
+
+  foot() {
+    const { leads, cursor } = this.kept;
+    const isEmpty = leads.length === 0 && !cursor;
+    fill(
+      this.below,
+      isEmpty ? el("p", { class: "empty" }, t("list.empty")) : el("p", { class: "muted", id: "count" }, t(cursor ? "list.so_far" : "list.all", { n: leads.length })),
+      cursor && el("button", { type: "button", id: "more", onclick: (event) => this.more(event.target) }, t("list.more")),
+    );
+  }
+
+  async more(button) {
+    button.disabled = true;
+    try {
+      const page = await api.leads({ ...this.wanted(), cursor: this.kept.cursor }, this.signal);
+      const known = new Set(this.kept.leads.map((lead) => lead.lead_id));
+      const added = page.leads.filter((lead) => !known.has(lead.lead_id)).map((lead) => [lead, row(lead)]);
+      this.kept.leads.push(...added.map(([lead]) => lead));
+      this.kept.cursor = page.cursor;
+      put(this.rows, added.map(([, made]) => made));
+      this.foot();
+      const next = added.length ? added[0][1].querySelector("a") : this.below.querySelector("button");
+      next?.focus({ preventScroll: true });
+    } catch (error) {
+      if (!this.signal.aborted) notify(why(error));
+      button.disabled = false;
+    }
+  }
+
+  // Look for what came and what changed. What came waits above; a lead that changed does so in its place.
+  async look() {
+    const asked = JSON.stringify(this.wanted());
+    const page = await api.leads(this.wanted(), this.signal);
+    const { leads } = this.kept;
+    if (asked !== JSON.stringify(this.wanted()) || this.kept.isNew) return;
+    const places = new Map(leads.map((lead, place) => [lead.lead_id, place]));
+    this.kept.fresh = page.leads.filter((lead) => !places.has(lead.lead_id) && isNewer(lead, leads[0]));
+    for (const lead of page.leads) {
+      const place = places.get(lead.lead_id);
+      if (place === undefined || JSON.stringify(leads[place]) === JSON.stringify(lead)) continue;
+      leads[place] = lead;
+      fill(this.rows.children[place].querySelector("a"), cells(lead));
+    }
+    this.announce();
+  }
+
+  announce() {
+    const n = this.kept.fresh.length;
+    if (this.above.dataset.n === String(n)) return; // said already
+    this.above.dataset.n = n;
+    const key = n >= PAGE ? "list.many_new" : "list.new";
+    fill(this.above, n > 0 && el("button", { type: "button", id: "show-new", class: "fresh", onclick: () => this.showFresh() }, t(key, { n })));
+  }
+
+  async showFresh() {
+    const { fresh, leads } = this.kept;
+    if (fresh.length >= PAGE) await this.begin(); // there may be more between these and the others
+    else {
+      leads.unshift(...fresh);
+      this.rows.prepend(...fresh.map((lead) => row(lead, true)));
+      this.kept.fresh = [];
+      this.foot();
+      this.announce();
+    }
+    this.rows.querySelector("a")?.focus();
+  }
+
+  // Somebody who comes back from a lead finds the list where they left it.
+  comeBack() {
+    const link = [...this.rows.querySelectorAll("a")].find((one) => one.hash === this.kept.opened);
     link?.focus({ preventScroll: true });
     link?.scrollIntoView({ block: "center" });
   }
-  if (query.has("search")) document.getElementById("phone").focus();
-  rows.addEventListener("click", (event) => (list.opened = event.target.closest("a")?.hash ?? null));
-  repeat(pace.list, signal, look);
 }
 
 function isNewer(lead, newest) {
@@ -162,6 +188,13 @@ function filterBar(filters, list, find) {
     event.preventDefault();
     find(phone.value);
   };
+  const clear = () => {
+    phone.value = "";
+    if (Object.values(filters).some(Boolean)) {
+      forget();
+      location.hash = "#/leads";
+    } else find("");
+  };
   return el(
     "form",
     { class: "filters", role: "search", onsubmit: submit },
@@ -169,8 +202,7 @@ function filterBar(filters, list, find) {
     choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
     el("div", {}, el("label", { for: "filter-source" }, t("list.source")), source, el("datalist", { id: "sources" }, sources.map((one) => option(one)))),
     choice("partner", partners.map((one) => option(one, partnerName(one)))),
-    (list.phone || Object.values(filters).some(Boolean)) &&
-      el("button", { type: "button", class: "quiet", onclick: () => { forget(); location.hash === "#/leads" ? find("") .then(() => (phone.value = "")) : (location.hash = "#/leads"); } }, t("list.clear")),
+    el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear")),
   );
 }
 
