@@ -24,7 +24,7 @@ from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
 from leadbridge.leads.message import retried as retry_message
-from leadbridge.leads.operator_steps import ERASED, Busy, WrongState, found, not_found, retried
+from leadbridge.leads.operator_steps import Busy, WrongState, found, not_found, retried
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.requests import (
     DiscardRequest,
@@ -157,8 +157,8 @@ def check_delivery(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/check"""
     delivery = delivery_in(event)
     lead_id, partner = delivery.lead_id, delivery.partner
-    if delivery.state is not State.SUBMITTED:
-        detail = f"The delivery is {delivery.state.value}; only one that is submitted can be checked."
+    if delivery.state is not State.SUBMITTED or delivery.is_erased:
+        detail = f"The delivery is {delivery.state.value}; only one that is submitted, and not erased, can be checked."
         raise Problem(409, "wrong-state", "Wrong state", detail)
     store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex)
     aws.sqs().send_message(
@@ -267,7 +267,7 @@ def letters(who: str) -> DeadLetters:
                     outbox().apply(retry_message(message, utc_now(), who))
             elif letter.lead_id and letter.partner:
                 delivery = store().delivery(letter.lead_id, letter.partner)
-                if delivery is not None and delivery.last_error != ERASED:
+                if delivery is not None:
                     store().apply(retried(delivery, utc_now(), who, is_confirmed=False))
 
     queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
@@ -285,7 +285,7 @@ def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status:
     except WrongState as wrong:
         raise Problem(409, "wrong-state", "Wrong state", str(wrong)) from None
     except (Conflict, Contended):
-        detail = "Somebody else has changed it meanwhile. Look at it again."
+        detail = "Somebody else has changed it meanwhile, or the account is another lead's. Look at it again."
         raise Problem(409, "changed-meanwhile", "Changed meanwhile", detail) from None
     logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
     return answer(status, delivery_shown(after))
