@@ -83,7 +83,7 @@ clean: ## Stop it and remove everything that was installed or built
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; fi
 	@rm -rf .venv .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/.ready: pyproject.toml uv.lock | uv
+.venv/.ready: pyproject.toml command/pyproject.toml uv.lock | uv
 	@$(UV) sync --frozen --quiet
 	@touch $@
 

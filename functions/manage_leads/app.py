@@ -181,8 +181,8 @@ def check_delivery(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/check"""
     delivery = delivery_in(event)
     lead_id, partner = delivery.lead_id, delivery.partner
-    if delivery.state is not State.SUBMITTED:
-        detail = f"The delivery is {delivery.state.value}; only one that is submitted can be checked."
+    if delivery.state is not State.SUBMITTED or delivery.is_erased:
+        detail = f"The delivery is {delivery.state.value}; only one that is submitted, and not erased, can be checked."
         raise Problem(409, "wrong-state", "Wrong state", detail)
     store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex)
     aws.sqs().send_message(
@@ -298,7 +298,7 @@ def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status:
     except WrongState as wrong:
         raise Problem(409, "wrong-state", "Wrong state", str(wrong)) from None
     except (Conflict, Contended):
-        detail = "Somebody else has changed it meanwhile. Look at it again."
+        detail = "Somebody else has changed it meanwhile, or the account is another lead's. Look at it again."
         raise Problem(409, "changed-meanwhile", "Changed meanwhile", detail) from None
     logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
     return answer(status, delivery_shown(after))

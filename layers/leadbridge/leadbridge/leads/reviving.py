@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leadbridge.clock import Clock
 from leadbridge.leads.message import retried as retried_message
-from leadbridge.leads.operator_steps import ERASED, WrongState, retried
+from leadbridge.leads.operator_steps import WrongState, retried
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.store import Store
 from leadbridge.leads.transitions import ImpossibleTransition
@@ -36,5 +36,5 @@ class Reviver:
                     self.outbox.apply(retried_message(message, self.clock(), self.operator))
             elif letter.lead_id and letter.partner:
                 delivery = self.store.delivery(letter.lead_id, letter.partner)
-                if delivery is not None and delivery.last_error != ERASED:
+                if delivery is not None:
                     self.store.apply(retried(delivery, self.clock(), self.operator, is_confirmed=False))

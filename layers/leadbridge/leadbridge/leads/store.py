@@ -25,6 +25,7 @@ from leadbridge.leads.writing import kept, put, transact
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+TWINS = 20  # leads of one e-mail that are looked at
 PAGES = 1000  # the most pages one call reads before it gives up
 
 
@@ -146,7 +147,7 @@ class Store:
         ]
         writes += [put(self._table, message_item(message)) for message in change.messages]
         if change.after.account_uuid is not None and change.before.account_uuid is None:
-            writes.append(put(self._table, items.tie_item(change.after)))
+            writes.append(self._tie(change.after))
         if change.opened is not None:
             writes += self._opened(change.opened, change)
         transact(self._client, writes, or_conflict=True)
@@ -195,6 +196,24 @@ class Store:
         """The lead that an account at a partner was made of, None where none of ours was."""
         values = self._get(items.tie_key(partner, account_uuid))
         return None if values is None else str(values["lead_id"])
+
+    def has_unnamed_twin(self, delivery: Delivery) -> bool:
+        """Whether the partner took another lead of the same e-mail, and did not tell as which account."""
+        lead = self._get(items.lead_key(delivery.lead_id)) or {}
+        if "email_hash" not in lead:
+            return False
+        found = self._client.query(
+            TableName=self._table,
+            IndexName="email",
+            KeyConditionExpression="email_hash = :email",
+            ExpressionAttributeValues=items.encode({":email": lead["email_hash"]}),
+            ScanIndexForward=False,
+            Limit=TWINS,
+        )["Items"]
+        others = {str(items.decode(item)["pk"]).partition("#")[2] for item in found} - {delivery.lead_id}
+        twins = (self.delivery(lead_id, delivery.partner) for lead_id in sorted(others))
+        taken = {State.SUBMITTED, State.CLOSED}
+        return any(twin is not None and twin.state in taken and twin.account_uuid is None for twin in twins)
 
     def lead(self, lead_id: str) -> Lead | None:
         """The lead, without its deliveries."""
@@ -251,6 +270,13 @@ class Store:
         )
         for page in pages:
             yield from map(items.decode, page["Items"])
+
+    def _tie(self, delivery: Delivery) -> Any:
+        """The tie of an account to its lead, which no other lead has and nobody has erased."""
+        own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
+        write = put(self._table, items.tie_item(delivery), own)
+        write["Put"]["ExpressionAttributeValues"] = items.encode({":own": delivery.lead_id})
+        return write
 
     def _opened(self, delivery: Delivery, change: Change) -> list[Any]:
         """A further delivery of a lead that is there, with the lead's own note of it."""
