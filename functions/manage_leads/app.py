@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -23,8 +21,7 @@ from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
-from leadbridge.leads.message import retried as retry_message
-from leadbridge.leads.operator_steps import ERASED, Busy, WrongState, found, not_found, retried
+from leadbridge.leads.operator_steps import Busy, WrongState, found, not_found, retried
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.requests import (
     DiscardRequest,
@@ -35,19 +32,30 @@ from leadbridge.leads.requests import (
     RetryRequest,
     read_request,
 )
+from leadbridge.leads.reviving import Reviver
 from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
-from leadbridge.leads.store import Store
-from leadbridge.leads.transitions import ImpossibleTransition
+from leadbridge.leads.store import Journey, Store
 from leadbridge.leads.writing import Conflict, Contended
-from leadbridge.letters import DeadLetters, Letter, UnknownQueue
+from leadbridge.letters import DeadLetters, UnknownQueue
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import FieldError, Problem, Response, answer, unexpected
-from leadbridge.questions import bad_query, body_in, day_in, known_in, limit_in, phone_in, state_in
+from leadbridge.questions import (
+    bad_query,
+    body_in,
+    day_in,
+    known_in,
+    lead_id_in,
+    limit_in,
+    masked_in,
+    operator,
+    phone_in,
+    state_in,
+    unknown_lead,
+)
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
 
 MOST_DAYS = timedelta(days=366)
-LEAD_ID = r"ld_[a-z2-7]{26}"
 
 
 @lru_cache
@@ -103,10 +111,10 @@ def health(_: dict[str, Any]) -> Response:
 
 
 def list_leads(event: dict[str, Any]) -> Response:
-    """GET /leads?status=&source=&partner=&phone=&limit=&cursor="""
-    names = ("status", "source", "partner", "phone", "limit", "cursor")
+    """GET /leads?status=&source=&partner=&phone=&masked=&limit=&cursor="""
+    names = ("status", "source", "partner", "phone", "masked", "limit", "cursor")
     query = known_in(event.get("queryStringParameters") or {}, *names)
-    phone = phone_in(query.get("phone"))
+    phone, masked = phone_in(query.get("phone")), masked_in(query.get("masked"))
     wanted = Wanted(
         status=state_in(query.get("status")),
         source=query.get("source") or None,
@@ -117,17 +125,33 @@ def list_leads(event: dict[str, Any]) -> Response:
         page = listing().page(wanted, limit_in(query.get("limit")), query.get("cursor") or None)
     except BadCursor:
         raise bad_query("The cursor does not belong to this list.") from None
-    return answer(200, {"leads": [lead_shown(journey) for journey in page.leads], "cursor": page.cursor})
+    return answer(200, {"leads": [lead_shown(journey, masked=masked) for journey in page.leads], "cursor": page.cursor})
 
 
 def show_lead(event: dict[str, Any]) -> Response:
-    """GET /leads/{lead_id}"""
+    """GET /leads/{lead_id}?masked="""
     lead_id = lead_id_in(event)
+    masked = masked_in(known_in(event.get("queryStringParameters") or {}, "masked").get("masked"))
+    logger.info("shown", lead_id=lead_id, operator=operator(event), masked=masked)
+    return answer(200, journey_shown(journey_of(lead_id), masked=masked))
+
+
+def reveal_lead(event: dict[str, Any]) -> Response:
+    """POST /leads/{lead_id}/reveal: the lead unmasked, and a line in its timeline that says to whom."""
+    lead_id = lead_id_in(event)
+    if journey_of(lead_id).lead.erased_at is not None:
+        raise erased_lead()
+    store().note(lead_id, Entry(utc_now(), "revealed", detail=f"by {operator(event)}"), uuid4().hex)
+    logger.info("revealed", lead_id=lead_id, operator=operator(event))
+    return answer(200, journey_shown(journey_of(lead_id)))
+
+
+def journey_of(lead_id: str) -> Journey:
+    """All that is known of a lead. Raises Problem."""
     journey = store().journey(lead_id)
     if journey is None:
         raise unknown_lead()
-    logger.info("shown", lead_id=lead_id, operator=operator(event))
-    return answer(200, journey_shown(journey))
+    return journey
 
 
 def write_message(event: dict[str, Any]) -> Response:
@@ -157,8 +181,8 @@ def check_delivery(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/check"""
     delivery = delivery_in(event)
     lead_id, partner = delivery.lead_id, delivery.partner
-    if delivery.state is not State.SUBMITTED:
-        detail = f"The delivery is {delivery.state.value}; only one that is submitted can be checked."
+    if delivery.state is not State.SUBMITTED or delivery.is_erased:
+        detail = f"The delivery is {delivery.state.value}; only one that is submitted, and not erased, can be checked."
         raise Problem(409, "wrong-state", "Wrong state", detail)
     store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex)
     aws.sqs().send_message(
@@ -259,19 +283,8 @@ def taken(event: dict[str, Any], take: Callable[[str], int]) -> Response:
 def letters(who: str) -> DeadLetters:
     """The dead letters of this stack, as an operator deals with them."""
 
-    def begin_anew(letter: Letter) -> None:
-        with suppress(WrongState, ImpossibleTransition, Conflict):  # it has moved on since
-            if letter.lead_id and letter.message_id:
-                message = outbox().message(letter.lead_id, letter.message_id)
-                if message is not None:
-                    outbox().apply(retry_message(message, utc_now(), who))
-            elif letter.lead_id and letter.partner:
-                delivery = store().delivery(letter.lead_id, letter.partner)
-                if delivery is not None and delivery.last_error != ERASED:
-                    store().apply(retried(delivery, utc_now(), who, is_confirmed=False))
-
     queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
-    return DeadLetters(aws.sqs(), queues, destinations, begin_anew)
+    return DeadLetters(aws.sqs(), queues, destinations, Reviver(store(), outbox(), who, utc_now).begin_anew)
 
 
 def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status: int) -> Response:
@@ -279,13 +292,13 @@ def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status:
     delivery = delivery_in(event)
     lead = store().lead(delivery.lead_id)
     if lead is None or lead.erased_at is not None:
-        raise Problem(409, "wrong-state", "Wrong state", "The person was erased.")
+        raise erased_lead()
     try:
         after = store().apply(change(delivery))
     except WrongState as wrong:
         raise Problem(409, "wrong-state", "Wrong state", str(wrong)) from None
     except (Conflict, Contended):
-        detail = "Somebody else has changed it meanwhile. Look at it again."
+        detail = "Somebody else has changed it meanwhile, or the account is another lead's. Look at it again."
         raise Problem(409, "changed-meanwhile", "Changed meanwhile", detail) from None
     logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
     return answer(status, delivery_shown(after))
@@ -300,14 +313,6 @@ def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
         raise Problem(422, "invalid-request", "Invalid request", detail, wrong.errors) from None
 
 
-def lead_id_in(event: dict[str, Any]) -> str:
-    """The lead that the path names. Raises Problem."""
-    lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
-    if not re.fullmatch(LEAD_ID, lead_id):
-        raise unknown_lead()
-    return lead_id
-
-
 def delivery_in(event: dict[str, Any]) -> Delivery:
     """The delivery that the path names. Raises Problem."""
     partner = (event.get("pathParameters") or {}).get("partner") or ""
@@ -317,20 +322,16 @@ def delivery_in(event: dict[str, Any]) -> Delivery:
     return delivery
 
 
-def unknown_lead() -> Problem:
-    """There is no such lead, or it has no such delivery."""
-    return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
-
-
-def operator(event: dict[str, Any]) -> str:
-    """The name of the operator who asks, as the authorizer found it."""
-    return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
+def erased_lead() -> Problem:
+    """There is nobody left to do this with."""
+    return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
 
 
 ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
     ("GET", "/health"): health,
     ("GET", "/leads"): list_leads,
     ("GET", "/leads/{lead_id}"): show_lead,
+    ("POST", "/leads/{lead_id}/reveal"): reveal_lead,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/check"): check_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/retry"): retry_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/resolve"): resolve_delivery,

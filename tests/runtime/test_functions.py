@@ -365,6 +365,17 @@ def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cl
     assert bodies[2:] == [{"letters": 1}, {"letters": 0}]
 
 
+def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None:
+    with start("ServeConsole") as function:
+        page, script, nothing = (
+            function.invoke(sample("ServeConsole", case)) for case in ("page", "script", "unknown_file")
+        )
+
+    assert [page["statusCode"], script["statusCode"], nothing["statusCode"]] == [200, 200, 404]
+    assert page["headers"]["Content-Type"] == "text/html; charset=utf-8"
+    assert script["headers"]["Content-Type"] == "text/javascript; charset=utf-8"
+
+
 @pytest.mark.usefixtures("lead")
 def test_keep_figures_counts_the_recent_days(start: Start) -> None:
     with start("KeepFigures") as function:
