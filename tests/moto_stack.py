@@ -121,7 +121,11 @@ class MotoStack:
                 let_in = self.invoke("Authorize", asked)
             except Exception as refused:  # noqa: BLE001 - the gateway takes any
                 assert str(refused) == "Unauthorized"
-                return {"statusCode": 401, "headers": {"Content-Type": "application/problem+json"}, "body": UNAUTHORIZED}
+                return {
+                    "statusCode": 401,
+                    "headers": {"Content-Type": "application/problem+json"},
+                    "body": UNAUTHORIZED,
+                }
             event["requestContext"] = {"authorizer": let_in["context"]}
         return self.invoke(function, event)
 
@@ -167,7 +171,7 @@ class MotoStack:
 
     def make(self) -> None:
         """Make what the template has of tables, queues, buses, rules and secrets."""
-        stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
+        stream: Any = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
         aws.dynamodb().create_table(**table_definition("Leads"), **stream)
         for queue in resources("AWS::SQS::Queue"):
             aws.sqs().create_queue(QueueName=queue)
@@ -187,6 +191,14 @@ class MotoStack:
         """Note a call, if a function makes it."""
         if self._function is not None:
             self.calls.append(Call(self._function, operation, parameters))
+
+    def _let_in(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return dict(self.invoke("Authorize", asked))
+        except Exception as error:
+            if error.args == ("Unauthorized",):
+                return None
+            raise
 
     def _announce(self) -> int:
         wanted = [record for record in self._records() if is_told(record)]
@@ -240,9 +252,10 @@ class MotoStack:
 def moto_stack(directory: Path) -> Iterator[MotoStack]:
     """A stack of its own while the block runs; `directory` is for its configuration."""
     stack = MotoStack()
-    make_call = BaseClient._make_api_call
+    base: Any = BaseClient
+    make_call = base._make_api_call
 
-    def noted(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+    def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         stack.note(operation, parameters)
         return make_call(client, operation, parameters)
 
@@ -294,6 +307,7 @@ def is_told(record: dict[str, Any]) -> bool:
     return record["eventName"] in wanted["eventName"] and record["dynamodb"]["Keys"]["sk"]["S"].startswith(prefixes)
 
 
+PROBLEM = "application/problem+json"
 METHOD_ARN = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api/v1/GET/leads"
 UNAUTHORIZED = resources("AWS::Serverless::Api")["Api"]["Properties"]["GatewayResponses"]["UNAUTHORIZED"][
     "ResponseTemplates"

@@ -113,7 +113,13 @@ def refusals(stack: MotoStack, partner: Remote) -> None:
 
 
 def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
-    """The list of the broker's accounts changes; each delivery is looked at, by hand too."""
+    """A reply is lost and looked up; the list of accounts changes; each delivery is looked at, by hand too."""
+    fault = partner.arm("matchtrade", "create", {"kind": "drop", "when": "after"}, times=1)
+    post(stack, "trading_reply_lost")
+    stack.carry()
+    partner.disarm(fault)
+    time.sleep(1.1)  # config/partners.local.toml waits for a second before the account is looked up
+    stack.carry()
     partner.add_accounts(2)
     for account in partner.accounts():
         partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
@@ -232,7 +238,7 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
     away = {"kind": "drop", "when": "before"}
     faults = [partner.arm(name, None, away, times=None) for name in ("leadleader", "matchtrade", "leeloo", "graph")]
     (lead_id,) = post(stack, "large_amount")
-    post(stack, "trading_reply_lost")
+    accept(stack, 4, "matchtrade", "leadleader")
     post(stack, "meta_lead", _1202100000000011="1202100000000099")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Вітаємо"})
     stack.carry()
