@@ -25,6 +25,7 @@ from leadbridge import aws, settings
 from leadbridge.leads.store import Store
 from leadbridge.shipping import ship
 from tests.template import ROOT, resources, table_definition, template
+from tests.wiring import is_told, routes, schedules, workers
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 OUTSIDE = {
@@ -117,15 +118,9 @@ class MotoStack:
         }
         if properties.get("Auth") == {"Authorizer": "Operator"}:
             asked = {"authorizationToken": (headers or {}).get("Authorization", ""), "methodArn": METHOD_ARN}
-            try:
-                let_in = self.invoke("Authorize", asked)
-            except Exception as refused:  # noqa: BLE001 - the gateway takes any
-                assert str(refused) == "Unauthorized"
-                return {
-                    "statusCode": 401,
-                    "headers": {"Content-Type": "application/problem+json"},
-                    "body": UNAUTHORIZED,
-                }
+            let_in = self._let_in(asked)
+            if let_in is None:
+                return {"statusCode": 401, "headers": {"Content-Type": PROBLEM}, "body": UNAUTHORIZED}
             event["requestContext"] = {"authorizer": let_in["context"]}
         return self.invoke(function, event)
 
@@ -141,10 +136,8 @@ class MotoStack:
 
     def tick(self) -> None:
         """Let every schedule strike once, and carry what comes of it."""
-        for function, found in resources("AWS::Serverless::Function").items():
-            kinds = {event["Type"] for event in found["Properties"].get("Events", {}).values()}
-            if "ScheduleV2" in kinds:
-                self.invoke(function, {})
+        for function in schedules().values():
+            self.invoke(function, {})
         self.carry()
 
     def ref(self, name: str) -> str:
@@ -276,35 +269,6 @@ def forget_what_is_cached() -> None:
     """Forget the clients and the configuration of another stack."""
     aws._client.cache_clear()
     settings.settings.cache_clear()
-
-
-def routes() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
-    """The template's routes, by method and path: which function answers, and the event's properties."""
-    return {
-        (event["Properties"]["Method"], event["Properties"]["Path"]): (function, event["Properties"])
-        for function, found in resources("AWS::Serverless::Function").items()
-        for event in found["Properties"].get("Events", {}).values()
-        if event["Type"] == "Api"
-    }
-
-
-def workers() -> list[tuple[str, str]]:
-    """Which function works off which queue."""
-    return [
-        (event["Properties"]["Queue"]["Fn::GetAtt"][0], function)
-        for function, found in resources("AWS::Serverless::Function").items()
-        for event in found["Properties"].get("Events", {}).values()
-        if event["Type"] == "SQS"
-    ]
-
-
-def is_told(record: dict[str, Any]) -> bool:
-    """Whether the stream's filter in the template lets a record through."""
-    events = template()["Resources"]["PublishChanges"]["Properties"]["Events"]
-    (filter_,) = events["Stream"]["Properties"]["FilterCriteria"]["Filters"]
-    wanted = json.loads(filter_["Pattern"])
-    prefixes = tuple(one["prefix"] for one in wanted["dynamodb"]["Keys"]["sk"]["S"])
-    return record["eventName"] in wanted["eventName"] and record["dynamodb"]["Keys"]["sk"]["S"].startswith(prefixes)
 
 
 PROBLEM = "application/problem+json"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.moto_stack import routes
 from tests.permissions import FUNCTIONS, listed
 from tests.processed import of_type, processed
+from tests.wiring import routes, schedules
 
 ENCRYPTED_BY = {
     "AWS::DynamoDB::Table": lambda properties: properties["SSESpecification"]["KMSMasterKeyId"],
@@ -28,16 +28,6 @@ def statements(document: dict[str, Any]) -> list[dict[str, Any]]:
 def trusted(role: str) -> Any:
     ((statement),) = statements(of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"])
     return listed(statement["Principal"]["Service"])
-
-
-def schedules() -> dict[str, str]:
-    """The functions that schedules call, by the roles that SAM makes for that."""
-    return {
-        f"{function}{name}Role": function
-        for function, found in FUNCTIONS.items()
-        for name, event in found["Properties"].get("Events", {}).items()
-        if event["Type"] == "ScheduleV2"
-    }
 
 
 def test_there_is_a_role_for_each_function_each_schedule_and_the_gateways_logs_and_no_other() -> None:
