@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -233,11 +234,13 @@ class MotoStack:
     def _module(self, function: str) -> ModuleType:
         if function not in self._modules:
             flow = os.environ["LEADBRIDGE_FLOW"]
-            spec = importlib.util.spec_from_file_location(f"moto_{flow}", ROOT / "functions" / flow / "app.py")
+            name = f"moto_{flow}"
+            spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / flow / "app.py")
             assert spec is not None
             assert spec.loader is not None
-            self._modules[function] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(self._modules[function])
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self._modules[function] = module
         return self._modules[function]
 
 
@@ -250,6 +253,8 @@ def moto_stack(directory: Path) -> Iterator[MotoStack]:
 
     def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         stack.note(operation, parameters)
+        if operation == "ReceiveMessage":  # nothing arrives while somebody waits
+            parameters = {**parameters, "WaitTimeSeconds": 0}
         return make_call(client, operation, parameters)
 
     ship(ROOT / "config", directory / "config")

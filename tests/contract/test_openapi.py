@@ -1,0 +1,87 @@
+"""The API against its own description: the same routes, and nothing answered that is not described."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from openapi.__main__ import FILE
+from openapi.document import document, written
+from openapi.routes import ROUTES
+from tests.contract.everything import BEARER, PLAIN, TOKEN, WEB, post
+from tests.moto_gateway import MotoGateway
+from tests.moto_stack import MotoStack, moto_stack
+from tests.wiring import routes
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+GATEWAY = MotoGateway(document())
+API = schemathesis.openapi.from_wsgi("/openapi.json", GATEWAY)
+IS_LONG = settings.get_current_profile_name() == "nightly"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoStack]:
+    """A stack with some leads, that nobody takes further."""
+    directory: Path = tmp_path_factory.mktemp("stack")
+    with moto_stack(directory) as made:
+        proofs = {name: {"secrets": [PLAIN]} for name in ("plain-credit", "meta-credit")}
+        made.put_secret("sources", {"web": {"secrets": [WEB]}, **proofs})
+        made.put_secret("leeloo", {"webhook_token": PLAIN})
+        made.put_secret("operators", {"anna": TOKEN})
+        GATEWAY.stack = made
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lead_id(stack: MotoStack) -> str:
+    """A lead that is there."""
+    return post(stack, "good")[0]
+
+
+def test_the_committed_description_is_the_codes_own() -> None:
+    assert FILE.read_text(encoding="utf-8") == written(), "run `make openapi`"
+
+
+def test_every_route_of_the_template_is_described_and_no_other() -> None:
+    assert {(route.method, route.path) for route in ROUTES} == set(routes())
+    behind = {key for key, (_, properties) in routes().items() if properties.get("Auth") == {"Authorizer": "Operator"}}
+    assert {(route.method, route.path) for route in ROUTES if route.is_operators} == behind
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.is_operators], ids=lambda route: route.name)
+@pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} "])
+def test_nobody_but_an_operator_is_answered(stack: MotoStack, route: Any, header: str | None) -> None:
+    headers = {"Authorization": header} if header else {}
+    answer = stack.ask(route.method, route.path, headers=headers)
+    assert answer["statusCode"] == 401
+    assert json.loads(answer["body"])["type"] == "urn:leadbridge:problem:unauthorized"
+
+
+@API.parametrize()
+@settings(
+    max_examples=500 if IS_LONG else 8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=not IS_LONG,
+)
+def test_whatever_is_asked_the_answer_is_as_described(case: Any, lead_id: str) -> None:
+    places = case.path_parameters or {}
+    if "lead_id" in places and len(str(case.body)) % 2:
+        places["lead_id"] = lead_id
+    if "source" in places:
+        places["source"] = ("plain-credit", "web", "meta-credit", "nobody")[len(str(places["source"])) % 4]
+    if "token" in places and len(str(places["token"])) % 2:
+        places["token"] = PLAIN
+    if case.path.startswith("/webhooks"):
+        case.headers = {**(case.headers or {}), "X-Webhook-Token": PLAIN}
+    case.call_and_validate(headers=BEARER, checks=CHECKS)
