@@ -50,9 +50,13 @@ audit: $(READY) .local/audit/.ready ## Look for known weaknesses (checkov, bandi
 check-config: $(READY) ## Check config/ and say which lines are wrong
 	@$(PYTHON) -m leadbridge.shipping config
 
+.PHONY: openapi
+openapi: $(READY) ## Write docs/openapi.json anew from the code
+	@$(PYTHON) -m openapi
+
 .PHONY: fuzz
-fuzz: $(READY) ## Throw everything at the forms, long (HYPOTHESIS_PROFILE=nightly)
-	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py
+fuzz: $(READY) ## Throw everything at the forms and the API, long (HYPOTHESIS_PROFILE=nightly)
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py tests/contract/test_openapi.py
 
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
@@ -40,6 +41,7 @@ from leadbridge.letters import DeadLetters, UnknownQueue
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import FieldError, Problem, Response, answer, unexpected
 from leadbridge.questions import (
+    PARTNER,
     bad_query,
     body_in,
     day_in,
@@ -315,8 +317,8 @@ def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
 
 def delivery_in(event: dict[str, Any]) -> Delivery:
     """The delivery that the path names. Raises Problem."""
-    partner = (event.get("pathParameters") or {}).get("partner") or ""
-    delivery = store().delivery(lead_id_in(event), partner)
+    lead_id, partner = lead_id_in(event), (event.get("pathParameters") or {}).get("partner") or ""
+    delivery = store().delivery(lead_id, partner) if re.fullmatch(PARTNER, partner) else None
     if delivery is None:
         raise unknown_lead()
     return delivery

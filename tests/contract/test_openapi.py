@@ -1,5 +1,6 @@
 """The API against its own description: the same routes, and nothing answered that is not described."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from openapi.__main__ import FILE
 from openapi.document import document, written
-from openapi.routes import ROUTES
+from openapi.routes import ROUTES, Route
 from tests.contract.everything import BEARER, PLAIN, TOKEN, WEB, post
 from tests.moto_gateway import MotoGateway
 from tests.moto_stack import MotoStack, moto_stack
@@ -60,11 +61,45 @@ def test_every_route_of_the_template_is_described_and_no_other() -> None:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.is_operators], ids=lambda route: route.name)
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} "])
-def test_nobody_but_an_operator_is_answered(stack: MotoStack, route: Any, header: str | None) -> None:
+def test_nobody_but_an_operator_is_answered(stack: MotoStack, route: Route, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     answer = stack.ask(route.method, route.path, headers=headers)
     assert answer["statusCode"] == 401
     assert json.loads(answer["body"])["type"] == "urn:leadbridge:problem:unauthorized"
+
+
+@pytest.mark.parametrize(
+    "query", [{"to": "0001-01-02"}, {"to": "9999-12-31"}, {"from": "0001-01-01", "to": "0001-01-01"}]
+)
+def test_days_at_the_calendars_ends_are_no_question(stack: MotoStack, query: dict[str, str]) -> None:
+    assert stack.ask("GET", "/stats", headers=BEARER, queryStringParameters=query)["statusCode"] == 400
+
+
+@pytest.mark.parametrize("part", ["", "\ud800", "x" * 5000])
+def test_a_cursor_that_the_table_would_not_take_is_none(stack: MotoStack, part: str) -> None:
+    key = {"pk": part, "sk": "x", "listed": "lead", "received_key": "x"}
+    cursor = base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+    answer = stack.ask("GET", "/leads", headers=BEARER, queryStringParameters={"cursor": cursor})
+    assert answer["statusCode"] == 400
+
+
+@pytest.mark.parametrize("partner", ["x" * 3000, "\ud800", "é"])
+def test_the_table_is_not_asked_for_a_partner_that_cannot_be(stack: MotoStack, lead_id: str, partner: str) -> None:
+    asked, place = len(stack.calls), {"lead_id": lead_id, "partner": partner}
+    path = "/leads/{lead_id}/deliveries/{partner}/check"
+    assert stack.ask("POST", path, headers=BEARER, pathParameters=place)["statusCode"] == 404
+    assert {call.operation for call in stack.calls[asked:]} <= {"GetSecretValue"}
+
+
+LARGE = "x" * (256 * 1024 + 1)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None], ids=lambda route: route.name)
+def test_no_route_reads_a_body_of_more_than_256_kib(stack: MotoStack, lead_id: str, route: Route) -> None:
+    places = {"source": "plain-credit", "lead_id": lead_id, "partner": "leadleader", "token": PLAIN, "queue": "checks"}
+    headers = {**BEARER, "Content-Type": "application/json", "X-Webhook-Token": PLAIN}
+    answer = stack.ask(route.method, route.path, LARGE, headers=headers, pathParameters=places)
+    assert answer["statusCode"] == 413
 
 
 @API.parametrize()

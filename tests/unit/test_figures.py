@@ -10,6 +10,7 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.leads import delivery as steps
+from leadbridge.leads.fetch import announced
 from leadbridge.leads.figures import FigureBook, TooMuch
 from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
@@ -52,6 +53,16 @@ def test_leads_are_counted_by_day_source_partner_and_state(book: FigureBook, sto
     assert ("2026-03-01", "tilda", "leadleader", "received", 1) in counted
     assert ("2026-02-26", "web", "leadleader", "received", 1) in counted
     assert sum(one["count"] for one in shown["counts"]) == 4
+
+
+def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(book: FigureBook, store: Store) -> None:
+    some(store)
+    named = lead(9, source="meta-credit").model_copy(update={"partners": ()})
+    waits = announced(named.lead_id, named.source, {"leadgen_id": "9"}, NOW)
+    store.accept(named, phone_hash=None, fetch=waits)
+    shown = book.between(TODAY - 7 * DAY, TODAY, TODAY).shown()
+    assert shown["totals"] == {"leads": 5, "deliveries": {"failed": 1, "received": 3}}
+    assert book.keep(TODAY + DAY) > 0
 
 
 def test_both_ends_belong_to_the_question(book: FigureBook, store: Store) -> None:

@@ -15,6 +15,8 @@ from leadbridge.problems import Problem
 LIMIT = 25
 MOST = 100
 LEAD_ID = r"ld_[a-z2-7]{26}"
+PARTNER = r"[a-z0-9_-]{1,64}"
+YEARS = range(2000, 2200)  # days of others are nobody's question, and near the calendar's ends cannot be counted with
 
 
 def operator(event: dict[str, Any]) -> str:
@@ -69,9 +71,12 @@ def day_in(name: str, text: str | None, default: date) -> date:
     if not text:
         return default
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise bad_query(f"{name} is a day such as 2026-11-02.") from None
+        day = date.min
+    if day.year not in YEARS:
+        raise bad_query(f"{name} is a day such as 2026-11-02.")
+    return day
 
 
 def known_in(query: dict[str, str], *names: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 READS = 20  # index pages that one page of the list may cost; a rare match comes over several pages
 PER_READ = 100
+LONGEST_KEY = 1024  # bytes that a sort key may have
 _CURSOR = ("pk", "sk", "listed", "phone_hash", "received_key")
 
 
@@ -156,6 +157,11 @@ def _key_in(cursor: str, query: dict[str, Any]) -> dict[str, Any]:
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         raise BadCursor from None
     right = key[partition] == query["ExpressionAttributeValues"][":partition"]
-    if not right or len(plain) != len(key) or not all(isinstance(value, str) for value in plain.values()):
+    if not right or len(plain) != len(key) or not all(_is_key(value) for value in plain.values()):
         raise BadCursor
     return key
+
+
+def _is_key(value: object) -> bool:
+    """Whether the table would take it for a part of a key; what it would not is no cursor of ours."""
+    return isinstance(value, str) and value.isascii() and 0 < len(value) <= LONGEST_KEY
