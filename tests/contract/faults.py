@@ -129,7 +129,7 @@ FINE = (None, None, None)
 MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
     ("refuses the connection", listening(nobody_listening), NOT_SENT),
     ("never takes the connection", slow(listening(never_accepting)), NOT_SENT),
-    ("has no address", address("http://partner.invalid"), NOT_SENT),
+    ("has no address", address("https://partner.invalid"), NOT_SENT),
     ("speaks no TLS", tls_to_a_plain_port(), NOT_SENT),
     ("never ends the TLS handshake", slow(tls_that_stalls()), NOT_SENT),
     ("hangs up before processing", fault("drop", when="before"), LOST),

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.partners.http import Answer, asked_to_wait
+from leadbridge.budget import Budget
+from leadbridge.errors import Misconfigured
+from leadbridge.partners.http import Answer, Transport, asked_to_wait, is_confidential
+from leadbridge.settings import Timeouts
 
+TIMEOUTS = Timeouts.model_validate({"connect": "1s", "read": "1s"})
 RUBBISH_DATES = st.text(alphabet="MonJanGMT 0123456789:,+-().", max_size=40)
 
 
@@ -94,3 +98,29 @@ def test_no_body_raises(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html></html>", b"{", b"NaN", b'{"a": NaN}', b"{} {}", "{}".encode("utf-16")])
 def test_what_is_no_json_is_none(body: bytes) -> None:
     assert Answer(200, {}, body).json() is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://partner.example/api",
+        "HTTP://partner.example",
+        "partner.example/api",
+        "//partner.example",
+        "http://127.0.0.1.partner.example",
+        "http://127.0.0.1@partner.example/",
+    ],
+)
+def test_nothing_goes_to_a_partner_in_the_clear(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEADBRIDGE_ENVIRONMENT", raising=False)
+    assert not is_confidential(address)
+    with pytest.raises(Misconfigured, match="not https"):
+        Transport("partner", TIMEOUTS).call("create", "POST", address, budget=Budget(time.monotonic() + 9), json={})
+    monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "local")
+    assert is_confidential(address)
+
+
+@pytest.mark.parametrize("address", ["https://partner.example/api", "http://127.0.0.1:8080/", "http://localhost:1/"])
+def test_tls_and_ones_own_machine_are_confidential(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "prod")
+    assert is_confidential(address)

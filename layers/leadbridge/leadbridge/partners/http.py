@@ -5,6 +5,7 @@ It retries nothing, follows no redirect and keeps no cookie. Whether to come aga
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ from leadbridge.settings import Timeouts
 
 ANSWER_LIMIT = 1_048_576  # bytes of an answer, where its transport is not told otherwise
 CHUNK = 65_536
+OWN_MACHINE = {"127.0.0.1", "localhost", "[::1]"}
 IDLE = 20.0  # seconds after which a kept connection is not trusted: while Lambda slept, its other end may have gone
 
 
@@ -150,8 +152,11 @@ class Transport:
         """Make one request and return whatever was answered.
 
         `json` is sent as `application/json` with decimals as exact numbers. Raises Unavailable when the request never
-        went out, Unknown when it did and no whole answer came back, Misconfigured for an address that is none.
+        went out, Unknown when it did and no whole answer came back, Misconfigured for an address that is none or not
+        https.
         """
+        if not is_confidential(url):
+            raise Misconfigured(self._partner, operation, "the partner's address is not https")
         sent_headers = {"Accept": "application/json", "User-Agent": "leadbridge", **(headers or {})}
         if json is not None:
             body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
@@ -185,6 +190,19 @@ class Transport:
             self._last_call = time.monotonic()
             time_is_up.cancel()
             _exchange.reset(token)
+
+
+def is_confidential(url: str) -> bool:
+    """Whether people's data and credentials may go there: by TLS, or without leaving a developer's machine.
+
+    An address without a host may pass: it goes nowhere.
+    """
+    try:
+        parts = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        return True
+    is_own_machine = parts.host in OWN_MACHINE or os.environ.get("LEADBRIDGE_ENVIRONMENT") == "local"
+    return parts.scheme == "https" or parts.host is None or is_own_machine  # no scheme at all is plain http to urllib3
 
 
 def _whole(response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:
