@@ -27,7 +27,8 @@ class Source(Section):
 
     `fields` and `defaults` name places in a lead by dotted paths. `dedup_days` is for how many days the same person's
     next lead counts as the same one, and `on_repeat` what becomes of it then. `per_minute` leads are taken in a minute,
-    0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken.
+    0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken. After `quiet_after`
+    without a lead the source counts as quiet; None for one that nobody waits for.
     """
 
     adapter: str
@@ -39,4 +40,5 @@ class Source(Section):
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202
     on_repeat: Literal["mark", "send", "hold"] = "mark"
+    quiet_after: Duration | None = None
     fetch: Fetching | None = None
