@@ -363,6 +363,16 @@ def test_keep_figures_counts_the_recent_days(start: Start) -> None:
         assert function.invoke(sample("KeepFigures", "tick")) == {"days": 35}
 
 
+def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: Cloud, lead: Lead) -> None:
+    with start("FindQuiet") as function:
+        silent = function.invoke(sample("FindQuiet", "tick"))
+        next_one = lead.model_copy(update={"lead_id": "ld_next", "received_at": utc_now()})
+        assert cloud.store.accept(next_one, phone_hash=None) is None
+        mended = function.invoke(sample("FindQuiet", "tick"))
+
+    assert (silent, mended) == ({"quiet": ["web"]}, {"quiet": []})
+
+
 @pytest.mark.usefixtures("source")
 def test_receive_leeloo_event_keeps_an_order_with_the_lead_it_is_about(start: Start, cloud: Cloud) -> None:
     cloud.put_secret("leeloo", {"webhook_token": sample("ReceiveLeelooEvent", "order")["pathParameters"]["token"]})
