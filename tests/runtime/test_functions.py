@@ -1,6 +1,7 @@
 """What each function does with its sample events, as it is shipped."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -192,6 +193,21 @@ def test_submit_lead_makes_a_deal(start: Start, cloud: Cloud, sandbox: Sandbox) 
     assert after.deal_id == deal["deal_id"]
     assert deal["clientInfo"]["PIB"] == "Мар'яненко Ольга Петрівна"
     assert deal["clientInfo"]["telephone"] == "0500001101"
+
+
+@pytest.mark.usefixtures("lead", "sandbox")
+def test_every_call_to_a_partner_is_measured_and_tells_nothing_of_the_person(start: Start) -> None:
+    with start("SubmitLead") as function:
+        function.invoke(sample("SubmitLead", "waiting"))
+        measured = [json.loads(line) for line in function.log_lines() if '"PartnerLatency"' in line]
+
+    assert [(line["partner"], line["operation"], line["outcome"], *line["PartnerErrors"]) for line in measured] == [
+        ("leadleader", "authorize", "answered", 0),
+        ("leadleader", "create", "answered", 0),
+    ]
+    assert all(line["PartnerLatency"][0] > 0 for line in measured)
+    assert {line["service"] for line in measured} == {"submit_lead"}
+    assert not {"0500001101", LEAD_ID} & set(re.findall(r"\w+", json.dumps(measured)))
 
 
 @pytest.mark.usefixtures("lead")

@@ -4,8 +4,18 @@ import json
 import re
 from itertools import combinations
 
-from tests.template import resources, template
-from tests.watched import OWN, Metric, dashboard_body, observed_partners, shown_by, widgets
+from tests.template import ROOT, resources, template
+from tests.watched import (
+    CALLS,
+    FUNCTIONS,
+    OWN,
+    Metric,
+    counted_by,
+    dashboard_body,
+    observed_partners,
+    shown_by,
+    widgets,
+)
 
 SHOWN = [metric for widget in widgets() for metric in shown_by(widget)]
 PSEUDO = {"AWS::StackName", "AWS::Region"}
@@ -53,6 +63,16 @@ def test_every_function_queue_of_dead_letters_and_partner_is_on_it() -> None:
     assert shown("Errors") == shown("Duration") == shown("Throttles") == functions
     assert shown("ApproximateNumberOfMessagesVisible") == queues
     assert shown("PartnerLatency") == shown("PartnerErrors") == observed_partners()
+
+
+def test_every_metric_of_our_own_is_explained() -> None:
+    flows = [path.parent.name for path in FUNCTIONS.glob("*/app.py")]
+    names = {name.partition(".") for flow in flows for name in counted_by(flow)}
+    text = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
+    told = {*re.findall(r"\w+", text)}
+    missing = {part for name, _, outcome in names for part in (name, outcome) if part} - told
+    assert missing == set()
+    assert told >= CALLS | observed_partners()
 
 
 def test_no_widget_lies_over_another_or_beside_the_page() -> None:
