@@ -111,6 +111,12 @@ def test_an_alarms_expression_names_what_the_alarm_watches_and_gives_one_line(al
         assert set(re.findall(r"\b[a-z]\w*", line["Expression"])) == watched
 
 
+def test_only_alarms_that_the_emulator_cannot_have_are_left_out_there() -> None:
+    conditions = {alarm.get("Condition") for alarm in ALARMS.values() if "Metrics" in alarm["Properties"]}
+    others = {alarm.get("Condition") for alarm in ALARMS.values() if "Metrics" not in alarm["Properties"]}
+    assert (conditions, others) == ({"HasMetricMath"}, {None})
+
+
 def test_every_function_that_fails_rings() -> None:
     # An authorizer says no by failing: who tries tokens rings by itself.
     ringing = {
