@@ -66,6 +66,10 @@ lead: $(READY) ## Post a sample to it (SAMPLE=good, see events/receive_lead)
 address: $(READY) ## Say where a form posts to, with its token (SOURCE=plain-credit)
 	@$(PYTHON) -m local.address $(SOURCE)
 
+.PHONY: form
+form: $(READY) ## Serve the form page of docs/form/, posting to it
+	@$(PYTHON) -m local.form_page
+
 .PHONY: ask
 ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)
 	@$(PYTHON) -m local.ask $(ROUTE)
@@ -79,7 +83,7 @@ clean: ## Stop it and remove everything that was installed or built
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; fi
 	@rm -rf .venv .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/.ready: pyproject.toml uv.lock | uv
+.venv/.ready: pyproject.toml command/pyproject.toml uv.lock | uv
 	@$(UV) sync --frozen --quiet
 	@touch $@
 

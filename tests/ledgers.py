@@ -58,6 +58,10 @@ class Ledger:
         values = self._get(items.tie_key(partner, account_uuid))
         return None if values is None else str(values["lead_id"])
 
+    def has_unnamed_twin(self, delivery: Delivery) -> bool:
+        """There is one lead here."""
+        return False
+
     def apply(self, change: Change) -> Delivery:
         """Write a change; raises Conflict if the delivery is not there any more as the change supposes."""
         kept = self.delivery(change.after.lead_id, change.after.partner)

@@ -1,6 +1,6 @@
 """POST /webhooks/{source}: a form's post becomes a stored lead, and the form hears so at once.
 
-GET asks, for Meta, whether the address is ours.
+GET asks, for Meta, whether the address is ours; OPTIONS, for a browser, whether a page may post to it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
+from leadbridge.forms.browsers import Visitor, foreign
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import InvalidLead
 from leadbridge.leads.quota import TooMany
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.problems import Problem, Response, answer, internal
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
 
@@ -50,16 +51,24 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     """Gateway proxy event in, proxy response out; whatever happens, the form gets an answer."""
     source = (event.get("pathParameters") or {}).get("source") or ""
     logger.append_keys(source=source[:64])
+    visitor = Visitor()
     try:
-        return verify(source, event) if event.get("httpMethod") == "GET" else told(source, receive(source, event))
+        match event.get("httpMethod"):
+            case "GET":
+                return verify(source, event)
+            case "OPTIONS":
+                return preflight(source, event)
+            case _:
+                visitor = Visitor.of(event, settings().sources.get(source))
+                return visitor.taken(told(source, receive(source, event, visitor)))
     except Problem as problem:
         count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
-        return problem.response()
+        return visitor.refused(problem)
     except Exception:  # the outermost edge: the form tries again, the alarm on errors rings
         count("ReceptionErrors")
         logger.exception("could not receive")
-        return unexpected()
+        return visitor.refused(internal())
 
 
 def verify(source: str, event: dict[str, Any]) -> Response:
@@ -78,6 +87,17 @@ def verify(source: str, event: dict[str, Any]) -> Response:
     return {"statusCode": 200, "headers": {**headers, "Cache-Control": "no-store"}, "body": challenge}
 
 
+def preflight(source: str, event: dict[str, Any]) -> Response:
+    """Answer a browser that asks whether a page may post; raises Problem."""
+    known = settings().sources.get(source)
+    if known is None:
+        raise unknown_source()
+    response = Visitor.of(event, known).preflight()
+    count("PreflightsAnswered" if response["statusCode"] == 204 else "PreflightsRefused")
+    logger.info("asked before a post", status=response["statusCode"])
+    return response
+
+
 def unknown_source() -> Problem:
     """There is no such source."""
     return Problem(404, "unknown-source", "Unknown source", "No source of this name is configured.")
@@ -88,8 +108,10 @@ def not_ready() -> Problem:
     return Problem(503, "not-ready", "Not ready", "This source has no secret yet. Please try again.")
 
 
-def receive(source: str, event: dict[str, Any]) -> reception.Reception:
+def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.Reception:
     """Receive one post; raises Problem for whatever the sender can hear about."""
+    if visitor.is_foreign:
+        raise foreign()
     try:
         return desk().receive(source, adapter.Request.of(event, desk().most_bytes(source)))
     except reception.UnknownSource:
@@ -118,7 +140,12 @@ def receive(source: str, event: dict[str, Any]) -> reception.Reception:
 
 
 def told(source: str, received: reception.Reception) -> Response:
-    """What the sender hears of what came of its post."""
+    """What the sender hears of a post that was taken."""
+    taken = settings().sources[source].answer
+    if received.kind is reception.Kind.CAUGHT:
+        count("HoneypotCaught")
+        logger.info("caught by the honeypot")
+        return answer(taken, {"lead_id": received.lead_id, "status": "received"})
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
     logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
@@ -133,7 +160,6 @@ def told(source: str, received: reception.Reception) -> Response:
         case reception.Kind.NEW:
             count("LeadsReceived", received.stored)
             logger.info("received")
-            taken = settings().sources[source].answer
             return answer(taken, {"lead_id": received.lead_id, "status": "received", **several})
         case reception.Kind.REDELIVERY:
             count("LeadsRedelivered")

@@ -30,11 +30,14 @@ MESSAGE = {
 CHANGE = {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN"}
 TICK = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
 SOURCES = Settings.model_validate(read_toml(PROJECT / "config", "prod")).sources
-# What Meta posts only names a lead: there is nothing to read in it.
-FORM_CASES = [
+POSTS = [
     case
     for function, case in cases()
-    if function == "ReceiveLead" and SOURCES[sample("ReceiveLead", case)["pathParameters"]["source"]].adapter != "meta"
+    if function == "ReceiveLead" and sample("ReceiveLead", case)["httpMethod"] == "POST"
+]
+# What Meta posts only names a lead: there is nothing to read in it.
+FORM_CASES = [
+    case for case in POSTS if SOURCES[sample("ReceiveLead", case)["pathParameters"]["source"]].adapter != "meta"
 ]
 VARIETIES = {
     "web": {"good", "invalid", "test_ping"},

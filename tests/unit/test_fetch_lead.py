@@ -160,7 +160,7 @@ def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else() -
         tables["sources"][name] |= {"fetch": fetch}
         if fetch is None:
             del tables["sources"][name]["fetch"]
-        return [str(wrong) for wrong in wrongs_in(tables)]
+        return [str(wrong) for wrong in wrongs_in(tables, "prod")]
 
     fetch = read_toml(ROOT / "config", "prod")["sources"]["meta-credit"]["fetch"]
     assert wrongs("meta-credit", fetch) == []

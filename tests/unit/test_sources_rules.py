@@ -32,7 +32,7 @@ def post(
 ) -> Post:
     """Post to a source of plain forms that is configured as the test wants."""
     app = function("receive_lead")
-    plain = shipped_settings.sources["plain-credit"].model_dump(by_alias=True)
+    plain = shipped_settings.sources["plain-credit"].model_dump(by_alias=True, exclude_unset=True)
 
     def send(fields: dict[str, Any], **configured: Any) -> tuple[int, dict[str, Any]]:
         source = Source.model_validate({**plain, "per_minute": 0, **configured})

@@ -154,8 +154,11 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
     assert open_routes == {
         "POST /webhooks/{source}",
         "GET /webhooks/{source}",
+        "OPTIONS /webhooks/{source}",
         "GET /health",
         "POST /partners/leeloo/{token}",
+        "GET /console",
+        "GET /console/{file}",
     }
 
 

@@ -64,7 +64,12 @@ def answer(status: int, body: dict[str, Any]) -> Response:
 
 def unexpected() -> Response:
     """What a caller hears of a fault of our own: nothing but that it may try again."""
-    return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.").response()
+    return internal().response()
+
+
+def internal() -> Problem:
+    """A fault of our own, as a problem."""
+    return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.")
 
 
 def _response(status: int, body: dict[str, Any], content_type: str) -> Response:

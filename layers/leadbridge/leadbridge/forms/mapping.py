@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.forms.adapter import Submission
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
@@ -47,6 +48,14 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
 def fold(label: str) -> str:
     """What two spellings of one label have in common: case, white space and the way of writing accents do not count."""
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold()).split())
+
+
+def is_caught(submission: Submission, source: Source) -> bool:
+    """Whether the field is filled in that people do not see."""
+    if source.honeypot is None:
+        return False
+    trap = fold(source.honeypot)
+    return any(text.strip() and fold(label) == trap for label, text in submission.answers.items())
 
 
 def sections_of(answers: Mapping[str, str], source: Source) -> dict[str, Any]:

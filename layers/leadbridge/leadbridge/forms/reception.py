@@ -21,7 +21,7 @@ from leadbridge.forms.adapter import (
     adapter_named,
     most_bytes_of,
 )
-from leadbridge.forms.mapping import with_defaults
+from leadbridge.forms.mapping import is_caught, with_defaults
 from leadbridge.leads.fetch import Fetch, announced
 from leadbridge.leads.items import hashes_of
 from leadbridge.leads.lead import Lead, build_lead, lead_id_of
@@ -75,11 +75,14 @@ class Kind(StrEnum):
     REDELIVERY = "redelivery"
     TEST = "test"
     IGNORED = "ignored"
+    CAUGHT = "caught"
 
 
 @dataclass(frozen=True)
 class Reception:
     """What came of a post; a test ping, and one that tells of something else than a lead, has no lead.
+
+    Of one that the honeypot caught there is no lead either: its id is for show.
 
     `lead_ids` are all of a post that held several, the first of them being `lead_id`; `stored` of them are new.
     """
@@ -123,6 +126,9 @@ class Desk:
         real = [submission for submission in submissions if not submission.is_test]
         if not real:
             return Reception(Kind.TEST)
+        if any(is_caught(submission, source) for submission in real):
+            # Whoever sent it hears what a lead would have been answered: an id like any other, that nothing has.
+            return Reception(Kind.CAUGHT, lead_id_of(name, f"caught:{hashlib.sha256(request.body).hexdigest()}"))
         if len(real) > 1:
             return self._store_all(name, source, request, real, now)
         return self._store(name, source, request, real[0], now)

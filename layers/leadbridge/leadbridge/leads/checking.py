@@ -104,7 +104,8 @@ class ByEmail:
     def status(self, delivery: Delivery, budget: Budget) -> str:
         """The account's status. Raises PartnerError."""
         lead = self.lead(delivery.lead_id)
-        account = self.accounts.find(lead.person.email or "", budget) if lead is not None else None
+        email = lead.person.email if lead is not None else None
+        account = self.accounts.find(email, budget) if email else None
         if account is None or not account.status or delivery.account_uuid not in {None, account.uuid}:
             raise errors.Unavailable(delivery.partner, "status", "the partner lists no status of this account")
         return account.status

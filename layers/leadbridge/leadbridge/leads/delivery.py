@@ -59,7 +59,8 @@ class Delivery:
     `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
     at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
-    person came before. `retried_at` is when an operator had it begin anew. `last_error` is always a text of ours.
+    person came before. `retried_at` is when an operator had it begin anew, after `attempts_before_retry`. `is_erased`
+    says that its person was forgotten. `last_error` is always a text of ours.
     """
 
     lead_id: str
@@ -70,13 +71,16 @@ class Delivery:
     version: int = 1
     attempts: int = 0
     first_attempt_at: datetime | None = None
+    last_attempt_at: datetime | None = None
     retried_at: datetime | None = None
+    attempts_before_retry: int = 0
     next_attempt_at: datetime | None = None
     lease_until: datetime | None = None
     submitted_at: datetime | None = None
     deal_id: int | None = None
     account_uuid: str | None = None
     is_uncertain: bool = False
+    is_erased: bool = False
     repeat_of: str | None = None
     partner_status: str | None = None
     status_meaning: str | None = None
@@ -129,6 +133,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
         f"attempt {delivery.attempts + 1}",
         attempts=delivery.attempts + 1,
         first_attempt_at=delivery.first_attempt_at or now,
+        last_attempt_at=now,
         next_attempt_at=None,
         lease_until=now + lease,
         due_at=now + lease,
@@ -241,9 +246,13 @@ def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:
     return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.FAILED, now, error)
 
 
-def lost(delivery: Delivery, now: datetime, error: str) -> Change:
-    """The request went out and nobody can tell what became of it."""
-    return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.UNKNOWN, now, error)
+def lost(delivery: Delivery, now: datetime, error: str, *, can_be_looked_up: bool = False) -> Change:
+    """The request went out and nobody can tell what became of it.
+
+    Where the partner can be asked what it has, it is asked before it is ever sent again.
+    """
+    change = _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.UNKNOWN, now, error)
+    return replace(change, after=replace(change.after, is_uncertain=delivery.is_uncertain or can_be_looked_up))
 
 
 def status_changed(

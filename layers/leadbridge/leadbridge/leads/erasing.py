@@ -40,8 +40,8 @@ class Eraser:
     def erase(self, lead_id: str, operator: str, now: datetime) -> None:
         """Forget a lead's person. Raises UnknownLead; Busy while it is being submitted; Conflict, Contended.
 
-        What leads from a person to the lead goes first, then the lead itself, with its deliveries, in one transaction;
-        whatever was written meanwhile goes last.
+        The lead itself goes with its deliveries, and with what a partner's list told of the person, in one transaction;
+        then the claims on who came first, which hold hashes and expire, and last whatever else lies beside the lead.
         """
         found = list(self._items(lead_id))
         lead = next((values for values in found if values["sk"] == "LEAD"), None)
@@ -50,30 +50,30 @@ class Eraser:
         if "erased_at" not in lead:
             deliveries = [items.delivery_of(values) for values in found if values["sk"].startswith("DELIVERY#")]
             changes = [erased(delivery, now) for delivery in deliveries]
-            Claims(self._client, self._table).release(lead)
-            self._forget_accounts(deliveries)
             tombstone = items.lead_item(_tombstone(items.lead_of(lead), now), phone_hash=None)
             entry = Entry(now, "erased", detail=f"by {operator}")
             writes = [
                 put(self._table, tombstone, "attribute_exists(pk)"),
                 put(self._table, items.entry_item(lead_id, entry, "erased")),
             ]
-            writes += [
-                put(self._table, items.delivery_item(change.after), version=change.before.version) for change in changes
-            ]
+            for change in changes:
+                writes.append(put(self._table, items.delivery_item(change.after), version=change.before.version))
+                writes += self._forgotten_account(change.before)
             transact(self._client, writes, or_conflict=True)
+            Claims(self._client, self._table).release(lead)
         self._clean(lead_id)
 
-    def _forget_accounts(self, deliveries: list[Delivery]) -> None:
-        """Delete what is kept of the person's accounts at partners, and note that none is to be kept again."""
-        requests = []
-        for delivery in deliveries:
-            if delivery.account_uuid is not None:
-                tie = items.tie_key(delivery.partner, delivery.account_uuid)
-                marked = items.encode({**tie, "lead_id": delivery.lead_id, "is_erased": True})
-                requests.append({"PutRequest": {"Item": marked}})
-                requests.append({"DeleteRequest": {"Key": items.encode({**tie, "sk": "ACCOUNT"})}})
-        self._write(requests)
+    def _forgotten_account(self, delivery: Delivery) -> list[Any]:
+        """Delete what is kept of the person's account at a partner, and note that it is not to be kept again."""
+        if delivery.account_uuid is None:
+            return []
+        tie = items.tie_key(delivery.partner, delivery.account_uuid)
+        marked = items.encode({**tie, "lead_id": delivery.lead_id, "is_erased": True})
+        key = items.encode({**tie, "sk": "ACCOUNT"})
+        return [
+            {"Put": {"TableName": self._table, "Item": marked}},
+            {"Delete": {"TableName": self._table, "Key": key}},
+        ]
 
     def _clean(self, lead_id: str) -> None:
         """Delete what belongs to the person, and take from the timeline what it quotes."""

@@ -41,10 +41,10 @@ LEADS = "lead"  # the partition of `listing` that holds every lead
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = (
-    *("received_at", "first_attempt_at", "retried_at", "next_attempt_at"),
+    *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
     *("lease_until", "submitted_at", "due_at"),
 )
-_COUNTS = ("version", "attempts", "checks_failed", "deal_id")
+_COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "deal_id")
 _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of"),
     *("partner_status", "status_meaning", "last_error"),
@@ -175,7 +175,9 @@ def delivery_item(delivery: Delivery) -> Item:
             **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "state": delivery.state.value,
+            "attempts_before_retry": delivery.attempts_before_retry or None,
             "is_uncertain": delivery.is_uncertain or None,
+            "is_erased": delivery.is_erased or None,
             "listed": f"delivery#{delivery.state.value}",
             "received_key": received_key(delivery.received_at, delivery.lead_id),
             "due_partner": delivery.partner if delivery.due_at is not None else None,
@@ -193,7 +195,8 @@ def delivery_of(values: dict[str, Any]) -> Delivery:
     known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
     known |= {name: int(values[name]) for name in _COUNTS if name in values}
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
-    return Delivery(state=State(values["state"]), is_uncertain=values.get("is_uncertain", False), **known)
+    flags = {name: values.get(name, False) for name in ("is_uncertain", "is_erased")}
+    return Delivery(state=State(values["state"]), **flags, **known)
 
 
 def entry_item(lead_id: str, entry: Entry, tie: str) -> Item:

@@ -10,6 +10,7 @@ from leadbridge.budget import Budget
 from leadbridge.leads.delivery import Delivery
 
 CLOCKS_DIFFER = timedelta(minutes=2)  # by which a partner's clock may be behind ours
+ON_ITS_WAY = timedelta(hours=1)  # after which no request of ours makes anything any more
 
 
 class Account(Protocol):
@@ -53,11 +54,16 @@ class Origin(Enum):
 
 
 def origin(account: Account, delivery: Delivery, owner: str | None) -> Origin:
-    """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id)."""
+    """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id).
+
+    Of one that is much younger than the last attempt nobody can tell.
+    """
     if owner is not None:
         return Origin.OURS if owner == delivery.lead_id else Origin.ANOTHERS
     if account.created is None:
         return Origin.UNTOLD
     if delivery.first_attempt_at is None or account.created < delivery.first_attempt_at - CLOCKS_DIFFER:
         return Origin.ANOTHERS
+    if account.created > (delivery.last_attempt_at or delivery.first_attempt_at) + ON_ITS_WAY:
+        return Origin.UNTOLD
     return Origin.OURS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,8 +23,17 @@ class WrongState(Exception):
     """The delivery is not in a state for this. The message says so to an operator."""
 
 
-def retried(delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool) -> Change:
-    """Begin anew. An unknown one only if the operator confirms that it may arrive twice. Raises WrongState."""
+def retried(
+    delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool, lacking: Sequence[str] = ()
+) -> Change:
+    """Begin anew. An unknown one only if the operator confirms that it may arrive twice. Raises WrongState.
+
+    `lacking` are the fields of the lead for which the partner would not take it.
+    """
+    if delivery.is_erased:
+        raise WrongState("The person was erased.")
+    if lacking:
+        raise WrongState(f"The partner would not take the lead, for {', '.join(lacking)}.")
     if delivery.state is State.UNKNOWN and not is_confirmed:
         raise WrongState("The partner may have it already. Confirm that it shall be sent again all the same.")
     if delivery.state not in RETRIED | {State.UNKNOWN}:
@@ -35,6 +45,7 @@ def retried(delivery: Delivery, now: datetime, operator: str, *, is_confirmed: b
         state=State.RECEIVED,
         version=delivery.version + 1,
         retried_at=now,
+        attempts_before_retry=delivery.attempts,
         next_attempt_at=None,
         lease_until=None,
         last_error=None,
@@ -59,7 +70,6 @@ def not_found(delivery: Delivery, now: datetime, operator: str) -> Change:
         delivery,
         state=State.FAILED,
         version=delivery.version + 1,
-        is_uncertain=False,
         last_error=NOT_THERE,
         lease_until=None,
         due_at=None,
@@ -84,6 +94,7 @@ def erased(delivery: Delivery, now: datetime) -> Change:
         partner_status=delivery.partner_status,
         status_meaning=delivery.status_meaning,
         last_error=ERASED if waits else None,
+        is_erased=True,
     )
     return Change(delivery, after, now, "erased")
 

@@ -17,19 +17,21 @@ from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, rece
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.outbox import message_item
+from leadbridge.leads.message import Message
+from leadbridge.leads.outbox import message_item, message_of
 from leadbridge.leads.quota import Quota, TooMany
 from leadbridge.leads.writing import kept, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+TWINS = 20  # leads of one e-mail that are looked at
 PAGES = 1000  # the most pages one call reads before it gives up
 
 
 @dataclass(frozen=True)
 class Journey:
-    """All that is known of a lead: itself, its deliveries by partner, its timeline, oldest first.
+    """All that is known of a lead: itself, its deliveries by partner, its timeline and messages, oldest first.
 
     `fetch` stands only with a lead that its form has named and not sent.
     """
@@ -38,6 +40,7 @@ class Journey:
     deliveries: dict[str, Delivery]
     timeline: tuple[Entry, ...]
     fetch: Fetch | None = None
+    messages: tuple[Message, ...] = ()
 
     @property
     def status(self) -> State:
@@ -144,7 +147,7 @@ class Store:
         ]
         writes += [put(self._table, message_item(message)) for message in change.messages]
         if change.after.account_uuid is not None and change.before.account_uuid is None:
-            writes.append(put(self._table, items.tie_item(change.after)))
+            writes.append(self._tie(change.after))
         if change.opened is not None:
             writes += self._opened(change.opened, change)
         transact(self._client, writes, or_conflict=True)
@@ -194,6 +197,24 @@ class Store:
         values = self._get(items.tie_key(partner, account_uuid))
         return None if values is None else str(values["lead_id"])
 
+    def has_unnamed_twin(self, delivery: Delivery) -> bool:
+        """Whether the partner took another lead of the same e-mail, and did not tell as which account."""
+        lead = self._get(items.lead_key(delivery.lead_id)) or {}
+        if "email_hash" not in lead:
+            return False
+        found = self._client.query(
+            TableName=self._table,
+            IndexName="email",
+            KeyConditionExpression="email_hash = :email",
+            ExpressionAttributeValues=items.encode({":email": lead["email_hash"]}),
+            ScanIndexForward=False,
+            Limit=TWINS,
+        )["Items"]
+        others = {str(items.decode(item)["pk"]).partition("#")[2] for item in found} - {delivery.lead_id}
+        twins = (self.delivery(lead_id, delivery.partner) for lead_id in sorted(others))
+        taken = {State.SUBMITTED, State.CLOSED}
+        return any(twin is not None and twin.state in taken and twin.account_uuid is None for twin in twins)
+
     def lead(self, lead_id: str) -> Lead | None:
         """The lead, without its deliveries."""
         values = self._get(items.lead_key(lead_id))
@@ -205,6 +226,7 @@ class Store:
         deliveries: dict[str, Delivery] = {}
         timeline: list[Entry] = []
         fetch: Fetch | None = None
+        messages: list[Message] = []
         for values in self._query({"pk": f"LEAD#{lead_id}"}):
             kind = values["sk"].partition("#")[0]
             if kind == "LEAD":
@@ -216,7 +238,9 @@ class Store:
                 timeline.append(items.entry_of(values))
             elif kind == "FETCH":
                 fetch = fetch_of(values)
-        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch)
+            elif kind == "MESSAGE":
+                messages.append(message_of(values))
+        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch, tuple(messages))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
         """What is due by `until`, the longest due first, `limit` at most: a partner's deliveries, messages, fetches."""
@@ -246,6 +270,13 @@ class Store:
         )
         for page in pages:
             yield from map(items.decode, page["Items"])
+
+    def _tie(self, delivery: Delivery) -> Any:
+        """The tie of an account to its lead, which no other lead has and nobody has erased."""
+        own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
+        write = put(self._table, items.tie_item(delivery), own)
+        write["Put"]["ExpressionAttributeValues"] = items.encode({":own": delivery.lead_id})
+        return write
 
     def _opened(self, delivery: Delivery, change: Change) -> list[Any]:
         """A further delivery of a lead that is there, with the lead's own note of it."""

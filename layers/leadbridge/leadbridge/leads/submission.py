@@ -84,7 +84,7 @@ class Submitter:
         if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
             return Visit(Outcome.COMES_AGAIN, again=delivery.next_attempt_at - now)
         lead = self.ledger.lead(lead_id)
-        if lead is None:
+        if lead is None or lead.erased_at is not None:
             return Visit(Outcome.GONE)
         if delivery.attempts == 0 and delivery.repeat_of is None and self.repeats is not None:
             repeated = self._repeated(delivery, self.repeats)
@@ -94,6 +94,8 @@ class Submitter:
             settled = self._look_up(self.accounts, delivery, lead, budget)
             if settled is not None:
                 return settled
+            if not budget.allows(self.partner.seconds_per_submission):
+                return self._come_again(delivery, errors.Unavailable(delivery.partner, "list", LOOK_UP_TOOK_LONG))
         if not budget.allows(self.partner.seconds_per_submission):
             return Visit(Outcome.COMES_AGAIN, again=timedelta())
         return self._attempt(delivery, lead, budget)
@@ -126,14 +128,22 @@ class Submitter:
             return None
         owner = self.ledger.owner_of(delivery.partner, account.uuid) if account.uuid else None
         now = self.clock()
-        match origin(account, delivery, owner):
+        whose = origin(account, delivery, owner)
+        if whose is Origin.OURS and owner is None and self.ledger.has_unnamed_twin(delivery):
+            whose = Origin.ANOTHERS
+        match whose:
             case Origin.OURS:
                 wait = self.settings.check_after(timedelta())
-                return self._write(steps.accepted(delivery, now, account.uuid, wait), Visit(Outcome.SUBMITTED))
+                try:
+                    self.ledger.apply(steps.accepted(delivery, now, account.uuid, wait))
+                except Conflict:  # another worker was quicker, or another lead with this account
+                    return Visit(Outcome.COMES_AGAIN, again=self.settings.retry.first_delay)
+                return Visit(Outcome.SUBMITTED)
             case Origin.ANOTHERS:
                 return self._write(steps.exists(delivery, now, EXISTS), Visit(Outcome.DUPLICATE))
             case Origin.UNTOLD:
-                return self._write(steps.lost(delivery, now, ORIGIN_UNTOLD), Visit(Outcome.UNKNOWN))
+                change = steps.lost(delivery, now, ORIGIN_UNTOLD, can_be_looked_up=True)
+                return self._write(change, Visit(Outcome.UNKNOWN))
 
     def _attempt(self, delivery: Delivery, lead: Lead, budget: Budget) -> Visit:
         try:
@@ -162,10 +172,10 @@ class Submitter:
             return self._write(change, Visit(Outcome.REJECTED, error=error))
         except errors.Duplicate as error:
             if delivery.is_uncertain:  # it may be our own, which the look-up tells
-                return self._reply_lost(delivery, error.text, self._wait(delivery.attempts, error), error)
+                return self._reply_lost(delivery, error.text, self._wait(delivery, error), error)
             return self._write(steps.exists(delivery, self.clock(), error.text), Visit(Outcome.DUPLICATE, error=error))
         except errors.Unknown as error:
-            return self._reply_lost(delivery, error.text, self._wait(delivery.attempts, error), error)
+            return self._reply_lost(delivery, error.text, self._wait(delivery, error), error)
         except errors.PartnerError as error:
             return self._come_again(delivery, error)
         try:
@@ -182,12 +192,18 @@ class Submitter:
         except Conflict:
             # The lease ran out while the partner answered and nobody knew what became of it. Now it is known.
             known = self.ledger.delivery(delivery.lead_id, delivery.partner)
-            if known is None or known.attempts != delivery.attempts:
+            if known is None or not self._is_settled_by(created, known, delivery):
                 raise
-            if known.state is not State.UNKNOWN and not (known.state is State.RECEIVED and known.is_uncertain):
-                raise
-            self.ledger.apply(steps.accepted(known, now, created, wait))
+            if known.state not in {State.SUBMITTED, State.CLOSED}:
+                self.ledger.apply(steps.accepted(known, now, created, wait))
         return Visit(Outcome.SUBMITTED)
+
+    def _is_settled_by(self, created: int | str | None, known: Delivery, delivery: Delivery) -> bool:
+        """Whether a late answer tells what became of the delivery as it is known now, or was told by others already."""
+        if known.state in {State.SUBMITTED, State.CLOSED}:
+            return created in {known.deal_id, known.account_uuid} or known.account_uuid is None is known.deal_id
+        in_doubt = known.state is State.UNKNOWN or (known.state is State.RECEIVED and known.is_uncertain)
+        return in_doubt and (self.accounts is not None or known.attempts == delivery.attempts)
 
     def _reply_lost(
         self, delivery: Delivery, text: str, again: timedelta, error: errors.PartnerError | None = None
@@ -195,15 +211,15 @@ class Submitter:
         """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
-            return self._write(steps.lost(delivery, now, text), Visit(Outcome.UNKNOWN, error=error))
+            change = steps.lost(delivery, now, text, can_be_looked_up=self.accounts is not None)
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
         return self._write(steps.doubt(delivery, now, text, again), Visit(Outcome.UNCERTAIN, again=again, error=error))
 
     def _come_again(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
         now = self.clock()
         if self._is_spent(delivery, now):
             return self._give_up(delivery, error)
-        attempts = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
-        wait = self._wait(attempts, error)
+        wait = self._wait(delivery, error)
         change = steps.come_again(delivery, now, error.text, wait)
         return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
 
@@ -211,15 +227,17 @@ class Submitter:
         began = max(filter(None, (delivery.first_attempt_at, delivery.retried_at)), default=now)
         return now - began >= self.settings.retry.give_up_after
 
-    def _wait(self, attempts: int, error: errors.PartnerError) -> timedelta:
-        """Our own patience, or the partner's if it asked for more."""
-        wait = backoff(self.settings.retry, attempts, self.jitter())
+    def _wait(self, delivery: Delivery, error: errors.PartnerError) -> timedelta:
+        """Our own patience, which a retry by hand begins anew, or the partner's if it asked for more."""
+        attempts = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
+        wait = backoff(self.settings.retry, attempts - delivery.attempts_before_retry, self.jitter())
         asked = timedelta(seconds=error.retry_after or 0)
         return max(wait, min(asked, self.settings.retry.give_up_after))
 
     def _give_up(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
         if delivery.is_uncertain:
-            return self._write(steps.lost(delivery, self.clock(), error.text), Visit(Outcome.UNKNOWN, error=error))
+            change = steps.lost(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
         self.dead_letter(delivery, error.text)
         change = steps.gave_up(delivery, self.clock(), error.text)
         return self._write(change, Visit(Outcome.FAILED, error=error))
@@ -234,7 +252,8 @@ class Submitter:
 
 WORKER_DIED = "the worker was lost while the partner was being called"
 EXISTS = "the partner has an account of this e-mail already"
-ORIGIN_UNTOLD = "the partner has an account of this e-mail and does not tell since when"
+ORIGIN_UNTOLD = "the partner has an account of this e-mail, and nobody can tell whose making it is"
+LOOK_UP_TOOK_LONG = "the look-up took all the time there was"
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
 
 

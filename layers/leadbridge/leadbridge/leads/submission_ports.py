@@ -28,6 +28,10 @@ class Ledger(Protocol):
         """The lead that an account at the partner was made of, if one of ours was."""
         ...
 
+    def has_unnamed_twin(self, delivery: Delivery) -> bool:
+        """Whether the partner took another lead of the same e-mail, and did not tell as which account."""
+        ...
+
 
 class Repeats(Protocol):
     """Who knows whether a delivery's person came before, and what is then done with it."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
+from leadbridge.settings.browsers import Origin, Page
 from leadbridge.settings.routing import Routes
 from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
 
@@ -27,8 +28,10 @@ class Source(Section):
 
     `fields` and `defaults` name places in a lead by dotted paths. `dedup_days` is for how many days the same person's
     next lead counts as the same one, and `on_repeat` what becomes of it then. `per_minute` leads are taken in a minute,
-    0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken. After `quiet_after`
-    without a lead the source counts as quiet; None for one that nobody waits for.
+    0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken. `origins` are the
+    sites whose pages may post, `honeypot` the field that people do not see and leave empty; `thank_you` and `try_again`
+    are where a browser goes whose visitor has posted without JavaScript. After `quiet_after` without a lead the source
+    counts as quiet; None for one that nobody waits for.
     """
 
     adapter: str
@@ -41,4 +44,8 @@ class Source(Section):
     answer: Literal[200, 202] = 202
     on_repeat: Literal["mark", "send", "hold"] = "mark"
     quiet_after: Duration | None = None
+    origins: Annotated[tuple[Origin, ...], Field(min_length=1)] = ()
+    honeypot: Annotated[StrictStr, Field(min_length=1)] | None = None
+    thank_you: Page | None = None
+    try_again: Page | None = None
     fetch: Fetching | None = None

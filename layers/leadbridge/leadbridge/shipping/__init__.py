@@ -63,7 +63,7 @@ def check(folder: Path) -> dict[str, dict[str, Any]]:
             problems += wrong.problems
             continue
         found[environment] = _laid_over(files)
-        problems += [_told(wrong, files[wrong.table]) for wrong in wrongs_in(found[environment])]
+        problems += [_told(wrong, files[wrong.table]) for wrong in wrongs_in(found[environment], environment)]
     if problems:
         raise WrongConfiguration(sorted(set(problems), key=_by_file_and_line))
     return found

@@ -16,6 +16,7 @@ from leadbridge.forms.mapping import fold
 from leadbridge.leads.lead import Asked
 from leadbridge.leads.routing import FORM
 from leadbridge.settings import Settings
+from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
 from leadbridge.shipping.lines import Place
 from leadbridge.shipping.words import meant, sentence
 
@@ -39,9 +40,9 @@ class Wrong:
         return f"{owner} {self.place[0]}: {self.text}" if owner and self.place else self.text
 
 
-def wrongs_in(tables: Tables) -> list[Wrong]:
+def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
     """Everything that is wrong with the configuration of one environment, as it was read from TOML."""
-    return [*_in_shape(tables), *_in_sources(tables), *_in_partners(tables)]
+    return [*_in_shape(tables), *_in_sources(tables, environment), *_in_partners(tables)]
 
 
 def adapters() -> list[str]:
@@ -92,7 +93,7 @@ def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:
     return place
 
 
-def _in_sources(tables: Tables) -> Iterator[Wrong]:
+def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
     for name, source in tables["sources"].items():
         if not _NAME.fullmatch(name):
             yield Wrong("sources", (name,), "a name is part of an address: letters, digits and hyphens, 64 at most")
@@ -106,6 +107,7 @@ def _in_sources(tables: Tables) -> Iterator[Wrong]:
             yield Wrong("sources", (name, "fetch") if "fetch" in source else (name,), text)
         yield from _in_partners_of(name, source.get("partners"), tables["partners"])
         yield from _in_fields_of(name, source)
+        yield from _in_pages_of(name, source, environment)
 
 
 def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator[Wrong]:
@@ -132,6 +134,27 @@ def _in_fields_of(name: str, source: dict[str, Any]) -> Iterator[Wrong]:
             yield Wrong("sources", (name, "fields", label), f"{twin!r} and {label!r} are one form field")
     for path, _ in _items(source.get("defaults")):
         yield from _unless_known("sources", (name, "defaults", path), path)
+
+
+def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterator[Wrong]:
+    listed = source.get("origins")
+    origins: list[Any] = listed if isinstance(listed, list) else []
+    places: list[tuple[Place, Any]] = [((name, "origins", number), origin) for number, origin in enumerate(origins)]
+    places += [((name, page), source.get(page)) for page in ("thank_you", "try_again")]
+    for place, address in places:
+        if not isinstance(address, str) or not is_on_own_machine(address):
+            continue
+        if environment != "local":
+            yield Wrong("sources", place, "an address of one's own machine belongs in sources.local.toml alone")
+        if ANY_PORT in address and not any(ANY_PORT in str(origin) for origin in origins):
+            text = f"{place[1]!r}: the port is that of the page that posts, so 'origins' must have one of any port too"
+            yield Wrong("sources", place, text)
+    honeypot = source.get("honeypot")
+    if isinstance(honeypot, str):
+        for label, _ in _items(source.get("fields")):
+            if fold(label) == fold(honeypot):
+                text = f"'honeypot': people fill in {label!r}, and their leads would be thrown away"
+                yield Wrong("sources", (name, "honeypot"), text)
 
 
 def _in_partners(tables: Tables) -> Iterator[Wrong]:

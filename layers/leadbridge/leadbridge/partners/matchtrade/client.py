@@ -75,6 +75,8 @@ class MatchTrade:
         window: Window = {"query": email.strip(), "from": EARLIEST, "to": self._clock() + AHEAD}
 
         def read(number: int) -> Listed:
+            if not budget.allows(self.seconds_per_page):
+                raise Unavailable(PARTNER, "list", "there was no time to look through all that was found")
             return self._page(window, PAGE_SIZE, number, budget)
 
         for page in listed(read, page_cap=LOOKED_THROUGH):

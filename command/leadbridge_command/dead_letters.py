@@ -1,0 +1,84 @@
+"""`leadbridge dlq …`: what could not go on by itself."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from leadbridge_command.api import Api, api_at
+from leadbridge_command.options import Yes, command, group
+from leadbridge_command.outcome import not_found, wrong_use
+from leadbridge_command.screen import Screen, line, table
+
+app = group("dlq", "Dead letters: what could not go on by itself.")
+
+ROUNDS = 20  # calls, of a hundred letters each at most, that one `--all` may cost
+
+Queue = Annotated[str, typer.Argument(help="The queue, as `dlq list` names it.")]
+
+
+@command(app, "list", api_at)
+def list_letters(
+    screen: Screen, api: Api, queue: Annotated[str | None, typer.Option(help="Of this queue only.")] = None
+) -> None:
+    """List dead letters, oldest first; of long queues, some."""
+    letters = [each for each in api.get("dead-letters")["letters"] if queue in {None, each["queue"]}]
+    names = ("queue", "letter_id", "step", "reason", "lead_id", "partner", "message_id")
+
+    def row(letter: dict[str, Any]) -> list[object]:
+        return [_time(letter.get("sent_at")), *(letter.get(name) for name in names)]
+
+    screen.answer({"letters": letters}, lambda: [table(("sent", *names), map(row, letters))])
+
+
+@command(app, "redrive", api_at)
+def redrive(
+    screen: Screen,
+    api: Api,
+    queue: Queue,
+    letter_id: Annotated[str | None, typer.Argument(help="The letter's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All letters of the queue.")] = False,
+) -> None:
+    """Put letters back on their way. Safe to repeat."""
+    if every == (letter_id is not None):
+        raise wrong_use("Name one letter, or say --all.")
+    number, is_rest = 0, False
+    with screen.progress("letters") as advance:
+        for _ in range(ROUNDS if every else 1):
+            body = None if letter_id is None else {"letter_id": letter_id}
+            taken = int(api.post("dead-letters", queue, "redrive", body=body)["letters"])
+            number += taken
+            advance(taken)
+            if not taken:
+                break
+        else:
+            is_rest = every
+    _taken(screen, queue, letter_id, number, "on their way again")
+    if is_rest:
+        screen.note("There may be more: say it again.")
+
+
+@command(app, "discard", api_at)
+def discard(
+    screen: Screen,
+    api: Api,
+    queue: Queue,
+    letter_id: Annotated[str, typer.Argument(help="The letter's id.")],
+    yes: Yes = False,
+) -> None:
+    """Throw one letter away. It cannot be undone."""
+    screen.confirm("The letter is thrown away for good; the lead that it names stays as it is. Discard?", yes=yes)
+    number = int(api.post("dead-letters", queue, "discard", body={"letter_id": letter_id})["letters"])
+    _taken(screen, queue, letter_id, number, "discarded")
+
+
+def _taken(screen: Screen, queue: str, letter_id: str | None, number: int, became: str) -> None:
+    if letter_id is not None and not number:
+        raise not_found("There is no such letter in the queue, or somebody else has it at this moment.")
+    screen.answer({"queue": queue, "letters": number}, lambda: [line(f"{queue}: {number} {became}.")])
+
+
+def _time(milliseconds: object) -> str | None:
+    if not isinstance(milliseconds, int):
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

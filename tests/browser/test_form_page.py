@@ -1,0 +1,211 @@
+"""The form page as people meet it: with JavaScript and without, on its own site and on another."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tests.browser.form_page import PATIENCE, FormPage, fill_in, form_page_served
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+
+
+@pytest.fixture
+def form_page() -> Iterator[FormPage]:
+    """The page and the handler, with no leads."""
+    with form_page_served() as served_page:
+        yield served_page
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Page]:
+    """A visitor with a phone."""
+    yield from visiting(browser, javascript=True)
+
+
+@pytest.fixture
+def old_visitor(browser: Browser) -> Iterator[Page]:
+    """A visitor without JavaScript."""
+    yield from visiting(browser, javascript=False)
+
+
+def visiting(browser: Browser, *, javascript: bool) -> Iterator[Page]:
+    context = browser.new_context(viewport=PHONE, java_script_enabled=javascript, locale="uk-UA")
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def send(page: Page) -> None:
+    page.locator("button").click()
+
+
+def test_a_lead_is_sent_and_thanked_for(visitor: Page, form_page: FormPage) -> None:
+    visitor.goto(f"{form_page.address}/?utm_source=newsletter&next=//evil.example")
+    fill_in(visitor)
+    send(visitor)
+    visitor.wait_for_url(f"{form_page.address}/thanks.html")
+    assert form_page.gateway.seen == [("POST", 202)]
+    (lead,) = form_page.gateway.reception.book.leads.values()
+    assert (lead.person.phone, lead.utm) == ("+380500000077", {"utm_source": "newsletter"})
+    assert lead.consent.text == "Я погоджуюся на обробку моїх персональних даних для розгляду заявки на кредит."
+    assert lead.consent.page_url == f"{form_page.address}/"
+
+
+def test_what_the_page_sees_to_be_wrong_is_told_beside_each_field_and_not_sent(
+    visitor: Page, form_page: FormPage
+) -> None:
+    visitor.goto(form_page.address)
+    fill_in(visitor, phone=" ", tax_number="12")
+    visitor.locator("#consent").uncheck()
+    send(visitor)
+    expect(visitor.locator(".error")).to_have_count(3)
+    expect(visitor.locator("#phone")).to_be_focused()
+    expect(visitor.locator("#phone")).to_have_attribute("aria-describedby", "phone-error phone-hint")
+    expect(visitor.get_by_role("alert")).to_contain_text("3")
+    visitor.locator("#phone").fill("050")
+    expect(visitor.locator(".error")).to_have_count(2)
+    expect(visitor.locator("#phone")).to_have_attribute("aria-describedby", "phone-hint")
+    assert form_page.gateway.seen == []
+
+
+def test_what_the_server_finds_wrong_is_told_beside_its_field_and_can_be_mended(
+    visitor: Page, form_page: FormPage
+) -> None:
+    visitor.goto(form_page.address)
+    fill_in(visitor, phone="+48 600 000 000", amount="багато")
+    send(visitor)
+    expect(visitor.locator("#phone-error")).to_be_visible()
+    expect(visitor.locator("#amount-error")).to_be_visible()
+    expect(visitor.locator("[aria-invalid]")).to_have_count(2)
+    expect(visitor.locator("button")).to_be_enabled()
+    visitor.locator("#phone").fill("0500000077")
+    visitor.locator("#amount").fill("6000,50")
+    send(visitor)
+    visitor.wait_for_url(f"{form_page.address}/thanks.html")
+    assert form_page.gateway.seen == [("POST", 422), ("POST", 202)]
+
+
+def test_a_server_that_is_away_can_be_tried_again(visitor: Page, form_page: FormPage) -> None:
+    visitor.goto(form_page.address)
+    fill_in(visitor)
+    visitor.route("**/webhooks/**", lambda route: route.abort())
+    send(visitor)
+    expect(visitor.get_by_role("alert")).to_contain_text("Спробуйте ще раз")
+    visitor.unroute("**/webhooks/**")
+    readable = {"access-control-allow-origin": "*"}
+    visitor.route("**/webhooks/**", lambda route: route.fulfill(status=503, headers=readable))
+    send(visitor)
+    expect(visitor.get_by_role("alert")).to_contain_text("за хвилину")
+    visitor.unroute("**/webhooks/**")
+    send(visitor)
+    visitor.wait_for_url(f"{form_page.address}/thanks.html")
+    assert form_page.leads == 1
+
+
+def test_an_impatient_visitor_sends_once(visitor: Page, form_page: FormPage) -> None:
+    visitor.goto(form_page.address)
+    fill_in(visitor)
+    visitor.locator("button").evaluate("button => { button.click(); button.click(); button.form.requestSubmit(); }")
+    visitor.wait_for_url(f"{form_page.address}/thanks.html")
+    assert form_page.gateway.seen == [("POST", 202)]
+
+
+ASKS_FIRST = """action => fetch(action, {
+    method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({"your-phone": "12"}),
+}).then(answer => answer.json(), () => null)"""
+
+
+def test_a_script_that_posts_json_is_let_through_after_asking(visitor: Page, form_page: FormPage) -> None:
+    visitor.goto(form_page.address)
+    problem = visitor.evaluate(ASKS_FIRST, form_page.action)
+    assert "person.phone" in [error["field"] for error in problem["errors"]]
+    assert form_page.gateway.seen == [("OPTIONS", 204), ("POST", 422)]
+
+
+def test_another_sites_script_neither_posts_nor_reads(visitor: Page, form_page: FormPage) -> None:
+    visitor.goto(form_page.foreign)
+    assert visitor.evaluate(ASKS_FIRST, form_page.action) is None
+    fill_in(visitor)
+    send(visitor)
+    expect(visitor.get_by_role("alert")).to_contain_text("Немає зв’язку")
+    assert form_page.gateway.seen == [("OPTIONS", 403), ("POST", 403)]
+    assert form_page.leads == 0
+
+
+def test_without_javascript_the_visitor_is_thanked_each_time(old_visitor: Page, form_page: FormPage) -> None:
+    for _ in range(2):
+        old_visitor.goto(form_page.address)
+        fill_in(old_visitor)
+        send(old_visitor)
+        old_visitor.wait_for_url(f"{form_page.address}/thanks.html")
+    assert form_page.gateway.seen == [("POST", 303), ("POST", 303)]
+    assert form_page.leads == 1
+
+
+def test_without_javascript_the_visitor_is_asked_to_try_again_and_finds_the_form_filled_in(
+    old_visitor: Page, form_page: FormPage
+) -> None:
+    old_visitor.goto(form_page.address)
+    fill_in(old_visitor, phone="+48 600 000 000")
+    send(old_visitor)
+    old_visitor.wait_for_url(f"{form_page.address}/again.html?fields=person.phone")
+    old_visitor.go_back()
+    expect(old_visitor.locator("#full-name")).to_have_value("Прикладенко Олена Іванівна")
+    assert form_page.leads == 0
+
+
+def test_without_javascript_another_sites_form_is_refused(old_visitor: Page, form_page: FormPage) -> None:
+    old_visitor.goto(form_page.foreign)
+    fill_in(old_visitor)
+    send(old_visitor)
+    expect(old_visitor.locator("body")).to_contain_text("origin-not-allowed")
+    assert form_page.leads == 0
+
+
+def test_the_page_that_asks_to_try_again_names_fields_and_nothing_that_it_does_not_know(
+    visitor: Page, form_page: FormPage
+) -> None:
+    visitor.goto(f"{form_page.address}/again.html?fields=person.phone,<img src=x>,constructor,loan.amount")
+    expect(visitor.locator("li")).to_have_text([re.compile("Телефон"), re.compile("Сума")])
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_whoever_fills_in_the_unseen_field_is_thanked_and_not_kept(
+    browser: Browser, form_page: FormPage, javascript: bool
+) -> None:
+    for page in visiting(browser, javascript=javascript):
+        page.goto(form_page.address)
+        fill_in(page)
+        expect(page.locator("#website")).not_to_be_in_viewport()
+        page.locator("#website").evaluate("field => { field.value = 'https://spam.example'; }")
+        send(page)
+        page.wait_for_url(f"{form_page.address}/thanks.html")
+    assert form_page.leads == 0
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_nothing_is_wider_than_the_screen_and_thumbs_find_the_fields(
+    visitor: Page, form_page: FormPage, width: int
+) -> None:
+    visitor.set_viewport_size({"width": width, "height": 740})
+    visitor.goto(form_page.address)
+    assert visitor.evaluate("document.documentElement.scrollWidth") <= width
+    for field in visitor.locator("main input:visible:not(#website):not([type=checkbox]), button").all():
+        box = field.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    assert visitor.evaluate("parseFloat(getComputedStyle(document.querySelector('#phone')).fontSize)") >= 16
+
+
+def test_the_keyboard_alone_reaches_every_field_but_the_unseen_one(visitor: Page, form_page: FormPage) -> None:
+    visitor.goto(form_page.address)
+    reached = []
+    for _ in range(10):
+        visitor.keyboard.press("Tab")
+        reached.append(visitor.evaluate("document.activeElement.name || document.activeElement.type"))
+    assert reached == [
+        *("your-name", "your-phone", "your-email", "your-tax-number", "your-activity", "your-city", "amount", "term"),
+        *("consent", "submit"),
+    ]

@@ -1,0 +1,123 @@
+"""`message send`, `stats`, `dlq …` over the real handlers."""
+
+import json
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads.delivery import State
+from leadbridge.leads.outbox import Outbox
+from tests.command.desk import LEAD, Desk
+from tests.unit.conftest import TABLE
+
+ID = LEAD.lead_id
+
+
+def put(queue: str, content: object) -> None:
+    """A letter in a dead-letter queue."""
+    url = aws.sqs().get_queue_url(QueueName=f"dead-{queue}")["QueueUrl"]
+    aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(content))
+
+
+def note(desk: Desk) -> str:
+    """A delivery that has failed, and the letter that says so; its id."""
+    desk.bring(State.FAILED)
+    put("submit-leadleader", {"lead_id": ID, "partner": "leadleader", "step": "submit", "reason": "spent"})
+    [letter] = desk.run("dlq", "list", "--json").json["letters"]
+    return str(letter["letter_id"])
+
+
+def test_a_message_is_kept_for_sending(desk: Desk) -> None:
+    said = desk.run("message", "send", "--lead", ID, "--template", "t1", "--variable", "a=b=c", "--yes", "--json").json
+    message = Outbox(aws.dynamodb(), TABLE).message(ID, said["message_id"])
+    assert message is not None
+    assert (message.template_id, dict(message.variables)) == ("t1", {"a": "b=c"})
+    assert said["status"] == "pending"
+
+
+def test_a_text_may_come_from_stdin(desk: Desk) -> None:
+    said = desk.run("message", "send", "--lead", ID, "--text", "-", "--yes", "--json", stdin="Вітаємо!\n").json
+    message = Outbox(aws.dynamodb(), TABLE).message(ID, said["message_id"])
+    assert message is not None
+    assert message.text == "Вітаємо!"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--lead", ID, "--text", "x"), 2),  # nobody to ask
+        (("--lead", ID, "--yes"), 2),
+        (("--text", "x", "--yes"), 2),
+        (("--lead", ID, "--account", "a", "--text", "x", "--yes"), 2),
+        (("--lead", ID, "--text", "x", "--template", "t", "--yes"), 2),
+        (("--lead", ID, "--template", "t", "--variable", "x", "--yes"), 2),
+        (("--lead", ID, "--template", "t", "--variable", "x=1", "--variable", "x=2", "--yes"), 2),
+        (("--lead", ID, "--text", " ", "--yes"), 2),
+        (("--lead", "nonsense", "--text", "x", "--yes"), 2),
+        (("--lead", "ld_" + "a" * 26, "--text", "x", "--yes"), 3),
+    ],
+)
+def test_what_cannot_be_sent_is_not(desk: Desk, arguments: tuple[str, ...], code: int) -> None:
+    assert desk.run("message", "send", *arguments).code == code
+
+
+def test_stats_count(desk: Desk) -> None:
+    figures = desk.run("stats", "--from", "2026-03-01", "--to", "2026-03-02", "--json").json
+    assert figures["from"] == "2026-03-01"
+    drawn = desk.run("stats")
+    assert (drawn.code, "leads" in drawn.out) == (0, True)
+    assert desk.run("stats", "--from", "yesterday").code == 2
+    assert desk.run("stats", "--from", "2026-03-02", "--to", "2026-03-01").code == 2
+
+
+def test_a_letter_is_listed_and_put_back_once(desk: Desk) -> None:
+    letter_id = note(desk)
+    assert "spent" in desk.run("dlq", "list").out
+    assert desk.run("dlq", "list", "--queue", "checks", "--json").json == {"letters": []}
+    done = desk.run("dlq", "redrive", "submit-leadleader", letter_id, "--json").json
+    assert done == {"queue": "submit-leadleader", "letters": 1}
+    assert desk.delivery.state is State.RECEIVED
+    assert desk.run("dlq", "redrive", "submit-leadleader", letter_id).code == 3
+
+
+def test_all_letters_of_a_queue_are_put_back(desk: Desk) -> None:
+    for number in range(3):
+        put("checks", {"lead_id": ID, "partner": "leadleader", "number": number})
+    assert desk.run("dlq", "redrive", "checks", "--all", "--json").json["letters"] == 3
+    assert desk.run("dlq", "redrive", "checks", "--all", "--json").json["letters"] == 0
+
+
+def test_a_letter_is_discarded_only_by_who_says_so(desk: Desk) -> None:
+    letter_id = note(desk)
+    assert desk.run("dlq", "discard", "submit-leadleader", letter_id).code == 2
+    assert desk.run("dlq", "discard", "submit-leadleader", letter_id, "--yes", "--json").json["letters"] == 1
+    assert desk.run("dlq", "discard", "submit-leadleader", letter_id, "--yes").code == 3
+    assert desk.delivery.state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("redrive", "nowhere", "--all"), 3),
+        (("redrive", "checks"), 2),
+        (("redrive", "checks", "x", "--all"), 2),
+        (("discard", "..", "x", "--yes"), 3),
+        (("discard", "checks", "not an id", "--yes"), 2),
+    ],
+)
+def test_letters_that_cannot_be_meant(desk: Desk, arguments: tuple[str, ...], code: int) -> None:
+    assert desk.run("dlq", *arguments).code == code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("message", "send", "--lead", ID, "--text", "x", "--yes"),
+        ("stats",),
+        ("dlq", "list"),
+        ("dlq", "redrive", "checks", "--all"),
+        ("dlq", "discard", "checks", "x", "--yes"),
+    ],
+)
+def test_a_wrong_token_is_a_1(desk: Desk, arguments: tuple[str, ...]) -> None:
+    assert desk.run(*arguments, token="wrong").code == 1

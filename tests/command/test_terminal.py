@@ -1,0 +1,130 @@
+"""The command as a process: what it loads, what a terminal gets of it, how it ends when the reader has gone."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from leadbridge_command.local_stack import LocalStack
+from tests.command.desk import Desk, run
+from tests.command.gateway import problem
+
+SCRIPT = Path(sys.executable).parent / "leadbridge"
+HEAVY = {"boto3", "botocore", "pydantic", "rich", "urllib3", "cryptography", "leadbridge"}
+
+
+def ran(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed script as a shell does."""
+    own = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    command = [str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**own, **env}, check=False)
+
+
+def in_terminal(keys: str, *arguments: str, **env: str) -> tuple[int, str]:
+    """Run it in a terminal of its own, type at its question, and return its exit code and all that the terminal got."""
+    own = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", **env}
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(str(SCRIPT), [str(SCRIPT), *arguments], own)
+    got = b""
+    with suppress(OSError):  # the other end has gone
+        while chunk := os.read(terminal, 65_536):
+            got += chunk
+            if keys and b"[y/N]" in got:
+                os.write(terminal, keys.encode())
+                keys = ""
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), got.decode()
+
+
+def at(desk: Desk) -> dict[str, str]:
+    return {"LEADBRIDGE_API_URL": desk.gateway.url, "LEADBRIDGE_TOKEN": "token-of-olena-0123456789"}
+
+
+def test_help_loads_nothing_that_only_commands_need() -> None:
+    line = "import sys, leadbridge_command.__main__ as m; print(*{n.partition('.')[0] for n in sys.modules})"
+    told = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True, timeout=60)
+    assert not HEAVY & {*told.stdout.split()}
+
+
+def test_the_installed_script_answers() -> None:
+    helped = ran("--help")
+    assert (helped.returncode, "leads" in helped.stdout, helped.stderr) == (0, True, "")
+    assert ran("--version").stdout.strip() == "0.1.0"
+    assert ran("nonsense").returncode == 2
+    assert ran("leads", "list", "--nonsense").returncode == 2
+    assert ran().returncode == 2
+
+
+def test_a_terminal_that_knows_no_cyrillic_gets_numbers(desk: Desk) -> None:
+    said = ran("leads", "list", **at(desk), PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.isascii()
+
+
+def test_a_reader_that_goes_away_is_no_fault(desk: Desk) -> None:
+    line = f"'{SCRIPT}' leads list --json | true"
+    said = subprocess.run(
+        ["bash", "-c", line], check=False, capture_output=True, text=True, env={**os.environ, **at(desk)}, timeout=60
+    )
+    assert said.stderr == ""
+
+
+@pytest.mark.parametrize(("keys", "code", "calls"), [("n\n", 1, []), ("y\n", 0, ["DELETE"]), ("\x03", 1, [])])
+def test_an_erase_is_asked_for_in_a_terminal(desk: Desk, keys: str, code: int, calls: list[str]) -> None:
+    ended, shown = in_terminal(keys, "leads", "erase", desk.accepted.lead_id, **at(desk))
+    assert ended == code, shown
+    assert "for good" in shown
+    assert [method for method, _ in desk.gateway.asked if method != "GET"] == calls
+
+
+def test_a_bar_is_for_terminals_and_colours_for_those_who_want_them(desk: Desk) -> None:
+    for _ in range(2):
+        _, shown = in_terminal("", "leads", "list", "--all", **at(desk))
+        assert "leads" in shown
+        assert "\x1b[" in shown
+    _, plain = in_terminal("", "leads", "show", desk.accepted.lead_id, **at(desk), NO_COLOR="1")
+    assert "\x1b[3" not in plain.replace("\x1b[3m", "")
+    assert ran("leads", "list", "--all", **at(desk)).stderr == ""
+
+
+def test_what_nobody_foresaw_is_one_line_and_debug_says_where(desk: Desk) -> None:
+    desk.gateway.canned = (200, b"{}", "application/json")
+    assert "nobody foresaw (KeyError)" in desk.run("leads", "list").failure
+    said = desk.run("leads", "list", "--debug")
+    assert "Traceback" in said.err
+    assert "token-of-olena" not in said.err
+    desk.gateway.canned = problem(409, "no")
+    assert "Traceback" not in desk.run("leads", "list").err
+
+
+def test_the_local_stack_is_found_only_while_it_lives(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "api_url": desk.gateway.url,
+        "operator_token": "token-of-olena-0123456789",
+        "aws_endpoint_url": "http://127.0.0.1:9",
+        "region": "eu-central-1",
+        "stack_name": "leadbridge",
+        "pid": os.getpid(),
+    }
+    file = Path(".local/stack.json")
+    file.parent.mkdir()
+    below = Path("a/b")
+    below.mkdir(parents=True)
+    file.write_text(json.dumps(told))
+    assert LocalStack.found(below.absolute()) is not None
+    assert run("leads", "list", "--json").code == 0
+    file.write_text(json.dumps({**told, "pid": 2**22 + 1}))
+    assert run("leads", "list").code == 2
+    file.write_text(json.dumps(told))
+    with monkeypatch.context() as another:
+        another.setattr("os.getuid", lambda: 12345)
+        assert run("leads", "list").code == 2, "somebody else has put it there"
+    for broken in ("", "[]", "{}", json.dumps({**told, "pid": "x"})):
+        file.write_text(broken)
+        assert run("leads", "list").code == 2

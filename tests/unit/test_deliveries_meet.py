@@ -1,0 +1,209 @@
+"""Workers, the sweep, late answers and operators that meet at one delivery to a partner that can be asked."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from leadbridge.budget import Budget
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.checking import Outcome as Looked
+from leadbridge.leads.delivery import State
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.operator_steps import found, not_found, retried
+from leadbridge.leads.store import Store
+from leadbridge.leads.submission import Outcome, Submitter
+from leadbridge.leads.writing import Conflict
+from leadbridge.settings import Settings
+from tests.people import lead
+from tests.template import resources
+from tests.unit.conftest import Time
+from tests.unit.test_uncertain_submission import EMAIL, LEAD, PARTNER, Account, Broker, World, away, lost
+
+
+@pytest.fixture
+def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+    store.accept(LEAD, phone_hash=None, email_hash="the same")
+    return World(store, time, shipped_settings, Broker(time))
+
+
+def spent_then_lost(world: World) -> None:
+    """The broker could not be reached for a day; then one create went out, and its reply was lost."""
+    waiting = world.delivery
+    world.store.apply(steps.come_again(waiting, world.time.now, "away", timedelta(hours=1)))
+    world.time.pass_(hours=25)
+    world.broker.replies = iter([lost()])
+    assert world.visit().outcome is Outcome.UNKNOWN
+
+
+def test_an_unknown_one_that_is_retried_is_looked_up_before_it_is_sent(world: World) -> None:
+    spent_then_lost(world)
+    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=True))
+    world.visit()
+    assert (world.broker.looks, world.broker.creates) == (1, 1)
+    assert world.delivery.state is State.SUBMITTED
+
+
+def test_an_answer_that_comes_after_another_worker_found_the_account_is_no_fault(world: World) -> None:
+    create = world.broker.create
+
+    def slow(submitted: Lead, budget: Budget) -> str | None:
+        made = create(submitted, budget)
+        world.broker.create = create  # type: ignore[method-assign]
+        world.time.pass_(minutes=5)
+        assert world.look() is Looked.UNCERTAIN
+        assert world.visit().outcome is Outcome.SUBMITTED
+        return made
+
+    world.broker.create = slow  # type: ignore[method-assign]
+    assert world.visit().outcome is Outcome.SUBMITTED
+
+
+def test_an_answer_that_comes_after_a_look_up_that_failed_is_still_believed(world: World) -> None:
+    create = world.broker.create
+
+    def slow(submitted: Lead, budget: Budget) -> str | None:
+        made = create(submitted, budget)
+        world.broker.create = create  # type: ignore[method-assign]
+        world.time.pass_(minutes=5)
+        assert world.look() is Looked.UNCERTAIN
+        world.broker.looked_up = iter([away()])
+        assert world.visit().outcome is Outcome.COMES_AGAIN
+        return made
+
+    world.broker.create = slow  # type: ignore[method-assign]
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.delivery.account_uuid == "uuid-0"
+
+
+def test_a_look_up_that_takes_long_does_not_go_in_circles(world: World) -> None:
+    """A minute's function; the broker answers the look-up after 35 s (two pages of a list that ignores `query`)."""
+    world.broker.does_create = False
+    world.broker.replies = iter([lost()])
+    world.visit()
+    world.time.pass_(minutes=1)
+    spent = [0.0]
+
+    def find(email: str, budget: Budget) -> None:
+        spent[0] += 35
+        world.time.pass_(seconds=35)
+
+    world.broker.find = find  # type: ignore[method-assign]
+    submitter = Submitter(
+        world.store, world.broker, world.settings.partners[PARTNER], world.time, lambda *_: None, world.broker
+    )
+    visits = []
+    for _ in range(30):
+        spent[0] = 0.0
+        budget = Budget(deadline=60.0, monotonic=lambda: spent[0])
+        visits.append(submitter.visit(LEAD.lead_id, PARTNER, budget))
+    assert any(visit.outcome is not Outcome.COMES_AGAIN or visit.again for visit in visits), (
+        f"{len(visits)} visits: {set(map(str, visits))}; attempts {world.delivery.attempts}"
+    )
+
+
+def another(world: World, number: int = 2) -> Lead:
+    other = lead(number).model_copy(update={"partners": (PARTNER,)})
+    world.store.accept(other, phone_hash=None, email_hash="the same")
+    return other
+
+
+def test_two_leads_do_not_get_one_account(world: World, store: Store) -> None:
+    """Both replies lost, both look up at once: neither sees the other's tie."""
+    other = another(world)
+    both = []
+    for lead_id in (LEAD.lead_id, other.lead_id):
+        waiting = store.delivery(lead_id, PARTNER)
+        assert waiting is not None
+        begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
+        both.append(store.apply(steps.doubt(begun, world.time.now, "lost", None)))
+    store.apply(steps.accepted(both[0], world.time.now, "uuid-0", None))
+    with pytest.raises(Conflict):
+        store.apply(steps.accepted(both[1], world.time.now, "uuid-0", None))
+
+
+def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, store: Store) -> None:
+    world.visit()
+    assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
+    other = another(world)
+    waiting = store.delivery(other.lead_id, PARTNER)
+    assert waiting is not None
+    begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
+    unknown = store.apply(steps.lost(begun, world.time.now, "lost"))
+    with pytest.raises(Conflict):
+        store.apply(found(unknown, world.time.now, "olena", "uuid-0", None))
+    assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
+
+
+def test_a_duplicate_of_a_minute_ago_is_not_ours(world: World, store: Store) -> None:
+    """The first lead's account was made, its uuid untold; the second's 409 was lost, and its look-up finds that."""
+    other = another(world)
+    waiting = store.delivery(other.lead_id, PARTNER)
+    assert waiting is not None
+    begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
+    store.apply(steps.accepted(begun, world.time.now, None, None))
+    world.broker.accounts[EMAIL] = Account("uuid-0", world.time.now)
+    world.time.pass_(seconds=60)
+
+    def refuses_unheard(submitted: Lead, budget: Budget) -> str | None:
+        raise lost()
+
+    world.broker.create = refuses_unheard  # type: ignore[method-assign]
+    world.visit()
+    world.time.pass_(seconds=30)
+    world.visit()
+    assert world.delivery.state is State.DUPLICATE
+
+
+def test_an_account_of_a_month_later_is_not_ours(world: World) -> None:
+    """The request was lost and never sent again; a month later the person registers, and the operator retries."""
+    world.broker.does_create = False
+    world.broker.replies = itertools.repeat(lost())
+    world.visit()
+    world.store.apply(steps.lost(world.delivery, world.time.now, "spent"))
+    world.time.pass_(days=30)
+    world.broker.accounts[EMAIL] = Account("theirs", world.time.now)
+    world.time.pass_(days=1)
+    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=True))
+    world.visit()
+    assert world.delivery.state is not State.SUBMITTED
+
+
+def test_a_broker_that_answers_nothing_usable_for_an_hour_rings(world: World) -> None:
+    rings = {
+        alarm["Properties"]["MetricName"]
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        if {"Name": "service", "Value": "submit_account"} in alarm["Properties"].get("Dimensions", [])
+    }
+    world.broker.does_create = False
+    world.broker.replies = itertools.repeat(lost())
+    counted = set()
+    began = world.time.now
+    while world.time.now - began < timedelta(hours=20):
+        visit = world.visit()
+        counted.add(f"Submission.{visit.outcome}")
+        assert visit.again is not None
+        world.time.now += visit.again
+    assert counted & rings, f"twenty hours of {counted}, and nothing rings: {rings}"
+
+
+def test_a_retry_begins_its_waits_anew(world: World) -> None:
+    world.broker.authorize = lambda budget: (_ for _ in ()).throw(away())  # type: ignore[method-assign]
+    while (visit := world.visit()).again is not None:
+        world.time.now += visit.again
+    assert world.delivery.state is State.FAILED
+    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=False))
+    assert world.visit().again == timedelta(seconds=15)
+
+
+def test_a_409_after_an_operator_said_not_created_is_looked_up(world: World) -> None:
+    """The reply was lost, the broker's list was behind, the operator saw nothing there and had it sent again."""
+    world.broker.replies = iter([lost()])
+    world.visit()
+    world.store.apply(steps.lost(world.delivery, world.time.now, "spent"))
+    world.store.apply(not_found(world.delivery, world.time.now, "olena"))
+    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=False))
+    for _ in range(3):
+        world.visit()
+        world.time.pass_(minutes=2)
+    assert world.delivery.state is State.SUBMITTED

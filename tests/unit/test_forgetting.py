@@ -1,0 +1,177 @@
+"""What could bring an erased person back, and what an erasure that was refused must leave."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.budget import Budget
+from leadbridge.leads import delivery as steps
+from leadbridge.leads.accounts import Accounts
+from leadbridge.leads.checking import ByEmail
+from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.erasing import Eraser
+from leadbridge.leads.intake import Intake, Taken
+from leadbridge.leads.items import decode, keyed_hash
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.store import Store
+from leadbridge.leads.submission import Submitter
+from leadbridge.partners.matchtrade import Account
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.unit.conftest import TABLE, Context, Time, queue
+
+PARTNER, EMAIL, MINUTE = "matchtrade", "olena@example.com", timedelta(minutes=1)
+TRADER = lead(7).model_copy(update={"partners": (PARTNER,)})
+
+
+def accepted(store: Store, uuid: str | None, trader: Lead = TRADER) -> Delivery:
+    store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", EMAIL))
+    waiting = store.delivery(trader.lead_id, PARTNER)
+    assert waiting is not None
+    return store.apply(steps.accepted(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, uuid, None))
+
+
+def row(**more: Any) -> Account:
+    return Account.of({"uuid": "u-1", "email": EMAIL, "name": "Олена", "created": "2026-03-01T12:00:00Z", **more})
+
+
+def book() -> Accounts:
+    return Accounts(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("k", value))
+
+
+def intake(store: Store, settings: Settings, of: Any = None) -> Intake:
+    return Intake(PARTNER, of or book(), store, settings.partners[PARTNER], lambda: NOW)
+
+
+def erase(trader: Lead = TRADER) -> None:
+    Eraser(aws.dynamodb(), TABLE).erase(trader.lead_id, "olena", NOW)
+
+
+def everything() -> str:
+    pages = aws.dynamodb().get_paginator("scan").paginate(TableName=TABLE)
+    return json.dumps([decode(item) for page in pages for item in page["Items"]], ensure_ascii=False, default=str)
+
+
+def take(store: Store, settings: Settings, *rows: Account, of: Any = None) -> None:
+    intake(store, settings, of).take(rows, NOW - timedelta(days=1), Taken())
+
+
+def test_a_letter_of_an_erased_person_sends_nobody(
+    store: Store,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    time: Time,
+) -> None:
+    dead, alive = queue("dead"), queue("alive")
+    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({"submit-matchtrade": dead}))
+    monkeypatch.setenv("QUEUES", json.dumps({"submit-matchtrade": alive}))
+    store.accept(TRADER, phone_hash=None)
+    waiting = store.delivery(TRADER.lead_id, PARTNER)
+    assert waiting is not None
+    store.apply(steps.gave_up(waiting, NOW, "the partner refused the client or the login (HTTP 401)"))
+    note = {"lead_id": TRADER.lead_id, "partner": PARTNER, "step": "submit", "reason": "wrong login"}
+    aws.sqs().send_message(QueueUrl=dead, MessageBody=json.dumps(note))
+    erase()
+
+    event = {
+        "httpMethod": "POST",
+        "resource": "/dead-letters/{queue}/redrive",
+        "pathParameters": {"queue": "submit-matchtrade"},
+        "requestContext": {"authorizer": {"operator": "olena"}},
+        "body": "{}",
+    }
+    assert function("manage_leads").handler(event, context)["statusCode"] == 200
+    sent: list[Lead] = []
+
+    class Broker:
+        seconds_per_submission = seconds_per_create = seconds_per_page = 1.0
+
+        def authorize(self, budget: Budget) -> Any:
+            return self
+
+        def create(self, made: Lead, budget: Budget) -> str:
+            sent.append(made)
+            return "u-9"
+
+    submitter = Submitter(store, Broker(), shipped_settings.partners[PARTNER], time, lambda *_: None)
+    submitter.visit(TRADER.lead_id, PARTNER, Budget(190.0, monotonic=lambda: 0.0))
+    assert sent == []
+
+
+class Late:
+    """A book that is erased from after the ties were read, before the accounts are kept."""
+
+    def __init__(self) -> None:
+        self.inner = book()
+        self.is_done = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def keep(self, accounts: Any) -> None:
+        if not self.is_done:
+            self.is_done = True
+            erase()
+        self.inner.keep(accounts)
+
+
+def test_who_was_erased_while_a_page_was_taken_in_is_told_nothing(store: Store, shipped_settings: Settings) -> None:
+    accepted(store, "u-1")
+    take(store, shipped_settings, row(leadStatus="NEW_CONTACT"), of=Late())
+    take(store, shipped_settings, row(leadStatus="CONTACTED"))
+    left = everything()
+    assert "MESSAGE#" not in left
+    assert "is_erased" in left
+
+
+def test_an_erased_persons_status_is_not_asked_for(store: Store) -> None:
+    accepted(store, "u-1")
+    erase()
+    asked: list[str] = []
+
+    class All:
+        seconds_per_page = 1.0
+
+        def find(self, email: str, budget: Budget) -> None:
+            asked.append(email)
+
+    found = store.delivery(TRADER.lead_id, PARTNER)
+    assert found is not None
+    assert found.state is State.SUBMITTED
+    with pytest.raises(Exception, match="lists no status"):
+        ByEmail(All(), store.lead).status(found, Budget(100.0))
+    assert asked == [], "the broker's whole list is asked for: the query is empty"
+
+
+def test_a_refused_erasure_leaves_the_living_followed(
+    store: Store, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """409 Busy: somebody was quicker. The lead lives on, but its account's tie says erased."""
+    from leadbridge.leads.writing import Conflict, transact
+
+    accepted(store, "u-1")
+    take(store, shipped_settings, row(leadStatus="NEW_CONTACT"))
+
+    def somebody_is_quicker(client: Any, writes: Any, **more: Any) -> Any:
+        found = store.delivery(TRADER.lead_id, PARTNER)
+        assert found is not None
+        store.apply(steps.status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
+        return transact(client, writes, **more)
+
+    monkeypatch.setattr("leadbridge.leads.erasing.transact", somebody_is_quicker)
+    with pytest.raises(Conflict):
+        erase()
+    lived = store.lead(TRADER.lead_id)
+    assert lived is not None
+    assert lived.erased_at is None
+    take(store, shipped_settings, row(leadStatus="ACTIVE_CLIENT"))
+    found = store.delivery(TRADER.lead_id, PARTNER)
+    assert found is not None
+    assert found.partner_status == "ACTIVE_CLIENT"
