@@ -182,15 +182,19 @@ def test_an_overview_with_nothing_to_do_says_so(open_console: Open, world: World
     expect(page.get_by_text("Nothing. Everything goes its way.")).to_be_visible()
 
 
-def test_how_far_the_broker_was_read_is_shown_where_the_stack_does_so(open_console: Open, world: World) -> None:
-    without = open_console()
-    expect(without.get_by_text("Nothing. Everything goes its way.")).to_be_visible()
-    expect(without.locator("#sync")).to_have_count(0)
+def test_how_far_the_broker_was_read_is_shown(open_console: Open, world: World) -> None:
+    expect(open_console().locator("#sync")).to_contain_text("Not read yet.")
+    state = {
+        "watermark": "2026-11-02T09:14:05.000Z",
+        "whole_begun_at": "2026-11-02T08:00:00.000Z",
+        "whole_ended_at": None,
+        "passes": {"whole": {"progress": 42}},
+    }
     page = open_console(operator=None)
-    told = {"partner": "matchtrade", "accounts": 12_345, "watermark": "2026-11-02T09:14:05.000Z", "runs": [1]}
-    page.route("**/v1/sync", lambda route: route.fulfill(json=told))
+    page.route("**/v1/sync", lambda route: route.fulfill(json={"partners": {"matchtrade": state}}))
     page.get_by_label("Operator's token").fill("token-of-olena")
     page.keyboard.press("Enter")
     card = page.get_by_role("region", name="Reading the broker's accounts")
-    expect(card).to_contain_text("12345")
+    expect(card).to_contain_text("42 %")
+    expect(card).to_contain_text("not yet")
     expect(card.locator("time")).to_have_attribute("datetime", "2026-11-02T09:14:05.000Z")

@@ -93,12 +93,19 @@ async function showSync(box, signal) {
     hasSync ??= error.status === 0 || error.status >= 500 ? null : false;
     return;
   }
-  const facts = Object.entries(told ?? {}).flatMap(([name, value]) => (value && typeof value === "object" && !Array.isArray(value) ? Object.entries(value).map(([inner, one]) => [`${name} ${inner}`, one]) : [[name, value]]));
+  const partners = Object.entries(told?.partners ?? {});
+  if (!partners.length) return;
   refill(box, el("section", { class: "card", id: "sync", "aria-labelledby": "sync-heading" },
     el("h2", { id: "sync-heading" }, t("overview.sync")),
-    el("dl", { class: "facts" }, facts.filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)).map(([name, value]) => {
-      const isTime = typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value);
-      return el("div", {}, el("dt", {}, said(name.replaceAll("_", " "))), el("dd", {}, isTime ? time(value) : said(value)));
-    })),
+    partners.map(([name, state]) => [el("h3", {}, said(partnerName(name))), state ? el("dl", { class: "facts" }, factsOf(state)) : el("p", { class: "muted" }, t("sync.never"))]),
   ));
+}
+
+function factsOf(state) {
+  const facts = [
+    ["sync.watermark", time(state.watermark)],
+    ["sync.whole", state.whole_ended_at ? time(state.whole_ended_at) : t("sync.not_yet")],
+    ...Object.entries(state.passes ?? {}).map(([kind, pass]) => [`sync.pass.${kind}`, said(`${pass.progress} %`)]),
+  ];
+  return facts.map(([name, value]) => el("div", {}, el("dt", {}, t(name)), el("dd", {}, value)));
 }

@@ -6,10 +6,13 @@ import re
 from datetime import date
 from typing import Any
 
+from pydantic import BaseModel
+
 from leadbridge.forms.adapter import Request, TooLarge, Unreadable
 from leadbridge.forms.json_body import read_object
 from leadbridge.leads import fields
 from leadbridge.leads.delivery import State
+from leadbridge.leads.requests import InvalidRequest, read_request
 from leadbridge.problems import Problem
 
 LIMIT = 25
@@ -105,3 +108,12 @@ def bad_query(detail: str) -> Problem:
 def unknown_lead() -> Problem:
     """There is no such lead, or it has no such delivery."""
     return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
+
+
+def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
+    """What the body asks for. Raises Problem."""
+    try:
+        return read_request(kind, body_in(event))
+    except InvalidRequest as wrong:
+        detail = "This cannot be done as it is asked for; see errors."
+        raise Problem(422, "invalid-request", "Invalid request", detail, wrong.errors) from None
