@@ -173,6 +173,27 @@ class Stats(BaseModel):
     counts: list[DeliveriesOfDay]
 
 
+class Progress(Shape):
+    """How far a pass over a list has come, in percent."""
+
+    progress: Annotated[int, Field(ge=0, le=100)]
+
+
+class Sync(Shape):
+    """How far a partner's list was read: nothing is missing before `watermark`."""
+
+    watermark: datetime
+    whole_begun_at: datetime | None
+    whole_ended_at: datetime | None
+    passes: dict[str, Progress]
+
+
+class Syncs(Shape):
+    """By partner; null for a list that was never read."""
+
+    partners: dict[str, Sync | None]
+
+
 class Letter(Shape):
     """A dead letter; `sent_at` in Unix milliseconds."""
 

@@ -215,6 +215,7 @@ ROUTES = (
             Parameter("to", "query", "The last day; today unless given.", DAY),
         ),
     ),
+    Route("GET", "/sync", "showSync", "How far the partners' lists were read.", {200: (answers.Syncs,)}),
     Route("GET", "/dead-letters", "listLetters", "What could not go on by itself.", {200: (answers.Letters,)}),
     Route(
         "POST",

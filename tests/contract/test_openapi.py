@@ -19,7 +19,8 @@ from schemathesis.specs.openapi.checks import (
 from openapi.__main__ import FILE
 from openapi.document import document, written
 from openapi.routes import ROUTES, Route
-from tests.contract.everything import BEARER, PLAIN, TOKEN, WEB, post
+from sandbox.server import Sandbox
+from tests.contract.everything import BEARER, PLAIN, TOKEN, WEBHOOK_TOKEN, forms, post, put_secrets
 from tests.moto_gateway import MotoGateway
 from tests.moto_stack import MotoStack, moto_stack
 from tests.wiring import routes
@@ -31,14 +32,14 @@ IS_LONG = settings.get_current_profile_name() == "nightly"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoStack]:
-    """A stack with some leads, that nobody takes further."""
+def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoStack]:
+    """A stack with leads in several states, after a first sync."""
     directory: Path = tmp_path_factory.mktemp("stack")
     with moto_stack(directory) as made:
-        proofs = {name: {"secrets": [PLAIN]} for name in ("plain-credit", "meta-credit")}
-        made.put_secret("sources", {"web": {"secrets": [WEB]}, **proofs})
-        made.put_secret("leeloo", {"webhook_token": PLAIN})
-        made.put_secret("operators", {"anna": TOKEN})
+        put_secrets(made, sandbox.secrets())
+        forms(made)
+        made.carry()
+        made.invoke("SyncMatchtrade", {})
         GATEWAY.stack = made
         yield made
 
@@ -96,7 +97,13 @@ LARGE = "x" * (256 * 1024 + 1)
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None], ids=lambda route: route.name)
 def test_no_route_reads_a_body_of_more_than_256_kib(stack: MotoStack, lead_id: str, route: Route) -> None:
-    places = {"source": "plain-credit", "lead_id": lead_id, "partner": "leadleader", "token": PLAIN, "queue": "checks"}
+    places = {
+        "source": "plain-credit",
+        "lead_id": lead_id,
+        "partner": "leadleader",
+        "token": WEBHOOK_TOKEN,
+        "queue": "checks",
+    }
     headers = {**BEARER, "Content-Type": "application/json", "X-Webhook-Token": PLAIN}
     answer = stack.ask(route.method, route.path, LARGE, headers=headers, pathParameters=places)
     assert answer["statusCode"] == 413
@@ -116,7 +123,7 @@ def test_whatever_is_asked_the_answer_is_as_described(case: Any, lead_id: str) -
     if "source" in places:
         places["source"] = ("plain-credit", "web", "meta-credit", "nobody")[len(str(places["source"])) % 4]
     if "token" in places and len(str(places["token"])) % 2:
-        places["token"] = PLAIN
+        places["token"] = WEBHOOK_TOKEN
     if case.path.startswith("/webhooks"):
         case.headers = {**(case.headers or {}), "X-Webhook-Token": PLAIN}
     case.call_and_validate(headers=BEARER, checks=CHECKS)
