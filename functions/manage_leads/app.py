@@ -4,50 +4,47 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel
-
-from leadbridge import aws
+from leadbridge import aws, standing
 from leadbridge.clock import utc_now
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.erasing import Eraser, UnknownLead
-from leadbridge.leads.figures import FigureBook, TooMuch
 from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry, keyed_hash
+from leadbridge.leads.lead import Lead, lacking_for
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
-from leadbridge.leads.message import retried as retry_message
 from leadbridge.leads.operator_steps import Busy, WrongState, found, not_found, retried
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.requests import (
-    DiscardRequest,
-    InvalidRequest,
     MessageRequest,
-    RedriveRequest,
     ResolveRequest,
     RetryRequest,
-    read_request,
 )
 from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
-from leadbridge.leads.store import Store
-from leadbridge.leads.transitions import ImpossibleTransition
+from leadbridge.leads.store import Journey, Store
 from leadbridge.leads.writing import Conflict, Contended
-from leadbridge.letters import DeadLetters, Letter, UnknownQueue
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import FieldError, Problem, Response, answer, unexpected
-from leadbridge.questions import bad_query, body_in, day_in, known_in, limit_in, phone_in, state_in
+from leadbridge.questions import (
+    asked_in,
+    bad_query,
+    known_in,
+    lead_id_in,
+    limit_in,
+    masked_in,
+    operator,
+    phone_in,
+    state_in,
+    unknown_lead,
+)
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
-
-MOST_DAYS = timedelta(days=366)
-LEAD_ID = r"ld_[a-z2-7]{26}"
 
 
 @lru_cache
@@ -103,10 +100,10 @@ def health(_: dict[str, Any]) -> Response:
 
 
 def list_leads(event: dict[str, Any]) -> Response:
-    """GET /leads?status=&source=&partner=&phone=&limit=&cursor="""
-    names = ("status", "source", "partner", "phone", "limit", "cursor")
+    """GET /leads?status=&source=&partner=&phone=&masked=&limit=&cursor="""
+    names = ("status", "source", "partner", "phone", "masked", "limit", "cursor")
     query = known_in(event.get("queryStringParameters") or {}, *names)
-    phone = phone_in(query.get("phone"))
+    phone, masked = phone_in(query.get("phone")), masked_in(query.get("masked"))
     wanted = Wanted(
         status=state_in(query.get("status")),
         source=query.get("source") or None,
@@ -117,17 +114,33 @@ def list_leads(event: dict[str, Any]) -> Response:
         page = listing().page(wanted, limit_in(query.get("limit")), query.get("cursor") or None)
     except BadCursor:
         raise bad_query("The cursor does not belong to this list.") from None
-    return answer(200, {"leads": [lead_shown(journey) for journey in page.leads], "cursor": page.cursor})
+    return answer(200, {"leads": [lead_shown(journey, masked=masked) for journey in page.leads], "cursor": page.cursor})
 
 
 def show_lead(event: dict[str, Any]) -> Response:
-    """GET /leads/{lead_id}"""
+    """GET /leads/{lead_id}?masked="""
     lead_id = lead_id_in(event)
+    masked = masked_in(known_in(event.get("queryStringParameters") or {}, "masked").get("masked"))
+    logger.info("shown", lead_id=lead_id, operator=operator(event), masked=masked)
+    return answer(200, journey_shown(journey_of(lead_id), masked=masked))
+
+
+def reveal_lead(event: dict[str, Any]) -> Response:
+    """POST /leads/{lead_id}/reveal: the lead unmasked, and a line in its timeline that says to whom."""
+    lead_id = lead_id_in(event)
+    if journey_of(lead_id).lead.erased_at is not None:
+        raise erased_lead()
+    store().note(lead_id, Entry(utc_now(), "revealed", detail=f"by {operator(event)}"), uuid4().hex)
+    logger.info("revealed", lead_id=lead_id, operator=operator(event))
+    return answer(200, journey_shown(journey_of(lead_id)))
+
+
+def journey_of(lead_id: str) -> Journey:
+    """All that is known of a lead. Raises Problem."""
     journey = store().journey(lead_id)
     if journey is None:
         raise unknown_lead()
-    logger.info("shown", lead_id=lead_id, operator=operator(event))
-    return answer(200, journey_shown(journey))
+    return journey
 
 
 def write_message(event: dict[str, Any]) -> Response:
@@ -173,8 +186,9 @@ def retry_delivery(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/retry"""
     asked = asked_in(event, RetryRequest)
 
-    def change(delivery: Delivery) -> Change:
-        return retried(delivery, utc_now(), operator(event), is_confirmed=asked.confirm)
+    def change(delivery: Delivery, lead: Lead) -> Change:
+        lacking = lacking_for(lead, settings().partners.get(delivery.partner))
+        return retried(delivery, utc_now(), operator(event), is_confirmed=asked.confirm, lacking=lacking)
 
     return changed(event, change, 202)
 
@@ -183,7 +197,7 @@ def resolve_delivery(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/resolve"""
     asked = asked_in(event, ResolveRequest)
 
-    def change(delivery: Delivery) -> Change:
+    def change(delivery: Delivery, _: Lead) -> Change:
         created = asked.deal_id or asked.account_uuid
         if created is None:
             return not_found(delivery, utc_now(), operator(event))
@@ -212,76 +226,14 @@ def erase_lead(event: dict[str, Any]) -> Response:
     return {"statusCode": 204, "headers": {"Cache-Control": "no-store"}, "body": ""}
 
 
-def show_figures(event: dict[str, Any]) -> Response:
-    """GET /stats?from=&to="""
-    query = known_in(event.get("queryStringParameters") or {}, "from", "to")
-    today = utc_now().date()
-    last = day_in("to", query.get("to"), today)
-    first = day_in("from", query.get("from"), last - timedelta(days=29))
-    if not timedelta() <= last - first < MOST_DAYS:
-        raise bad_query(f"from is a day before to, {MOST_DAYS.days} days at most.")
-    try:
-        figures = FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
-    except TooMuch:
-        raise bad_query("There is too much to count. Ask for fewer days.") from None
-    return answer(200, {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()})
-
-
-def list_letters(_: dict[str, Any]) -> Response:
-    """GET /dead-letters"""
-    return answer(200, {"letters": [letter.shown() for letter in letters("").all()]})
-
-
-def redrive_letters(event: dict[str, Any]) -> Response:
-    """POST /dead-letters/{queue}/redrive"""
-    asked = asked_in(event, RedriveRequest)
-    return taken(event, lambda queue: letters(operator(event)).redrive(queue, asked.letter_id))
-
-
-def discard_letter(event: dict[str, Any]) -> Response:
-    """POST /dead-letters/{queue}/discard"""
-    asked = asked_in(event, DiscardRequest)
-    return taken(event, lambda queue: letters(operator(event)).discard(queue, asked.letter_id))
-
-
-def taken(event: dict[str, Any], take: Callable[[str], int]) -> Response:
-    """Take letters from a queue. Raises Problem."""
-    queue = (event.get("pathParameters") or {}).get("queue") or ""
-    try:
-        number = take(queue)
-    except UnknownQueue:
-        raise Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.") from None
-    count("LettersTaken", number)
-    logger.info("letters taken", queue=queue, number=number, operator=operator(event), resource=event["resource"])
-    return answer(200, {"letters": number})
-
-
-def letters(who: str) -> DeadLetters:
-    """The dead letters of this stack, as an operator deals with them."""
-
-    def begin_anew(letter: Letter) -> None:
-        with suppress(WrongState, ImpossibleTransition, Conflict):  # it has moved on since
-            if letter.lead_id and letter.message_id:
-                message = outbox().message(letter.lead_id, letter.message_id)
-                if message is not None:
-                    outbox().apply(retry_message(message, utc_now(), who))
-            elif letter.lead_id and letter.partner:
-                delivery = store().delivery(letter.lead_id, letter.partner)
-                if delivery is not None:
-                    store().apply(retried(delivery, utc_now(), who, is_confirmed=False))
-
-    queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
-    return DeadLetters(aws.sqs(), queues, destinations, begin_anew)
-
-
-def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status: int) -> Response:
+def changed(event: dict[str, Any], change: Callable[[Delivery, Lead], Change], status: int) -> Response:
     """Change a delivery as an operator wants it, and show it as it is then. Raises Problem."""
     delivery = delivery_in(event)
     lead = store().lead(delivery.lead_id)
     if lead is None or lead.erased_at is not None:
-        raise Problem(409, "wrong-state", "Wrong state", "The person was erased.")
+        raise erased_lead()
     try:
-        after = store().apply(change(delivery))
+        after = store().apply(change(delivery, lead))
     except WrongState as wrong:
         raise Problem(409, "wrong-state", "Wrong state", str(wrong)) from None
     except (Conflict, Contended):
@@ -289,23 +241,6 @@ def changed(event: dict[str, Any], change: Callable[[Delivery], Change], status:
         raise Problem(409, "changed-meanwhile", "Changed meanwhile", detail) from None
     logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
     return answer(status, delivery_shown(after))
-
-
-def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
-    """What the body asks for. Raises Problem."""
-    try:
-        return read_request(kind, body_in(event))
-    except InvalidRequest as wrong:
-        detail = "This cannot be done as it is asked for; see errors."
-        raise Problem(422, "invalid-request", "Invalid request", detail, wrong.errors) from None
-
-
-def lead_id_in(event: dict[str, Any]) -> str:
-    """The lead that the path names. Raises Problem."""
-    lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
-    if not re.fullmatch(LEAD_ID, lead_id):
-        raise unknown_lead()
-    return lead_id
 
 
 def delivery_in(event: dict[str, Any]) -> Delivery:
@@ -317,27 +252,24 @@ def delivery_in(event: dict[str, Any]) -> Delivery:
     return delivery
 
 
-def unknown_lead() -> Problem:
-    """There is no such lead, or it has no such delivery."""
-    return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
-
-
-def operator(event: dict[str, Any]) -> str:
-    """The name of the operator who asks, as the authorizer found it."""
-    return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
+def erased_lead() -> Problem:
+    """There is nobody left to do this with."""
+    return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
 
 
 ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
     ("GET", "/health"): health,
     ("GET", "/leads"): list_leads,
     ("GET", "/leads/{lead_id}"): show_lead,
+    ("POST", "/leads/{lead_id}/reveal"): reveal_lead,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/check"): check_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/retry"): retry_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/resolve"): resolve_delivery,
     ("DELETE", "/leads/{lead_id}"): erase_lead,
-    ("GET", "/stats"): show_figures,
-    ("GET", "/dead-letters"): list_letters,
-    ("POST", "/dead-letters/{queue}/redrive"): redrive_letters,
-    ("POST", "/dead-letters/{queue}/discard"): discard_letter,
+    ("GET", "/stats"): standing.show_figures,
+    ("GET", "/sync"): standing.show_sync,
+    ("GET", "/dead-letters"): standing.list_letters,
+    ("POST", "/dead-letters/{queue}/redrive"): standing.redrive_letters,
+    ("POST", "/dead-letters/{queue}/discard"): standing.discard_letter,
     ("POST", "/messages"): write_message,
 }

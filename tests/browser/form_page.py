@@ -1,6 +1,5 @@
 """The form page in a real browser: the page on one port, the real handler of receive_lead behind another."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,17 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from leadbridge.settings import Settings, Source
 from local.form_page import SOURCE, page_server, served
 from tests.unit.forms.desk import Reception, configured, opened, secrets_of
 
-FLAGS = [
-    *("--no-sandbox", "--disable-quic", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 PATIENCE = 10_000  # milliseconds
 
 
@@ -100,19 +94,6 @@ def form_page_served() -> Iterator[FormPage]:
         address = f"http://127.0.0.1:{stack.enter_context(served(page_server(action)))}"
         gateway.reception = stack.enter_context(opened(with_page_at(address, configured())))
         yield FormPage(address, action, gateway)
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; skips where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def fill_in(page: Page, **changed: str) -> None:

@@ -6,16 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.form_page import PATIENCE, FormPage, chromium, fill_in, form_page_served
+from tests.browser.form_page import PATIENCE, FormPage, fill_in, form_page_served
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def form_browser() -> Iterator[Browser]:
-    """One browser for all these tests."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -26,15 +19,15 @@ def form_page() -> Iterator[FormPage]:
 
 
 @pytest.fixture
-def visitor(form_browser: Browser) -> Iterator[Page]:
+def visitor(browser: Browser) -> Iterator[Page]:
     """A visitor with a phone."""
-    yield from visiting(form_browser, javascript=True)
+    yield from visiting(browser, javascript=True)
 
 
 @pytest.fixture
-def old_visitor(form_browser: Browser) -> Iterator[Page]:
+def old_visitor(browser: Browser) -> Iterator[Page]:
     """A visitor without JavaScript."""
-    yield from visiting(form_browser, javascript=False)
+    yield from visiting(browser, javascript=False)
 
 
 def visiting(browser: Browser, *, javascript: bool) -> Iterator[Page]:
@@ -180,9 +173,9 @@ def test_the_page_that_asks_to_try_again_names_fields_and_nothing_that_it_does_n
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_whoever_fills_in_the_unseen_field_is_thanked_and_not_kept(
-    form_browser: Browser, form_page: FormPage, javascript: bool
+    browser: Browser, form_page: FormPage, javascript: bool
 ) -> None:
-    for page in visiting(form_browser, javascript=javascript):
+    for page in visiting(browser, javascript=javascript):
         page.goto(form_page.address)
         fill_in(page)
         expect(page.locator("#website")).not_to_be_in_viewport()

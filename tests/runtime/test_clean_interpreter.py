@@ -26,6 +26,7 @@ SAMPLES = {
     "ReceiveLead": "good",
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
+    "ServeConsole": "page",
     "KeepFigures": "tick",
     "SubmitAccount": "waiting",
     "SubmitLead": "waiting",

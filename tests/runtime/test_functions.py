@@ -356,13 +356,25 @@ def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cl
 
     with start("ManageLeads") as function:
         answers = [
-            function.invoke(sample("ManageLeads", case)) for case in ("stats", "dead_letters", "redrive", "discard")
+            function.invoke(sample("ManageLeads", case))
+            for case in ("stats", "dead_letters", "redrive", "discard", "sync")
         ]
 
-    assert [answer["statusCode"] for answer in answers] == [200] * 4
+    assert [answer["statusCode"] for answer in answers] == [200] * 5
     bodies = [json.loads(answer["body"]) for answer in answers]
     assert [letter["lead_id"] for letter in bodies[1]["letters"]] == [LEAD_ID]
-    assert bodies[2:] == [{"letters": 1}, {"letters": 0}]
+    assert bodies[2:] == [{"letters": 1}, {"letters": 0}, {"partners": {"matchtrade": None}}]
+
+
+def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None:
+    with start("ServeConsole") as function:
+        page, script, nothing = (
+            function.invoke(sample("ServeConsole", case)) for case in ("page", "script", "unknown_file")
+        )
+
+    assert [page["statusCode"], script["statusCode"], nothing["statusCode"]] == [200, 200, 404]
+    assert page["headers"]["Content-Type"] == "text/html; charset=utf-8"
+    assert script["headers"]["Content-Type"] == "text/javascript; charset=utf-8"
 
 
 @pytest.mark.usefixtures("lead")

@@ -9,9 +9,13 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.leads import delivery as steps
+from leadbridge.leads import fetch as fetch_steps
 from leadbridge.leads import message as message_steps
+from leadbridge.leads.arrivals import Arrivals
 from leadbridge.leads.delivery import Delivery, State, receive
 from leadbridge.leads.events import DeliveryChanged, MessageChanged
+from leadbridge.leads.fetch import FetchState
+from leadbridge.leads.lead import Lead, Loan
 from leadbridge.leads.message import MessageState, about_status
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.store import Store
@@ -164,3 +168,26 @@ def test_wrong_orders(ask: Ask, queues: dict[str, str]) -> None:
     assert ask("redrive", "nobody")[0] == 404
     assert ask("discard", "checks")[0] == 422
     assert ask("redrive", "checks", {"letter_id": "../x"})[0] == 422
+
+
+def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    fetch = fetch_steps.announced("ld_" + "a" * 26, "meta-credit", {"leadgen_id": "77"}, NOW)
+    empty = Lead(lead_id=fetch.lead_id, source="meta-credit", received_at=NOW, partners=())
+    store.accept(empty, phone_hash=None, fetch=fetch)
+    arrivals = Arrivals(aws.dynamodb(), TABLE)
+    arrivals.apply(fetch_steps.gave_up(fetch, NOW, "refused"))
+    put(queues["dead-checks"], {"lead_id": fetch.lead_id, "step": "fetch", "reason": "refused"})
+    assert ask("redrive", "checks") == (200, {"letters": 1})
+    again = arrivals.fetch(fetch.lead_id)
+    assert again is not None
+    assert (again.state, again.next_attempt_at) == (FetchState.PENDING, None)
+
+
+def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    lacking = LEAD.model_copy(update={"loan": Loan()})
+    store.accept(lacking, phone_hash=None)
+    store.apply(steps.gave_up(delivery(store), NOW, "spent"))
+    note = {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
+    put(queues["dead-submit-leadleader"], note)
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert delivery(store).state is State.FAILED

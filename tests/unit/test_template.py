@@ -123,6 +123,8 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
         "OPTIONS /webhooks/{source}",
         "GET /health",
         "POST /partners/leeloo/{token}",
+        "GET /console",
+        "GET /console/{file}",
     }
 
 

@@ -1,4 +1,4 @@
-"""What operators ask with a query or a body, read; what cannot be answered is a Problem."""
+"""What operators ask with a path, a query or a body, read; what cannot be answered is a Problem."""
 
 from __future__ import annotations
 
@@ -6,14 +6,31 @@ import re
 from datetime import date
 from typing import Any
 
+from pydantic import BaseModel
+
 from leadbridge.forms.adapter import Request, TooLarge, Unreadable
 from leadbridge.forms.json_body import read_object
 from leadbridge.leads import fields
 from leadbridge.leads.delivery import State
+from leadbridge.leads.requests import InvalidRequest, read_request
 from leadbridge.problems import Problem
 
 LIMIT = 25
 MOST = 100
+LEAD_ID = r"ld_[a-z2-7]{26}"
+
+
+def operator(event: dict[str, Any]) -> str:
+    """The name of the operator who asks, as the authorizer found it."""
+    return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
+
+
+def lead_id_in(event: dict[str, Any]) -> str:
+    """The lead that the path names. Raises Problem."""
+    lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
+    if not re.fullmatch(LEAD_ID, lead_id):
+        raise unknown_lead()
+    return lead_id
 
 
 def state_in(text: str | None) -> State | None:
@@ -33,6 +50,13 @@ def limit_in(text: str | None) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
         raise bad_query(f"limit is a number from 1 to {MOST}.")
     return int(text)
+
+
+def masked_in(text: str | None) -> bool:
+    """Whether `masked=` asks for people to be masked. Raises Problem."""
+    if text not in {None, "", "true", "false"}:
+        raise bad_query("masked is true or false.")
+    return text == "true"
 
 
 def phone_in(text: str | None) -> str | None:
@@ -74,3 +98,17 @@ def body_in(event: dict[str, Any]) -> dict[str, Any]:
 def bad_query(detail: str) -> Problem:
     """A query that cannot be answered."""
     return Problem(400, "bad-query", "Bad query", detail)
+
+
+def unknown_lead() -> Problem:
+    """There is no such lead, or it has no such delivery."""
+    return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
+
+
+def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
+    """What the body asks for. Raises Problem."""
+    try:
+        return read_request(kind, body_in(event))
+    except InvalidRequest as wrong:
+        detail = "This cannot be done as it is asked for; see errors."
+        raise Problem(422, "invalid-request", "Invalid request", detail, wrong.errors) from None

@@ -175,6 +175,7 @@ def delivery_item(delivery: Delivery) -> Item:
             **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "state": delivery.state.value,
+            "attempts_before_retry": delivery.attempts_before_retry or None,
             "is_uncertain": delivery.is_uncertain or None,
             "is_erased": delivery.is_erased or None,
             "listed": f"delivery#{delivery.state.value}",

@@ -237,6 +237,11 @@ def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
     return errors
 
 
+def lacking_for(lead: Asked, partner: Partner | None) -> tuple[str, ...]:
+    """The fields for which a partner would not take a lead; of a partner that is not configured nothing is known."""
+    return () if partner is None else tuple(error.field for error in wrong_for(lead, partner))
+
+
 def _warnings(asked: Asked, partners: Sequence[Partner]) -> list[tuple[str, str]]:
     warnings = [("person.full_name", message) for message in fields.name_warnings(asked.person.full_name or "")]
     number = asked.person.tax_number

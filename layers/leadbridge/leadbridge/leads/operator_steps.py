@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,10 +23,17 @@ class WrongState(Exception):
     """The delivery is not in a state for this. The message says so to an operator."""
 
 
-def retried(delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool) -> Change:
-    """Begin anew. An unknown one only if the operator confirms that it may arrive twice. Raises WrongState."""
+def retried(
+    delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool, lacking: Sequence[str] = ()
+) -> Change:
+    """Begin anew. An unknown one only if the operator confirms that it may arrive twice. Raises WrongState.
+
+    `lacking` are the fields of the lead for which the partner would not take it.
+    """
     if delivery.is_erased:
         raise WrongState("The person was erased.")
+    if lacking:
+        raise WrongState(f"The partner would not take the lead, for {', '.join(lacking)}.")
     if delivery.state is State.UNKNOWN and not is_confirmed:
         raise WrongState("The partner may have it already. Confirm that it shall be sent again all the same.")
     if delivery.state not in RETRIED | {State.UNKNOWN}:

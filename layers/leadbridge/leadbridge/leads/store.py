@@ -17,7 +17,8 @@ from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, rece
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.outbox import message_item
+from leadbridge.leads.message import Message
+from leadbridge.leads.outbox import message_item, message_of
 from leadbridge.leads.quota import Quota, TooMany
 from leadbridge.leads.writing import kept, put, transact
 
@@ -30,7 +31,7 @@ PAGES = 1000  # the most pages one call reads before it gives up
 
 @dataclass(frozen=True)
 class Journey:
-    """All that is known of a lead: itself, its deliveries by partner, its timeline, oldest first.
+    """All that is known of a lead: itself, its deliveries by partner, its timeline and messages, oldest first.
 
     `fetch` stands only with a lead that its form has named and not sent.
     """
@@ -39,6 +40,7 @@ class Journey:
     deliveries: dict[str, Delivery]
     timeline: tuple[Entry, ...]
     fetch: Fetch | None = None
+    messages: tuple[Message, ...] = ()
 
     @property
     def status(self) -> State:
@@ -224,6 +226,7 @@ class Store:
         deliveries: dict[str, Delivery] = {}
         timeline: list[Entry] = []
         fetch: Fetch | None = None
+        messages: list[Message] = []
         for values in self._query({"pk": f"LEAD#{lead_id}"}):
             kind = values["sk"].partition("#")[0]
             if kind == "LEAD":
@@ -235,7 +238,9 @@ class Store:
                 timeline.append(items.entry_of(values))
             elif kind == "FETCH":
                 fetch = fetch_of(values)
-        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch)
+            elif kind == "MESSAGE":
+                messages.append(message_of(values))
+        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch, tuple(messages))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
         """What is due by `until`, the longest due first, `limit` at most: a partner's deliveries, messages, fetches."""

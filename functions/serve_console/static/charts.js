@@ -1,0 +1,110 @@
+// Figures as pictures, and as tables for whoever reads them rather than sees them.
+
+import { el, said } from "./dom.js";
+import { day, number, t } from "./words.js";
+
+const MOST_SOURCES = 5; // of their own colour; the rest share one
+const HEIGHT = 210; // pixels
+
+export function days(from, to) {
+  const all = [];
+  for (let at = Date.parse(from); at <= Date.parse(to); at += 86_400_000) all.push(new Date(at).toISOString().slice(0, 10));
+  return all;
+}
+
+// Leads by day, a bar of the sources each.
+export function byDay(figures, signal) {
+  const totals = sum(figures.leads, (one) => one.source);
+  const sources = [...totals.keys()];
+  const named = sources.length > MOST_SOURCES + 1 ? sources.slice(0, MOST_SOURCES) : sources;
+  const all = days(figures.from, figures.to);
+  const layers = named.map((source) => counts(all, figures.leads, (one) => one.source === source));
+  if (named.length < sources.length) {
+    layers.push(counts(all, figures.leads, (one) => !named.includes(one.source)));
+    named.push(null);
+  }
+  const name = (source) => (source === null ? t("charts.others") : said(source, { cut: 40 }));
+  const box = el("div", { class: "plot", "aria-hidden": "true" });
+  const figure = el(
+    "figure",
+    { class: "card" },
+    el("figcaption", {}, el("h3", {}, t("charts.by_day")), el("ul", { class: "legend", "aria-hidden": "true" }, named.map((source, place) => el("li", {}, el("span", { class: `key series-${place}` }), name(source))))),
+    box,
+    el(
+      "details",
+      { "data-key": "by-day" },
+      el("summary", {}, t("charts.as_table")),
+      el("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": t("charts.by_day") },
+        el("table", {},
+          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("charts.day")), named.map((source) => el("th", { scope: "col", class: "figure" }, name(source))))),
+          el("tbody", {}, all.map((one, place) => el("tr", {}, el("th", { scope: "row" }, day(one)), layers.map((layer) => el("td", { class: "figure" }, number(layer[place])))))),
+        )),
+    ),
+  );
+  if (all.length) plot(box, all, layers, signal);
+  return figure;
+}
+
+function sum(rows, key) {
+  const totals = new Map();
+  for (const row of rows) totals.set(key(row), (totals.get(key(row)) ?? 0) + row.count);
+  return new Map([...totals].sort(([, one], [, other]) => other - one));
+}
+
+function counts(all, rows, fits) {
+  const byDay = sum(rows.filter(fits), (row) => row.day);
+  return all.map((one) => byDay.get(one) ?? 0);
+}
+
+// A bar is drawn from the tallest layer to the lowest, each over the one before: so they stand on each other.
+function plot(box, all, layers, signal) {
+  const stacked = [];
+  for (const layer of layers) stacked.push(layer.map((count, place) => count + (stacked.at(-1)?.[place] ?? 0)));
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  let drawn = null;
+  const draw = () => {
+    drawn?.destroy();
+    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const series = stacked.map((_, place) => ({ fill: colour(`--series-${place}`), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.75, 40], radius: 0.1 }) }));
+    const options = {
+      width: Math.max(box.clientWidth, 200), height: HEIGHT, legend: { show: false }, cursor: { show: false },
+      scales: { x: { time: false, range: [-0.6, all.length - 0.4] }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, 4)] } },
+      axes: [
+        { ...axis, size: 30, grid: { show: false }, splits: () => ticks(all.length, box.clientWidth), values: (_, places) => places.map((place) => day(all[place])) },
+        { ...axis, size: 44, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : "")) },
+      ],
+      series: [{}, ...series.toReversed()],
+    };
+    drawn = new uPlot(options, [all.map((_, place) => place), ...stacked.toReversed()], box);
+  };
+  const size = new ResizeObserver(() => (drawn ? drawn.setSize({ width: Math.max(box.clientWidth, 200), height: HEIGHT }) : box.clientWidth && draw()));
+  size.observe(box);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw, { signal });
+  signal.addEventListener("abort", () => size.disconnect());
+}
+
+function ticks(length, width) {
+  const every = Math.max(1, Math.ceil(length / Math.max(2, Math.floor(width / 70))));
+  return Array.from({ length }, (_, place) => place).filter((place) => (length - 1 - place) % every === 0);
+}
+
+// Numbers in a table whose rows are bars: it needs no other alternative. `shown` and `link` make a row's name.
+export function bars(heading, totals, shown, link, tone = () => "") {
+  const most = Math.max(...totals.values(), 1);
+  return el(
+    "section",
+    { class: "card" },
+    el("h3", {}, heading),
+    totals.size === 0 && el("p", { class: "muted" }, t("charts.nothing")),
+    totals.size > 0 && el("table", { class: "bars" },
+      el("thead", { class: "unseen" }, el("tr", {}, el("th", { scope: "col" }, heading), el("th", { scope: "col" }, t("charts.count")))),
+      el("tbody", {}, [...totals].map(([name, count]) => {
+        const bar = el("span", { class: `bar ${tone(name)}`, "aria-hidden": "true" });
+        bar.style.setProperty("--share", String(count / most));
+        return el("tr", {}, el("th", { scope: "row" }, el("a", { href: link(name) }, shown(name))), el("td", {}, bar, el("span", { class: "figure" }, number(count))));
+      })),
+    ),
+  );
+}
+
+export { sum };

@@ -1,0 +1,58 @@
+// The list as a file for a spreadsheet, that a spreadsheet takes for nothing but text.
+
+import { api } from "./api.js";
+
+const COLUMNS = {
+  lead_id: (lead) => lead.lead_id,
+  received_at: (lead) => lead.received_at,
+  source: (lead) => lead.source,
+  status: (lead) => lead.status,
+  full_name: (lead) => lead.person?.full_name,
+  phone: (lead) => lead.person?.phone,
+  email: (lead) => lead.person?.email,
+  tax_number: (lead) => lead.person?.tax_number,
+  amount: (lead) => lead.loan?.amount,
+  term: (lead) => lead.loan?.term,
+  deliveries: (lead) => Object.entries(lead.deliveries).map(([partner, one]) => delivery(partner, one)).join("; "),
+  last_error: (lead) => Object.values(lead.deliveries).map((one) => one.last_error).filter(Boolean).join("; "),
+};
+const PAGE = 100;
+export const MOST = 10_000; // leads in one file
+
+function delivery(partner, { state, deal_id: deal, account_uuid: account, partner_status: status }) {
+  return [partner, state, deal ?? account, status].filter((part) => part !== null && part !== undefined).join(" ");
+}
+
+// A field: quoted always, and never one that a spreadsheet would calculate.
+export function field(value) {
+  const text = String(value ?? "");
+  const safe = /^\s*[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
+  return `"${safe.replaceAll('"', '""')}"`;
+}
+
+export function table(leads) {
+  const rows = leads.map((lead) => Object.values(COLUMNS).map((read) => field(read(lead))));
+  return `\ufeff${[Object.keys(COLUMNS).map(field), ...rows].map((row) => row.join(",")).join("\r\n")}\r\n`;
+}
+
+// All leads of a list, page after page; `tell` hears how many there are so far.
+export async function collect(query, signal, tell) {
+  const leads = [];
+  let cursor = null;
+  do {
+    const page = await api.leads({ ...query, limit: PAGE, cursor }, signal);
+    leads.push(...page.leads);
+    cursor = page.cursor;
+    tell(leads.length);
+  } while (cursor && leads.length < MOST);
+  return leads;
+}
+
+export function save(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

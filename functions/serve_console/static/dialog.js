@@ -1,0 +1,69 @@
+// Nothing is done to a lead before a dialog has said what will happen.
+
+import { why } from "./api.js";
+import { el, fill } from "./dom.js";
+import { t } from "./words.js";
+
+let number = 0;
+
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
+}
+
+// Ask before something is done. `run` gets the form's data and does it; while it fails the dialog stays and says why.
+// Resolves to what `run` returned, null if the operator thought better of it. `failed` says that it was tried in vain.
+export function confirm({ heading, body, label, danger = false, run }) {
+  return new Promise((resolve) => {
+    const id = `dialog-${++number}`;
+    let result = null;
+    const wrong = el("p", { class: "wrong", role: "alert" });
+    const act = el("button", { type: "submit", class: danger ? "danger" : "primary" }, label);
+    const submit = async (event) => {
+      event.preventDefault();
+      act.disabled = true;
+      wrong.textContent = "";
+      try {
+        result = (await run(new FormData(form))) ?? true;
+        dialog.close();
+      } catch (error) {
+        wrong.textContent = why(error);
+        result = error;
+      } finally {
+        act.disabled = false;
+      }
+    };
+    const form = el(
+      "form",
+      { onsubmit: submit },
+      el("h2", { id, tabindex: "-1" }, heading),
+      el("div", { class: "explained" }, body),
+      wrong,
+      el("div", { class: "buttons" }, el("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t("cancel")), act),
+    );
+    const dialog = el("dialog", { "aria-labelledby": id, onclose: () => end(dialog, () => resolve(result)) }, form);
+    open(dialog, form.querySelector("input, textarea") ?? form.querySelector(".buttons button"));
+  });
+}
+
+export function tell(heading, ...body) {
+  const id = `dialog-${++number}`;
+  const close = el("button", { type: "button", class: "primary", onclick: () => dialog.close() }, t("close"));
+  const dialog = el("dialog", { "aria-labelledby": id, onclose: () => end(dialog) });
+  fill(dialog, el("h2", { id }, heading), body, el("div", { class: "buttons" }, close));
+  open(dialog, close);
+}
+
+function open(dialog, first) {
+  document.body.append(dialog);
+  dialog.showModal();
+  first?.focus();
+}
+
+function end(dialog, then) {
+  dialog.remove();
+  then?.();
+}
+
+export function isOpen() {
+  return document.querySelector("dialog[open]") !== null;
+}

@@ -1,0 +1,60 @@
+// Everything on the page is made here, as elements and text: what a lead holds can never become markup.
+
+// What a person cannot see or what turns the reading order: shown by its code point instead. Joiners stay, for
+// scripts and emoji need them.
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
+
+export function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key === "value") made.value = value;
+    else made.setAttribute(key, value === true ? "" : String(value));
+  }
+  put(made, children);
+  return made;
+}
+
+export function put(parent, ...children) {
+  parent.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+}
+
+export function fill(parent, ...children) {
+  parent.replaceChildren();
+  put(parent, children);
+}
+
+// A value that came from outside: isolated, so that it cannot turn what stands beside it; nothing in it is invisible.
+export function said(value, { lines = false, cut = 0 } = {}) {
+  let text = String(value ?? "");
+  const whole = text;
+  if (cut && [...text].length > cut) text = `${[...text].slice(0, cut).join("")}…`;
+  const shown = el("bdi", { class: lines ? "said lines" : "said", title: whole === text ? null : visible(whole) });
+  let from = 0;
+  for (const found of text.matchAll(HIDDEN)) {
+    if (lines && found[0] === "\n") continue;
+    shown.append(text.slice(from, found.index), el("span", { class: "hidden-character" }, code(found[0])));
+    from = found.index + found[0].length;
+  }
+  shown.append(text.slice(from));
+  return shown;
+}
+
+// The same for where there can be no elements, such as a title.
+export function visible(value) {
+  return String(value ?? "").replace(HIDDEN, code);
+}
+
+function code(character) {
+  return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+// Exchange what an element holds; whoever had the focus in it keeps it, by its data-key.
+export function refill(parent, ...children) {
+  const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const open = new Set([...parent.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
+  fill(parent, children);
+  for (const one of parent.querySelectorAll("details[data-key]")) one.open = one.open || open.has(one.dataset.key);
+  if (key) [...parent.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus({ preventScroll: true });
+}

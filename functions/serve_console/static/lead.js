@@ -1,0 +1,179 @@
+// One lead: who, how far it is with each partner, why it stands where it stands, what was done, and what can be.
+
+import { api, why } from "./api.js";
+import { erase, ofDelivery, write } from "./actions.js";
+import { el, fill, refill, said } from "./dom.js";
+import { notify } from "./frame.js";
+import { entryShown, errorExplained, idOf, partnerName, pill, time, timeAgo, title, toneOf, toneOfState } from "./plain.js";
+import { pace, repeat } from "./polling.js";
+import { knows, phrase, t } from "./words.js";
+
+const FIELDS = ["full_name", "phone", "email", "tax_number", "activity", "city", "region"];
+
+export async function show(main, { signal, id }) {
+  title(t("lead.title"));
+  fill(main, el("p", { class: "muted" }, t("loading")));
+  let lead;
+  let revealed = null; // the person, once somebody said they need to see them; until this page is left
+  const head = el("div", { class: "heading" });
+  const parts = Object.fromEntries(["person", "deliveries", "timeline", "messages", "end"].map((name) => [name, el("section", { class: name, "aria-labelledby": `${name}-heading` })]));
+
+  const draw = (next) => {
+    const before = lead;
+    lead = next;
+    const changed = (...names) => before === undefined || names.some((name) => JSON.stringify(before[name]) !== JSON.stringify(lead[name]));
+    if (changed("status", "person")) refill(head, heading(lead));
+    if (changed("person", "loan", "trading", "consent", "utm", "warnings", "erased_at")) refill(parts.person, person(lead, revealed, reveal));
+    if (changed("deliveries", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
+    if (changed("timeline")) refill(parts.timeline, timeline(lead));
+    if (changed("messages", "erased_at")) refill(parts.messages, messages(lead, revealed, done));
+    if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : ending(lead, done));
+  };
+  const load = async () => draw(await api.lead(id, signal));
+  const done = async (result, words) => {
+    if (result === null) return;
+    if (!(result instanceof Error)) notify(words);
+    await load().catch(() => {}); // the next turn of the poll brings it
+    if (!main.contains(document.activeElement)) main.querySelector("h1")?.focus();
+  };
+  const reveal = async () => {
+    try {
+      const whole = await api.reveal(id);
+      revealed = whole;
+      refill(parts.person, person(lead, revealed, reveal));
+      refill(parts.messages, messages(lead, revealed, done));
+      draw({ ...lead, timeline: whole.timeline });
+      notify(t("lead.revealed"));
+      document.getElementById("person-heading").focus();
+    } catch (error) {
+      notify(why(error));
+    }
+  };
+
+  try {
+    await load();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "wrong", role: "alert" }, why(error)), back());
+    return;
+  }
+  fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, parts.timeline), el("div", {}, parts.person, parts.messages, parts.end)));
+  repeat(pace.lead, signal, load);
+}
+
+function back() {
+  return el("p", { class: "back" }, el("a", { href: "#/leads" }, "← ", t("nav.leads")));
+}
+
+function heading(lead) {
+  const name = lead.erased_at ? t("lead.erased") : said(lead.person?.full_name || "–", { cut: 120 });
+  title(lead.erased_at ? t("lead.erased") : lead.person?.full_name?.slice(0, 60));
+  return [
+    el("div", {},
+      el("h1", { tabindex: "-1", "data-key": "h1" }, name),
+      el("p", { class: "muted" }, phrase("lead.came", { source: lead.source, time: time(lead.received_at) }), " · ", el("code", {}, lead.lead_id)),
+    ),
+    pill(lead.status),
+  ];
+}
+
+function facts(pairs) {
+  const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
+  return given.length ? el("dl", { class: "facts" }, given.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))) : null;
+}
+
+function fieldName(name) {
+  return knows(`field.${name}`) ? t(`field.${name}`) : said(name);
+}
+
+function person(lead, revealed, reveal) {
+  const shown = revealed && !lead.erased_at ? revealed : lead;
+  const warnings = lead.warnings ?? [];
+  return [
+    el("h2", { id: "person-heading", tabindex: "-1", "data-key": "person" }, t("lead.person")),
+    lead.erased_at && el("p", {}, phrase("lead.erased_at", { time: time(lead.erased_at) })),
+    facts([
+      ...FIELDS.map((name) => [t(`field.${name}`), shown.person?.[name] && said(shown.person[name])]),
+      [t("field.amount"), shown.loan?.amount && said(shown.loan.amount)],
+      [t("field.term"), shown.loan?.term && said(shown.loan.term)],
+      ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), said(value)]),
+    ]),
+    warnings.length > 0 && el("ul", { class: "warnings" }, warnings.map((one) => el("li", {}, fieldName(one.field.split(".").pop()), ": ", said(one.message)))),
+    !lead.erased_at && !revealed && [
+      el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: reveal, "aria-describedby": "reveal-hint" }, t("lead.reveal")),
+      el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),
+    ],
+  ];
+}
+
+function deliveries(lead, done) {
+  const all = Object.entries(lead.deliveries);
+  return [
+    el("h2", { id: "deliveries-heading" }, t("lead.deliveries")),
+    lead.fetch && lead.fetch.state !== "fetched" && el("article", { class: `card${lead.fetch.state === "failed" ? " stuck bad" : ""}` },
+      el("p", {}, t(`lead.fetch.${lead.fetch.state}`)),
+      lead.fetch.last_error && el("p", { class: "error" }, errorExplained(lead.fetch.last_error)),
+      lead.fetch.next_attempt_at && el("p", { class: "muted small" }, t("delivery.next"), ": ", time(lead.fetch.next_attempt_at))),
+    all.length === 0 && !lead.fetch && el("p", { class: "muted" }, t("lead.no_deliveries")),
+    all.map(([partner, delivery]) => card(lead, partner, delivery, done)),
+  ];
+}
+
+function card(lead, partner, delivery, done) {
+  const needsAPerson = ["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at;
+  const actions = lead.erased_at ? [] : ofDelivery(lead.lead_id, partner, delivery, done);
+  return el(
+    "article",
+    { class: `card delivery${needsAPerson ? ` stuck ${toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
+    el("div", { class: "heading" }, el("h3", {}, said(partnerName(partner))), pill(delivery.state)),
+    el("div", { class: "advice" },
+      el("p", {}, el("strong", {}, t(`why.${delivery.state}`))),
+      delivery.last_error && el("p", { class: "error" }, errorExplained(delivery.last_error)),
+      el("p", {}, t(`mend.${delivery.state}`)),
+      actions.length > 0 && el("div", { class: "buttons" }, actions),
+    ),
+    facts([
+      [t("delivery.status"), delivery.partner_status && [said(delivery.partner_status), knows(`meaning.${delivery.status_meaning}`) && ` (${t(`meaning.${delivery.status_meaning}`)})`]],
+      [t(`delivery.${idOf(partner)}`), (delivery.deal_id ?? delivery.account_uuid) !== null && said(delivery.deal_id ?? delivery.account_uuid)],
+      [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
+      [t("delivery.attempts"), String(delivery.attempts)],
+      [t("delivery.next"), delivery.next_attempt_at && time(delivery.next_attempt_at)],
+      [t("delivery.repeat_of"), delivery.repeat_of && el("a", { href: `#/leads/${encodeURIComponent(delivery.repeat_of)}` }, said(delivery.repeat_of))],
+    ]),
+  );
+}
+
+function timeline(lead) {
+  return [
+    el("h2", { id: "timeline-heading" }, t("lead.timeline")),
+    el("ol", { class: "journey" }, lead.timeline.toReversed().map((entry) =>
+      el("li", { class: toneOf(entry) }, el("div", {}, entryShown(entry)), el("div", { class: "muted small" }, time(entry.at), " · ", timeAgo(entry.at))),
+    )),
+  ];
+}
+
+function messages(lead, revealed, done) {
+  const texts = new Map((revealed?.messages ?? []).map((message) => [message.message_id, message.text]));
+  return [
+    el("h2", { id: "messages-heading" }, t("lead.messages")),
+    lead.messages.length === 0 && el("p", { class: "muted" }, t("lead.no_messages")),
+    el("ul", { class: "messages" }, lead.messages.toReversed().map((message) => {
+      const text = texts.get(message.message_id);
+      return el("li", {},
+        el("div", { class: "heading" }, el("strong", {}, message.kind === "operator" ? t("message.operator") : said(message.subject)), pill(message.state, "message")),
+        text && el("p", {}, said(text, { lines: true })),
+        message.last_error && el("p", { class: "error" }, errorExplained(message.last_error)),
+        el("p", { class: "muted small" }, time(message.sent_at ?? message.created_at)),
+      );
+    })),
+    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => write(lead.lead_id, done) }, t("write.open")),
+  ];
+}
+
+function ending(lead, done) {
+  return [
+    el("h2", { id: "end-heading" }, t("erase.heading")),
+    el("p", { class: "muted small" }, t("erase.hint")),
+    el("button", { type: "button", id: "erase", "data-key": "erase", class: "danger quiet", onclick: () => erase(lead.lead_id, done) }, t("erase.open")),
+  ];
+}

@@ -1,0 +1,225 @@
+// The list: newest first, filtered, as far down as one likes; what comes meanwhile waits on top until it is wanted.
+
+import { api, why } from "./api.js";
+import { collect, save, table } from "./csv.js";
+import { el, fill, put, said } from "./dom.js";
+import { notify } from "./frame.js";
+import { STATES, knownPartners, partnerName, pill, time, title } from "./plain.js";
+import { pace, repeat } from "./polling.js";
+import { phrase, shortMoment, t } from "./words.js";
+
+const PAGE = 25;
+let kept = null; // what was on the page when it was left: a way back finds it as it was
+
+export function forget() {
+  kept = null;
+}
+
+export async function show(main, { signal, query }) {
+  title(t("nav.leads"));
+  const filters = { status: query.get("status") ?? "", source: query.get("source") ?? "", partner: query.get("partner") ?? "" };
+  const address = JSON.stringify(filters);
+  if (kept?.address !== address) kept = { address, filters, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
+  const list = new List(kept, signal);
+  fill(
+    main,
+    el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.leads")), exporter(() => list.wanted(), signal)),
+    filterBar(filters, kept, (phone) => list.find(phone)),
+    list.above,
+    list.rows,
+    list.below,
+  );
+  if (kept.isNew) await list.begin();
+  else list.draw();
+  list.comeBack();
+  if (query.has("search")) document.getElementById("phone").focus();
+  repeat(pace.list, signal, () => list.look());
+}
+
+// The rows, what stands above and below them, and what they are filled from.
+class List {
+  constructor(kept, signal) {
+    this.kept = kept;
+    this.signal = signal;
+    this.above = el("div", { role: "status", "aria-live": "polite", class: "above" });
+    this.rows = el("ol", { class: "rows", id: "rows", "aria-label": t("nav.leads"), onclick: (event) => (kept.opened = event.target.closest("a")?.hash ?? null) });
+    this.below = el("div", { class: "below" });
+  }
+
+  wanted() {
+    return { ...this.kept.filters, phone: this.kept.phone, limit: PAGE };
+  }
+
+  async begin() {
+    fill(this.below, el("p", { class: "muted" }, t("loading")));
+    this.kept.fresh = [];
+    try {
+      const { leads, cursor } = await api.leads(this.wanted(), this.signal);
+      Object.assign(this.kept, { leads, cursor, isNew: false });
+      this.draw();
+    } catch (error) {
+      if (this.signal.aborted) return;
+      fill(this.rows);
+      this.announce();
+      fill(this.below, el("p", { class: "wrong", role: "alert" }, why(error)));
+    }
+  }
+
+  find(phone) {
+    Object.assign(this.kept, { phone: phone.trim(), isNew: true });
+    return this.begin();
+  }
+
+  draw() {
+    fill(this.rows, this.kept.leads.map((lead) => row(lead)));
+    this.foot();
+    this.announce();
+  }
+
+  foot() {
+    const { leads, cursor } = this.kept;
+    const isEmpty = leads.length === 0 && !cursor;
+    fill(
+      this.below,
+      isEmpty ? el("p", { class: "empty" }, t("list.empty")) : el("p", { class: "muted", id: "count" }, t(cursor ? "list.so_far" : "list.all", { n: leads.length })),
+      cursor && el("button", { type: "button", id: "more", onclick: (event) => this.more(event.target) }, t("list.more")),
+    );
+  }
+
+  async more(button) {
+    button.disabled = true;
+    try {
+      const page = await api.leads({ ...this.wanted(), cursor: this.kept.cursor }, this.signal);
+      const known = new Set(this.kept.leads.map((lead) => lead.lead_id));
+      const added = page.leads.filter((lead) => !known.has(lead.lead_id)).map((lead) => [lead, row(lead)]);
+      this.kept.leads.push(...added.map(([lead]) => lead));
+      this.kept.cursor = page.cursor;
+      put(this.rows, added.map(([, made]) => made));
+      this.foot();
+      const next = added.length ? added[0][1].querySelector("a") : this.below.querySelector("button");
+      next?.focus({ preventScroll: true });
+    } catch (error) {
+      if (!this.signal.aborted) notify(why(error));
+      button.disabled = false;
+    }
+  }
+
+  // Look for what came and what changed. What came waits above; a lead that changed does so in its place.
+  async look() {
+    const asked = JSON.stringify(this.wanted());
+    const page = await api.leads(this.wanted(), this.signal);
+    const { leads } = this.kept;
+    if (asked !== JSON.stringify(this.wanted()) || this.kept.isNew) return;
+    const places = new Map(leads.map((lead, place) => [lead.lead_id, place]));
+    this.kept.fresh = page.leads.filter((lead) => !places.has(lead.lead_id) && isNewer(lead, leads[0]));
+    for (const lead of page.leads) {
+      const place = places.get(lead.lead_id);
+      if (place === undefined || JSON.stringify(leads[place]) === JSON.stringify(lead)) continue;
+      leads[place] = lead;
+      fill(this.rows.children[place].querySelector("a"), cells(lead));
+    }
+    this.announce();
+  }
+
+  announce() {
+    const n = this.kept.fresh.length;
+    if (this.above.dataset.n === String(n)) return; // said already
+    this.above.dataset.n = n;
+    const key = n >= PAGE ? "list.many_new" : "list.new";
+    fill(this.above, n > 0 && el("button", { type: "button", id: "show-new", class: "fresh", onclick: () => this.showFresh() }, t(key, { n })));
+  }
+
+  async showFresh() {
+    const { fresh, leads } = this.kept;
+    if (fresh.length >= PAGE) await this.begin(); // there may be more between these and the others
+    else {
+      leads.unshift(...fresh);
+      this.rows.prepend(...fresh.map((lead) => row(lead, true)));
+      this.kept.fresh = [];
+      this.foot();
+      this.announce();
+    }
+    this.rows.querySelector("a")?.focus();
+  }
+
+  // Somebody who comes back from a lead finds the list where they left it.
+  comeBack() {
+    const link = [...this.rows.querySelectorAll("a")].find((one) => one.hash === this.kept.opened);
+    link?.focus({ preventScroll: true });
+    link?.scrollIntoView({ block: "center" });
+  }
+}
+
+function isNewer(lead, newest) {
+  return newest === undefined || lead.received_at >= newest.received_at;
+}
+
+function row(lead, isFresh = false) {
+  return el("li", { class: isFresh ? "fresh" : null }, el("a", { href: `#/leads/${lead.lead_id}`, "data-row": true }, cells(lead)));
+}
+
+function cells(lead) {
+  const name = lead.erased_at ? el("em", {}, t("lead.erased")) : lead.person?.full_name ? said(lead.person.full_name, { cut: 80 }) : "–";
+  const partners = Object.keys(lead.deliveries).map(partnerName);
+  return [
+    el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, said(lead.person?.phone ?? ""))),
+    el("span", { class: "where muted" }, said(lead.source, { cut: 40 }), " → ", said(partners.join(", ") || "–", { cut: 60 })),
+    el("span", { class: "state" }, pill(lead.status)),
+    el("span", { class: "when muted" }, time(lead.received_at, { short: shortMoment })),
+  ];
+}
+
+function filterBar(filters, list, find) {
+  const go = (changes) => {
+    const next = new URLSearchParams(Object.entries({ ...filters, ...changes }).filter(([, value]) => value));
+    location.hash = `#/leads${next.size ? `?${next}` : ""}`;
+  };
+  const choice = (name, options) => {
+    const select = el("select", { id: `filter-${name}`, onchange: (event) => go({ [name]: event.target.value }) }, el("option", { value: "" }, t("list.any")), options);
+    select.value = filters[name];
+    return el("div", {}, el("label", { for: `filter-${name}` }, t(`list.${name}`)), select);
+  };
+  const option = (value, text) => el("option", { value }, text);
+  const sources = [...new Set([...list.leads.map((lead) => lead.source), filters.source].filter(Boolean))].sort();
+  const source = el("input", { id: "filter-source", list: "sources", value: filters.source, autocomplete: "off", spellcheck: "false", onchange: (event) => go({ source: event.target.value.trim() }) });
+  const partners = [...new Set([...knownPartners(), filters.partner].filter(Boolean))];
+  const phone = el("input", { id: "phone", type: "search", inputmode: "tel", autocomplete: "off", value: list.phone, placeholder: "+380…" });
+  const submit = (event) => {
+    event.preventDefault();
+    find(phone.value);
+  };
+  const clear = () => {
+    phone.value = "";
+    if (Object.values(filters).some(Boolean)) {
+      forget();
+      location.hash = "#/leads";
+    } else find("");
+  };
+  return el(
+    "form",
+    { class: "filters", role: "search", onsubmit: submit },
+    el("div", { class: "phone" }, el("label", { for: "phone" }, t("list.phone")), el("div", { class: "joined" }, phone, el("button", { type: "submit" }, t("list.find")))),
+    choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
+    el("div", {}, el("label", { for: "filter-source" }, t("list.source")), source, el("datalist", { id: "sources" }, sources.map((one) => option(one)))),
+    choice("partner", partners.map((one) => option(one, partnerName(one)))),
+    el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear")),
+  );
+}
+
+function exporter(wanted, signal) {
+  const progress = el("span", { class: "muted", role: "status" });
+  const run = async (event) => {
+    const { target } = event;
+    target.disabled = true;
+    try {
+      const leads = await collect(wanted(), signal, (n) => fill(progress, phrase("csv.so_far", { n })));
+      save(`leads-${new Date().toISOString().slice(0, 10)}.csv`, table(leads));
+      fill(progress, t("csv.done", { n: leads.length }));
+    } catch (error) {
+      if (!signal.aborted) fill(progress, why(error));
+    } finally {
+      target.disabled = false;
+    }
+  };
+  return el("div", { class: "export" }, progress, el("button", { type: "button", id: "export", onclick: run }, t("csv.export")));
+}

@@ -1,0 +1,69 @@
+// Keys that spare the mouse. They can be turned off, for whoever dictates or uses single keys for something else.
+
+import { isOpen, tell } from "./dialog.js";
+import { el } from "./dom.js";
+import { t } from "./words.js";
+
+const OFF = "leadbridge.shortcuts-off";
+const GO = { o: "#/", l: "#/leads", d: "#/dead-letters" };
+const KEYS = [
+  [["g", "o"], "help.overview"], [["g", "l"], "help.leads"], [["g", "d"], "help.letters"],
+  [["/"], "help.search"], [["j"], "help.next"], [["k"], "help.previous"], [["n"], "help.new"], [["?"], "help.help"],
+];
+
+let awaits = 0; // until when a key after g counts
+
+export function listen() {
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isOpen() || isTyping(event.target)) return;
+    if (event.key === "?") return done(event, help);
+    if (localStorage.getItem(OFF) || !document.querySelector("header nav")) return;
+    if (awaits > Date.now() && event.key in GO) {
+      awaits = 0;
+      return done(event, () => (location.hash = GO[event.key]));
+    }
+    switch (event.key) {
+      case "g": awaits = Date.now() + 1500; break;
+      case "/": return done(event, search);
+      case "j": return done(event, () => step(1));
+      case "k": return done(event, () => step(-1));
+      case "n": return done(event, () => document.getElementById("show-new")?.click());
+    }
+  });
+}
+
+function done(event, act) {
+  event.preventDefault();
+  act();
+}
+
+function isTyping(target) {
+  return target instanceof HTMLElement && target.matches("input, select, textarea");
+}
+
+function search() {
+  const field = document.getElementById("phone");
+  if (field) field.focus();
+  else location.hash = "#/leads?search";
+}
+
+function step(by) {
+  const rows = [...document.querySelectorAll("a[data-row]")];
+  const here = rows.indexOf(document.activeElement);
+  rows[Math.max(0, Math.min(rows.length - 1, here < 0 ? 0 : here + by))]?.focus();
+}
+
+export function help() {
+  const turn = el("input", { type: "checkbox", id: "shortcuts-on", onchange: (event) => remember(event.target.checked) });
+  turn.checked = !localStorage.getItem(OFF);
+  tell(
+    t("help.title"),
+    el("dl", { class: "keys" }, KEYS.map(([keys, key]) => el("div", {}, el("dt", {}, keys.map((one) => el("kbd", {}, one))), el("dd", {}, t(key))))),
+    el("p", {}, turn, " ", el("label", { for: "shortcuts-on" }, t("help.on"))),
+  );
+}
+
+function remember(isOn) {
+  if (isOn) localStorage.removeItem(OFF);
+  else localStorage.setItem(OFF, "1");
+}

@@ -1,0 +1,56 @@
+"""What a dead letter names is begun anew, if it still stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leadbridge.clock import Clock
+from leadbridge.leads.arrivals import Arrivals
+from leadbridge.leads.fetch import ask_again
+from leadbridge.leads.lead import lacking_for
+from leadbridge.leads.message import retried as retried_message
+from leadbridge.leads.operator_steps import WrongState, retried
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.store import Store
+from leadbridge.leads.transitions import ImpossibleTransition
+from leadbridge.leads.writing import Conflict
+from leadbridge.settings import Partner
+
+if TYPE_CHECKING:
+    from leadbridge.letters import Letter
+
+
+@dataclass(frozen=True)
+class Reviver:
+    """Begins deliveries, messages and fetches anew, in the name of an operator."""
+
+    store: Store
+    outbox: Outbox
+    arrivals: Arrivals
+    partners: Mapping[str, Partner]
+    operator: str
+    clock: Clock
+
+    def begin_anew(self, letter: Letter) -> None:
+        """Begin what a letter names anew; what has moved on since, or cannot be sent as it is, is left alone."""
+        with suppress(WrongState, ImpossibleTransition, Conflict):
+            if letter.lead_id and letter.message_id:
+                message = self.outbox.message(letter.lead_id, letter.message_id)
+                if message is not None:
+                    self.outbox.apply(retried_message(message, self.clock(), self.operator))
+            elif letter.lead_id and letter.partner:
+                self._deliver(letter.lead_id, letter.partner)
+            elif letter.lead_id and letter.step == "fetch":
+                fetch = self.arrivals.fetch(letter.lead_id)
+                if fetch is not None:
+                    self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+
+    def _deliver(self, lead_id: str, partner: str) -> None:
+        delivery, lead = self.store.delivery(lead_id, partner), self.store.lead(lead_id)
+        if delivery is not None and lead is not None:
+            lacking = lacking_for(lead, self.partners.get(partner))
+            change = retried(delivery, self.clock(), self.operator, is_confirmed=False, lacking=lacking)
+            self.store.apply(change)

@@ -1,0 +1,101 @@
+"""How things stand, as operators ask it of the API: figures, dead letters, how far a broker's list has been read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.clock import to_text, utc_now
+from leadbridge.leads.arrivals import Arrivals
+from leadbridge.leads.figures import FigureBook, TooMuch
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.passes import State
+from leadbridge.leads.requests import DiscardRequest, RedriveRequest
+from leadbridge.leads.reviving import Reviver
+from leadbridge.leads.store import Store
+from leadbridge.letters import DeadLetters, UnknownQueue
+from leadbridge.logs import count, logger
+from leadbridge.problems import Problem, Response, answer
+from leadbridge.questions import asked_in, bad_query, day_in, known_in, operator
+from leadbridge.settings import settings
+
+MOST_DAYS = timedelta(days=366)
+
+
+def show_figures(event: dict[str, Any]) -> Response:
+    """GET /stats?from=&to="""
+    query = known_in(event.get("queryStringParameters") or {}, "from", "to")
+    today = utc_now().date()
+    last = day_in("to", query.get("to"), today)
+    first = day_in("from", query.get("from"), last - timedelta(days=29))
+    if not timedelta() <= last - first < MOST_DAYS:
+        raise bad_query(f"from is a day before to, {MOST_DAYS.days} days at most.")
+    try:
+        figures = FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
+    except TooMuch:
+        raise bad_query("There is too much to count. Ask for fewer days.") from None
+    return answer(200, {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()})
+
+
+def list_letters(_: dict[str, Any]) -> Response:
+    """GET /dead-letters"""
+    return answer(200, {"letters": [letter.shown() for letter in letters("").all()]})
+
+
+def redrive_letters(event: dict[str, Any]) -> Response:
+    """POST /dead-letters/{queue}/redrive"""
+    asked = asked_in(event, RedriveRequest)
+    return taken(event, lambda queue: letters(operator(event)).redrive(queue, asked.letter_id))
+
+
+def discard_letter(event: dict[str, Any]) -> Response:
+    """POST /dead-letters/{queue}/discard"""
+    asked = asked_in(event, DiscardRequest)
+    return taken(event, lambda queue: letters(operator(event)).discard(queue, asked.letter_id))
+
+
+def taken(event: dict[str, Any], take: Callable[[str], int]) -> Response:
+    """Take letters from a queue. Raises Problem."""
+    queue = (event.get("pathParameters") or {}).get("queue") or ""
+    try:
+        number = take(queue)
+    except UnknownQueue:
+        raise Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.") from None
+    count("LettersTaken", number)
+    logger.info("letters taken", queue=queue, number=number, operator=operator(event), resource=event["resource"])
+    return answer(200, {"letters": number})
+
+
+def letters(who: str) -> DeadLetters:
+    """The dead letters of this stack, as an operator deals with them."""
+    client, table = aws.dynamodb(), os.environ["TABLE_NAME"]
+    reviver = Reviver(
+        Store(client, table), Outbox(client, table), Arrivals(client, table), settings().partners, who, utc_now
+    )
+    queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
+    return DeadLetters(aws.sqs(), queues, destinations, reviver.begin_anew)
+
+
+def show_sync(_: dict[str, Any]) -> Response:
+    """GET /sync: by partner, how far its list has been read; null for one that was never read."""
+    from leadbridge.leads.accounts import Accounts
+
+    synced = [name for name, partner in settings().partners.items() if partner.sync is not None]
+    states = {name: Accounts(aws.dynamodb(), os.environ["TABLE_NAME"], name, str).state() for name in synced}
+    return answer(
+        200, {"partners": {name: None if state is None else sync_shown(state) for name, state in states.items()}}
+    )
+
+
+def sync_shown(state: State) -> dict[str, Any]:
+    """A sync's state: nothing is missing before `watermark`; `passes` are under way, `progress` in percent."""
+    return {
+        "watermark": to_text(state.watermark),
+        "whole_begun_at": to_text(state.whole_begun_at) if state.whole_begun_at else None,
+        "whole_ended_at": to_text(state.whole_ended_at) if state.whole_ended_at else None,
+        "passes": {kind.value: {"progress": round(100 * each.progress)} for kind, each in state.under_way.items()},
+    }

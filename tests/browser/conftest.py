@@ -1,0 +1,114 @@
+"""The browser tier: the console in a real browser, before the real handlers over moto."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from leadbridge import aws
+from leadbridge.leads.store import Store
+from leadbridge.settings import Settings
+from tests.browser.gateway import FUNCTIONS, Gateway, serving
+from tests.browser.world import KEY, TOKENS, World
+from tests.unit.conftest import Context, aws_mocked, context, function, queue, shipped_settings, store
+
+__all__ = ["aws_mocked", "context", "function", "shipped_settings", "store"]
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = ("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update")
+QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium was found on this machine (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, "--disable-sync"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def world(
+    store: Store,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """A stack with no leads, and the gateway before it."""
+    aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": KEY}))
+    dead = {name: queue(f"dead-{name}") for name in QUEUES}
+    alive = {name: queue(name) for name in QUEUES}
+    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
+    monkeypatch.setenv("QUEUES", json.dumps(alive))
+    monkeypatch.setenv("CHECK_QUEUE_URL", alive["checks"])
+    monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
+    handlers = {flow: function(flow).handler for flow in FUNCTIONS.values()}
+    gateway = Gateway(handlers, context, dict(TOKENS))
+    watch_reads(gateway)
+    with serving(gateway):
+        yield World(store, gateway, dead, alive)
+
+
+def watch_reads(gateway: Gateway) -> None:
+    """Note each read of the table with the number of items that it touched."""
+
+    def note(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        match model.name:
+            case "Query" | "Scan":
+                gateway.reads.append((model.name, int(parsed.get("ScannedCount", 0))))
+            case "BatchGetItem":
+                gateway.reads.append((model.name, sum(map(len, parsed.get("Responses", {}).values()))))
+            case "GetItem":
+                gateway.reads.append((model.name, 1))
+
+    aws.dynamodb().meta.events.register("after-call.dynamodb", note)
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_console(browser: Browser, world: World) -> Iterator[Open]:
+    """Opens the console in a browser of a person's own; at the end nothing may have gone wrong in any of them."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def hear(message: Any) -> None:
+        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+            wrong.append(message.text)
+
+    def opened(operator: str | None = "olena", path: str = "", *, clock: bool = False, **options: Any) -> Page:
+        options = {
+            "locale": "en-GB",
+            "timezone_id": "Europe/Kyiv",
+            "viewport": {"width": 1200, "height": 850},
+        } | options
+        one = browser.new_context(**options)
+        one.set_default_timeout(10_000)
+        contexts.append(one)
+        page = one.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        if clock:
+            page.clock.install()
+        if operator is not None:
+            token = json.dumps(TOKENS[operator])
+            page.add_init_script(
+                f"sessionStorage.getItem('out') || sessionStorage.setItem('leadbridge.token', {token})"
+            )
+        page.goto(f"{world.gateway.url}/console{path}")
+        return page
+
+    yield opened
+    for one in contexts:
+        one.close()
+    assert wrong == []

@@ -1,0 +1,134 @@
+"""A lead's page: masked until somebody says they look, messages, forgetting a person, and values that mean harm."""
+
+import re
+from datetime import timedelta
+
+from playwright.sync_api import expect
+
+from leadbridge import aws
+from leadbridge.leads.delivery import State
+from leadbridge.leads.outbox import Outbox
+from tests.browser.conftest import Open
+from tests.browser.world import World
+from tests.unit.conftest import TABLE
+
+PRIVATE = ("+380500000001", "3068208400", "olena@example.com")
+
+
+def test_people_are_masked_until_somebody_says_they_look(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    page = open_console(path="#/leads")
+    page.locator("#rows a").click()
+    person = page.get_by_role("region", name="Person", exact=True)
+    expect(person).to_contain_text("+38050•••01")
+    sent = "".join(call.body for call in world.gateway.calls)
+    assert [value for value in PRIVATE if value in sent] == []
+    page.get_by_role("button", name="Show phone, e-mail and tax number").click()
+    for value in PRIVATE:
+        expect(person).to_contain_text(value)
+    expect(page.get_by_role("region", name="Journey")).to_contain_text(
+        "Somebody looked at the person's data – by olena"
+    )
+    assert world.journey(one).timeline[-1].what == "revealed"
+    page.get_by_role("link", name="← Leads").click()
+    page.locator("#rows a").click()
+    expect(person).to_contain_text("+38050•••01")
+
+
+def test_what_was_revealed_stays_while_the_page_is_kept_up_to_date(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    page = open_console(path=f"#/leads/{one.lead_id}", clock=True)
+    page.get_by_role("button", name="Show phone, e-mail and tax number").click()
+    expect(page.get_by_role("region", name="Person", exact=True)).to_contain_text(PRIVATE[0])
+    world.bring(one, State.UNKNOWN)
+    page.clock.fast_forward(6000)
+    expect(page.get_by_role("button", name="They have it…")).to_be_visible()
+    expect(page.get_by_role("region", name="Person", exact=True)).to_contain_text(PRIVATE[0])
+
+
+def test_a_message_is_written_and_read_only_by_who_looks(open_console: Open, world: World) -> None:
+    one = world.add(1, State.SUBMITTED)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Write a message…").click()
+    page.get_by_label("Text").fill("Передзвоніть нам,\nбудь ласка.")
+    page.get_by_role("dialog").get_by_role("button", name="Send").click()
+    messages = page.get_by_role("region", name="Messages to the person")
+    expect(messages).to_contain_text("An operator's message")
+    expect(messages).not_to_contain_text("Передзвоніть")
+    [message] = Outbox(aws.dynamodb(), TABLE).messages(one.lead_id)
+    assert message.text == "Передзвоніть нам,\nбудь ласка."
+    page.get_by_role("button", name="Show phone, e-mail and tax number").click()
+    expect(messages).to_contain_text("Передзвоніть нам")
+
+
+def test_a_person_is_erased_after_a_word_of_warning(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Erase the person…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This cannot be undone.")
+    dialog.get_by_role("button", name="Erase for ever").click()
+    expect(page.get_by_role("heading", name="Person erased")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("…$"))).to_have_count(0)
+    assert world.journey(one).lead.erased_at is not None
+
+
+def test_one_that_is_being_sent_is_not_erased_and_that_is_said(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    world.bring(one, State.SUBMITTING)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Erase the person…").click()
+    page.get_by_role("button", name="Erase for ever").click()
+    expect(page.get_by_role("alert")).to_contain_text("It is being sent at this very moment")
+
+
+def test_an_unknown_lead_is_said_to_be(open_console: Open) -> None:
+    page = open_console(path=f"#/leads/ld_{'a' * 26}")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such lead")
+    page.goto(page.url.replace("#/leads/", "#/nothing/"))
+    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: World) -> None:
+    evil = {
+        "full_name": "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>",
+        "activity": "тихо\u202eоклэчиврев\u200b\u0007",
+        "city": "Довгослово" * 60,
+        "region": '=HYPERLINK("https://evil.example")',
+    }
+    one = world.add(1, trading={"offer": "'\"><svg onload=alert(1)>", "description": "{{7*7}} ${7*7} {n}"})
+    item = {f":{name}": {"S": value} for name, value in evil.items()}
+    aws.dynamodb().update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": f"LEAD#{one.lead_id}"}, "sk": {"S": "LEAD"}},
+        UpdateExpression="SET " + ", ".join(f"person.{name.replace('region', '#r')} = :{name}" for name in evil),
+        ExpressionAttributeNames={"#r": "region"},
+        ExpressionAttributeValues=item,
+    )
+    page = open_console(path="#/leads", viewport={"width": 390, "height": 844})
+    expect(page.locator("#rows a")).to_contain_text("<img src=x onerror=")
+    page.locator("#rows a").click()
+    person = page.get_by_role("region", name="Person", exact=True)
+    expect(person).to_contain_text(evil["full_name"])
+    expect(person).to_contain_text("U+202E")
+    expect(person).to_contain_text("U+200B")
+    expect(person).to_contain_text("U+0007")
+    expect(person).to_contain_text("{{7*7}} ${7*7} {n}")
+    assert "pwned" not in page.title() or page.title().startswith("<img")
+    assert page.locator("main img, main script, main svg").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no word is too long for a phone"
+    isolated = page.evaluate(
+        "[...document.querySelectorAll('.said')].every((one) => getComputedStyle(one).unicodeBidi === 'isolate')"
+    )
+    assert isolated
+
+
+def test_the_journey_of_a_lead_that_fell_back_and_came_again_is_told_in_words(open_console: Open, world: World) -> None:
+    one = world.add(1, State.CLOSED, age=timedelta(days=1))
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    lines = page.get_by_role("region", name="Journey").locator("li")
+    expect(lines).to_have_count(4)
+    expect(lines.nth(0)).to_contain_text("New status at Lead Leader – Видано")
+    expect(lines.nth(1)).to_contain_text("Lead Leader has it – deal 24")
+    expect(lines.nth(3)).to_contain_text("The form sent the lead")
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("paid out")

@@ -1,0 +1,155 @@
+"""The console as it is served: whole, small, kept by browsers, with nothing in it that could be turned against us."""
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge.leads.delivery import State
+from leadbridge.leads.message import MessageState
+from tests.template import ROOT
+from tests.unit.conftest import Context
+
+STATIC = ROOT / "functions" / "serve_console" / "static"
+VENDORED = {"uplot.js", "uplot.css", "uplot.LICENSE.txt"}
+SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name not in VENDORED)
+LANGUAGES = ("en", "uk", "ru")
+FIRST_LOAD = 150 * 1024  # bytes, compressed
+DANGEROUS = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser"
+    r"|createContextualFragment|srcdoc|javascript:|setAttribute\(\"on"
+)
+
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def ask(function: Callable[[str], ModuleType], context: Context) -> Ask:
+    app = function("serve_console")
+
+    def send(file: str | None = None, *, headers: dict[str, str] | None = None, **query: str) -> dict[str, Any]:
+        event = {
+            "httpMethod": "GET",
+            "resource": "/console/{file}" if file else "/console",
+            "pathParameters": {"file": file} if file else None,
+            "queryStringParameters": query or None,
+            "headers": headers or {},
+        }
+        response: dict[str, Any] = app.handler(event, context)
+        return response
+
+    return send
+
+
+def words(language: str) -> dict[str, str]:
+    """The keys of a language with what stands behind each, as it is written."""
+    text = (STATIC / f"words.{language}.js").read_text(encoding="utf-8")
+    return {
+        key or bare: rest for key, bare, rest in re.findall(r'^  (?:"([\w.-]+)"|(\w+)): (.*),$', text, re.MULTILINE)
+    }
+
+
+def test_everything_is_sent_with_headers_that_let_nothing_else_in(ask: Ask) -> None:
+    for name in (None, *(path.name for path in STATIC.iterdir())):
+        answer = ask(name)
+        assert answer["statusCode"] == 200
+        policy = answer["headers"]["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; ")
+        assert policy.endswith("base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+        assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
+        assert answer["headers"]["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_browser_keeps_what_it_has_until_there_is_another_version(ask: Ask) -> None:
+    page = ask()
+    assert page["headers"]["Cache-Control"] == "no-cache"
+    [version] = set(re.findall(r"\?v=(\w+)", page["body"]))
+    script = ask("app.js", v=version)
+    assert "immutable" in script["headers"]["Cache-Control"]
+    assert set(re.findall(r'from "\./[\w.-]+\?v=(\w+)"', script["body"])) == {version}
+    assert ask("app.js", v="older")["headers"]["Cache-Control"] == "no-cache"
+    etag = page["headers"]["ETag"]
+    for known in (etag, f'"other", W/{etag}'):
+        again = ask(headers={"If-None-Match": known})
+        assert (again["statusCode"], again["body"]) == (304, "")
+        assert again["headers"]["ETag"] == etag
+
+
+@pytest.mark.parametrize("file", ["nothing.js", "../app.py", "app.py", "static", ".", "%2e%2e", "uplot.js/"])
+def test_nothing_but_its_own_files_is_sent(ask: Ask, file: str) -> None:
+    assert ask(file)["statusCode"] == 404
+
+
+def test_all_that_is_loaded_at_first_is_small(ask: Ask) -> None:
+    named = set(re.findall(r'(?:src|href)="console/([\w.-]+)\?', ask()["body"]))
+    loaded = [
+        ask()["body"],
+        *(ask(name)["body"] for name in named),
+        max((ask(f"words.{x}.js")["body"] for x in LANGUAGES), key=len),
+    ]
+    sizes = [len(gzip.compress(text.encode(), 6)) for text in loaded]
+    print(f"first load: {len(loaded)} files, {sum(sizes)} bytes compressed")
+    assert sum(sizes) < FIRST_LOAD
+
+
+def test_every_script_and_style_is_fetched_at_once_and_none_is_left_over() -> None:
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    named = set(re.findall(r'(?:src|href)="console/([\w.-]+)"', page))
+    files = {path.name for path in STATIC.iterdir()}
+    assert files - named == {"index.html", "uplot.LICENSE.txt", *(f"words.{language}.js" for language in LANGUAGES)}
+    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*src=)", page)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_no_script_makes_markup_or_code_of_text(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert re.findall(DANGEROUS, text) == []
+    assert re.findall(r"https?://", text) == [], "everything is served by us"
+    assert len(text.splitlines()) <= 300 or script.name.startswith("words.")
+
+
+def test_what_is_not_ours_says_whose_it_is() -> None:
+    assert "uPlot (v1.6.32)" in (STATIC / "uplot.js").read_text(encoding="utf-8")[:200]
+    assert "MIT" in (STATIC / "uplot.LICENSE.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_everything(language: str) -> None:
+    spoken, english = words(language), words("en")
+    assert spoken.keys() == english.keys()
+    for key, text in english.items():
+        assert set(re.findall(r"\{(\w+)\}", spoken[key])) == set(re.findall(r"\{(\w+)\}", text)), key
+    forms = {"one", "other"} if language == "en" else {"one", "few", "many", "other"}
+    for key, text in spoken.items():
+        if text.startswith("{"):
+            assert set(re.findall(r"(\w+): \"", text)) == forms, key
+
+
+def test_whatever_a_script_says_is_in_the_words() -> None:
+    used: set[str] = set()
+    for script in SCRIPTS:
+        if not script.name.startswith("words."):
+            used |= set(re.findall(r'\b(?:t|phrase)\("([\w.-]+)"', script.read_text(encoding="utf-8")))
+    assert len(used) > 80
+    assert used - words("en").keys() == set()
+
+
+def test_every_state_and_step_has_its_words() -> None:
+    told = words("en").keys()
+    assert {f"{kind}.{state}" for kind in ("state", "why", "mend") for state in State} <= told
+    assert {f"message.{state}" for state in MessageState} <= told
+    leads = ROOT / "layers" / "leadbridge" / "leadbridge" / "leads"
+    paths = (*leads.glob("*.py"), ROOT / "functions" / "manage_leads" / "app.py")
+    code = "".join(path.read_text(encoding="utf-8") for path in paths)
+    entries = {state.value for state in State} - {"closed"} | {f"message_{state}" for state in MessageState}
+    entries -= {"message_pending", "message_sending"}
+    entries |= set(re.findall(r'Entry\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
+    entries |= set(re.findall(r'\bnow,\s+"(\w+)"', code)) | set(re.findall(r'what="(\w+)"', code))
+    assert {"received", "revealed", "announced_again", "retry_requested", "resolved"} <= entries
+    assert {f"what.{entry}" for entry in entries} - told == set()
+    letters = (leads.parent / "letters.py").read_text(encoding="utf-8")
+    assert {f"step.{step}" for step in re.findall(r'step="(\w+)"', letters)} <= told
