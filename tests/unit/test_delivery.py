@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.leads.delivery import Change, Delivery, State, receive
 from leadbridge.leads.transitions import ImpossibleTransition
+from leadbridge.leads.urgency import most_urgent
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -39,19 +39,6 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-# What an operator should hear of first when a lead's deliveries differ.
-URGENCY = (
-    State.UNKNOWN,
-    State.FAILED,
-    State.REJECTED,
-    State.SUBMITTING,
-    State.RECEIVED,
-    State.SUBMITTED,
-    State.DUPLICATE,
-    State.CLOSED,
-)
-
-
 @dataclass(frozen=True)
 class Delivery:
     """One lead on its way to one partner.
@@ -298,11 +285,6 @@ def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Chang
         f"account {account_uuid}",
         account_uuid=account_uuid,
     )
-
-
-def most_urgent(states: list[State]) -> State:
-    """The one state that stands for a lead with several deliveries."""
-    return min(states, key=URGENCY.index, default=State.RECEIVED)
 
 
 def _end(delivery: Delivery, sources: set[State], to: State, now: datetime, error: str) -> Change:
