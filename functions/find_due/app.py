@@ -1,4 +1,7 @@
-"""Every minute: which deliveries, messages, fetches want to be looked at? They go to queues, for workers to look."""
+"""Every minute: which deliveries, messages, fetches want to be looked at? They go to queues, for workers to look.
+
+And since when has the oldest lead been waiting?
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from leadbridge.clock import utc_now
 from leadbridge.leads import arrivals
 from leadbridge.leads.outbox import DUE_PARTITION
 from leadbridge.leads.store import Due, Store
-from leadbridge.logs import count, logger, metrics
+from leadbridge.leads.watching import Watch
+from leadbridge.logs import count, logger, measure, metrics
 from leadbridge.settings import settings
 
 if TYPE_CHECKING:
@@ -29,6 +33,12 @@ PER_CALL = 10  # messages that SQS takes at once
 def store() -> Store:
     """The table of leads."""
     return Store(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@lru_cache
+def watch() -> Watch:
+    """The watch over the same table."""
+    return Watch(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -51,7 +61,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     room = most - waiting(fetches, "ApproximateNumberOfMessages")
     queued += fill(fetches, room, [arrivals.DUE_PARTITION], now, fetch_body)
     count("ChecksQueued", queued)
-    logger.info("queued", queued=queued)
+    oldest = watch().oldest_waiting()
+    waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    measure("OldestWaiting", waits, "Seconds")
+    logger.info("queued", queued=queued, oldest_waits_seconds=round(waits))
     return {"queued": queued}
 
 

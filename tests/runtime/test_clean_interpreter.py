@@ -21,6 +21,7 @@ SAMPLES = {
     "CheckStatus": "due",
     "FetchLead": "pending",
     "FindDue": "tick",
+    "FindQuiet": "tick",
     "ManageLeads": "list",
     "PublishChanges": "new_lead",
     "ReceiveLead": "good",

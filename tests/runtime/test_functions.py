@@ -1,6 +1,7 @@
 """What each function does with its sample events, as it is shipped."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -202,6 +203,21 @@ def test_submit_lead_makes_a_deal(start: Start, cloud: Cloud, sandbox: Sandbox) 
     assert deal["clientInfo"]["telephone"] == "0500001101"
 
 
+@pytest.mark.usefixtures("lead", "sandbox")
+def test_every_call_to_a_partner_is_measured_and_tells_nothing_of_the_person(start: Start) -> None:
+    with start("SubmitLead") as function:
+        function.invoke(sample("SubmitLead", "waiting"))
+        measured = [json.loads(line) for line in function.log_lines() if '"PartnerLatency"' in line]
+
+    assert [(line["partner"], line["operation"], line["outcome"], *line["PartnerErrors"]) for line in measured] == [
+        ("leadleader", "authorize", "answered", 0),
+        ("leadleader", "create", "answered", 0),
+    ]
+    assert all(line["PartnerLatency"][0] > 0 for line in measured)
+    assert {line["service"] for line in measured} == {"submit_lead"}
+    assert not {"0500001101", LEAD_ID} & set(re.findall(r"\w+", json.dumps(measured)))
+
+
 @pytest.mark.usefixtures("lead")
 def test_submit_lead_gives_back_only_the_message_it_cannot_read(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
     event = sample("SubmitLead", "unreadable_among_good")
@@ -381,6 +397,16 @@ def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None
 def test_keep_figures_counts_the_recent_days(start: Start) -> None:
     with start("KeepFigures") as function:
         assert function.invoke(sample("KeepFigures", "tick")) == {"days": 35}
+
+
+def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: Cloud, lead: Lead) -> None:
+    with start("FindQuiet") as function:
+        silent = function.invoke(sample("FindQuiet", "tick"))
+        next_one = lead.model_copy(update={"lead_id": "ld_next", "received_at": utc_now()})
+        assert cloud.store.accept(next_one, phone_hash=None) is None
+        mended = function.invoke(sample("FindQuiet", "tick"))
+
+    assert (silent, mended) == ({"quiet": ["web"]}, {"quiet": []})
 
 
 @pytest.mark.usefixtures("source")

@@ -124,6 +124,8 @@ def test_the_example_of_this_file_is_right(folder: Path) -> None:
         ("\n\n[tilda-credit.f", "\ndedup_days = -1\n[tilda-credit.f", "'dedup_days' must be 0 at least"),
         ("\n\n[tilda-credit.f", "\ndedup_days = 1.5\n[tilda-credit.f", "'dedup_days' must be a whole number"),
         ("\n\n[tilda-credit.f", "\ndedup_days = 99999\n[tilda-credit.f", "'dedup_days' must be 3650 at most"),
+        ("\n\n[tilda-credit.f", "\nquiet_after = '0h'\n[tilda-credit.f", "'quiet_after': a duration looks like"),
+        ("\n\n[tilda-credit.f", "\nquiet_after = 24\n[tilda-credit.f", "'quiet_after': a duration looks like"),
         ("# where leads come from", "x = 5", "1: source x: it must be a table of settings"),
         ("# where leads come from", '["a/b"]\nadapter="tilda"\npartners=["lender"]', "1: source a/b: a name is part"),
         ('"tilda"', "tilda", "3: this is not TOML: invalid value"),

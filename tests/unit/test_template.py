@@ -16,9 +16,11 @@ from leadbridge.partners.matchtrade import MatchTrade
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
 from tests.template import ROOT, resources, template
+from tests.watched import LAYER, observed_partners, watched_by
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 QUEUES = resources("AWS::SQS::Queue")
+ALARMS = resources("AWS::CloudWatch::Alarm")
 NO_SECRET: Any = None  # nothing is called here
 WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
 
@@ -74,7 +76,7 @@ def test_what_calls_a_function_has_somewhere_to_put_a_failure(function: str) -> 
 
 
 def test_every_dead_letter_queue_rings() -> None:
-    alarms = json.dumps(resources("AWS::CloudWatch::Alarm"))
+    alarms = json.dumps(ALARMS)
     for name, queue in QUEUES.items():
         assert "KmsMasterKeyId" in queue["Properties"]
         if "DeadLetter" in name:
@@ -84,7 +86,7 @@ def test_every_dead_letter_queue_rings() -> None:
 def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
     headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
-    for name, alarm in resources("AWS::CloudWatch::Alarm").items():
+    for name, alarm in ALARMS.items():
         properties = alarm["Properties"]
         assert properties["AlarmActions"] == [{"Ref": "Alarms"}], name
         anchor = re.search(r"docs/runbook\.md#([a-z-]+)$", properties["AlarmDescription"])
@@ -92,13 +94,45 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
         assert anchor[1] in anchors, name
 
 
-def test_every_metric_that_an_alarm_watches_is_counted_somewhere() -> None:
-    paths = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/leadbridge/leadbridge").glob("*.py")]
-    code = "".join(path.read_text(encoding="utf-8") for path in paths)
-    counted = set(re.findall(r'(?:count|measure)\(f?"([A-Za-z]+)', code))
-    for alarm in resources("AWS::CloudWatch::Alarm").values():
-        if alarm["Properties"]["Namespace"] == {"Ref": "AWS::StackName"}:
-            assert alarm["Properties"]["MetricName"].partition(".")[0] in counted
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_every_metric_that_an_alarm_watches_is_made_somewhere(alarm: str) -> None:
+    for metric in watched_by(ALARMS[alarm]):
+        assert metric.is_made, metric
+        assert metric.resources <= template()["Resources"].keys()
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarms_expression_names_what_the_alarm_watches_and_gives_one_line(alarm: str) -> None:
+    queries = ALARMS[alarm]["Properties"].get("Metrics", [])
+    lines = [one for one in queries if one.get("ReturnData", True)]
+    watched = {one["Id"] for one in queries if "MetricStat" in one}
+    assert len(lines) == bool(queries)
+    for line in lines:
+        assert set(re.findall(r"\b[a-z]\w*", line["Expression"])) == watched
+
+
+def test_only_alarms_that_the_emulator_cannot_have_are_left_out_there() -> None:
+    conditions = {alarm.get("Condition") for alarm in ALARMS.values() if "Metrics" in alarm["Properties"]}
+    others = {alarm.get("Condition") for alarm in ALARMS.values() if "Metrics" not in alarm["Properties"]}
+    assert (conditions, others) == ({"HasMetricMath"}, {None})
+
+
+def test_every_function_that_fails_rings() -> None:
+    # An authorizer says no by failing: who tries tokens rings by itself.
+    ringing = {
+        name
+        for alarm in ALARMS.values()
+        for metric in watched_by(alarm)
+        if metric.name == "Errors"
+        for name in metric.resources
+    }
+    assert ringing == FUNCTIONS.keys() - {"Authorize"}
+
+
+def test_every_partner_that_fails_rings() -> None:
+    assert observed_partners() == {path.parent.name for path in (LAYER / "partners").glob("*/wiring.py")}
+    watched = {metric for alarm in ALARMS.values() for metric in watched_by(alarm) if metric.name == "PartnerErrors"}
+    assert {partner for metric in watched for _, partner in metric.dimensions} == observed_partners()
 
 
 def test_what_holds_people_is_kept_encrypted_and_outlives_the_stack() -> None:

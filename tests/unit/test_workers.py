@@ -11,7 +11,7 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.batches import LONGEST_WAIT, work_through
-from leadbridge.leads.delivery import receive
+from leadbridge.leads.delivery import gave_up, receive
 from leadbridge.leads.events import DeliveryChanged
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Visit
@@ -126,6 +126,32 @@ def test_one_partners_backlog_does_not_starve_anothers_sweep(
     assert function("find_due").handler({}, context) == {"queued": room}
     messages = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     assert Counter(json.loads(found["Body"])["partner"] for found in messages) == shares
+
+
+@pytest.mark.parametrize(("waiting", "seconds"), [([], 0), ([90], 90), ([30, 7200, 90], 7200), ([-5], 0)])
+def test_find_due_measures_since_when_the_oldest_lead_waits(
+    store: Store,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    waiting: list[int],
+    seconds: int,
+) -> None:
+    for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL"):
+        monkeypatch.setenv(name, queue(name.lower()))
+    for number, age in enumerate(waiting):
+        store.accept(lead(number, received_at=NOW - timedelta(seconds=age)), phone_hash=None)
+    settled = lead(99, received_at=NOW - timedelta(days=9))
+    store.accept(settled, phone_hash=None)
+    store.apply(gave_up(receive(settled.lead_id, "leadleader", "web", settled.received_at), NOW, "spent"))
+    app = function("find_due")
+    monkeypatch.setattr(app, "utc_now", lambda: NOW)
+    capsys.readouterr()
+    app.handler({}, context)
+    measured = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "OldestWaiting" in line]
+    assert [line["OldestWaiting"] for line in measured] == [[seconds]]
 
 
 def test_find_due_finds_nothing_in_an_empty_table(

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+if TYPE_CHECKING:
+    from leadbridge.partners.http import Call
 
 # An invocation that counts nothing is no reason to print a warning among the log's JSON.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 _FLOW = os.environ.get("LEADBRIDGE_FLOW", "leadbridge")
+_NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge")
 
 logger = Logger(service=_FLOW, log_uncaught_exceptions=False)
-metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge"), service=_FLOW)
+metrics = Metrics(namespace=_NAMESPACE, service=_FLOW)
 
 
 def count(name: str, number: float = 1) -> None:
@@ -26,3 +30,18 @@ def count(name: str, number: float = 1) -> None:
 def measure(name: str, value: float, unit: Literal["Seconds", "Percent"]) -> None:
     """Note how something stands in this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit(unit), value=value)
+
+
+def note_call(call: Call) -> None:
+    """Measure a call to a partner, by the partner alone: which flow called what is in the line, and makes no metric.
+
+    `PartnerErrors` is 0 or 1 for each call, so that its sum counts errors, its average is their share, and its number
+    of samples counts calls. The line is written at once: what kills the invocation later does not take it along.
+    """
+    noted = EphemeralMetrics(namespace=_NAMESPACE)
+    noted.add_dimension("partner", call.partner)
+    noted.add_metric("PartnerLatency", MetricUnit.Milliseconds, round(call.milliseconds, 1))
+    noted.add_metric("PartnerErrors", MetricUnit.Count, int(call.is_error))
+    for name, value in {"service": _FLOW, "operation": call.operation, "outcome": call.outcome.value}.items():
+        noted.add_metadata(name, value)
+    noted.flush_metrics()

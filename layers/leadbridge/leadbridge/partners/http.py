@@ -6,10 +6,12 @@ It retries nothing, follows no redirect and keeps no cookie. Whether to come aga
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from socket import SHUT_RDWR, socket
 from threading import Timer
 from typing import Any
@@ -116,15 +118,53 @@ def asked_to_wait(partner: str, operation: str, answer: Answer) -> RateLimited |
     return None
 
 
+class Outcome(StrEnum):
+    """What a call came to, as far as the transport can tell."""
+
+    ANSWERED = "answered"  # with whatever it says, a refusal too
+    ASKED_TO_WAIT = "asked_to_wait"
+    FAILED = "failed"  # HTTP 5xx
+    UNREACHABLE = "unreachable"  # the request never went out
+    LOST = "lost"  # it did, and no whole answer came back
+    NO_ADDRESS = "no_address"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that is over, and nothing of what was said in it."""
+
+    partner: str
+    operation: str
+    outcome: Outcome
+    milliseconds: float
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the partner was not there to be talked to. What it refuses is no error of its own."""
+        return self.outcome is not Outcome.ANSWERED
+
+
+type Observer = Callable[[Call], None]
+
+
 class Transport:
     """Calls to one partner. Thread-compatible; connections are kept and reused between calls.
 
-    Of an answer `answer_limit` bytes are read at most; a longer one counts as none.
+    Of an answer `answer_limit` bytes are read at most; a longer one counts as none. The `observer` is told of every
+    call; what it does with that, or fails to do, changes nothing for the caller.
     """
 
-    def __init__(self, partner: str, timeouts: Timeouts, *, answer_limit: int = ANSWER_LIMIT) -> None:
+    def __init__(
+        self,
+        partner: str,
+        timeouts: Timeouts,
+        *,
+        answer_limit: int = ANSWER_LIMIT,
+        observer: Observer | None = None,
+    ) -> None:
         self._partner = partner
         self._answer_limit = answer_limit
+        self._observer = observer
         self._connect = timeouts.connect.total_seconds()
         self._read = timeouts.read.total_seconds()
         self._pools = urllib3.PoolManager(num_pools=4, retries=False)
@@ -158,7 +198,7 @@ class Transport:
             sent_headers["Content-Type"] = "application/json; charset=utf-8"
         if time.monotonic() - self._last_call > IDLE:
             self._pools.clear()
-        exchange = _Exchange()
+        exchange, outcome, began = _Exchange(), Outcome.LOST, time.monotonic()
         token = _exchange.set(exchange)
         time_is_up = Timer(budget.cut(self.longest), exchange.cut_off)
         time_is_up.daemon = True
@@ -173,18 +213,34 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-            return _whole(response, exchange, self._answer_limit)
+            answer = _whole(response, exchange, self._answer_limit)
         except urllib3.exceptions.LocationValueError:
+            outcome = Outcome.NO_ADDRESS
             raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             why = "too slow" if exchange.is_over else type(error).__name__
             if exchange.went_out:
                 raise Unknown(self._partner, operation, f"no answer came back ({why})") from None
+            outcome = Outcome.UNREACHABLE
             raise Unavailable(self._partner, operation, f"the partner could not be reached ({why})") from None
+        else:
+            outcome = self._outcome(operation, answer)
+            return answer
         finally:
             self._last_call = time.monotonic()
             time_is_up.cancel()
             _exchange.reset(token)
+            self._tell(Call(self._partner, operation, outcome, (self._last_call - began) * 1000))
+
+    def _outcome(self, operation: str, answer: Answer) -> Outcome:
+        if asked_to_wait(self._partner, operation, answer) is not None:
+            return Outcome.ASKED_TO_WAIT
+        return Outcome.FAILED if answer.status >= 500 else Outcome.ANSWERED
+
+    def _tell(self, call: Call) -> None:
+        if self._observer is not None:
+            with suppress(Exception):  # an answer is never lost for want of somebody to note how long it took
+                self._observer(call)
 
 
 def _whole(response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from leadbridge.logs import note_call
 from leadbridge.partners.graph.client import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.secret import PartnerSecret
@@ -38,4 +39,5 @@ def graph(source: str, secrets: Secrets) -> Graph:
     fetch = settings().sources[source].fetch
     if fetch is None:
         raise LookupError(f"source {source}: its configuration does not say how its leads are fetched")
-    return Graph(Transport("graph", fetch.timeouts), SourceSecret(PartnerSecret(secrets, "sources"), source))
+    transport = Transport("graph", fetch.timeouts, observer=note_call)
+    return Graph(transport, SourceSecret(PartnerSecret(secrets, "sources"), source))

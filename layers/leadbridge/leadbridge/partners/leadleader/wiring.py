@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from leadbridge import aws
+from leadbridge.logs import note_call
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.partners.secret import PartnerSecret
@@ -16,4 +17,5 @@ def lead_leader() -> LeadLeader:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     partner = settings().partners["leadleader"]
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), "leadleader")
-    return LeadLeader(Transport("leadleader", partner.timeouts), secret, status_method=partner.status_method)
+    transport = Transport("leadleader", partner.timeouts, observer=note_call)
+    return LeadLeader(transport, secret, status_method=partner.status_method)

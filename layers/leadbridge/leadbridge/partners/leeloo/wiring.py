@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 
 from leadbridge import aws
+from leadbridge.logs import note_call
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.answers import PARTNER
@@ -17,5 +18,5 @@ from leadbridge.settings import Timeouts
 def leeloo(timeouts: Timeouts, *, form_data: Collection[str] = (), always_by_last_message: bool = False) -> Leeloo:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
-    client = Client(Transport(PARTNER, timeouts), secret, form_data=form_data)
+    client = Client(Transport(PARTNER, timeouts, observer=note_call), secret, form_data=form_data)
     return Leeloo(client, always_by_last_message=always_by_last_message)

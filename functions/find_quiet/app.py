@@ -1,0 +1,39 @@
+"""Every hour: whose leads have stopped coming? A form that broke tells nobody, and nobody misses what never came."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from leadbridge import aws
+from leadbridge.clock import to_text, utc_now
+from leadbridge.leads.watching import Watch, gone_quiet
+from leadbridge.logs import count, logger, metrics
+from leadbridge.settings import settings
+
+
+@lru_cache
+def watch() -> Watch:
+    """The watch over this stack's leads."""
+    return Watch(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
+    """A schedule's tick in, the names of the quiet sources out. Only sources with `quiet_after` are looked at."""
+    longest = {name: source.quiet_after for name, source in settings().sources.items() if source.quiet_after}
+    if not longest:
+        logger.info("no source is watched")
+        return {"quiet": []}
+    last = watch().last_leads(longest)
+    quiet = gone_quiet(last, longest, utc_now())
+    count("QuietSources", len(quiet))
+    logger.info(
+        "looked",
+        quiet={name: to_text(last[name]) for name in quiet},
+        watched=len(longest),
+        never_heard_of=sorted(longest.keys() - last),
+    )
+    return {"quiet": quiet}

@@ -1,0 +1,82 @@
+"""What the transport tells of a call to whoever watches: how it ended, how long it took, and not what was said."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, suppress
+
+import pytest
+
+from leadbridge.errors import PartnerError
+from leadbridge.partners.http import Call, Outcome, Transport
+from tests.contract.raw_server import RawServer, nobody_listening, with_length
+from tests.contract.world import SHORT, budget, short
+
+PATIENT = 5.0  # seconds
+
+
+def answering(head: str) -> AbstractContextManager[RawServer]:
+    return RawServer([f"HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n".encode()])
+
+
+def observed(url: str, timeout: float = PATIENT) -> Call:
+    """What is told of one call."""
+    calls: list[Call] = []
+    transport = Transport("lender", short(timeout, timeout), observer=calls.append)
+    with suppress(PartnerError):
+        transport.call("create", "POST", f"{url}/deals", json={"phone": "+380500000001"}, budget=budget())
+    (call,) = calls
+    return call
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome", "is_error"),
+    [
+        ("200 OK", Outcome.ANSWERED, False),
+        ("401 Unauthorized", Outcome.ANSWERED, False),
+        ("422 Unprocessable Entity", Outcome.ANSWERED, False),
+        ("429 Too Many Requests", Outcome.ASKED_TO_WAIT, True),
+        ("503 Service Unavailable\r\nRetry-After: 5", Outcome.ASKED_TO_WAIT, True),
+        ("503 Service Unavailable", Outcome.FAILED, True),
+        ("500 Internal Server Error", Outcome.FAILED, True),
+    ],
+)
+def test_an_answer_is_told_by_its_class(head: str, outcome: Outcome, is_error: bool) -> None:
+    with answering(head) as server:
+        call = observed(server.url)
+    assert (call.partner, call.operation, call.outcome, call.is_error) == ("lender", "create", outcome, is_error)
+
+
+def test_a_partner_that_is_not_there_is_unreachable() -> None:
+    with nobody_listening() as url:
+        assert observed(url).outcome is Outcome.UNREACHABLE
+
+
+def test_an_answer_that_breaks_off_is_lost() -> None:
+    with RawServer([with_length(100) + b"{"]) as server:
+        assert observed(server.url).outcome is Outcome.LOST
+
+
+def test_an_address_that_is_none_is_told_too() -> None:
+    assert observed("https://").outcome is Outcome.NO_ADDRESS
+
+
+def test_a_call_that_nobody_answers_took_as_long_as_was_waited() -> None:
+    with RawServer([b"late"], pause=PATIENT) as server:
+        call = observed(server.url, timeout=SHORT)
+    assert call.outcome is Outcome.LOST
+    assert SHORT * 1000 <= call.milliseconds < PATIENT * 1000
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error"])
+def test_an_answer_is_not_lost_for_an_observer_that_fails(status: str) -> None:
+    def clumsy(_: Call) -> None:
+        raise OSError("nowhere to write")
+
+    with answering(status) as server:
+        transport = Transport("lender", short(PATIENT, PATIENT), observer=clumsy)
+        assert transport.call("create", "POST", server.url, budget=budget()).status == int(status[:3])
+
+
+def test_a_call_tells_nothing_of_what_was_said() -> None:
+    with answering("200 OK") as server:
+        assert "380500000001" not in repr(observed(server.url))

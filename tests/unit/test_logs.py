@@ -1,0 +1,45 @@
+"""What is measured of calls to partners: few metrics, one line a call, and nobody in it."""
+
+import json
+
+import pytest
+
+from leadbridge.logs import note_call
+from leadbridge.partners.http import Call, Outcome
+
+
+def noted(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> dict[str, object]:
+    """The line that one call makes."""
+    note_call(Call("leeloo", "send_message", outcome, 12.345))
+    (line,) = capsys.readouterr().out.splitlines()
+    found: dict[str, object] = json.loads(line)
+    return found
+
+
+def test_a_call_is_measured_by_its_partner_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    line = noted(capsys, Outcome.ANSWERED)
+    envelope = line.pop("_aws")
+    assert isinstance(envelope, dict)
+    (metrics,) = envelope["CloudWatchMetrics"]
+    assert metrics["Dimensions"] == [["partner"]]
+    assert {one["Name"]: one["Unit"] for one in metrics["Metrics"]} == {
+        "PartnerLatency": "Milliseconds",
+        "PartnerErrors": "Count",
+    }
+
+
+@pytest.mark.parametrize(("outcome", "errors"), [(Outcome.ANSWERED, 0), (Outcome.LOST, 1), (Outcome.ASKED_TO_WAIT, 1)])
+def test_every_call_counts_as_an_error_or_as_none(
+    capsys: pytest.CaptureFixture[str], outcome: Outcome, errors: int
+) -> None:
+    line = noted(capsys, outcome)
+    assert (line["PartnerLatency"], line["PartnerErrors"]) == ([12.3], [errors])
+
+
+def test_the_line_says_which_call_it_was_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    line = noted(capsys, Outcome.FAILED)
+    assert line.keys() == {
+        *("_aws", "partner", "service", "operation", "outcome"),
+        *("PartnerLatency", "PartnerErrors"),
+    }
+    assert (line["partner"], line["operation"], line["outcome"]) == ("leeloo", "send_message", "failed")

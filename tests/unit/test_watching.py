@@ -1,0 +1,190 @@
+"""Who waits, and who has gone quiet: read from the index with little, and told without a word of anybody."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.clock import to_text
+from leadbridge.leads import delivery as steps
+from leadbridge.leads import watching
+from leadbridge.leads.fetch import announced
+from leadbridge.leads.store import Store
+from leadbridge.leads.watching import Watch, gone_quiet
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.unit.conftest import TABLE, Context
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def watch(store: Store) -> Watch:
+    return Watch(aws.dynamodb(), TABLE)
+
+
+def come(store: Store, number: int, ago: timedelta, source: str = "web") -> str:
+    """A lead that came so long ago; its id."""
+    one = lead(number, source=source, received_at=NOW - ago)
+    store.accept(one, phone_hash=None)
+    return one.lead_id
+
+
+def test_nobody_waits_in_an_empty_table(watch: Watch) -> None:
+    assert watch.oldest_waiting() is None
+
+
+def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(watch: Watch, store: Store) -> None:
+    come(store, 1, HOUR)
+    come(store, 2, 2 * HOUR)
+    settled = store.delivery(come(store, 3, 3 * HOUR), "leadleader")
+    assert settled is not None
+    store.apply(steps.gave_up(settled, NOW, "spent"))
+    assert watch.oldest_waiting() == NOW - 2 * HOUR
+
+
+def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: Watch, store: Store) -> None:
+    one = lead(1, source="meta-credit", received_at=NOW - HOUR).model_copy(update={"partners": ()})
+    fetch = announced(one.lead_id, one.source, {"leadgen_id": "77"}, one.received_at)
+    store.accept(one, phone_hash=None, fetch=fetch)
+    assert watch.oldest_waiting() == NOW - HOUR
+
+
+def test_each_source_is_told_by_its_last_lead(watch: Watch, store: Store) -> None:
+    for number, (ago, source) in enumerate([(3, "web"), (1, "tilda"), (5, "tilda"), (2, "web"), (1, "other")]):
+        come(store, number, ago * HOUR, source)
+    assert watch.last_leads({"web", "tilda", "never"}) == {"web": NOW - 2 * HOUR, "tilda": NOW - HOUR}
+
+
+@pytest.fixture
+def reads(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The queries that the watch makes, of two leads each."""
+    made: list[dict[str, Any]] = []
+    client: Any = aws.dynamodb()
+    query = client.query
+
+    def noted(**asked: Any) -> Any:
+        made.append(asked)
+        return query(**asked)
+
+    monkeypatch.setattr(client, "query", noted)
+    monkeypatch.setattr(watching, "PER_READ", 2)
+    return made
+
+
+def test_no_more_is_read_than_until_each_has_been_seen(watch: Watch, store: Store, reads: list[dict[str, Any]]) -> None:
+    for number in range(9):
+        come(store, number, number * HOUR, "web" if number != 3 else "tilda")
+    assert watch.last_leads({"web", "tilda"}) == {"web": NOW, "tilda": NOW - 3 * HOUR}
+    assert len(reads) == 2
+
+
+def test_the_search_for_a_source_that_never_was_has_an_end(
+    watch: Watch, store: Store, reads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "READS", 3)
+    for number in range(9):
+        come(store, number, number * HOUR)
+    come(store, 9, 9 * HOUR, "long-ago")
+    assert watch.last_leads({"web", "long-ago"}) == {"web": NOW}
+    assert len(reads) == 3
+
+
+def test_a_source_is_quiet_only_after_its_own_longest_pause() -> None:
+    longest = {"web": HOUR, "tilda": DAY, "new": HOUR}
+    last = {"web": NOW - HOUR, "tilda": NOW - DAY - timedelta(milliseconds=1)}
+    assert gone_quiet(last, longest, NOW) == ["tilda"]
+    assert gone_quiet(last, longest, NOW + timedelta(seconds=1)) == ["tilda", "web"]
+
+
+@pytest.fixture
+def find_quiet(
+    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ModuleType]:
+    """The function, with `quiet_after` set for some of the shipped sources."""
+
+    def made(**quiet_after: timedelta) -> ModuleType:
+        app = function("find_quiet")
+        changed = {
+            name: source.model_copy(update={"quiet_after": quiet_after.get(name)})
+            for name, source in shipped_settings.sources.items()
+        }
+        monkeypatch.setattr(app, "settings", lambda: shipped_settings.model_copy(update={"sources": changed}))
+        monkeypatch.setattr(app, "utc_now", lambda: NOW)
+        return app
+
+    return made
+
+
+def measured(capsys: pytest.CaptureFixture[str]) -> list[Any]:
+    """The values of QuietSources that were measured."""
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line["QuietSources"] for line in told if "_aws" in line]
+
+
+def test_the_function_counts_the_quiet_and_names_them(
+    find_quiet: Callable[..., ModuleType],
+    store: Store,
+    context: Context,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    come(store, 1, 2 * DAY)
+    come(store, 2, HOUR, "meta-credit")
+    app = find_quiet(**{"web": DAY, "meta-credit": DAY, "tilda-credit": DAY})
+    capsys.readouterr()
+    assert app.handler({}, context) == {"quiet": ["web"]}
+    assert measured(capsys) == [[1]]
+    (looked,) = [vars(record) for record in caplog.records if record.message == "looked"]
+    assert looked["quiet"] == {"web": to_text(NOW - 2 * DAY)}
+    assert (looked["watched"], looked["never_heard_of"]) == (3, ["tilda-credit"])
+
+
+def test_when_all_is_well_the_count_is_nothing(
+    find_quiet: Callable[..., ModuleType], store: Store, context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    come(store, 1, HOUR)
+    app = find_quiet(web=DAY)
+    capsys.readouterr()
+    assert app.handler({}, context) == {"quiet": []}
+    assert measured(capsys) == [[0]]
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_where_nobody_waits_for_a_source_nothing_is_read_or_measured(
+    find_quiet: Callable[..., ModuleType],
+    context: Context,
+    reads: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = find_quiet()
+    capsys.readouterr()
+    assert app.handler({}, context) == {"quiet": []}
+    assert reads == []
+    assert measured(capsys) == []
+
+
+def test_nothing_of_a_person_is_read_or_told(
+    find_quiet: Callable[..., ModuleType],
+    store: Store,
+    context: Context,
+    reads: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lead_id = come(store, 1, 2 * DAY)
+    find_quiet(web=DAY).handler({}, context)
+    assert {asked["ProjectionExpression"] for asked in reads} == {"received_key, #source"}
+    said = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
+    assert "looked" in said
+    assert lead_id not in said
+    assert "0500000001" not in said
+    assert "Прикладенко" not in said
+
+
+def test_no_source_is_waited_for_as_shipped(shipped_settings: Settings) -> None:
+    assert {source.quiet_after for source in shipped_settings.sources.values()} == {None}

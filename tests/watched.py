@@ -1,0 +1,170 @@
+"""The metrics that the template's alarms and dashboard look at, and those that the code makes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from leadbridge.forms import fetching
+from leadbridge.leads import checking, messaging, submission
+from tests.template import ROOT, resources
+
+OWN = "${AWS::StackName}"
+FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
+OUTCOMES = {
+    "Submission.": submission.Outcome,
+    "Check.": checking.Outcome,
+    "Message.": messaging.Outcome,
+    "Fetch.": fetching.Outcome,
+}
+CALLS = {"PartnerLatency", "PartnerErrors"}
+
+type Ways = set[tuple[str, ...]]
+
+BY_FUNCTION: Ways = {("FunctionName",)}
+BY_API: Ways = {("ApiName",), ("ApiName", "Stage")}
+BY_TABLE: Ways = {("TableName",), ("TableName", "GlobalSecondaryIndexName")}
+# What AWS measures by itself, and by which dimensions.
+OF_AWS: dict[str, dict[str, Ways]] = {
+    "AWS/Lambda": {
+        "Duration": BY_FUNCTION,
+        "Errors": BY_FUNCTION,
+        "IteratorAge": BY_FUNCTION,
+        "Throttles": BY_FUNCTION,
+    },
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible": {("QueueName",)}},
+    "AWS/ApiGateway": {"4XXError": BY_API, "5XXError": BY_API, "Count": BY_API, "Latency": BY_API},
+    "AWS/DynamoDB": {
+        "ConsumedReadCapacityUnits": BY_TABLE,
+        "ConsumedWriteCapacityUnits": BY_TABLE,
+        "ReadThrottleEvents": BY_TABLE,
+        "SystemErrors": {("TableName", "Operation")},
+        "WriteThrottleEvents": BY_TABLE,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric as CloudWatch knows it; what `!Ref X` and `!GetAtt X.Y` give stands there as `${X}`, `${X.Y}`."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+
+    @property
+    def is_made(self) -> bool:
+        """Whether AWS or the code of the flow that it names makes it."""
+        names = tuple(name for name, _ in self.dimensions)
+        if self.namespace != OWN:
+            return names in OF_AWS[self.namespace].get(self.name, set())
+        match self.dimensions:
+            case (("service", flow),):
+                return self.name in counted_by(flow)
+            case (("partner", partner),):
+                return self.name in CALLS and partner in observed_partners()
+            case _:
+                return False
+
+    @property
+    def resources(self) -> set[str]:
+        """The logical ids of what it is about."""
+        text = " ".join([self.namespace, *(value for _, value in self.dimensions)])
+        return {name.partition(".")[0] for name in re.findall(r"\$\{([\w.]+)\}", text)}
+
+
+def watched_by(alarm: dict[str, Any]) -> list[Metric]:
+    """The metrics of an alarm, plain or by an expression."""
+    properties = alarm["Properties"]
+    found = [one["MetricStat"]["Metric"] for one in properties.get("Metrics", ()) if "MetricStat" in one]
+    return [
+        Metric(
+            _text(one["Namespace"]),
+            one["MetricName"],
+            tuple((dimension["Name"], _text(dimension["Value"])) for dimension in one["Dimensions"]),
+        )
+        for one in found or [properties]
+    ]
+
+
+def dashboard_body() -> str:
+    """The dashboard's JSON before anything is put into it."""
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    return str(dashboard["Properties"]["DashboardBody"]["Fn::Sub"])
+
+
+def shown_by(widget: dict[str, Any]) -> Iterator[Metric]:
+    """The metrics of one of the dashboard's widgets, written out."""
+    before: list[str] = []
+    for row in widget["properties"]["metrics"]:
+        told = [part for part in row if isinstance(part, str)]
+        if told[0] == "...":
+            told = [*before[: len(before) - len(told) + 1], *told[1:]]
+        before = [before[place] if part == "." else part for place, part in enumerate(told)]
+        namespace, name, *dimensions = before
+        yield Metric(namespace, name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True)))
+
+
+@cache
+def widgets() -> list[dict[str, Any]]:
+    """All of the dashboard's widgets."""
+    found: list[dict[str, Any]] = json.loads(dashboard_body())["widgets"]
+    return found
+
+
+@cache
+def counted_by(flow: str) -> frozenset[str]:
+    """The names that a flow's code counts or measures, in its app and in what it shares with others."""
+    found: set[str] = set()
+    for file in _files(FUNCTIONS / flow / "app.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"count", "measure"}:
+                found |= _names(node.args[0])
+    return frozenset(found)
+
+
+@cache
+def observed_partners() -> frozenset[str]:
+    """The partners whose calls are noted."""
+    wirings = (LAYER / "partners").glob("*/wiring.py")
+    return frozenset(one.parent.name for one in wirings if "observer=note_call" in one.read_text(encoding="utf-8"))
+
+
+def _names(argument: ast.expr) -> set[str]:
+    match argument:
+        case ast.Constant(value=str(name)):
+            return {name}
+        case ast.IfExp(body=body, orelse=orelse):
+            return _names(body) | _names(orelse)
+        case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), _]):
+            return {f"{prefix}{outcome}" for outcome in OUTCOMES[prefix]}
+        case _:
+            raise ValueError(f"a metric without a plain name: {ast.unparse(argument)}")
+
+
+def _files(app: Path) -> set[Path]:
+    """An app and the modules of the layer's own top that it imports, directly or not."""
+    found, left = {app}, [app]
+    while left:
+        for name in re.findall(r"^from leadbridge\.(\w+) import", left.pop().read_text(encoding="utf-8"), re.MULTILINE):
+            module = LAYER / f"{name}.py"
+            if module.exists() and module not in found:
+                found.add(module)
+                left.append(module)
+    return found - {LAYER / "logs.py"}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case {"Ref": name}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": parts}:
+            return f"${{{'.'.join(parts)}}}"
+        case _:
+            return str(value)
