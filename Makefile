@@ -35,6 +35,11 @@ else
 	@$(PYTHON) -m pytest --numprocesses 2 --ignore tests/stack
 endif
 
+.PHONY: bench
+bench: $(READY) ## Measure the door against its one write, and the sync's memory
+	@$(PYTHON) -m benchmarks.reception
+	@$(PYTHON) -m benchmarks.matchtrade_sync 10000 100000
+
 .PHONY: lint
 lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff check .
