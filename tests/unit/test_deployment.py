@@ -20,7 +20,7 @@ from tests.template import ROOT, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 LAYERS = resources("AWS::Serverless::LayerVersion")
-WORKFLOW = ROOT / ".github" / "workflows" / "deploy.yml"
+WORKFLOWS = {file.stem: file for file in (ROOT / ".github" / "workflows").glob("*.yml")}
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
 ENVIRONMENTS = ["dev", "prod"]
 KEPT = {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SecretsManager::Secret"}
@@ -146,30 +146,41 @@ def test_what_is_laid_over_one_environment_leaves_the_other_alone(tmp_path: Path
     assert dev.partners["leadleader"].cadence != prod.partners["leadleader"].cadence
 
 
-def workflow() -> Any:
-    return yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+def jobs(name: str) -> dict[str, Any]:
+    """The jobs of a workflow that has no right which no job asks for."""
+    workflow = yaml.safe_load(WORKFLOWS[name].read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {}
+    found: dict[str, Any] = workflow["jobs"]
+    return found
 
 
-def test_every_action_is_pinned_to_a_commit() -> None:
-    used = re.findall(r"uses: (\S+) # v\d+\.\d+\.\d+", WORKFLOW.read_text(encoding="utf-8"))
-    assert len(used) == WORKFLOW.read_text(encoding="utf-8").count("uses:")
-    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", one) for one in used)
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_action_is_pinned_to_a_commit(name: str) -> None:
+    text = WORKFLOWS[name].read_text(encoding="utf-8")
+    for used in re.findall(r"uses: (.+)", text):
+        pinned = re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
+        assert pinned or used == "./.github/workflows/deploy-to.yml", used
+    assert "secrets." not in text
 
 
-def test_only_a_deployment_may_become_a_role_and_only_in_its_environment() -> None:
-    assert workflow()["permissions"] == {}
-    for name, job in workflow()["jobs"].items():
-        assert (job["permissions"].get("id-token") == "write") == (name in ENVIRONMENTS)
-        assert job.get("environment") == (name if name in ENVIRONMENTS else None)
-    assert workflow()["jobs"]["prod"]["needs"] == "dev"
-    assert "secrets." not in WORKFLOW.read_text(encoding="utf-8")
+def test_only_a_deployment_may_become_a_role_and_prod_comes_after_dev() -> None:
+    (deploy,) = jobs("deploy-to").values()
+    assert deploy["environment"] == "${{ inputs.environment }}"
+    assert jobs("deploy").keys() == {"check", "dev", "prod"}
+    assert jobs("deploy")["check"]["permissions"] == {"contents": "read"}
+    for environment in ENVIRONMENTS:
+        assert jobs("deploy")[environment]["with"] == {"environment": environment}
+    assert jobs("deploy")["dev"]["needs"] == "check"
+    assert jobs("deploy")["dev"]["if"] == "github.event_name == 'push'"
+    assert jobs("deploy")["prod"]["needs"] == "dev"
 
 
-def test_the_workflow_is_one_and_has_no_known_weakness() -> None:
-    bin_ = ROOT / ".venv" / "bin"
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_is_one_and_has_no_known_weakness(name: str) -> None:
+    bin_, file = ROOT / ".venv" / "bin", str(WORKFLOWS[name])
     for command in (
-        [str(bin_ / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)],
-        [str(bin_ / "zizmor"), "--offline", "--no-progress", "--quiet", str(WORKFLOW)],
+        [str(bin_ / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", file],
+        [str(bin_ / "zizmor"), "--offline", "--no-progress", "--quiet", file],
     ):
         done = subprocess.run(command, text=True, capture_output=True, check=False)
         assert not done.returncode, done.stdout + done.stderr
