@@ -9,6 +9,7 @@ UV_VERSION := 0.13.9
 # A uv on PATH that does not run (a shim of another Python's) is as good as none.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(CURDIR)/.local/uv/bin/uv)
 PYTHON := .venv/bin/python
+SAM := $(CURDIR)/.local/emulator/bin
 READY := .venv/.ready .local/emulator/.ready
 
 # The layers are built by uv, and uv is not to think of another project's environment.
@@ -45,7 +46,8 @@ lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
-	@.venv/bin/cfn-lint template.yaml
+	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml
+	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: check-config
 check-config: $(READY) ## Check config/ and say which lines are wrong
@@ -54,6 +56,18 @@ check-config: $(READY) ## Check config/ and say which lines are wrong
 .PHONY: fuzz
 fuzz: $(READY) ## Throw everything at the forms, long (HYPOTHESIS_PROFILE=nightly)
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py
+
+.PHONY: build
+build: $(READY) ## Build what is deployed to AWS, into .aws-sam
+	@PATH="$(SAM):$(PATH)" sam build --config-env $(or $(ENV),prod)
+
+.PHONY: deploy
+deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PARAMETERS as docs/deploy.md tells)
+	@$(if $(filter dev prod,$(ENV)),,echo "Say where to: make deploy ENV=dev" >&2; exit 1)
+	@PATH="$(SAM):$(PATH)" sam deploy --config-env $(ENV) \
+		$(if $(ROLE),--role-arn "$(ROLE)" --no-confirm-changeset) \
+		$(if $(BUCKET),--no-resolve-s3 --s3-bucket "$(BUCKET)") \
+		$(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers
