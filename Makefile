@@ -9,6 +9,7 @@ UV_VERSION := 0.13.9
 # A uv on PATH that does not run (a shim of another Python's) is as good as none.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(CURDIR)/.local/uv/bin/uv)
 PYTHON := .venv/bin/python
+SAM := $(CURDIR)/.local/emulator/bin
 READY := .venv/.ready .local/emulator/.ready
 
 # The layers are built by uv, and uv is not to think of another project's environment.
@@ -35,12 +36,18 @@ else
 	@$(PYTHON) -m pytest --numprocesses 2 --ignore tests/stack
 endif
 
+.PHONY: bench
+bench: $(READY) ## Measure the door against its one write, and the sync's memory
+	@$(PYTHON) -m benchmarks.reception
+	@$(PYTHON) -m benchmarks.matchtrade_sync 10000 100000
+
 .PHONY: lint
 lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
-	@.venv/bin/cfn-lint template.yaml
+	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml
+	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: audit
 audit: $(READY) .local/audit/.ready ## Look for known weaknesses (checkov, bandit, pip-audit)
@@ -57,6 +64,18 @@ openapi: $(READY) ## Write docs/openapi.json anew from the code
 .PHONY: fuzz
 fuzz: $(READY) ## Throw everything at the forms and the API, long (HYPOTHESIS_PROFILE=nightly)
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py tests/contract/test_openapi.py
+
+.PHONY: build
+build: $(READY) ## Build what is deployed to AWS, into .aws-sam
+	@PATH="$(SAM):$(PATH)" sam build --config-env $(or $(ENV),prod)
+
+.PHONY: deploy
+deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PARAMETERS as docs/deploy.md tells)
+	@$(if $(filter dev prod,$(ENV)),,echo "Say where to: make deploy ENV=dev" >&2; exit 1)
+	@PATH="$(SAM):$(PATH)" sam deploy --config-env $(ENV) \
+		$(if $(ROLE),--role-arn "$(ROLE)" --no-confirm-changeset) \
+		$(if $(BUCKET),--no-resolve-s3 --s3-bucket "$(BUCKET)") \
+		$(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers

@@ -19,6 +19,7 @@ from local.home import PROJECT, TOOLS, Home, LocalError
 from local.processes import run
 
 STACK_NAME = "leadbridge-local"
+ALIAS = "live"  # what the template's events call of every function
 PREFIX = "leadbridge"
 ENVIRONMENT = ["--config-file", str(PROJECT / "samconfig.toml"), "--config-env", "local"]
 
@@ -42,8 +43,9 @@ class Deployment:
 
     @property
     def functions(self) -> dict[str, str]:
-        """Function names by logical id."""
-        return self.resources.get("AWS::Lambda::Function", {})
+        """What to call of each function, by logical id: the version that is live."""
+        functions = self.resources.get("AWS::Lambda::Function", {})
+        return {logical_id: f"{name}:{ALIAS}" for logical_id, name in functions.items()}
 
 
 def fingerprint() -> str:
@@ -128,7 +130,7 @@ def warm_up(deployment: Deployment, operator_token: str) -> None:
     aws = deployment.aws
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
     consumers = {
-        mapping["FunctionArn"].rsplit(":", 1)[-1]
+        mapping["FunctionArn"]
         for page in functions.get_paginator("list_event_source_mappings").paginate()
         for mapping in page["EventSourceMappings"]
     }

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leadbridge.leads import items
-from leadbridge.leads.accounts import account_item, account_of, state_of, state_values
-from leadbridge.leads.intake import KeptAccount
+from leadbridge.leads.accounts import NEWEST, account_item, account_of, state_of, state_values
+from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.operator_steps import erased
 from leadbridge.leads.passes import State
 from leadbridge.leads.syncing import Overtaken
 from tests.ledgers import Ledger
@@ -27,6 +28,7 @@ class Book:
     owner: str | None = None
     lease_until: datetime | None = None
     asked_for: list[str] = field(default_factory=list)
+    erased: set[str] = field(default_factory=set)
     _kept: dict[str, items.Item] = field(default_factory=dict)
     _state: items.Item | None = None
 
@@ -34,22 +36,38 @@ class Book:
         """Those that are kept."""
         return {uuid: account_of(items.decode(self._kept[uuid])) for uuid in uuids if uuid in self._kept}
 
-    def ties(self, uuids: Collection[str]) -> Mapping[str, str]:
-        """The leads that some were made of."""
+    def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
+        """The leads that some were made of, None for a person who was erased."""
         found = {uuid: self.ledger.owner_of(PARTNER, uuid) for uuid in uuids}
-        return {uuid: lead_id for uuid, lead_id in found.items() if lead_id is not None}
+        ties: dict[str, str | None] = {uuid: lead_id for uuid, lead_id in found.items() if lead_id is not None}
+        return ties | dict.fromkeys(self.erased.intersection(uuids))
 
     def leads_of(self, email: str) -> Sequence[str]:
         """The newest few leads of an address."""
         self.asked_for.append(email)
         found = [lead for lead in self.leads if (lead.person.email or "").casefold() == email.casefold()]
-        return [lead.lead_id for lead in sorted(found, key=lambda lead: lead.received_at, reverse=True)][:5]
+        return [lead.lead_id for lead in sorted(found, key=lambda lead: lead.received_at, reverse=True)][:NEWEST]
 
     def keep(self, accounts: Sequence[KeptAccount]) -> None:
         """Write accounts."""
         assert len({account.uuid for account in accounts}) == len(accounts)
         self.written += len(accounts)
         self._kept |= {account.uuid: account_item(PARTNER, account) for account in accounts}
+
+    def forget(self, uuids: Sequence[str]) -> None:
+        """Delete accounts."""
+        for uuid in uuids:
+            del self._kept[uuid]
+
+    def erase(self, lead_id: str) -> None:
+        """Forget a lead's person, as an operator has it done."""
+        delivery = self.ledger.delivery(lead_id, PARTNER)
+        assert delivery is not None
+        self.ledger.apply(erased(delivery, delivery.received_at))
+        self.leads = [lead for lead in self.leads if lead.lead_id != lead_id]
+        if delivery.account_uuid is not None:
+            self.erased.add(delivery.account_uuid)
+            self._kept.pop(delivery.account_uuid, None)
 
     def oldest_lead(self) -> datetime | None:
         """When the first lead came."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
@@ -68,12 +69,22 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 
 def fill(queue_url: str, room: int, partitions: list[str], now: datetime, body: Callable[[Due], dict[str, Any]]) -> int:
-    """Queue what is due in some partitions of the index, as far as there is room; return how many."""
+    """Queue what is due in some partitions of the index, as far as there is room; return how many.
+
+    They take turns, so that however much is due in one, the others have their share.
+    """
+    if room <= 0:
+        return 0
+    share = min(PER_CALL, max(1, room // len(partitions)))
+    turns = deque(batched(store().due(partition, now, room), share, strict=False) for partition in partitions)
     queued = 0
-    for partition in partitions:
-        if room > queued:
-            for due in batched(store().due(partition, now, room - queued), PER_CALL, strict=False):
-                queued += send(queue_url, [body(one) for one in due])
+    while turns and queued < room:
+        due = next(turns[0], None)
+        if due is None:
+            turns.popleft()
+            continue
+        queued += send(queue_url, [body(one) for one in due[: room - queued]])
+        turns.rotate(-1)
     return queued
 
 

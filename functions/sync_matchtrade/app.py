@@ -36,14 +36,20 @@ def secrets() -> Secrets:
 def sync() -> Sync:
     """The sync of the broker's accounts, wired to this stack."""
 
-    def hashed(value: str) -> str:
-        return keyed_hash(secrets().get("index")["key"], value)
-
     table = os.environ["TABLE_NAME"]
-    accounts = Accounts(aws.dynamodb(), table, PARTNER, hashed)
+    accounts = Accounts(aws.dynamodb(), table, PARTNER, lambda value: keyed_hash(index_key(), value))
     configured, store = settings().partners[PARTNER], Store(aws.dynamodb(), table)
     intake = Intake(PARTNER, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
     return Sync(match_trade(), accounts, intake, plan(), utc_now, note)
+
+
+def index_key() -> str:
+    """The key of the index that finds leads by e-mail. Raises SecretMissing."""
+    match secrets().get("index"):
+        case {"key": str(key)}:
+            return key
+        case _:
+            raise SecretMissing("index has no key")
 
 
 def plan() -> SyncPlan:
@@ -57,12 +63,16 @@ def plan() -> SyncPlan:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A schedule's tick in, what the run came to out. A stack without a broker has nothing to do."""
+    """A schedule's tick in, what the run came to out. A stack without a broker has nothing to do.
+
+    Without the index's key no account finds its lead: then nothing is begun, and the error rings.
+    """
     try:
         secrets().get(PARTNER)
     except SecretMissing:
         logger.info("no broker is set up")
         return {"outcome": "not_set_up"}
+    index_key()
     report = sync().run(context.aws_request_id, Budget.of(context, reserve=RESERVE))
     tell(report)
     return {"outcome": report.outcome.value}
@@ -100,13 +110,25 @@ def tell(report: Report) -> None:
         count("SyncSkipped")
     if report.outcome is Outcome.FAILED:
         count("SyncFailed")
+    for window in report.left_out:
+        count("SyncWindowsLeftOut")
+        logger.warning(
+            "window left out",
+            sync_pass=window.kind.value,
+            since=to_text(window.window),
+            until=to_text(window.window_end),
+            page=window.page,
+        )
     if isinstance(report.error, Misconfigured):
         count("PartnerMisconfigured")
     standing: dict[str, Any] = {}
     if report.state is not None:
-        history = round(report.state.history * 100, 1)
-        measure("SyncLag", (utc_now() - report.state.watermark).total_seconds(), "Seconds")
+        state, now = report.state, utc_now()
+        history = round(state.history * 100, 1)
+        measure("SyncLag", (now - state.watermark).total_seconds(), "Seconds")
+        measure("HistoryAge", state.history_age(now).total_seconds(), "Seconds")
         measure("HistoryProgress", history, "Percent")
-        standing = {"watermark": to_text(report.state.watermark), "history_percent": history}
+        going_on = None if state.whole_pass is None else round(state.whole_pass * 100, 1)
+        standing = {"watermark": to_text(state.watermark), "history_percent": history, "whole_pass_percent": going_on}
     reason = report.error.text if report.error else None
     logger.info("synced", outcome=report.outcome.value, reason=reason, **standing)

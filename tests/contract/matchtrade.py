@@ -163,7 +163,7 @@ def short(seconds: float = SHORT) -> Timeouts:
     return Timeouts.model_construct(connect=timedelta(seconds=seconds), read=timedelta(seconds=seconds))
 
 
-def budget(seconds: float = 60) -> Budget:
+def budget(seconds: float = 200) -> Budget:
     """A budget of so many seconds for calls."""
     return Budget(time.monotonic() + seconds + 3, reserve=3)
 

@@ -9,9 +9,11 @@ from typing import Any
 from leadbridge.budget import Budget
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.intake import Intake
+from leadbridge.leads.intake import Intake, Taken
+from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.syncing import PageTaken, Report, Sync
+from leadbridge.partners.matchtrade import Account
 from leadbridge.settings import Partner, Settings
 from leadbridge.settings.partners import SyncPlan
 from tests.blades import Blade, Ports
@@ -22,6 +24,7 @@ from tests.people import lead
 from tests.unit.conftest import Time
 
 TICK = timedelta(minutes=5)
+READINGS = ("created", "changed")
 
 
 @dataclass
@@ -143,3 +146,33 @@ def world(settings: Settings, time: Time, **plan: Any) -> World:
     since = date(2025, 9, 1)
     made.planned(**{"page_size": 2, "since": since, "window": timedelta(days=60), **plan})
     return made
+
+
+def fill(world: World, count: int = 7) -> None:
+    """Foreign accounts through half a year."""
+    for number in range(count):
+        world.broker.add(f"foreign-{number}", world.time.now - timedelta(days=3 + 170 * number / count))
+
+
+def slow(world: World, seconds: float = 30.0) -> None:
+    """Each page costs as much time as it may."""
+    world.broker.takes = world.broker.seconds_per_page = seconds
+
+
+def take(world: World, *uuids: str, **row: Any) -> Taken:
+    """Take rows of the broker's in, as its client reads them; `row` are fields of each."""
+    rows = [Account.of({**world.broker.rows[uuid], **row}) for uuid in uuids]
+    return take_in(world, rows)
+
+
+def take_in(world: World, rows: list[Account], asked_at: datetime | None = None) -> Taken:
+    """Take rows in that the broker was asked for at that time, or now."""
+    taken = Taken()
+    intake = Intake(PARTNER, world.book, world.ledger, world.settings, world.time)
+    intake.take(rows, world.book.oldest_lead(), taken, asked_at=asked_at)
+    return taken
+
+
+def kept(world: World, uuid: str = "a") -> KeptAccount:
+    """What is kept of an account."""
+    return world.book.all[uuid]

@@ -11,7 +11,7 @@ from leadbridge import aws
 from leadbridge.leads import accounts as module
 from leadbridge.leads import items
 from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.intake import KeptAccount
+from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.leads.store import Store
 from leadbridge.leads.syncing import Overtaken
@@ -20,9 +20,12 @@ from tests.people import NOW, lead
 from tests.unit.conftest import TABLE
 
 LATER = NOW + timedelta(minutes=5)
+DAY = timedelta(days=1)
+PASS = Pass(Kind.WHOLE, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
 STATE = State(
     watermark=NOW,
-    under_way={Kind.WHOLE: Pass(Kind.WHOLE, NOW, NOW - timedelta(days=99), NOW, NOW - timedelta(days=30), 3, 7001)},
+    first_run_at=NOW - DAY,
+    under_way={Kind.WHOLE: PASS},
     whole_begun_at=NOW,
     rests_until=LATER,
 )
@@ -54,6 +57,16 @@ def test_accounts_are_kept_and_read_however_many(accounts: Accounts) -> None:
     assert found == {one.uuid: one for one in some}
 
 
+def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: Accounts) -> None:
+    tie = items.encode({**items.tie_key("matchtrade", "uuid-1"), "lead_id": "ld_1", "is_erased": True})
+    aws.dynamodb().put_item(TableName=TABLE, Item=tie)
+    some = [account(number) for number in range(60)]
+    accounts.keep(some)
+    accounts.forget([one.uuid for one in some[:55]])
+    assert accounts.accounts([one.uuid for one in some]) == {one.uuid: one for one in some[55:]}
+    assert accounts.ties(["uuid-1"]) == {"uuid-1": None}
+
+
 def test_an_account_stands_in_no_index_of_leads(accounts: Accounts, store: Store) -> None:
     store.accept(lead(), phone_hash=None, email_hash=hashed("1@example.com"))
     accounts.keep([account(1)])
@@ -76,7 +89,10 @@ def test_ties_are_read_for_those_that_have_one(accounts: Accounts) -> None:
     assert accounts.ties(["uuid-1", "uuid-2"]) == {"uuid-1": "ld_1"}
 
 
-def test_the_newest_few_leads_of_an_email_are_found_and_the_oldest_of_all(accounts: Accounts, store: Store) -> None:
+def test_the_newest_leads_of_an_email_are_found_and_the_oldest_of_all(
+    accounts: Accounts, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NEWEST", 5)
     assert accounts.oldest_lead() is None
     made = [lead(number, received_at=NOW + timedelta(minutes=number)) for number in range(7)]
     for one in made:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.leads.delivery import Change, Delivery, State, receive
 from leadbridge.leads.transitions import ImpossibleTransition
+from leadbridge.leads.urgency import most_urgent
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,6 +26,7 @@ STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "lost": lambda d, now: steps.lost(d, now, "lost"),
     "status": lambda d, now: steps.status_changed(d, now, "s", meaning=None, final=False, check_after=HOUR),
     "closed": lambda d, now: steps.status_changed(d, now, "f", meaning=None, final=True, check_after=HOUR),
+    "account_found": lambda d, now: steps.account_found(d, now, "a"),
 }
 RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
 
@@ -65,7 +67,7 @@ def test_what_rests_is_left_by_no_flow_but_for_an_answer_that_came_late(state: S
     if state is State.UNKNOWN:
         assert possible == ["accepted", "exists"]
     elif state is State.CLOSED:
-        assert possible == ["status", "closed"], "a partner may open again what it had closed"
+        assert possible == ["status", "closed", "account_found"], "a partner may open again what it had closed"
     elif state in RESTING:
         assert possible == []
     else:

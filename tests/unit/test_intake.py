@@ -1,4 +1,4 @@
-"""Whose is an account, and what does its lead's delivery hear? By uuid, by e-mail, or nobody's of ours."""
+"""Whose is an account? By uuid, by e-mail, or nobody's of ours."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import pytest
 
 from leadbridge.clock import from_text
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.intake import LONGEST_UUID, Intake, KeptAccount, Taken
-from leadbridge.leads.writing import Conflict
-from leadbridge.partners.matchtrade import Account
+from leadbridge.leads.delivery import State
+from leadbridge.leads.intake import LONGEST_UUID
 from leadbridge.settings import Settings
 from tests.books import PARTNER
 from tests.unit import syncs
 from tests.unit.conftest import Time
-from tests.unit.syncs import World
+from tests.unit.syncs import World, kept, take
 
 MINUTE = timedelta(minutes=1)
 
@@ -25,18 +23,6 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def world(shipped_settings: Settings, time: Time) -> World:
     return syncs.world(shipped_settings, time)
-
-
-def take(world: World, *uuids: str, **row: Any) -> Taken:
-    """Take rows of the broker's in, as its client reads them; `row` are fields of each."""
-    taken = Taken()
-    rows = [Account.of({**world.broker.rows[uuid], **row}) for uuid in uuids]
-    Intake(PARTNER, world.book, world.ledger, world.settings, world.time).take(rows, world.book.oldest_lead(), taken)
-    return taken
-
-
-def kept(world: World, uuid: str = "a") -> KeptAccount:
-    return world.book.all[uuid]
 
 
 def test_an_account_is_tied_by_its_uuid(world: World) -> None:
@@ -57,6 +43,58 @@ def test_an_account_whose_uuid_was_not_told_is_tied_by_its_email(world: World) -
     take(world, "a")
     assert (world.delivery(ours).partner_status, world.delivery(ours).account_uuid) == ("NEW_CONTACT", "a")
     assert world.ledger.owner_of(PARTNER, "a") == ours.lead_id
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_an_account_that_is_tied_by_its_email_gives_its_delivery_its_uuid_though_there_is_no_news(
+    world: World, asked: bool
+) -> None:
+    """The list tells no status, or an operator has asked for it already."""
+    ours = world.lead()
+    delivery = world.submitted(ours)
+    status = "CONTACTED" if asked else None
+    if status is not None:
+        world.ledger.apply(
+            steps.status_changed(delivery, world.time.now, status, meaning=None, final=False, check_after=None)
+        )
+    world.broker.add("a", email="ours-1@example.com", leadStatus=status)
+    taken = take(world, "a")
+    assert (taken.tied, taken.changed) == (1, 0)
+    assert (world.delivery(ours).account_uuid, world.delivery(ours).partner_status) == ("a", status)
+    assert world.ledger.owner_of(PARTNER, "a") == ours.lead_id
+    assert world.happened[-1] == ("account_found", "account a")
+
+
+@pytest.mark.parametrize("behind", [timedelta(hours=5), timedelta(hours=14), timedelta(days=-40)])
+def test_a_lead_that_was_taken_is_tied_however_the_brokers_clock_stands(world: World, behind: timedelta) -> None:
+    """It takes an e-mail once."""
+    ours = world.lead()
+    world.submitted(ours)
+    world.broker.add("a", world.time.now - behind, email="ours-1@example.com")
+    take(world, "a")
+    assert (kept(world).lead_id, world.delivery(ours).account_uuid) == (ours.lead_id, "a")
+
+
+def test_a_lead_that_is_another_accounts_is_not_tied_by_its_email(world: World) -> None:
+    first, second = world.lead(1, "same@example.com"), world.lead(2, "same@example.com")
+    world.submitted(first, "b")
+    world.submitted(second)
+    world.broker.add("b", email="same@example.com")
+    world.broker.add("a", email="same@example.com")
+    take(world, "a", "b")
+    assert (kept(world, "b").lead_id, kept(world, "a").lead_id) == (first.lead_id, second.lead_id)
+
+
+def test_a_lead_is_found_behind_all_the_others_of_its_email(world: World) -> None:
+    first = world.lead(1, "same@example.com")
+    world.submitted(first)
+    for number in range(2, 30):
+        world.time.now += timedelta(seconds=10)
+        later = world.lead(number, "same@example.com")
+        world.ledger.apply(steps.exists(world.attempted(later), world.time.now, "409"))
+    world.broker.add("a", first.received_at, email="same@example.com")
+    take(world, "a")
+    assert kept(world).lead_id == first.lead_id
 
 
 def test_an_account_that_did_not_come_from_us_is_kept_and_marked_so(world: World) -> None:
@@ -196,93 +234,6 @@ def test_a_tie_that_comes_late_is_found_though_the_row_has_not_changed(world: Wo
     assert (kept(world).lead_id, world.delivery(ours).partner_status) == (ours.lead_id, "NEW_CONTACT")
 
 
-def test_every_status_after_the_first_is_told_once(world: World) -> None:
-    ours = world.lead()
-    world.submitted(ours, "a")
-    world.broker.add("a")
-    for status in ("CONTACTED", "CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"):
-        take(world, "a")
-        take(world, "a")
-        world.time.now += MINUTE
-        world.broker.put("a", status)
-    take(world, "a")
-    assert [status for _, status in world.told] == ["CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"]
-
-
-def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> None:
-    ours = world.lead()
-    delivery = world.submitted(ours, "a")
-    change = steps.status_changed(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
-    world.ledger.apply(change)
-    world.broker.add("a", leadStatus="CONTACTED")
-    taken = take(world, "a")
-    assert (taken.changed, kept(world).told_status) == (0, "CONTACTED")
-    assert world.told == []
-
-
-def test_a_row_older_than_what_is_kept_is_not_believed(world: World) -> None:
-    ours = world.lead()
-    world.submitted(ours, "a")
-    world.broker.add("a")
-    late = Account.of(world.broker.rows["a"])
-    world.time.now += MINUTE
-    world.broker.put("a", "CONTACTED")
-    take(world, "a")
-    taken = Taken()
-    intake = Intake(PARTNER, world.book, world.ledger, world.settings, world.time)
-    intake.take([late], world.book.oldest_lead(), taken)
-    assert (taken.written, taken.changed) == (0, 0)
-    assert (kept(world).status, world.delivery(ours).partner_status) == ("CONTACTED", "CONTACTED")
-
-
-def test_a_delivery_that_others_are_changing_is_read_anew(world: World) -> None:
-    ours = world.lead()
-    world.submitted(ours, "a")
-    world.broker.add("a")
-    world.ledger = Busy(world.ledger, 2)  # type: ignore[assignment]
-    assert take(world, "a").changed == 1
-    world.broker.put("a", "CONTACTED")
-    world.ledger.conflicts = 99  # type: ignore[attr-defined]
-    assert take(world, "a").changed == 0
-    assert kept(world).told_status == "NEW_CONTACT"
-    world.ledger.conflicts = 0  # type: ignore[attr-defined]
-    assert take(world, "a").changed == 1
-
-
-class Busy:
-    """A ledger in which somebody else is quicker, so many times."""
-
-    def __init__(self, ledger: Any, conflicts: int) -> None:
-        self.ledger = ledger
-        self.conflicts = conflicts
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.ledger, name)
-
-    def apply(self, change: Change) -> Delivery:
-        if self.conflicts > 0:
-            self.conflicts -= 1
-            raise Conflict
-        applied: Delivery = self.ledger.apply(change)
-        return applied
-
-
-def test_a_row_that_nothing_can_be_made_of_holds_up_no_other(world: World) -> None:
-    first, second = world.lead(1), world.lead(2)
-    world.submitted(first, "a")
-    world.submitted(second, "b")
-    world.broker.add("a")
-    world.broker.add("b")
-    spoilt = world.ledger._items[f"LEAD#{first.lead_id}", f"DELIVERY#{PARTNER}"]
-    whole = dict(spoilt)
-    spoilt["state"] = {"S": "a state of another time"}
-    taken = take(world, "a", "b")
-    assert (taken.failed, taken.changed, taken.written) == (1, 1, 2)
-    assert (kept(world, "a").status, kept(world, "a").told_status) == ("NEW_CONTACT", None)
-    spoilt |= whole
-    assert take(world, "a", "b").changed == 1
-
-
 @pytest.mark.parametrize("uuid", [None, "", "u" * (LONGEST_UUID + 1), {"a": 1}])
 def test_a_row_that_cannot_be_named_is_passed_over_and_counted(world: World, uuid: object) -> None:
     world.broker.add("a")
@@ -293,15 +244,6 @@ def test_a_row_that_cannot_be_named_is_passed_over_and_counted(world: World, uui
 def test_a_row_that_comes_twice_on_a_page_is_taken_once(world: World) -> None:
     world.broker.add("a")
     assert take(world, "a", "a").written == 1
-
-
-def test_an_erased_leads_account_is_let_be(world: World) -> None:
-    ours = world.lead()
-    world.submitted(ours, "a")
-    world.broker.add("a")
-    del world.ledger._items[f"LEAD#{ours.lead_id}", f"DELIVERY#{PARTNER}"]
-    assert take(world, "a").failed == 0
-    assert take(world, "a").written == 0
 
 
 def test_times_finer_than_the_table_keeps_are_no_change(world: World) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -229,6 +230,21 @@ def test_a_day_is_its_beginning() -> None:
 )
 def test_what_is_no_time_is_none(value: object) -> None:
     assert moment(value) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T07:00:00", NOON),
+        ("2026-01-31T12:00:00Z", NOON),
+        ("2026-01-31T14:00:00+02:00", NOON),
+        ("2026-07-31T08:00:00", NOON.replace(month=7)),
+    ],
+)
+def test_a_time_without_its_offset_is_of_the_brokers_zone(text: str, expected: datetime) -> None:
+    zone = ZoneInfo("America/New_York")
+    (page,) = listed(lambda _: Listed([{"uuid": "a", "created": text, "updated": text}], 1, None), zone=zone)
+    assert (page.rows[0].created, page.rows[0].updated) == (expected, expected)
 
 
 @given(any_text())

@@ -180,11 +180,14 @@ def test_one_at_a_time_makes_a_person_and_a_lost_inviter_may_have_invited(outbox
     assert outbox.claim(LEAD.lead_id, NOW, NOW + HOUR, to_invite=True)
 
 
-def test_neither_messages_nor_a_contact_disturb_the_leads_journey(outbox: Outbox, store: Store, time: Time) -> None:
+def test_a_message_belongs_to_the_leads_journey_and_a_contact_does_not(
+    outbox: Outbox, store: Store, time: Time
+) -> None:
     before = store.journey(LEAD.lead_id)
+    assert before is not None
     outbox.add(NEW)
     outbox.remember(LEAD.lead_id, Contact("a1"))
-    assert store.journey(LEAD.lead_id) == before
+    assert store.journey(LEAD.lead_id) == replace(before, messages=(NEW,))
 
 
 def record(message: Message, event: str = "MODIFY") -> dict[str, Any]:

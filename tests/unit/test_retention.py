@@ -9,8 +9,8 @@ import pytest
 from leadbridge import aws
 from leadbridge.leads.accounts import Accounts
 from leadbridge.leads.figures import FigureBook
-from leadbridge.leads.intake import KeptAccount
 from leadbridge.leads.items import Entry, decode
+from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
 from leadbridge.leads.message import about_status
 from leadbridge.leads.outbox import Contact, Outbox

@@ -133,6 +133,7 @@ def test_the_example_of_this_file_is_valid() -> None:
         (lambda _, lender: lender.update(phone_country="PL"), "partners.lender.phone_country"),
         (lambda _, lender: lender.update(tax_number_checksum="on"), "partners.lender.tax_number_checksum"),
         (lambda _, lender: lender.update(status_method="PUT"), "partners.lender.status_method"),
+        (lambda _, lender: lender.update(time_zone="Kyiv"), "there is no time zone 'Kyiv'"),
         (lambda _, lender: lender.pop("timeouts"), "partners.lender.timeouts"),
         (
             lambda _, lender: lender["timeouts"].update(connect=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from types import ModuleType
@@ -11,11 +12,15 @@ import boto3
 import pytest
 
 from leadbridge import aws, errors
+from leadbridge.clock import to_text
 from leadbridge.leads.accounts import Accounts
 from leadbridge.leads.intake import Intake
 from leadbridge.leads.items import keyed_hash
+from leadbridge.leads.passes import PATIENCE
 from leadbridge.leads.store import Store
 from leadbridge.leads.syncing import Sync
+from leadbridge.logs import logger
+from leadbridge.secrets import SecretMissing
 from leadbridge.settings import Settings
 from tests.brokers import Broker
 from tests.people import NOW, lead
@@ -48,40 +53,128 @@ def app(
     return loaded
 
 
-def counted(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str]:
-    """The metrics of the last invocation, and all that was logged."""
-    text = capsys.readouterr().out
-    lines = [json.loads(line) for line in text.splitlines()]
-    (metrics,) = [line for line in lines if "_aws" in line]
-    return metrics, text
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """All that is logged."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream
+
+
+@pytest.fixture(autouse=True)
+def long_invocation(context: Context) -> None:
+    context.milliseconds = 240_000
+
+
+def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The metrics of the last invocation."""
+    *_, found = (line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line)
+    metrics: dict[str, Any] = found
+    return metrics
+
+
+def logged(log: io.StringIO, message: str) -> list[dict[str, Any]]:
+    """The log's lines of one message."""
+    return [line for line in map(json.loads, log.getvalue().splitlines()) if line["message"] == message]
 
 
 def test_a_run_is_counted_and_names_nobody(
-    app: ModuleType, broker: Broker, store: Store, context: Context, capsys: pytest.CaptureFixture[str]
+    app: ModuleType,
+    broker: Broker,
+    store: Store,
+    context: Context,
+    capsys: pytest.CaptureFixture[str],
+    log: io.StringIO,
 ) -> None:
     store.accept(lead(), phone_hash=None)
     broker.add("a-uuid", NOW, email="somebody@example.com", name="Ольга", phone="380501234567")
-    context.milliseconds = 240_000
     assert app.handler({}, context) == {"outcome": "whole"}
-    metrics, text = counted(capsys)
+    metrics = counted(capsys)
     assert metrics["AccountsWritten"] == [1.0]
     assert sum(metrics["SyncRows"]) == 3  # each pass has seen it
     assert len(metrics["SyncRows"]) == len(metrics["SyncPages"])
     assert not metrics.keys() & {"AccountsTied", "StatusesChanged", "SyncFailed", "SyncRowsFailed"}
     assert metrics["HistoryProgress"] == [100.0]
     assert metrics["SyncLag"][0] > 0
+    assert metrics["HistoryAge"][0] > 0
     for word in ("somebody", "Ольга", "380501234567", "a-uuid"):
-        assert word not in text
+        assert word not in log.getvalue() + json.dumps(metrics, ensure_ascii=False)
+
+
+def test_a_page_and_a_run_say_in_the_log_what_came_of_them(
+    app: ModuleType, broker: Broker, time: Time, context: Context, log: io.StringIO
+) -> None:
+    broker.add("a-uuid", time.now)
+    app.handler({}, context)
+    page = logged(log, "page taken in")[0]
+    assert (page["sync_pass"], page["page"], page["pages"]) == ("incremental", 0, 1)
+    assert (page["rows"], page["written"], page["failed"]) == (1, 1, 0)
+    assert page["since"] < page["until"]
+    (run,) = logged(log, "synced")
+    assert (run["outcome"], run.get("reason"), run["watermark"]) == ("whole", None, to_text(time.now))
+    assert (run["history_percent"], run.get("whole_pass_percent")) == (100.0, None)
+
+
+def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
+    app: ModuleType, broker: Broker, time: Time, log: io.StringIO
+) -> None:
+    for _ in range(2):
+        broker.takes = 40.0  # seconds a page: a run reads a few windows of the years
+        for _ in range(3):
+            app.tell(app.sync().run("a run", broker.budget(240)))
+            time.pass_(minutes=5)
+        broker.takes = 0.0
+        app.sync().run("a run", broker.budget(240))
+        time.pass_(hours=9)
+    lines = logged(log, "synced")
+    history, passes = ([line[name] for line in lines] for name in ("history_percent", "whole_pass_percent"))
+    assert 0 < history[0] < history[1] < history[2] < 100
+    assert history[3:] == [100.0] * 3
+    assert 0 < passes[3] < passes[4] < passes[5] < 100
 
 
 def test_a_partner_that_refuses_us_rings(
     app: ModuleType, broker: Broker, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broker.errors = iter([errors.Misconfigured("matchtrade", "list", "wrong password")])
-    context.milliseconds = 240_000
     assert app.handler({}, context) == {"outcome": "failed"}
-    metrics, _ = counted(capsys)
+    metrics = counted(capsys)
     assert (metrics["PartnerMisconfigured"], metrics["SyncFailed"]) == ([1.0], [1.0])
+
+
+def test_a_window_that_was_left_out_is_counted_and_named(
+    app: ModuleType, broker: Broker, time: Time, context: Context, capsys: pytest.CaptureFixture[str], log: io.StringIO
+) -> None:
+    def refuse(_: int) -> None:
+        if broker.asked[-1][0].year < 2020:
+            raise errors.Unavailable("matchtrade", "list", "the answer holds no accounts (HTTP 500)")
+
+    broker.before_page = refuse
+    for _ in range(PATIENCE):
+        assert logged(log, "window left out") == []
+        assert app.handler({}, context) == {"outcome": "failed"}
+        time.pass_(minutes=5)
+    metrics = counted(capsys)
+    assert (metrics["SyncFailed"], metrics["SyncWindowsLeftOut"]) == ([1.0], [1.0])
+    (line,) = logged(log, "window left out")
+    assert (line["level"], line["sync_pass"], line["since"]) == ("WARNING", "whole", "2019-01-01T00:00:00.000Z")
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+@pytest.mark.parametrize("value", [None, "{}", '{"key": 1}'])
+def test_without_the_indexs_key_nothing_is_begun(
+    app: ModuleType, broker: Broker, context: Context, value: str | None
+) -> None:
+    """Every account would be taken for nobody's of ours."""
+    manager = boto3.client("secretsmanager")
+    if value is None:
+        manager.delete_secret(SecretId="leadbridge/index", ForceDeleteWithoutRecovery=True)
+    else:
+        manager.put_secret_value(SecretId="leadbridge/index", SecretString=value)
+    with pytest.raises(SecretMissing):
+        app.handler({}, context)
+    assert broker.asked == []
+    assert app.sync().log.state() is None
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -98,5 +191,5 @@ def test_a_run_beside_another_is_counted_and_does_nothing(
 ) -> None:
     app.sync().log.take_lease("another", time.now, time.now.replace(hour=23))
     assert app.handler({}, context) == {"outcome": "held"}
-    assert counted(capsys)[0]["SyncSkipped"] == [1.0]
+    assert counted(capsys)["SyncSkipped"] == [1.0]
     assert broker.asked == []

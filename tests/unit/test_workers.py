@@ -1,6 +1,7 @@
 """The queue's workers and the schedule's tick, as handlers: each message on its own, and back to the queue in time."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from types import ModuleType
@@ -102,6 +103,29 @@ def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
             aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=found["ReceiptHandle"])
     assert sorted(got) == sorted(lead(number).lead_id for number in range(25)), "the longest due first"
     assert app.handler({}, context) == {"queued": 25}
+
+
+@pytest.mark.parametrize(("room", "shares"), [(5, {"leadleader": 4, "matchtrade": 1}), (1, {"leadleader": 1})])
+def test_one_partners_backlog_does_not_starve_anothers_sweep(
+    store: Store,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    room: int,
+    shares: dict[str, int],
+) -> None:
+    url = queue("check")
+    monkeypatch.setenv("QUEUE_URL", url)
+    monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
+    monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
+    monkeypatch.setenv("MOST_WAITING", str(room))
+    for number in range(8):
+        store.accept(lead(number, received_at=NOW - HOUR), phone_hash=None)
+    store.accept(lead(99, received_at=NOW).model_copy(update={"partners": ("matchtrade",)}), phone_hash=None)
+    assert function("find_due").handler({}, context) == {"queued": room}
+    messages = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert Counter(json.loads(found["Body"])["partner"] for found in messages) == shares
 
 
 @pytest.mark.parametrize(("waiting", "seconds"), [([], 0), ([90], 90), ([30, 7200, 90], 7200), ([-5], 0)])

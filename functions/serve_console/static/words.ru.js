@@ -151,6 +151,7 @@ export default {
   "what.submitted": "{partner}: принято",
   "what.attempt_failed": "{partner}: не принято; будет ещё попытка",
   "what.attempt_uncertain": "{partner}: нет ясного ответа; будет запрошено, что там есть",
+  "what.account_found": "{partner}: узнали, какой это счёт",
   "what.announced_again": "Напомнил о себе, слишком долго ожидая {partner}",
   "what.rejected": "{partner}: отклонено",
   "what.duplicate": "{partner}: этот человек там уже был",

@@ -12,14 +12,14 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
-from leadbridge.leads.intake import KeptAccount
 from leadbridge.leads.items import Item
+from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.leads.syncing import Overtaken
 from leadbridge.leads.writing import Contended, kept
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 READ_AT_ONCE = 100  # keys that BatchGetItem takes
-WRITTEN_AT_ONCE = 25  # puts that BatchWriteItem takes
+WRITTEN_AT_ONCE = 25  # writes that BatchWriteItem takes
 TRIES = 8  # how often what a batch left undone is asked for again
 PAUSE = 0.05  # seconds before the second try; each later one is twice as long at most, and left to chance
-NEWEST = 5  # leads of one e-mail that are looked at
+NEWEST = 50  # leads of one e-mail that are looked at
 
 _ACCOUNT_TIMES = ("created", "updated", "first_seen_at")
-_STATE_TIMES = ("watermark", "whole_begun_at", "whole_ended_at", "rests_until")
+_STATE_TIMES = ("watermark", "first_run_at", "whole_begun_at", "whole_ended_at", "rests_until")
 _PASS_TIMES = ("begun_at", "since", "until", "window")
+_PASS_COUNTS = ("page_size", "page", "furthest", "failures", "left_out")
 
 
 class Accounts:
@@ -62,7 +63,7 @@ class Accounts:
         return {keys[values["pk"]]: None if values.get("is_erased") else str(values["lead_id"]) for values in found}
 
     def leads_of(self, email: str) -> Sequence[str]:
-        """The ids of the newest few leads with this address, however it is spelt."""
+        """The ids of the leads with this address, however it is spelt, the newest of them if they are many."""
         return [
             str(values["pk"]).partition("#")[2]
             for values in self._query("email", "email_hash", self._keyed_hash(email.casefold()), NEWEST, newest=True)
@@ -70,13 +71,12 @@ class Accounts:
 
     def keep(self, accounts: Sequence[KeptAccount]) -> None:
         """Write accounts, over what is kept of them."""
-        for some in batched(accounts, WRITTEN_AT_ONCE, strict=False):
-            puts: Any = [{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in some]
-            for _ in _tries():
-                answer = self._client.batch_write_item(RequestItems={self._table: puts})
-                puts = answer.get("UnprocessedItems", {}).get(self._table)
-                if not puts:
-                    break
+        self._write([{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in accounts])
+
+    def forget(self, uuids: Sequence[str]) -> None:
+        """Delete what is kept of accounts."""
+        keys = [items.encode(account_key(self._partner, uuid)) for uuid in uuids]
+        self._write([{"DeleteRequest": {"Key": key}} for key in keys])
 
     def oldest_lead(self) -> datetime | None:
         """When our first lead came."""
@@ -143,6 +143,15 @@ class Accounts:
                 if not request:
                     break
 
+    def _write(self, requests: Sequence[Any]) -> None:
+        for some in batched(requests, WRITTEN_AT_ONCE, strict=False):
+            left: Any = list(some)
+            for _ in _tries():
+                answer = self._client.batch_write_item(RequestItems={self._table: left})
+                left = answer.get("UnprocessedItems", {}).get(self._table)
+                if not left:
+                    break
+
     def _query(self, index: str, attribute: str, value: str, limit: int, *, newest: bool) -> Iterator[dict[str, Any]]:
         found = self._client.query(
             TableName=self._table,
@@ -185,9 +194,7 @@ def account_of(values: dict[str, Any]) -> KeptAccount:
 def state_values(state: State) -> dict[str, Any]:
     """A state as its item holds it, the passes by their kinds."""
     own = {name: getattr(state, name) for name in _STATE_TIMES}
-    passes = {
-        kind.value: _known(_as_texts(asdict(going_on), _PASS_TIMES)) for kind, going_on in state.under_way.items()
-    }
+    passes = {kind.value: _pass_values(going_on) for kind, going_on in state.under_way.items()}
     return {**_known(_as_texts(own, _STATE_TIMES)), "under_way": passes}
 
 
@@ -198,9 +205,19 @@ def state_of(standing: dict[str, Any]) -> State:
     return State(**_as_times(known, _STATE_TIMES), under_way=passes)
 
 
+def _pass_values(going_on: Pass) -> dict[str, Any]:
+    values = _known(_as_texts(asdict(going_on), _PASS_TIMES))
+    return {**values, "length": int(going_on.length.total_seconds())}
+
+
 def _pass_of(kind: Kind, values: dict[str, Any]) -> Pass:
+    """A pass as it was written; one of before its plan was kept begins its window anew."""
     extent = values.get("extent")
-    counts = {"page": int(values["page"]), "extent": None if extent is None else int(extent)}
+    counts: dict[str, Any] = {name: int(values.get(name, 0)) for name in _PASS_COUNTS}
+    counts |= {
+        "extent": None if extent is None else int(extent),
+        "length": timedelta(seconds=int(values.get("length", 0))),
+    }
     return Pass(**_as_times(values, _PASS_TIMES) | counts | {"kind": kind})
 
 

@@ -39,19 +39,6 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-# What an operator should hear of first when a lead's deliveries differ.
-URGENCY = (
-    State.UNKNOWN,
-    State.FAILED,
-    State.REJECTED,
-    State.SUBMITTING,
-    State.RECEIVED,
-    State.SUBMITTED,
-    State.DUPLICATE,
-    State.CLOSED,
-)
-
-
 @dataclass(frozen=True)
 class Delivery:
     """One lead on its way to one partner.
@@ -60,7 +47,8 @@ class Delivery:
     at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
     person came before. `retried_at` is when an operator had it begin anew, after `attempts_before_retry`. `is_erased`
-    says that its person was forgotten. `last_error` is always a text of ours.
+    says that its person was forgotten. `status_at` is when the partner was asked that told `partner_status`.
+    `last_error` is always a text of ours.
     """
 
     lead_id: str
@@ -83,6 +71,7 @@ class Delivery:
     is_erased: bool = False
     repeat_of: str | None = None
     partner_status: str | None = None
+    status_at: datetime | None = None
     status_meaning: str | None = None
     last_error: str | None = None
     checks_failed: int = 0
@@ -263,9 +252,12 @@ def status_changed(
     meaning: str | None,
     final: bool,
     check_after: timedelta | None,
-    account_uuid: str | None = None,
+    learned_at: datetime | None = None,
 ) -> Change:
-    """The partner's status is another than the last one known. A delivery that was closed may be opened again."""
+    """The partner's status is another than the last one known. A delivery that was closed may be opened again.
+
+    `learned_at` is when the partner was asked: now, if that is None.
+    """
     return _step(
         delivery,
         {State.SUBMITTED, State.CLOSED},
@@ -275,16 +267,24 @@ def status_changed(
         status,
         partner_status=status,
         status_meaning=meaning,
-        account_uuid=delivery.account_uuid or account_uuid,
+        status_at=learned_at or now,
         last_error=None,
         checks_failed=0,
         due_at=None if final or check_after is None else now + check_after,
     )
 
 
-def most_urgent(states: list[State]) -> State:
-    """The one state that stands for a lead with several deliveries."""
-    return min(states, key=URGENCY.index, default=State.RECEIVED)
+def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Change:
+    """The partner told later, or elsewhere, under which uuid it has it."""
+    return _step(
+        delivery,
+        {State.SUBMITTED, State.CLOSED},
+        delivery.state,
+        now,
+        "account_found",
+        f"account {account_uuid}",
+        account_uuid=account_uuid,
+    )
 
 
 def _end(delivery: Delivery, sources: set[State], to: State, now: datetime, error: str) -> Change:

@@ -42,7 +42,7 @@ _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
-    *("lease_until", "submitted_at", "due_at"),
+    *("lease_until", "submitted_at", "status_at", "due_at"),
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "deal_id")
 _TEXTS = (

@@ -4,7 +4,8 @@ incremental   from the watermark less an overlap; when it has come to its end, t
 rolling       the accounts of the last days, in every run (not where the list filters on changes)
 whole         all there ever were, every few hours, so that a change of an old account is noticed under either reading
 
-A pass that a run cannot end goes on in the next one, from the page where it stopped.
+A pass that a run cannot end goes on in the next one, from the page where it stopped. A window of the past that several
+runs could not read is left out, so that those behind it are read, and comes again with the next pass.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from math import ceil
 from leadbridge.settings.partners import SyncPlan
 
 AHEAD = timedelta(days=1)  # by which a partner's clock, or its zone, may be ahead of ours
+PATIENCE = 3  # runs that may fail at one page of the past before its window is left out
 
 
 class Kind(StrEnum):
@@ -32,7 +34,9 @@ class Kind(StrEnum):
 class Pass:
     """One pass over [since, until]. It stands in the window that begins at `window`, before the page `page`.
 
-    `extent` is how many rows (or pages, where rows are not told) the window had when it was last looked into.
+    Windows are `length` long and pages have `page_size` rows, as the plan wanted when this window was begun. `extent`
+    is how many rows (or pages, where rows are not told) the window had when it was last looked into. `failures` are
+    the runs that failed since the pass got as far as the page `furthest`, `left_out` the windows that were given up.
     """
 
     kind: Kind
@@ -40,21 +44,37 @@ class Pass:
     since: datetime
     until: datetime
     window: datetime
+    length: timedelta
+    page_size: int
     page: int = 0
     extent: int | None = None
+    furthest: int = 0
+    failures: int = 0
+    left_out: int = 0
 
-    def window_end(self, length: timedelta) -> datetime:
+    @property
+    def window_end(self) -> datetime:
         """The end of the window that it stands in."""
-        return min(self.window + length, self.until)
+        return min(self.window + self.length, self.until)
+
+    def fitted(self, plan: SyncPlan) -> Pass:
+        """The same pass under a plan; its window is begun anew if pages or windows are of another size now."""
+        if (self.length, self.page_size) == (plan.window, plan.page_size):
+            return self
+        anew = replace(self, length=plan.window, page_size=plan.page_size)
+        return replace(anew, page=0, extent=None, furthest=0, failures=0)
 
     def after_page(self, number: int, extent: int | None) -> Pass:
         """The same pass, a page further."""
-        return replace(self, page=number + 1, extent=extent)
+        page = number + 1
+        failures = 0 if page > self.furthest else self.failures
+        return replace(self, page=page, extent=extent, furthest=max(page, self.furthest), failures=failures)
 
-    def after_window(self, length: timedelta) -> Pass | None:
+    def after_window(self) -> Pass | None:
         """The same pass in its next window; None where this one was the last."""
-        end = self.window_end(length)
-        return None if end >= self.until else replace(self, window=end, page=0, extent=None)
+        if self.window_end >= self.until:
+            return None
+        return replace(self, window=self.window_end, page=0, extent=None, furthest=0, failures=0)
 
     def pages_back(self, extent: int | None, per_page: int) -> int:
         """By how many pages rows have moved forward since it was looked into: as many as have gone from the list."""
@@ -73,10 +93,12 @@ class State:
     """Where the sync of one partner stands.
 
     Before `watermark` nothing is missing. `under_way` are the passes that have begun and not ended. The first sync is
-    done when `whole_ended_at` is there. `rests_until` is when the partner wants to be asked again.
+    done when `whole_ended_at` is there: then a whole pass has ended that left nothing out. `rests_until` is when the
+    partner wants to be asked again.
     """
 
     watermark: datetime
+    first_run_at: datetime | None = None
     under_way: Mapping[Kind, Pass] = field(default_factory=dict)
     whole_begun_at: datetime | None = None
     whole_ended_at: datetime | None = None
@@ -85,25 +107,41 @@ class State:
     @classmethod
     def first(cls, now: datetime) -> State:
         """Where a sync stands that has never run: news from now on do not wait for the history."""
-        return cls(watermark=now - timedelta(seconds=1))
+        return cls(watermark=now - timedelta(seconds=1), first_run_at=now)
 
     def due(self, kind: Kind, plan: SyncPlan, now: datetime) -> Pass | None:
         """The pass of this kind to go on with, or to begin; None where there is nothing to do."""
         if kind in self.under_way:
-            return self.under_way[kind]
+            return self.under_way[kind].fitted(plan)
         match kind:
             case Kind.INCREMENTAL if self.watermark < now:
-                return _new(kind, now, self.watermark - plan.overlap, now + AHEAD)
+                return _new(kind, plan, now, self.watermark - plan.overlap, now + AHEAD)
+            case Kind.INCREMENTAL if self.watermark > now:  # from a clock that was ahead: it tells nothing
+                return _new(kind, plan, now, now - plan.rolling, now + AHEAD)
             case Kind.ROLLING if plan.filters_on == "created":
-                return _new(kind, now, now - plan.rolling, now + AHEAD)
-            case Kind.WHOLE if self.whole_begun_at is None or now - self.whole_begun_at >= plan.whole_every:
-                return _new(kind, now, min(datetime.combine(plan.since, time(), UTC), now), now)
+                return _new(kind, plan, now, now - plan.rolling, now + AHEAD)
+            case Kind.WHOLE if not self._has_begun_lately(plan, now):
+                return _new(kind, plan, now, min(datetime.combine(plan.since, time(), UTC), now), now)
         return None
+
+    def _has_begun_lately(self, plan: SyncPlan, now: datetime) -> bool:
+        return self.whole_begun_at is not None and timedelta() <= now - self.whole_begun_at < plan.whole_every
 
     def with_pass(self, going_on: Pass) -> State:
         """A pass has come further."""
         begun = going_on.begun_at if going_on.kind is Kind.WHOLE else self.whole_begun_at
         return replace(self, under_way={**self.under_way, going_on.kind: going_on}, whole_begun_at=begun)
+
+    def after_window(self, read: Pass, now: datetime) -> State:
+        """A pass is done with its window."""
+        following = read.after_window()
+        return self.without_pass(read, now) if following is None else self.with_pass(following)
+
+    def after_failure(self, failed: Pass, now: datetime) -> State:
+        """A run could not read a page of the past: after several the pass leaves the page's window out."""
+        if failed.failures + 1 < PATIENCE:
+            return self.with_pass(replace(failed, failures=failed.failures + 1))
+        return self.after_window(replace(failed, left_out=failed.left_out + 1), now)
 
     def without_pass(self, ended: Pass, now: datetime) -> State:
         """A pass has come to its end."""
@@ -111,19 +149,27 @@ class State:
         state = replace(self, under_way=rest)
         match ended.kind:
             case Kind.INCREMENTAL:
-                return replace(state, watermark=max(state.watermark, ended.begun_at))
+                return replace(state, watermark=ended.begun_at)
             case Kind.ROLLING:
                 return state
             case Kind.WHOLE:
-                return replace(state, whole_begun_at=ended.begun_at, whole_ended_at=now)
+                ended_at = self.whole_ended_at if ended.left_out else now
+                return replace(state, whole_begun_at=ended.begun_at, whole_ended_at=ended_at)
 
     @property
     def history(self) -> float:
-        """How much of the whole history has been read, from 0 to 1: in the pass that goes on, or in the last one."""
-        if Kind.WHOLE in self.under_way:
-            return self.under_way[Kind.WHOLE].progress
-        return 0.0 if self.whole_ended_at is None else 1.0
+        """How much of the whole history the first sync has read, from 0 to 1; 1 ever after."""
+        return 1.0 if self.whole_ended_at is not None else self.whole_pass or 0.0
+
+    @property
+    def whole_pass(self) -> float | None:
+        """How far the whole pass is that goes on, from 0 to 1; None where none does."""
+        return self.under_way[Kind.WHOLE].progress if Kind.WHOLE in self.under_way else None
+
+    def history_age(self, now: datetime) -> timedelta:
+        """How long ago all that there ever was had been read, or else was begun to be."""
+        return now - (self.whole_ended_at or self.first_run_at or now)
 
 
-def _new(kind: Kind, now: datetime, since: datetime, until: datetime) -> Pass:
-    return Pass(kind, now, since, until, window=since)
+def _new(kind: Kind, plan: SyncPlan, now: datetime, since: datetime, until: datetime) -> Pass:
+    return Pass(kind, now, since, until, window=since, length=plan.window, page_size=plan.page_size)

@@ -19,9 +19,9 @@ def new_status(
     *,
     check_after: timedelta | None,
     mirrors: bool,
-    account_uuid: str | None = None,
+    learned_at: datetime | None = None,
 ) -> Change:
-    """The change to a status that is another than the delivery's last one.
+    """The change to a status that is another than the delivery's last one; `learned_at` is when the partner was asked.
 
     The person is told of every status after the first. `mirrors`: it is also noted with the person.
     """
@@ -33,7 +33,7 @@ def new_status(
         meaning=known.meaning if known else None,
         final=known is not None and known.final,
         check_after=check_after,
-        account_uuid=account_uuid,
+        learned_at=learned_at,
     )
     about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
     told = () if delivery.partner_status is None else (about_status(*about),)

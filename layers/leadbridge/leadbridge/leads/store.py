@@ -13,13 +13,14 @@ from botocore.exceptions import ClientError
 from leadbridge.clock import to_text
 from leadbridge.leads import items
 from leadbridge.leads.arrivals import AWAITS_FETCH, fetch_item, fetch_of
-from leadbridge.leads.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.leads.delivery import Change, Delivery, State, receive
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
 from leadbridge.leads.outbox import message_item, message_of
 from leadbridge.leads.quota import Quota, TooMany
+from leadbridge.leads.urgency import most_urgent
 from leadbridge.leads.writing import kept, put, transact
 
 if TYPE_CHECKING:

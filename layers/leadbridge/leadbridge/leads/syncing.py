@@ -17,7 +17,8 @@ from typing import Protocol
 from leadbridge import errors
 from leadbridge.budget import Budget
 from leadbridge.clock import Clock
-from leadbridge.leads.intake import Intake, Row, Taken
+from leadbridge.leads.intake import Intake, Taken
+from leadbridge.leads.kept_account import Row
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.settings.partners import SyncPlan
 
@@ -95,11 +96,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to; `state` is where the sync stands, as far as this run knows."""
+    """What a run came to; `state` is where the sync stands, as far as this run knows.
+
+    `left_out` are the passes that gave their windows up, as they stood in them.
+    """
 
     outcome: Outcome
     state: State | None = None
     error: errors.PartnerError | None = None
+    left_out: tuple[Pass, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ class _Run:
     began_at: datetime
     state: State
     oldest_lead: datetime | None = field(default=None, init=False)
+    error: errors.PartnerError | None = field(default=None, init=False)
+    left_out: tuple[Pass, ...] = field(default=(), init=False)
 
     def go(self, budget: Budget) -> Report:
         """All passes that are due, as far as time allows."""
@@ -168,7 +175,9 @@ class _Run:
             if error.retry_after is not None:
                 rest = min(timedelta(seconds=error.retry_after), LONGEST_REST)
                 self.state = replace(self.state, rests_until=self.sync.clock() + rest)
-            return Report(Outcome.FAILED, self.state, error)
+            self.error = error
+        if self.error is not None:
+            return Report(Outcome.FAILED, self.state, self.error, self.left_out)
         return Report(Outcome.WHOLE if is_whole else Outcome.GOES_ON, self.state)
 
     def _passes(self, budget: Budget) -> bool:
@@ -180,17 +189,32 @@ class _Run:
         if (days := self._due(Kind.ROLLING)) is not None:
             # However much there is to read anew in every run, the history goes on too.
             half = replace(budget, reserve=budget.reserve + budget.left / 2)
-            is_whole = self._read(days, budget if self._due(Kind.WHOLE) is None else half)
+            is_whole = self._read_past(days, budget if self._due(Kind.WHOLE) is None else half)
         if (history := self._due(Kind.WHOLE)) is not None:
-            is_whole = self._read(history, budget) and is_whole
+            is_whole = self._read_past(history, budget) and is_whole
         return is_whole
 
     def _due(self, kind: Kind) -> Pass | None:
         return self.state.due(kind, self.sync.plan, self.began_at)
 
+    def _read_past(self, reading: Pass, budget: Budget) -> bool:
+        """Go on with a pass over what is no news; where the partner cannot list it, the run goes on without it."""
+        try:
+            return self._read(reading, budget)
+        except (errors.Unavailable, errors.Rejected) as error:
+            if error.retry_after is not None:
+                raise
+            self.error = self.error or error
+        failed = self.state.under_way.get(reading.kind, reading).fitted(self.sync.plan)
+        self.state = self.state.after_failure(failed, self.sync.clock())
+        going_on = self.state.under_way.get(reading.kind)
+        if going_on is None or going_on.window != failed.window:
+            self.left_out += (failed,)
+        return False
+
     def _read(self, reading: Pass, budget: Budget) -> bool:
         """Go on with a pass, page by page; whether it came to its end."""
-        sync, window = self.sync, self.sync.plan.window
+        sync = self.sync
         pages: Iterator[Page] | None = None
         rows = 0
         while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_CHUNK):
@@ -199,11 +223,12 @@ class _Run:
                 # A page back: rows that have gone meanwhile have moved those behind them forward.
                 pages = sync.broker.pages(
                     reading.window,
-                    reading.window_end(window),
+                    reading.window_end,
                     budget,
-                    size=sync.plan.page_size,
+                    size=reading.page_size,
                     first_page=max(0, reading.page - 1),
                 )
+            asked_at = sync.clock()
             page = next(pages, None)
             if page is None:
                 if rows == 0:
@@ -218,28 +243,26 @@ class _Run:
                 pages = None
                 continue
             taken = Taken()
-            if not self._take(page, taken, budget):
+            if not self._take(page, asked_at, taken, budget):
                 return False
-            following = reading.after_window(window) if page.is_last else reading.after_page(page.number, extent)
-            self.state = (
-                self.state.without_pass(reading, sync.clock()) if following is None else self.state.with_pass(following)
-            )
-            sync.log.save(self.owner, self.state)
-            about = (reading.kind, reading.window, reading.window_end(window), page.number, page.total_pages)
-            sync.on_page(PageTaken(*about, taken))
-            if following is None:
-                return True
             if page.is_last:
-                pages = None
-            reading = following
+                self.state, pages = self.state.after_window(reading, sync.clock()), None
+            else:
+                self.state = self.state.with_pass(reading.after_page(page.number, extent))
+            sync.log.save(self.owner, self.state)
+            about = (reading.kind, reading.window, reading.window_end, page.number, page.total_pages)
+            sync.on_page(PageTaken(*about, taken))
+            if reading.kind not in self.state.under_way:
+                return True
+            reading = self.state.under_way[reading.kind]
         return False
 
-    def _take(self, page: Page, taken: Taken, budget: Budget) -> bool:
+    def _take(self, page: Page, asked_at: datetime, taken: Taken, budget: Budget) -> bool:
         """Take a page in, some rows at a time; False where time ends, or the lease does, before the page."""
         for rows in batched(page.rows, CHUNK, strict=False):
             if not budget.allows(SECONDS_PER_CHUNK) or self.sync.clock() >= self.lease_until:
                 return False
-            self.sync.intake.take(rows, self.oldest_lead, taken)
+            self.sync.intake.take(rows, self.oldest_lead, taken, asked_at=asked_at)
         return True
 
 

@@ -251,14 +251,15 @@ class Transport:
 def is_confidential(url: str) -> bool:
     """Whether people's data and credentials may go there: by TLS, or without leaving a developer's machine.
 
-    An address without a host may pass: it goes nowhere.
+    An address without a host, or of another kind, may pass: it goes nowhere.
     """
     try:
         parts = urllib3.util.parse_url(url)
     except urllib3.exceptions.LocationParseError:
         return True
     is_own_machine = parts.host in OWN_MACHINE or os.environ.get("LEADBRIDGE_ENVIRONMENT") == "local"
-    return parts.scheme == "https" or parts.host is None or is_own_machine  # no scheme at all is plain http to urllib3
+    is_in_the_clear = parts.host is not None and parts.scheme in {None, "http"}  # no scheme is plain http to urllib3
+    return is_own_machine or not is_in_the_clear
 
 
 def _whole(response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import time
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts, Zone
 
 VARIABLES = (
     *("status", "full_name", "amount", "term", "deal_id", "source"),
@@ -25,16 +25,7 @@ def _known_variables(text: str) -> str:
     return text
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"there is no time zone {name!r}") from None
-    return name
-
-
 Wording = Annotated[str, Field(min_length=1), AfterValidator(_known_variables)]
-Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class QuietHours(Section):

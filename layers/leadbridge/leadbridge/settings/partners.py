@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts, Zone
 
 
 class CadenceStep(Section):
@@ -55,12 +55,16 @@ class SyncPlan(Section):
 
 
 class Partner(Section):
-    """What a partner needs and how it is dealt with. It is asked for each deal's status, or its list is synced."""
+    """What a partner needs and how it is dealt with. It is asked for each deal's status, or its list is synced.
+
+    `time_zone` is that of the times that the partner tells without their offset.
+    """
 
     requires: tuple[str, ...]
     phone_country: Literal["UA"] | None = None
     tax_number_checksum: Literal["off", "warn", "strict"] = "warn"
     status_method: Literal["POST", "GET"] = "POST"
+    time_zone: Zone = "UTC"
     timeouts: Timeouts
     retry: RetryPolicy
     cadence: tuple[CadenceStep, ...] = ()

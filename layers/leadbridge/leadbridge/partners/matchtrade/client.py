@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import quote, urlencode
 
 from leadbridge.budget import Budget
@@ -32,6 +32,7 @@ class MatchTrade:
     """The partner's API. Every call raises PartnerError; one token serves them all, as long as the object lives.
 
     Thread-compatible. `refresh_grant` renews tokens with their refresh tokens, and with the password where that fails.
+    `zone` is that of times that come without their offset.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class MatchTrade:
         form: AccountForm | None = None,
         *,
         refresh_grant: bool = False,
+        zone: tzinfo = UTC,
         clock: Clock = utc_now,
     ) -> None:
         self._transport = transport
         self._form = form or AccountForm()
+        self._zone = zone
         self._clock = clock
         self._login = Login(transport, secret, clock=clock, refresh_grant=refresh_grant)
 
@@ -79,7 +82,7 @@ class MatchTrade:
                 raise Unavailable(PARTNER, "list", "there was no time to look through all that was found")
             return self._page(window, PAGE_SIZE, number, budget)
 
-        for page in listed(read, page_cap=LOOKED_THROUGH):
+        for page in listed(read, page_cap=LOOKED_THROUGH, zone=self._zone):
             for account in page.rows:
                 if account.has_email(email):
                     return account
@@ -112,7 +115,7 @@ class MatchTrade:
         def read(number: int) -> Listed:
             return self._page(window, size, number, budget)
 
-        return listed(read, first_page=first_page, page_cap=page_cap)
+        return listed(read, first_page=first_page, page_cap=page_cap, zone=self._zone)
 
     def create(self, lead: Lead, session: Session, budget: Budget) -> str | None:
         """`POST accounts`; see Authorized.create."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from math import ceil
 
 from leadbridge.partners.matchtrade.answers import Listed
@@ -29,8 +30,10 @@ class Page:
     is_last: bool
 
 
-def listed(read: Callable[[int], Listed], *, first_page: int = 0, page_cap: int = PAGE_CAP) -> Iterator[Page]:
-    """Pages from `first_page` on, each asked for when the one before has been taken.
+def listed(
+    read: Callable[[int], Listed], *, first_page: int = 0, page_cap: int = PAGE_CAP, zone: tzinfo = UTC
+) -> Iterator[Page]:
+    """Pages from `first_page` on, each asked for when the one before has been taken; times are of `zone`.
 
     It ends with the last page by the partner's count, with an empty page, or after so many pages. Rows that were added
     meanwhile push known ones on to the next page, which are not given twice. Where the count of rows tells that some
@@ -41,7 +44,7 @@ def listed(read: Callable[[int], Listed], *, first_page: int = 0, page_cap: int 
     number, total, longest, is_second_time = first_page, None, 1, False
     for _ in range(page_cap):
         found = read(number)
-        rows = tuple(seen.new_among(accounts_of(found.rows)))
+        rows = tuple(seen.new_among(accounts_of(found.rows, zone)))
         longest = max(longest, len(found.rows))
         before, total = total, found.total_rows
         following = number + 1

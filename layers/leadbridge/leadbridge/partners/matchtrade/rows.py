@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from leadbridge.leads import fields
@@ -28,14 +28,14 @@ class Account:
     lead_source: str | None
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> Account:
-        """Read a row; the lead's source and status may stand in it or in its `leadInfo`."""
+    def of(cls, row: dict[str, Any], zone: tzinfo = UTC) -> Account:
+        """Read a row, with times of `zone`; the lead's source and status may stand in it or in its `leadInfo`."""
         inner = row.get("leadInfo")
         info = inner if isinstance(inner, dict) else {}
         return cls(
             uuid=_text(row.get("uuid")),
-            created=moment(row.get("created")),
-            updated=moment(row.get("updated")),
+            created=moment(row.get("created"), zone),
+            updated=moment(row.get("updated"), zone),
             email=_text(row.get("email")),
             name=_text(row.get("name")),
             surname=_text(row.get("surname")),
@@ -54,18 +54,18 @@ class Account:
         return f"Account(uuid={self.uuid!r}, …)"
 
 
-def accounts_of(rows: list[Any]) -> list[Account]:
+def accounts_of(rows: list[Any], zone: tzinfo = UTC) -> list[Account]:
     """Those of the rows that are objects."""
-    return [Account.of(row) for row in rows if isinstance(row, dict)]
+    return [Account.of(row, zone) for row in rows if isinstance(row, dict)]
 
 
-def moment(value: object) -> datetime | None:
-    """A time of any ISO shape, aware, in UTC; one without its offset is taken for UTC, Java's `[Zone]` is left."""
+def moment(value: object, zone: tzinfo = UTC) -> datetime | None:
+    """A time of any ISO shape, aware, in UTC; one without its offset is one of `zone`, Java's `[Zone]` is left."""
     if not isinstance(value, str):
         return None
     try:
         found = datetime.fromisoformat(value.partition("[")[0].strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from zoneinfo import ZoneInfo
 
 from leadbridge import aws
 from leadbridge.logs import note_call
@@ -29,4 +30,5 @@ def match_trade() -> MatchTrade:
         fields=account.fields,
         constants=account.constants,
     )
-    return MatchTrade(transport, secret, form, refresh_grant=configured.refresh_grant)
+    zone = ZoneInfo(configured.time_zone)
+    return MatchTrade(transport, secret, form, refresh_grant=configured.refresh_grant, zone=zone)

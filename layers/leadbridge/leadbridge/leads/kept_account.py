@@ -1,0 +1,76 @@
+"""An account as a partner lists it, and as we keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from leadbridge.clock import from_text, to_text
+from leadbridge.leads.looking_up import Account
+
+
+class Row(Account, Protocol):
+    """An account as the partner lists it; what it does not tell is None."""
+
+    @property
+    def updated(self) -> datetime | None:
+        """When it changed last."""
+        ...
+
+    @property
+    def email(self) -> str | None:
+        """The address that it is known by."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAccount:
+    """An account as we keep it: the partner's row, and what we made of it.
+
+    `lead_id` is the lead it was made of, None where it did not come from us. `told_status` is the status that was
+    last brought to that lead's delivery. `is_pending` says that this failed, or had to wait: whenever the account is
+    seen its lead is looked for again. Times are to the millisecond.
+    """
+
+    uuid: str
+    first_seen_at: datetime
+    created: datetime | None = None
+    updated: datetime | None = None
+    email: str | None = None
+    name: str | None = None
+    surname: str | None = None
+    phone: str | None = None
+    country: str | None = None
+    role: str | None = None
+    status: str | None = None
+    lead_source: str | None = None
+    lead_id: str | None = None
+    told_status: str | None = None
+    is_pending: bool = False
+
+    @classmethod
+    def of(cls, row: Row, before: KeptAccount | None, now: datetime) -> KeptAccount:
+        """The row as it is now, with what we know already."""
+        told = {name: _to_milliseconds(getattr(row, name)) for name in ROW_FIELDS}
+        if before is None:
+            return cls(**told, first_seen_at=_to_milliseconds(now))
+        return replace(before, **told)
+
+    def is_older_than(self, before: KeptAccount, now: datetime) -> bool:
+        """Whether this came late, for a page may have been on its way for long; a time in the future tells nothing."""
+        if self.updated is None or before.updated is None:
+            return False
+        return self.updated < before.updated <= now
+
+    def __repr__(self) -> str:
+        return f"KeptAccount(uuid={self.uuid!r}, …)"
+
+
+OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "told_status", "is_pending"})
+ROW_FIELDS = tuple(each.name for each in fields(KeptAccount) if each.name not in OWN_FIELDS)
+
+
+def _to_milliseconds(value: Any) -> Any:
+    """A time as precise as the table keeps it; anything else as it is."""
+    return from_text(to_text(value)) if isinstance(value, datetime) else value

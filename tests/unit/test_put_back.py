@@ -1,0 +1,115 @@
+"""What a restored copy brings back, and that nothing of it is sent a second time."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from deploy.put_back import WHY, put_back, settled
+from leadbridge import aws
+from leadbridge.leads import delivery as steps
+from leadbridge.leads import items
+from leadbridge.leads.arrivals import fetch_item, fetch_of
+from leadbridge.leads.changes import announcement
+from leadbridge.leads.delivery import State
+from leadbridge.leads.events import DeliveryChanged
+from leadbridge.leads.fetch import FetchState, announced
+from leadbridge.leads.message import MessageState, about_status, start_sending
+from leadbridge.leads.outbox import message_item, message_of
+from leadbridge.leads.store import Store
+from tests.people import NOW, lead
+from tests.template import resources
+from tests.unit.conftest import TABLE
+
+COPY = "the-copy"
+LATER = NOW + timedelta(hours=3)
+
+
+@pytest.fixture
+def copy(store: Store) -> str:
+    """A copy of the table as it stood when one lead had just come."""
+    store.accept(lead(), phone_hash=None)
+    client = aws.dynamodb()
+    client.update_continuous_backups(
+        TableName=TABLE, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    client.restore_table_to_point_in_time(SourceTableName=TABLE, TargetTableName=COPY, UseLatestRestorableTime=True)
+    return COPY
+
+
+def restored(*, write: bool = True, leads: list[str] | None = None) -> Any:
+    return put_back(aws.dynamodb(), COPY, TABLE, leads, write=write, tell=lambda _line: None, now=LATER)
+
+
+def submit(store: Store) -> None:
+    """What happened after the moment to which the copy goes back."""
+    delivery = store.delivery(lead().lead_id, "leadleader")
+    assert delivery is not None
+    started = store.apply(steps.start_attempt(delivery, NOW, timedelta(minutes=1)))
+    store.apply(steps.accepted(started, NOW, 24, None))
+
+
+@pytest.mark.usefixtures("copy")
+def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: Store) -> None:
+    submit(store)
+    assert restored() == {"put back": 3, "settled, to be looked at": 1}
+    journey = store.journey(lead().lead_id)
+    assert journey is not None
+    delivery = journey.deliveries["leadleader"]
+    assert (delivery.state, delivery.due_at, delivery.last_error) == (State.UNKNOWN, None, WHY)
+    assert [entry.what for entry in journey.timeline][-1] == "unknown"
+    assert list(store.due("leadleader", LATER + timedelta(days=365), 10)) == []
+
+
+@pytest.mark.usefixtures("copy")
+def test_it_may_be_repeated(store: Store) -> None:
+    assert restored() == restored()
+
+
+@pytest.mark.usefixtures("copy")
+def test_nothing_is_written_unless_it_is_asked_for(store: Store) -> None:
+    submit(store)
+    restored(write=False)
+    delivery = store.delivery(lead().lead_id, "leadleader")
+    assert delivery is not None
+    assert delivery.state is State.SUBMITTED
+
+
+@pytest.mark.usefixtures("copy")
+def test_only_the_leads_that_are_named_come_back(store: Store) -> None:
+    assert restored(leads=["ld_nobody"]) == {}
+    assert restored(leads=[lead().lead_id])["put back"] == 3
+
+
+@pytest.mark.usefixtures("copy")
+def test_a_person_who_was_erased_stays_erased(store: Store) -> None:
+    tombstone = items.lead_key(lead().lead_id) | {"erased_at": "2026-03-01T13:00:00Z"}
+    aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(tombstone))
+    tie = {"pk": "ACCOUNT#matchtrade#u", "sk": "TIE", "lead_id": lead().lead_id}
+    aws.dynamodb().put_item(TableName=COPY, Item=items.encode(tie))
+    assert restored() == {"of erased people, left out": 4}
+
+
+def test_a_pending_message_fails_and_one_that_was_being_sent_is_unknown() -> None:
+    pending = about_status(lead().lead_id, "leadleader", 3, "Погоджено", NOW)
+    sending = start_sending(pending, NOW, timedelta(minutes=1)).after
+    states = [message_of(items.decode(settled(message_item(one), LATER)[0])).state for one in (pending, sending)]
+    assert states == [MessageState.FAILED, MessageState.UNKNOWN]
+
+
+def test_a_lead_that_was_to_be_fetched_is_not_fetched_again() -> None:
+    fetch = announced(lead().lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
+    assert fetch_of(items.decode(settled(fetch_item(fetch), LATER)[0])).state is FetchState.FAILED
+
+
+@pytest.mark.parametrize("state", [State.RECEIVED, State.SUBMITTING])
+def test_no_rule_of_the_bus_takes_what_was_put_back(state: State) -> None:
+    waiting = steps.receive(lead().lead_id, "leadleader", "web", NOW)
+    if state is State.SUBMITTING:
+        waiting = steps.start_attempt(waiting, NOW, timedelta(minutes=1)).after
+    after, _entry = settled(items.delivery_item(waiting), LATER)
+    told = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": after}})
+    assert isinstance(told, DeliveryChanged)
+    for rule in resources("AWS::Events::Rule").values():
+        assert "unknown" not in rule["Properties"]["EventPattern"]["detail"]["state"]
+    assert told.state is State.UNKNOWN

@@ -1,0 +1,90 @@
+"""Two runs of the sync at the real table: one has the lease, and who has lost it writes nothing more down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads.accounts import Accounts
+from leadbridge.leads.intake import Intake
+from leadbridge.leads.items import keyed_hash
+from leadbridge.leads.store import Store
+from leadbridge.leads.syncing import Outcome, PageTaken, Report, Sync
+from leadbridge.settings import Settings
+from tests.brokers import Broker
+from tests.unit.conftest import TABLE, Time
+
+PARTNER = "matchtrade"
+
+
+class Worker:
+    """A worker of its own: it shares the table, the broker and the time with others, and nothing else."""
+
+    def __init__(self, name: str, store: Store, broker: Broker, settings: Settings, time: Time) -> None:
+        self.name = name
+        self.broker = broker
+        self.accounts = Accounts(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("a key", value))
+        self.pages: list[PageTaken] = []
+        partner = settings.partners[PARTNER]
+        assert partner.sync is not None
+        intake = Intake(PARTNER, self.accounts, store, partner, time)
+        self.sync = Sync(broker, self.accounts, intake, partner.sync, time, self.pages.append)
+
+    def run(self) -> Report:
+        return self.sync.run(self.name, self.broker.budget(240))
+
+
+@pytest.fixture
+def broker(time: Time) -> Broker:
+    return Broker(time)
+
+
+@pytest.fixture
+def workers(store: Store, broker: Broker, shipped_settings: Settings, time: Time) -> tuple[Worker, Worker]:
+    first, second = (Worker(name, store, broker, shipped_settings, time) for name in ("first", "second"))
+    return first, second
+
+
+def test_while_one_is_at_work_the_other_does_nothing(broker: Broker, workers: tuple[Worker, Worker]) -> None:
+    first, second = workers
+    broker.add("a")
+    seen: list[Outcome] = []
+
+    def meet(_: int) -> None:
+        broker.before_page = lambda _: None
+        seen.append(second.run().outcome)
+        broker.before_page = meet
+
+    broker.before_page = meet
+    assert first.run().outcome is Outcome.WHOLE
+    assert set(seen) == {Outcome.HELD}
+    broker.before_page = lambda _: None
+    assert second.run().outcome is Outcome.WHOLE
+    assert (second.accounts.state(), second.pages != []) == (first.accounts.state(), True)
+
+
+def test_one_that_slept_through_its_lease_finds_its_successors_words_and_leaves_them(
+    broker: Broker, workers: tuple[Worker, Worker], time: Time
+) -> None:
+    first, second = workers
+    broker.add("a")
+    first.run()
+    time.pass_(minutes=5)
+    first.pages.clear()
+
+    def sleep(_: int) -> None:
+        broker.before_page = lambda _: None
+        time.pass_(minutes=6)
+        broker.add("b")
+        assert second.run().outcome is Outcome.WHOLE
+        time.pass_(seconds=1)
+
+    broker.before_page = sleep
+    assert first.run().outcome is Outcome.OVERTAKEN
+    assert first.pages == []
+    state = second.accounts.state()
+    assert state is not None
+    assert state.watermark == time.now - timedelta(seconds=1)
+    assert first.accounts.accounts(["a", "b"]).keys() == {"a", "b"}
