@@ -1,4 +1,4 @@
-"""`make audit`: checkov over the template, bandit over the code, pip-audit over what uv.lock ships to Lambda."""
+"""`make audit`: checkov over the templates, bandit over the code, pip-audit over what uv.lock ships to Lambda."""
 
 import json
 import subprocess
@@ -6,18 +6,19 @@ import sys
 from pathlib import Path
 
 TOOLS = Path(sys.executable).parent
-CODE = ["functions", "layers/leadbridge", "command"]
+TEMPLATES = ["template.yaml", "deploy/github-role.yaml"]
+CODE = ["functions", "layers/leadbridge", "command", "deploy"]
 
 
 def main() -> int:
     """Run all three; 1 if any has found something, and say what could not be looked at."""
-    passed = [template(), code(), dependencies()]
+    passed = [templates(), code(), dependencies()]
     return 0 if all(passed) else 1
 
 
-def template() -> bool:
-    """The template by checkov, less what audit/checkov.yaml gives reasons for."""
-    return run("checkov", "-f", "template.yaml", "--config-file", "audit/checkov.yaml").returncode == 0
+def templates() -> bool:
+    """The templates by checkov, less what audit/checkov.yaml gives reasons for."""
+    return run("checkov", "-f", *TEMPLATES, "--config-file", "audit/checkov.yaml").returncode == 0
 
 
 def code() -> bool:

@@ -30,6 +30,13 @@ def trusted(role: str) -> Any:
     return listed(statement["Principal"]["Service"])
 
 
+def called(reference: dict[str, Any]) -> str:
+    """The function that a reference means, its alias or itself."""
+    name = reference["Ref"] if "Ref" in reference else reference["Fn::GetAtt"][0]
+    alias = of_type("AWS::Lambda::Alias").get(name)
+    return str(name) if alias is None else called(alias["FunctionName"])
+
+
 def test_there_is_a_role_for_each_function_each_schedule_and_the_gateways_logs_and_no_other() -> None:
     functions = {f"{function}Role" for function in FUNCTIONS}
     assert set(of_type("AWS::IAM::Role")) == functions | set(schedules()) | {"ApiLoggingRole"}
@@ -45,7 +52,7 @@ def test_a_schedule_may_call_its_function_and_nothing_else(role: str, function: 
     ((policy),) = of_type("AWS::IAM::Role")[role]["Policies"]
     ((statement),) = statements(policy["PolicyDocument"])
     assert listed(statement["Action"]) == ["lambda:InvokeFunction"]
-    assert statement["Resource"] == {"Fn::GetAtt": [function, "Arn"]}
+    assert called(statement["Resource"]) == function
 
 
 def test_functions_are_called_by_this_api_on_their_own_routes_and_by_nobody_else() -> None:
@@ -55,8 +62,9 @@ def test_functions_are_called_by_this_api_on_their_own_routes_and_by_nobody_else
         assert permission["Principal"] == "apigateway.amazonaws.com"
         text, names = permission["SourceArn"]["Fn::Sub"]
         assert names["__ApiId__"] == {"Ref": "Api"}
-        function = permission["FunctionName"].get("Ref") or permission["FunctionName"]["Fn::GetAtt"][0]
-        allowed.add((function, text.partition("${__ApiId__}/")[2].removeprefix("${__Stage__}/")))
+        allowed.add(
+            (called(permission["FunctionName"]), text.partition("${__ApiId__}/")[2].removeprefix("${__Stage__}/"))
+        )
     wanted = {
         (function, f"{method}{re.sub(r'{[a-z_]+}', '*', path)}") for (method, path), (function, _) in routes().items()
     }
