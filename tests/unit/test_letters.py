@@ -164,6 +164,22 @@ def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str
     assert len(ask()[1]["letters"]) == 2
 
 
+def test_what_was_done_with_a_letter_stands_in_its_leads_timeline(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    for done in ("redrive", "discard"):
+        put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": "leadleader"})
+        (letter,) = ask()[1]["letters"]
+        assert ask(done, "checks", {"letter_id": letter["letter_id"]}) == (200, {"letters": 1})
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    assert [(entry.what, entry.detail) for entry in journey.timeline[1:]] == [
+        ("letter_redriven", "check, by olena"),
+        ("letter_discarded", "check, by olena"),
+    ]
+
+
 def test_wrong_orders(ask: Ask, queues: dict[str, str]) -> None:
     assert ask("redrive", "nobody")[0] == 404
     assert ask("discard", "checks")[0] == 422

@@ -169,6 +169,8 @@ export default {
   "what.retry_requested": "To be sent to {partner} again",
   "what.check_requested": "Status to be asked for at {partner}",
   "what.resolved": "Settled what became of it at {partner}",
+  "what.letter_redriven": "A dead letter about it was put back on its way",
+  "what.letter_discarded": "A dead letter about it was thrown away",
   "what.revealed": "Somebody looked at the person's data",
   "what.erased": "The person was erased",
   "what.message_requested": "A message was written to the person",

@@ -169,6 +169,8 @@ export default {
   "what.retry_requested": "Отправить в {partner} ещё раз",
   "what.check_requested": "Запросить статус в {partner}",
   "what.resolved": "Выяснено, что с ним в {partner}",
+  "what.letter_redriven": "Мёртвое письмо о нём возвращено в путь",
+  "what.letter_discarded": "Мёртвое письмо о нём выброшено",
   "what.revealed": "Кто-то смотрел данные человека",
   "what.erased": "Данные человека удалены",
   "what.message_requested": "Человеку написано сообщение",

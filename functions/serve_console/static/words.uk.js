@@ -169,6 +169,8 @@ export default {
   "what.retry_requested": "Надіслати до {partner} ще раз",
   "what.check_requested": "Запитати статус у {partner}",
   "what.resolved": "З'ясовано, що з ним у {partner}",
+  "what.letter_redriven": "Мертвий лист про нього повернено в дорогу",
+  "what.letter_discarded": "Мертвий лист про нього викинуто",
   "what.revealed": "Хтось дивився дані людини",
   "what.erased": "Дані людини видалено",
   "what.message_requested": "Людині написано повідомлення",

@@ -49,13 +49,15 @@ class DeadLetters:
     """The dead-letter queues of this stack.
 
     `queues` are their addresses by name, `destinations` those of the queues that letters go back to. `begin_anew` does
-    so with the delivery or the message that one of our own notes names, if that still stands still.
+    so with the delivery or the message that one of our own notes names, if that still stands still. `note` writes into
+    a lead's timeline what was done with a letter about it.
     """
 
     sqs: SQSClient
     queues: Mapping[str, str]
     destinations: Mapping[str, str]
     begin_anew: Callable[[Letter], None]
+    note: Callable[[Letter, str], None]
 
     def all(self) -> list[Letter]:
         """What is in the queues, oldest first; of long queues, some. Hides nothing from others."""
@@ -71,7 +73,7 @@ class DeadLetters:
 
     def discard(self, queue: str, letter_id: str) -> int:
         """Throw one letter away. Raises UnknownQueue."""
-        return self._take(queue, letter_id, lambda _: None)
+        return self._take(queue, letter_id, lambda letter: self.note(letter, "letter_discarded"))
 
     def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], None]) -> int:
         if queue not in self.queues:
@@ -91,6 +93,7 @@ class DeadLetters:
     def _put_back(self, letter: Letter) -> None:
         if letter.goes_to is not None:
             self.sqs.send_message(QueueUrl=self.destinations[letter.goes_to], MessageBody=letter.body)
+            self.note(letter, "letter_redriven")
         elif letter.lead_id is not None:
             self.begin_anew(letter)
 

@@ -77,7 +77,7 @@ def letters(who: str) -> DeadLetters:
         Store(client, table), Outbox(client, table), Arrivals(client, table), settings().partners, who, utc_now
     )
     queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
-    return DeadLetters(aws.sqs(), queues, destinations, reviver.begin_anew)
+    return DeadLetters(aws.sqs(), queues, destinations, reviver.begin_anew, reviver.note)
 
 
 def show_sync(_: dict[str, Any]) -> Response:

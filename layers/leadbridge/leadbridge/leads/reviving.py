@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from leadbridge.clock import Clock
 from leadbridge.leads.arrivals import Arrivals
 from leadbridge.leads.fetch import ask_again
+from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import lacking_for
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.operator_steps import WrongState, retried
@@ -47,6 +48,12 @@ class Reviver:
                 fetch = self.arrivals.fetch(letter.lead_id)
                 if fetch is not None:
                     self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+
+    def note(self, letter: Letter, what: str) -> None:
+        """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
+        if letter.lead_id is not None and self.store.lead(letter.lead_id) is not None:
+            entry = Entry(self.clock(), what, letter.partner, f"{letter.step}, by {self.operator}")
+            self.store.note(letter.lead_id, entry, letter.letter_id)
 
     def _deliver(self, lead_id: str, partner: str) -> None:
         delivery, lead = self.store.delivery(lead_id, partner), self.store.lead(lead_id)
