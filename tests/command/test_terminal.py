@@ -3,8 +3,11 @@
 import json
 import os
 import pty
+import select
+import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from tests.command.desk import Desk, run
 from tests.command.gateway import problem
 
 SCRIPT = Path(sys.executable).parent / "leadbridge"
+SILENCE = 5  # seconds after which what was typed is lost
+PATIENCE = 60  # seconds that a command may take
 HEAVY = {"boto3", "botocore", "pydantic", "rich", "urllib3", "cryptography", "leadbridge"}
 
 
@@ -26,19 +31,26 @@ def ran(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def in_terminal(keys: str, *arguments: str, **env: str) -> tuple[int, str]:
-    """Run it in a terminal of its own, type at its question, and return its exit code and all that the terminal got."""
+    """Run it in a terminal of its own, type at its question, and return its exit code and all that the terminal got.
+
+    What is typed while it still gets ready to read may be lost: then it is typed again.
+    """
     own = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", **env}
     process, terminal = pty.fork()
     if process == 0:
         os.execve(str(SCRIPT), [str(SCRIPT), *arguments], own)
-    got = b""
+    got, has_typed, deadline = b"", False, time.monotonic() + PATIENCE
     with suppress(OSError):  # the other end has gone
-        while chunk := os.read(terminal, 65_536):
-            got += chunk
-            if keys and b"[y/N]" in got:
+        while time.monotonic() < deadline:
+            is_silent = not select.select([terminal], [], [], SILENCE)[0]
+            if not is_silent:
+                got += os.read(terminal, 65_536)
+            if keys and b"[y/N]" in got and (is_silent or not has_typed):
                 os.write(terminal, keys.encode())
-                keys = ""
+                has_typed = True
     os.close(terminal)
+    if time.monotonic() >= deadline:
+        os.kill(process, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), got.decode()
 
 
