@@ -122,6 +122,7 @@ def test_shortcuts_are_explained_and_can_be_turned_off(open_console: Open, world
 
 def test_a_hidden_button_leads_past_the_header_and_is_seen_when_it_is_reached(open_console: Open, world: World) -> None:
     page = open_console(path="#/leads")
+    expect(page.locator("main h1")).to_be_focused()  # the view has come up, and takes the focus no more
     skip = page.get_by_role("button", name="Skip to the content")
     expect(skip).not_to_be_in_viewport()
     skip.focus()
