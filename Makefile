@@ -33,7 +33,7 @@ ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
 	@$(PYTHON) -m pytest tests/stack
-	@$(PYTHON) -m pytest --numprocesses 2 --ignore tests/stack
+	@$(PYTHON) -m pytest --numprocesses 2 --dist worksteal --ignore tests/stack
 endif
 
 .PHONY: bench
