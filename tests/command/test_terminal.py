@@ -87,10 +87,10 @@ def test_a_reader_that_goes_away_is_no_fault(desk: Desk) -> None:
     assert said.stderr == ""
 
 
-@pytest.mark.parametrize(("keys", "code", "calls"), [("n\n", 1, []), ("y\n", 0, ["DELETE"]), ("\x03", 1, [])])
-def test_an_erase_is_asked_for_in_a_terminal(desk: Desk, keys: str, code: int, calls: list[str]) -> None:
+@pytest.mark.parametrize(("keys", "done", "calls"), [("n\n", False, []), ("y\n", True, ["DELETE"]), ("\x03", False, [])])
+def test_an_erase_is_asked_for_in_a_terminal(desk: Desk, keys: str, done: bool, calls: list[str]) -> None:
     ended, shown = in_terminal(keys, "leads", "erase", desk.accepted.lead_id, **at(desk))
-    assert ended == code, shown
+    assert (ended == 0) == done, shown
     assert "for good" in shown
     assert [method for method, _ in desk.gateway.asked if method != "GET"] == calls
 
