@@ -38,6 +38,7 @@ def in_terminal(keys: str, *arguments: str, **env: str) -> tuple[int, str]:
     own = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", **env}
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background inherit that it is ignored
         os.execve(str(SCRIPT), [str(SCRIPT), *arguments], own)
     got, has_typed, deadline = b"", False, time.monotonic() + PATIENCE
     with suppress(OSError):  # the other end has gone
@@ -87,7 +88,9 @@ def test_a_reader_that_goes_away_is_no_fault(desk: Desk) -> None:
     assert said.stderr == ""
 
 
-@pytest.mark.parametrize(("keys", "done", "calls"), [("n\n", False, []), ("y\n", True, ["DELETE"]), ("\x03", False, [])])
+@pytest.mark.parametrize(
+    ("keys", "done", "calls"), [("n\n", False, []), ("y\n", True, ["DELETE"]), ("\x03", False, [])]
+)
 def test_an_erase_is_asked_for_in_a_terminal(desk: Desk, keys: str, done: bool, calls: list[str]) -> None:
     ended, shown = in_terminal(keys, "leads", "erase", desk.accepted.lead_id, **at(desk))
     assert (ended == 0) == done, shown
