@@ -19,12 +19,12 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
-from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from leadbridge import aws, settings
 from leadbridge.leads.store import Store
 from leadbridge.shipping import ship
+from tests.moto_calls import moto_calls
 from tests.template import ROOT, resources, table_definition, template
 from tests.wiring import is_told, routes, schedules, workers
 
@@ -262,7 +262,7 @@ def moto_stack(directory: Path) -> Iterator[MotoStack]:
         patch.dict(os.environ, CREDENTIALS),
         patch.object(settings, "_SHIPPED", directory / "config"),
         patch.object(BaseClient, "_make_api_call", noted),
-        mock_aws(),
+        moto_calls(),
     ):
         forget_what_is_cached()
         stack.make()

@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 import pytest_socket
-from moto import mock_aws
 
 from leadbridge import aws, settings
 from leadbridge.leads.store import Store
 from leadbridge.shipping import ship
+from tests.moto_calls import moto_calls
 from tests.template import ROOT, table_definition
 
 TABLE = "leads"
@@ -65,7 +65,7 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with mock_aws():
+    with moto_calls():
         aws._client.cache_clear()
         yield
         aws._client.cache_clear()
