@@ -1,9 +1,13 @@
-"""What all tiers share: how hypothesis searches."""
+"""What all tiers share: how hypothesis searches, and that AWS's service models are read once, not for each client."""
 
 import os
+from functools import lru_cache
 
+from botocore import loaders
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("normal", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("nightly", parent=settings.get_profile("normal"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+
+loaders.create_loader = lru_cache(loaders.create_loader)
