@@ -74,8 +74,13 @@ class Meter:
         self.changes.append((before, after))
 
     def _read(self, items: list[Item], *, is_consistent: bool) -> None:
-        read = max(1, ceil(sum(size(item) for item in items) / READ_UNIT))
-        self.read += read if is_consistent else read / 2
+        self.read += read_units(sum(size(item) for item in items), is_consistent=is_consistent)
+
+
+def read_units(touched: float, *, is_consistent: bool) -> float:
+    """What it costs to read so many bytes at once, whether they are answered or filtered out."""
+    units = max(1, ceil(touched / READ_UNIT))
+    return units if is_consistent else units / 2
 
 
 def index_units(index: dict[str, Any], before: Item | None, after: Item) -> int:

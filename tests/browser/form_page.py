@@ -13,7 +13,7 @@ from leadbridge.settings import Settings, Source
 from local.form_page import SOURCE, page_server, served
 from tests.unit.forms.desk import Reception, configured, opened, secrets_of
 
-PATIENCE = 10_000  # milliseconds
+PATIENCE = 30_000  # milliseconds
 
 
 @dataclass

@@ -44,7 +44,7 @@ def routes() -> list[Route]:
 
 @dataclass
 class Call:
-    """A request as it was answered, with the reads of the table that it cost."""
+    """A request as it was answered, with the reads of the table that it cost: each one's name and capacity units."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Call:
     status: int
     body: str
     headers: dict[str, str]
-    reads: list[tuple[str, int]] = field(default_factory=list)
+    reads: list[tuple[str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Gateway:
     context: Any
     tokens: dict[str, str]
     calls: list[Call] = field(default_factory=list)
-    reads: list[tuple[str, int]] = field(default_factory=list)
+    reads: list[tuple[str, float]] = field(default_factory=list)
     on_call: list[Callable[[str, str], None]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
     url: str = ""
