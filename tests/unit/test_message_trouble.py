@@ -1,0 +1,176 @@
+"""What becomes of a message where something does not work."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.leads.message import UNSETTLED, MessageState
+from leadbridge.leads.messaging import Outcome, Visit
+from tests.people import lead
+from tests.unit.sending import (
+    ACCOUNT,
+    AMPLE,
+    FOR_GOOD,
+    LEAD,
+    PARTNER,
+    SURELY_NOT_SENT,
+    Answers,
+    Messenger,
+    World,
+    always,
+    answers,
+    fails,
+    settings,
+    world,
+)
+
+__all__ = ["world"]
+
+
+@pytest.mark.parametrize("error", [*SURELY_NOT_SENT, errors.Unknown])
+@pytest.mark.parametrize("where", ["on_find", "on_make"])
+def test_a_failed_search_is_always_repeated(world: World, where: str, error: type[errors.PartnerError]) -> None:
+    world.messenger = Messenger(makes=ACCOUNT)
+    setattr(world.messenger, where, answers(fails(error)))
+    message = world.status("Погоджено")
+    visit = world.visit(message)
+    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    kept = world.now_of(message)
+    assert (kept.state, kept.attempts, kept.last_error) == (MessageState.PENDING, 1, "as the test wants")
+    world.time.pass_(seconds=9)
+    assert world.visit(message) == Visit(Outcome.WAITS, again=timedelta(seconds=1))
+    world.time.pass_(seconds=20)  # whoever may have made the person keeps the claim for a moment
+    assert world.visit(message).outcome is Outcome.SENT
+    assert world.now_of(message).attempts == 2
+
+
+@pytest.mark.parametrize("error", SURELY_NOT_SENT)
+def test_a_send_that_surely_was_not_processed_is_repeated(world: World, error: type[errors.PartnerError]) -> None:
+    world.messenger.on_send = answers(fails(error), fails(error))
+    message = world.status("Погоджено")
+    waits = []
+    while (visit := world.visit(message)).outcome is Outcome.COMES_AGAIN:
+        assert visit.again is not None
+        assert isinstance(visit.error, error)
+        waits.append(visit.again.total_seconds())
+        world.time.now += visit.again
+    assert (visit.outcome, waits) == (Outcome.SENT, [10, 20])
+    assert len(world.messenger.sent) == 1
+    assert world.timeline == [("message_sent", "Погоджено")], "what came right in the end is no news"
+
+
+def test_retry_after_is_honoured_when_it_is_the_longer_wait_and_to_reason(world: World) -> None:
+    waits = [600.0, 1.0, 10.0**9]
+    world.messenger.on_send = iter([fails(errors.RateLimited, retry_after=wait) for wait in waits])
+    message = world.status("Погоджено")
+    assert world.visit(message).again == timedelta(seconds=600)
+    world.time.pass_(seconds=600)
+    assert world.visit(message).again == timedelta(seconds=20)
+    world.time.pass_(seconds=20)
+    assert world.visit(message).again == timedelta(hours=24)
+
+
+def test_after_a_day_of_trying_it_fails_and_an_operator_is_called_first(world: World) -> None:
+    world.messenger.on_send = always(fails(errors.Unavailable))
+    message = world.status("Погоджено")
+    began, visit = world.time(), world.visit(message)
+    while visit.again is not None:
+        world.time.now += visit.again
+        visit = world.visit(message)
+    assert visit.outcome is Outcome.FAILED
+    assert timedelta(hours=24) <= world.time() - began <= timedelta(hours=25)
+    assert world.dead_letters == [(message.message_id, "as the test wants", MessageState.SENDING)]
+    assert world.timeline == [("message_failed", "Погоджено: as the test wants")]
+    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+
+
+@pytest.mark.parametrize("error", FOR_GOOD)
+@pytest.mark.parametrize("where", ["on_find", "on_make", "on_send"])
+def test_what_cannot_work_fails_at_once_and_an_operator_is_called_first(
+    world: World, where: str, error: type[errors.PartnerError]
+) -> None:
+    world.messenger = Messenger(makes=ACCOUNT)
+    setattr(world.messenger, where, answers(fails(error)))
+    message = world.status("Погоджено")
+    visit = world.visit(message)
+    assert visit.outcome is Outcome.FAILED
+    assert isinstance(visit.error, error)
+    assert world.state(message) is MessageState.FAILED
+    ((buried, reason, state_then),) = world.dead_letters
+    assert (buried, reason) == (message.message_id, "as the test wants")
+    assert state_then in UNSETTLED, "a word too many is better than one too few"
+    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.messenger.sent == []
+
+
+def test_a_lost_reply_to_a_send_is_never_resent(world: World) -> None:
+    world.messenger.on_send = answers(fails(errors.Unknown))
+    message = world.status("Погоджено")
+    assert world.visit(message).outcome is Outcome.UNKNOWN
+    for _ in range(5):
+        world.time.pass_(hours=5)
+        assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+        assert world.sender().announce_again(message.owner, message.message_id) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.messenger.asked.count("send") == 1
+    assert (world.state(message), world.now_of(message).due_at) == (MessageState.UNKNOWN, None)
+    assert world.dead_letters == []
+
+
+def test_what_nothing_is_said_of_is_skipped(world: World) -> None:
+    message = world.status("Скасовано")
+    assert world.visit(message) == Visit(Outcome.SKIPPED)
+    assert world.messenger.asked == []
+    assert world.timeline == [("message_skipped", "Скасовано: nothing is said of this")]
+
+
+def test_the_words_are_those_of_the_day_on_which_it_is_said(world: World) -> None:
+    """A status that was switched off while its message waited is not told."""
+    message = world.status("Погоджено")
+    world.messenger.on_find = answers(fails(errors.Unavailable))
+    world.visit(message)
+    world.settings = settings(told={PARTNER: {"default": {"on": False}}})
+    world.time.pass_(seconds=10)
+    assert world.visit(message) == Visit(Outcome.SKIPPED)
+
+
+def test_a_message_of_a_lead_that_was_erased_is_skipped(world: World) -> None:
+    nobody = lead(7)
+    message = world.status("Погоджено", nobody)
+    by_hand = world.by_hand(nobody.lead_id, text="Вітаю")
+    assert world.visit(message) == Visit(Outcome.SKIPPED)
+    assert world.visit(by_hand) == Visit(Outcome.SKIPPED)
+    assert world.messenger.asked == []
+
+
+def test_a_message_that_is_gone_is_let_go(world: World) -> None:
+    assert world.sender().visit(LEAD.lead_id, "2026#none", AMPLE) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().announce_again("ld_nobody", "2026#none") == Visit(Outcome.NOTHING_TO_DO)
+
+
+def test_without_time_for_a_whole_message_none_is_begun(world: World) -> None:
+    message = world.status("Погоджено")
+    brief = Budget(deadline=22.0, reserve=3.0, monotonic=lambda: 0.0)
+    assert world.visit(message, budget=brief) == Visit(Outcome.WAITS, again=timedelta())
+    assert world.messenger.asked == []
+
+
+def test_when_the_search_took_all_the_time_nothing_is_sent_in_a_hurry(world: World) -> None:
+    moments = iter([0.0])  # there is time at first, and none after the search
+    budget = Budget(deadline=24.0, reserve=3.0, monotonic=lambda: next(moments, 20.0))
+    message = world.status("Погоджено")
+    world.messenger.seconds_per_message = 20.0
+    sender = replace(world.sender(), messenger=Patient(known=ACCOUNT))
+    assert sender.visit(message.owner, message.message_id, budget) == Visit(Outcome.WAITS, again=timedelta())
+    assert world.now_of(message) == message
+    assert world.outbox.contact(LEAD.lead_id).account_id == "acc-1", "what was found is kept"
+
+
+@dataclass
+class Patient(Messenger):
+    """Looks for people however little time is left."""
+
+    def _asked(self, what: str, says: Answers, budget: Budget) -> None:
+        assert what == "find"

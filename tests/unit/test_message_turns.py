@@ -1,0 +1,148 @@
+"""When a message is said: in its turn, and at a decent hour."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from leadbridge import errors
+from leadbridge.leads.message import UNSETTLED, MessageState, about_status
+from leadbridge.leads.messaging import LONGEST_TURN, TURN, Outcome, Visit
+from leadbridge.leads.outbox import DUE_PARTITION
+from tests.blades import Blade, Killed
+from tests.people import lead
+from tests.unit.sending import LEAD, NIGHT, PARTNER, World, answers, fails, settings, world
+
+__all__ = ["world"]
+
+
+def test_a_newer_message_waits_for_a_pending_one(world: World) -> None:
+    older, newer = world.status("Погоджено"), world.status("Очікує")
+    assert world.visit(newer) == Visit(Outcome.WAITS, again=TURN)
+    assert world.messenger.asked == []
+    assert world.visit(older).outcome is Outcome.SENT
+    assert world.visit(newer).outcome is Outcome.SENT
+    assert world.messenger.texts == ["Статус: Погоджено.", "Статус: Очікує."]
+    assert world.now_of(newer).attempts == 1, "a turn that is waited for is no attempt"
+
+
+def test_a_newer_message_waits_for_one_that_is_being_sent(world: World) -> None:
+    older, newer = world.status("Погоджено"), world.status("Очікує")
+    with pytest.raises(Killed):
+        world.visit(older, Blade(at=15))
+    assert world.state(older) is MessageState.SENDING
+    assert world.visit(newer) == Visit(Outcome.WAITS, again=TURN)
+    world.time.pass_(hours=1)
+    assert world.visit(newer) == Visit(Outcome.WAITS, again=LONGEST_TURN), "a lost worker still stands before it"
+    assert world.visit(older).outcome is Outcome.UNKNOWN
+    assert world.visit(newer).outcome is Outcome.SENT
+
+
+def test_a_newer_message_waits_as_long_as_one_that_comes_again(world: World) -> None:
+    older, middle, newer = world.status("1"), world.status("2"), world.status("3")
+    world.messenger.on_send = answers(fails(errors.RateLimited, retry_after=300.0))
+    assert world.visit(older).again == timedelta(seconds=300)
+    world.time.pass_(seconds=100)
+    assert world.visit(middle) == Visit(Outcome.WAITS, again=timedelta(seconds=200))
+    assert world.visit(newer) == Visit(Outcome.WAITS, again=timedelta(seconds=200))
+    world.time.pass_(seconds=200)
+    turn = world.visit(newer).again
+    assert turn is not None
+    assert TURN < turn < LONGEST_TURN, "the longer it has waited the less often it looks"
+    assert [world.visit(message).outcome for message in (older, middle, newer)] == [Outcome.SENT] * 3
+    assert world.messenger.texts == ["Статус: 1.", "Статус: 2.", "Статус: 3."]
+
+
+@pytest.mark.parametrize("state", [state for state in MessageState if state not in UNSETTLED])
+def test_nobody_waits_for_a_message_that_is_settled(world: World, state: MessageState) -> None:
+    world.add(replace(about_status(LEAD.lead_id, PARTNER, 2, "Погоджено", world.time()), state=state, due_at=None))
+    newer = world.status("Очікує")
+    assert world.visit(newer).outcome is Outcome.SENT
+    assert world.messenger.texts == ["Статус: Очікує."]
+
+
+def test_nobody_waits_for_somebody_elses_message(world: World) -> None:
+    other = lead(2)
+    world.store.accept(other, phone_hash=None)
+    world.status("Погоджено", other)
+    world.by_hand("acc-2", account_id="acc-2", text="Вітаю")
+    assert world.visit(world.status("Очікує")).outcome is Outcome.SENT
+
+
+def test_an_operators_message_does_not_wait_for_what_is_told_by_itself(world: World) -> None:
+    older, by_hand, newer = world.status("1"), world.by_hand(text="Вітаю"), world.by_hand(text="І ще")
+    assert world.visit(newer).outcome is Outcome.WAITS
+    for message in (by_hand, newer, older):
+        assert world.visit(message).outcome is Outcome.SENT
+    assert world.messenger.texts == ["Вітаю", "І ще", "Статус: 1."]
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "again_at", "phone"),
+    [
+        ("2026-03-01T18:59", None, "+380500000001"),
+        ("2026-03-01T19:00", "2026-03-02T06:00", "+380500000001"),
+        ("2026-03-01T23:30", "2026-03-02T06:00", "+380500000001"),
+        ("2026-03-02T05:58", "2026-03-02T06:00", "+380500000001"),
+        ("2026-03-02T06:00", None, "+380500000001"),
+        ("2026-03-01T19:30", None, "+48501234567"),
+        ("2026-03-01T20:00", "2026-03-02T07:00", "+48501234567"),
+        # Kyiv's clocks go forward on 29 March, and back on 25 October
+        ("2026-03-28T20:00", "2026-03-29T05:00", "+380500000001"),
+        ("2026-10-24T20:00", "2026-10-25T06:00", "+380500000001"),
+    ],
+)
+def test_nobody_is_written_to_at_night_by_their_own_clock(
+    world: World, now: str, again_at: str | None, phone: str
+) -> None:
+    world.settings = settings(quiet_hours=NIGHT)
+    person = lead(2, phone=phone)
+    world.store.accept(person, phone_hash=None)
+    message = world.status("Погоджено", person)
+    world.time.now = at(now)
+    visit = world.visit(message)
+    if again_at is None:
+        assert visit.outcome is Outcome.SENT
+        return
+    assert visit == Visit(Outcome.WAITS, again=at(again_at) - at(now))
+    assert world.messenger.asked == []
+    world.time.now = at(again_at) - timedelta(seconds=1)
+    assert world.visit(message) == Visit(Outcome.WAITS, again=timedelta(seconds=1))
+    world.time.now = at(again_at)
+    assert world.visit(message).outcome is Outcome.SENT
+    assert world.now_of(message).attempts == 1
+
+
+def test_a_night_has_one_line_however_often_the_message_comes(world: World) -> None:
+    world.settings = settings(quiet_hours=NIGHT)
+    message = world.status("Погоджено")
+    world.time.now = at("2026-03-01T20:00")
+    for _ in range(5):
+        world.visit(message)
+        world.time.pass_(minutes=30)
+    assert world.timeline == [("message_waits", "2026-03-02T06:00:00.000Z")]
+    assert list(world.store.due(DUE_PARTITION, at("2026-03-02T06:00"), 10)) == [], "it is not missed meanwhile"
+
+
+def test_what_came_by_night_is_said_in_the_morning_in_order(world: World) -> None:
+    world.settings = settings(quiet_hours=NIGHT)
+    world.time.now = at("2026-03-01T20:00")
+    messages = [world.status(str(number)) for number in range(4)]
+    for message in reversed(messages):
+        world.visit(message)
+    assert world.messenger.sent == []
+    world.time.now = at("2026-03-02T06:00")
+    world.rounds(*messages)
+    assert world.messenger.texts == [f"Статус: {number}." for number in range(4)]
+
+
+@pytest.mark.parametrize("words", [{"text": "Вітаю"}, {"template_id": "t2"}])
+def test_an_operator_may_write_at_night(world: World, words: dict[str, str]) -> None:
+    world.settings = settings(quiet_hours=NIGHT)
+    world.time.now = at("2026-03-01T20:00")
+    assert world.visit(world.by_hand(**words)).outcome is Outcome.SENT
+    assert world.visit(world.by_hand("acc-2", account_id="acc-2", **words)).outcome is Outcome.SENT
