@@ -65,6 +65,10 @@ check-config: $(READY) ## Check config/ and say which lines are wrong
 openapi: $(READY) ## Write docs/openapi.json anew from the code
 	@$(PYTHON) -m openapi
 
+.PHONY: diagrams
+diagrams: $(READY) ## Draw the documentation's pictures anew from the template and the code
+	@$(PYTHON) -m diagrams
+
 .PHONY: fuzz
 fuzz: $(READY) ## Throw everything at the forms and the API, long (HYPOTHESIS_PROFILE=nightly)
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py tests/contract/test_openapi.py

@@ -109,7 +109,9 @@ def _fill(root: tarfile.TarFile) -> None:
 
     own = Path(sys.base_prefix)
     interpreter = [own / "bin" / "python3.13", *own.glob("lib/libpython3*"), *_tree(own / "lib" / "python3.13")]
-    client = [Path(str(file.locate())) for name in CLIENT for file in files(name) or () if ".dist-info" not in str(file)]
+    client = [
+        Path(str(file.locate())) for name in CLIENT for file in files(name) or () if ".dist-info" not in str(file)
+    ]
     tools = [Path(found) for tool in TOOLS if (found := shutil.which(tool, path="/usr/bin:/bin"))]
     for file in interpreter:
         place(file, INTERPRETER / file.relative_to(own))

@@ -115,7 +115,7 @@ def _ports(surroundings: Surroundings) -> list[int]:
 
 
 def _write_inputs(surroundings: Surroundings, home: Home) -> None:
-    """What is built, for `sam local`: it hands over only variables that are declared, and knows functions by no alias."""
+    """What is built, for `sam local`: it hands over only declared variables, and knows a function by no alias."""
     template = _without_aliases(read_template(home.build / "template.yaml"))
     where = {"AWS_ENDPOINT_URL": as_containers_see(surroundings.aws.url)}
     template["Globals"]["Function"]["Environment"]["Variables"] |= where
