@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,15 +16,15 @@ def forwarded(address: str, ports: Sequence[int]) -> Iterator[None]:
 
     Nothing is done where the address is none of this machine's: Docker's own virtual machine forwards it then.
     """
-    loop = asyncio.new_event_loop()
     try:
-        servers = [loop.run_until_complete(_forward(address, port)) for port in ports]
+        listeners = [socket.create_server((address, port)) for port in ports]
     except OSError as error:
-        loop.close()
         if error.errno != errno.EADDRNOTAVAIL:
             raise
         yield
         return
+    loop = asyncio.new_event_loop()
+    servers = [loop.run_until_complete(_forward(listener)) for listener in listeners]
     thread = threading.Thread(target=loop.run_forever, name="forwarding", daemon=True)
     thread.start()
     try:
@@ -37,7 +38,9 @@ def forwarded(address: str, ports: Sequence[int]) -> Iterator[None]:
         loop.close()
 
 
-async def _forward(address: str, port: int) -> asyncio.Server:
+async def _forward(listener: socket.socket) -> asyncio.Server:
+    port = listener.getsockname()[1]
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, back = await asyncio.open_connection("127.0.0.1", port)
@@ -46,7 +49,7 @@ async def _forward(address: str, port: int) -> asyncio.Server:
             return
         await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
 
-    return await asyncio.start_server(connected, address, port)
+    return await asyncio.start_server(connected, sock=listener)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -78,7 +78,7 @@ def make() -> None:
         assert importing.stdin is not None
         assert importing.stderr is not None
         with tarfile.open(fileobj=importing.stdin, mode="w|", dereference=True) as root:
-            _fill(root)
+            fill(root)
         importing.stdin.close()
         complaint = importing.stderr.read().decode(errors="replace")
     if importing.returncode:
@@ -99,7 +99,8 @@ def recipe() -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _fill(root: tarfile.TarFile) -> None:
+def fill(root: tarfile.TarFile) -> None:
+    """Put all that a function needs of its machine into an image's root."""
     placed: set[Path] = set()
 
     def place(source: Path, target: Path) -> None:

@@ -116,7 +116,7 @@ def _ports(surroundings: Surroundings) -> list[int]:
 
 def _write_inputs(surroundings: Surroundings, home: Home) -> None:
     """What is built, for `sam local`: it hands over only declared variables, and knows a function by no alias."""
-    template = _without_aliases(read_template(home.build / "template.yaml"))
+    template = without_aliases(read_template(home.build / "template.yaml"))
     where = {"AWS_ENDPOINT_URL": as_containers_see(surroundings.aws.url)}
     template["Globals"]["Function"]["Environment"]["Variables"] |= where
     (home.build / "containers.json").write_text(json.dumps(template), encoding="utf-8")
@@ -124,14 +124,15 @@ def _write_inputs(surroundings: Surroundings, home: Home) -> None:
     (home.root / "environments.json").write_text(as_containers_see(json.dumps(environments)), encoding="utf-8")
 
 
-def _without_aliases(value: Any) -> Any:
+def without_aliases(value: Any) -> Any:
+    """A template in which functions are called by themselves, not by an alias."""
     match value:
         case {"Ref": str(name)} if name.endswith(".Alias"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Alias')}"
         case dict():
-            return {key: _without_aliases(each) for key, each in value.items()}
+            return {key: without_aliases(each) for key, each in value.items()}
         case list():
-            return [_without_aliases(each) for each in value]
+            return [without_aliases(each) for each in value]
         case _:
             return value
 

@@ -20,17 +20,23 @@ from tests.runtime.samples import FUNCTIONS
 from tests.sam_local.world import lead_of, secrets_of
 
 HERE = Path(__file__).parent
+RUN_CONTAINERS = {"sam", "stack"}
 HOME = Home(PROJECT / ".local" / "test-sam-local")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what was not asked for, or cannot run here."""
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    """Skip what runs containers and was not asked for, or cannot run here."""
+    ours = [item for item in items if item.path.is_relative_to(HERE) and RUN_CONTAINERS & {*fixtures_of(item)}]
     was_asked_for = any(HERE.name in str(argument) for argument in config.invocation_params.args)
     reason = lambda_image.why_not() if was_asked_for else "it takes minutes, and Docker: make test-sam-local"
     if reason:
         for item in ours:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    """The names of what a test is given."""
+    return list(item.fixturenames) if isinstance(item, pytest.Function) else []
 
 
 @pytest.fixture(scope="session")

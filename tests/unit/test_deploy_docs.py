@@ -1,4 +1,4 @@
-"""docs/deploy.md and docs/cost.md: what their commands come to. That every word of these is known, test_documents.py says."""
+"""docs/deploy.md and docs/cost.md: what their commands come to. That each word is known, test_documents.py says."""
 
 import re
 import subprocess
