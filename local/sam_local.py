@@ -5,6 +5,7 @@ address of this machine (on Linux), what the functions call is forwarded from th
 """
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,12 +160,20 @@ def main() -> int:
         return 1
     try:
         with sam_local(Surroundings.of(stack)) as sam:
-            return subprocess.run(sam.command(*sys.argv[1:]), env=sam.env, cwd=PROJECT, check=False).returncode
+            return run_to_its_end(sam, *sys.argv[1:])
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def run_to_its_end(sam: SamLocal, *words: str) -> int:
+    """Run a command of `sam local`; its exit code. Signals are its to answer: it has containers to take away."""
+    with subprocess.Popen(sam.command(*words), env=sam.env, cwd=PROJECT) as running:
+        signal.signal(signal.SIGINT, lambda *_: None)  # a terminal sends it to both
+        signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+        return running.wait()
 
 
 if __name__ == "__main__":
