@@ -18,7 +18,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Install everything (the others do it by themselves)
@@ -35,6 +35,10 @@ else
 	@$(PYTHON) -m pytest tests/stack
 	@$(PYTHON) -m pytest --numprocesses 2 --dist worksteal --ignore tests/stack
 endif
+
+.PHONY: test-sam-local
+test-sam-local: $(READY) ## Run every sample event through the real `sam local` (skips where Docker does not run)
+	@$(PYTHON) -m pytest tests/sam_local
 
 .PHONY: bench
 bench: $(READY) ## Measure the door against its one write, and the sync's memory
@@ -60,6 +64,10 @@ check-config: $(READY) ## Check config/ and say which lines are wrong
 .PHONY: openapi
 openapi: $(READY) ## Write docs/openapi.json anew from the code
 	@$(PYTHON) -m openapi
+
+.PHONY: diagrams
+diagrams: $(READY) ## Draw the documentation's pictures anew from the template and the code
+	@$(PYTHON) -m diagrams
 
 .PHONY: fuzz
 fuzz: $(READY) ## Throw everything at the forms and the API, long (HYPOTHESIS_PROFILE=nightly)
@@ -100,6 +108,10 @@ form: $(READY) ## Serve the form page of docs/form/, posting to it
 .PHONY: ask
 ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)
 	@$(PYTHON) -m local.ask $(ROUTE)
+
+.PHONY: sam-local
+sam-local: $(READY) ## Run `sam local` on it, in Docker (ARGS="invoke FindDue -e events/find_due/tick.json")
+	@$(PYTHON) -m local.sam_local $(ARGS)
 
 .PHONY: logs
 logs: $(READY) ## Show what the functions have logged since it was started

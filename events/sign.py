@@ -1,8 +1,9 @@
 """Give a sample event of receive_lead the time of now and a proof that holds, whatever kind of form it is of.
 
-    uv run python -m events.sign events/receive_lead/good.json --secret whsec_… | sam local invoke ReceiveLead -e -
+    .venv/bin/python -m events.sign events/receive_lead/good.json | make sam-local ARGS="invoke ReceiveLead -e -"
 
-The secret is the source's, from `{prefix}/sources`. The file stays as it is: some signatures are good for minutes.
+The secret is the source's, from `{prefix}/sources`; the local stack's, if none is given. The file stays as it is: some
+signatures are good for minutes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
 
 from leadbridge.forms.adapter import Request, adapter_named  # the layer is no installed package
 
+DRAWN = Path(__file__).parents[1] / ".local" / "secrets.json"
 SOURCES = Path(__file__).parents[1] / "config" / "sources.toml"
 
 Event = dict[str, Any]
@@ -57,6 +59,14 @@ def signed(event: Event, secret: str, now: int) -> Event:
     }
 
 
+def drawn_for(source: str, parser: argparse.ArgumentParser) -> str:
+    """The secret that the local stack has for a source."""
+    try:
+        return str(json.loads(DRAWN.read_text(encoding="utf-8"))["sources"][source]["secrets"][0])
+    except (FileNotFoundError, KeyError):
+        parser.error(f"the local stack has no secret for {source!r}: `make up` draws one, or give --secret")
+
+
 def _multiple(values: dict[str, str]) -> dict[str, list[str]]:
     return {name: [value] for name, value in values.items()}
 
@@ -65,10 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a signed event."""
     parser = argparse.ArgumentParser(prog="python -m events.sign", description="Sign a sample event of receive_lead.")
     parser.add_argument("event", type=Path, help="such as events/receive_lead/good.json")
-    parser.add_argument("--secret", required=True, help="the source's secret")
+    parser.add_argument("--secret", help="the source's secret; else what the local stack drew for it")
     given = parser.parse_args(arguments)
     event = json.loads(given.event.read_text(encoding="utf-8"))
-    json.dump(signed(event, given.secret, int(time.time())), sys.stdout, ensure_ascii=False, indent=2)
+    secret = given.secret or drawn_for(event["pathParameters"]["source"], parser)
+    json.dump(signed(event, secret, int(time.time())), sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 
 

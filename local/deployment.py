@@ -5,10 +5,10 @@ import json
 import os
 import platform
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -102,8 +102,7 @@ def sam_env(home: Home, aws: Emulator | None = None) -> dict[str, str]:
     """The user's environment (proxies, caches, PATH) for the SAM CLI, without their AWS and pointed at the emulator."""
     app = home.root / "sam"
     app.mkdir(parents=True, exist_ok=True)
-    checked_now = datetime.now(UTC).replace(tzinfo=None).isoformat()
-    (app / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": checked_now}))
+    (app / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": time.time()}))
     users = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     return {
         **users,

@@ -1,0 +1,82 @@
+"""What each function answers to each of its sample events, in the world of `world.py`.
+
+Of an answer to the gateway that is its status, of a policy whom it lets in, of an error its text; of anything else all.
+"""
+
+from typing import Any
+
+from tests.runtime.samples import sample
+
+DONE: dict[str, Any] = {"batchItemFailures": []}
+UNREADABLE = sample("SubmitLead", "unreadable_among_good")["Records"][0]["messageId"]
+
+TAKEN = (
+    *(
+        "elementor_advanced",
+        "elementor_simple",
+        "google_lead",
+        "jotform_lead",
+        "large_amount",
+        "meta_batch",
+        "meta_lead",
+    ),
+    *("partner_down", "plain_json", "plain_multipart", "plain_urlencoded", "plain_windows1251", "reply_lost"),
+    *(
+        "tally_lead",
+        "tilda_lead",
+        "trading_reply_lost",
+        "typeform_lead",
+        "warned",
+        "webflow_dashboard",
+        "webflow_signed",
+    ),
+)
+KNOWN_ALREADY = ("good", "redelivered", "trading")
+KEPT_NOWHERE = ("google_test", "tally_other_event", "test_ping", "tilda_test")
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "Authorize": {"good": "lets in olena", "no_bearer": "Exception: Unauthorized", "wrong": "Exception: Unauthorized"},
+    "CheckStatus": {"account_at_once": DONE, "at_once": DONE, "due": DONE},
+    "FetchLead": {"overdue": DONE, "pending": DONE},
+    "FindDue": {"tick": {"queued": 2}},
+    "FindQuiet": {"tick": {"quiet": ["web"]}},
+    "KeepFigures": {"tick": {"days": 35}},
+    "ManageLeads": {
+        **dict.fromkeys(("dead_letters", "discard", "redrive", "stats", "sync", "health"), 200),
+        **dict.fromkeys(("list", "find_by_phone", "show", "reveal"), 200),
+        **dict.fromkeys(("check", "resolve", "retry"), 409),  # it has not been sent yet
+        "write_message": 202,
+        "erase": 204,
+        "unknown_lead": 404,
+    },
+    "PublishChanges": {"check_put_off": DONE, "new_lead": DONE, "status_changed": DONE},
+    "ReceiveLead": {
+        **dict.fromkeys(TAKEN, 202),
+        **dict.fromkeys((*KNOWN_ALREADY, *KEPT_NOWHERE, "meta_verify"), 200),
+        "plain_preflight": 204,
+        "invalid": 422,
+    },
+    "ReceiveLeelooEvent": {"order": 202, "unknown_type": 202},
+    "SendMessage": {"overdue": DONE, "pending": DONE},
+    "ServeConsole": {"page": 200, "script": 200, "unknown_file": 404},
+    "SubmitAccount": {"lead_gone": DONE, "waiting": DONE},
+    "SubmitLead": {
+        "lead_gone": DONE,
+        "unreadable_among_good": {"batchItemFailures": [{"itemIdentifier": UNREADABLE}]},
+        "waiting": DONE,
+    },
+    "SyncMatchtrade": {"tick": {"outcome": "whole"}},
+}
+
+
+def outcome_of(answer: Any) -> Any:
+    """The part of an answer that is the same each time."""
+    match answer:
+        case {"statusCode": status}:
+            return status
+        case {"policyDocument": {"Statement": [{"Effect": "Allow"}]}, "context": {"operator": operator}}:
+            return f"lets in {operator}"
+        case {"errorType": kind, "errorMessage": message}:
+            return f"{kind}: {message}"
+        case _:
+            return answer

@@ -1,0 +1,81 @@
+"""The documentation's pictures show what is there: all of the template's roads, and every step between states."""
+
+import inspect
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from diagrams import states
+from diagrams.application import application
+from diagrams.pages import PAGES, PICTURES, drawn, shown_on
+from leadbridge.leads import delivery, fetch, message, operator_steps
+from leadbridge.leads.delivery import State
+from leadbridge.leads.fetch import FetchState
+from leadbridge.leads.message import MessageState
+from tests.template import ROOT, resources
+
+SHOWN = "\n".join(draw() for draw in PICTURES.values())
+MOVED_OR_KEPT = (
+    *("AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::Events::Rule"),
+    *("AWS::DynamoDB::Table", "AWS::Events::EventBus"),
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_shows_what_would_be_drawn_now(page: Any) -> None:
+    assert page.read_text(encoding="utf-8") == drawn(page), "make diagrams"
+
+
+def test_every_picture_stands_somewhere() -> None:
+    assert sorted(name for page in PAGES for name in shown_on(page)) == sorted(PICTURES)
+
+
+@pytest.mark.parametrize("kind", MOVED_OR_KEPT)
+def test_whatever_moves_or_keeps_leads_is_shown(kind: str) -> None:
+    assert resources(kind)
+    assert [name for name in resources(kind) if name not in SHOWN] == []
+
+
+def test_every_route_and_every_schedule_is_shown() -> None:
+    events = [
+        event
+        for function in resources("AWS::Serverless::Function").values()
+        for event in function["Properties"].get("Events", {}).values()
+    ]
+    routes = [event["Properties"] for event in events if event["Type"] == "Api"]
+    assert [route for route in routes if f"`{route['Method']} {route['Path']}`" not in SHOWN] == []
+    schedules = [event for event in events if event["Type"] == "ScheduleV2"]
+    assert len([one for one in application().functions if one.schedule]) == len(schedules)
+    assert SHOWN.count("the clock, every ") == len(schedules)
+
+
+def test_a_functions_box_is_named_by_its_folder() -> None:
+    assert [one.flow for one in application().functions if not (ROOT / "functions" / one.flow).is_dir()] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "change", "tried"),
+    [
+        (delivery, "Change", states.OF_DELIVERIES),
+        (operator_steps, "Change", states.OF_OPERATORS),
+        (message, "MessageChange", states.OF_MESSAGES),
+        (fetch, "FetchChange", states.OF_FETCHES),
+    ],
+)
+def test_every_step_is_tried(module: ModuleType, change: str, tried: dict[str, Callable[..., Any]]) -> None:
+    steps = {
+        name
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if not name.startswith("_") and function.__module__ == module.__name__
+        if function.__annotations__["return"] == change
+    }
+    assert steps == set(tried)
+
+
+@pytest.mark.parametrize(("picture", "kind"), [("delivery", State), ("message", MessageState), ("fetch", FetchState)])
+def test_every_state_is_shown(picture: str, kind: type[State] | type[MessageState] | type[FetchState]) -> None:
+    words = re.findall(r"\w+", PICTURES[picture]())
+    assert [state for state in kind if state.value not in words] == []
