@@ -72,7 +72,9 @@ class Home:
         return None
 
 
-DEVELOPER = Home(PROJECT / ".local")
+DEVELOPER = Home(Path(os.environ.get("LEADBRIDGE_HOME", PROJECT / ".local")).absolute())
+"""What `make up` and all that talk to it take for theirs."""
+
 TESTS = Home(PROJECT / ".local" / "test-stack")
 
 
