@@ -38,9 +38,24 @@ def sqs() -> SQSClient:
 
 @lru_cache
 def _client(service: str) -> Any:
-    import boto3
     from botocore.config import Config
 
     config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-    session: Any = boto3.session.Session()
-    return session.client(service, config=config)
+    return _session().create_client(service, config=config)
+
+
+@lru_cache
+def _session() -> Any:
+    """One for all clients, so that what it has read for one is there for the next.
+
+    boto3 would add nothing but resources and S3's transfers, which nobody here uses and every cold start would load.
+    """
+    from botocore.session import get_session
+
+    return get_session()
+
+
+def forget() -> None:
+    """Make new clients from here on, for another AWS."""
+    _client.cache_clear()
+    _session.cache_clear()
