@@ -49,7 +49,7 @@ def undocumented(node: Any) -> Any:
     """A model without its documentation. A member of a shape that has that name is an object, and stays."""
     match node:
         case dict():
-            kept = {name: value for name, value in node.items() if name != "documentation" or not isinstance(value, str)}
+            kept = {name: one for name, one in node.items() if name != "documentation" or not isinstance(one, str)}
             return {name: undocumented(value) for name, value in kept.items()}
         case list():
             return [undocumented(value) for value in node]

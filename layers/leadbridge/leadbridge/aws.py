@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config
+from botocore.session import get_session
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
@@ -38,8 +41,6 @@ def sqs() -> SQSClient:
 
 @lru_cache
 def _client(service: str) -> Any:
-    from botocore.config import Config
-
     config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
     return _session().create_client(service, config=config)
 
@@ -50,8 +51,6 @@ def _session() -> Any:
 
     boto3 would add nothing but resources and S3's transfers, which nobody here uses and every cold start would load.
     """
-    from botocore.session import get_session
-
     return get_session()
 
 
