@@ -31,7 +31,7 @@ SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEADGEN_ID = "1202100000000011"
 ACCOUNTS = 3  # that the broker lists
-DONE = {"batchItemFailures": []}
+DONE: dict[str, list[Any]] = {"batchItemFailures": []}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ def message_to_send(stage: Stage, cloud: Cloud) -> Event:
     event = sample("SendMessage", "pending")
     message_id = json.loads(event["Records"][0]["body"])["detail"]["message_id"]
     when = datetime.fromisoformat(message_id.partition("#")[0])
-    Outbox(cloud.client("dynamodb"), cloud.ref("Leads")).add(about_status(lead.lead_id, "leadleader", 5, "Видано", when))
+    Outbox(cloud.client("dynamodb"), cloud.ref("Leads")).add(
+        about_status(lead.lead_id, "leadleader", 5, "Видано", when)
+    )
     return event
 
 
