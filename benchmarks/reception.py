@@ -141,9 +141,9 @@ def measured(rounds: int) -> Iterator[Part]:
                     times[case].append((total, write))
     rows, ratios = [], {}
     for case, pairs in times.items():
-        answer, write = ([one * 1000 for one in values] for values in zip(*pairs, strict=True))
+        answers, writes = ([one * 1000 for one in values] for values in zip(*pairs, strict=True))
         ratios[case] = statistics.median(total / written for total, written in pairs)
-        rows.append((case, median_text(answer, 2), median_text(write, 2), f"{ratios[case]:.2f}"))
+        rows.append((case, median_text(answers, 2), median_text(writes, 2), f"{ratios[case]:.2f}"))
     title = f"receive_lead, warm, in one process: medians of {rounds} posts each"
     yield Part("reception", title, ("form", "answer, ms", "its write, ms", "ratio"), tuple(rows), ratios)
 

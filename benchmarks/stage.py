@@ -58,11 +58,9 @@ class Stage:
 
     def deal(self, lead: Lead) -> int:
         """A deal that Lead Leader has of a lead."""
-        partner = LeadLeader(
-            Transport("leadleader", Timeouts.model_validate({"connect": "3s", "read": "15s"})),
-            _Known(self.secrets["leadleader"]),
-            status_method="POST",
-        )
+        timeouts = Timeouts.model_validate({"connect": "3s", "read": "15s"})
+        known = _Known(self.secrets["leadleader"])
+        partner = LeadLeader(Transport("leadleader", timeouts), known, status_method="POST")
         budget = Budget(time.monotonic() + 30)
         return partner.authorize(budget).create(lead, budget)
 

@@ -3,9 +3,9 @@
 python -m benchmarks.throughput [--rounds 400]
 
 One lead after the other, warm: the form's post, the transaction, the queue's message, the lender's two calls, the
-transactions of the submission. Every write is durable before the next step begins: the emulated table keeps what it is
-given in memory, so each write that it took is also put into a journal on this disk and synced there. The rate is that of
-the machine with the emulated AWS and the partners on it; CPU time and memory are this process's own.
+transactions of the submission. Every write is durable before the next step begins: the emulated table keeps what it
+is given in memory, so each write that it took is also put into a journal on this disk and synced there. The rate is
+that of the machine with the emulated AWS and the partners on it; CPU time and memory are this process's own.
 """
 
 from __future__ import annotations
