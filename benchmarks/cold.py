@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError
 
 from benchmarks.cost import memory
 from benchmarks.part import Part, median_text, run_alone
-from benchmarks.processes import peak_mib, under
+from benchmarks.processes import cpu_milliseconds, peak_mib, under
 from benchmarks.scenes import SCENES
 from benchmarks.stage import Stage, stage
 from local.home import LocalError
@@ -51,6 +51,7 @@ class Taken:
     """What the starts of one function took."""
 
     milliseconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     first_mib: list[float] = field(default_factory=list)
     most_mib: float = 0.0
 
@@ -82,6 +83,7 @@ def starts(set_up: Stage, rounds: int) -> dict[str, Taken]:
                     break
             if number:
                 taken.milliseconds += one.milliseconds
+                taken.cpu += one.cpu
                 taken.first_mib += one.first_mib
                 taken.most_mib = max(taken.most_mib, one.most_mib)
     return found
@@ -108,10 +110,11 @@ def start(set_up: Stage, name: str, path: list[Path] | None, taken: Taken, *, sa
         if path is None and not SCENES[name].ends_well(answer):
             raise SystemExit(f"{name} answered {answer}\n" + "\n".join(function.log_lines()[-5:]))
         taken.milliseconds = [cold_starts[-1][1]]
-        taken.first_mib = [memory_of(function)]
+        runtime = runtime_of(function)
+        taken.cpu, taken.first_mib = [cpu_milliseconds(runtime)], [peak_mib(runtime)]
         if samples and path is None:
             work_on(function, name)
-        taken.most_mib = memory_of(function)
+        taken.most_mib = peak_mib(runtime)
 
 
 def work_on(function: Function, name: str) -> None:
@@ -121,10 +124,10 @@ def work_on(function: Function, name: str) -> None:
             function.invoke(sample(name, case))
 
 
-def memory_of(function: Function) -> float:
-    """MiB that the function's process has had at most."""
+def runtime_of(function: Function) -> int:
+    """The function's own process."""
     [runtime] = [pid for pid in under(function.child.guard.pid) if runs_the_client(pid)]
-    return peak_mib(runtime)
+    return runtime
 
 
 def runs_the_client(pid: int) -> bool:
@@ -160,15 +163,36 @@ def compile_all(folder: Path) -> None:
 
 def cold(found: Mapping[str, Taken], rounds: int) -> Part:
     """The table of cold starts."""
-    medians = {name: statistics.median(taken.milliseconds) for name, taken in found.items()}
-    rows = []
-    for name, taken in found.items():
-        ratio = f"{medians[name] / medians[BOTO3]:.2f}"
-        over = f"{medians[name] / medians[BARE]:.1f}"
-        rows.append((name, median_text(taken.milliseconds, 0), f"{min(taken.milliseconds):,.0f}", over, ratio))
-    columns = ("from nothing to the first answer", "median, ms", "best, ms", f"× {BARE}", f"× {BOTO3}")
-    ratios = {name: medians[name] / medians[BOTO3] for name in SCENES}
-    return Part("cold", f"Medians of {rounds} starts each, in turns", columns, tuple(rows), ratios)
+    cpu = statistics.median(found[BOTO3].cpu)
+    ratios = {name: ratio(taken, found[BOTO3], rounds) for name, taken in found.items()}
+    rows = [
+        (
+            name,
+            median_text(taken.milliseconds, 0),
+            f"{min(taken.milliseconds):,.0f}",
+            f"{ratios[name]:.2f}",
+            median_text(taken.cpu, 0),
+            f"{statistics.median(taken.cpu) / cpu:.2f}",
+        )
+        for name, taken in found.items()
+    ]
+    columns = ("", "first answer, ms", "best, ms", "× boto3", "CPU, ms", "× boto3's CPU")
+    title = f"Medians of {rounds} starts each, in turns; × boto3: the median of the rounds' own ratios"
+    return Part("cold", title, columns, tuple(rows), {name: ratios[name] for name in SCENES})
+
+
+def ratio(taken: Taken, reference: Taken, rounds: int) -> float:
+    """The median over the rounds of a start's time by that of the reference in the same round.
+
+    So a machine that is slow for some rounds is slow for both.
+    """
+    one, other = ([statistics.median(some) for some in by_round(each, rounds)] for each in (taken, reference))
+    return statistics.median(mine / its for mine, its in zip(one, other, strict=True))
+
+
+def by_round(taken: Taken, rounds: int) -> Iterator[tuple[float, ...]]:
+    """The milliseconds of each round."""
+    return batched(taken.milliseconds, len(taken.milliseconds) // rounds, strict=True)
 
 
 def memories(found: Mapping[str, Taken]) -> Part:

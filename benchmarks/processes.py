@@ -1,4 +1,4 @@
-"""What the kernel knows of processes: who started whom, and how much memory each has had."""
+"""What the kernel knows of processes: who started whom, and what time and memory each has had."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def under(pid: int) -> Iterator[int]:
             for child in (task / "children").read_text(encoding="ascii").split():
                 yield int(child)
                 yield from under(int(child))
+
+
+def cpu_milliseconds(pid: int) -> float:
+    """The processor time that all threads of a process have had, to the microsecond."""
+    found = [task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int(file.read_text(encoding="ascii").split()[0]) for file in found) / 1e6
 
 
 def peak_mib(pid: int | str = "self") -> float:
