@@ -135,7 +135,7 @@ def queue_all(rows: int, address: str) -> tuple[float, int]:
 
 def synced(accounts: int) -> Found:
     """The first reading of a broker with so many accounts."""
-    found = matchtrade_sync.measured(accounts, kills=())
+    found = matchtrade_sync.measured(accounts, kills=(), again=False)
     if found["kept"] != accounts:
         raise SystemExit(f"{found['kept']} of {accounts} accounts were kept")
     first: Found = found["first"]
