@@ -41,9 +41,8 @@ test-sam-local: $(READY) ## Run every sample event through the real `sam local` 
 	@$(PYTHON) -m pytest tests/sam_local
 
 .PHONY: bench
-bench: $(READY) ## Measure the door against its one write, and the sync's memory
-	@$(PYTHON) -m benchmarks.reception
-	@$(PYTHON) -m benchmarks.matchtrade_sync 10000 100000
+bench: $(READY) ## Measure, and fail where the budget is broken (ROUNDS=0.3, ONLY=cold,warm, WRITE=1: docs/benchmarks.md)
+	@$(PYTHON) -m benchmarks $(if $(ROUNDS),--scale $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 .PHONY: lint
 lint: $(READY) ## Check the code and the template

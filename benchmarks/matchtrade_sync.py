@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.processes import peak_mib
 from leadbridge import settings
 from leadbridge.shipping import ship
 from local import parts
@@ -60,8 +60,8 @@ def main() -> None:
         show(json.dumps(measured(count)))
 
 
-def measured(count: int) -> dict[str, Any]:
-    """What the first sync of so many accounts costs."""
+def measured(count: int, kills: tuple[float, ...] = KILLED_AFTER, *, again: bool = True) -> dict[str, Any]:
+    """What the first sync of so many accounts costs that is killed after each of so many seconds, and one more."""
     with TemporaryDirectory() as folder:
         home = Home(Path(folder))
         with (
@@ -72,12 +72,14 @@ def measured(count: int) -> dict[str, Any]:
             prepare(aws, home)
             Remote(url).add_accounts(count, start="2019-01-01T00:00:00Z", foreign=True)
             env = environment(aws, Path(folder))
-            for seconds in KILLED_AFTER:
+            for seconds in kills:
                 kill_one(env, seconds)
                 end_lease(aws)
-            first = run(env)
-            forget_history(aws)
-            return {"accounts": count, "kept": kept(aws), "first": first, "again": run(env)}
+            found = {"accounts": count, "first": run(env), "kept": kept(aws)}
+            if again:
+                forget_history(aws)
+                found["again"] = run(env)
+            return found
 
 
 def prepare(aws: Emulator, home: Home) -> None:
@@ -170,10 +172,14 @@ def work(folder: Path) -> dict[str, Any]:
     assert spec.loader is not None
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     outcomes = list(outcomes_of(app))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"runs": len(outcomes), "seconds": round(time.monotonic() - began, 1), "peak_mib": round(peak, 1)}
+    return {
+        "runs": len(outcomes),
+        "seconds": round(time.monotonic() - began, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+        "peak_mib": round(peak_mib(), 1),
+    }
 
 
 def outcomes_of(app: Any) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """How much longer than its one table write receive_lead takes to answer, warm, in one process, for every kind of form.
 
-python -m benchmarks.reception        prints a table; exit 1 if any source takes more than its share
+python -m benchmarks.reception [--rounds 150]
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.part import Part, median_text, run_alone
 
-ROUNDS = 150
-SHARE = 1.3  # of the time of the write
+ROUNDS, WARM_UP = 150, 10
 SECRETS = {"web": "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"}
 CASES = (
     *("good", "trading", "tilda_lead", "typeform_lead", "webflow_signed", "elementor_advanced", "jotform_lead"),
@@ -29,7 +27,7 @@ CASES = (
 )
 
 
-def measured(app: ModuleType, event: dict[str, Any]) -> tuple[float, float, int]:
+def one_post(app: ModuleType, event: dict[str, Any]) -> tuple[float, float, int]:
     """Seconds of one answer, seconds of its write, and the answer's status."""
     from leadbridge.leads import store
 
@@ -129,34 +127,30 @@ def fresh(case: str, number: int) -> dict[str, Any]:
     return signed(event, secret_of(source), int(time.time()))
 
 
-def main() -> int:
-    """Measure every kind of form, in turns, so that whatever disturbs the machine disturbs all alike."""
-    console = Console(stderr=False)
-    logs = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+def measured(rounds: int) -> Iterator[Part]:
+    """Every kind of form, in turns, so that whatever disturbs the machine disturbs all alike."""
     times: dict[str, list[tuple[float, float]]] = {case: [] for case in CASES}
-    with loaded() as app:
-        app.logger.registered_handler.stream = logs
-        stdout, sys.stdout = sys.stdout, logs  # metrics are printed
-        try:
-            for number in range(ROUNDS + 10):
-                for case in CASES:
-                    total, write, status = measured(app, fresh(case, number))
-                    if status != 202:
-                        raise SystemExit(f"{case} was answered {status}")
-                    if number >= 10:
-                        times[case].append((total, write))
-        finally:
-            sys.stdout = stdout
-    table = Table("form", "answer, ms", "write, ms", "ratio", title=f"medians of {ROUNDS} posts each")
-    worst = 0.0
+    with loaded() as app, Path(os.devnull).open("w", encoding="utf-8") as logs, redirect_stdout(logs):
+        app.logger.registered_handler.stream = logs  # and metrics are printed
+        for number in range(rounds + WARM_UP):
+            for case in CASES:
+                total, write, status = one_post(app, fresh(case, number))
+                if status != 202:
+                    raise SystemExit(f"{case} was answered {status}")
+                if number >= WARM_UP:
+                    times[case].append((total, write))
+    rows, ratios = [], {}
     for case, pairs in times.items():
-        answer, write = (statistics.median(values) * 1000 for values in zip(*pairs, strict=True))
-        ratio = statistics.median(total / written for total, written in pairs)
-        worst = max(worst, ratio)
-        table.add_row(case, f"{answer:.2f}", f"{write:.2f}", f"{ratio:.2f}")
-    console.print(table)
-    console.print(f"the worst is {worst:.2f}, and {SHARE} is allowed")
-    return 0 if worst <= SHARE else 1
+        answers, writes = ([one * 1000 for one in values] for values in zip(*pairs, strict=True))
+        ratios[case] = statistics.median(total / written for total, written in pairs)
+        rows.append((case, median_text(answers, 2), median_text(writes, 2), f"{ratios[case]:.2f}"))
+    title = f"receive_lead, warm, in one process: medians of {rounds} posts each"
+    yield Part("reception", title, ("form", "answer, ms", "its write, ms", "ratio"), tuple(rows), ratios)
+
+
+def main() -> int:
+    """Measure and print."""
+    return run_alone(measured, rounds=ROUNDS, described=__doc__)
 
 
 if __name__ == "__main__":

@@ -272,7 +272,7 @@ def moto_stack(directory: Path) -> Iterator[MotoStack]:
 
 def forget_what_is_cached() -> None:
     """Forget the clients and the configuration of another stack."""
-    aws._client.cache_clear()
+    aws.forget()
     settings.settings.cache_clear()
 
 

@@ -66,9 +66,9 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with moto_calls():
-        aws._client.cache_clear()
+        aws.forget()
         yield
-        aws._client.cache_clear()
+        aws.forget()
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config
+from botocore.session import get_session
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
@@ -38,9 +41,20 @@ def sqs() -> SQSClient:
 
 @lru_cache
 def _client(service: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
     config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-    session: Any = boto3.session.Session()
-    return session.client(service, config=config)
+    return _session().create_client(service, config=config)
+
+
+@lru_cache
+def _session() -> Any:
+    """One for all clients, so that what it has read for one is there for the next.
+
+    boto3 would add nothing but resources and S3's transfers, which nobody here uses and every cold start would load.
+    """
+    return get_session()
+
+
+def forget() -> None:
+    """Make new clients from here on, for another AWS."""
+    _client.cache_clear()
+    _session.cache_clear()

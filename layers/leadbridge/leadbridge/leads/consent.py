@@ -46,7 +46,7 @@ def _address(value: object) -> str | None:
 class Consent(BaseModel):
     """The evidence; empty fields are what the form did not tell."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
     given_at: Annotated[str | None, BeforeValidator(_moment)] = None
     form: Annotated[str | None, _cut(255)] = None

@@ -28,7 +28,7 @@ class InvalidEvent(ValueError):
 class _Event(BaseModel):
     """What all events share. Fields that a reader does not know are ignored, so that new ones can be added."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
     detail_type: ClassVar[str]
     schema_version: Literal[1] = 1
 

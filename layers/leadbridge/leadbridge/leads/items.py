@@ -26,9 +26,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
 from leadbridge.clock import from_text, to_text
+from leadbridge.leads.attributes import deserialize, serialize
 from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead, Loan, Person, Trading
@@ -38,8 +37,6 @@ Item = dict[str, Any]
 LISTING, PHONE, DUE = "listing", "phone", "due"
 LEADS = "lead"  # the partition of `listing` that holds every lead
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
     *("lease_until", "submitted_at", "status_at", "due_at"),
@@ -67,12 +64,12 @@ class Entry:
 
 def encode(values: dict[str, Any]) -> Item:
     """Python values to DynamoDB's typed ones; None is left out."""
-    return {name: _serialize(value) for name, value in values.items() if value is not None}
+    return {name: serialize(value) for name, value in values.items() if value is not None}
 
 
 def decode(item: Item) -> dict[str, Any]:
     """DynamoDB's typed values to Python ones; numbers become Decimal."""
-    return {name: _deserialize(value) for name, value in item.items()}
+    return {name: deserialize(value) for name, value in item.items()}
 
 
 def keyed_hash(key: str, value: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from leadbridge.clock import to_text
 from leadbridge.leads import fields
@@ -36,7 +36,7 @@ def _utm(value: object) -> dict[str, str]:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 class Person(_Section):
@@ -70,11 +70,11 @@ class Trading(_Section):
 class Asked(_Section):
     """What a form's fields amount to."""
 
-    person: Person = Person()
-    loan: Loan = Loan()
-    trading: Trading = Trading()
+    person: Person = Field(default_factory=Person)
+    loan: Loan = Field(default_factory=Loan)
+    trading: Trading = Field(default_factory=Trading)
     utm: Annotated[dict[str, str], BeforeValidator(_utm)] = {}
-    consent: Annotated[Consent, BeforeValidator(consent_of)] = Consent()
+    consent: Annotated[Consent, BeforeValidator(consent_of)] = Field(default_factory=Consent)
 
     def value(self, path: str) -> object:
         """What stands at a dotted path such as `person.phone`; None where nothing does."""

@@ -32,7 +32,7 @@ class InvalidRequest(ValueError):
 class MessageRequest(BaseModel):
     """`POST /messages`: to whom, and what."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     lead_id: Annotated[str, Field(pattern=r"^ld_[a-z2-7]{26}$")] | None = None
     account_id: Id | None = None
@@ -52,7 +52,7 @@ class MessageRequest(BaseModel):
 class RetryRequest(BaseModel):
     """`POST …/retry`: whether it shall be sent again although it may arrive twice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     confirm: StrictBool = False
 
@@ -60,7 +60,7 @@ class RetryRequest(BaseModel):
 class ResolveRequest(BaseModel):
     """`POST …/resolve`: what the partner has made of it, or that it has made nothing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     deal_id: Annotated[StrictInt, Field(ge=1, lt=10**18)] | None = None
     account_uuid: Id | None = None
@@ -76,7 +76,7 @@ class ResolveRequest(BaseModel):
 class RedriveRequest(BaseModel):
     """`POST /dead-letters/{queue}/redrive`: one letter, or as many as one call takes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     letter_id: Id | None = None
 
@@ -84,7 +84,7 @@ class RedriveRequest(BaseModel):
 class DiscardRequest(BaseModel):
     """`POST /dead-letters/{queue}/discard`: the letter that is thrown away."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     letter_id: Id
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from socket import SHUT_RDWR, socket
-from threading import Timer
 from typing import Any
 
 import simplejson
@@ -23,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from leadbridge.budget import Budget
 from leadbridge.errors import Misconfigured, RateLimited, Unavailable, Unknown
+from leadbridge.partners.alarm_clock import AlarmClock
 from leadbridge.settings import Timeouts
 
 ANSWER_LIMIT = 1_048_576  # bytes of an answer, where its transport is not told otherwise
@@ -55,6 +55,7 @@ class _Exchange:
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
+_clock = AlarmClock()
 
 
 class _Connection(HTTPConnection):
@@ -205,20 +206,18 @@ class Transport:
             self._pools.clear()
         exchange, outcome, began = _Exchange(), Outcome.LOST, time.monotonic()
         token = _exchange.set(exchange)
-        time_is_up = Timer(budget.cut(self.longest), exchange.cut_off)
-        time_is_up.daemon = True
-        time_is_up.start()
         try:
-            response = self._pools.request(
-                method,
-                url,
-                body=body,
-                headers=sent_headers,
-                timeout=urllib3.Timeout(connect=budget.cut(self._connect), read=budget.cut(self._read)),
-                redirect=False,
-                preload_content=False,
-            )
-            answer = _whole(response, exchange, self._answer_limit)
+            with _clock.after(budget.cut(self.longest), exchange.cut_off):
+                response = self._pools.request(
+                    method,
+                    url,
+                    body=body,
+                    headers=sent_headers,
+                    timeout=urllib3.Timeout(connect=budget.cut(self._connect), read=budget.cut(self._read)),
+                    redirect=False,
+                    preload_content=False,
+                )
+                answer = _whole(response, exchange, self._answer_limit)
         except urllib3.exceptions.LocationValueError:
             outcome = Outcome.NO_ADDRESS
             raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
@@ -233,7 +232,6 @@ class Transport:
             return answer
         finally:
             self._last_call = time.monotonic()
-            time_is_up.cancel()
             _exchange.reset(token)
             self._tell(Call(self._partner, operation, outcome, (self._last_call - began) * 1000))
 

@@ -102,11 +102,11 @@ class Messages(Section):
     quiet_hours: QuietHours
     time_zones: dict[str, Zone]
     channel: Channel
-    api: Api = Api()
+    api: Api = Field(default_factory=Api)
     timeouts: Timeouts
     retry: RetryPolicy
     told: dict[str, ToldOfPartner]
-    mirror: Mirror = Mirror(on=False)
+    mirror: Mirror = Field(default_factory=lambda: Mirror(on=False))
 
     @model_validator(mode="after")
     def _has_a_default_zone(self) -> Messages:

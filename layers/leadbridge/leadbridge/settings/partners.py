@@ -70,7 +70,7 @@ class Partner(Section):
     cadence: tuple[CadenceStep, ...] = ()
     statuses: dict[str, StatusMeaning] = {}
     refresh_grant: bool = False
-    account: AccountFields = AccountFields()
+    account: AccountFields = Field(default_factory=AccountFields)
     sync: SyncPlan | None = None
 
     @model_validator(mode="after")

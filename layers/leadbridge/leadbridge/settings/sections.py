@@ -34,7 +34,7 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 class Section(BaseModel):
     """One table of the configuration: what it does not know is an error, and nothing changes it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Timeouts(Section):

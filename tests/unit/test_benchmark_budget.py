@@ -1,0 +1,149 @@
+"""The check of what was measured: what breaks the budget fails, what differs from run to run does not."""
+
+import math
+import platform
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks import page
+from benchmarks.budget import Limit, Line, Verdict, check, limits
+from benchmarks.cold import Taken, ratio
+from benchmarks.part import Part
+from benchmarks.reception import CASES
+from benchmarks.scenes import SCENES
+from tests.template import resources
+
+LIMIT = Limit(most=1.3, noise=0.1)
+BUDGET = {"cold": {"A": LIMIT, "B": LIMIT}, "warm": {"lead": LIMIT}}
+
+
+def verdicts(lines: list[Line]) -> dict[str, Verdict]:
+    return {line.name: line.verdict for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [
+        (0.5, Verdict.KEPT),
+        (1.3, Verdict.KEPT),
+        (1.31, Verdict.NOISE),
+        (1.43, Verdict.NOISE),
+        (1.44, Verdict.BROKEN),
+        (math.nan, Verdict.BROKEN),
+        (math.inf, Verdict.BROKEN),
+    ],
+)
+def test_a_ratio_is_broken_when_it_is_over_its_limit_by_more_than_noise(ratio: float, verdict: Verdict) -> None:
+    assert LIMIT.verdict(ratio) is verdict
+
+
+def test_only_what_is_within_the_limit_and_its_noise_passes() -> None:
+    assert {verdict for verdict in Verdict if not verdict.is_bad} == {Verdict.KEPT, Verdict.NOISE}
+
+
+def test_a_measurement_that_is_missing_fails() -> None:
+    lines = check({"cold": {"A": 1.0}, "warm": {"lead": 1.0}}, BUDGET)
+
+    assert verdicts(lines) == {"cold.A": Verdict.KEPT, "cold.B": Verdict.NOT_MEASURED, "warm.lead": Verdict.KEPT}
+
+
+def test_a_part_that_is_missing_fails_unless_it_was_not_asked_for() -> None:
+    measured = {"cold": {"A": 1.0, "B": 1.0}}
+
+    assert verdicts(check(measured, BUDGET))["warm.lead"] is Verdict.NOT_MEASURED
+    assert set(verdicts(check(measured, BUDGET, {"cold"}))) == {"cold.A", "cold.B"}
+
+
+def test_a_measurement_without_a_limit_fails() -> None:
+    measured = {"cold": {"A": 1.0, "B": 1.0, "New": 1.0}, "warm": {"lead": 1.0}, "more": {"x": 1.0}}
+
+    bad = {line.name: line.verdict for line in check(measured, BUDGET) if line.verdict.is_bad}
+    assert bad == {"cold.New": Verdict.NOT_BUDGETED, "more.x": Verdict.NOT_BUDGETED}
+
+
+def test_every_function_has_a_scene_and_a_limit_for_its_start_and_its_memory() -> None:
+    functions = set(resources("AWS::Serverless::Function"))
+
+    assert set(SCENES) == functions
+    assert set(limits()["cold"]) == set(limits()["memory"]) == functions
+
+
+def test_the_limits_are_those_that_were_agreed() -> None:
+    cold = limits()["cold"]
+
+    assert {name: limit.most for name, limit in cold.items() if limit.most != 1.6} == {"ReceiveLead": 1.3}
+    assert limits()["warm"]["lead"].most == 1.25
+    assert {limit.most for limit in limits()["reception"].values()} == {1.3}
+    assert set(limits()["reception"]) == set(CASES)
+    assert all(0 < limit.noise <= 0.1 for part in limits().values() for limit in part.values())
+
+
+def test_every_part_of_the_budget_is_measured_by_one_module() -> None:
+    produced = [part for _, parts in bench.RUNS.values() for part in parts]
+
+    assert sorted(produced) == sorted(limits())
+
+
+@pytest.mark.parametrize("slow", [1.0, 5.0])
+def test_a_start_is_held_against_the_references_of_its_own_round(slow: float) -> None:
+    function = Taken(milliseconds=[120.0, 120.0 * slow, 120.0 * slow])
+    quick = [99.0, 100.0, 400.0]
+    reference = Taken(milliseconds=[*quick, *(one * slow for one in quick * 2)])
+
+    assert ratio(function, reference, rounds=3) == pytest.approx(1.2)
+
+
+def part(measured: float) -> Part:
+    rows = (("both", "10.5"),)
+    return Part("warm", "Medians of 3 leads", ("", "CPU, ms"), rows, {"lead": measured}, ("A note.",))
+
+
+@pytest.mark.parametrize(("ratio", "code"), [(1.2, 0), (1.3, 0), (1.4, 1), (math.nan, 1)])
+def test_the_command_ends_by_what_the_check_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ratio: float, code: int
+) -> None:
+    monkeypatch.setattr(bench, "run", lambda _name, _scale: [part(ratio)])
+
+    assert bench.main(["--only", "warm"]) == code
+    assert "warm.lead" in capsys.readouterr().out
+
+
+def test_a_part_that_measured_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "run", lambda _name, _scale: [])
+
+    assert bench.main(["--only", "warm"]) == 1
+
+
+def test_a_part_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["--only", "cold,lukewarm"])
+
+
+def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
+    part(1.2).write(tmp_path / "warm.json")
+
+    assert Part.read(tmp_path / "warm.json") == part(1.2)
+
+
+def test_a_table_is_put_between_its_own_markers() -> None:
+    text = "before\n<!-- cold -->\nold\n<!-- end -->\nbetween\n<!-- warm -->\nold\n<!-- end -->\nafter\n"
+
+    assert page.replaced(text, "warm", "new") == text.replace("warm -->\nold", "warm -->\nnew")
+    with pytest.raises(LookupError):
+        page.replaced(text, "growth", "new")
+
+
+def test_the_page_has_a_place_for_every_part() -> None:
+    text = page.FILE.read_text(encoding="utf-8")
+
+    assert all(text.count(f"<!-- {name} -->") == 1 for name in limits())
+
+
+def test_a_block_tells_the_kind_of_machine_and_not_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "release", lambda: "6.1.0-made-by-somebody")
+
+    assert "6.1" in page.machine()
+    assert "somebody" not in page.machine()
+    assert "| warm.lead | 1.20 | 1.25 | 5% | kept |" in page.block(part(1.2))

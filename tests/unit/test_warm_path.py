@@ -1,0 +1,116 @@
+"""What a worker does once and never again: its keys are parsed with the first lead, and so are its clients made."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from leadbridge import aws, crypto, settings
+from leadbridge.leads.delivery import State
+from leadbridge.leads.store import Store
+from leadbridge.partners.http import Answer, Transport
+from tests.people import lead
+from tests.runtime.samples import sample
+from tests.unit.conftest import Context
+from tests.unit.test_crypto import PRIVATE, PUBLIC
+
+PARSERS = ("load_pem_private_key", "load_pem_public_key")
+SECRET = {
+    "auth_url": "https://lender.example.com/authorize/",
+    "base_url": "https://lender.example.com/api/",
+    "email": "us@example.com",
+    "password": "a password",
+    "partner_public_key": PUBLIC,
+    "private_key": PRIVATE,
+}
+ANSWERS = {
+    "authorize": {"access_token": "an access token", "security_token": "a security token"},
+    "create": {"deal_id": 24},
+}
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How often a key was parsed in this test, by what parsed it."""
+    counts: Counter[str] = Counter()
+
+    def counting(name: str) -> Callable[..., Any]:
+        parse = getattr(serialization, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            counts[name] += 1
+            return parse(*args, **kwargs)
+
+        return counted
+
+    for name in PARSERS:
+        counted = counting(name)
+        for module in (crypto, serialization):
+            monkeypatch.setattr(module, name, counted)
+    crypto._private_key.cache_clear()
+    crypto._public_key.cache_clear()
+    yield counts
+    crypto._private_key.cache_clear()
+    crypto._public_key.cache_clear()
+
+
+@pytest.fixture
+def submit_lead(
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
+    shipped_settings: settings.Settings,
+    function: Callable[[str], ModuleType],
+) -> ModuleType:
+    """The function, with a lender that takes everything."""
+    aws.secrets_manager().create_secret(Name="leadbridge/leadleader", SecretString=json.dumps(SECRET))
+    monkeypatch.setenv("QUEUE_URL", "https://sqs.example.com/1/submit")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.example.com/1/dead")
+
+    def answered(self: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
+        return Answer(200, {}, json.dumps(ANSWERS[operation]).encode())
+
+    monkeypatch.setattr(Transport, "call", answered)
+    return function("submit_lead")
+
+
+def submitted(app: ModuleType, store: Store, context: Context, number: int) -> None:
+    """Take one new lead to the lender."""
+    waiting = lead(number, phone=f"05000000{number:02d}", tax_number=None, email=f"{number}@example.com")
+    assert store.accept(waiting, phone_hash=f"hash {number}") is None
+    event = sample("SubmitLead", "waiting")
+    envelope = json.loads(event["Records"][0]["body"])
+    envelope["detail"]["lead_id"] = waiting.lead_id
+    event["Records"][0]["body"] = json.dumps(envelope)
+    assert app.handler(event, context) == {"batchItemFailures": []}
+    delivery = store.delivery(waiting.lead_id, "leadleader")
+    assert delivery is not None
+    assert delivery.state is State.SUBMITTED
+
+
+def test_keys_are_parsed_with_the_first_lead_and_never_again(
+    submit_lead: ModuleType, store: Store, context: Context, parsed: Counter[str]
+) -> None:
+    submitted(submit_lead, store, context, 1)
+    assert parsed == dict.fromkeys(PARSERS, 1)
+
+    for number in range(2, 5):
+        submitted(submit_lead, store, context, number)
+
+    assert parsed == dict.fromkeys(PARSERS, 1)
+
+
+def test_a_rotated_key_is_parsed_once_too(parsed: Counter[str]) -> None:
+    for key in (PRIVATE, f"{PRIVATE}\n") * 3:
+        crypto.sign(key, "text")
+
+    assert parsed == {"load_pem_private_key": 2}
+
+
+def test_clients_are_made_once_and_share_one_session(aws_mocked: None) -> None:
+    assert aws.dynamodb() is aws.dynamodb()
+    assert aws.secrets_manager() is aws.secrets_manager()
+    assert aws._session.cache_info().misses == 1
