@@ -56,22 +56,17 @@ class AlarmClock:
                 self._appointments.remove(appointment)
 
     def _keep(self) -> None:
-        while True:
-            for appointment in self._sleep():
-                appointment.ring()
-
-    def _sleep(self) -> list[_Appointment]:
-        """What is due, after a sleep where nothing is."""
-        with self._changed:
-            due = self._due()
-            if not due:
+        with self._changed:  # also while it rings: whoever has taken their call out is not rung for any more
+            while True:
+                self._ring_what_is_due()
                 self._sleeps_until = min((one.at for one in self._appointments), default=FOREVER)
-                wait = None if self._sleeps_until == FOREVER else max(0.0, self._sleeps_until - time.monotonic())
-                self._changed.wait(wait)
-                due = self._due()
-            self._appointments = [one for one in self._appointments if one not in due]
-            return due
+                self._changed.wait(
+                    None if self._sleeps_until == FOREVER else max(0.0, self._sleeps_until - time.monotonic())
+                )
 
-    def _due(self) -> list[_Appointment]:
+    def _ring_what_is_due(self) -> None:
         now = time.monotonic()
-        return [one for one in self._appointments if one.at <= now]
+        due = [one for one in self._appointments if one.at <= now]
+        self._appointments = [one for one in self._appointments if one.at > now]
+        for appointment in due:
+            appointment.ring()
