@@ -132,16 +132,5 @@ CHECKS: dict[str, Check] = {}
 
 def check(function: Check) -> Check:
     """Enter a check into the list under its own name; it yields leads and what is wrong with each."""
-    CHECKS[function.__name__] = function  # type: ignore[attr-defined]
+    CHECKS[function.__name__] = function
     return function
-
-
-def violations(books: Books, names: Iterable[str] | None = None) -> list[Violation]:
-    """What does not hold, by all checks or by some."""
-    from chaos import lead_checks, message_checks, partner_checks  # they enter themselves
-
-    assert lead_checks
-    assert message_checks
-    assert partner_checks
-    wanted = CHECKS if names is None else {name: CHECKS[name] for name in names}
-    return [Violation(name, lead_id, what) for name, one in wanted.items() for lead_id, what in one(books)]

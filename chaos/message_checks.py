@@ -61,4 +61,3 @@ def messages_come_in_their_order(books: Books) -> Iterator[tuple[str, str]]:
 
 def _told(file: File, partner: str) -> list[Message]:
     return [message for message in file.messages if message.partner == partner and not message.is_mirror]
-

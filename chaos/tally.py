@@ -45,5 +45,7 @@ class Result:
     def balance(self) -> list[str]:
         """Each check with what it found."""
         wrong = Counter(violation.check for violation in self.violations)
-        lines = [f"  {'✗' if wrong[name] else '✓'} {name}{f': {wrong[name]}' if wrong[name] else ''}" for name in CHECKS]
+        lines = [
+            f"  {'✗' if wrong[name] else '✓'} {name}{f': {wrong[name]}' if wrong[name] else ''}" for name in CHECKS
+        ]
         return lines + [f"    {one.check}  {one.lead_id}  {one.what}" for one in self.violations]

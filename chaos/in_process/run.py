@@ -24,11 +24,9 @@ from chaos.in_process.stage import Fate, Stage, Time, Worker
 from chaos.partner_faults import DOWN, fault
 from chaos.people import META, Post, posts
 from chaos.reading import Stores, read
+from chaos.settling import unsettled
 from chaos.tally import Result, Tally
 from leadbridge import aws, settings
-from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import FetchState
-from leadbridge.leads.message import UNSETTLED
 from leadbridge.logs import logger
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
@@ -46,7 +44,6 @@ DEAD_LETTERS = {
     "events": "EventDeadLetterQueue",
 }
 DRAIN = 400  # rounds after which something goes in circles
-MOVING = {State.RECEIVED, State.SUBMITTING}
 
 
 class Run:
@@ -264,37 +261,13 @@ class Run:
                 self.post(self.unanswered[0])
             elif self.transit.messages:
                 self.time.now = max(self.time.now, min(message.visible_at for message in self.transit.messages))
-            elif self.is_settled():
+            elif not unsettled(self.books()):
                 return
             else:
                 self.time.pass_(PACE)
                 self.invoke("FindDue", {}, lambda _: None)
                 self.invoke("SyncMatchtrade", {}, lambda _: None)
         raise AssertionError(f"after {DRAIN} rounds it is not quiet")
-
-    def is_settled(self) -> bool:
-        """Whether every lead, message and fetch is where it will stay, and partners have told all they have."""
-        books = self.books()
-        told = {deal["deal_id"]: deal["status"] for deal in books.deals}
-        told |= {account["uuid"]: account["leadStatus"] for account in books.accounts}
-        if any(len(deal["history"]) < 2 for deal in books.deals) or any(
-            account["leadStatus"] not in {"ACTIVE_CLIENT", "NO_POTENTIAL"} for account in books.accounts
-        ):
-            return False
-        for file in books.files.values():
-            if file.fetch is not None and file.fetch.state is FetchState.PENDING:
-                return False
-            if any(message.state in UNSETTLED for message in file.messages):
-                return False
-            for one in file.deliveries.values():
-                if one.state in MOVING:
-                    return False
-                there = told.get(one.deal_id or one.account_uuid)
-                if one.state is State.SUBMITTED and not one.is_erased and there != one.partner_status:
-                    return False
-                if one.state is State.SUBMITTED and one.partner == "leadleader" and not one.is_erased:
-                    return False
-        return True
 
     def books(self) -> Books:
         """The books as they are now."""
