@@ -22,10 +22,9 @@ def main() -> int:
     seed = SystemRandom().randrange(1, 1_000_000) if arguments.seed is None else arguments.seed
     print(f"seed {seed}: make chaos SEED={seed} does it again", flush=True)
     forget_credentials()
-    results = []
+    results: list[Result] = []
     try:
-        for number in range(arguments.runs):
-            results.append(_in_process(seed + number, arguments.small))
+        results += [_in_process(seed + number, arguments.small) for number in range(arguments.runs)]
         if arguments.leads:
             results.append(_deployed(seed, arguments.leads))
     except LocalError as error:
@@ -43,10 +42,8 @@ def _in_process(seed: int, leads: int) -> Result:
     from chaos.in_process.run import run
 
     result = run(seed, leads)
-    went_wrong = result.tally.counted.total()
-    print(
-        f"in one process, seed {seed}: {leads} leads, {went_wrong} things happened, {result.seconds:.1f} s", flush=True
-    )
+    happened = f"{leads} leads, {result.tally.counted.total()} things happened, {result.seconds:.1f} s"
+    print(f"in one process, seed {seed}: {happened}", flush=True)
     if result.violations:
         _tell(result)
     return result

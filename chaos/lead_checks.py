@@ -134,7 +134,10 @@ def erased_people_are_forgotten(books: Books) -> Iterator[tuple[str, str]]:
 
 @check
 def a_person_is_sent_once(books: Books) -> Iterator[tuple[str, str]]:
-    """Of a person's leads that are to count as one, at most one was sent; a claim belongs to a lead that is there."""
+    """Of a person's leads that are to count as one, at most one was sent by itself; a claim belongs to a lead there.
+
+    Whoever was erased is not known again, and an operator may have sent what he likes.
+    """
     for values in books.table:
         if values["sk"] == "CLAIM" and values["lead_id"] not in books.files:
             yield values["lead_id"], "has a claim, and is not in the table"
@@ -144,7 +147,8 @@ def a_person_is_sent_once(books: Books) -> Iterator[tuple[str, str]]:
         if file is None or file.lead.source not in books.dedup_sources:
             continue
         for partner, delivery in file.deliveries.items():
-            if _was_sent(delivery):
+            by_hand = any(one.what == "retry_requested" for one in file.steps.values())
+            if _was_sent(delivery) and not delivery.is_erased and not by_hand:
                 sent[posted.phone, partner].append(lead_id)
     for (_, partner), lead_ids in sent.items():
         if len(lead_ids) > 1:

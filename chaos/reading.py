@@ -35,12 +35,15 @@ class Stores:
         return [letter for name, url in self.dead_letter_queues.items() for letter in self._letters(name, url)]
 
     def waiting(self) -> dict[str, int]:
-        """How many messages each queue holds, hidden ones too."""
+        """How many messages each queue holds, hidden ones too, and how many letters somebody has in hand."""
         kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = {}
         for name, url in self.queues.items():
             attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=kinds)["Attributes"]
             found[name] = sum(int(attributes[kind]) for kind in kinds)
+        for name, url in self.dead_letter_queues.items():
+            attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=kinds[1:])["Attributes"]
+            found[f"{name}, letters held"] = int(attributes[kinds[1]])
         return found
 
     def _letters(self, name: str, url: str) -> Iterator[Letter]:
@@ -80,8 +83,8 @@ def read(
         deals=partner.deals(),
         accounts=list(_accounts(partner)),
         sent=partner.messages(),
-        letters=stores.letters(),
         waiting=stores.waiting() if waiting is None else waiting,
+        letters=stores.letters(),
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
         dedup_sources=frozenset(name for name, source in sources.items() if source.dedup_days),
     )

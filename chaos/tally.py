@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from chaos.books import CHECKS, Books, Violation
+from chaos.balance import CHECKS
+from chaos.books import Books, Violation
 
 
 @dataclass
@@ -45,7 +46,5 @@ class Result:
     def balance(self) -> list[str]:
         """Each check with what it found."""
         wrong = Counter(violation.check for violation in self.violations)
-        lines = [
-            f"  {'✗' if wrong[name] else '✓'} {name}{f': {wrong[name]}' if wrong[name] else ''}" for name in CHECKS
-        ]
+        lines = [f"  ✗ {name}: {wrong[name]}" if wrong[name] else f"  ✓ {name}" for name in CHECKS]
         return lines + [f"    {one.check}  {one.lead_id}  {one.what}" for one in self.violations]

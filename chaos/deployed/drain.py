@@ -40,7 +40,8 @@ class Drain:
         ends, told = time.monotonic() + PATIENCE, 0.0
         while time.monotonic() < ends:
             moving = self._moving()
-            if not moving:
+            self.desk.erase_the_rest()
+            if not moving and not self.desk.to_be_erased:
                 return
             if time.monotonic() - told > 10:
                 told = time.monotonic()
@@ -55,7 +56,7 @@ class Drain:
     def _let_time_pass(self) -> None:
         """What was lost on its way comes up when it is due, a quarter of an hour or more from now: bring that near."""
         now = datetime.now(UTC)
-        dynamodb, table = self.world.stack.client("dynamodb"), self.world.stack.output("TableName")
+        dynamodb, table = self.world.stack.client("dynamodb"), self.world.stores.table
         for values in self.world.stores.table_items():
             waits = values.get("state") in {"received", "pending"} and "due_at" in values
             if not waits or values["due_at"] <= to_text(now + NEAR):

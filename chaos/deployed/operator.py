@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ class Desk:
     random: Random
     tally: Tally
     written: int = 0
+    to_be_erased: set[str] = field(default_factory=set)
 
     def acts(self) -> None:
         """One thing that operators do, to a lead by chance."""
@@ -36,6 +37,15 @@ class Desk:
             posted = self.random.choice(self.world.posted)
         with suppress(HTTPError):
             self._act(posted)
+
+    def erase_the_rest(self) -> None:
+        """Erase whoever is to be erased and was not heard to be."""
+        headers = {"Authorization": f"Bearer {self.world.stack.operator_token}"}
+        for lead_id in sorted(self.to_be_erased):
+            with suppress(HTTPError):
+                answer = ask("DELETE", f"{self.world.stack.api_url}/leads/{lead_id}", headers=headers)
+                if answer.status == 204:
+                    self.to_be_erased.discard(lead_id)
 
     def redrive_all(self) -> None:
         """Put every dead letter back on its way."""
@@ -48,8 +58,8 @@ class Desk:
         drawn = self.random.random()
         if drawn < 0.12:
             self.tally.add("people erased")
-            headers = {"Authorization": f"Bearer {self.world.stack.operator_token}"}
-            ask("DELETE", f"{self.world.stack.api_url}{path}", headers=headers)
+            self.to_be_erased.add(posted.lead_id)
+            self.erase_the_rest()
         elif drawn < 0.5:
             self.written += 1
             self.tally.add("messages written by hand")

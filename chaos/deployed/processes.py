@@ -33,7 +33,7 @@ class Processes:
         return dict(found)
 
     def named(self, *words: str) -> int | None:
-        """The process whose command ends with these words, or has them in a row; its guard, which has too, is passed."""
+        """The process whose command has these words in a row; its guard, which has too, is not."""
         found = None
         for pid in self._below():
             with suppress(OSError):

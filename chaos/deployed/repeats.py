@@ -55,7 +55,7 @@ class Repeats:
                 "Source": "leadbridge",
                 "DetailType": event.detail_type,
                 "Detail": json.dumps(event.detail()),
-                "EventBusName": self.world.stack.output("BusName"),
+                "EventBusName": self.world.outputs["BusName"],
             }
             for event in found[:10]
         ]
@@ -101,7 +101,7 @@ class Repeats:
         """What the table holds of some leads, as the stream tells of it."""
         with self.world.lock:
             some = self.random.sample(self.world.posted, min(5, len(self.world.posted)))
-        dynamodb, table = self.world.stack.client("dynamodb"), self.world.stack.output("TableName")
+        dynamodb, table = self.world.stack.client("dynamodb"), self.world.stores.table
         for posted in some:
             found = dynamodb.query(
                 TableName=table,

@@ -11,7 +11,7 @@ from random import Random
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from chaos.books import violations
+from chaos.balance import violations
 from chaos.deployed.drain import Drain
 from chaos.deployed.operator import Desk
 from chaos.deployed.processes import freeze, kill

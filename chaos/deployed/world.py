@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from random import Random
 from threading import Lock
 from typing import Any
@@ -47,6 +48,12 @@ class World:
     late: dict[str, dict[str, Any]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """What the deployed template says of itself."""
+        (found,) = self.stack.client("cloudformation").describe_stacks(StackName=self.stack.stack_name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
     @classmethod
     def of(cls, stack: Stack, random: Random) -> World:
         """A run's world: partners are reached by their door from now on, and messages hidden for a shorter time."""
@@ -62,22 +69,22 @@ class World:
             stack.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})
         return world
 
-    @property
+    @cached_property
     def stores(self) -> Stores:
         """Where the books are."""
-        dead = {name: self.stack.output(f"{queue}DeadLetterQueueUrl") for name, queue in QUEUES.items()}
+        dead = {name: self.outputs[f"{queue}DeadLetterQueueUrl"] for name, queue in QUEUES.items()}
         return Stores(
             self.stack.client("dynamodb"),
             self.stack.client("sqs"),
-            self.stack.output("TableName"),
-            {name: self.stack.output(f"{queue}QueueUrl") for name, queue in QUEUES.items()},
-            {**dead, "events": self.stack.output("EventDeadLetterQueueUrl")},
+            self.outputs["TableName"],
+            {name: self.outputs[f"{queue}QueueUrl"] for name, queue in QUEUES.items()},
+            {**dead, "events": self.outputs["EventDeadLetterQueueUrl"]},
         )
 
-    @property
+    @cached_property
     def table(self) -> Store:
         """The table of leads."""
-        return Store(self.stack.client("dynamodb"), self.stack.output("TableName"))
+        return Store(self.stack.client("dynamodb"), self.stores.table)
 
     def secret(self, name: str) -> dict[str, Any]:
         """What a secret holds."""

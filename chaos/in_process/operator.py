@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chaos.in_process.secrets import TOKEN
@@ -21,6 +22,7 @@ class Operator:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.written = 0
+        self.to_be_erased: list[str] = []
 
     def acts(self) -> None:
         """One thing that operators do."""
@@ -32,7 +34,7 @@ class Operator:
         drawn = random.random()
         if drawn < 0.04:
             self.run.tally.add("people erased")
-            self._ask("DELETE", "/leads/{lead_id}", pathParameters=place)
+            self._erase(posted.lead_id)
         elif drawn < 0.2:
             self.written += 1
             self.run.tally.add("messages written by hand")
@@ -46,6 +48,21 @@ class Operator:
         else:
             self._settle(posted.lead_id, posted.phone, posted.email)
 
+    def erase_the_rest(self) -> None:
+        """Whose erasure was not heard to be done is erased once more."""
+        for lead_id in list(self.to_be_erased):
+            self._erase(lead_id)
+
+    def _erase(self, lead_id: str) -> None:
+        if lead_id not in self.to_be_erased:
+            self.to_be_erased.append(lead_id)
+
+        def hear(answer: Any) -> None:
+            if answer is not None and answer["statusCode"] == 204 and lead_id in self.to_be_erased:
+                self.to_be_erased.remove(lead_id)
+
+        self._ask("DELETE", "/leads/{lead_id}", hear=hear, pathParameters={"lead_id": lead_id})
+
     def redrive_all(self) -> None:
         """What a partner's new secret makes possible again."""
         for queue in QUEUES:
@@ -57,17 +74,17 @@ class Operator:
             delivery = self.run.stack.store.delivery(lead_id, partner)
             if delivery is None:
                 continue
-            place = {"pathParameters": {"lead_id": lead_id, "partner": partner}}
+            place = {"lead_id": lead_id, "partner": partner}
             if delivery.state is State.UNKNOWN and not self.run.stage.frozen:
                 if self.run.random.random() < 0.2:
                     self.run.tally.add("unknown ones sent again by hand")
-                    self._ask("POST", RETRY, {"confirm": True}, **place)
+                    self._ask("POST", RETRY, {"confirm": True}, pathParameters=place)
                 else:
                     self.run.tally.add("unknown ones settled by hand")
-                    self._ask("POST", RESOLVE, self._truth(delivery, phone, email), **place)
+                    self._ask("POST", RESOLVE, self._truth(delivery, phone, email), pathParameters=place)
             elif delivery.state in {State.FAILED, State.REJECTED}:
                 self.run.tally.add("failed ones begun anew by hand")
-                self._ask("POST", RETRY, {}, **place)
+                self._ask("POST", RETRY, {}, pathParameters=place)
 
     def _truth(self, delivery: Delivery, phone: str, email: str) -> dict[str, Any]:
         """What the partner tells who asks it by phone."""
@@ -91,16 +108,25 @@ class Operator:
     def _redrive(self, queue: str) -> None:
         self._ask("POST", "/dead-letters/{queue}/redrive", {}, pathParameters={"queue": queue})
 
-    def _ask(self, method: str, resource: str, body: Any = None, **more: Any) -> None:
+    def _ask(
+        self,
+        method: str,
+        resource: str,
+        body: Any = None,
+        *,
+        pathParameters: dict[str, str] | None = None,  # noqa: N803 - the gateway's own name
+        hear: Callable[[Any], None] = lambda _: None,
+    ) -> None:
         text = None if body is None else json.dumps(body)
 
         def ask() -> Any:
-            return self.run.stack.ask(method, resource, text, headers=BEARER, **more)
+            return self.run.stack.ask(method, resource, text, headers=BEARER, pathParameters=pathParameters)
 
-        def hear(answer: Any) -> None:
+        def check(answer: Any) -> None:
+            hear(answer)
             assert answer is None or answer["statusCode"] in {200, 202, 204, 404, 409, 500, 503}, answer
 
-        self.run.work("ManageLeads", ask, hear)
+        self.run.work("ManageLeads", ask, check)
 
 
 CHECK = "/leads/{lead_id}/deliveries/{partner}/check"

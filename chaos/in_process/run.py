@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from unittest.mock import patch
 
-from chaos.books import Books, Posted, violations
+from chaos.balance import violations
+from chaos.books import Books, Posted
 from chaos.in_process.operator import Operator
 from chaos.in_process.queues import Held, Transit
 from chaos.in_process.secrets import Secrets
@@ -261,7 +262,11 @@ class Run:
                 self.post(self.unanswered[0])
             elif self.transit.messages:
                 self.time.now = max(self.time.now, min(message.visible_at for message in self.transit.messages))
+            elif self.operator.to_be_erased:
+                self.time.pass_(PACE)
+                self.operator.erase_the_rest()
             elif not unsettled(self.books()):
+                self.time.pass_(60)  # letters that somebody held are there again
                 return
             else:
                 self.time.pass_(PACE)
@@ -316,7 +321,7 @@ def _count_repeats() -> None:
 def _quiet() -> Iterator[None]:
     """What functions log and measure is nobody's concern here."""
     handler: Any = logger.registered_handler
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before: TextIO = handler.setStream(nowhere) or sys.stdout
         try:

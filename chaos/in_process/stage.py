@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
+from moto.sqs import models as moto_sqs
 
 from leadbridge import clock, secrets
 from leadbridge.budget import Budget
@@ -182,6 +183,8 @@ class Stage:
         moved = SimpleNamespace(now=lambda _zone: self.time.now, fromisoformat=datetime.fromisoformat)
         with ExitStack() as stack:
             stack.enter_context(patch.object(clock, "datetime", moved))
+            stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: self.time.seconds() * 1000))
+            stack.enter_context(patch.object(moto_sqs, "unix_time", self.time.seconds))
             stack.enter_context(patch.object(Budget, "of", classmethod(budget_of)))
             stack.enter_context(patch.object(secrets, "READ_AGAIN_AFTER", 0.0))
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
