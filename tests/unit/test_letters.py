@@ -130,6 +130,21 @@ def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[st
     assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
 
 
+def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    put(
+        queues["dead-submit-leadleader"],
+        {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"},
+    )
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 0})
+    store.apply(steps.gave_up(delivery(store), NOW, "spent"))
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert delivery(store).state is State.RECEIVED
+    assert ask()[1]["letters"] == []
+
+
 def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: Store) -> None:
     failed(store)
     outbox = Outbox(aws.dynamodb(), TABLE)

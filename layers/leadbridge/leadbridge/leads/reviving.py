@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from leadbridge.clock import Clock
 from leadbridge.leads.arrivals import Arrivals
+from leadbridge.leads.delivery import State
 from leadbridge.leads.fetch import ask_again
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import lacking_for
@@ -35,8 +36,13 @@ class Reviver:
     operator: str
     clock: Clock
 
-    def begin_anew(self, letter: Letter) -> None:
-        """Begin what a letter names anew; what has moved on since, or cannot be sent as it is, is left alone."""
+    def begin_anew(self, letter: Letter) -> bool:
+        """Begin what a letter names anew; what has moved on since, or cannot be sent as it is, is left alone.
+
+        A delivery's letter is written before the delivery is called failed. One that comes in between is not done with.
+        """
+        if letter.lead_id and letter.partner and not letter.message_id and self._is_about_to_fail(letter):
+            return False
         with suppress(WrongState, ImpossibleTransition, Conflict):
             if letter.lead_id and letter.message_id:
                 message = self.outbox.message(letter.lead_id, letter.message_id)
@@ -48,6 +54,15 @@ class Reviver:
                 fetch = self.arrivals.fetch(letter.lead_id)
                 if fetch is not None:
                     self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+
+        return True
+
+    def _is_about_to_fail(self, letter: Letter) -> bool:
+        delivery = self.store.delivery(letter.lead_id or "", letter.partner or "")
+        if delivery is None or delivery.state not in {State.RECEIVED, State.SUBMITTING}:
+            return False
+        began_anew = delivery.retried_at
+        return began_anew is None or began_anew.timestamp() * 1000 < letter.sent_at
 
     def note(self, letter: Letter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
