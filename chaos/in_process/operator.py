@@ -10,7 +10,7 @@ from chaos.in_process.secrets import TOKEN
 from leadbridge.leads.delivery import Delivery, State
 
 if TYPE_CHECKING:
-    from chaos.in_process.run import Run
+    from chaos.in_process.chaos import Chaos
 
 BEARER = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "fetch", "checks")
@@ -19,7 +19,7 @@ QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "fetch", "checks
 class Operator:
     """Somebody with a token, who looks at a lead by chance and does what is to be done with it."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Chaos) -> None:
         self.run = run
         self.written = 0
         self.to_be_erased: list[str] = []
