@@ -10,7 +10,7 @@ from chaos.history import ENDS, History
 from leadbridge.clock import from_text
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.fetch import FetchState
-from leadbridge.leads.message import UNSETTLED
+from leadbridge.leads.message import UNSETTLED, MessageState
 from leadbridge.leads.operator_steps import ERASED, NOT_THERE
 
 SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
@@ -90,13 +90,18 @@ def the_index_holds_what_can_move(books: Books) -> Iterator[tuple[str, str]]:
 
 @check
 def failures_have_their_letter(books: Books) -> Iterator[tuple[str, str]]:
-    """A delivery that failed by itself stands in a dead-letter queue, where an operator finds it."""
-    told = {(letter.lead_id, letter.partner) for letter in books.letters}
+    """A delivery, message or fetch that failed by itself stands in a dead-letter queue, where an operator finds it."""
+    told = {(letter.lead_id, letter.message_id or letter.partner or letter.step) for letter in books.letters}
     for lead_id, file in books.files.items():
         for partner, delivery in file.deliveries.items():
             by_itself = delivery.state is State.FAILED and delivery.last_error not in {None, ERASED, NOT_THERE}
             if by_itself and not delivery.is_erased and (lead_id, partner) not in told:
                 yield lead_id, f"failed at {partner}, and no letter tells: {delivery.last_error}"
+        for message in file.messages:
+            if message.state is MessageState.FAILED and (lead_id, message.message_id) not in told:
+                yield lead_id, f"the message {message.message_id} failed, and no letter tells: {message.last_error}"
+        if file.fetch is not None and file.fetch.state is FetchState.FAILED and (lead_id, "fetch") not in told:
+            yield lead_id, f"could not be fetched, and no letter tells: {file.fetch.last_error}"
 
 
 @check

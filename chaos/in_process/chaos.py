@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from chaos.reading import Stores, read
 from chaos.settling import unsettled
 from chaos.tally import Tally
 from leadbridge import aws, settings
+from leadbridge.clock import from_text
 from sandbox.remote import Remote
 from tests.moto_stack import MotoStack
 from tests.wiring import schedules
@@ -257,10 +259,18 @@ class Chaos:
                 self.time.pass_(60)  # letters that somebody held are there again
                 return
             else:
-                self.time.pass_(PACE)
+                self.wait_for_what_is_due()
                 self.invoke("FindDue", {}, lambda _: None)
                 self.invoke("SyncMatchtrade", {}, lambda _: None)
         raise AssertionError(f"after {DRAIN} rounds it is not quiet")
+
+    def wait_for_what_is_due(self) -> None:
+        """Let time pass until the next status, or, where only lost messages are waited for, until they are missed."""
+        books = self.books()
+        waits = [values["due_at"] for values in books.table if values.get("state") in {"received", "pending"}]
+        others = unsettled(books).total() - len(waits)
+        soonest = from_text(min(waits)) if waits and others <= 0 else self.time.now
+        self.time.now = max(soonest, self.time.now + timedelta(seconds=PACE))
 
     def books(self) -> Books:
         """The books as they are now."""
