@@ -35,11 +35,10 @@ _KEY = re.compile(r"EVENT#[^#]+#(?P<partner>[a-z]+)#(?P<version>\d{6})")
 
 @dataclass
 class History:
-    """What was done to one delivery. `asked` counts how often a person had it sent again whatever the partner has."""
+    """What was done to one delivery, by the versions that it came to, and the versions that it came to twice."""
 
     steps: dict[int, Entry] = field(default_factory=dict)
-    asked: int = 0
-    creates: int = 0
+    twice: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, entries: Mapping[str, Entry], partner: str) -> History:
@@ -48,7 +47,10 @@ class History:
         for key, entry in sorted(entries.items()):
             found = _KEY.fullmatch(key)
             if found is not None and found["partner"] == partner and int(found["version"]) > 1:
-                history.steps[int(found["version"])] = entry
+                version = int(found["version"])
+                if version in history.steps:
+                    history.twice.append(version)
+                history.steps[version] = entry
         return history
 
     def contradictions(self, first: State, last: State, version: int, *, is_erased: bool) -> Iterator[str]:
@@ -59,6 +61,8 @@ class History:
         missing = set(range(2, version + 1)) - set(self.steps)
         if len(missing) != is_erased or set(self.steps) - set(range(2, version + 1)):
             yield f"it is at version {version}, and its timeline has {sorted(self.steps)}"
+        for number in self.twice:
+            yield f"it came to version {number} twice"
         possible = frozenset({first})
         for number in range(2, version + 1):
             entry = self.steps.get(number)

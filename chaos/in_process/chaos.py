@@ -25,7 +25,7 @@ from tests.moto_stack import MotoStack
 from tests.wiring import schedules
 
 PACE = 20.0  # seconds that a deal stays in one status
-STEPS = 40  # of a worker, at which something may befall it
+STEPS = 18  # of a worker, at which something may befall it
 DEAD_LETTERS = {
     "submit-leadleader": "SubmitDeadLetterQueue",
     "submit-matchtrade": "AccountDeadLetterQueue",
@@ -136,14 +136,24 @@ class Chaos:
 
     def give(self, message: Held) -> None:
         """A worker works on a message."""
+        comes_twice = not self.is_calm and self.random.random() < 0.3
+        again = self.transit.copy(message) if comes_twice else None
         self.transit.take(message)
-        comes_twice = not self.is_calm and self.random.random() < 0.15
+        frozen = len(self.stage.frozen)
+        fate = Fate(frozen_at=self.random.randint(1, STEPS)) if comes_twice and self.random.random() < 0.6 else None
+        self.invoke(message.function, message.event(), lambda answer: self.transit.settle(message, answer), fate)
+        if again is not None:
+            self.tally.add("queue messages sent twice")
+            if len(self.stage.frozen) > frozen and again in self.transit.messages:
+                self._meet(self.stage.frozen[-1], again)
 
-        def settle(answer: Any) -> None:
-            if self.transit.settle(message, answer, comes_twice=comes_twice) and comes_twice:
-                self.tally.add("queue messages sent twice")
-
-        self.invoke(message.function, message.event(), settle)
+    def _meet(self, first: Worker, again: Held) -> None:
+        """A second worker has the same message while the first one stands still in the middle of it."""
+        self.tally.add("workers that met at one message")
+        self.time.pass_(self.random.choice([0, 0, 1, 5, 21, 30]))
+        self.give(again)
+        if first in self.stage.frozen and self.random.random() < 0.7:
+            self.stage.thaw(first)
 
     def tick(self) -> None:
         """A schedule strikes, at whatever moment."""
@@ -153,7 +163,7 @@ class Chaos:
 
     def let_time_pass(self) -> None:
         """A moment, a minute, or an hour passes."""
-        self.time.pass_(self.random.choice([0.5, 1, 2, 5, 10, 20, 40, 400, 1000, 4000]))
+        self.time.pass_(self.random.choice([0.5, 1, 1, 2, 2, 5, 5, 10, 20, 30, 70, 400, 2000]))
 
     def thaw(self) -> None:
         """A frozen worker goes on, if Lambda has not stopped it."""
@@ -181,12 +191,16 @@ class Chaos:
 
     # How it happens
 
-    def invoke(self, function: str, event: dict[str, Any], settle: Callable[[Any], None], lead: str = "") -> None:
+    def invoke(
+        self, function: str, event: dict[str, Any], settle: Callable[[Any], None], fate: Fate | None = None
+    ) -> None:
         """Call a function with an event."""
-        self.work(function, lambda: self.stack.invoke(function, event), settle, lead)
+        self.work(function, lambda: self.stack.invoke(function, event), settle, fate)
 
-    def work(self, function: str, run: Callable[[], Any], settle: Callable[[Any], None], lead: str = "") -> None:
-        """Have a worker do something, and die or freeze over it as the seed has it."""
+    def work(
+        self, function: str, run: Callable[[], Any], settle: Callable[[Any], None], fate: Fate | None = None
+    ) -> None:
+        """Have a worker do something, and die or freeze over it as the seed has it, or as its fate is."""
 
         def end(worker: Worker) -> None:
             if worker.died:
@@ -195,7 +209,7 @@ class Chaos:
             self.stack._function = None
             settle(worker.answer)
 
-        self.stage.work(Worker(function, lead, self.time.seconds(), self.fate(), run, end))
+        self.stage.work(Worker(function, self.time.seconds(), fate or self.fate(), run, end))
         self.transit.collect()
 
     def fate(self) -> Fate:

@@ -78,18 +78,21 @@ class Transit:
         message.received += 1
         message.visible_at = self.time.now + timedelta(seconds=_property(message.queue, "VisibilityTimeout"))
 
-    def settle(self, message: Held, answer: Any, *, comes_twice: bool) -> bool:
-        """The worker has ended, with this answer or none. Whether the message is done with."""
+    def copy(self, message: Held) -> Held:
+        """The same message once more, for others to see while a worker has it."""
+        copy = Held(message.queue, message.function, message.body, self.time.now)
+        self.messages.append(copy)
+        return copy
+
+    def settle(self, message: Held, answer: Any) -> None:
+        """The worker has ended, with this answer or none."""
         is_done = answer is not None and not answer["batchItemFailures"]
-        if is_done and comes_twice:
-            message.visible_at = self.time.now
-        elif is_done and message in self.messages:
+        if is_done and message in self.messages:
             self.messages.remove(message)
         elif not is_done and message.received >= int(_property(message.queue, "RedrivePolicy")["maxReceiveCount"]):
             letter = _property(message.queue, "RedrivePolicy")["deadLetterTargetArn"]["Fn::GetAtt"][0]
             aws.sqs().send_message(QueueUrl=self.stack.ref(letter), MessageBody=message.body)
             self.messages.remove(message)
-        return is_done
 
     def is_empty(self) -> bool:
         """Whether nothing is on its way."""

@@ -62,7 +62,6 @@ class Worker:
     """One invocation. `answer` is what the function returned, None if it died or raised."""
 
     function: str
-    lead: str
     began_at: float
     fate: Fate
     run: Callable[[], Any]

@@ -56,6 +56,11 @@ def closed() -> list[Change]:
     return changes
 
 
+def ten_minutes_later() -> list[Change]:
+    """What a second worker wrote who did not ask whether somebody was quicker."""
+    return [replace(change, at=change.at + 10 * MINUTE) for change in submitted()]
+
+
 def told(number: int = 5) -> dict[str, Any]:
     """The message about the last status, sent."""
     message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
@@ -113,6 +118,7 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("nothing_is_in_flight", {"waiting": {"submit-leadleader": 1}}),
     ("timelines_have_no_gaps", {"table": journey(*closed(), without=("#leadleader#000003",))}),
     ("timelines_have_no_gaps", {"table": journey(*closed()[:1], *closed()[2:])}),
+    ("timelines_have_no_gaps", {"table": [*journey(*closed()), *journey(*ten_minutes_later())[-2:]]}),
     (
         "the_index_holds_what_can_move",
         {"table": [{**one, "due_at": "2026-03-01T12:00:00Z"} for one in journey(*closed())]},

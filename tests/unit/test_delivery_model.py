@@ -185,7 +185,6 @@ class LenderModel(RuleBasedStateMachine):
         budget = self.budget()
         worker = Worker(
             "SubmitLead",
-            self.lead.lead_id,
             self.time.seconds(),
             fate,
             lambda: submitter.visit(self.lead.lead_id, self.partner_name, budget),
