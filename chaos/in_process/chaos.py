@@ -34,7 +34,8 @@ DEAD_LETTERS = {
     "checks": "CheckDeadLetterQueue",
     "events": "EventDeadLetterQueue",
 }
-DRAIN = 400  # rounds after which something goes in circles
+EVERY_MINUTE = timedelta(minutes=1)
+DRAIN = 1000  # rounds after which something goes in circles
 
 
 class Chaos:
@@ -256,35 +257,45 @@ class Chaos:
         self.secrets.put_late()
         if self.random.random() < 0.5:
             self.operator.redrive_all()
+        looked_at = self.time.now
         for _ in range(DRAIN):
             self.transit.collect()
+            if self.time.now - looked_at >= EVERY_MINUTE:
+                looked_at = self.time.now
+                self.invoke("FindDue", {}, lambda _: None)
             if self.transit.records:
                 self.announce()
             elif self.transit.visible():
                 self.deliver()
             elif self.unanswered:
+                self.time.pass_(6)  # a secret is read anew every few seconds at most
                 self.post(self.unanswered[0])
             elif self.transit.messages:
                 self.time.now = max(self.time.now, min(message.visible_at for message in self.transit.messages))
             elif self.operator.to_be_erased:
                 self.time.pass_(PACE)
                 self.operator.erase_the_rest()
-            elif not unsettled(self.books()):
-                self.time.pass_(60)  # letters that somebody held are there again
-                return
-            else:
-                self.wait_for_what_is_due()
+            elif self.waits_for_what_is_due():
                 self.invoke("FindDue", {}, lambda _: None)
                 self.invoke("SyncMatchtrade", {}, lambda _: None)
+            else:
+                self.time.pass_(60)  # letters that somebody held are there again
+                return
         raise AssertionError(f"after {DRAIN} rounds it is not quiet")
 
-    def wait_for_what_is_due(self) -> None:
-        """Let time pass until the next status, or, where only lost messages are waited for, until they are missed."""
+    def waits_for_what_is_due(self) -> bool:
+        """Let time pass until the next status, or, where only lost messages are waited for, until they are missed.
+
+        Whether there is anything to wait for.
+        """
         books = self.books()
+        moving = unsettled(books).total()
+        if not moving:
+            return False
         waits = [values["due_at"] for values in books.table if values.get("state") in {"received", "pending"}]
-        others = unsettled(books).total() - len(waits)
-        soonest = from_text(min(waits)) if waits and others <= 0 else self.time.now
+        soonest = from_text(min(waits)) if waits and moving <= len(waits) else self.time.now
         self.time.now = max(soonest, self.time.now + timedelta(seconds=PACE))
+        return True
 
     def books(self) -> Books:
         """The books as they are now."""

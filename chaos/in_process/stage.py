@@ -20,9 +20,10 @@ from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 from moto.sqs import models as moto_sqs
 
-from leadbridge import clock, secrets
+from leadbridge import clock
 from leadbridge.budget import Budget
 from leadbridge.partners.http import Transport
+from leadbridge.secrets import Secrets
 from tests.blades import Killed
 
 INVOCATION = 60.0  # seconds after which Lambda stops a function
@@ -185,7 +186,8 @@ class Stage:
             stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: self.time.seconds() * 1000))
             stack.enter_context(patch.object(moto_sqs, "unix_time", self.time.seconds))
             stack.enter_context(patch.object(Budget, "of", classmethod(budget_of)))
-            stack.enter_context(patch.object(secrets, "READ_AGAIN_AFTER", 0.0))
+            defaults: Any = Secrets.__init__.__kwdefaults__
+            stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
             stack.enter_context(patch.object(Transport, "call", call_partner))
             yield

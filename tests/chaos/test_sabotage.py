@@ -7,7 +7,7 @@ import pytest
 
 from chaos.in_process.run import run
 from leadbridge import errors
-from leadbridge.leads import store
+from leadbridge.leads import store, writing
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.submission import Submitter, Visit
 
@@ -19,7 +19,7 @@ def noticed(check: str, *first: int) -> bool:
 
 
 def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
-    put = store.put
+    put = writing.put
 
     def reckless(table: str, item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
         return put(table, item, condition)
