@@ -72,6 +72,10 @@ diagrams: $(READY) ## Draw the documentation's pictures anew from the template a
 fuzz: $(READY) ## Throw everything at the forms and the API, long (HYPOTHESIS_PROFILE=nightly)
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py tests/contract/test_openapi.py
 
+.PHONY: chaos
+chaos: $(READY) ## Let everything go wrong at once, then balance the books (SEED=7 LEADS=300 RUNS=5)
+	@$(PYTHON) -m chaos $(if $(SEED),--seed $(SEED)) $(if $(LEADS),--leads $(LEADS)) $(if $(RUNS),--runs $(RUNS))
+
 .PHONY: build
 build: $(READY) ## Build what is deployed to AWS, into .aws-sam
 	@PATH="$(SAM):$(PATH)" sam build --config-env $(or $(ENV),prod)

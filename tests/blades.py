@@ -1,7 +1,7 @@
 """Killing a worker at any moment of its life."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 class Killed(BaseException):
@@ -21,12 +21,18 @@ class Blade:
             raise Killed
 
 
+class Steps(Protocol):
+    """Whatever is told of each step."""
+
+    def step(self) -> None: ...
+
+
 @dataclass
 class Ports:
     """Wraps an object so that the blade may fall before and after each call of a method."""
 
     inner: Any
-    blade: Blade
+    blade: Steps
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)

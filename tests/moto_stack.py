@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,6 +42,8 @@ CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AW
 MILLISECONDS = 60_000  # that an invocation has
 ROUNDS = 100  # of carrying, after which something goes in circles
 
+_requests = count(1)
+
 
 @dataclass(frozen=True)
 class Call:
@@ -52,12 +55,14 @@ class Call:
 
 
 class Context:
-    """Lambda's context object."""
+    """Lambda's context object; each invocation has an id of its own."""
 
-    aws_request_id = "a-request"
     function_name = "a-function"
     memory_limit_in_mb = 512
     invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:a-function"
+
+    def __init__(self) -> None:
+        self.aws_request_id = f"request-{next(_requests)}"
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:

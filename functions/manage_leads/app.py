@@ -151,8 +151,11 @@ def write_message(event: dict[str, Any]) -> Response:
     now, entry = utc_now(), None
     lead_id = asked.lead_id or finder().by_account(asked.account_id or "")
     if lead_id is not None:
-        if store().lead(lead_id) is None:
+        lead = store().lead(lead_id)
+        if lead is None:
             raise unknown_lead()
+        if lead.erased_at is not None:
+            raise erased_lead()
         entry = Entry(now, "message_requested", "leeloo", f"by {operator(event)}")
     message = by_operator(
         lead_id or asked.account_id or "",
@@ -163,7 +166,10 @@ def write_message(event: dict[str, Any]) -> Response:
         text=asked.text,
         variables=asked.variables,
     )
-    outbox().add(message, entry)
+    try:
+        outbox().add(message, entry)
+    except Conflict:
+        raise erased_lead() from None
     logger.info("message requested", lead_id=message.owner, message_id=message.message_id, operator=operator(event))
     return answer(202, {"message_id": message.message_id, "status": message.state.value})
 

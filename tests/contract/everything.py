@@ -160,7 +160,11 @@ def operators_messages(stack: MotoStack) -> None:
 
 
 def leeloo_tells(stack: MotoStack) -> None:
-    """Leeloo's own events: of an account, a phone, an e-mail that no lead has."""
+    """Leeloo's own events: of an account, a phone, an e-mail that no lead has; and of a phone that one has."""
+    post(stack, "good")
+    known = json.dumps({"type": "ORDER", "data": {"phone": "+380500001101"}})
+    place = {"token": WEBHOOK_TOKEN}
+    stack.ask("POST", "/partners/leeloo/{token}", known, pathParameters=place, headers=JSON)
     data = {"account_id": "nobody", "phone": "+380500009999", "email": "nobody@example.com"}
     body = json.dumps({"type": "ORDER", "data": data})
     for token, status in ((WEBHOOK_TOKEN, 202), ("wrong", 401)):

@@ -18,8 +18,12 @@ from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.intake import Intake, Taken
 from leadbridge.leads.items import decode, keyed_hash
 from leadbridge.leads.lead import Lead
+from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
+from leadbridge.leads.message import about_status
+from leadbridge.leads.outbox import Contact, Outbox
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Submitter
+from leadbridge.leads.writing import Conflict
 from leadbridge.partners.matchtrade import Account
 from leadbridge.settings import Settings
 from tests.people import NOW, lead
@@ -175,3 +179,68 @@ def test_a_refused_erasure_leaves_the_living_followed(
     found = store.delivery(TRADER.lead_id, PARTNER)
     assert found is not None
     assert found.partner_status == "ACTIVE_CLIENT"
+
+
+def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: Store) -> None:
+    accepted(store, "u-1")
+    outbox, lead_id = Outbox(aws.dynamodb(), TABLE), TRADER.lead_id
+    erase()
+    with pytest.raises(Conflict):
+        outbox.add(about_status(lead_id, PARTNER, 9, "CONTACTED", NOW))
+    assert not outbox.claim(lead_id, NOW, NOW + MINUTE, to_invite=True)
+    outbox.remember(lead_id, Contact("an account", lead_received_at=NOW))
+    assert outbox.messages(lead_id) == []
+    assert "an account" not in everything()
+    assert "inviting_since" not in everything()
+
+
+def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(store, "u-1")
+    inbox = Inbox(aws.dynamodb(), TABLE, lambda value: keyed_hash("k", value), lambda: NOW)
+    found = Inbox._lead_of
+
+    def slowly(inbox: Inbox, event: LeelooEvent) -> str | None:
+        lead_id = found(inbox, event)
+        erase()
+        return lead_id
+
+    monkeypatch.setattr(Inbox, "_lead_of", slowly)
+    content = {"type": "ORDER", "data": {"email": EMAIL}}
+    assert inbox.keep(LeelooEvent.of(content, json.dumps(content).encode())) == (True, None)
+    assert f"LEAD#{TRADER.lead_id}" not in {
+        values["pk"] for values in json.loads(everything()) if values["sk"].startswith("LEELOO#")
+    }
+
+
+def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
+    store: Store, shipped_settings: Settings, time: Time
+) -> None:
+    lender = lead(8)
+    store.accept(lender, phone_hash=None)
+
+    class Slow:
+        """Answers when the lease has long run out, an operator was told of it, and had the person erased."""
+
+        seconds_per_submission = seconds_per_create = 1.0
+
+        def authorize(self, budget: Budget) -> Any:
+            return self
+
+        def create(self, submitted: Lead, budget: Budget) -> int:
+            begun = store.delivery(lender.lead_id, "leadleader")
+            assert begun is not None
+            store.apply(steps.lost(begun, time.now, "the worker was lost"))
+            erase(lender)
+            return 24
+
+    ample = Budget(deadline=90.0, monotonic=lambda: 0.0)
+    settings = shipped_settings.partners["leadleader"]
+    submitter = Submitter(store, Slow(), settings, time, lambda *_: None)
+    with pytest.raises(Conflict) as raised:
+        submitter.visit(lender.lead_id, "leadleader", ample)
+    assert raised.value.__notes__ == ["the partner had already answered: created 24"]
+    left = store.delivery(lender.lead_id, "leadleader")
+    assert left is not None
+    assert (left.state, left.deal_id, left.due_at) == (State.UNKNOWN, None, None)

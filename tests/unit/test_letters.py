@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -128,6 +129,38 @@ def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[st
         put(queues["dead-submit-leadleader"], note)
     assert ask("redrive", "submit-leadleader") == (200, {"letters": 2})
     assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
+
+
+def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    put(
+        queues["dead-submit-leadleader"],
+        {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"},
+    )
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 0})
+    store.apply(steps.gave_up(delivery(store), NOW, "spent"))
+    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert delivery(store).state is State.RECEIVED
+    assert ask()[1]["letters"] == []
+
+
+def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    outbox = Outbox(aws.dynamodb(), TABLE)
+    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    outbox.add(message)
+    tried = outbox.apply(message_steps.send_again(message, NOW, "away", timedelta(0)))
+    note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
+    put(queues["dead-messages"], note)
+    assert ask("redrive", "messages") == (200, {"letters": 0})
+    outbox.apply(message_steps.gave_up(tried, NOW, "spent"))
+    assert ask("redrive", "messages") == (200, {"letters": 1})
+    put(queues["dead-messages"], note)
+    assert ask("redrive", "messages") == (200, {"letters": 1}), "it was begun anew"
 
 
 def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: Store) -> None:

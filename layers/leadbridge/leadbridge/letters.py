@@ -49,14 +49,14 @@ class DeadLetters:
     """The dead-letter queues of this stack.
 
     `queues` are their addresses by name, `destinations` those of the queues that letters go back to. `begin_anew` does
-    so with the delivery or the message that one of our own notes names, if that still stands still. `note` writes into
-    a lead's timeline what was done with a letter about it.
+    so with the delivery or the message that one of our own notes names, if that still stands still, and says whether
+    the note is done with. `note` writes into a lead's timeline what was done with a letter about it.
     """
 
     sqs: SQSClient
     queues: Mapping[str, str]
     destinations: Mapping[str, str]
-    begin_anew: Callable[[Letter], None]
+    begin_anew: Callable[[Letter], bool]
     note: Callable[[Letter, str], None]
 
     def all(self) -> list[Letter]:
@@ -73,29 +73,35 @@ class DeadLetters:
 
     def discard(self, queue: str, letter_id: str) -> int:
         """Throw one letter away. Raises UnknownQueue."""
-        return self._take(queue, letter_id, lambda letter: self.note(letter, "letter_discarded"))
+        return self._take(queue, letter_id, self._throw_away)
 
-    def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], None]) -> int:
+    def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], bool]) -> int:
         if queue not in self.queues:
             raise UnknownQueue(queue)
         taken, url = 0, self.queues[queue]
         for letter in self._look(queue, hide=HIDDEN):
-            if letter_id is not None and letter.letter_id != letter_id:
+            is_meant = letter_id is None or letter.letter_id == letter_id
+            if not is_meant or not do(letter):
                 self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
                 continue
-            do(letter)
             self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
             taken += 1
             if letter_id is not None:
                 break
         return taken
 
-    def _put_back(self, letter: Letter) -> None:
+    def _throw_away(self, letter: Letter) -> bool:
+        self.note(letter, "letter_discarded")
+        return True
+
+    def _put_back(self, letter: Letter) -> bool:
+        """Whether the letter is done with."""
         if letter.goes_to is not None:
             self.sqs.send_message(QueueUrl=self.destinations[letter.goes_to], MessageBody=letter.body)
             self.note(letter, "letter_redriven")
         elif letter.lead_id is not None:
-            self.begin_anew(letter)
+            return self.begin_anew(letter)
+        return True
 
     def _waiting(self, queue: str) -> bool:
         found = self.sqs.get_queue_attributes(

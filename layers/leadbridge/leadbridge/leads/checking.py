@@ -159,7 +159,7 @@ class Checker:
             return self._write(steps.lost(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
         if delivery.state is State.RECEIVED and not at_once:
             return self._write(steps.announce_again(delivery, now), Look(Outcome.ANNOUNCED_AGAIN))
-        if delivery.state is not State.SUBMITTED:
+        if delivery.state is not State.SUBMITTED or delivery.is_erased:
             return Look(Outcome.NOTHING_TO_DO)
         if not budget.allows(self.partner.seconds_per_check):
             return Look(Outcome.NO_TIME)

@@ -20,7 +20,7 @@ from leadbridge.clock import Clock, to_text
 from leadbridge.leads import fields, items
 from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry
-from leadbridge.leads.writing import put, transact
+from leadbridge.leads.writing import put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -86,7 +86,16 @@ class Inbox:
 
     def keep(self, event: LeelooEvent) -> tuple[bool, str | None]:
         """Keep an event; whether it is new, and the lead it is tied to. Safe to repeat. Raises botocore's errors."""
-        lead_id, now = self._lead_of(event), self.clock()
+        lead_id = self._lead_of(event)
+        match self._write(event, lead_id):
+            case 3:  # erased since it was found
+                return self._write(event, None) is None, None
+            case refused:
+                return refused is None, lead_id
+
+    def _write(self, event: LeelooEvent, lead_id: str | None) -> int | None:
+        """Write an event, beside its lead if it has one; the number of the write that was refused."""
+        now = self.clock()
         marker = {"pk": f"LEELOO#{event.key}", "sk": "EVENT", "lead_id": lead_id, "received_at": to_text(now)}
         told = {
             "type": event.type,
@@ -102,8 +111,9 @@ class Inbox:
                 put(self.table, items.encode(marker), "attribute_not_exists(pk)"),
                 put(self.table, items.encode(kept)),
                 put(self.table, items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
+                unless_erased(self.table, lead_id),
             ]
-        return transact(self.client, writes) is None, lead_id
+        return transact(self.client, writes)
 
     def _lead_of(self, event: LeelooEvent) -> str | None:
         finder = Finder(self.client, self.table)

@@ -16,7 +16,7 @@ from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.writing import kept, put, transact
+from leadbridge.leads.writing import Conflict, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,11 +92,19 @@ class Outbox:
         self._table = table
 
     def add(self, message: Message, entry: Entry | None = None) -> bool:
-        """Store a new message, with a line in its lead's timeline; False if it is here already."""
+        """Store a new message, with a line in its lead's timeline; False if it is here already.
+
+        Raises Conflict if the lead's person was erased, Contended.
+        """
         writes = [put(self._table, message_item(message), "attribute_not_exists(pk)")]
         if entry is not None:
             writes.append(put(self._table, items.entry_item(message.owner, entry, message.message_id)))
-        return transact(self._client, writes) is None
+        if message.owner.startswith("ld_"):
+            writes.append(unless_erased(self._table, message.owner))
+        refused = transact(self._client, writes)
+        if refused == len(writes) - 1 and refused > 0:
+            raise Conflict
+        return refused is None
 
     def apply(self, change: MessageChange) -> Message:
         """Write a message's change, and its line in the lead's timeline. Raises Conflict, Contended."""
@@ -140,21 +148,19 @@ class Outbox:
         )
 
     def claim(self, lead_id: str, now: datetime, until: datetime, *, to_invite: bool) -> bool:
-        """Be the one who makes or invites the person until then; False if somebody else is, or it has been done."""
+        """Be the one who makes or invites the person until then; False if somebody else is, or it has been done.
+
+        Nobody is for a person who was erased. Raises Contended.
+        """
         item = {"pk": f"LEAD#{lead_id}", "sk": "CONTACT", "lead_id": lead_id, "claimed_until": to_text(until)}
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=kept(items.encode(item | ({"inviting_since": to_text(now)} if to_invite else {}))),
-                ConditionExpression=(
-                    "attribute_not_exists(pk) OR (claimed_until <= :now AND attribute_not_exists(account_id)"
-                    " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))"
-                ),
-                ExpressionAttributeValues=items.encode({":now": to_text(now)}),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+        write = put(
+            self._table,
+            items.encode(item | ({"inviting_since": to_text(now)} if to_invite else {})),
+            "attribute_not_exists(pk) OR (claimed_until <= :now AND attribute_not_exists(account_id)"
+            " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))",
+        )
+        write["Put"]["ExpressionAttributeValues"] = items.encode({":now": to_text(now)})
+        return transact(self._client, [write, unless_erased(self._table, lead_id)]) is None
 
     def forget(self, lead_id: str) -> None:
         """Know nothing of the person's account any more, and release a claim."""
@@ -165,7 +171,10 @@ class Outbox:
         return items.encode({"pk": f"LEAD#{lead_id}", "sk": "CONTACT"})
 
     def remember(self, lead_id: str, contact: Contact) -> None:
-        """Note where the person can be written to; that they were invited is noted only while no account is known."""
+        """Note where the person can be written to, unless they were erased.
+
+        That they were invited is noted only while no account is known.
+        """
         received_at = contact.lead_received_at
         item = {
             "pk": f"LEAD#{lead_id}",
@@ -179,4 +188,4 @@ class Outbox:
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }
         write = put(self._table, items.encode(item), None if contact.account_id else "attribute_not_exists(account_id)")
-        transact(self._client, [write])
+        transact(self._client, [write, unless_erased(self._table, lead_id)])

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from leadbridge.clock import Clock
 from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.fetch import ask_again
+from leadbridge.leads.delivery import State
+from leadbridge.leads.fetch import Fetch, FetchState, ask_again
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import lacking_for
+from leadbridge.leads.message import UNSETTLED, Message
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.operator_steps import WrongState, retried
 from leadbridge.leads.outbox import Outbox
@@ -35,8 +37,13 @@ class Reviver:
     operator: str
     clock: Clock
 
-    def begin_anew(self, letter: Letter) -> None:
-        """Begin what a letter names anew; what has moved on since, or cannot be sent as it is, is left alone."""
+    def begin_anew(self, letter: Letter) -> bool:
+        """Begin what a letter names anew; what has moved on since, or cannot be sent as it is, is left alone.
+
+        A letter is written before what it names is called failed. One that is put back in between is not done with.
+        """
+        if letter.lead_id and self._is_about_to_fail(letter, letter.lead_id):
+            return False
         with suppress(WrongState, ImpossibleTransition, Conflict):
             if letter.lead_id and letter.message_id:
                 message = self.outbox.message(letter.lead_id, letter.message_id)
@@ -48,6 +55,21 @@ class Reviver:
                 fetch = self.arrivals.fetch(letter.lead_id)
                 if fetch is not None:
                     self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+
+        return True
+
+    def _is_about_to_fail(self, letter: Letter, lead_id: str) -> bool:
+        """Whether what a letter names is still at it, and was not begun anew since the letter was written."""
+        if letter.message_id:
+            message = self.outbox.message(lead_id, letter.message_id)
+            return message is not None and message.state in UNSETTLED and _began_before(letter, message)
+        if letter.partner:
+            delivery = self.store.delivery(lead_id, letter.partner)
+            if delivery is None or delivery.state not in {State.RECEIVED, State.SUBMITTING}:
+                return False
+            return delivery.retried_at is None or delivery.retried_at.timestamp() * 1000 < letter.sent_at
+        fetch = self.arrivals.fetch(lead_id) if letter.step == "fetch" else None
+        return fetch is not None and fetch.state is FetchState.PENDING and _began_before(letter, fetch)
 
     def note(self, letter: Letter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
@@ -61,3 +83,10 @@ class Reviver:
             lacking = lacking_for(lead, self.partners.get(partner))
             change = retried(delivery, self.clock(), self.operator, is_confirmed=False, lacking=lacking)
             self.store.apply(change)
+
+
+def _began_before(letter: Letter, what: Message | Fetch) -> bool:
+    """Whether the attempts that a letter tells of go on; beginning anew forgets when the first one was."""
+    if what.first_attempt_at is None:
+        return what.attempts == 0
+    return what.first_attempt_at.timestamp() * 1000 < letter.sent_at

@@ -199,7 +199,12 @@ class Submitter:
         return Visit(Outcome.SUBMITTED)
 
     def _is_settled_by(self, created: int | str | None, known: Delivery, delivery: Delivery) -> bool:
-        """Whether a late answer tells what became of the delivery as it is known now, or was told by others already."""
+        """Whether a late answer tells what became of the delivery as it is known now, or was told by others already.
+
+        Of an erased one nothing is written down any more.
+        """
+        if known.is_erased:
+            return False
         if known.state in {State.SUBMITTED, State.CLOSED}:
             return created in {known.deal_id, known.account_uuid} or known.account_uuid is None is known.deal_id
         in_doubt = known.state is State.UNKNOWN or (known.state is State.RECEIVED and known.is_uncertain)

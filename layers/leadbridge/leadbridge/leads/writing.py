@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from leadbridge.leads.items import Item, encode
+from leadbridge.leads.items import Item, encode, lead_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,6 +47,12 @@ def put(table: str, item: Item, condition: str | None = None, *, version: int | 
         write["ExpressionAttributeNames"] = {"#version": "version"}
         write["ExpressionAttributeValues"] = encode({":version": version})
     return {"Put": write}
+
+
+def unless_erased(table: str, lead_id: str) -> Any:
+    """A check for a transaction: what would lie beside a lead is not written once its person was forgotten."""
+    check = {"TableName": table, "Key": encode(dict(lead_key(lead_id)))}
+    return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
 
 
 def transact(client: DynamoDBClient, writes: Sequence[Any], *, or_conflict: bool = False) -> int | None:

@@ -1,0 +1,136 @@
+"""The books after a run: what forms, table, partners and dead-letter queues say, and the checks that compare them.
+
+A check is a function that yields a violation for each lead of which the books do not agree; its name stands in
+docs/reliability.md beside what it proves.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from leadbridge.leads import items
+from leadbridge.leads.arrivals import fetch_of
+from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.fetch import Fetch
+from leadbridge.leads.items import Entry
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.message import Message
+from leadbridge.leads.outbox import message_of
+from leadbridge.letters import Letter
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What does not hold: the check that says so, the lead (or what else it is about), and in what."""
+
+    check: str
+    lead_id: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What a form was told: the id of the post, the lead's id, and whom it is about. `phone` is E.164."""
+
+    post_id: str
+    lead_id: str
+    phone: str
+    email: str
+
+
+@dataclass(frozen=True)
+class File:
+    """All that the table holds of one lead; `steps` are the timeline's entries by their keys."""
+
+    lead: Lead
+    deliveries: Mapping[str, Delivery]
+    messages: Sequence[Message]
+    fetch: Fetch | None
+    steps: Mapping[str, Entry]
+    others: Sequence[dict[str, Any]]
+
+    @classmethod
+    def of(cls, found: Iterable[dict[str, Any]]) -> File | None:
+        """The file of a lead's items, decoded; None where the lead itself is missing."""
+        lead, fetch = None, None
+        deliveries: dict[str, Delivery] = {}
+        messages: list[Message] = []
+        steps: dict[str, Entry] = {}
+        others = []
+        for values in found:
+            match values["sk"].partition("#")[0]:
+                case "LEAD":
+                    lead = items.lead_of(values)
+                case "DELIVERY":
+                    delivery = items.delivery_of(values)
+                    deliveries[delivery.partner] = delivery
+                case "EVENT":
+                    steps[values["sk"]] = items.entry_of(values)
+                case "MESSAGE":
+                    messages.append(message_of(values))
+                case "FETCH":
+                    fetch = fetch_of(values)
+                case _:
+                    others.append(values)
+        return None if lead is None else cls(lead, deliveries, messages, fetch, steps, others)
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everybody's word after a run.
+
+    `table` is every item, decoded. `calls`, `deals`, `accounts` and `sent` are the sandbox's own: calls to create,
+    deals, accounts, messages that reached people. `waiting` is how many messages each queue (dead letters apart) holds.
+    `counted_sources` have a quota; of `dedup_sources` a person's second lead counts as the first.
+    """
+
+    posted: Sequence[Posted]
+    table: Sequence[dict[str, Any]]
+    calls: Sequence[dict[str, Any]] = ()
+    deals: Sequence[dict[str, Any]] = ()
+    accounts: Sequence[dict[str, Any]] = ()
+    sent: Sequence[dict[str, Any]] = ()
+    letters: Sequence[Letter] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    counted_sources: frozenset[str] = frozenset()
+    dedup_sources: frozenset[str] = frozenset()
+
+    @cached_property
+    def files(self) -> dict[str, File]:
+        """What the table holds, by lead."""
+        by_lead: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for values in self.table:
+            kind, _, lead_id = values["pk"].partition("#")
+            if kind == "LEAD":
+                by_lead[lead_id].append(values)
+        files = {lead_id: File.of(found) for lead_id, found in by_lead.items()}
+        return {lead_id: file for lead_id, file in files.items() if file is not None}
+
+    @cached_property
+    def who(self) -> dict[str, Posted]:
+        """Whom each lead is about, as its form said."""
+        return {posted.lead_id: posted for posted in self.posted}
+
+    def leads_of(self, *, phone: str | None = None, email: str | None = None) -> list[str]:
+        """The leads of a phone as Lead Leader has it (0XXXXXXXXX), or of an e-mail."""
+        return [
+            lead_id
+            for lead_id, posted in self.who.items()
+            if (phone is not None and posted.phone.endswith(phone))
+            or (email is not None and posted.email.casefold() == email.casefold())
+        ]
+
+
+type Check = Callable[[Books], Iterator[tuple[str, str]]]
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(function: Check) -> Check:
+    """Enter a check into the list under its own name; it yields leads and what is wrong with each."""
+    CHECKS[function.__name__] = function
+    return function

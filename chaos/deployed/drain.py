@@ -1,0 +1,77 @@
+"""After the last fault: partners are there, secrets are right, and the run waits until nothing moves any more."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from botocore.exceptions import ClientError
+
+from chaos.deployed.operator import Desk
+from chaos.deployed.world import World
+from chaos.reading import read
+from chaos.settling import unsettled
+from leadbridge.clock import to_text
+from leadbridge.settings import Source
+
+PATIENCE = 300.0  # seconds
+NEAR = timedelta(seconds=12)  # what is due no later comes by itself
+
+
+@dataclass
+class Drain:
+    """Waits for the end, on conditions: it is over when the books say that nothing moves."""
+
+    world: World
+    desk: Desk
+    sources: Mapping[str, Source]
+    say: Callable[[str], None]
+
+    def wait(self) -> None:
+        """Return when nothing moves, or when patience ends: then the books tell what still does."""
+        self.world.front.open()
+        self.world.partner.disarm()
+        self.world.put_late()
+        self.desk.redrive_all()
+        ends, told = time.monotonic() + PATIENCE, 0.0
+        while time.monotonic() < ends:
+            moving = self._moving()
+            self.desk.erase_the_rest()
+            if not moving and not self.desk.to_be_erased:
+                return
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                self.say("still moving: " + ", ".join(f"{number} {what}" for what, number in moving.items()))
+            self._let_time_pass()
+            time.sleep(1)
+
+    def _moving(self) -> Counter[str]:
+        books = read(self.world.stores, self.world.partner, self.world.posted, self.sources)
+        return unsettled(books)
+
+    def _let_time_pass(self) -> None:
+        """What was lost on its way comes up when it is due, a quarter of an hour or more from now: bring that near."""
+        now = datetime.now(UTC)
+        dynamodb, table = self.world.stack.client("dynamodb"), self.world.stores.table
+        for values in self.world.stores.table_items():
+            waits = values.get("state") in {"received", "pending"} and "due_at" in values
+            if not waits or values["due_at"] <= to_text(now + NEAR):
+                continue
+            if values.get("next_attempt_at", "") > to_text(now):
+                continue
+            with suppress(ClientError):
+                dynamodb.update_item(
+                    TableName=table,
+                    Key={"pk": {"S": values["pk"]}, "sk": {"S": values["sk"]}},
+                    UpdateExpression="SET due_at = :now",
+                    ConditionExpression="due_at = :seen AND version = :version",
+                    ExpressionAttributeValues={
+                        ":now": {"S": to_text(now + NEAR)},
+                        ":seen": {"S": values["due_at"]},
+                        ":version": {"N": str(values["version"])},
+                    },
+                )

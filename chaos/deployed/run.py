@@ -1,0 +1,183 @@
+"""One run over the deployed stack: forms post, everything goes wrong on the way, then the drain and the books."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from random import Random
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from chaos.balance import violations
+from chaos.deployed.drain import Drain
+from chaos.deployed.operator import Desk
+from chaos.deployed.processes import freeze, kill
+from chaos.deployed.repeats import Repeats
+from chaos.deployed.world import World
+from chaos.partner_faults import DOWN, SLOW, fault
+from chaos.people import META, Post, posts
+from chaos.reading import read
+from chaos.tally import Result, Tally
+from leadbridge.settings import Settings
+from leadbridge.shipping import read_toml
+from local.home import PROJECT, Home
+from local.stack import stack_of_this_process
+from sandbox.remote import ControlError
+
+HOME = Home(PROJECT / ".local" / "chaos-stack")
+PACE = 3.0  # seconds that a deal stays in one status
+FORMS = 5  # that post at once
+
+
+class Run:
+    """The plan, drawn from the seed: whose forms post, and what goes wrong before which post."""
+
+    def __init__(self, world: World, seed: int, leads: int, say: Callable[[str], None]) -> None:
+        self.world, self.say, self.leads = world, say, leads
+        self.random, self.tally = Random(seed), Tally()
+        self.repeats = Repeats(world, Random(seed + 1), self.tally)
+        self.desk = Desk(world, Random(seed + 2), self.tally)
+        self.sent: list[Post] = []
+        self.taken: list[Future[bool]] = []
+        happens: dict[Callable[[], None], int] = {
+            self.kill_worker: 18,
+            self.break_partner: 24,
+            self.post_again: 12,
+            self.repeats.queue_messages: 6,
+            self.repeats.bus_events: 4,
+            self.repeats.stream_records: 4,
+            self.repeats.lose_messages: 3,
+            self.strike: 5,
+            self.desk.acts: 14,
+            self.close_door: 2,
+            self.open_door: 4,
+            self.freeze_something: 2,
+            self.rotate: 3,
+        }
+        self.aside = {self.repeats.queue_messages, self.repeats.bus_events, self.repeats.stream_records, self.desk.acts}
+        # The whole plan is drawn before anything happens, so that no thread's timing changes it.
+        names = list(happens)
+        self.plan = [
+            self.random.choices(names, list(happens.values()), k=self.random.choice([0, 1, 1, 2])) for _ in range(leads)
+        ]
+        self.posts = posts(self.random, f"{seed & 0xFFFFFF:x}")
+        self.draws = Random(seed + 3)
+
+    def happen(self) -> None:
+        """Post all leads, and have happen what is planned between them."""
+        with ThreadPoolExecutor(FORMS + 4) as pool:
+            self.pool = pool
+            for number, actions in enumerate(self.plan, 1):
+                self.post()
+                for action in actions:
+                    if action in self.aside:
+                        pool.submit(_attempted, action)
+                    else:
+                        _attempted(action)
+                self._wait_for_forms()
+                if number % 50 == 0:
+                    self.say(f"{number} of {self.leads} leads posted, {self.tally.counted.total()} things went wrong")
+            self.world.front.open()
+        lost = [post for post, taken in zip(self.sent, self.taken, strict=False) if not taken.result()]
+        self.tally.add("forms that were never answered", len(lost))
+        for post in lost:
+            if not self.world.post(post):
+                raise AssertionError(f"{post.post_id} is not taken")
+
+    def post(self) -> None:
+        """Somebody fills in a form."""
+        post = next(self.posts)
+        with suppress(OSError, ControlError):
+            if post.source == META:
+                self.world.partner.add_lead(post.visitor.at_meta(), leadgen_id=post.visitor.leadgen_id)
+            elif self.draws.random() < 0.5:
+                self.world.partner.add_person(post.visitor.name, phone=post.visitor.phone, accounts=["TELEGRAM"])
+        self.sent.append(post)
+        self.tally.add("forms posted")
+        self.taken.append(self.pool.submit(self.world.post, post))
+
+    def post_again(self) -> None:
+        """A form sends a post again, three times at once."""
+        post = self.draws.choice(self.sent)
+        for _ in range(3):
+            self.tally.add("forms posted again")
+            self.pool.submit(self.world.post, post)
+
+    def kill_worker(self) -> None:
+        """One of the functions' processes is killed, whatever it does at this moment."""
+        workers = self.world.processes.workers()
+        if not workers:
+            return
+        function = self.draws.choice(sorted(workers))
+        if kill(self.draws.choice(workers[function])):
+            self.tally.add(f"{function.removeprefix('leadbridge-local-')} killed")
+
+    def break_partner(self) -> None:
+        """A partner does something wrong, once or a few times."""
+        partner, operation, name, order = fault(self.draws, DOWN | SLOW)
+        self.world.partner.arm(partner, operation, order, times=self.draws.randint(1, 4))
+        self.tally.add(f"{partner} {name}")
+
+    def strike(self) -> None:
+        """Schedules overlap."""
+        self.repeats.schedules(self.pool)
+
+    def close_door(self) -> None:
+        """All partners are away: their door is killed."""
+        self.tally.add("partners' front killed")
+        self.world.front.kill()
+
+    def open_door(self) -> None:
+        """And there again."""
+        self.world.front.open()
+
+    def freeze_something(self) -> None:
+        """AWS, or the partners, stand still for a moment."""
+        words = self.draws.choice([("sandbox", "--state-dir"), ("ministack",)])
+        pid = self.world.processes.named(*words)
+        if pid is not None:
+            self.tally.add(f"{words[0]} frozen")
+            freeze(pid, self.draws.uniform(0.5, 3))
+
+    def rotate(self) -> None:
+        """Secrets change; a partner's is put here when the next one does."""
+        if self.world.late:
+            self.world.put_late()
+        elif self.draws.random() < 0.5:
+            self.tally.add(f"secret of {self.world.rotate_source()} rotated")
+        else:
+            self.tally.add(f"secret of {self.world.rotate_partner()} rotated")
+
+    def _wait_for_forms(self) -> None:
+        """No more than a few forms post at once."""
+        while sum(not taken.done() for taken in self.taken) >= FORMS:
+            time.sleep(0.02)
+
+
+def _attempted(action: Callable[[], None]) -> None:
+    """Something goes wrong, or, for what goes wrong already, does not."""
+    with suppress(BotoCoreError, ClientError, HTTPError, ControlError, OSError):
+        action()
+
+
+def run(seed: int, leads: int, say: Callable[[str], None]) -> Result:
+    """Start a stack of this run's own, have everything go wrong, wait until it is quiet, and balance the books."""
+    began = time.monotonic()
+    with stack_of_this_process(HOME) as stack:
+        say("the stack is up")
+        world = World.of(stack, Random(seed + 4))
+        try:
+            world.partner.reset()
+            world.partner.set_pace(PACE)
+            chaos = Run(world, seed, leads, say)
+            chaos.happen()
+            say("all leads posted; nothing goes wrong any more")
+            sources = Settings.model_validate(read_toml(PROJECT / "config", "local")).sources
+            Drain(world, chaos.desk, sources, say).wait()
+            books = read(world.stores, world.partner, world.posted, sources)
+        finally:
+            world.front.kill()
+    return Result(seed, chaos.tally, books, violations(books), time.monotonic() - began)

@@ -1,0 +1,193 @@
+"""Time that a run moves, and workers that can be stopped at any of their steps.
+
+A step is a moment before or after a call to AWS or to a partner. Only one worker runs at a time: one that is frozen
+waits in a thread of its own until the run lets it go on, so that a run is the same whenever its seed is.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+from botocore.exceptions import ReadTimeoutError
+from moto.sqs import models as moto_sqs
+
+from leadbridge import clock
+from leadbridge.budget import Budget
+from leadbridge.partners.http import Transport
+from leadbridge.secrets import Secrets
+from tests.blades import Killed
+
+INVOCATION = 60.0  # seconds after which Lambda stops a function
+BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Time:
+    """The one clock of a run, for functions, budgets and partners alike."""
+
+    now: datetime = BEGINNING
+
+    def pass_(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def seconds(self) -> float:
+        """Seconds since the epoch."""
+        return self.now.timestamp()
+
+
+@dataclass(frozen=True)
+class Fate:
+    """At which of its steps a worker is killed or frozen, and at which of its calls AWS does not answer; 0 is never.
+
+    The call whose answer is lost took place all the same if `took_place`.
+    """
+
+    killed_at: int = 0
+    frozen_at: int = 0
+    unanswered_at: int = 0
+    took_place: bool = False
+
+
+@dataclass
+class Worker:
+    """One invocation. `answer` is what the function returned, None if it died or raised."""
+
+    function: str
+    began_at: float
+    fate: Fate
+    run: Callable[[], Any]
+    on_end: Callable[[Any], None]
+    steps: int = 0
+    calls: int = 0
+    answer: Any = None
+    is_done: bool = False
+    is_doomed: bool = False
+    died: bool = False
+    error: BaseException | None = None
+    goes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    waits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+
+@dataclass
+class Stage:
+    """Where workers run. `hides` takes a queue's message out of sight, if the call that it is given asks for that."""
+
+    time: Time
+    hides: Callable[[dict[str, Any]], bool] = lambda _: False
+    frozen: list[Worker] = field(default_factory=list)
+    _current: Worker | None = None
+
+    def work(self, worker: Worker) -> None:
+        """Run a worker until it ends, dies or freezes."""
+        if not worker.fate.frozen_at:
+            before, self._current = self._current, worker
+            try:
+                self._live(worker)
+            finally:
+                self._current = before
+            worker.on_end(worker)
+            return
+        threading.Thread(target=self._in_thread, args=(worker,), daemon=True).start()
+        self._let_go(worker)
+
+    def thaw(self, worker: Worker, *, kill: bool = False) -> None:
+        """Let a frozen worker go on, or have Lambda stop it where it has been for too long."""
+        self.frozen.remove(worker)
+        worker.is_doomed = kill or self.time.seconds() - worker.began_at >= INVOCATION
+        self._let_go(worker)
+
+    def step(self) -> None:
+        """One moment in the life of the worker that runs, if one does."""
+        worker = self._current
+        if worker is None:
+            return
+        worker.steps += 1
+        if worker.steps == worker.fate.killed_at:
+            raise Killed
+        if worker.steps == worker.fate.frozen_at:
+            environment = dict(os.environ)
+            worker.waits.release()
+            worker.goes.acquire()
+            os.environ.clear()
+            os.environ.update(environment)
+            if worker.is_doomed:
+                raise Killed
+
+    def _let_go(self, worker: Worker) -> None:
+        environment, before, self._current = dict(os.environ), self._current, worker
+        worker.goes.release()
+        worker.waits.acquire()
+        self._current = before
+        os.environ.clear()
+        os.environ.update(environment)
+        if worker.is_done:
+            worker.on_end(worker)
+        else:
+            self.frozen.append(worker)
+
+    def _in_thread(self, worker: Worker) -> None:
+        worker.goes.acquire()
+        self._live(worker)
+        worker.is_done = True
+        worker.waits.release()
+
+    @staticmethod
+    def _live(worker: Worker) -> None:
+        try:
+            worker.answer = worker.run()
+        except Killed:
+            worker.died = True
+        except Exception as error:  # noqa: BLE001 - what a function raises is its own end alone
+            worker.error = error
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """While the block runs, what functions do passes over this stage."""
+        make, call = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
+
+        def make_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+            worker = self._current
+            if worker is None:
+                return make(client, operation, parameters)
+            worker.calls += 1
+            is_unanswered = worker.calls == worker.fate.unanswered_at
+            self.step()
+            if is_unanswered and not worker.fate.took_place:
+                raise ReadTimeoutError(endpoint_url="aws")
+            is_hidden = operation == "ChangeMessageVisibility" and self.hides(parameters)
+            answer = {} if is_hidden else make(client, operation, parameters)
+            self.step()
+            if is_unanswered:
+                raise ReadTimeoutError(endpoint_url="aws")
+            return answer
+
+        def call_partner(transport: Transport, *arguments: Any, **named: Any) -> Any:
+            self.step()
+            answer = call(transport, *arguments, **named)
+            self.step()
+            return answer
+
+        def budget_of(kind: type[Budget], _context: Any, *, reserve: float = 3.0) -> Budget:
+            return kind(self.time.seconds() + INVOCATION, reserve, monotonic=self.time.seconds)
+
+        moved = SimpleNamespace(now=lambda _zone: self.time.now, fromisoformat=datetime.fromisoformat)
+        with ExitStack() as stack:
+            stack.enter_context(patch.object(clock, "datetime", moved))
+            stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: self.time.seconds() * 1000))
+            stack.enter_context(patch.object(moto_sqs, "unix_time", self.time.seconds))
+            stack.enter_context(patch.object(Budget, "of", classmethod(budget_of)))
+            defaults: Any = Secrets.__init__.__kwdefaults__
+            stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
+            stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
+            stack.enter_context(patch.object(Transport, "call", call_partner))
+            yield

@@ -1,0 +1,118 @@
+"""What the model of a delivery's states is made of: a ledger that watches, and partners that say anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chaos.in_process.stage import Stage, Time
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.operator_steps import NOT_THERE
+from tests.blades import Ports
+from tests.ledgers import Ledger
+
+R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
+X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
+# docs/architecture.md: the drawing, and what its table lets operators do.
+ALLOWED = {
+    *((R, to) for to in (R, W, F, S, D, U)),
+    *((W, to) for to in (R, S, X, D, U, F)),
+    *((S, to) for to in (S, C)),
+    *((C, to) for to in (S, C)),
+    *((U, to) for to in (S, F, D, R)),
+    *((F, R), (X, R)),
+}
+ENDS = {S, C, X, D, U, F}
+
+# What a create call comes to: the error that the worker sees, and whether the partner made it all the same.
+ANSWERS: dict[str, tuple[type[errors.PartnerError] | None, bool]] = {
+    "taken": (None, True),
+    "refused": (errors.Rejected, False),
+    "a bad token": (errors.Unauthorized, False),
+    "asked to wait": (errors.RateLimited, False),
+    "never sent": (errors.Unavailable, False),
+    "wrong settings": (errors.Misconfigured, False),
+    "answer lost, and made": (errors.Unknown, True),
+    "answer lost, and not made": (errors.Unknown, False),
+}
+
+
+class Watched(Ledger):
+    """The strict ledger, which notes every change and refuses those that the drawing does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.permitted = 1  # creates: one, and one more each time a person has it sent though it may be there
+
+    def apply(self, change: Change) -> Delivery:
+        before, after = change.before, change.after
+        kept = super().apply(change)
+        assert after.version == before.version + 1, change
+        is_erasure = after.is_erased and not before.is_erased
+        assert (before.state, after.state) in ALLOWED or (is_erasure and before.state is after.state), change
+        if change.what == "retry_requested" and (before.state is U or before.last_error == NOT_THERE):
+            self.permitted += 1
+        return kept
+
+
+@dataclass
+class Account:
+    uuid: str | None
+    created: datetime | None
+    status: str | None = "NEW_CONTACT"
+
+
+@dataclass
+class Partner:
+    """Makes what it is asked to, and says of it what the test wants. One that `can_be_asked` makes one an e-mail."""
+
+    name: str
+    time: Time
+    stage: Stage
+    can_be_asked: bool
+    made: list[int | str] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    authorizes: type[errors.PartnerError] | None = None
+    answers: str = "taken"
+    listens: bool = True
+    seconds_per_submission: float = 15.0
+    seconds_per_create: float = 10.0
+    seconds_per_page: float = 10.0
+    seconds_per_check: float = 10.0
+
+    @property
+    def settles_lost_replies(self) -> bool:
+        return self.can_be_asked
+
+    def authorize(self, budget: Budget) -> Any:
+        if self.authorizes is not None:
+            raise self.authorizes(self.name, "authorize", "as the test wants")
+        return Ports(self, self.stage)
+
+    def create(self, submitted: Lead, budget: Budget) -> int | str:
+        error, is_made = ANSWERS[self.answers]
+        if is_made and self.accounts:
+            raise errors.Duplicate(self.name, "create", "there is one already")
+        made: int | str = len(self.made) + 1
+        if is_made and self.can_be_asked:
+            made = f"uuid-{made}"
+            self.accounts.append(Account(str(made), self.time.now))
+        if is_made:
+            self.made.append(made)
+        if error is not None:
+            raise error(self.name, "create", "as the test wants")
+        return made
+
+    def find(self, email: str, budget: Budget) -> Account | None:
+        if not self.listens:
+            raise errors.Unavailable(self.name, "list", "as the test wants")
+        return self.accounts[0] if self.accounts else None
+
+    def status(self, delivery: Delivery, budget: Budget) -> str:
+        if not self.listens:
+            raise errors.Unavailable(self.name, "status", "as the test wants")
+        return "В обробці"
