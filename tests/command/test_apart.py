@@ -16,7 +16,7 @@ def test_what_the_layers_are_built_from_does_not_lead_to_the_command() -> None:
         if name not in needed:
             needed.add(name)
             waiting += [each["name"] for each in locked[name].get("dependencies", [])]
-    assert "boto3" in needed
+    assert "botocore" in needed
     assert not {"typer", "rich", "shellingham", "leadbridge-command"} & needed
 
 

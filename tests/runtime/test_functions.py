@@ -12,7 +12,7 @@ import pytest
 from events.sign import signed
 from leadbridge.clock import to_text, utc_now
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.delivery import Delivery, State, gave_up
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.leads.message import MessageState, about_status
@@ -364,8 +364,10 @@ def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud) -> None:
     assert (journey.lead.person.full_name, journey.status) == (None, State.SUBMITTED)
 
 
-@pytest.mark.usefixtures("lead")
-def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cloud) -> None:
+def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cloud, lead: Lead) -> None:
+    delivery = cloud.store.delivery(LEAD_ID, "leadleader")
+    assert delivery is not None
+    cloud.store.apply(gave_up(delivery, utc_now(), "spent"))
     url = cloud.ref("SubmitDeadLetterQueue")
     note = {"lead_id": LEAD_ID, "partner": "leadleader", "step": "submit", "reason": "spent"}
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(note))
