@@ -157,10 +157,31 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
     note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
     put(queues["dead-messages"], note)
     assert ask("redrive", "messages") == (200, {"letters": 0})
+    put(queues["dead-messages"], note)  # the worker came a second time
     outbox.apply(message_steps.gave_up(tried, NOW, "spent"))
+    assert ask("redrive", "messages") == (200, {"letters": 2}), "one begins it anew, the other is of its first life"
+    (again,) = outbox.messages(LEAD.lead_id)
+    put(queues["dead-messages"], note)  # it is refused at once
+    assert ask("redrive", "messages") == (200, {"letters": 0})
+    outbox.apply(message_steps.gave_up(again, NOW, "refused"))
     assert ask("redrive", "messages") == (200, {"letters": 1})
-    put(queues["dead-messages"], note)
-    assert ask("redrive", "messages") == (200, {"letters": 1}), "it was begun anew"
+
+
+def test_letters_that_are_kept_do_not_hide_those_behind_them(
+    ask: Ask, queues: dict[str, str], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadbridge.letters.HIDDEN", 30)
+    store.accept(LEAD, phone_hash=None)
+    outbox = Outbox(aws.dynamodb(), TABLE)
+    for number in range(15):
+        message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW)
+        outbox.add(message)
+        if number >= 12:
+            outbox.apply(message_steps.gave_up(message, NOW, "spent"))
+        note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
+        put(queues["dead-messages"], note)
+    assert ask("redrive", "messages") == (200, {"letters": 3})
+    assert len(ask()[1]["letters"]) >= 10
 
 
 def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: Store) -> None:

@@ -78,16 +78,20 @@ class DeadLetters:
     def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], bool]) -> int:
         if queue not in self.queues:
             raise UnknownQueue(queue)
-        taken, url = 0, self.queues[queue]
-        for letter in self._look(queue, hide=HIDDEN):
-            is_meant = letter_id is None or letter.letter_id == letter_id
-            if not is_meant or not do(letter):
+        taken, url, left = 0, self.queues[queue], list[Letter]()
+        try:
+            for letter in self._look(queue, hide=HIDDEN):
+                is_meant = letter_id is None or letter.letter_id == letter_id
+                if is_meant and do(letter):
+                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+                    taken += 1
+                else:
+                    left.append(letter)
+                if letter_id is not None and is_meant:
+                    break
+        finally:  # hidden until now, so that they do not come in place of those behind them
+            for letter in left:
                 self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
-                continue
-            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
-            taken += 1
-            if letter_id is not None:
-                break
         return taken
 
     def _throw_away(self, letter: Letter) -> bool:

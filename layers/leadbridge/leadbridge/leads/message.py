@@ -61,6 +61,7 @@ class Message:
     next_attempt_at: datetime | None = None
     lease_until: datetime | None = None
     sent_at: datetime | None = None
+    retried_at: datetime | None = None
     last_error: str | None = None
     due_at: datetime | None = None
 
@@ -225,6 +226,7 @@ def retried(message: Message, now: datetime, operator: str) -> MessageChange:
         f"{message.subject}, by {operator}",
         first_attempt_at=None,
         next_attempt_at=None,
+        retried_at=now,
         last_error=None,
         due_at=now + OVERDUE,
     )

@@ -188,6 +188,8 @@ class Sender:
         lead = self.leads.lead(message.owner) if message.account_id is None else None
         if message.account_id is None and lead is None:
             return self._write(steps.skip(message, now, "the lead is gone"), Visit(Outcome.SKIPPED))
+        if lead is not None and lead.erased_at is not None:
+            return Visit(Outcome.NOTHING_TO_DO)  # whoever erases the person deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
         if content_of(message, self.settings, lead, delivery, None) is None:
             return self._write(steps.skip(message, now, "nothing is said of this"), Visit(Outcome.SKIPPED))
@@ -294,7 +296,10 @@ class Sender:
             self.book.apply(steps.sent(message, self.clock()))
         except Conflict:
             # The lease ran out while Leeloo answered and the message was called unknown. Now it is known.
-            known = next(one for one in self.book.messages(message.owner) if one.message_id == message.message_id)
+            every = self.book.messages(message.owner)
+            known = next((one for one in every if one.message_id == message.message_id), None)
+            if known is None or known.version == message.version:
+                return Visit(Outcome.SENT)  # and the person was erased meanwhile: nothing more is told of them
             if known.state is not MessageState.UNKNOWN or known.attempts != message.attempts:
                 raise
             self.book.apply(steps.sent(known, self.clock()))

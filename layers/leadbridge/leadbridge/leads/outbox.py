@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DUE_PARTITION = "messages"  # where messages stand in the index `due`
 MOST_MESSAGES = 1000  # of one owner that are read; nobody is told more
 
-_TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "due_at")
+_TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "retried_at", "due_at")
 _COUNTS = ("version", "attempts")
 _TEXTS = (
     "owner",
@@ -107,12 +107,17 @@ class Outbox:
         return refused is None
 
     def apply(self, change: MessageChange) -> Message:
-        """Write a message's change, and its line in the lead's timeline. Raises Conflict, Contended."""
-        after = change.after
+        """Write a message's change, and its line in the lead's timeline.
+
+        Nothing is begun to be said to a person who was erased, and nothing is told of them. Raises Conflict, Contended.
+        """
+        after, of_lead = change.after, change.after.owner.startswith("ld_")
         writes = [put(self._table, message_item(after), version=change.before.version)]
-        if change.what is not None and after.owner.startswith("ld_"):
+        if change.what is not None and of_lead:
             entry = Entry(change.at, change.what, "leeloo", change.detail)
             writes.append(put(self._table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
+        if of_lead and (change.what is not None or after.state is MessageState.SENDING):
+            writes.append(unless_erased(self._table, after.owner))
         transact(self._client, writes, or_conflict=True)
         return after
 

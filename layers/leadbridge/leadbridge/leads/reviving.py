@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from leadbridge.clock import Clock
 from leadbridge.leads.arrivals import Arrivals
 from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import Fetch, FetchState, ask_again
+from leadbridge.leads.fetch import FetchState, ask_again
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import lacking_for
-from leadbridge.leads.message import UNSETTLED, Message
+from leadbridge.leads.message import UNSETTLED
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.operator_steps import WrongState, retried
 from leadbridge.leads.outbox import Outbox
@@ -62,14 +63,18 @@ class Reviver:
         """Whether what a letter names is still at it, and was not begun anew since the letter was written."""
         if letter.message_id:
             message = self.outbox.message(lead_id, letter.message_id)
-            return message is not None and message.state in UNSETTLED and _began_before(letter, message)
+            return message is not None and message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at)
         if letter.partner:
             delivery = self.store.delivery(lead_id, letter.partner)
             if delivery is None or delivery.state not in {State.RECEIVED, State.SUBMITTING}:
                 return False
-            return delivery.retried_at is None or delivery.retried_at.timestamp() * 1000 < letter.sent_at
+            return _is_of_this_life(letter, delivery.retried_at)
         fetch = self.arrivals.fetch(lead_id) if letter.step == "fetch" else None
-        return fetch is not None and fetch.state is FetchState.PENDING and _began_before(letter, fetch)
+        if fetch is None or fetch.state is not FetchState.PENDING:
+            return False
+        if fetch.first_attempt_at is None:  # it was never tried, or is asked for anew
+            return fetch.attempts == 0
+        return _is_of_this_life(letter, fetch.first_attempt_at)
 
     def note(self, letter: Letter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
@@ -85,8 +90,6 @@ class Reviver:
             self.store.apply(change)
 
 
-def _began_before(letter: Letter, what: Message | Fetch) -> bool:
-    """Whether the attempts that a letter tells of go on; beginning anew forgets when the first one was."""
-    if what.first_attempt_at is None:
-        return what.attempts == 0
-    return what.first_attempt_at.timestamp() * 1000 < letter.sent_at
+def _is_of_this_life(letter: Letter, began_at: datetime | None) -> bool:
+    """Whether a letter was written after what it tells of began, or began anew; None stands for always."""
+    return began_at is None or began_at.timestamp() * 1000 < letter.sent_at
