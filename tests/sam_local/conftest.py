@@ -5,6 +5,7 @@ Docker runs; each says why.
 """
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def fixtures_of(item: pytest.Item) -> list[str]:
     """The names of what a test is given."""
     return list(item.fixturenames) if isinstance(item, pytest.Function) else []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """What is started here can be interrupted, also where the tests run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
