@@ -39,6 +39,7 @@ class Drain:
         self.world.front.open()
         self.world.partner.disarm()
         self.world.put_late()
+        self.desk.wake()
         self.desk.redrive_all()
 
     def wait(self) -> None:

@@ -69,6 +69,11 @@ class Desk:
         """What the partner tells of a lead's person."""
         return self._truth(next(one for one in self.world.posted if one.lead_id == delivery.lead_id), delivery)
 
+    def wake(self) -> None:
+        """Have the emulator find every worker of the operators' that is dead."""
+        for _ in range(self.world.deaths):
+            self._asked("GET /leads", partial(self.world.operator.get, "/leads?limit=1"))
+
     def redrive_all(self) -> None:
         """Put every dead letter back on its way."""
         for queue in QUEUES:
@@ -88,11 +93,11 @@ class Desk:
         try:
             answer = question()
         except HTTPError as error:
-            if not self.world.was_disturbed(began):
+            if not self.world.explains(began):
                 self.tally.fail(name, f"was not answered: {type(error).__name__}")
             return None
         self.tally.add(f"operators answered {answer.status}")
-        if answer.status not in NAMED and not (answer.status >= 500 and self.world.was_disturbed(began)):
+        if answer.status not in NAMED and not (answer.status >= 500 and self.world.explains(began)):
             self.tally.fail(name, f"answered {answer.status}: {answer.content.get('detail')}")
         return answer
 

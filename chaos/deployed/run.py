@@ -123,7 +123,7 @@ class Run:
             return
         function = self.draws.choice(sorted(workers))
         if function.endswith(ANSWERS_OPERATORS):
-            self.world.disturb()
+            self.world.disturb(is_death=True)
         if kill(self.draws.choice(workers[function])):
             self.tally.add(f"{function.removeprefix('leadbridge-local-')} killed")
 

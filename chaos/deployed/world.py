@@ -49,6 +49,7 @@ class World:
     late: dict[str, dict[str, Any]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
     disturbed_at: float = -AFTERMATH
+    deaths: int = 0
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -88,13 +89,24 @@ class World:
         """The table of leads."""
         return Store(self.stack.client("dynamodb"), self.stores.table)
 
-    def disturb(self) -> None:
+    def disturb(self, *, is_death: bool = False) -> None:
         """Note that something is being done to what operators are answered by."""
-        self.disturbed_at = time.monotonic()
+        with self.lock:
+            self.disturbed_at = time.monotonic()
+            self.deaths += is_death
 
-    def was_disturbed(self, since: float) -> bool:
-        """Whether that explains what became of a question that was asked then."""
-        return self.disturbed_at >= since - AFTERMATH
+    def explains(self, since: float) -> bool:
+        """Whether that explains what became of a question that was asked then.
+
+        The emulator finds out that a worker is dead when it is asked for, at whatever time: each explains one question.
+        """
+        with self.lock:
+            if self.disturbed_at >= since - AFTERMATH:
+                return True
+            if self.deaths == 0:
+                return False
+            self.deaths -= 1
+            return True
 
     def secret(self, name: str) -> dict[str, Any]:
         """What a secret holds."""
