@@ -69,8 +69,9 @@ diagrams: $(READY) ## Draw the documentation's pictures anew from the template a
 	@$(PYTHON) -m diagrams
 
 .PHONY: fuzz
-fuzz: $(READY) ## Throw everything at the forms and the API, long (HYPOTHESIS_PROFILE=nightly)
-	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/unit/forms/test_any_post.py tests/contract/test_openapi.py
+fuzz: $(READY) ## Throw everything at the forms, the API and a delivery's states, long (HYPOTHESIS_PROFILE=nightly)
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest \
+		tests/unit/forms/test_any_post.py tests/contract/test_openapi.py tests/unit/test_delivery_model.py
 
 .PHONY: chaos
 chaos: $(READY) ## Let everything go wrong at once, then balance the books (SEED=7 LEADS=300 RUNS=5)

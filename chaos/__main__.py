@@ -1,6 +1,6 @@
 """`make chaos SEED=7 LEADS=300 RUNS=5`: chaos in one process, then over the deployed stack, and the books after each.
 
-Exits with 1 if any book does not balance, and says of which lead.
+Exits with 1 if any book does not balance, and says of which lead; or if what was to go wrong did not.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     wrong = sum(len(result.violations) for result in results)
+    lacking = [what for result in results for what in result.lacking]
     print(f"\n{len(results)} runs, {wrong or 'no'} violations")
-    return 1 if wrong else 0
+    for what in lacking:
+        print(f"The run proves too little: {what}.")
+    return 1 if wrong or lacking else 0
 
 
 def _in_process(seed: int, leads: int) -> Result:
@@ -79,7 +82,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--leads", type=int, default=300, help="over the deployed stack; 0 for none")
     parser.add_argument("--runs", type=int, default=5, help="in one process, each with a seed of its own")
     parser.add_argument("--small", type=int, default=6, help="leads of each run in one process")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.leads <= 0 and arguments.runs <= 0:
+        parser.error("nothing is to be run: LEADS and RUNS are both 0")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -85,7 +86,9 @@ class Books:
 
     `table` is every item, decoded. `calls`, `deals`, `accounts` and `sent` are the sandbox's own: calls to create,
     deals, accounts, messages that reached people. `waiting` is how many messages each queue (dead letters apart) holds.
-    `counted_sources` have a quota; of `dedup_sources` a person's second lead counts as the first.
+    `counted_sources` have a quota; of `dedup_sources` a person's second lead counts as the first. `to_be_erased` are
+    the leads that an operator had erased. `failures` are what went wrong though nothing that this run did explains it:
+    of whom, what, and how often. A message that goes out may be `under_way` for so long.
     """
 
     posted: Sequence[Posted]
@@ -98,6 +101,9 @@ class Books:
     waiting: Mapping[str, int] = field(default_factory=dict)
     counted_sources: frozenset[str] = frozenset()
     dedup_sources: frozenset[str] = frozenset()
+    to_be_erased: frozenset[str] = frozenset()
+    failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    under_way: timedelta = timedelta(minutes=1)
 
     @cached_property
     def files(self) -> dict[str, File]:

@@ -74,8 +74,9 @@ def read(
     posted: Sequence[Posted],
     sources: Mapping[str, Source],
     waiting: Mapping[str, int] | None = None,
+    **noted: Any,
 ) -> Books:
-    """Everybody's word, as it is now. `waiting` is what queues hold that others than SQS keep."""
+    """Everybody's word, as it is now. `waiting` is what queues hold that others than SQS keep; `noted` is the run's."""
     return Books(
         posted=posted,
         table=list(stores.table_items()),
@@ -87,6 +88,7 @@ def read(
         letters=stores.letters(),
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
         dedup_sources=frozenset(name for name, source in sources.items() if source.dedup_days),
+        **noted,
     )
 
 

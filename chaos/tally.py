@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chaos.balance import CHECKS
@@ -11,13 +12,18 @@ from chaos.books import Books, Violation
 
 @dataclass
 class Tally:
-    """How often each thing went wrong."""
+    """How often each thing was done, and what failed without a cause."""
 
     counted: Counter[str] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, what: str, number: int = 1) -> None:
         """Count something that was done."""
         self.counted[what] += number
+
+    def fail(self, who: str, what: str) -> None:
+        """Count something that failed though nothing that was done to the stack explains it."""
+        self.failures[who, what] += 1
 
     def lines(self) -> list[str]:
         """The counts, the most frequent first."""
@@ -26,13 +32,17 @@ class Tally:
 
 @dataclass(frozen=True)
 class Result:
-    """One run: its seed, what was done to the stack, the books afterwards, and what does not hold in them."""
+    """One run: its seed, what was done to the stack, the books afterwards, and what does not hold in them.
+
+    `lacking` is what was planned and never happened, so that the books prove nothing.
+    """
 
     seed: int
     tally: Tally
     books: Books
     violations: list[Violation]
     seconds: float
+    lacking: Sequence[str] = ()
 
     def states(self) -> str:
         """How many deliveries ended how."""

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
+from chaos.books import Books
+from chaos.calm import questions
 from chaos.deployed.operator import Desk
 from chaos.deployed.world import World
 from chaos.reading import read
@@ -19,6 +21,7 @@ from leadbridge.clock import to_text
 from leadbridge.settings import Source
 
 PATIENCE = 300.0  # seconds
+UNDER_WAY = timedelta(seconds=30)  # more than a call to Leeloo takes, on a machine that has much to do
 NEAR = timedelta(seconds=12)  # what is due no later comes by itself
 
 
@@ -31,12 +34,16 @@ class Drain:
     sources: Mapping[str, Source]
     say: Callable[[str], None]
 
-    def wait(self) -> None:
-        """Return when nothing moves, or when patience ends: then the books tell what still does."""
+    def mend(self) -> None:
+        """Nothing goes wrong any more."""
         self.world.front.open()
         self.world.partner.disarm()
         self.world.put_late()
+        self.desk.wake()
         self.desk.redrive_all()
+
+    def wait(self) -> None:
+        """Return when nothing moves, or when patience ends: then the books tell what still does."""
         ends, told = time.monotonic() + PATIENCE, 0.0
         while time.monotonic() < ends:
             moving = self._moving()
@@ -49,9 +56,25 @@ class Drain:
             self._let_time_pass()
             time.sleep(1)
 
+    def ask_everything(self) -> None:
+        """Have operators ask whatever they can, which is answered now."""
+        for question in questions(self.books(), self.desk.random, self.desk.truth):
+            self.desk.ask(question)
+
+    def books(self) -> Books:
+        """The books as they are now."""
+        return read(
+            self.world.stores,
+            self.world.partner,
+            self.world.posted,
+            self.sources,
+            to_be_erased=frozenset(self.desk.erased),
+            failures=dict(self.desk.tally.failures),
+            under_way=UNDER_WAY,
+        )
+
     def _moving(self) -> Counter[str]:
-        books = read(self.world.stores, self.world.partner, self.world.posted, self.sources)
-        return unsettled(books)
+        return unsettled(self.books())
 
     def _let_time_pass(self) -> None:
         """What was lost on its way comes up when it is due, a quarter of an hour or more from now: bring that near."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -83,12 +83,14 @@ class Repeats:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             self.tally.add("queue messages lost")
 
-    def schedules(self, pool: Executor) -> None:
-        """Schedules strike twice and thrice at once."""
+    def schedules(self, pool: Executor) -> list[Future[None]]:
+        """Schedules strike twice and thrice at once; what comes of it."""
+        struck = []
         for function in self.random.choices(SCHEDULED, [4, 3, 1, 1], k=3):
             for _ in range(2):
                 self.tally.add("schedules overlapping")
-                pool.submit(self.call, function, scheduled_event())
+                struck.append(pool.submit(self.call, function, scheduled_event()))
+        return struck
 
     def call(self, function: str, event: dict[str, Any]) -> None:
         """Call a function; whether it answers is its own affair."""

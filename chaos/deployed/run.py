@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from chaos.balance import violations
 from chaos.deployed.drain import Drain
+from chaos.deployed.happened import lacking
 from chaos.deployed.operator import Desk
 from chaos.deployed.processes import freeze, kill
 from chaos.deployed.repeats import Repeats
 from chaos.deployed.world import World
 from chaos.partner_faults import DOWN, SLOW, fault
 from chaos.people import META, Post, posts
-from chaos.reading import read
 from chaos.tally import Result, Tally
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
@@ -29,6 +31,8 @@ from sandbox.remote import ControlError
 
 HOME = Home(PROJECT / ".local" / "chaos-stack")
 PACE = 3.0  # seconds that a deal stays in one status
+AWS = ("ministack",)  # the words of the emulator's command
+ANSWERS_OPERATORS = ("-manage-leads", "-authorize")
 FORMS = 5  # that post at once
 
 
@@ -42,6 +46,7 @@ class Run:
         self.desk = Desk(world, Random(seed + 2), self.tally)
         self.sent: list[Post] = []
         self.taken: list[Future[bool]] = []
+        self.others: list[Future[Any]] = []
         happens: dict[Callable[[], None], int] = {
             self.kill_worker: 18,
             self.break_partner: 24,
@@ -74,13 +79,18 @@ class Run:
                 self.post()
                 for action in actions:
                     if action in self.aside:
-                        pool.submit(_attempted, action)
+                        self.others.append(pool.submit(_attempted, action))
                     else:
                         _attempted(action)
                 self._wait_for_forms()
                 if number % 50 == 0:
                     self.say(f"{number} of {self.leads} leads posted, {self.tally.counted.total()} things went wrong")
             self.world.front.open()
+        for other in self.others:
+            try:
+                other.result()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the books tell of it
+                self.tally.fail("the run", f"{type(error).__name__}: {error}")
         lost = [post for post, taken in zip(self.sent, self.taken, strict=False) if not taken.result()]
         self.tally.add("forms that were never answered", len(lost))
         for post in lost:
@@ -104,7 +114,7 @@ class Run:
         post = self.draws.choice(self.sent)
         for _ in range(3):
             self.tally.add("forms posted again")
-            self.pool.submit(self.world.post, post)
+            self.others.append(self.pool.submit(self.world.post, post))
 
     def kill_worker(self) -> None:
         """One of the functions' processes is killed, whatever it does at this moment."""
@@ -112,6 +122,8 @@ class Run:
         if not workers:
             return
         function = self.draws.choice(sorted(workers))
+        if function.endswith(ANSWERS_OPERATORS):
+            self.world.disturb(is_death=True)
         if kill(self.draws.choice(workers[function])):
             self.tally.add(f"{function.removeprefix('leadbridge-local-')} killed")
 
@@ -123,7 +135,7 @@ class Run:
 
     def strike(self) -> None:
         """Schedules overlap."""
-        self.repeats.schedules(self.pool)
+        self.others += self.repeats.schedules(self.pool)
 
     def close_door(self) -> None:
         """All partners are away: their door is killed."""
@@ -136,11 +148,13 @@ class Run:
 
     def freeze_something(self) -> None:
         """AWS, or the partners, stand still for a moment."""
-        words = self.draws.choice([("sandbox", "--state-dir"), ("ministack",)])
+        words = self.draws.choice([("sandbox", "--state-dir"), AWS])
         pid = self.world.processes.named(*words)
         if pid is not None:
             self.tally.add(f"{words[0]} frozen")
             freeze(pid, self.draws.uniform(0.5, 3))
+            if words == AWS:
+                self.world.disturb()
 
     def rotate(self) -> None:
         """Secrets change; a partner's is put here when the next one does."""
@@ -176,8 +190,16 @@ def run(seed: int, leads: int, say: Callable[[str], None]) -> Result:
             chaos.happen()
             say("all leads posted; nothing goes wrong any more")
             sources = Settings.model_validate(read_toml(PROJECT / "config", "local")).sources
-            Drain(world, chaos.desk, sources, say).wait()
-            books = read(world.stores, world.partner, world.posted, sources)
+            drain = Drain(world, chaos.desk, sources, say)
+            drain.mend()
+            drain.wait()
+            say("operators ask whatever they can")
+            drain.ask_everything()
+            drain.wait()
+            books = drain.books()
+            calls = world.partner.calls()
         finally:
             world.front.kill()
-    return Result(seed, chaos.tally, books, violations(books), time.monotonic() - began)
+    planned = Counter(action.__name__ for actions in chaos.plan for action in actions)
+    missing = list(lacking(planned, chaos.tally, calls))
+    return Result(seed, chaos.tally, books, violations(books), time.monotonic() - began, missing)

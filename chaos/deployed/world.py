@@ -30,6 +30,7 @@ QUEUES = {"submit-leadleader": "Submit", "submit-matchtrade": "Account", "messag
 QUEUES |= {"fetch": "Fetch", "checks": "Check"}
 VISIBILITY = 25  # seconds, of the queues of a run: nobody waits for six minutes after each worker that was killed
 PATIENCE = 60.0  # seconds in which a form's post must be taken
+AFTERMATH = 10.0  # seconds in which what happened to AWS, or to a function, still explains an answer
 ADDRESSES = ("base_url", "auth_url", "graph_url")
 ROTATED = {"leadleader": ("password", "keys"), "matchtrade": ("password", "client_secret"), "leeloo": ("token",)}
 
@@ -47,6 +48,8 @@ class World:
     posted: list[Posted] = field(default_factory=list)
     late: dict[str, dict[str, Any]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    disturbed_at: float = -AFTERMATH
+    deaths: int = 0
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -85,6 +88,25 @@ class World:
     def table(self) -> Store:
         """The table of leads."""
         return Store(self.stack.client("dynamodb"), self.stores.table)
+
+    def disturb(self, *, is_death: bool = False) -> None:
+        """Note that something is being done to what operators are answered by."""
+        with self.lock:
+            self.disturbed_at = time.monotonic()
+            self.deaths += is_death
+
+    def explains(self, since: float) -> bool:
+        """Whether that explains what became of a question that was asked then.
+
+        The emulator finds out that a worker is dead when it is asked for, at whatever time: each explains one question.
+        """
+        with self.lock:
+            if self.disturbed_at >= since - AFTERMATH:
+                return True
+            if self.deaths == 0:
+                return False
+            self.deaths -= 1
+            return True
 
     def secret(self, name: str) -> dict[str, Any]:
         """What a secret holds."""

@@ -9,10 +9,11 @@ from random import Random
 from typing import Any
 
 from chaos.books import Books, Posted
+from chaos.calm import questions
 from chaos.in_process.operator import Operator
 from chaos.in_process.queues import Held, Transit
 from chaos.in_process.secrets import Secrets
-from chaos.in_process.stage import Fate, Stage, Time, Worker
+from chaos.in_process.stage import INVOCATION, Fate, Stage, Time, Worker
 from chaos.partner_faults import DOWN, fault
 from chaos.people import META, Post, posts
 from chaos.reading import Stores, read
@@ -36,6 +37,7 @@ DEAD_LETTERS = {
 }
 EVERY_MINUTE = timedelta(minutes=1)
 DRAIN = 1000  # rounds after which something goes in circles
+ERASURES = 20  # how often one that does not succeed in calm is tried
 
 
 class Chaos:
@@ -199,11 +201,22 @@ class Chaos:
         self.work(function, lambda: self.stack.invoke(function, event), settle, fate)
 
     def work(
-        self, function: str, run: Callable[[], Any], settle: Callable[[Any], None], fate: Fate | None = None
+        self,
+        function: str,
+        run: Callable[[], Any],
+        settle: Callable[[Any], None],
+        fate: Fate | None = None,
+        *,
+        name: str | None = None,
     ) -> None:
-        """Have a worker do something, and die or freeze over it as the seed has it, or as its fate is."""
+        """Have a worker do something, and die or freeze over it as the seed has it, or as its fate is.
+
+        What goes wrong otherwise is noted, as the failure of what `name` says.
+        """
 
         def end(worker: Worker) -> None:
+            if worker.failure is not None:
+                self.tally.fail(name or function, worker.failure)
             if worker.died:
                 self.tally.add(f"{function} killed")
                 self.stack.restart(function)
@@ -249,7 +262,7 @@ class Chaos:
     # Until it is quiet
 
     def drain(self) -> None:
-        """Nothing goes wrong any more, and time passes, until everything has ended. Raises AssertionError."""
+        """Nothing goes wrong any more, and time passes, until everything has ended; then operators ask in calm."""
         self.is_calm = True
         for worker in list(self.stage.frozen):
             self.stage.thaw(worker, kill=self.random.random() < 0.5)
@@ -257,7 +270,14 @@ class Chaos:
         self.secrets.put_late()
         if self.random.random() < 0.5:
             self.operator.redrive_all()
-        looked_at = self.time.now
+        self.come_to_rest()
+        for question in questions(self.books(), self.random, self.operator.truth):
+            self.operator.ask(question)
+        self.come_to_rest()
+
+    def come_to_rest(self) -> None:
+        """Let time pass until nothing moves; if it does for ever, the books tell what."""
+        looked_at, erasures = self.time.now, 0
         for _ in range(DRAIN):
             self.transit.collect()
             if self.time.now - looked_at >= EVERY_MINUTE:
@@ -272,7 +292,8 @@ class Chaos:
                 self.post(self.unanswered[0])
             elif self.transit.messages:
                 self.time.now = max(self.time.now, min(message.visible_at for message in self.transit.messages))
-            elif self.operator.to_be_erased:
+            elif self.operator.to_be_erased and erasures < ERASURES:
+                erasures += 1
                 self.time.pass_(PACE)
                 self.operator.erase_the_rest()
             elif self.waits_for_what_is_due():
@@ -281,7 +302,7 @@ class Chaos:
             else:
                 self.time.pass_(60)  # letters that somebody held are there again
                 return
-        raise AssertionError(f"after {DRAIN} rounds it is not quiet")
+        self.tally.fail("the run", f"is not quiet after {DRAIN} rounds")
 
     def waits_for_what_is_due(self) -> bool:
         """Let time pass until the next status, or, where only lost messages are waited for, until they are missed.
@@ -309,4 +330,13 @@ class Chaos:
         waiting = {"stream": len(self.transit.records)}
         for message in self.transit.messages:
             waiting[message.queue] = waiting.get(message.queue, 0) + 1
-        return read(stores, self.partner, self.posted, settings.settings().sources, waiting)
+        return read(
+            stores,
+            self.partner,
+            self.posted,
+            settings.settings().sources,
+            waiting,
+            to_be_erased=frozenset(self.operator.erased),
+            failures=dict(self.tally.failures),
+            under_way=timedelta(seconds=INVOCATION),
+        )

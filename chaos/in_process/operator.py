@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chaos.calm import CHECK, QUEUES, REDRIVE, RESOLVE, RETRY, Question, hear
 from chaos.in_process.secrets import TOKEN
 from leadbridge.leads.delivery import Delivery, State
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from chaos.in_process.chaos import Chaos
 
 BEARER = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "fetch", "checks")
+NAMED = frozenset({200, 202, 204, 404, 409})  # 5xx are judged by what became of the worker
 
 
 class Operator:
@@ -23,6 +24,18 @@ class Operator:
         self.run = run
         self.written = 0
         self.to_be_erased: list[str] = []
+        self.erased: set[str] = set()
+
+    def ask(self, question: Question) -> None:
+        """Ask something in calm, and see that it is answered."""
+        if question.method == "DELETE":
+            self.erased.add(question.place["lead_id"])
+
+        def heard(answer: Any) -> None:
+            hear(question, 0 if answer is None else answer["statusCode"], self.run.tally)
+
+        place = question.place or None
+        self._ask(question.method, question.resource, question.body, pathParameters=place, hear=heard)
 
     def acts(self) -> None:
         """One thing that operators do."""
@@ -54,6 +67,7 @@ class Operator:
             self._erase(lead_id)
 
     def _erase(self, lead_id: str) -> None:
+        self.erased.add(lead_id)
         if lead_id not in self.to_be_erased:
             self.to_be_erased.append(lead_id)
 
@@ -86,6 +100,11 @@ class Operator:
                 self.run.tally.add("failed ones begun anew by hand")
                 self._ask("POST", RETRY, {}, pathParameters=place)
 
+    def truth(self, delivery: Delivery) -> dict[str, Any]:
+        """What the partner tells of a lead's person."""
+        posted = next(one for one in self.run.posted if one.lead_id == delivery.lead_id)
+        return self._truth(delivery, posted.phone, posted.email)
+
     def _truth(self, delivery: Delivery, phone: str, email: str) -> dict[str, Any]:
         """What the partner tells who asks it by phone."""
         if delivery.partner == "matchtrade":
@@ -106,7 +125,7 @@ class Operator:
         return found
 
     def _redrive(self, queue: str) -> None:
-        self._ask("POST", "/dead-letters/{queue}/redrive", {}, pathParameters={"queue": queue})
+        self._ask("POST", REDRIVE, {}, pathParameters={"queue": queue})
 
     def _ask(
         self,
@@ -124,11 +143,9 @@ class Operator:
 
         def check(answer: Any) -> None:
             hear(answer)
-            assert answer is None or answer["statusCode"] in {200, 202, 204, 404, 409, 500, 503}, answer
+            if answer is not None:
+                self.run.tally.add(f"operators answered {answer['statusCode']}")
+            if answer is not None and answer["statusCode"] < 500 and answer["statusCode"] not in NAMED:
+                self.run.tally.fail(f"{method} {resource}", f"answered {answer['statusCode']}: {answer['body']}")
 
-        self.run.work("ManageLeads", ask, check)
-
-
-CHECK = "/leads/{lead_id}/deliveries/{partner}/check"
-RETRY = "/leads/{lead_id}/deliveries/{partner}/retry"
-RESOLVE = "/leads/{lead_id}/deliveries/{partner}/resolve"
+        self.run.work("ManageLeads", ask, check, name=f"{method} {resource}")

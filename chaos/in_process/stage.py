@@ -77,6 +77,23 @@ class Worker:
     goes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     waits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
+    @property
+    def was_struck(self) -> bool:
+        """Whether its fate has come about, which explains whatever became of it."""
+        fate = self.fate
+        was_frozen = bool(fate.frozen_at) and self.steps >= fate.frozen_at
+        return self.died or was_frozen or (bool(fate.unanswered_at) and self.calls >= fate.unanswered_at)
+
+    @property
+    def failure(self) -> str | None:
+        """What is wrong with how it ended, if nothing that was done to it explains that."""
+        if self.was_struck:
+            return None
+        if self.error is not None:
+            return f"raised {type(self.error).__name__}"
+        status = self.answer.get("statusCode", 0) if isinstance(self.answer, dict) else 0
+        return f"answered {status}" if status >= 500 else None
+
 
 @dataclass
 class Stage:
@@ -147,7 +164,7 @@ class Stage:
             worker.answer = worker.run()
         except Killed:
             worker.died = True
-        except Exception as error:  # noqa: BLE001 - what a function raises is its own end alone
+        except Exception as error:  # noqa: BLE001 - the run asks what explains it: Worker.failure
             worker.error = error
 
     @contextmanager

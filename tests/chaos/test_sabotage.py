@@ -9,7 +9,10 @@ from chaos.in_process.run import run
 from leadbridge import errors
 from leadbridge.leads import store, writing
 from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.erasing import Eraser
+from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.submission import Submitter, Visit
+from leadbridge.letters import DeadLetters
 
 
 def noticed(check: str, *first: int) -> bool:
@@ -36,3 +39,22 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
     assert noticed("no_lead_is_created_twice", 2)
+
+
+@pytest.mark.parametrize("broken", [(Outbox, "add"), (DeadLetters, "redrive")])
+def test_an_operator_s_route_that_never_works(broken: tuple[type, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(*broken, fails)
+    assert noticed("failures_have_a_cause", 7)
+
+
+def test_an_eraser_that_leaves_what_lies_beside_the_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Eraser, "_clean", lambda *_: None)
+    assert noticed("erased_people_are_forgotten", 7)
+
+
+def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Eraser, "erase", lambda *_: None)
+    assert noticed("erased_people_are_forgotten", 7)

@@ -1,0 +1,103 @@
+"""Of somebody who was erased nothing is left, wherever it may lie, and nobody writes to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaos.books import Books, File, Posted, check
+from leadbridge.clock import from_text
+
+SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
+NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
+TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
+CAME = frozenset({"pk", "sk", "lead_id", "received_at"})  # what tells that an event of Leeloo's came already
+
+
+@check
+def erased_people_are_forgotten(books: Books) -> Iterator[tuple[str, str]]:
+    """Of somebody erased there are a tombstone, bare deliveries and a timeline without quotations, and nothing else.
+
+    Nor is there anything of them elsewhere in the table, but what docs/security.md says may stay. Whoever was to be
+    erased is.
+    """
+    for lead_id in sorted(books.to_be_erased):
+        if lead_id in books.files and books.files[lead_id].lead.erased_at is None:
+            yield lead_id, "was to be erased, and is not"
+    for lead_id, file in books.files.items():
+        if file.lead.erased_at is None:
+            continue
+        for what in _left(file):
+            yield lead_id, f"is erased, and {what}"
+    for lead_id, values in _elsewhere(books):
+        yield lead_id, f"is erased, and {values['pk']} {values['sk']} tells of it"
+
+
+@check
+def erased_people_are_written_to_no_more(books: Books) -> Iterator[tuple[str, str]]:
+    """No message goes out to somebody after they were erased, but what was under way at that moment."""
+    for phone in sorted({message["phone"] for message in books.sent if message["phone"]}):
+        files = [books.files[lead_id] for lead_id in books.leads_of(phone=phone) if lead_id in books.files]
+        moments = [file.lead.erased_at for file in files if file.lead.erased_at is not None]
+        if not moments or len(moments) < len(files):
+            continue  # somebody of whom another lead is there may be written to about that
+        last = max(moments)
+        for message in books.sent:
+            if message["phone"] == phone and from_text(message["at"]) > last + books.under_way:
+                names = ", ".join(file.lead.lead_id for file in files)
+                yield names, f"is erased since {last}, and was written to at {message['at']}: {message['text']}"
+
+
+def _left(file: File) -> Iterator[str]:
+    """What lies beside an erased lead, and should not."""
+    for message in file.messages:
+        yield f"there is the message {message.message_id}"
+    if file.fetch is not None:
+        yield "there is its fetch"
+    for values in file.others:
+        yield f"there is {values['sk']}"
+    if any((file.lead.person.phone, file.lead.person.email, file.lead.person.full_name)):
+        yield "says whose it is"
+    for partner, delivery in file.deliveries.items():
+        if not delivery.is_erased:
+            yield f"its delivery to {partner} is not"
+        if delivery.deal_id is not None or delivery.account_uuid is not None:
+            yield f"known at {partner} by its number there"
+    for entry in file.steps.values():
+        if entry.detail is not None and entry.what not in SAYS_WHO_DID_IT:
+            yield f"its timeline quotes: {entry.what}, {entry.detail}"
+
+
+def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every item that tells of an erased lead's person, and whose it is."""
+    erased = {lead_id for lead_id, file in books.files.items() if file.lead.erased_at is not None}
+    people = {lead_id: posted for lead_id, posted in books.who.items() if lead_id in erased}
+    if not erased:
+        return
+    ties = {values["pk"]: values["lead_id"] for values in books.table if values["sk"] == "TIE"}
+    for values in books.table:
+        kind, _, owner = values["pk"].partition("#")
+        of = values.get("lead_id") or (owner if kind == "LEAD" else ties.get(values["pk"]))
+        if of in erased and (not _may_stay(kind, values) or (of in people and _tells_of(values, people[of]))):
+            yield of, values
+        elif of not in books.files and kind not in {"ACCOUNT", "LEELOO"}:  # those are the broker's and Leeloo's own
+            yield from ((lead_id, values) for lead_id, person in people.items() if _tells_of(values, person))
+
+
+def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
+    """Whether what names an erased lead says nothing of its person."""
+    match kind:
+        case "LEAD":
+            return not any(name.endswith("_hash") for name in values)  # what else it may not be, `_left` says
+        case "ACCOUNT":
+            return values.keys() == TIE_OF_NOBODY
+        case "LEELOO":
+            return values.keys() <= CAME
+        case _:
+            return False
+
+
+def _tells_of(values: Mapping[str, Any], person: Posted) -> bool:
+    text = json.dumps(values, ensure_ascii=False, default=str).casefold()
+    return person.phone[-NATIONAL:] in text or person.email.casefold() in text

@@ -1,0 +1,34 @@
+"""What is left in the table of somebody whom the product's own code has erased."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from leadbridge import aws
+from leadbridge.leads import items
+from leadbridge.leads.erasing import Eraser
+from leadbridge.leads.lead import Lead
+from tests.moto_calls import moto_calls
+from tests.moto_stack import CREDENTIALS
+from tests.people import NOW
+from tests.template import table_definition
+
+TABLE = "leads"
+ERASED_AT = NOW + timedelta(hours=1)
+
+
+def erased(lead: Lead, table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A table's items, decoded, after the lead's person was erased from it."""
+    with patch.dict(os.environ, CREDENTIALS), moto_calls():
+        aws.forget()
+        client = aws.dynamodb()
+        client.create_table(**table_definition(TABLE))
+        for values in table:
+            client.put_item(TableName=TABLE, Item=items.encode(values))
+        Eraser(client, TABLE).erase(lead.lead_id, "anna", ERASED_AT)
+        left = [items.decode(item) for item in client.scan(TableName=TABLE)["Items"]]
+    aws.forget()
+    return left

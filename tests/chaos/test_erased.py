@@ -1,0 +1,129 @@
+"""What is left of somebody erased is told, wherever it lies; and the product's own erasure leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from chaos.balance import violations
+from chaos.books import Books
+from leadbridge.clock import to_text
+from leadbridge.leads import items
+from leadbridge.leads.claims import claim_keys
+from leadbridge.leads.fetch import announced
+from leadbridge.leads.items import Entry
+from tests.chaos.erasures import ERASED_AT, erased
+from tests.chaos.test_books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, told
+from tests.people import NOW
+
+CHECKS = ("erased_people_are_forgotten", "erased_people_are_written_to_no_more")
+ACCOUNT = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "ACCOUNT", "uuid": "u-1", "email": EMAIL, "phone": PHONE}
+TIE = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "TIE", "lead_id": LEAD.lead_id}
+MARKER = {"pk": "LEELOO#k", "sk": "EVENT", "lead_id": LEAD.lead_id, "received_at": "2026-03-01T12:00:00.000Z"}
+BESIDE = {"pk": f"LEAD#{LEAD.lead_id}", "sk": "LEELOO#k", "type": "ORDER", "body": EMAIL}
+CONTACT = {"pk": f"LEAD#{LEAD.lead_id}", "sk": "CONTACT", "lead_id": LEAD.lead_id, "account_id": "a-1"}
+CLAIM = {**claim_keys({"phone_hash": "h"}, ("leadleader",))[0], "lead_id": LEAD.lead_id}
+ORPHAN = {"pk": "LEAD#ld_nobody", "sk": "CONTACT", "phone": PHONE}
+FETCH = {
+    "pk": f"LEAD#{LEAD.lead_id}",
+    "sk": "FETCH",
+    "state": "pending",
+    "keys": {"leadgen_id": "7"},
+    **{name: getattr(announced(LEAD.lead_id, "web", {}, NOW), name) for name in ("lead_id", "source", "version")},
+    "attempts": 0,
+    "received_at": "2026-03-01T12:00:00.000Z",
+}
+
+
+@cache
+def before() -> list[dict[str, Any]]:
+    """A lead with a deal, a message, an event and a contact, found by its hashes, and with a claim on its person."""
+    found = [*journey(*closed()), told(), BESIDE, MARKER, CONTACT, CLAIM]
+    return [{**one, "phone_hash": "h"} if one["sk"] == "LEAD" else one for one in found]
+
+
+@cache
+def left() -> list[dict[str, Any]]:
+    """What the product leaves of it."""
+    return erased(LEAD, before())
+
+
+def after(**changes: Any) -> Books:
+    """The books after the erasure, but for the changes."""
+    read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": to_text(NOW)}]
+    to_be_erased = frozenset({LEAD.lead_id})
+    return balanced(
+        **{"table": left(), "calls": [CREATE], "deals": [DEAL], "sent": read, "to_be_erased": to_be_erased} | changes
+    )
+
+
+def test_what_the_product_leaves_of_somebody_balances() -> None:
+    assert [values["sk"] for values in left() if values["pk"].startswith("PERSON#")] == []
+    assert violations(after()) == []
+
+
+def with_changed(sk: str, **values: Any) -> list[dict[str, Any]]:
+    """The table, with something more in what the product left."""
+    assert any(one["sk"] == sk for one in left())
+    return [{**one, **values} if one["sk"] == sk else one for one in left()]
+
+
+def quoted() -> list[dict[str, Any]]:
+    entry = items.entry_item(LEAD.lead_id, Entry(NOW, "leeloo_order", "leeloo", "Курс 100 UAH"), "k")
+    return [*left(), items.decode(entry)]
+
+
+LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "there is the message": lambda: [*left(), told()],
+    "there is CONTACT": lambda: [*left(), CONTACT],
+    "there is LEELOO#k": lambda: [*left(), BESIDE],
+    "there is its fetch": lambda: [*left(), FETCH],
+    "says whose it is": lambda: with_changed("LEAD", person={"full_name": "Олена"}),
+    "its delivery to leadleader is not": lambda: with_changed("DELIVERY#leadleader", is_erased=False),
+    "known at leadleader by its number there": lambda: with_changed("DELIVERY#leadleader", deal_id=24),
+    "its timeline quotes: leeloo_order": quoted,
+    "LEAD tells of it": lambda: with_changed("LEAD", phone_hash="h"),
+    "DELIVERY#leadleader tells of it": lambda: with_changed("DELIVERY#leadleader", last_error=f"{PHONE} is wrong"),
+    "CLAIM tells of it": lambda: [*left(), CLAIM],
+    "ACCOUNT tells of it": lambda: [*left(), {**TIE, "is_erased": True}, ACCOUNT],
+    "TIE tells of it": lambda: [*left(), TIE],
+    "LEELOO#k EVENT tells of it": lambda: [*with_changed("EVENT", body=EMAIL)],
+    "LEAD#ld_nobody CONTACT tells of it": lambda: [*left(), ORPHAN],
+    "was to be erased, and is not": before,
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_is_left_of_somebody_erased_is_told(what: str) -> None:
+    found = violations(after(table=LEFT[what]()), CHECKS)
+    assert [one.what for one in found if what in one.what], found
+    assert {one.lead_id for one in found} == {LEAD.lead_id}
+
+
+def test_what_was_never_tied_to_the_lead_may_stay() -> None:
+    event = {"pk": "LEELOO#x", "sk": "EVENT", "type": "ORDER", "body": EMAIL}
+    assert violations(after(table=[*left(), ACCOUNT, event]), CHECKS) == []
+
+
+def test_an_account_that_is_not_to_be_kept_again_may_be_known_by_its_number() -> None:
+    assert violations(after(table=[*left(), {**TIE, "is_erased": True}]), CHECKS) == []
+
+
+def test_what_another_lead_of_the_same_person_holds_is_its_own() -> None:
+    other = LEAD.model_copy(update={"lead_id": "ld_other"})
+    table = [*left(), items.decode(items.lead_item(other, phone_hash="h"))]
+    posted = [*after().posted, replace(after().posted[0], post_id="post-2", lead_id="ld_other")]
+    assert violations(after(table=table, posted=posted), CHECKS) == []
+
+
+@pytest.mark.parametrize(("later", "is_told"), [(timedelta(seconds=30), False), (timedelta(minutes=2), True)])
+def test_a_message_is_told_that_was_not_under_way_when_the_person_was_erased(later: timedelta, is_told: bool) -> None:
+    sent = [{"phone": PHONE, "text": "Видано", "at": to_text(ERASED_AT + later)}]
+    found = violations(after(sent=sent), ["erased_people_are_written_to_no_more"])
+    assert bool(found) is is_told
+    assert all("was written to at" in one.what for one in found)
