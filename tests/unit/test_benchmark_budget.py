@@ -13,6 +13,7 @@ from benchmarks.cold import Taken, ratio
 from benchmarks.part import Part
 from benchmarks.reception import CASES
 from benchmarks.scenes import SCENES
+from benchmarks.throughput import left_by_each
 from tests.template import resources
 
 LIMIT = Limit(most=1.3, noise=0.1)
@@ -93,6 +94,14 @@ def test_a_start_is_held_against_the_references_of_its_own_round(slow: float) ->
     reference = Taken(milliseconds=[*quick, *(one * slow for one in quick * 2)])
 
     assert ratio(function, reference, rounds=3) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("leak", [0.0, 3.0])
+def test_a_leak_is_seen_however_large_the_process_is_and_whatever_its_start_left(leak: float) -> None:
+    start = [(number, 90_000.0 + 200 * number) for number in range(0, 250, 10)]
+    memory = start + [(number, 140_000.0 + leak * number + number % 7) for number in range(250, 1000, 10)]
+
+    assert left_by_each(memory) == pytest.approx(leak, abs=0.1)
 
 
 def part(measured: float) -> Part:
