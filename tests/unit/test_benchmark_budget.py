@@ -150,6 +150,20 @@ def test_the_page_has_a_place_for_every_part() -> None:
     assert all(text.count(f"<!-- {name} -->") == 1 for name in limits())
 
 
+def test_the_page_says_of_which_code_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "app.py").write_text("before")
+    monkeypatch.setattr(page, "PROJECT", tmp_path)
+    monkeypatch.setattr(page, "FILE", tmp_path / "benchmarks.md")
+    page.FILE.write_text("<!-- cold -->\nold\n<!-- end -->\n<!-- warm -->\nold\n<!-- end -->\n")
+
+    page.write({"warm": part(1.2)})
+    assert page.of_other_code() == ["cold"]
+
+    (tmp_path / "functions" / "app.py").write_text("after")
+    assert page.of_other_code() == ["cold", "warm"]
+
+
 def test_a_block_tells_the_kind_of_machine_and_not_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "release", lambda: "6.1.0-made-by-somebody")
 
