@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show(lines)
     if given.write:
         page.write(parts)
+    if others := page.of_other_code():
+        print(f"docs/benchmarks.md has tables of other code than this: {', '.join(others)} (make bench WRITE=1)")
     return int(any(line.verdict.is_bad for line in lines))
 
 

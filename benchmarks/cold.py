@@ -6,6 +6,10 @@ Each start is a new process under Lambda's own runtime client and the runtime in
 nothing else, timed from outside, from the request to the answer to a sample event that is answered in full. In every
 round each function and each reference starts once, so that whatever disturbs the machine disturbs all alike.
 
+What came before the handler was called and what after is told apart (`moments.py`, called in its place). Lambda lends
+the one a whole core and the other `MemorySize`/1769 of one; the column "on Lambda" is the start as it was, the
+handler's waiting as it was, and its CPU time by as much longer.
+
 References: a handler that does nothing, and one that makes a boto3 client of DynamoDB, with boto3 as it is installed,
 compiled, in the place of our layers.
 """
@@ -15,6 +19,7 @@ from __future__ import annotations
 import compileall
 import statistics
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,6 +48,9 @@ REFERENCES = {
 }
 LIBRARIES = {BARE: (), BOTO3: ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "urllib3", "six")}
 OF_THE_RUNTIME = ("simplejson",)  # what Lambda's own image has beside the runtime client
+WITH_MOMENTS = "moments.handler"
+WHOLE_CORE = 1769  # MB of memory that buy a whole core
+APART = ("init, ms", "handler's CPU, ms", "on Lambda, ms")
 TRIES = 3  # the runtime interface emulator may lose its port to another process before it listens
 
 
@@ -51,6 +59,9 @@ class Taken:
     """What the starts of one function took."""
 
     milliseconds: list[float] = field(default_factory=list)
+    before: list[float] = field(default_factory=list)  # from the request until the handler is called, ms
+    handling: list[float] = field(default_factory=list)  # from there to its answer, ms
+    handling_cpu: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     first_mib: list[float] = field(default_factory=list)
     most_mib: float = 0.0
@@ -59,6 +70,7 @@ class Taken:
 def measured(rounds: int) -> Iterator[Part]:
     """Cold starts, and memory."""
     with stage() as set_up:
+        copyfile(Path(__file__).with_name("moments.py"), set_up.workshop.client / "moments.py")
         found = starts(set_up, rounds)
     yield cold(found, rounds)
     yield memories(found)
@@ -82,9 +94,8 @@ def starts(set_up: Stage, rounds: int) -> dict[str, Taken]:
                 else:
                     break
             if number:
-                taken.milliseconds += one.milliseconds
-                taken.cpu += one.cpu
-                taken.first_mib += one.first_mib
+                for kind in ("milliseconds", "before", "handling", "handling_cpu", "cpu", "first_mib"):
+                    getattr(taken, kind).extend(getattr(one, kind))
                 taken.most_mib = max(taken.most_mib, one.most_mib)
     return found
 
@@ -95,26 +106,35 @@ def start(set_up: Stage, name: str, path: list[Path] | None, taken: Taken, *, sa
     cloud = set_up.cloud()
     event = SCENES[name].prepared(set_up, cloud) if path is None else {}
     with (
-        set_up.workshop.started(name, cloud=cloud, logs=set_up.folder, handler="app.handler")
+        set_up.workshop.started(name, cloud=cloud, logs=set_up.folder, handler=WITH_MOMENTS)
         if path is None
         else running(
             name,
             path=path,
-            handler="app.handler",
+            handler=WITH_MOMENTS,
             environment=cloud.environment("ReceiveLead"),
             log=set_up.folder / "reference.log",
             lock=set_up.workshop.lock,
         )
     ) as function:
+        began = time.monotonic()
         answer = function.invoke(event)
         if path is None and not SCENES[name].ends_well(answer):
             raise SystemExit(f"{name} answered {answer}\n" + "\n".join(function.log_lines()[-5:]))
         taken.milliseconds = [cold_starts[-1][1]]
+        asked, done, cpu_before, cpu_after = moments(set_up)
+        taken.before, taken.handling = [(asked - began) * 1000], [(done - asked) * 1000]
+        taken.handling_cpu = [(cpu_after - cpu_before) * 1000]
         runtime = runtime_of(function)
         taken.cpu, taken.first_mib = [cpu_milliseconds(runtime)], [peak_mib(runtime)]
         if samples and path is None:
             work_on(function, name)
         taken.most_mib = peak_mib(runtime)
+
+
+def moments(set_up: Stage) -> tuple[float, ...]:
+    """What `moments.py` wrote of the last call: seconds."""
+    return tuple(map(float, (set_up.workshop.client / "moments.txt").read_text(encoding="ascii").split()))
 
 
 def work_on(function: Function, name: str) -> None:
@@ -169,16 +189,25 @@ def cold(found: Mapping[str, Taken], rounds: int) -> Part:
         (
             name,
             median_text(taken.milliseconds, 0),
-            f"{min(taken.milliseconds):,.0f}",
             f"{ratios[name]:.2f}",
             median_text(taken.cpu, 0),
             f"{statistics.median(taken.cpu) / cpu:.2f}",
+            median_text(taken.before, 0),
+            median_text(taken.handling_cpu, 1),
+            median_text(on_lambda(taken, memory(name) if name in SCENES else memory("ReceiveLead")), 0),
         )
         for name, taken in found.items()
     ]
-    columns = ("", "first answer, ms", "best, ms", "× boto3", "CPU, ms", "× boto3's CPU")
+    columns = ("", "first answer, ms", "× boto3", "CPU, ms", "× boto3's CPU", *APART)
     title = f"Medians of {rounds} starts each, in turns; × boto3: the median of the rounds' own ratios"
     return Part("cold", title, columns, tuple(rows), {name: ratios[name] for name in SCENES})
+
+
+def on_lambda(taken: Taken, given: int) -> list[float]:
+    """The starts with the handler's CPU time as `given` MB of memory buy it."""
+    slower = max(1.0, WHOLE_CORE / given)
+    times = zip(taken.before, taken.handling, taken.handling_cpu, strict=True)
+    return [before + max(0.0, handling - cpu) + cpu * slower for before, handling, cpu in times]
 
 
 def ratio(taken: Taken, reference: Taken, rounds: int) -> float:

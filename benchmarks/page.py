@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -14,7 +15,24 @@ from benchmarks.part import Part
 from local.home import PROJECT
 
 FILE = PROJECT / "docs" / "benchmarks.md"
+MEASURED = ("layers", "functions")
 END = "<!-- end -->"
+
+
+def of_other_code() -> list[str]:
+    """The parts whose tables are of other code than there is now, or do not say of which."""
+    text, now = FILE.read_text(encoding="utf-8"), code()
+    found = re.findall(rf"<!-- (\w+) -->\n(.*?){re.escape(END)}", text, re.DOTALL)
+    return [name for name, content in found if f"code `{now}`" not in content]
+
+
+def code() -> str:
+    """A short digest of what is measured: the sources of the layers and of the functions."""
+    digest = hashlib.sha256()
+    files = [file for folder in MEASURED for file in (PROJECT / folder).rglob("*") if file.is_file()]
+    for file in sorted(file for file in files if "__pycache__" not in file.parts):
+        digest.update(f"\0{file.relative_to(PROJECT).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def write(parts: Mapping[str, Part]) -> None:
@@ -37,7 +55,7 @@ def replaced(text: str, name: str, content: str) -> str:
 def block(part: Part) -> str:
     """A part's table, where and when it was measured, and what the budget says of it."""
     lines = check({part.name: part.ratios}, limits(), {part.name})
-    measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}."
+    measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}; code `{code()}`."
     head = ["| budget | measured | most | noise | verdict |", "|---|---:|---:|---:|---|"]
     rows = [f"| {' | '.join(cells(line))} |" for line in lines]
     return "\n".join([measured, "", *part.markdown(), "", *head, *rows])

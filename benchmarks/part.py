@@ -45,6 +45,7 @@ class Part:
     def show(self, console: Console) -> None:
         """Print the table."""
         table = Table(*self.columns, title=self.title, title_justify="left")
+        table.columns[0].overflow = "fold"
         for row in self.rows:
             table.add_row(*row)
         console.print(table)

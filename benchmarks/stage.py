@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +34,16 @@ SLOWEST = 3600.0  # seconds between two statuses of the stand-in: nothing change
 
 @dataclass(frozen=True)
 class Stage:
-    """Functions as they are shipped, and everything around them."""
+    """Functions as they are shipped, and everything around them.
+
+    `secrets` say by partner where it is and who we are to it.
+    """
 
     workshop: Workshop
     aws: Emulator
     partners: Remote
     folder: Path
-
-    @cached_property
-    def secrets(self) -> dict[str, dict[str, Any]]:
-        """Who we are to each partner, and where it is."""
-        found: dict[str, dict[str, Any]] = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
-        return found
+    secrets: dict[str, dict[str, Any]]
 
     def cloud(self) -> Cloud:
         """An empty AWS that knows the partners."""
@@ -92,4 +89,5 @@ def stage() -> Iterator[Stage]:
         with parts.emulator(HOME, choose_port(), lock=lock) as (aws, _), parts.sandbox(HOME, lock=lock) as (url, _):
             partners = Remote(url)
             partners.set_pace(SLOWEST)
-            yield Stage(Workshop(HOME, client, lock), aws, partners, Path(folder))
+            secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
+            yield Stage(Workshop(HOME, client, lock), aws, partners, Path(folder), secrets)

@@ -6,7 +6,8 @@ The whole: both handlers, from the form's post and the queue's message to their 
 parts that cannot be done without, each as bare as it can be:
 
 - validation: the post's proof, its body, the lead; the queue's message, and the lead and delivery as they come back
-- writes: the very calls of the table that the handlers make, in their order, for another lead, by the bare client
+- writes: the very calls of the table that the handlers make, in their order, for another lead, by the bare client; it
+  is refused to measure against other calls than those that are written down (tests/way.py)
 - encryption: two encryptions and two signatures, with keys that were parsed once
 - calls: the two posts to the lender, by urllib3 alone
 
@@ -47,6 +48,7 @@ from leadbridge.leads.routing import decide
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.settings import settings
+from tests.way import WAY, spelt
 
 ROUNDS, WARM_UP = 150, 15
 WHOLE, PARTS = ("receive", "submit"), ("validation", "writes", "encryption", "calls")
@@ -205,6 +207,8 @@ def prepared(on: Road) -> Bare:
     with patch.object(BaseClient, "_make_api_call", noting), patch.object(Transport, "call", noting_partner):
         lead_id = on.received(post(0))
         on.submitted(message(lead_id))
+    if (way := tuple(spelt(one.operation, one.asked) for one in steps)) != WAY:
+        raise SystemExit(f"a lead's way is not the one of tests/way.py: {', '.join(way)}")
     first = items.decode(stored(on, items.lead_key(lead_id)))
     public = load_pem_public_key(on.credentials["partner_public_key"].encode())
     private = load_pem_private_key(on.credentials["private_key"].encode(), password=None)

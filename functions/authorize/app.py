@@ -10,6 +10,7 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.logs import count, logger, metrics
 from leadbridge.secrets import SecretMissing, Secrets
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -61,3 +62,6 @@ def bearer(token: str, tokens: dict[str, Any]) -> str | None:
         if isinstance(known, str) and known and hmac.compare_digest(given, known.encode()):
             found = name
     return found
+
+
+prepare(secrets)

@@ -15,6 +15,7 @@ from leadbridge.leads.checking import ByDeal, ByEmail, Checker, Partner
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -61,3 +62,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.info("looked", outcome=look.outcome.value, reason=look.error.text if look.error else None)
 
     return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+
+
+def checkers() -> None:
+    """All of them: every partner's deliveries come due."""
+    for partner in settings().partners:
+        checker(partner)
+
+
+prepare(aws.sqs, checkers)

@@ -13,16 +13,20 @@ from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
 from leadbridge.errors import Misconfigured, RateLimited
+from leadbridge.forms.adapter import adapter_named
 from leadbridge.forms.fetching import Fetcher
 from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.events import read_fetch_changed
+from leadbridge.leads.consent import Consent
+from leadbridge.leads.events import FetchChanged, read_fetch_changed
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import keyed_hash
+from leadbridge.leads.lead import Asked, Lead
 from leadbridge.logs import count, logger, metrics
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -87,3 +91,15 @@ def dead_letter(fetch: Fetch, reason: str) -> None:
     aws.sqs().send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
     )
+
+
+def origins() -> None:
+    """All sources whose leads are fetched, and what reads them."""
+    for name, source in settings().sources.items():
+        if source.fetch is not None:
+            origin(name)
+            adapter_named(source.adapter)
+
+
+MODELS = (FetchChanged, Asked, Lead, Consent)
+prepare(aws.sqs, fetcher, origins, *(model.model_rebuild for model in MODELS))

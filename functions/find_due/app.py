@@ -22,6 +22,7 @@ from leadbridge.leads.store import Due, Store
 from leadbridge.leads.watching import Watch
 from leadbridge.logs import count, logger, measure, metrics
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -118,3 +119,6 @@ def send(queue_url: str, bodies: list[dict[str, Any]]) -> int:
     if answer.get("Failed"):
         logger.warning("SQS did not take all", refused=len(answer["Failed"]))
     return len(answer.get("Successful", []))
+
+
+prepare(aws.sqs, settings, store, watch)

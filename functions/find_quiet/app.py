@@ -11,6 +11,7 @@ from leadbridge.clock import to_text, utc_now
 from leadbridge.leads.watching import Watch, gone_quiet
 from leadbridge.logs import count, logger, metrics
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -37,3 +38,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
         never_heard_of=sorted(longest.keys() - last),
     )
     return {"quiet": quiet}
+
+
+prepare(settings, watch)

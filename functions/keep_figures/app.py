@@ -10,6 +10,7 @@ from leadbridge import aws
 from leadbridge.clock import utc_now
 from leadbridge.leads.figures import FigureBook
 from leadbridge.logs import count, logger, metrics
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -26,3 +27,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     count("DaysCounted", days)
     logger.info("counted", days=days)
     return {"days": days}
+
+
+prepare(book)

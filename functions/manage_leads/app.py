@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from leadbridge import aws, standing
 from leadbridge.clock import utc_now
+from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.erasing import Eraser, UnknownLead
 from leadbridge.leads.finding import Finder
@@ -47,6 +48,7 @@ from leadbridge.questions import (
 )
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -281,3 +283,6 @@ ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
     ("POST", "/dead-letters/{queue}/discard"): standing.discard_letter,
     ("POST", "/messages"): write_message,
 }
+
+
+prepare(settings, store, listing, secrets, Consent.model_rebuild, Lead.model_rebuild)

@@ -9,8 +9,9 @@ from typing import Any
 
 from leadbridge import aws
 from leadbridge.leads.changes import Bus, announcement
-from leadbridge.leads.events import Event, MessageChanged
+from leadbridge.leads.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.logs import count, logger, metrics
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -49,3 +50,7 @@ def dead_letter(record: dict[str, Any]) -> None:
     """Put where an operator finds it which item's change could not be announced, and nothing of the item itself."""
     body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": "the stream's record cannot be read"}
     aws.sqs().send_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body))
+
+
+EVENTS = (LeadReceived, DeliveryChanged, MessageChanged, FetchChanged)
+prepare(bus, *(event.model_rebuild for event in EVENTS))

@@ -13,14 +13,17 @@ from leadbridge import aws
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
 from leadbridge.forms.browsers import Visitor, foreign
+from leadbridge.leads.consent import Consent
+from leadbridge.leads.fields import tax_number_checks
 from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.lead import InvalidLead
+from leadbridge.leads.lead import Asked, InvalidLead, Lead
 from leadbridge.leads.quota import TooMany
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import Problem, Response, answer, internal
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -167,3 +170,13 @@ def told(source: str, received: reception.Reception) -> Response:
             journey = store().journey(received.lead_id or "")
             status = journey.status.value if journey else "received"
             return answer(200, {"lead_id": received.lead_id, "status": status, "duplicate": True, **several})
+
+
+def readers() -> None:
+    """What reads the posts of all sources, and checks what a lender's leads have."""
+    for source in settings().sources.values():
+        adapter.adapter_named(source.adapter)
+    tax_number_checks("0" * 10)
+
+
+prepare(desk, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))

@@ -16,6 +16,7 @@ from leadbridge.leads.leeloo_events import Inbox, InvalidEvent, LeelooEvent
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import Problem, Response, answer, unexpected
 from leadbridge.secrets import SecretMissing, Secrets
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -80,3 +81,6 @@ def is_right(token: str) -> bool:
         return isinstance(known, str) and bool(known) and hmac.compare_digest(given, known.encode())
 
     return fits(secrets().get("leeloo")) or fits(secrets().refresh("leeloo"))
+
+
+prepare(inbox, secrets)

@@ -13,15 +13,17 @@ from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
 from leadbridge.errors import Misconfigured, RateLimited, Unauthorized
-from leadbridge.leads.events import read_message_changed
+from leadbridge.leads.events import MessageChanged, read_message_changed
 from leadbridge.leads.message import Message
 from leadbridge.leads.messaging import Sender
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.partners.leeloo.models.people import Person, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 
 
 @lru_cache
@@ -75,3 +77,6 @@ def dead_letter(message: Message, reason: str) -> None:
     aws.sqs().send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
     )
+
+
+prepare(aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))

@@ -14,6 +14,7 @@ from typing import Any
 
 from leadbridge.logs import count, logger, metrics
 from leadbridge.problems import Problem, Response, unexpected
+from leadbridge.starting import prepare
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "index.html"
@@ -108,3 +109,6 @@ def known_by_browser(event: dict[str, Any]) -> set[str]:
     """The ETags of what the browser has already; a gateway that compresses marks them as weak."""
     given = {name.lower(): value for name, value in (event.get("headers") or {}).items()}.get("if-none-match") or ""
     return {tag.strip().removeprefix("W/") for tag in given.split(",")}
+
+
+prepare(assets)

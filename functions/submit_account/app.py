@@ -10,11 +10,13 @@ from leadbridge import aws
 from leadbridge.budget import LambdaContext
 from leadbridge.clock import utc_now
 from leadbridge.leads.claims import Claims
+from leadbridge.leads.events import DeliveryChanged
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Submitter
 from leadbridge.logs import logger, metrics
 from leadbridge.partners.matchtrade.wiring import match_trade
 from leadbridge.settings import settings
+from leadbridge.starting import prepare
 from leadbridge.submitting import Repeats, dead_letter, falls_back_on, submit_each
 
 
@@ -39,3 +41,6 @@ def submitter() -> Submitter:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """SQS messages that carry `DeliveryChanged` in, those that must come again out."""
     return submit_each(event, context, submitter)
+
+
+prepare(aws.sqs, submitter, DeliveryChanged.model_rebuild)

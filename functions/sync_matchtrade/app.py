@@ -22,6 +22,7 @@ from leadbridge.partners.matchtrade.wiring import match_trade
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
 from leadbridge.settings.partners import SyncPlan
+from leadbridge.starting import prepare
 
 RESERVE = 15.0  # seconds for the last of what is written
 
@@ -132,3 +133,6 @@ def tell(report: Report) -> None:
         standing = {"watermark": to_text(state.watermark), "history_percent": history, "whole_pass_percent": going_on}
     reason = report.error.text if report.error else None
     logger.info("synced", outcome=report.outcome.value, reason=reason, **standing)
+
+
+prepare(secrets, sync)

@@ -91,6 +91,7 @@ def running(
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "LAMBDA_TASK_ROOT": str(path[0]),
         "PYTHONPATH": os.pathsep.join(map(str, path)),
     }

@@ -13,6 +13,7 @@ from benchmarks.cold import Taken, ratio
 from benchmarks.part import Part
 from benchmarks.reception import CASES
 from benchmarks.scenes import SCENES
+from benchmarks.throughput import left_by_each
 from tests.template import resources
 
 LIMIT = Limit(most=1.3, noise=0.1)
@@ -95,6 +96,14 @@ def test_a_start_is_held_against_the_references_of_its_own_round(slow: float) ->
     assert ratio(function, reference, rounds=3) == pytest.approx(1.2)
 
 
+@pytest.mark.parametrize("leak", [0.0, 3.0])
+def test_a_leak_is_seen_however_large_the_process_is_and_whatever_its_start_left(leak: float) -> None:
+    start = [(number, 90_000.0 + 200 * number) for number in range(0, 250, 10)]
+    memory = start + [(number, 140_000.0 + leak * number + number % 7) for number in range(250, 1000, 10)]
+
+    assert left_by_each(memory) == pytest.approx(leak, abs=0.1)
+
+
 def part(measured: float) -> Part:
     rows = (("both", "10.5"),)
     return Part("warm", "Medians of 3 leads", ("", "CPU, ms"), rows, {"lead": measured}, ("A note.",))
@@ -139,6 +148,20 @@ def test_the_page_has_a_place_for_every_part() -> None:
     text = page.FILE.read_text(encoding="utf-8")
 
     assert all(text.count(f"<!-- {name} -->") == 1 for name in limits())
+
+
+def test_the_page_says_of_which_code_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "app.py").write_text("before")
+    monkeypatch.setattr(page, "PROJECT", tmp_path)
+    monkeypatch.setattr(page, "FILE", tmp_path / "benchmarks.md")
+    page.FILE.write_text("<!-- cold -->\nold\n<!-- end -->\n<!-- warm -->\nold\n<!-- end -->\n")
+
+    page.write({"warm": part(1.2)})
+    assert page.of_other_code() == ["cold"]
+
+    (tmp_path / "functions" / "app.py").write_text("after")
+    assert page.of_other_code() == ["cold", "warm"]
 
 
 def test_a_block_tells_the_kind_of_machine_and_not_which_one(monkeypatch: pytest.MonkeyPatch) -> None:

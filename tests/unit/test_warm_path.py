@@ -1,14 +1,20 @@
-"""What a worker does once and never again: its keys are parsed with the first lead, and so are its clients made."""
+"""What a worker does once and never again, and what a lead costs it each time.
+
+Its keys are parsed with the first lead, and so are its clients made; a lead's calls are those of tests/way.py.
+"""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from cryptography.hazmat.primitives import serialization
 
+from events.sign import signed
 from leadbridge import aws, crypto, settings
 from leadbridge.leads.delivery import State
 from leadbridge.leads.store import Store
@@ -17,7 +23,9 @@ from tests.people import lead
 from tests.runtime.samples import sample
 from tests.unit.conftest import Context
 from tests.unit.test_crypto import PRIVATE, PUBLIC
+from tests.way import WAY, spelt
 
+PROOF = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 PARSERS = ("load_pem_private_key", "load_pem_public_key")
 SECRET = {
     "auth_url": "https://lender.example.com/authorize/",
@@ -77,18 +85,53 @@ def submit_lead(
     return function("submit_lead")
 
 
+def waiting_message(lead_id: str) -> dict[str, Any]:
+    """The queue's message of a lead that waits for the lender."""
+    event = sample("SubmitLead", "waiting")
+    envelope = json.loads(event["Records"][0]["body"])
+    envelope["detail"]["lead_id"] = lead_id
+    event["Records"][0]["body"] = json.dumps(envelope)
+    return event
+
+
 def submitted(app: ModuleType, store: Store, context: Context, number: int) -> None:
     """Take one new lead to the lender."""
     waiting = lead(number, phone=f"05000000{number:02d}", tax_number=None, email=f"{number}@example.com")
     assert store.accept(waiting, phone_hash=f"hash {number}") is None
-    event = sample("SubmitLead", "waiting")
-    envelope = json.loads(event["Records"][0]["body"])
-    envelope["detail"]["lead_id"] = waiting.lead_id
-    event["Records"][0]["body"] = json.dumps(envelope)
-    assert app.handler(event, context) == {"batchItemFailures": []}
+    assert app.handler(waiting_message(waiting.lead_id), context) == {"batchItemFailures": []}
     delivery = store.delivery(waiting.lead_id, "leadleader")
     assert delivery is not None
     assert delivery.state is State.SUBMITTED
+
+
+def test_a_lead_makes_the_calls_that_are_written_down_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+    submit_lead: ModuleType,
+    store: Store,
+    function: Callable[[str], ModuleType],
+    context: Context,
+) -> None:
+    for name, value in {"sources": {"web": {"secrets": [PROOF]}}, "index": {"key": "an index key"}}.items():
+        aws.secrets_manager().create_secret(Name=f"leadbridge/{name}", SecretString=json.dumps(value))
+    receive_lead, steps = function("receive_lead"), []
+    of_aws, of_partner = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
+
+    def noting(client: Any, operation: str, asked: dict[str, Any]) -> Any:
+        if client.meta.service_model.service_name == "dynamodb":
+            steps.append(spelt(operation, asked))
+        return of_aws(client, operation, asked)
+
+    def noting_partner(transport: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
+        steps.append(spelt(operation))
+        return of_partner(transport, operation, *args, **kwargs)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noting)
+    monkeypatch.setattr(Transport, "call", noting_partner)
+    answer = receive_lead.handler(signed(sample("ReceiveLead", "good"), PROOF, int(time.time())), context)
+    waiting = waiting_message(json.loads(answer["body"])["lead_id"])
+    assert submit_lead.handler(waiting, context) == {"batchItemFailures": []}
+
+    assert tuple(steps) == WAY
 
 
 def test_keys_are_parsed_with_the_first_lead_and_never_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - every connection's host is written so; otherwise the first request imports it
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 

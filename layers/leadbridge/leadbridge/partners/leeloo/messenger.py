@@ -10,6 +10,7 @@ from leadbridge.leads.wording import Content
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of
 from leadbridge.partners.leeloo.ids import AccountId, PersonId
+from leadbridge.partners.leeloo.people import SmsRecipient
 from leadbridge.settings.messages import Channel
 
 LOOK_UPS = 3  # calls that finding and making a person may take
@@ -21,6 +22,7 @@ class LeelooMessenger:
     def __init__(self, leeloo: Leeloo, channel: Channel) -> None:
         self._leeloo = leeloo
         self._channel = channel
+        self._people, self._messages = leeloo.people, leeloo.messages  # imported here, before anybody waits
 
     @property
     def seconds_per_send(self) -> float:
@@ -34,7 +36,7 @@ class LeelooMessenger:
 
     def find(self, person: Person, budget: Budget) -> Account | None:
         """By phone, then by e-mail; the account of the preferred messenger, else the first."""
-        known = self._leeloo.people.person_for(phone=person.phone, email=person.email, budget=budget)
+        known = self._people.person_for(phone=person.phone, email=person.email, budget=budget)
         account_id = None if known is None else account_of(known, self._channel.preferred or None)
         return None if known is None or account_id is None else Account(account_id, known.locale, known.id)
 
@@ -43,7 +45,7 @@ class LeelooMessenger:
         if not self._channel.lead_tool or self._channel.sms_connection:
             return None
         try:
-            made = self._leeloo.people.create(
+            made = self._people.create(
                 name=person.full_name,
                 email=person.email,
                 phone=person.phone,
@@ -56,14 +58,12 @@ class LeelooMessenger:
 
     def invite(self, person: Person, budget: Budget) -> bool:
         """Over the configured SMS connection. Raises Misconfigured where the lead tool that it needs is missing."""
-        from leadbridge.partners.leeloo.people import SmsRecipient
-
         if not self._channel.sms_connection or person.phone is None:
             return False
         if not self._channel.lead_tool:
             raise Misconfigured("leeloo", "people_sms", "an SMS connection needs a lead tool")
         recipient = SmsRecipient(person.full_name or "", person.email or "", person.phone)
-        self._leeloo.people.send_sms(
+        self._people.send_sms(
             [recipient],
             connection_id=self._channel.sms_connection,
             leadgentool_id=self._channel.lead_tool,
@@ -75,9 +75,9 @@ class LeelooMessenger:
         """A template if there is one, else the text."""
         to = AccountId(account_id)
         if content.template_id is not None:
-            self._leeloo.messages.send_template(to, content.template_id, content.variables, budget=budget)
+            self._messages.send_template(to, content.template_id, content.variables, budget=budget)
         else:
-            self._leeloo.messages.send_text(to, content.text or "", budget=budget)
+            self._messages.send_text(to, content.text or "", budget=budget)
 
     def note(self, person_id: str, content: Content, budget: Budget) -> None:
         """Tags first, which may be added twice, the comment last; a tag that Leeloo does not know is passed over."""
@@ -87,8 +87,8 @@ class LeelooMessenger:
             tag_id = tags.get(name)
             if tag_id is not None:
                 try:
-                    self._leeloo.people.add_tag(to, tag_id, budget=budget)
+                    self._people.add_tag(to, tag_id, budget=budget)
                 except Unknown as error:
                     raise Unavailable(error.partner, error.operation, error.text) from None
         if content.comment is not None:
-            self._leeloo.people.add_comment(to, content.comment, budget=budget)
+            self._people.add_comment(to, content.comment, budget=budget)

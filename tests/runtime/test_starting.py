@@ -1,0 +1,62 @@
+"""What every request of a function needs is made before the first one comes: clients, models, modules."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.scenes import SCENES
+from benchmarks.stage import Stage
+from local.clients import Emulator
+from sandbox.remote import Remote
+from sandbox.server import Sandbox
+from tests.runtime.cloud import Cloud
+from tests.runtime.lambda_runtime import running
+from tests.runtime.samples import FUNCTIONS, sample
+from tests.runtime.workshop import Workshop
+
+
+@pytest.fixture
+def stage(workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Path) -> Stage:
+    """What a function's usual work needs."""
+    return Stage(workshop, emulator, Remote(sandbox.url), tmp_path, sandbox.secrets())
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_the_first_request_makes_nothing_that_the_start_could_make(stage: Stage, function: str) -> None:
+    scene, cloud = SCENES[function], stage.cloud()
+    event = scene.prepared(stage, cloud)
+    with stage.workshop.started(function, cloud=cloud, logs=stage.folder, handler="witness.handler") as started:
+        told = started.invoke(event)
+        lines = started.log_lines()
+
+    shipped = [stage.workshop.home.build / function, *stage.workshop.layers]
+    late = [name for name in told["late"] if name in told["files"] and is_of(shipped, told["files"][name][0])]
+    assert scene.ends_well(told["answer"])
+    assert (told["made"], late) == ([], [])
+    assert [line for line in lines if "could not be prepared" in line] == []
+
+
+def test_a_start_that_cannot_prepare_says_so_and_answers_all_the_same(
+    workshop: Workshop, cloud: Cloud, tmp_path: Path
+) -> None:
+    environment = cloud.environment("ManageLeads") | {"LEADBRIDGE_ENVIRONMENT": "nowhere"}
+    log = tmp_path / "ManageLeads.log"
+    path = workshop.path("ManageLeads")
+    health = sample("ManageLeads", "health")
+    with running(
+        "ManageLeads",
+        path=path,
+        handler="app.handler",
+        environment=environment,
+        log=log,
+        lock=workshop.lock,
+    ) as started:
+        answer = started.invoke(health)
+        (line, *_) = [line for line in started.log_lines() if "could not be prepared" in line]
+
+    assert answer["statusCode"] == 200
+    assert '"level":"WARNING"' in line
+
+
+def is_of(folders: list[Path], file: str) -> bool:
+    return any(Path(file).is_relative_to(folder) for folder in folders)

@@ -1,0 +1,55 @@
+"""What is prepared while a function starts, and where."""
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from leadbridge import aws, settings, starting
+from leadbridge.leads.store import Store
+from leadbridge.logs import logger
+
+
+def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(starting.STARTING, raising=False)
+    made: list[str] = []
+
+    starting.prepare(lambda: made.append("one"))
+
+    assert made == []
+
+
+def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(starting.STARTING, "on-demand")
+    made: list[str] = []
+    warned: list[str] = []
+    monkeypatch.setattr(logger, "warning", lambda text, **_: warned.append(text))
+
+    def failing() -> None:
+        raise KeyError("TABLE_NAME")
+
+    starting.prepare(lambda: made.append("one"), failing, lambda: made.append("two"))
+
+    assert made == ["one", "two"]
+    assert warned == ["could not be prepared"]
+
+
+@pytest.mark.parametrize("flow", ["receive_lead", "submit_lead", "check_status", "send_message", "sync_matchtrade"])
+def test_a_start_asks_nobody_and_reads_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
+    shipped_settings: settings.Settings,
+    function: Callable[[str], ModuleType],
+    flow: str,
+) -> None:
+    monkeypatch.setenv(starting.STARTING, "on-demand")
+    asked: list[str] = []
+    for client in (aws.dynamodb(), aws.secrets_manager(), aws.sqs()):
+        client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+
+    function(flow)
+
+    assert aws._client.cache_info().hits > 0
+    assert asked == []
