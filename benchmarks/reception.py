@@ -68,6 +68,7 @@ class Context:
 def loaded() -> Iterator[ModuleType]:
     """The function, with a table and secrets on an emulator of its own."""
     from leadbridge import settings
+    from leadbridge.aws import STARTING
     from leadbridge.shipping import ship
     from local import parts
     from local.home import PROJECT, Home, choose_port, hold
@@ -81,6 +82,7 @@ def loaded() -> Iterator[ModuleType]:
     ):
         cloud = Cloud.made(aws)
         os.environ.update(cloud.environment("ReceiveLead"))
+        os.environ[STARTING] = "on-demand"  # as in a function
         os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_XRAY_SDK_ENABLED": "false"}
         ship(PROJECT / "config", Path(tmp))
         settings._SHIPPED = Path(tmp)

@@ -6,12 +6,10 @@ three times as long to wait for there.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
+from leadbridge.aws import on_lambda
 from leadbridge.logs import logger
-
-STARTING = "AWS_LAMBDA_INITIALIZATION_TYPE"  # is in a function's environment on Lambda and in its emulator alone
 
 
 def prepare(*makers: Callable[[], object]) -> None:
@@ -20,7 +18,7 @@ def prepare(*makers: Callable[[], object]) -> None:
     A maker keeps what it makes, reads no secret and asks nobody over the network. One that fails does not end the
     start: the first request that needs it makes it again, and fails as its flow has it.
     """
-    if STARTING not in os.environ:
+    if not on_lambda():
         return
     for make in makers:
         try:

@@ -58,18 +58,6 @@ def is_caught(submission: Submission, source: Source) -> bool:
     return any(text.strip() and fold(label) == trap for label, text in submission.answers.items())
 
 
-def sections_of(answers: Mapping[str, str], source: Source) -> dict[str, Any]:
-    """The lead's sections that a form's answers fill; two answers for one field are joined by a space."""
-    sections: dict[str, dict[str, str]] = {"person": {}, "loan": {}, "trading": {}, "utm": {}}
-    for name, path in source.fields.items():
-        if answer := answers.get(name, "").strip():
-            section, _, field = path.partition(".")
-            earlier = sections[section].get(field)
-            sections[section][field] = f"{earlier} {answer}" if earlier else answer
-    sections["utm"] |= {name: answer for name, answer in answers.items() if name.startswith("utm_")}
-    return dict(sections)
-
-
 def with_defaults(values: dict[str, Any], source: Source) -> dict[str, Any]:
     """The sections with the source's defaults where the form left a field empty."""
     filled = {name: dict(section) if isinstance(section, dict) else section for name, section in values.items()}
