@@ -4,7 +4,6 @@ import json
 import sys
 from typing import Any
 
-from local.clients import forget_credentials
 from local.home import DEVELOPER
 from local.stack import Stack
 
@@ -16,11 +15,7 @@ def address_of(source: str, api_url: str, secrets: dict[str, Any]) -> str:
 
 def main() -> int:
     """Print the address of the source that the argument names."""
-    forget_credentials()
-    stack = Stack.live(DEVELOPER)
-    if stack is None:
-        print("No local stack is up; `make up` starts one.", file=sys.stderr)
-        return 1
+    stack = Stack.developers()
     source = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         print(address_of(source, stack.api_url, json.loads(DEVELOPER.secrets_file.read_text())["sources"]))

@@ -12,7 +12,6 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from local.address import address_of
-from local.clients import forget_credentials
 from local.home import DEVELOPER, PROJECT
 from local.stack import Stack
 
@@ -71,11 +70,7 @@ def served(server: ThreadingHTTPServer) -> Iterator[int]:
 
 def main() -> int:
     """Serve the page until Ctrl-C."""
-    forget_credentials()
-    stack = Stack.live(DEVELOPER)
-    if stack is None:
-        print("No local stack is up; `make up` starts one.", file=sys.stderr)
-        return 1
+    stack = Stack.developers()
     sources = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
     with page_server(address_of(SOURCE, stack.api_url, sources)) as server:
         print(f"http://127.0.0.1:{server.server_port}/ posts to {stack.api_url}/webhooks/{SOURCE}; Ctrl-C ends it.")

@@ -15,10 +15,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from local import deployment, lambda_image
-from local.clients import REGION, Emulator, forget_credentials
+from local.clients import REGION, Emulator
 from local.deployment import PREFIX
 from local.forwarding import forwarded
-from local.home import DEVELOPER, PROJECT, TOOLS, Home, LocalError, hold
+from local.home import PROJECT, TOOLS, Home, LocalError, hold
 from local.stack import Stack
 from local.template import read_template
 
@@ -153,11 +153,7 @@ def _copy_secrets(stack: Stack) -> None:
 
 def main() -> int:
     """Run `sam local` with the arguments, on the stack that is up."""
-    forget_credentials()
-    stack = Stack.live(DEVELOPER)
-    if stack is None:
-        print("No local stack is up; `make up` starts one.", file=sys.stderr)
-        return 1
+    stack = Stack.developers()
     try:
         with sam_local(Surroundings.of(stack)) as sam:
             return run_to_its_end(sam, *sys.argv[1:])

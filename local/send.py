@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from events.sign import signed
 from leadbridge.forms.adapter import Request
-from local.clients import forget_credentials
 from local.form import ask
 from local.home import DEVELOPER
 from local.samples import EVENTS
@@ -33,11 +32,7 @@ def request_of(case: str, secrets: dict[str, Any]) -> tuple[str, dict[str, str],
 
 def main() -> int:
     """Post the sample that the argument names (`good`) and print the answer."""
-    forget_credentials()
-    stack = Stack.live(DEVELOPER)
-    if stack is None:
-        print("No local stack is up; `make up` starts one.", file=sys.stderr)
-        return 1
+    stack = Stack.developers()
     secrets = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
     address, headers, body = request_of(sys.argv[1] if len(sys.argv) > 1 else "good", secrets)
     answer = ask("POST", f"{stack.api_url}{address}", headers=headers, body=body)

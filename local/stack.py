@@ -46,6 +46,15 @@ class Stack:
             return None
         return stack if home.holder() == stack.pid else None
 
+    @classmethod
+    def developers(cls) -> Self:
+        """The developer's stack, for a command of theirs, which ends here with a word of what to do if it is not up."""
+        forget_credentials()
+        stack = cls.live(DEVELOPER)
+        if stack is None:
+            raise SystemExit("No local stack is up; `make up` starts one.")
+        return stack
+
     @cached_property
     def aws(self) -> Emulator:
         return Emulator(self.aws_endpoint_url)

@@ -10,12 +10,12 @@ from leadbridge import aws
 from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
-from leadbridge.errors import Misconfigured
 from leadbridge.leads.checking import ByDeal, ByEmail, Checker, Partner
 from leadbridge.leads.store import Store
-from leadbridge.logs import count, logger, metrics
+from leadbridge.logs import logger, metrics
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
+from leadbridge.visits import note_visit
 
 
 @lru_cache
@@ -56,10 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         lead_id, partner, at_once = due["lead_id"], due["partner"], due.get("at_once") is True
         logger.append_keys(lead_id=lead_id, partner=partner)
         look = checker(partner).look(lead_id, partner, budget, at_once=at_once)
-        count(f"Check.{look.outcome}")
-        if isinstance(look.error, Misconfigured):
-            count("PartnerMisconfigured")
-        logger.info("looked", outcome=look.outcome.value, reason=look.error.text if look.error else None)
+        note_visit("Check", look.outcome, look.error)
 
     return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
 

@@ -12,7 +12,6 @@ from leadbridge import aws
 from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
-from leadbridge.errors import Misconfigured, RateLimited
 from leadbridge.forms.adapter import adapter_named
 from leadbridge.forms.fetching import Fetcher
 from leadbridge.leads.arrivals import Arrivals
@@ -21,12 +20,13 @@ from leadbridge.leads.events import FetchChanged, read_fetch_changed
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import Asked, Lead
-from leadbridge.logs import count, logger, metrics
+from leadbridge.logs import logger, metrics
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
+from leadbridge.visits import note_visit
 
 
 @lru_cache
@@ -72,14 +72,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             lead_id = read_fetch_changed(body).lead_id
             logger.append_keys(lead_id=lead_id)
             visit = fetcher().visit(lead_id, budget)
-        count(f"Fetch.{visit.outcome}")
-        if isinstance(visit.error, Misconfigured):
-            count("PartnerMisconfigured")
-        if isinstance(visit.error, RateLimited):
-            count("PartnerRateLimited")
-        reason = visit.error.text if visit.error else None
-        wait = visit.again.total_seconds() if visit.again is not None else None
-        logger.info("visited", outcome=visit.outcome.value, reason=reason, again_in_seconds=wait)
+        note_visit("Fetch", visit.outcome, visit.error, visit.again)
         return visit.again
 
     return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])

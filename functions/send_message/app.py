@@ -12,7 +12,7 @@ from leadbridge import aws
 from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
-from leadbridge.errors import Misconfigured, RateLimited, Unauthorized
+from leadbridge.errors import Unauthorized
 from leadbridge.leads.events import MessageChanged, read_message_changed
 from leadbridge.leads.message import Message
 from leadbridge.leads.messaging import Sender
@@ -24,6 +24,7 @@ from leadbridge.partners.leeloo.models.people import Person, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
+from leadbridge.visits import note_visit
 
 
 @lru_cache
@@ -58,14 +59,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             changed = read_message_changed(body)
             logger.append_keys(lead_id=changed.owner, message_id=changed.message_id)
             visit = sender().visit(changed.owner, changed.message_id, budget)
-        count(f"Message.{visit.outcome}")
-        if isinstance(visit.error, Misconfigured | Unauthorized):
+        if isinstance(visit.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
             count("PartnerMisconfigured")
-        if isinstance(visit.error, RateLimited):
-            count("PartnerRateLimited")
-        reason = visit.error.text if visit.error else None
-        wait = visit.again.total_seconds() if visit.again is not None else None
-        logger.info("visited", outcome=visit.outcome.value, reason=reason, again_in_seconds=wait)
+        note_visit("Message", visit.outcome, visit.error, visit.again)
         return visit.again
 
     return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])

@@ -12,14 +12,14 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
-from leadbridge.errors import Misconfigured
 from leadbridge.leads.claims import Claims
 from leadbridge.leads.delivery import Delivery, Repeat
 from leadbridge.leads.events import read_delivery_changed
 from leadbridge.leads.lead import Lead, wrong_for
 from leadbridge.leads.submission import Submitter
-from leadbridge.logs import count, logger
+from leadbridge.logs import logger
 from leadbridge.settings import Settings
+from leadbridge.visits import note_visit
 
 
 def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callable[[], Submitter]) -> dict[str, Any]:
@@ -30,12 +30,7 @@ def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callab
         changed = read_delivery_changed(envelope)
         logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
         visit = submitter().visit(changed.lead_id, changed.partner, budget)
-        count(f"Submission.{visit.outcome}")
-        if isinstance(visit.error, Misconfigured):
-            count("PartnerMisconfigured")
-        reason = visit.error.text if visit.error else None
-        wait = visit.again.total_seconds() if visit.again is not None else None
-        logger.info("visited", outcome=visit.outcome.value, reason=reason, again_in_seconds=wait)
+        note_visit("Submission", visit.outcome, visit.error, visit.again)
         return visit.again
 
     return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])

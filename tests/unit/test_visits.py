@@ -1,0 +1,46 @@
+"""What a visit leaves behind it for those who watch."""
+
+import json
+from datetime import timedelta
+from enum import StrEnum
+
+import pytest
+
+from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unknown
+from leadbridge.logs import metrics
+from leadbridge.visits import note_visit
+
+
+class Outcome(StrEnum):
+    """Of a flow that there is none of."""
+
+    AGAIN = "comes_again"
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (None, set()),
+        (Unknown("leadleader", "create", "no answer came back"), set()),
+        (Misconfigured("leadleader", "authorize", "the password is wrong"), {"PartnerMisconfigured"}),
+        (RateLimited("leeloo", "send_message", "the partner asked us to wait"), {"PartnerRateLimited"}),
+    ],
+)
+def test_a_visit_is_counted_by_what_it_came_to_and_what_the_partner_did(
+    error: PartnerError | None, counted: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics.clear_metrics()
+    note_visit("Flow", Outcome.AGAIN, error)
+    metrics.flush_metrics()
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {one["Name"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Flow.comes_again", *counted}
+
+
+def test_its_line_says_why_and_when_it_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    error = RateLimited("leeloo", "send_message", "the partner asked us to wait")
+    with caplog.at_level("INFO"):
+        note_visit("Flow", Outcome.AGAIN, error, timedelta(seconds=90))
+    metrics.clear_metrics()
+    line = vars(caplog.records[-1])
+    assert (line["message"], line["outcome"], line["again_in_seconds"]) == ("visited", "comes_again", 90.0)
+    assert line["reason"] == "the partner asked us to wait"
