@@ -48,7 +48,7 @@ class Stack:
 
     @classmethod
     def developers(cls) -> Self:
-        """The developer's stack, for a command of theirs, which ends here with a word of what to do if it is not up."""
+        """The developer's stack, for a command of theirs; where it is not up, the command ends with what to do."""
         forget_credentials()
         stack = cls.live(DEVELOPER)
         if stack is None:
