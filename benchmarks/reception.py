@@ -68,8 +68,8 @@ class Context:
 def loaded() -> Iterator[ModuleType]:
     """The function, with a table and secrets on an emulator of its own."""
     from leadbridge import settings
-    from leadbridge.aws import STARTING
     from leadbridge.shipping import ship
+    from leadbridge.surroundings import STARTING
     from local import parts
     from local.home import PROJECT, Home, choose_port, hold
     from tests.runtime.cloud import Cloud

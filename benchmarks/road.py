@@ -20,8 +20,8 @@ from benchmarks.scenes import SECRET
 from benchmarks.stage import HOME, SLOWEST
 from events.sign import signed
 from leadbridge import settings
-from leadbridge.aws import STARTING
 from leadbridge.shipping import ship
+from leadbridge.surroundings import STARTING
 from local import parts
 from local.home import PROJECT, choose_port, hold
 from sandbox.remote import Remote

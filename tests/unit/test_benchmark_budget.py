@@ -105,8 +105,8 @@ def test_a_leak_is_seen_however_large_the_process_is_and_whatever_its_start_left
 
 
 def part(measured: float) -> Part:
-    rows = (("both", "10.5"),)
-    return Part("warm", "Medians of 3 leads", ("", "CPU, ms"), rows, dict.fromkeys(limits()["warm"], measured), ("A note.",))
+    rows, ratios = (("both", "10.5"),), dict.fromkeys(limits()["warm"], measured)
+    return Part("warm", "Medians of 3 leads", ("", "CPU, ms"), rows, ratios, ("A note.",))
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(1.2, 0), (1.3, 0), (1.4, 1), (math.nan, 1)])

@@ -5,13 +5,13 @@ from types import ModuleType
 
 import pytest
 
-from leadbridge import aws, settings, starting
+from leadbridge import aws, settings, starting, surroundings
 from leadbridge.leads.store import Store
 from leadbridge.logs import logger
 
 
 def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(aws.STARTING, raising=False)
+    monkeypatch.delenv(surroundings.STARTING, raising=False)
     made: list[str] = []
 
     starting.prepare(lambda: made.append("one"))
@@ -22,7 +22,7 @@ def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytes
 def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(aws.STARTING, "on-demand")
+    monkeypatch.setenv(surroundings.STARTING, "on-demand")
     made: list[str] = []
     warned: list[str] = []
     monkeypatch.setattr(logger, "warning", lambda text, **_: warned.append(text))
@@ -44,7 +44,7 @@ def test_a_start_asks_nobody_and_reads_no_secret(
     function: Callable[[str], ModuleType],
     flow: str,
 ) -> None:
-    monkeypatch.setenv(aws.STARTING, "on-demand")
+    monkeypatch.setenv(surroundings.STARTING, "on-demand")
     asked: list[str] = []
     for client in (aws.dynamodb(), aws.secrets_manager(), aws.sqs()):
         client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - every connection's host is written so; otherwise the first request imports it
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.session import get_session
+
+from leadbridge.surroundings import on_lambda
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,17 +17,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-STARTING = "AWS_LAMBDA_INITIALIZATION_TYPE"  # is in a function's environment on Lambda and in its emulator alone
-
 # botocore composes its own name anew for each request, of the machine, the interpreter and all options, and looks at
 # each parameter before it sends it: together a fifth of a call's CPU time. AWS checks the parameters itself, and tests
 # have botocore check them.
 USER_AGENT = "leadbridge"
-
-
-def on_lambda() -> bool:
-    """Whether this is a function of Lambda's, and no test, bench or tool that borrows its code."""
-    return STARTING in os.environ
 
 
 def dynamodb() -> DynamoDBClient:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from leadbridge.aws import on_lambda
 from leadbridge.logs import logger
+from leadbridge.surroundings import on_lambda
 
 
 def prepare(*makers: Callable[[], object]) -> None:
