@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # botocore composes its own name anew for each request, of the machine, the interpreter and all options, and looks at
-# each parameter before it sends it: together a fifth of a call's CPU time. AWS checks the parameters itself, and tests
-# have botocore check them.
+# each parameter before it sends it: together a fifth of a call's CPU time, or more. AWS checks the parameters itself,
+# and tests have botocore check them.
 USER_AGENT = "leadbridge"
 
 

@@ -251,6 +251,8 @@ def is_confidential(url: str) -> bool:
 
     An address without a host, or of another kind, may pass: it goes nowhere.
     """
+    if url.startswith("https://"):
+        return True
     try:
         parts = urllib3.util.parse_url(url)
     except urllib3.exceptions.LocationParseError:
