@@ -18,10 +18,10 @@ from tests.template import ROOT, resources
 OWN = "${AWS::StackName}"
 FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
 OUTCOMES = {
-    "Submission.": submission.Outcome,
-    "Check.": checking.Outcome,
-    "Message.": messaging.Outcome,
-    "Fetch.": fetching.Outcome,
+    "Submission": submission.Outcome,
+    "Check": checking.Outcome,
+    "Message": messaging.Outcome,
+    "Fetch": fetching.Outcome,
 }
 CALLS = {"PartnerLatency", "PartnerErrors"}
 
@@ -124,8 +124,11 @@ def counted_by(flow: str) -> frozenset[str]:
     found: set[str] = set()
     for file in _files(FUNCTIONS / flow / "app.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"count", "measure"}:
-                found |= _names(node.args[0])
+            match node:
+                case ast.Call(func=ast.Name(id="count" | "measure"), args=[name, *_]):
+                    found |= _names(name)
+                case ast.Call(func=ast.Name(id="note_visit"), args=[ast.Constant(value=str(visited)), *_]):
+                    found |= {f"{visited}.{outcome}" for outcome in OUTCOMES[visited]}
     return frozenset(found)
 
 
@@ -142,8 +145,8 @@ def _names(argument: ast.expr) -> set[str]:
             return {name}
         case ast.IfExp(body=body, orelse=orelse):
             return _names(body) | _names(orelse)
-        case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), _]):
-            return {f"{prefix}{outcome}" for outcome in OUTCOMES[prefix]}
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="flow")), *_]):
+            return set()  # note_visit's own; whoever calls it names the flow
         case _:
             raise ValueError(f"a metric without a plain name: {ast.unparse(argument)}")
 
