@@ -53,8 +53,8 @@ lint: $(READY) ## Check the code and the template
 	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: audit
-audit: $(READY) .local/audit/.ready ## Look for known weaknesses (checkov, bandit, pip-audit)
-	@.local/audit/bin/python audit $(UV)
+audit: $(READY) .local/audit/.ready ## Look for known weaknesses (STRICT=1 fails where they cannot be asked for)
+	@.local/audit/bin/python audit $(UV) $(if $(STRICT),--strict)
 
 .PHONY: check-config
 check-config: $(READY) ## Check config/ and say which lines are wrong

@@ -1,12 +1,15 @@
 """`python -m benchmarks.cost`: what a million leads a month cost on AWS, part by part.
 
-Quantities come from benchmarks/measurements.json (`python -m benchmarks.flow`), the template and the configuration;
-prices and what is assumed from benchmarks/cost.toml. With --write the figures in docs/cost.md are replaced.
+Quantities come from benchmarks/measurements.json (`python -m benchmarks.flow`), the table of cold starts in
+docs/benchmarks.md, the template as SAM transforms it and the configuration; prices and what is assumed from
+benchmarks/cost.toml. With --write the figures in docs/cost.md are replaced.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -17,6 +20,7 @@ from typing import Any
 
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
+from tests.processed import of_type, processed
 from tests.template import ROOT, resources, template
 
 LEADS = 1_000_000
@@ -26,6 +30,8 @@ WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
 MEMORIES = (128, 256, 512, 1024, 1769)
 PAGE = ROOT / "docs" / "cost.md"
 BEGIN, END = "<!-- python -m benchmarks.cost -->\n", "<!-- end -->\n"
+COLD_STARTS = ROOT / "docs" / "benchmarks.md"
+UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # of a schedule's rate, in seconds
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 
@@ -41,6 +47,16 @@ def measured() -> dict[str, Any]:
     """What was measured."""
     loaded: dict[str, Any] = json.loads((ROOT / "benchmarks" / "measurements.json").read_text(encoding="utf-8"))
     return loaded
+
+
+@cache
+def inits() -> dict[str, float]:
+    """Milliseconds of each function's init, by the table of cold starts."""
+    _, _, rest = COLD_STARTS.read_text(encoding="utf-8").partition("<!-- cold -->\n")
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in rest.partition(END)[0].splitlines()]
+    rows = [row for row in table if row]
+    column = rows[0].index("init, ms")
+    return {row[0]: float(row[column]) for row in rows if row[0] in FUNCTIONS}
 
 
 def price(name: str, quantity: float) -> float:
@@ -82,6 +98,11 @@ def gb_seconds(taken: Mapping[str, float], megabytes: int) -> float:
     return milliseconds(taken, megabytes) / 1000 * megabytes / 1024
 
 
+def init_gb_seconds(function: str) -> float:
+    """GB-seconds of init that an invocation of a function has on the average."""
+    return assumed("cold_share") * inits()[function] / 1000 * memory(function) / 1024
+
+
 def amount(quantity: Callable[[str, Mapping[str, float]], float], *, polling: bool) -> float:
     """The sum of a quantity over the functions for a million leads: of the polling, or of everything else."""
     taken, times = (measured()["unchanged_check"], checks()) if polling else (measured()["functions"], 1)
@@ -97,6 +118,11 @@ def from_queue(function: str, taken: Mapping[str, float]) -> float:
     """Invocations that a queue's message made."""
     events = FUNCTIONS[function]["Properties"].get("Events", {}).values()
     return taken["invocations"] if any(event["Type"] == "SQS" for event in events) else 0
+
+
+def cold_starts(function: str, taken: Mapping[str, float]) -> float:
+    """GB-seconds of init of a function for one lead."""
+    return taken["invocations"] * init_gb_seconds(function)
 
 
 def log_bytes(_function: str, taken: Mapping[str, float]) -> float:
@@ -122,6 +148,7 @@ def parts(*, polling: bool) -> dict[str, float]:
         "API Gateway": price("api_gateway", first),
         "Lambda, requests": price("lambda_request", amount(of("invocations"), polling=polling)),
         "Lambda, time": price("lambda_gb_s", amount(lambda name, one: gb_seconds(one, memory(name)), polling=polling)),
+        "Lambda, init of cold starts": price("lambda_gb_s", amount(cold_starts, polling=polling)),
         "DynamoDB, writes": price("write_unit", amount(of("write_units"), polling=polling)),
         "DynamoDB, reads": price("read_unit", amount(of("read_units"), polling=polling)),
         "DynamoDB, kept for its whole time, with recovery": months * (price("storage", kept) + price("recovery", kept)),
@@ -137,20 +164,53 @@ def parts(*, polling: bool) -> dict[str, float]:
 
 def fixed() -> dict[str, float]:
     """Dollars a month that do not depend on how many leads come."""
-    alarms, secrets = resources("AWS::CloudWatch::Alarm"), resources("AWS::SecretsManager::Secret")
+    secrets, dashboards = of_type("AWS::SecretsManager::Secret"), of_type("AWS::CloudWatch::Dashboard")
+    alarms = alarm_metrics()
     consumers = [name for name in FUNCTIONS if from_queue(name, {"invocations": 1})]
-    minutes = MONTH / 60
-    ticks = minutes + minutes / 5 + minutes / 1440
     return {
-        f"{len(alarms)} alarms": price("alarm", len(alarms)),
+        f"{len(alarms)} alarms of {sum(alarms.values())} metrics": price("alarm", sum(alarms.values())),
         "metrics of our own": price("metric", assumed("metrics")),
+        "the dashboard": price("dashboard", len(dashboards)),
         f"{len(secrets)} secrets": price("secret", len(secrets)),
         "reads of secrets, if every worker there may be is always at work": price("secret_call", secret_reads()),
         "the key and its requests": price("key", 1) + price("key_call", assumed("key_calls")),
-        "schedules: find_due, sync_matchtrade, keep_figures": price("lambda_request", ticks)
-        + price("lambda_gb_s", ticks * 0.1 * memory("FindDue") / 1024),
+        f"schedules: {', '.join(map(flow, ticks()))}": sum(
+            tick_price(function) * times for function, times in ticks().items()
+        ),
         f"waiting at {len(consumers)} queues": price("sqs", len(consumers) * assumed("idle_polls")),
     }
+
+
+def alarm_metrics() -> dict[str, int]:
+    """How many metrics each alarm reads, for each of which it is paid; the formulas over them cost nothing."""
+    return {
+        name: sum("MetricStat" in one for one in alarm["Metrics"]) if "Metrics" in alarm else 1
+        for name, alarm in of_type("AWS::CloudWatch::Alarm").items()
+    }
+
+
+def ticks() -> dict[str, float]:
+    """How often a month each function is called by its schedule, the most often called one first."""
+    found = {}
+    for name, schedule in of_type("AWS::Scheduler::Schedule").items():
+        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule["ScheduleExpression"])
+        if rate is None:
+            raise ValueError(f"{name} has no rate")
+        alias = processed()[schedule["Target"]["Arn"]["Ref"]]["Properties"]
+        found[alias["FunctionName"]["Ref"]] = MONTH / (int(rate[1]) * UNITS[rate[2]])
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+
+def tick_price(function: str) -> float:
+    """Dollars of one call by a schedule that finds nothing to do. X-Ray takes it: it is the first of its second."""
+    time = assumed("tick_ms") / 1000 * memory(function) / 1024 + init_gb_seconds(function)
+    once = price("schedule", 1) + price("lambda_request", 1) + price("trace", 1)
+    return once + price("lambda_gb_s", time) + price("read_unit", assumed("tick_reads"))
+
+
+def flow(function: str) -> str:
+    """The flow that a function is."""
+    return str(FUNCTIONS[function]["Properties"]["Environment"]["Variables"]["LEADBRIDGE_FLOW"])
 
 
 def secret_reads() -> float:
@@ -189,6 +249,7 @@ def main() -> int:
     """Print the figures, or write them into the page."""
     from benchmarks.cost_page import page
 
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
     text = page()
     if "--write" not in sys.argv[1:]:
         print(text, end="")

@@ -8,7 +8,10 @@ from benchmarks import cost
 def page() -> str:
     """All tables."""
     return "\n".join(
-        [*summary(), *by_part(), *by_month(), *by_function(), *by_memory(), *by_service(), *assumptions(), *prices()]
+        [
+            *(*summary(), *by_part(), *by_month(), *by_function(), *by_memory(), *by_service()),
+            *(*assumptions(), *not_counted(), *prices()),
+        ]
     )
 
 
@@ -93,6 +96,13 @@ def assumptions() -> list[str]:
     """What could not be measured."""
     rows = [f"| {one['value']:,} | {one['why']} |" for one in cost.data()["assumed"].values()]
     return ["### Assumed", "", "| value | what |", "|---:|---|", *rows, ""]
+
+
+def not_counted() -> list[str]:
+    """What the template makes that is in no figure."""
+    kinds = cost.data()["resources"].items()
+    rows = [f"| `{kind}` | {one['not_counted']} |" for kind, one in kinds if "not_counted" in one]
+    return ["### Not counted", "", "| what the template makes | why |", "|---|---|", *rows, ""]
 
 
 def prices() -> list[str]:

@@ -1,13 +1,15 @@
 """What is said of the cost is what the script says, and it knows all that the template makes."""
 
 import re
+from collections import Counter
 
 import pytest
 
 from benchmarks import cost
 from benchmarks.capacity import Meter
 from benchmarks.cost_page import page
-from tests.template import resources
+from tests.processed import of_type, processed
+from tests.template import ROOT, resources
 
 Write = dict[str, dict[str, object]]
 
@@ -35,6 +37,73 @@ def test_every_price_says_where_it_is_from_and_whether_it_was_verified() -> None
         assert re.fullmatch(r"|\d{4}-\d\d-\d\d", one["checked"]), name
         row = next(line for line in page().splitlines() if line.startswith(f"| {one['what']} |"))
         assert row.endswith(f"| {one['checked'] or 'not verified'} |")
+
+
+def test_whatever_the_template_makes_is_counted_or_has_a_reason_not_to_be() -> None:
+    known, prices = cost.data()["resources"], cost.data()["prices"]
+    assert known.keys() == {one["Type"] for one in processed().values()}
+    for kind, one in known.items():
+        assert one.keys() in ({"counted"}, {"not_counted"}), kind
+        assert all(one.values()), kind
+        assert set(one.get("counted", [])) <= prices.keys(), kind
+    assert {name for one in known.values() for name in one.get("counted", [])} == prices.keys()
+
+
+def test_no_price_is_known_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    charged: Counter[str] = Counter()
+    plain = cost.price
+
+    def price(name: str, quantity: float) -> float:
+        charged[name] += quantity > 0
+        return plain(name, quantity)
+
+    monkeypatch.setattr(cost, "price", price)
+    cost.parts(polling=False)
+    cost.fixed()
+    assert {name for name, times in charged.items() if times} == cost.data()["prices"].keys()
+
+
+def test_an_alarm_is_paid_by_each_metric_that_it_reads() -> None:
+    alarms = cost.alarm_metrics()
+    read = {name: str(one).count("'MetricName':") for name, one in of_type("AWS::CloudWatch::Alarm").items()}
+    assert alarms == read
+    assert max(read.values()) > 1
+    assert cost.fixed()[f"{len(read)} alarms of {sum(read.values())} metrics"] == pytest.approx(
+        sum(read.values()) * 0.1
+    )
+
+
+def test_alarms_are_of_the_resolution_and_kind_that_the_price_is_for() -> None:
+    for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
+        metrics = (
+            [one["MetricStat"] for one in alarm["Metrics"] if "MetricStat" in one] if "Metrics" in alarm else [alarm]
+        )
+        assert all(one["Period"] >= 60 for one in metrics), name
+        assert "SELECT" not in str(alarm.get("Metrics")), name
+
+
+def test_every_schedule_is_counted() -> None:
+    ticks = cost.ticks()
+    assert len(ticks) == len(of_type("AWS::Scheduler::Schedule"))
+    assert [round(cost.MONTH / times) for times in ticks.values()] == [60, 300, 3600, 86_400]
+    assert "schedules: find_due, sync_matchtrade, find_quiet, keep_figures" in cost.fixed()
+
+
+def test_the_init_of_a_cold_start_is_paid_as_often_as_is_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cost.inits().keys() == set(resources("AWS::Serverless::Function"))
+    assert all(20 < milliseconds < 5000 for milliseconds in cost.inits().values())
+    monkeypatch.setattr(cost, "assumed", {"cold_share": 1.0}.__getitem__)
+    monkeypatch.setattr(cost, "inits", lambda: {"CheckStatus": 200.0})
+    assert cost.cold_starts("CheckStatus", {"invocations": 3}) == pytest.approx(
+        3 * 0.2 * cost.memory("CheckStatus") / 1024
+    )
+    assert cost.cold_starts("CheckStatus", {"invocations": 0}) == 0
+
+
+def test_the_page_on_watching_leaves_prices_to_this_one() -> None:
+    _, _, section = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8").partition("## What it costs\n")
+    assert "(cost.md#each-month-whatever-comes)" in section
+    assert not re.search(r"\$|dollar|cent", section)
 
 
 def test_checks_follow_from_the_shipped_cadence() -> None:
