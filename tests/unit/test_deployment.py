@@ -175,6 +175,76 @@ def test_only_a_deployment_may_become_a_role_and_prod_comes_after_dev() -> None:
     assert jobs("deploy")["prod"]["needs"] == "dev"
 
 
+def test_a_push_waits_for_no_other_run_and_two_do_not_deploy_to_one_environment_at_once() -> None:
+    workflow = yaml.safe_load(WORKFLOWS["deploy"].read_text(encoding="utf-8"))
+    group = "${{ github.workflow }}-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}"
+    assert workflow["concurrency"] == {
+        "group": group,
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+    assert not [name for name, job in workflow["jobs"].items() if "concurrency" in job]
+    (deploy,) = jobs("deploy-to").values()
+    assert deploy["concurrency"] == {"group": "deploy-${{ inputs.environment }}", "cancel-in-progress": False}
+
+
+def test_what_was_deployed_is_asked_before_the_next_environment_gets_it() -> None:
+    (deploy,) = jobs("deploy-to").values()
+    steps = deploy["steps"]
+    assert [step["run"] for step in steps if "make" in step.get("run", "")] == [
+        "make build",
+        "make deploy",
+        "make check-deployed",
+    ]
+    assert steps[-1]["env"] == {"ENV": "${{ inputs.environment }}"}
+    assert not [step for step in steps if "if" in step or "continue-on-error" in step]
+
+
+def lay_over(folder: Path, there: str, order: str) -> subprocess.CompletedProcess[str]:
+    """Run the workflow's step that looks what is there, with a `gh` that says that."""
+    (deploy,) = jobs("deploy-to").values()
+    (step,) = [step for step in deploy["steps"] if "gh api" in step.get("run", "")]
+    assert deploy["steps"].index(step) < deploy["steps"].index(next(s for s in deploy["steps"] if "make" in str(s)))
+    gh = folder / "gh"
+    compare = "repos/you/leadbridge/compare/$THERE...this"
+    gh.write_text(
+        f"""#!/bin/sh
+case "$2" in
+  graphql) [ "$THERE" != unknown ] && printf %s "$THERE" ;;
+  "{compare}") echo "$ORDER" ;;
+  *) exit 1 ;;
+esac
+""",
+        encoding="utf-8",
+    )
+    gh.chmod(0o755)
+    env = {"PATH": f"{folder}:/usr/bin:/bin", "GITHUB_REPOSITORY_OWNER": "you", "GITHUB_REPOSITORY": "you/leadbridge"}
+    env |= {"GITHUB_SHA": "this", "ENVIRONMENT": "prod", "THERE": there, "ORDER": order}
+    command = ["bash", "-e", "-c", step["run"]]
+    return subprocess.run(command, env=env, text=True, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(("there", "order"), [("", ""), ("that", "ahead"), ("this", "identical"), ("that", "diverged")])
+def test_a_commit_is_laid_over_an_older_one(tmp_path: Path, there: str, order: str) -> None:
+    done = lay_over(tmp_path, there, order)
+    assert not done.returncode, done.stdout + done.stderr
+
+
+def test_an_older_commit_is_not_laid_over_a_newer_one(tmp_path: Path) -> None:
+    done = lay_over(tmp_path, "that", "behind")
+    assert done.returncode
+    assert "prod has that, which is newer" in done.stdout
+
+
+def test_nothing_is_deployed_where_nobody_can_say_what_is_there(tmp_path: Path) -> None:
+    assert lay_over(tmp_path, "unknown", "").returncode
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_whoever_deploys_may_see_what_is_there(environment: str) -> None:
+    (deploy,) = jobs("deploy-to").values()
+    assert jobs("deploy")[environment]["permissions"] == deploy["permissions"]
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_is_one_and_has_no_known_weakness(name: str) -> None:
     bin_, file = ROOT / ".venv" / "bin", str(WORKFLOWS[name])
