@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore import xform_name
 from samtranslator.translator.transform import transform
 
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
+from tests.documents import commands
 from tests.template import ROOT, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -254,3 +256,64 @@ def test_a_workflow_is_one_and_has_no_known_weakness(name: str) -> None:
     ):
         done = subprocess.run(command, text=True, capture_output=True, check=False)
         assert not done.returncode, done.stdout + done.stderr
+
+
+def command_of_the_page(*words: str) -> dict[str, list[str]]:
+    """The options of the one command of docs/deploy.md that begins with these words, each with its values."""
+    (found,) = [
+        command.words[len(words) :]
+        for command in commands()
+        if command.page.name == "deploy.md" and command.is_whole and command.words[: len(words)] == words
+    ]
+    options: dict[str, list[str]] = {}
+    for word in found:
+        if word.startswith("--"):
+            options[word] = []
+        else:
+            options[next(reversed(options))].append(word)
+    return options
+
+
+def test_a_restored_tables_stream_is_mapped_as_the_templates_is() -> None:
+    mapping = dict(transformed("false")["PublishChangesStream"]["Properties"])
+    said = command_of_the_page("aws", "lambda", "create-event-source-mapping")
+    said = {name: values for name, values in said.items() if name not in {"--query", "--output"}}
+    assert said.keys() == {f"--{xform_name(name, '-')}" for name in mapping}
+    assert mapping.pop("FunctionName") == {"Ref": "PublishChangesAliaslive"}
+    assert said["--function-name"] == ["leadbridge-publish-changes:live"]
+    assert mapping.pop("EventSourceArn") == {"Fn::GetAtt": ["Leads", "StreamArn"]}
+    assert said["--event-source-arn"] == ["$stream"]
+    assert mapping.pop("DestinationConfig") == {
+        "OnFailure": {"Destination": {"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]}}
+    }
+    assert said["--destination-config"] == ["OnFailure={Destination=$letters}"]
+    assert template()["Outputs"]["EventDeadLetterQueueUrl"]["Value"] == {"Ref": "EventDeadLetterQueue"}
+    (given,) = json.loads(said["--filter-criteria"][0])["Filters"]
+    (filtered,) = mapping.pop("FilterCriteria")["Filters"]
+    assert json.loads(given["Pattern"]) == json.loads(filtered["Pattern"])
+    for name, value in mapping.items():
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        assert said[f"--{xform_name(name, '-')}"] == [str(each) for each in values], name
+
+
+def test_a_restored_tables_stream_may_be_read_as_the_templates_may() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    found = re.search(r"--policy-document '(.+?)'\"\$stream\"'(.+?)'", page, re.DOTALL)
+    assert found
+    (said,) = json.loads(f"{found[1]}stream{found[2]}")["Statement"]
+    (policy,) = template()["Resources"]["PublishChangesRole"]["Properties"]["Policies"]
+    stream = {"Fn::GetAtt": ["Leads", "StreamArn"]}
+    (statement,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Resource"] == stream]
+    assert said == statement | {"Resource": "stream"}
+
+
+def test_without_what_the_page_takes_out_the_template_knows_no_stream() -> None:
+    source = deepcopy(template())
+    parts = source["Resources"]
+    del parts["Leads"]["Properties"]["StreamSpecification"]
+    del parts["PublishChanges"]["Properties"]["Events"]
+    (policy,) = parts["PublishChangesRole"]["Properties"]["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    policy["PolicyDocument"]["Statement"] = [one for one in statements if "StreamArn" not in json.dumps(one)]
+    assert len(statements) - len(policy["PolicyDocument"]["Statement"]) == 1
+    assert "StreamArn" not in json.dumps(source)
