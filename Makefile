@@ -89,6 +89,10 @@ deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PAR
 		$(if $(BUCKET),--no-resolve-s3 --s3-bucket "$(BUCKET)") \
 		$(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 
+.PHONY: check-deployed
+check-deployed: $(READY) ## Ask what was deployed whether it answers (ENV=dev or prod, or STACK=name; API=address)
+	@$(PYTHON) -m deploy.check $(ENV) $(if $(STACK),--stack "$(STACK)") $(if $(API),--api "$(API)")
+
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers
 	@$(PYTHON) -m local up

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore import xform_name
 from samtranslator.translator.transform import transform
 
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
+from tests.documents import commands
 from tests.template import ROOT, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -175,6 +177,76 @@ def test_only_a_deployment_may_become_a_role_and_prod_comes_after_dev() -> None:
     assert jobs("deploy")["prod"]["needs"] == "dev"
 
 
+def test_a_push_waits_for_no_other_run_and_two_do_not_deploy_to_one_environment_at_once() -> None:
+    workflow = yaml.safe_load(WORKFLOWS["deploy"].read_text(encoding="utf-8"))
+    group = "${{ github.workflow }}-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}"
+    assert workflow["concurrency"] == {
+        "group": group,
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+    assert not [name for name, job in workflow["jobs"].items() if "concurrency" in job]
+    (deploy,) = jobs("deploy-to").values()
+    assert deploy["concurrency"] == {"group": "deploy-${{ inputs.environment }}", "cancel-in-progress": False}
+
+
+def test_what_was_deployed_is_asked_before_the_next_environment_gets_it() -> None:
+    (deploy,) = jobs("deploy-to").values()
+    steps = deploy["steps"]
+    assert [step["run"] for step in steps if "make" in step.get("run", "")] == [
+        "make build",
+        "make deploy",
+        "make check-deployed",
+    ]
+    assert steps[-1]["env"] == {"ENV": "${{ inputs.environment }}"}
+    assert not [step for step in steps if "if" in step or "continue-on-error" in step]
+
+
+def lay_over(folder: Path, there: str, order: str) -> subprocess.CompletedProcess[str]:
+    """Run the workflow's step that looks what is there, with a `gh` that says that."""
+    (deploy,) = jobs("deploy-to").values()
+    (step,) = [step for step in deploy["steps"] if "gh api" in step.get("run", "")]
+    assert deploy["steps"].index(step) < deploy["steps"].index(next(s for s in deploy["steps"] if "make" in str(s)))
+    gh = folder / "gh"
+    compare = "repos/you/leadbridge/compare/$THERE...this"
+    gh.write_text(
+        f"""#!/bin/sh
+case "$2" in
+  graphql) [ "$THERE" != unknown ] && printf %s "$THERE" ;;
+  "{compare}") echo "$ORDER" ;;
+  *) exit 1 ;;
+esac
+""",
+        encoding="utf-8",
+    )
+    gh.chmod(0o755)
+    env = {"PATH": f"{folder}:/usr/bin:/bin", "GITHUB_REPOSITORY_OWNER": "you", "GITHUB_REPOSITORY": "you/leadbridge"}
+    env |= {"GITHUB_SHA": "this", "ENVIRONMENT": "prod", "THERE": there, "ORDER": order}
+    command = ["bash", "-e", "-c", step["run"]]
+    return subprocess.run(command, env=env, text=True, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(("there", "order"), [("", ""), ("that", "ahead"), ("this", "identical"), ("that", "diverged")])
+def test_a_commit_is_laid_over_an_older_one(tmp_path: Path, there: str, order: str) -> None:
+    done = lay_over(tmp_path, there, order)
+    assert not done.returncode, done.stdout + done.stderr
+
+
+def test_an_older_commit_is_not_laid_over_a_newer_one(tmp_path: Path) -> None:
+    done = lay_over(tmp_path, "that", "behind")
+    assert done.returncode
+    assert "prod has that, which is newer" in done.stdout
+
+
+def test_nothing_is_deployed_where_nobody_can_say_what_is_there(tmp_path: Path) -> None:
+    assert lay_over(tmp_path, "unknown", "").returncode
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_whoever_deploys_may_see_what_is_there(environment: str) -> None:
+    (deploy,) = jobs("deploy-to").values()
+    assert jobs("deploy")[environment]["permissions"] == deploy["permissions"]
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_is_one_and_has_no_known_weakness(name: str) -> None:
     bin_, file = ROOT / ".venv" / "bin", str(WORKFLOWS[name])
@@ -184,3 +256,64 @@ def test_a_workflow_is_one_and_has_no_known_weakness(name: str) -> None:
     ):
         done = subprocess.run(command, text=True, capture_output=True, check=False)
         assert not done.returncode, done.stdout + done.stderr
+
+
+def command_of_the_page(*words: str) -> dict[str, list[str]]:
+    """The options of the one command of docs/deploy.md that begins with these words, each with its values."""
+    (found,) = [
+        command.words[len(words) :]
+        for command in commands()
+        if command.page.name == "deploy.md" and command.is_whole and command.words[: len(words)] == words
+    ]
+    options: dict[str, list[str]] = {}
+    for word in found:
+        if word.startswith("--"):
+            options[word] = []
+        else:
+            options[next(reversed(options))].append(word)
+    return options
+
+
+def test_a_restored_tables_stream_is_mapped_as_the_templates_is() -> None:
+    mapping = dict(transformed("false")["PublishChangesStream"]["Properties"])
+    said = command_of_the_page("aws", "lambda", "create-event-source-mapping")
+    said = {name: values for name, values in said.items() if name not in {"--query", "--output"}}
+    assert said.keys() == {f"--{xform_name(name, '-')}" for name in mapping}
+    assert mapping.pop("FunctionName") == {"Ref": "PublishChangesAliaslive"}
+    assert said["--function-name"] == ["leadbridge-publish-changes:live"]
+    assert mapping.pop("EventSourceArn") == {"Fn::GetAtt": ["Leads", "StreamArn"]}
+    assert said["--event-source-arn"] == ["$stream"]
+    assert mapping.pop("DestinationConfig") == {
+        "OnFailure": {"Destination": {"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]}}
+    }
+    assert said["--destination-config"] == ["OnFailure={Destination=$letters}"]
+    assert template()["Outputs"]["EventDeadLetterQueueUrl"]["Value"] == {"Ref": "EventDeadLetterQueue"}
+    (given,) = json.loads(said["--filter-criteria"][0])["Filters"]
+    (filtered,) = mapping.pop("FilterCriteria")["Filters"]
+    assert json.loads(given["Pattern"]) == json.loads(filtered["Pattern"])
+    for name, value in mapping.items():
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        assert said[f"--{xform_name(name, '-')}"] == [str(each) for each in values], name
+
+
+def test_a_restored_tables_stream_may_be_read_as_the_templates_may() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    found = re.search(r"--policy-document '(.+?)'\"\$stream\"'(.+?)'", page, re.DOTALL)
+    assert found
+    (said,) = json.loads(f"{found[1]}stream{found[2]}")["Statement"]
+    (policy,) = template()["Resources"]["PublishChangesRole"]["Properties"]["Policies"]
+    stream = {"Fn::GetAtt": ["Leads", "StreamArn"]}
+    (statement,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Resource"] == stream]
+    assert said == statement | {"Resource": "stream"}
+
+
+def test_without_what_the_page_takes_out_the_template_knows_no_stream() -> None:
+    source = deepcopy(template())
+    parts = source["Resources"]
+    del parts["Leads"]["Properties"]["StreamSpecification"]
+    del parts["PublishChanges"]["Properties"]["Events"]
+    (policy,) = parts["PublishChangesRole"]["Properties"]["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    policy["PolicyDocument"]["Statement"] = [one for one in statements if "StreamArn" not in json.dumps(one)]
+    assert len(statements) - len(policy["PolicyDocument"]["Statement"]) == 1
+    assert "StreamArn" not in json.dumps(source)

@@ -1,0 +1,40 @@
+"""What the workflow asks after a deployment, asked of the deployed template as the workflow asks it."""
+
+import os
+import subprocess
+import sys
+
+from local.clients import CREDENTIALS, NOTHING_OF_THE_USERS
+from local.home import PROJECT
+from local.stack import Stack
+
+
+def check(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        **os.environ,
+        **CREDENTIALS,
+        **NOTHING_OF_THE_USERS,
+        "AWS_ENDPOINT_URL": stack.aws_endpoint_url,
+        "AWS_DEFAULT_REGION": stack.region,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    command = [sys.executable, "-m", "deploy.check", "--stack", name, "--api", stack.api_url]
+    return subprocess.run(command, cwd=PROJECT, env=env, text=True, capture_output=True, timeout=300, check=False)
+
+
+def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
+    done = check(stack, stack.stack_name)
+    assert not done.returncode, done.stdout + done.stderr
+    assert [" ".join(line.split()[:3]) for line in done.stdout.splitlines()[:3]] == [
+        "GET /health: 200",
+        "GET /leads: 401",
+        "GET /leads: 401",
+    ]
+    assert done.stdout.splitlines()[3:] == ["POST /webhooks/web: 401 bad-proof"]
+
+
+def test_a_stack_that_is_not_there_does_not(stack: Stack) -> None:
+    done = check(stack, "leadbridge-nowhere")
+    assert done.returncode == 1
+    assert "There is no stack leadbridge-nowhere" in done.stderr
