@@ -9,8 +9,8 @@ from tests.template import template
 
 
 @cache
-def processed() -> dict[str, dict[str, Any]]:
-    """All resources by logical id."""
+def processed(**parameters: str) -> dict[str, dict[str, Any]]:
+    """All resources by logical id, the parameters being as shipped but for those that are given."""
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
@@ -20,7 +20,8 @@ def processed() -> dict[str, dict[str, Any]]:
             if name in resource["Properties"]:
                 resource["Properties"][name] = "s3://somewhere/built"
     session: Any = SimpleNamespace(region_name="eu-central-1")
-    done: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(source, {"Environment": "prod"})
+    given = {"Environment": "prod", **parameters}
+    done: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(source, given)
     return dict(done["Resources"])
 
 
