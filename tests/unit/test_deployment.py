@@ -125,6 +125,16 @@ def test_an_environment_has_parameters_of_the_template(environment: str) -> None
         assert value in template()["Parameters"][name].get("AllowedValues", [value]), name
 
 
+@pytest.mark.parametrize(
+    ("limit", "is_one"),
+    [("0", True), *((str(few), False) for few in range(1, 10)), ("10", True), ("2000", True)]
+    + [("2000000000", True), ("2000000001", False), ("05", False), ("10.5", False), ("-10", False), ("", False)],
+)
+def test_the_firewalls_limit_is_one_that_waf_takes(limit: str, is_one: bool) -> None:
+    parameter = template()["Parameters"]["FirewallLimit"]
+    assert bool(re.fullmatch(parameter["AllowedPattern"], limit)) == is_one
+
+
 def test_two_environments_share_no_name() -> None:
     for key in ("stack_name",):
         assert len({SAMCONFIG[one]["global"]["parameters"][key] for one in ENVIRONMENTS}) == len(ENVIRONMENTS)
