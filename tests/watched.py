@@ -28,13 +28,14 @@ CALLS = {"PartnerLatency", "PartnerErrors"}
 type Ways = set[tuple[str, ...]]
 
 BY_FUNCTION: Ways = {("FunctionName",)}
+BY_VERSION: Ways = {("FunctionName", "Resource", "ExecutedVersion")}
 BY_API: Ways = {("ApiName",), ("ApiName", "Stage")}
 BY_TABLE: Ways = {("TableName",), ("TableName", "GlobalSecondaryIndexName")}
 # What AWS measures by itself, and by which dimensions.
 OF_AWS: dict[str, dict[str, Ways]] = {
     "AWS/Lambda": {
         "Duration": BY_FUNCTION,
-        "Errors": BY_FUNCTION,
+        "Errors": BY_FUNCTION | BY_VERSION,
         "IteratorAge": BY_FUNCTION,
         "Throttles": BY_FUNCTION,
     },
@@ -67,6 +68,8 @@ class Metric:
         match self.dimensions:
             case (("service", flow),):
                 return self.name in counted_by(flow)
+            case (("service", flow), ("version", _)):
+                return self.name == "Faults" and is_blamed(flow)
             case (("partner", partner),):
                 return self.name in CALLS and partner in observed_partners()
             case _:
@@ -124,9 +127,19 @@ def counted_by(flow: str) -> frozenset[str]:
     found: set[str] = set()
     for file in _files(FUNCTIONS / flow / "app.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"count", "measure"}:
-                found |= _names(node.args[0])
+            match node:
+                case ast.Call(func=ast.Name(id="count" | "measure"), args=[argument, *_]):
+                    found |= _names(argument)
+                case ast.Call(func=ast.Name(id="note_visit"), args=[ast.Constant(value=str(visited)), *_]):
+                    found |= {f"{visited}.{outcome}" for outcome in OUTCOMES[f"{visited}."]}
     return frozenset(found)
+
+
+@cache
+def is_blamed(flow: str) -> bool:
+    """Whether a flow's code lays faults to its version."""
+    files = _files(FUNCTIONS / flow / "app.py")
+    return any(re.search(r"^\s+blame\(\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
 
 
 @cache
@@ -144,6 +157,8 @@ def _names(argument: ast.expr) -> set[str]:
             return _names(body) | _names(orelse)
         case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), _]):
             return {f"{prefix}{outcome}" for outcome in OUTCOMES[prefix]}
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="flow")), *_]):
+            return set()  # whose visit it is, who calls `note_visit` says
         case _:
             raise ValueError(f"a metric without a plain name: {ast.unparse(argument)}")
 
@@ -164,6 +179,8 @@ def _text(value: Any) -> str:
     match value:
         case {"Ref": name}:
             return f"${{{name}}}"
+        case {"Fn::Sub": text}:
+            return str(text)
         case {"Fn::GetAtt": parts}:
             return f"${{{'.'.join(parts)}}}"
         case _:
