@@ -173,6 +173,12 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
     }
 
 
+def test_whom_the_authorizer_refuses_hears_what_one_without_a_token_hears() -> None:
+    answers = template()["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert answers["ACCESS_DENIED"] == answers["UNAUTHORIZED"]
+    assert answers["ACCESS_DENIED"]["StatusCode"] == 401
+
+
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) -> None:
     settings = Settings.model_validate(read_toml(ROOT / "config", environment))
