@@ -16,16 +16,17 @@ BATCHES = {
 def finish(aws: Emulator, stack_name: str) -> None:
     """Bring a deployed stack to where AWS would have it. May be run again."""
     resources = aws.resources(stack_name)
-    set_time_to_live(aws, stack_name, resources.get("AWS::DynamoDB::Table", {}))
+    cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
+    template: Any = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
+    set_time_to_live(aws, template, resources.get("AWS::DynamoDB::Table", {}))
+    set_gateway_responses(aws, template, resources)
     set_concurrency(aws)
     permit_batches(aws, resources.get("AWS::IAM::Role", {}))
 
 
-def set_time_to_live(aws: Emulator, stack_name: str, tables: dict[str, str]) -> None:
+def set_time_to_live(aws: Emulator, template: Any, tables: dict[str, str]) -> None:
     """A table's TimeToLiveSpecification is passed over."""
-    cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
     dynamodb = aws.session.client("dynamodb", endpoint_url=aws.url, config=CONFIG)
-    template: Any = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
     for logical_id, table in tables.items():
         wanted = template["Resources"][logical_id]["Properties"].get("TimeToLiveSpecification")
         status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"].get("TimeToLiveStatus")
@@ -34,6 +35,20 @@ def set_time_to_live(aws: Emulator, stack_name: str, tables: dict[str, str]) -> 
                 TableName=table,
                 TimeToLiveSpecification={"AttributeName": str(wanted["AttributeName"]), "Enabled": True},
             )
+
+
+def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dict[str, str]]) -> None:
+    """What an API's description says of the gateway's own answers is passed over; a deployment makes them hold."""
+    gateway = aws.session.client("apigateway", endpoint_url=aws.url, config=CONFIG)
+    for logical_id, api in resources.get("AWS::ApiGateway::RestApi", {}).items():
+        body = template["Resources"][logical_id]["Properties"]["Body"]
+        for kind, wanted in body["x-amazon-apigateway-gateway-responses"].items():
+            told: Any = {key: wanted[key] for key in ("responseParameters", "responseTemplates") if key in wanted}
+            if "statusCode" in wanted:
+                told["statusCode"] = str(wanted["statusCode"])
+            gateway.put_gateway_response(restApiId=api, responseType=kind, **told)
+        for stage in resources["AWS::ApiGateway::Stage"].values():
+            gateway.create_deployment(restApiId=api, stageName=stage)
 
 
 def set_concurrency(aws: Emulator) -> None:

@@ -28,13 +28,14 @@ CALLS = {"PartnerLatency", "PartnerErrors"}
 type Ways = set[tuple[str, ...]]
 
 BY_FUNCTION: Ways = {("FunctionName",)}
+BY_VERSION: Ways = {("FunctionName", "Resource", "ExecutedVersion")}
 BY_API: Ways = {("ApiName",), ("ApiName", "Stage")}
 BY_TABLE: Ways = {("TableName",), ("TableName", "GlobalSecondaryIndexName")}
 # What AWS measures by itself, and by which dimensions.
 OF_AWS: dict[str, dict[str, Ways]] = {
     "AWS/Lambda": {
         "Duration": BY_FUNCTION,
-        "Errors": BY_FUNCTION,
+        "Errors": BY_FUNCTION | BY_VERSION,
         "IteratorAge": BY_FUNCTION,
         "Throttles": BY_FUNCTION,
     },
@@ -67,6 +68,8 @@ class Metric:
         match self.dimensions:
             case (("service", flow),):
                 return self.name in counted_by(flow)
+            case (("service", flow), ("version", _)):
+                return self.name == "Faults" and is_blamed(flow)
             case (("partner", partner),):
                 return self.name in CALLS and partner in observed_partners()
             case _:
@@ -133,6 +136,13 @@ def counted_by(flow: str) -> frozenset[str]:
 
 
 @cache
+def is_blamed(flow: str) -> bool:
+    """Whether a flow's code lays faults to its version."""
+    files = _files(FUNCTIONS / flow / "app.py")
+    return any(re.search(r"^\s+blame\(\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+
+
+@cache
 def observed_partners() -> frozenset[str]:
     """The partners whose calls are noted."""
     wirings = (LAYER / "partners").glob("*/wiring.py")
@@ -167,6 +177,8 @@ def _text(value: Any) -> str:
     match value:
         case {"Ref": name}:
             return f"${{{name}}}"
+        case {"Fn::Sub": text}:
+            return str(text)
         case {"Fn::GetAtt": parts}:
             return f"${{{'.'.join(parts)}}}"
         case _:

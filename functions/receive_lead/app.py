@@ -19,7 +19,7 @@ from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import Asked, InvalidLead, Lead
 from leadbridge.leads.quota import TooMany
 from leadbridge.leads.store import Store
-from leadbridge.logs import count, logger, metrics
+from leadbridge.logs import blame, count, logger, metrics
 from leadbridge.problems import Problem, Response, answer, internal
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
@@ -65,11 +65,15 @@ def handler(event: dict[str, Any], context: Any) -> Response:
                 visitor = Visitor.of(event, settings().sources.get(source))
                 return visitor.taken(told(source, receive(source, event, visitor)))
     except Problem as problem:
-        count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
+        if problem.slug == "not-ready":  # counted apart, for anybody may post to a source that has no secret
+            count("SourceNotReady")
+        else:
+            count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
         return visitor.refused(problem)
     except Exception:  # the outermost edge: the form tries again, the alarm on errors rings
         count("ReceptionErrors")
+        blame()
         logger.exception("could not receive")
         return visitor.refused(internal())
 

@@ -13,7 +13,7 @@ from leadbridge.forms import adapter
 from leadbridge.forms.json_body import read_object
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.leeloo_events import Inbox, InvalidEvent, LeelooEvent
-from leadbridge.logs import count, logger, metrics
+from leadbridge.logs import blame, count, logger, metrics
 from leadbridge.problems import Problem, Response, answer, unexpected
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.starting import prepare
@@ -42,11 +42,13 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     try:
         return receive((event.get("pathParameters") or {}).get("token") or "", event)
     except Problem as problem:
-        count("ReceptionErrors" if problem.status >= 500 else "LeelooEventsRefused")
+        # The only problem of ours, not-ready, is a secret that nobody has put: anybody may post meanwhile.
+        count("SourceNotReady" if problem.status >= 500 else "LeelooEventsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status)
         return problem.response()
     except Exception:  # the outermost edge
         count("ReceptionErrors")
+        blame()
         logger.exception("could not receive")
         return unexpected()
 

@@ -35,7 +35,7 @@ KNOWN_ALREADY = ("good", "redelivered", "trading")
 KEPT_NOWHERE = ("google_test", "tally_other_event", "test_ping", "tilda_test")
 
 EXPECTED: dict[str, dict[str, Any]] = {
-    "Authorize": {"good": "lets in olena", "no_bearer": "Exception: Unauthorized", "wrong": "Exception: Unauthorized"},
+    "Authorize": {"good": "lets in olena", "no_bearer": "lets in nobody", "wrong": "lets in nobody"},
     "CheckStatus": {"account_at_once": DONE, "at_once": DONE, "due": DONE},
     "FetchLead": {"overdue": DONE, "pending": DONE},
     "FindDue": {"tick": {"queued": 2}},
@@ -76,6 +76,8 @@ def outcome_of(answer: Any) -> Any:
             return status
         case {"policyDocument": {"Statement": [{"Effect": "Allow"}]}, "context": {"operator": operator}}:
             return f"lets in {operator}"
+        case {"policyDocument": {"Statement": [{"Effect": "Deny"}]}, "principalId": nobody}:
+            return f"lets in {nobody}"
         case {"errorType": kind, "errorMessage": message}:
             return f"{kind}: {message}"
         case _:

@@ -46,7 +46,7 @@ def test_start_api_takes_a_lead_and_asks_who_wants_to_see_it(sam: SamLocal, clou
 
     assert posted == (202, {"lead_id": lead_id, "status": "received"})
     assert (forged[0], nobody[0], health) == (401, 401, (200, {"status": "ok"}))
-    assert stranger[0] == 502  # that an authorizer says no by raising, AWS knows and sam does not
+    assert stranger[0] == 403  # the template makes it 401, which sam passes over
     assert (operator[0], operator[1]["lead_id"]) == (200, lead_id)
     assert cloud.store.lead(lead_id) is not None
 

@@ -27,7 +27,7 @@ def test_health_is_open(stack: Stack) -> None:
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer ", "Basic x"])
 def test_operators_routes_want_a_token(stack: Stack, path: str, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
-    assert ask("GET", stack.api_url + path, headers=headers).status == 401
+    problem(ask("GET", stack.api_url + path, headers=headers), 401)
 
 
 def test_a_redelivery_is_answered_200_with_the_same_id(form: Form) -> None:

@@ -43,6 +43,13 @@ def test_the_parameters_are_the_templates() -> None:
             assert value in known[name].get("AllowedValues", [value]), name
 
 
+def test_the_table_has_every_parameter_of_the_template_and_no_other() -> None:
+    page = PAGES[0].read_text(encoding="utf-8")
+    (rows,) = re.findall(r"^## Parameters\n\n\| parameter \|.+\n.+\n((?:\|.+\n)+)", page, re.MULTILINE)
+    told = [name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(told) == sorted(template()["Parameters"])
+
+
 def test_the_files_are_there() -> None:
     for name in re.findall(r"(?:file://|--template-file )(deploy/[\w./-]+)", TEXT):
         assert (ROOT / name).exists(), name

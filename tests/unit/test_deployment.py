@@ -19,6 +19,7 @@ from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
 from tests.documents import commands
 from tests.template import ROOT, resources, template
+from tests.watched import is_blamed
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 LAYERS = resources("AWS::Serverless::LayerVersion")
@@ -67,18 +68,51 @@ def test_codedeploy_is_there_only_where_it_is_asked_for() -> None:
     }
 
 
+def alarms_of(made: dict[str, Any], function: str) -> dict[str, Any]:
+    """The properties of the alarms that stop a function's deployment, by logical id."""
+    condition, watched, nothing = made[f"{function}DeploymentGroup"]["Properties"]["AlarmConfiguration"]["Fn::If"]
+    assert (condition, nothing, watched["Enabled"]) == ("IsGradual", {}, True)
+    names = [alarm["Name"]["Ref"] for alarm in watched["Alarms"]]
+    assert {made[name]["Condition"] for name in names} == {"IsGradual"}
+    return {name: made[name]["Properties"] for name in names}
+
+
+def version_of(made: dict[str, Any], function: str) -> str:
+    """The logical id of the version that a deployment brings."""
+    (version,) = (name for name in made if re.fullmatch(rf"{function}Version[0-9a-f]+", name))
+    return version
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_goes_back_when_one_of_its_own_alarms_rings(function: str) -> None:
+def test_a_function_goes_back_when_its_new_version_fails_and_for_no_other(function: str) -> None:
     made = transformed("true")
     assert "CodeDeployLambdaAliasUpdate" in made[f"{function}Aliaslive"]["UpdatePolicy"]
-    group = made[f"{function}DeploymentGroup"]["Properties"]
-    alarms = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-    assert alarms
+    version = {"Fn::GetAtt": [version_of(made, function), "Version"]}
     flow = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", function).lower()
-    for alarm in alarms:
-        (dimension,) = made[alarm]["Properties"]["Dimensions"]
-        assert dimension["Value"] in ({"Ref": function}, flow), alarm
-    assert not [alarm for alarm in alarms if "DeadLetter" in alarm or "Lag" in alarm or "Misconfigured" in alarm]
+    wanted = {
+        "Errors": {
+            "FunctionName": {"Ref": function},
+            "Resource": {"Fn::Sub": f"${{{function}}}:live"},
+            "ExecutedVersion": version,
+        }
+    }
+    if is_blamed(flow):
+        wanted["Faults"] = {"service": flow, "version": version}
+    alarms = alarms_of(made, function).values()
+    assert {one["MetricName"]: {each["Name"]: each["Value"] for each in one["Dimensions"]} for one in alarms} == wanted
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_alarm_that_the_old_version_rings_is_none_of_the_new_ones(function: str) -> None:
+    before, after = transformed("true"), transformed("true", "changed")
+    names = [{str(alarm["AlarmName"]) for alarm in alarms_of(made, function).values()} for made in (before, after)]
+    assert names[0]
+    assert names[0].isdisjoint(names[1])
+
+
+def test_the_environments_condition_is_what_the_deployment_preference_goes_by() -> None:
+    assert template()["Conditions"]["IsGradual"] == {"Fn::Equals": [{"Ref": "GradualDeployment"}, "true"]}
+    assert template()["Globals"]["Function"]["DeploymentPreference"]["Enabled"] == {"Ref": "GradualDeployment"}
 
 
 def test_everything_calls_the_alias() -> None:
@@ -125,6 +159,18 @@ def test_an_environment_has_parameters_of_the_template(environment: str) -> None
     assert given["Environment"] == environment
     for name, value in given.items():
         assert value in template()["Parameters"][name].get("AllowedValues", [value]), name
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_one"),
+    [
+        *((right, True) for right in ("0", "10", "99", "2000", "999999999", "2000000000")),
+        *((wrong, False) for wrong in ("", "05", "-10", "10.5", "1e3", "2000000001", *map(str, range(1, 10)))),
+    ],
+)
+def test_the_firewalls_limit_is_one_that_waf_takes(limit: str, is_one: bool) -> None:
+    parameter = template()["Parameters"]["FirewallLimit"]
+    assert bool(re.fullmatch(parameter["AllowedPattern"], limit)) == is_one
 
 
 def test_two_environments_share_no_name() -> None:

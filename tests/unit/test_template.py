@@ -16,11 +16,12 @@ from leadbridge.partners.matchtrade import MatchTrade
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
 from tests.template import ROOT, resources, template
-from tests.watched import LAYER, observed_partners, watched_by
+from tests.watched import LAYER, is_blamed, observed_partners, watched_by
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 QUEUES = resources("AWS::SQS::Queue")
 ALARMS = resources("AWS::CloudWatch::Alarm")
+SILENT = {name for name, alarm in ALARMS.items() if alarm.get("Condition") == "IsGradual"}  # of one version each
 NO_SECRET: Any = None  # nothing is called here
 WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
 
@@ -88,7 +89,7 @@ def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     for name, alarm in ALARMS.items():
         properties = alarm["Properties"]
-        assert properties["AlarmActions"] == [{"Ref": "Alarms"}], name
+        assert properties.get("AlarmActions", []) == ([] if name in SILENT else [{"Ref": "Alarms"}]), name
         anchor = re.search(r"docs/runbook\.md#([a-z-]+)$", properties["AlarmDescription"])
         assert anchor is not None, name
         assert anchor[1] in anchors, name
@@ -113,20 +114,30 @@ def test_an_alarms_expression_names_what_the_alarm_watches_and_gives_one_line(al
 
 def test_only_alarms_that_the_emulator_cannot_have_are_left_out_there() -> None:
     conditions = {alarm.get("Condition") for alarm in ALARMS.values() if "Metrics" in alarm["Properties"]}
-    others = {alarm.get("Condition") for alarm in ALARMS.values() if "Metrics" not in alarm["Properties"]}
+    others = {
+        ALARMS[name].get("Condition") for name in ALARMS.keys() - SILENT if "Metrics" not in ALARMS[name]["Properties"]
+    }
     assert (conditions, others) == ({"HasMetricMath"}, {None})
 
 
 def test_every_function_that_fails_rings() -> None:
-    # An authorizer says no by failing: who tries tokens rings by itself.
     ringing = {
         name
-        for alarm in ALARMS.values()
-        for metric in watched_by(alarm)
+        for alarm in ALARMS.keys() - SILENT
+        for metric in watched_by(ALARMS[alarm])
         if metric.name == "Errors"
         for name in metric.resources
     }
-    assert ringing == FUNCTIONS.keys() - {"Authorize"}
+    assert ringing == FUNCTIONS.keys()
+
+
+def test_every_fault_that_is_laid_to_a_version_rings_for_all_of_them() -> None:
+    faults = {"MessagesFailed", "ReceptionErrors"}
+    watched = {metric for alarm in ALARMS.keys() - SILENT for metric in watched_by(ALARMS[alarm])}
+    ringing = {dict(metric.dimensions)["service"] for metric in watched if metric.name in faults}
+    assert ringing == {
+        path.parent.name for path in (ROOT / "functions").glob("*/app.py") if is_blamed(path.parent.name)
+    }
 
 
 def test_every_partner_that_fails_rings() -> None:
@@ -160,6 +171,12 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
         "GET /console",
         "GET /console/{file}",
     }
+
+
+def test_whom_the_authorizer_refuses_hears_what_one_without_a_token_hears() -> None:
+    answers = template()["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert answers["ACCESS_DENIED"] == answers["UNAUTHORIZED"]
+    assert answers["ACCESS_DENIED"]["StatusCode"] == 401
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     """Of a flow that there is none of."""
 
     AGAIN = "comes_again"
+    UNKNOWN = "unknown"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,22 @@ def test_a_visit_is_counted_by_what_it_came_to_and_what_the_partner_did(
     metrics.flush_metrics()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {one["Name"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Flow.comes_again", *counted}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "faults"),
+    [
+        (Outcome.UNKNOWN, Unknown("leadleader", "create", "no answer came back"), 1),
+        (Outcome.UNKNOWN, None, 0),  # a worker died: whose version that was, this one cannot tell
+        (Outcome.AGAIN, Unknown("leadleader", "create", "no answer came back"), 0),
+    ],
+)
+def test_a_reply_that_this_worker_lost_for_good_is_laid_to_its_version(
+    outcome: Outcome, error: PartnerError | None, faults: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note_visit("Flow", outcome, error)
+    metrics.clear_metrics()
+    assert capsys.readouterr().out.count('"Faults":[1.0]') == faults
 
 
 def test_its_line_says_why_and_when_it_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:

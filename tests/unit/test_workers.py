@@ -49,6 +49,15 @@ def test_a_partial_batch_fails_only_its_own_messages() -> None:
     assert hidden.hidden == {"r3": 91, "r4": LONGEST_WAIT.total_seconds(), "r5": 0}
 
 
+def test_a_message_that_fails_is_laid_to_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(_: Any) -> timedelta | None:
+        raise RuntimeError("a defect")
+
+    work_through({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"Faults"' in line]
+    assert (line["Faults"], line["version"]) == ([1.0], "$LATEST")
+
+
 def test_a_message_that_is_no_json_fails_alone() -> None:
     broken = {**message(1), "body": "nonsense"}
     answer = work_through({"Records": [broken, message(2)]}, lambda _: None, queue=Queue(), queue_url="q")  # type: ignore[arg-type]

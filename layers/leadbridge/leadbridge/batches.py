@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.logs import count, logger
+from leadbridge.logs import blame, count, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -37,6 +37,7 @@ def work_through(
                 )
         except Exception:  # the outermost edge: whatever it is, the other messages go on
             count("MessagesFailed")
+            blame()
             logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])
             failure = {"itemIdentifier": record["messageId"]}
             if failure not in failures:

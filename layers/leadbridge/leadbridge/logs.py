@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
 if TYPE_CHECKING:
     from leadbridge.partners.http import Call
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 _FLOW = os.environ.get("LEADBRIDGE_FLOW", "leadbridge")
+_VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
 _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge")
 
 # What is logged is words, and no JSON that Powertools should try to read first.
@@ -30,6 +31,16 @@ _call, _call_is_noted = EphemeralMetrics(namespace=_NAMESPACE), Lock()
 def count(name: str, number: float = 1) -> None:
     """Add to the count of something that happened in this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def blame() -> None:
+    """Count a fault of the version that runs, and of no other: by it a deployment goes back.
+
+    For what nobody outside can cause. What a stranger, a form or an operator does wrong is counted, and blames nobody.
+    """
+    with single_metric("Faults", MetricUnit.Count, 1, namespace=_NAMESPACE) as faults:
+        faults.add_dimension("service", _FLOW)
+        faults.add_dimension("version", _VERSION)
 
 
 def measure(name: str, value: float, unit: Literal["Seconds", "Percent"]) -> None:
