@@ -111,8 +111,13 @@ def test_an_alarm_that_the_old_version_rings_is_none_of_the_new_ones(function: s
 
 
 def test_the_environments_condition_is_what_the_deployment_preference_goes_by() -> None:
-    assert template()["Conditions"]["IsGradual"] == {"Fn::Equals": [{"Ref": "GradualDeployment"}, "true"]}
-    assert template()["Globals"]["Function"]["DeploymentPreference"]["Enabled"] == {"Ref": "GradualDeployment"}
+    both = [
+        {"Fn::Equals": [{"Ref": "GradualDeployment"}, "true"]},
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": "TrafficShift"}, "AllAtOnce"]}]},
+    ]
+    assert template()["Conditions"]["IsGradual"] == {"Fn::And": both}
+    preference = template()["Globals"]["Function"]["DeploymentPreference"]
+    assert preference == {"Enabled": {"Ref": "GradualDeployment"}, "Type": {"Ref": "TrafficShift"}}
 
 
 def test_everything_calls_the_alias() -> None:
@@ -248,17 +253,18 @@ def test_what_was_deployed_is_asked_before_the_next_environment_gets_it() -> Non
 
 
 def lay_over(folder: Path, there: str, order: str) -> subprocess.CompletedProcess[str]:
-    """Run the workflow's step that looks what is there, with a `gh` that says that."""
+    """Run the workflow's step that looks what is there, with a `gh` that says that; `order` is the last commit's."""
     (deploy,) = jobs("deploy-to").values()
     (step,) = [step for step in deploy["steps"] if "gh api" in step.get("run", "")]
     assert deploy["steps"].index(step) < deploy["steps"].index(next(s for s in deploy["steps"] if "make" in str(s)))
     gh = folder / "gh"
-    compare = "repos/you/leadbridge/compare/$THERE...this"
+    compare = "repos/you/leadbridge/compare/"
     gh.write_text(
         f"""#!/bin/sh
 case "$2" in
   graphql) [ "$THERE" != unknown ] && printf %s "$THERE" ;;
-  "{compare}") echo "$ORDER" ;;
+  "{compare}${{THERE##* }}...this") [ "$ORDER" != gone ] && echo "$ORDER" ;;
+  "{compare}older...this") echo ahead ;;
   *) exit 1 ;;
 esac
 """,
@@ -271,16 +277,42 @@ esac
     return subprocess.run(command, env=env, text=True, capture_output=True, check=False)
 
 
-@pytest.mark.parametrize(("there", "order"), [("", ""), ("that", "ahead"), ("this", "identical"), ("that", "diverged")])
+@pytest.mark.parametrize(
+    ("there", "order"),
+    [
+        ("", ""),
+        ("that", "ahead"),
+        ("this", "identical"),
+        ("that", "diverged"),
+        ("older that", "ahead"),
+        ("that", "gone"),  # the branch was rewritten
+    ],
+)
 def test_a_commit_is_laid_over_an_older_one(tmp_path: Path, there: str, order: str) -> None:
     done = lay_over(tmp_path, there, order)
     assert not done.returncode, done.stdout + done.stderr
 
 
-def test_an_older_commit_is_not_laid_over_a_newer_one(tmp_path: Path) -> None:
-    done = lay_over(tmp_path, "that", "behind")
+@pytest.mark.parametrize("there", ["that", "older that"])
+def test_an_older_commit_is_not_laid_over_a_newer_one(tmp_path: Path, there: str) -> None:
+    done = lay_over(tmp_path, there, "behind")
     assert done.returncode
-    assert "prod has that, which is newer" in done.stdout
+    assert "prod was given that, which is newer" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq here")
+def test_a_newer_commit_counts_though_its_deployment_was_not_found_well() -> None:
+    (deploy,) = jobs("deploy-to").values()
+    (step,) = [step for step in deploy["steps"] if "gh api" in step.get("run", "")]
+    query = re.findall(r"--jq '([^']+)'", step["run"])[0]
+    states = {"a": "IN_PROGRESS", "b": "FAILURE", "c": None, "d": "INACTIVE", "e": "SUCCESS", "f": "WAITING"}
+    nodes = [
+        {"commitOid": oid, "latestStatus": state and {"state": state}}
+        for oid, state in [*states.items(), *states.items()]
+    ]
+    asked = json.dumps({"data": {"repository": {"deployments": {"nodes": nodes}}}})
+    done = subprocess.run(["jq", "--raw-output", query], input=asked, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["b", "d", "e"]
 
 
 def test_nothing_is_deployed_where_nobody_can_say_what_is_there(tmp_path: Path) -> None:

@@ -98,6 +98,14 @@ def test_what_the_template_keeps_is_never_deleted_by_a_failed_deployment_that_ma
         assert {MADE_BY_IT[name][policy] for policy in ("DeletionPolicy", "UpdateReplacePolicy")} == {"Retain"}
 
 
+def test_the_key_can_be_made_by_a_role_that_may_not_change_its_policy() -> None:
+    made = MADE_BY_IT["Key"]["Properties"]
+    assert may("Builder", Call("kms:CreateKey", ANY))
+    assert made.get("BypassPolicyLockoutSafetyCheck") or may("Builder", Call("kms:PutKeyPolicy", KEY))
+    (administers,) = [one for one in made["KeyPolicy"]["Statement"] if "kms:*" in one["Action"]]
+    assert administers["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+
+
 @pytest.mark.parametrize("role", ["Builder", "Deployer"])
 @pytest.mark.parametrize("call", FORBIDDEN, ids=lambda call: f"{call.action}-{call.resource.rpartition(':')[2]}")
 def test_neither_role_reads_or_deletes_leads_or_opens_a_secret_or_touches_the_key(role: str, call: Call) -> None:
