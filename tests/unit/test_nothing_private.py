@@ -52,6 +52,12 @@ def lines() -> Iterator[tuple[str, str]]:
         yield from ((f"{name}:{number}", line) for number, line in enumerate(text.splitlines(), 1))
 
 
+def test_whatever_is_committed_can_be_read() -> None:
+    """No build, no archive, no package: what nobody can look at, nobody has reviewed."""
+    for name in committed():
+        assert name.endswith(".png") or b"\0" not in (ROOT / name).read_bytes(), name
+
+
 def test_no_key_and_no_token_is_committed() -> None:
     known: dict[str, type] = get_mapping_from_secret_type_to_class()
     plugins = {plugin.__name__ for plugin in known.values()} - TOO_EAGER
