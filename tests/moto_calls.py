@@ -1,5 +1,10 @@
-"""AWS by moto, one call at a time: its tables are dictionaries, which threads calling at once find half changed."""
+"""AWS by moto, one call at a time: its tables are dictionaries, which threads calling at once find half changed.
 
+moto ignores the idempotency token of a transaction. AWS keeps it for ten minutes: a transaction that succeeded and
+comes again with its token succeeds and changes nothing. So it is here.
+"""
+
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -14,10 +19,24 @@ from moto.core.botocore_stubber import BotocoreStubber
 def moto_calls() -> Iterator[None]:
     """AWS is moto while the block runs, from any thread."""
     lock, process = RLock(), BotocoreStubber.process_request
+    done: dict[str, Any] = {}
 
     def alone(stubber: BotocoreStubber, request: Any) -> Any:
         with lock:
-            return process(stubber, request)
+            token = _idempotency_token(request)
+            if token in done:
+                return done[token]
+            answer = process(stubber, request)
+            if token is not None and answer is not None and answer[0] == 200:
+                done[token] = answer
+            return answer
 
     with patch.object(BotocoreStubber, "process_request", alone), mock_aws():
         yield
+
+
+def _idempotency_token(request: Any) -> str | None:
+    if not str(request.headers.get("X-Amz-Target", "")).endswith("TransactWriteItems"):
+        return None
+    token = json.loads(request.body).get("ClientRequestToken")
+    return None if token is None else str(token)

@@ -5,27 +5,36 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from leadbridge.aws_errors import CONDITION_FAILED, Contended, cancellation_reasons, is_transient
 from leadbridge.leads.items import Item, encode, lead_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TRIES = 6  # how often a transaction that met another one is tried
+__all__ = ["Conflict", "Contended", "kept", "persist", "put", "transact", "unless_erased"]
+
+RETRY_FOR = 2.0  # seconds for which a write is retried, where its caller does not say otherwise
+MAX_TRIES = 1000  # of one write, however long it may be retried
+FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it left to chance
+LONGEST_PAUSE = 1.0
 DEFAULT_RETENTION_DAYS = "400"
-PAUSE = 0.02  # seconds before the second try; each later one is twice as long at most, and left to chance
 
 
 class Conflict(Exception):
-    """Somebody else changed it first: what was known of it no longer holds."""
+    """A condition failed: what the caller knew is out of date.
 
+    `failed` are the numbers of the writes of a transaction whose conditions failed.
+    """
 
-class Contended(Exception):
-    """Two writers met in one moment and neither won; the same call may succeed a little later."""
+    def __init__(self, *about: object, failed: frozenset[int] = frozenset()) -> None:
+        super().__init__(*about)
+        self.failed = failed
 
 
 def kept(item: Item) -> Item:
@@ -55,25 +64,43 @@ def unless_erased(table: str, lead_id: str) -> Any:
     return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
 
 
-def transact(client: DynamoDBClient, writes: Sequence[Any], *, or_conflict: bool = False) -> int | None:
-    """Write all or nothing; None if written, else the number of the first write whose condition failed.
+def transact(
+    client: DynamoDBClient, writes: Sequence[Any], *, or_conflict: bool = False, retry_for: float = RETRY_FOR
+) -> int | None:
+    """Write all or nothing; return None if written, else the number of the first write whose condition failed.
 
-    Raises Contended; with `or_conflict`, Conflict instead of returning a number.
+    Every try carries the same idempotency token: a transaction whose answer was lost is not taken for another
+    writer's. Raises Contended after `retry_for` seconds; with `or_conflict`, Conflict instead of returning a number.
     """
-    for number in range(TRIES):
-        if number:
-            time.sleep(random.uniform(0, PAUSE * 2**number))  # noqa: S311 - nothing secret
+    token = uuid4().hex
+    try:
+        persist(lambda: client.transact_write_items(TransactItems=writes, ClientRequestToken=token), retry_for)
+    except ClientError as error:
+        reasons = cancellation_reasons(error)
+        failed = [number for number, reason in enumerate(reasons) if reason == CONDITION_FAILED]
+        if not failed:
+            raise
+        if or_conflict:
+            raise Conflict(failed=frozenset(failed)) from None
+        return failed[0]
+    return None
+
+
+def persist[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
+    """Call AWS until it answers; errors that pass by themselves are retried with growing pauses.
+
+    The call must be safe to repeat. Raises Contended after `retry_for` seconds, and any other error at once.
+    """
+    ends = time.monotonic() + retry_for
+    for number in range(MAX_TRIES):
         try:
-            client.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            answer: dict[str, Any] = dict(error.response)
-            reasons = [reason.get("Code") for reason in answer.get("CancellationReasons", [])]
-            if "ConditionalCheckFailed" in reasons:
-                if or_conflict:
-                    raise Conflict from None
-                return reasons.index("ConditionalCheckFailed")
-            if "TransactionConflict" not in reasons:
+            return call()
+        except (ClientError, BotoCoreError) as error:
+            if not is_transient(error):
                 raise
-        else:
-            return None
+            longest = min(FIRST_PAUSE * 2 ** min(number, 10), LONGEST_PAUSE)
+            pause = longest * random.uniform(0.5, 1)  # noqa: S311 - nothing secret
+            if time.monotonic() + pause >= ends:
+                raise Contended from error
+        time.sleep(pause)
     raise Contended

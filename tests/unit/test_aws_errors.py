@@ -1,0 +1,147 @@
+"""Which errors of AWS pass by themselves, and what a write does when it meets them."""
+
+import time
+from collections.abc import Iterator
+from itertools import chain, repeat
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
+from leadbridge.aws_errors import Contended, is_transient
+from leadbridge.leads.writing import Conflict, persist, transact
+
+
+def refusal(code: str, *, status: int = 400) -> ClientError:
+    """An error as AWS answers it."""
+    answer: Any = {"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "PutItem")
+
+
+def canceled(*reasons: str) -> ClientError:
+    """A transaction that AWS canceled, one reason for each of its writes."""
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "…"},
+        "CancellationReasons": [{"Code": reason} for reason in reasons],
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    return ClientError(answer, "TransactWriteItems")
+
+
+class Client:
+    """A client of DynamoDB that answers transactions one by one, as it is told, and then takes them."""
+
+    def __init__(self, *answers: ClientError | ReadTimeoutError) -> None:
+        self._answers: Iterator[Exception | None] = chain(answers, repeat(None))
+        self.tokens: list[str] = []
+
+    def transact_write_items(self, *, TransactItems: Any, ClientRequestToken: str) -> None:
+        self.tokens.append(ClientRequestToken)
+        answer = next(self._answers)
+        if answer is not None:
+            raise answer
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, which nobody waits for."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("ThrottlingException"),
+        refusal("ProvisionedThroughputExceededException"),
+        refusal("TransactionConflictException"),
+        refusal("TransactionInProgressException"),
+        refusal("InternalServerError", status=500),
+        refusal("SomethingNew", status=503),
+        canceled("None", "ThrottlingError"),
+        canceled("ProvisionedThroughputExceeded", "TransactionConflict", "None"),
+        ReadTimeoutError(endpoint_url="aws"),
+        ConnectTimeoutError(endpoint_url="aws"),
+        EndpointConnectionError(endpoint_url="aws"),
+        Contended(),
+    ],
+    ids=str,
+)
+def test_errors_that_pass_by_themselves(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("ValidationException"),
+        refusal("AccessDeniedException"),
+        refusal("ConditionalCheckFailedException"),
+        canceled("ConditionalCheckFailed", "None"),
+        canceled("ThrottlingError", "ConditionalCheckFailed"),
+        canceled("ValidationError", "None"),
+        ValueError(),
+    ],
+    ids=str,
+)
+def test_errors_that_stay(error: Exception) -> None:
+    assert not is_transient(error)
+
+
+@pytest.mark.parametrize("reason", ["ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"])
+def test_a_throttled_transaction_is_retried_with_the_same_token_and_growing_pauses(
+    reason: str, pauses: list[float]
+) -> None:
+    client: Any = Client(*[canceled("None", reason)] * 5)
+    assert transact(client, [{}, {}]) is None
+    assert len(client.tokens) == 6
+    assert len(set(client.tokens)) == 1
+    assert pauses[-1] > pauses[0]
+
+
+def test_a_transaction_whose_answer_was_lost_is_retried_with_the_same_token() -> None:
+    client: Any = Client(ReadTimeoutError(endpoint_url="aws"))
+    assert transact(client, [{}]) is None
+    assert len(set(client.tokens)) == 1
+
+
+def test_two_transactions_have_two_tokens() -> None:
+    client: Any = Client()
+    transact(client, [{}])
+    transact(client, [{}])
+    assert len(set(client.tokens)) == 2
+
+
+def test_a_failed_condition_is_told_even_if_another_write_was_throttled() -> None:
+    client: Any = Client(canceled("ThrottlingError", "ConditionalCheckFailed"))
+    assert transact(client, [{}, {}]) == 1
+
+
+def test_a_conflict_tells_which_conditions_failed() -> None:
+    client: Any = Client(canceled("None", "ConditionalCheckFailed", "ConditionalCheckFailed"))
+    with pytest.raises(Conflict) as found:
+        transact(client, [{}, {}, {}], or_conflict=True)
+    assert found.value.failed == {1, 2}
+
+
+def test_retries_end_with_the_time_that_the_caller_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    client: Any = Client(*[canceled("ThrottlingError")] * 500)
+    with pytest.raises(Contended):
+        transact(client, [{}], retry_for=20.0)
+    assert 18 < now[0] <= 20
+    with pytest.raises(Contended):
+        transact(client, [{}])
+    assert now[0] <= 22
+
+
+def test_an_error_that_stays_is_raised_at_once(pauses: list[float]) -> None:
+    def call() -> None:
+        raise refusal("ValidationException")
+
+    with pytest.raises(ClientError, match="ValidationException"):
+        persist(call)
+    assert not pauses
