@@ -26,7 +26,7 @@ type Edge = tuple[str, str, str]
 OF_DELIVERIES: dict[str, Sequence[Callable[[Delivery], Change]]] = {
     "start_attempt": [lambda one: deliveries.start_attempt(one, NOW, HOUR)],
     "come_again": [lambda one: deliveries.come_again(one, NOW, "away", HOUR)],
-    "announce_again": [lambda one: deliveries.announce_again(one, NOW)],
+    "wait_for": [lambda one: deliveries.wait_for(one, NOW, "ld_first", HOUR, due_after=HOUR)],
     "accepted": [lambda one: deliveries.accepted(one, NOW, 24, HOUR)],
     "doubt": [lambda one: deliveries.doubt(one, NOW, "lost", HOUR)],
     "exists": [lambda one: deliveries.exists(one, NOW, "theirs")],
@@ -61,7 +61,6 @@ OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
 }
 OF_FETCHES: dict[str, Sequence[Callable[[Fetch], FetchChange]]] = {
     "come_again": [lambda one: fetches.come_again(one, NOW, "away", HOUR)],
-    "announce_again": [lambda one: fetches.announce_again(one, NOW)],
     "fetched": [lambda one: fetches.fetched(one, NOW)],
     "was_test": [lambda one: fetches.was_test(one, NOW)],
     "gave_up": [lambda one: fetches.gave_up(one, NOW, "spent")],

@@ -62,7 +62,7 @@ class Ledger:
         """There is one lead here."""
         return False
 
-    def apply(self, change: Change) -> Delivery:
+    def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
         """Write a change; raises Conflict if the delivery is not there any more as the change supposes."""
         kept = self.delivery(change.after.lead_id, change.after.partner)
         if kept is None or kept.version != change.before.version:
@@ -86,6 +86,13 @@ class Ledger:
         kept |= {"due_at": to_text(due_at), "checks_failed": delivery.checks_failed + 1 if error else 0}
         kept["last_error"] = error
         self._put(items.encode(kept))
+
+    def defer(self, delivery: Delivery, due_at: datetime) -> None:
+        """Move the next look, if the delivery was neither changed nor deferred meanwhile."""
+        kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
+        seen = to_text(delivery.due_at) if delivery.due_at else None
+        if kept is not None and kept["version"] == delivery.version and kept.get("due_at") == seen:
+            self._put(items.encode(kept | {"due_at": to_text(due_at)}))
 
     def _get(self, key: Mapping[str, str]) -> dict[str, Any] | None:
         item = self._items.get((key["pk"], key["sk"]))

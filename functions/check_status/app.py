@@ -1,7 +1,8 @@
-"""A due delivery is looked at: its status asked for, or a lost worker's delivery called by its name, unknown."""
+"""Process a due delivery: check its status, requeue it if it waits too long, or settle a lost worker's attempt."""
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,10 @@ from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import utc_now
 from leadbridge.leads.checking import ByDeal, ByEmail, Checker, Partner
+from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.events import DeliveryChanged, envelope
 from leadbridge.leads.store import Store
+from leadbridge.leads.writing import persist
 from leadbridge.logs import logger, metrics
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
@@ -28,7 +32,15 @@ def checker(partner: str) -> Checker:
         settings=settings().partners[partner],
         clock=utc_now,
         mirrors=settings().messages.mirror.on,
+        requeue=requeue,
     )
+
+
+def requeue(delivery: Delivery) -> None:
+    """Send a delivery that waits too long to its partner's queue, past the stream and the bus. Raises LookupError."""
+    queue_url = json.loads(os.environ["SUBMIT_QUEUES"])[delivery.partner]
+    body = json.dumps(envelope(DeliveryChanged.of(delivery, delivery)))
+    persist(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=body))
 
 
 def asked(partner: str, store: Store) -> Partner:

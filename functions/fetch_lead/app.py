@@ -64,14 +64,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context)
 
     def work(body: Any) -> timedelta | None:
-        if isinstance(body, dict) and body.get("overdue") is True:
-            lead_id = str(body["lead_id"])
-            logger.append_keys(lead_id=lead_id)
-            visit = fetcher().announce_again(lead_id)
-        else:
-            lead_id = read_fetch_changed(body).lead_id
-            logger.append_keys(lead_id=lead_id)
-            visit = fetcher().visit(lead_id, budget)
+        overdue = isinstance(body, dict) and body.get("overdue") is True
+        lead_id = str(body["lead_id"]) if overdue else read_fetch_changed(body).lead_id
+        logger.append_keys(lead_id=lead_id)
+        visit = fetcher().visit(lead_id, budget, overdue=overdue)
         note_visit("Fetch", visit.outcome, visit.error, visit.again)
         return visit.again
 

@@ -17,7 +17,7 @@ from leadbridge.logs import logger, metrics
 from leadbridge.partners.leadleader.wiring import lead_leader
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
-from leadbridge.submitting import Repeats, dead_letter, falls_back_on, submit_each
+from leadbridge.submitting import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
 
 
 @lru_cache
@@ -29,6 +29,7 @@ def submitter() -> Submitter:
         settings=settings().partners["leadleader"],
         clock=utc_now,
         dead_letter=dead_letter,
+        keep_answer=keep_answer,
         repeats=Repeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
         falls_back_on=falls_back_on(settings()),
     )

@@ -140,7 +140,7 @@ class Table(Ledger):
             )
         )
 
-    def apply(self, change: Change) -> Delivery:
+    def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
         """Write a delivery's change with its messages; raises Conflict."""
         written = super().apply(change)
         for message in change.messages:

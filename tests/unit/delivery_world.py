@@ -48,7 +48,7 @@ class Watched(Ledger):
         super().__init__()
         self.permitted = 1  # creates: one, and one more each time a person has it sent though it may be there
 
-    def apply(self, change: Change) -> Delivery:
+    def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
         before, after = change.before, change.after
         kept = super().apply(change)
         assert after.version == before.version + 1, change

@@ -45,10 +45,18 @@ class World:
     time: Time
     settings: Settings
     lender: Lender = field(default_factory=Lender)
+    requeued: list[str] = field(default_factory=list)
 
     def look(self, *, at_once: bool = False, budget: Budget = AMPLE) -> Outcome:
         partner = self.settings.partners["leadleader"]
-        checker = Checker(self.store, ByDeal(self.lender), partner, self.time, jitter=lambda: 0.0)
+        checker = Checker(
+            self.store,
+            ByDeal(self.lender),
+            partner,
+            self.time,
+            jitter=lambda: 0.0,
+            requeue=lambda delivery: self.requeued.append(delivery.lead_id),
+        )
         return checker.look(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
 
     def says(self, *answers: str | errors.PartnerError) -> None:
@@ -168,17 +176,25 @@ def test_a_lost_worker_leaves_an_unknown_when_its_lease_runs_out(waiting: World)
     assert (waiting.delivery.state, waiting.delivery.due_at) == (State.UNKNOWN, None)
 
 
-def test_a_lead_whose_message_was_lost_is_announced_again_but_ever_less_often(waiting: World) -> None:
+def test_a_lead_that_waits_too_long_is_requeued_ever_less_often_and_nothing_is_announced(waiting: World) -> None:
     waits = []
-    for _ in range(7):
+    for number in range(1, 8):
         assert waiting.delivery.due_at is not None
         waits.append(waiting.delivery.due_at - waiting.time.now)
         waiting.time.now = waiting.delivery.due_at
-        version = waiting.delivery.version
-        assert waiting.look() is Outcome.ANNOUNCED_AGAIN
-        assert waiting.delivery.version == version + 1
+        assert waiting.look() is Outcome.REQUEUED
+        assert len(waiting.requeued) == number
+        assert waiting.delivery.version == 1
+        assert waiting.look() is Outcome.NOTHING_TO_DO
     minutes = [wait / timedelta(minutes=1) for wait in waits]
-    assert minutes == [15, 30, 60, 120, 240, 360, 360]
+    assert minutes == [15, 15, 30, 60, 120, 240, 360]
+
+
+def test_requeueing_keeps_the_last_error_of_a_lead_that_waits(waiting: World) -> None:
+    waiting.store.apply(steps.come_again(waiting.delivery, waiting.time(), "away", timedelta(minutes=1)))
+    waiting.time.pass_(hours=1)
+    assert waiting.look() is Outcome.REQUEUED
+    assert waiting.delivery.last_error == "away"
 
 
 def test_a_check_at_once_does_not_wait_and_touches_nothing_else(waiting: World) -> None:

@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
     "come_again": lambda d, now: steps.come_again(d, now, "away", HOUR),
-    "announce_again": steps.announce_again,
+    "wait_for": lambda d, now: steps.wait_for(d, now, "ld_first", HOUR, due_after=HOUR),
     "accepted": lambda d, now: steps.accepted(d, now, 24, HOUR),
     "doubt": lambda d, now: steps.doubt(d, now, "lost", HOUR),
     "exists": lambda d, now: steps.exists(d, now, "theirs"),

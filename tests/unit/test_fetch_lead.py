@@ -85,7 +85,6 @@ def test_the_rule_takes_new_and_asked_for_fetches_to_the_queue_and_no_others() -
     assert not matches(WAITING), "what brings it back is in the queue already"
     assert not matches(steps.fetched(NEW, NOW).after)
     assert not matches(failed)
-    assert matches(steps.announce_again(WAITING, NOW).after)
     assert matches(steps.ask_again(failed, NOW, "by olena").after)
 
 
@@ -105,13 +104,11 @@ def test_the_worker_visits_the_lead_that_its_message_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Fetcher:
-        def visit(self, lead_id: str, budget: Any) -> Visit:
+        def visit(self, lead_id: str, budget: Any, *, overdue: bool) -> Visit:
             assert (lead_id, 50 < budget.left < 60) == ("ld_x", True)
+            if overdue:
+                return Visit(Outcome.FETCHED)
             return Visit(Outcome.COMES_AGAIN, HOUR, errors.Misconfigured("graph", "lead", "not taken"))
-
-        def announce_again(self, lead_id: str) -> Visit:
-            assert lead_id == "ld_x"
-            return Visit(Outcome.ANNOUNCED_AGAIN)
 
     hidden = []
     monkeypatch.setattr(app, "fetcher", Fetcher)
@@ -125,7 +122,7 @@ def test_the_worker_visits_the_lead_that_its_message_names(
     said = capsys.readouterr().out
     assert "PartnerMisconfigured" in said
     assert "Fetch.comes_again" in said
-    assert "Fetch.announced_again" in said
+    assert "Fetch.fetched" in said
 
 
 def test_the_worker_is_wired_to_the_table_and_buries_with_lead_step_and_reason(app: ModuleType) -> None:

@@ -20,7 +20,7 @@ from leadbridge.settings import Settings
 from tests.blades import Blade, Killed
 from tests.people import NOW
 from tests.unit.conftest import TABLE, Time
-from tests.unit.fetching import ANSWERS, KEYS, LEAD_ID, Origin, World, failing, fails
+from tests.unit.fetching import AMPLE, ANSWERS, KEYS, LEAD_ID, Origin, World, failing, fails
 
 
 @pytest.fixture
@@ -276,24 +276,31 @@ def test_a_pending_fetch_comes_up_again_through_the_index_until_it_is_over(world
     def due() -> list[str]:
         return [found.owner for found in world.store.due(DUE_PARTITION, world.time.now, 10)]
 
-    def announce_again() -> Outcome:
-        return world.fetcher().announce_again(LEAD_ID).outcome
+    def sweep() -> Outcome:
+        return world.fetcher().visit(LEAD_ID, AMPLE, overdue=True).outcome
 
-    assert (due(), announce_again()) == ([], Outcome.NOTHING_TO_DO)
+    assert (due(), sweep()) == ([], Outcome.NOTHING_TO_DO)
     world.time.pass_(minutes=15)
     assert due() == [LEAD_ID]
-    assert announce_again() is Outcome.ANNOUNCED_AGAIN
-    assert (due(), announce_again()) == ([], Outcome.NOTHING_TO_DO), "it is told of once, and later each time"
-    assert (world.fetch.version, world.fetch.due_at) == (2, world.time.now + timedelta(minutes=30))
     world.origin = failing(fails())
-    world.visit()
+    assert sweep() is Outcome.COMES_AGAIN
+    assert (due(), sweep()) == ([], Outcome.NOTHING_TO_DO)
     world.time.pass_(minutes=16)
     assert due() == [LEAD_ID]
-    world.visit()
+    assert sweep() is Outcome.FETCHED
     world.time.pass_(days=30)
-    assert (due(), announce_again()) == ([], Outcome.NOTHING_TO_DO)
+    assert (due(), sweep()) == ([], Outcome.NOTHING_TO_DO)
     assert world.said == ["received", "fetch_failed", "fetched"]
 
 
-def test_what_is_gone_is_not_announced_again(world: World) -> None:
-    assert world.fetcher().announce_again("ld_nobody").outcome is Outcome.GONE
+def test_a_worker_that_dies_in_a_sweep_leaves_the_fetch_due_later_and_announces_nothing(world: World) -> None:
+    world.time.pass_(minutes=15)
+    with pytest.raises(Killed):
+        world.fetcher(Blade(at=4)).visit(LEAD_ID, AMPLE, overdue=True)
+    assert (world.fetch.version, world.fetch.due_at) == (1, world.time.now + timedelta(minutes=15))
+    world.time.pass_(minutes=15)
+    assert world.fetcher().visit(LEAD_ID, AMPLE, overdue=True).outcome is Outcome.FETCHED
+
+
+def test_an_overdue_fetch_that_is_gone_is_gone(world: World) -> None:
+    assert world.fetcher().visit("ld_nobody", AMPLE, overdue=True).outcome is Outcome.GONE

@@ -97,7 +97,7 @@ def timeline(store: Store) -> list[tuple[str, str | None]]:
 @pytest.mark.parametrize("confirm", [False, True])
 def test_only_what_cannot_go_on_by_itself_is_retried(ask: Ask, store: Store, state: State, confirm: bool) -> None:
     before = bring(store, state)
-    may = state in {State.FAILED, State.REJECTED} or (state is State.UNKNOWN and confirm)
+    may = state in {State.FAILED, State.REJECTED, State.DUPLICATE} or (state is State.UNKNOWN and confirm)
     status, said = ask("retry", {"confirm": True} if confirm else None)
     if may:
         assert (status, said["state"]) == (202, "received")
@@ -188,7 +188,7 @@ def test_of_two_operators_at_once_one_is_told_to_look_again(
     bring(store, State.UNKNOWN)
 
     class Overtaken(Store):
-        def apply(self, change: Change) -> Delivery:
+        def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
             raise Conflict
 
     monkeypatch.setattr(app, "store", lambda: Overtaken(aws.dynamodb(), TABLE))

@@ -122,13 +122,13 @@ def matches(event: DeliveryChanged) -> bool:
     return all(event.detail()[name] in wanted for name, wanted in pattern.items())
 
 
-def test_the_rule_takes_new_and_reannounced_deliveries_to_the_queue_and_no_others() -> None:
+def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     started = steps.start_attempt(NEW, NOW, HOUR).after
     waiting = steps.come_again(started, NOW, "away", HOUR).after
     assert matches(DeliveryChanged.of(None, NEW))
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"
-    assert matches(DeliveryChanged.of(waiting, steps.announce_again(waiting, NOW).after))
+    assert not matches(DeliveryChanged.of(NEW, steps.wait_for(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
     assert not matches(DeliveryChanged.of(started, steps.accepted(started, NOW, 24, HOUR).after))
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from leadbridge import aws, errors
 from leadbridge.budget import Budget
+from leadbridge.leads import operator_steps
 from leadbridge.leads.claims import Claims
 from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.store import Store
@@ -67,8 +70,11 @@ class World:
         return arrived
 
     def visit(self, arrived: Lead, partner: str = PARTNER, blade: Blade | None = None) -> Outcome:
+        return self.submitter(partner, blade).visit(arrived.lead_id, partner, AMPLE).outcome
+
+    def submitter(self, partner: str = PARTNER, blade: Blade | None = None) -> Submitter:
         ports = Ports(self.store, blade or Blade(at=0))
-        submitter = Submitter(
+        return Submitter(
             ledger=ports,
             partner=self.partner,
             settings=self.settings.partners[partner],
@@ -77,7 +83,6 @@ class World:
             repeats=Repeats(Claims(aws.dynamodb(), TABLE), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
-        return submitter.visit(arrived.lead_id, partner, AMPLE).outcome
 
     def delivery(self, arrived: Lead, partner: str = PARTNER) -> Delivery:
         found = self.store.delivery(arrived.lead_id, partner)
@@ -166,7 +171,11 @@ def test_of_two_at_once_one_is_the_first(world: World) -> None:
     arrived = [world.comes(number) for number in range(1, 5)]
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(world.visit, arrived))
-    assert sorted(outcomes) == [Outcome.DUPLICATE] * 3 + [Outcome.SUBMITTED]
+    assert outcomes.count(Outcome.SUBMITTED) == 1
+    world.time.pass_(minutes=1)
+    settled = [world.visit(one) for one in arrived]
+    assert set(settled) <= {Outcome.DUPLICATE, Outcome.NOTHING_TO_DO}
+    assert sorted(world.delivery(one).state for one in arrived) == [State.DUPLICATE] * 3 + [State.SUBMITTED]
     assert len(world.partner.created) == 1
 
 
@@ -174,9 +183,136 @@ def test_a_worker_that_dies_claims_for_its_successor(world: World) -> None:
     first = world.comes(1)
     with pytest.raises(Killed):
         world.visit(first, blade=Blade(at=5))
-    assert world.visit(world.comes(2)) is Outcome.DUPLICATE
+    second = world.comes(2)
+    assert world.visit(second) is Outcome.WAITS
     world.time.pass_(minutes=9)
     assert world.visit(first) is Outcome.SUBMITTED
+    assert world.visit(second) is Outcome.DUPLICATE
+
+
+# Waiting for an earlier lead
+
+
+def unsettled(world: World) -> Lead:
+    """The first lead of a person, at a partner that is away."""
+    first = world.comes(1)
+    world.partner.says = iter([errors.Unavailable(PARTNER, "create", "away")])
+    assert world.visit(first) is Outcome.COMES_AGAIN
+    return first
+
+
+def test_a_repeat_of_an_unsettled_lead_waits_and_is_a_duplicate_once_the_first_is_submitted(world: World) -> None:
+    first = unsettled(world)
+    second = world.comes(2)
+    assert world.visit(second) is Outcome.WAITS
+    assert (world.delivery(second).state, world.delivery(second).waits_for) == (State.RECEIVED, first.lead_id)
+    world.time.pass_(hours=1)
+    assert [world.visit(first), world.visit(second)] == [Outcome.SUBMITTED, Outcome.DUPLICATE]
+    assert (world.delivery(second).waits_for, world.delivery(second).repeat_of) == (None, first.lead_id)
+
+
+@pytest.mark.parametrize("error", [errors.Rejected, errors.Misconfigured])
+def test_a_repeat_is_taken_up_when_the_first_lead_ends_unserved(world: World, error: type[errors.PartnerError]) -> None:
+    first = unsettled(world)
+    second = world.comes(2)
+    world.visit(second)
+    world.time.pass_(hours=1)
+    world.partner.says = iter([error(PARTNER, "create", "no")])
+    world.visit(first)
+    assert world.visit(second) is Outcome.SUBMITTED
+    assert (world.partner.created, world.delivery(second).waits_for) == ([second.lead_id], None)
+    assert world.visit(world.comes(3)) is Outcome.DUPLICATE
+
+
+def test_a_repeat_of_an_unknown_lead_rests_in_the_index_until_an_operator_settles_it(world: World) -> None:
+    first = world.comes(1)
+    world.partner.says = iter([errors.Unknown(PARTNER, "create", "lost")])
+    assert world.visit(first) is Outcome.UNKNOWN
+    second = world.comes(2)
+    for _ in range(3):
+        visit = world.submitter().visit(second.lead_id, PARTNER, AMPLE)
+        assert (visit.outcome, visit.again) == (Outcome.WAITS, None)
+        due_at = world.delivery(second).due_at
+        assert due_at is not None
+        assert world.time.now < due_at <= world.time.now + timedelta(hours=1)
+        world.time.now = due_at
+    assert world.delivery(second).version == 2, "it waits once, whatever the sweep finds"
+    world.store.apply(operator_steps.not_found(world.delivery(first), world.time.now, "olena"))
+    assert world.visit(second) is Outcome.SUBMITTED
+
+
+def test_a_wait_is_short_at_first_and_grows_to_an_hour(world: World) -> None:
+    unsettled(world)
+    second = world.comes(2)
+    waits = []
+    for _ in range(40):
+        again = world.submitter().visit(second.lead_id, PARTNER, AMPLE).again
+        assert again is not None
+        waits.append(again)
+        world.time.now += again
+    assert waits[0] == timedelta(seconds=5)
+    assert waits[-1] == timedelta(hours=1)
+    assert sorted(waits) == waits
+
+
+def test_a_repeat_that_is_held_goes_to_an_operator_even_if_the_first_lead_is_unsettled(world: World) -> None:
+    world.on_repeat("hold")
+    unsettled(world)
+    assert world.visit(world.comes(2)) is Outcome.FAILED
+
+
+def test_a_duplicate_can_be_retried_and_then_claims_with_its_own_date_and_phone(world: World) -> None:
+    world.visit(world.comes(1, tax="1", phone="1"))
+    world.time.pass_(days=DAYS - 1)
+    second = world.comes(2, tax="1", phone="2")
+    assert world.visit(second) is Outcome.DUPLICATE
+    world.store.apply(operator_steps.retried(world.delivery(second), world.time.now, "olena", is_confirmed=False))
+    assert world.visit(second) is Outcome.SUBMITTED
+    world.time.pass_(days=DAYS - 1)
+    assert world.visit(world.comes(3, tax="3", phone="2")) is Outcome.DUPLICATE
+
+
+def test_a_repeat_that_is_sent_claims_with_its_own_date_and_phone(world: World) -> None:
+    world.on_repeat("send")
+    world.visit(world.comes(1, tax="1", phone="1"))
+    world.time.pass_(days=DAYS - 1)
+    second = world.comes(2, tax="1", phone="2")
+    world.visit(second)
+    assert world.visit(second) is Outcome.SUBMITTED
+    world.on_repeat("mark")
+    world.time.pass_(days=DAYS - 1)
+    assert world.visit(world.comes(3, tax="3", phone="2")) is Outcome.DUPLICATE
+
+
+def test_an_older_lead_that_is_sent_late_does_not_take_a_newer_leads_claim(world: World) -> None:
+    world.visit(world.comes(1))
+    world.time.pass_(days=1)
+    second = world.comes(2)
+    world.visit(second)
+    world.time.pass_(days=DAYS)
+    third = world.comes(3)
+    world.visit(third)
+    world.store.apply(operator_steps.retried(world.delivery(second), world.time.now, "olena", is_confirmed=False))
+    world.visit(second)
+    claims = Claims(aws.dynamodb(), TABLE)
+    newest = claims.first(world.delivery(world.comes(4)), timedelta(days=DAYS), timedelta(days=DAYS))
+    assert newest is not None
+    assert newest.lead_id == third.lead_id
+
+
+def test_nothing_is_claimed_for_a_person_who_was_erased_meanwhile(world: World) -> None:
+    first = world.comes(1)
+    delivery = world.delivery(first)
+    Eraser(aws.dynamodb(), TABLE).erase(first.lead_id, "olena", world.time.now)
+    aws.dynamodb().update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": f"LEAD#{first.lead_id}"}, "sk": {"S": "LEAD"}},
+        UpdateExpression="SET phone_hash = :hash",
+        ExpressionAttributeValues={":hash": {"S": "read before"}},
+    )
+    assert Claims(aws.dynamodb(), TABLE).first(delivery, timedelta(days=1), timedelta(days=1)) is None
+    found = aws.dynamodb().scan(TableName=TABLE)["Items"]
+    assert not [item for item in found if item["sk"]["S"] == "CLAIM"]
 
 
 # Falling back

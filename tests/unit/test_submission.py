@@ -273,7 +273,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
         def __getattr__(self, name: str) -> Any:
             return getattr(world.store, name)
 
-        def apply(self, change: Change) -> Delivery:
+        def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
             if change.after.state is State.SUBMITTED:
                 raise Conflict
             return world.store.apply(change)
@@ -281,7 +281,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
     submitter = Submitter(Deaf(), world.lender, world.settings.partners["leadleader"], world.time, world.bury)
     with pytest.raises(Conflict) as raised:
         submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
-    assert "created 24" in raised.value.__notes__[0]
+    assert "{'deal_id': 24}" in raised.value.__notes__[0]
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:

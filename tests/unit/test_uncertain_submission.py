@@ -290,6 +290,6 @@ def test_an_operator_may_ask_for_an_accounts_status(world: World) -> None:
     assert (world.delivery.partner_status, world.delivery.due_at) == ("NEW_CONTACT", None)
 
 
-def test_a_delivery_to_the_broker_that_nothing_happened_to_is_announced_again(world: World) -> None:
+def test_a_delivery_to_the_broker_that_nothing_happened_to_is_requeued(world: World) -> None:
     world.time.pass_(minutes=16)
-    assert world.look() is Looked.ANNOUNCED_AGAIN
+    assert world.look() is Looked.REQUEUED

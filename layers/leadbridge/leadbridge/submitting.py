@@ -12,11 +12,13 @@ from typing import Any
 from leadbridge import aws
 from leadbridge.batches import work_through
 from leadbridge.budget import Budget, LambdaContext
-from leadbridge.leads.claims import Claims
+from leadbridge.leads.claims import Claims, EarlierLead
 from leadbridge.leads.delivery import Delivery, Repeat
 from leadbridge.leads.events import read_delivery_changed
 from leadbridge.leads.lead import Lead, wrong_for
+from leadbridge.leads.partner_answer import PartnerAnswer
 from leadbridge.leads.submission import Submitter
+from leadbridge.leads.writing import persist
 from leadbridge.logs import logger
 from leadbridge.settings import Settings
 from leadbridge.visits import note_visit
@@ -42,9 +44,28 @@ def dead_letter(delivery: Delivery, reason: str) -> None:
     `DEAD_LETTER_QUEUE_URL` is where.
     """
     body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
-    aws.sqs().send_message(
-        QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
-    )
+    _send(body)
+
+
+def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
+    """Put a partner's answer that the table did not take into the dead-letter queue; redrive writes it down.
+
+    `DEAD_LETTER_QUEUE_URL` is the queue.
+    """
+    body = {
+        "lead_id": delivery.lead_id,
+        "partner": delivery.partner,
+        "step": "record_answer",
+        "reason": "the partner has answered, and the answer could not be written down",
+        "answer": answer.as_json(),
+        "attempt": delivery.attempts,
+    }
+    _send(body)
+
+
+def _send(body: dict[str, Any]) -> None:
+    text = json.dumps(body, ensure_ascii=False)
+    persist(lambda: aws.sqs().send_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=text))
 
 
 @dataclass(frozen=True)
@@ -54,8 +75,8 @@ class Repeats:
     claims: Claims
     settings: Settings
 
-    def first(self, delivery: Delivery) -> str | None:
-        """The lead with which the person came to this partner before; None with none, or where nobody asks."""
+    def first(self, delivery: Delivery) -> EarlierLead | None:
+        """Return the lead with which the person came to this partner before; None with none, or where none counts."""
         source = self.settings.sources.get(delivery.source)
         if source is None or not source.dedup_days:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from leadbridge.leads.items import hashes_of
 from leadbridge.leads.lead import Lead, build_usable_lead
 from leadbridge.leads.routing import Decision, decide
 from leadbridge.leads.submission import backoff
+from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings, Source
 from leadbridge.settings.sources import Fetching
@@ -35,6 +36,10 @@ class Ledger(Protocol):
 
     def apply(self, change: FetchChange) -> Fetch:
         """Write a change; raises Conflict if somebody was quicker."""
+        ...
+
+    def defer(self, fetch: Fetch, due_at: datetime) -> None:
+        """Move the time at which a fetch is due, and nothing else."""
         ...
 
     def complete(
@@ -71,7 +76,6 @@ class Outcome(StrEnum):
     TEST = "test"
     INVALID = "invalid"
     COMES_AGAIN = "comes_again"
-    ANNOUNCED_AGAIN = "announced_again"
     FAILED = "failed"
     NOTHING_TO_DO = "nothing_to_do"
     GONE = "gone"
@@ -102,9 +106,10 @@ class Fetcher:
     dead_letter: Callable[[Fetch, str], None]
     jitter: Callable[[], float] = random.random
 
-    def visit(self, lead_id: str, budget: Budget) -> Visit:
+    def visit(self, lead_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
         """Do what can be done now for one lead. Safe to repeat and to run twice at once.
 
+        `overdue` is for a fetch that the sweep found: it is fetched if it is still due, and due later next time.
         Raises whatever the ledger raises, and KeyError for a source that is not configured any more; the lead waits.
         """
         fetch = self.ledger.fetch(lead_id)
@@ -113,6 +118,10 @@ class Fetcher:
         if fetch.state is not FetchState.PENDING:
             return Visit(Outcome.NOTHING_TO_DO)
         now = self.clock()
+        if overdue:
+            if fetch.due_at is None or fetch.due_at > now:
+                return Visit(Outcome.NOTHING_TO_DO)
+            self.ledger.defer(fetch, now + overdue_wait(fetch.waiting_since, now))
         if fetch.next_attempt_at is not None and fetch.next_attempt_at > now:
             return Visit(Outcome.COMES_AGAIN, again=fetch.next_attempt_at - now)
         source = self.settings.sources[fetch.source]
@@ -124,15 +133,6 @@ class Fetcher:
         except PartnerError as error:
             return self._come_again(fetch, source, error)
         return self._complete(fetch, source, found)
-
-    def announce_again(self, lead_id: str) -> Visit:
-        """Bring up a lead that nothing happened to when something should have."""
-        fetch, now = self.ledger.fetch(lead_id), self.clock()
-        if fetch is None:
-            return Visit(Outcome.GONE)
-        if fetch.state is not FetchState.PENDING or fetch.due_at is None or fetch.due_at > now:
-            return Visit(Outcome.NOTHING_TO_DO)
-        return self._write(steps.announce_again(fetch, now), Visit(Outcome.ANNOUNCED_AGAIN))
 
     def _complete(self, fetch: Fetch, source: Source, found: dict[str, Any]) -> Visit:
         adapter = adapter_named(source.adapter)

@@ -8,6 +8,7 @@ LEAD#{lead_id}     FETCH    the fetch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import from_text, to_text
@@ -16,7 +17,7 @@ from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.fetch import Fetch, FetchChange, FetchState
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.writing import put, transact
+from leadbridge.leads.writing import defer, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,6 +72,10 @@ class Arrivals:
         key = items.encode(fetch_key(lead_id))
         got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return fetch_of(items.decode(got["Item"])) if "Item" in got else None
+
+    def defer(self, fetch: Fetch, due_at: datetime) -> None:
+        """Move the time at which a fetch is due, unless it has changed or was deferred meanwhile. Raises Contended."""
+        defer(self._client, self._table, fetch_key(fetch.lead_id), fetch.version, fetch.due_at, due_at)
 
     def apply(self, change: FetchChange) -> Fetch:
         """Write a fetch's change and its line in the timeline. Raises Conflict, Contended."""

@@ -18,15 +18,20 @@ PER_CALL = 10  # events that PutEvents takes at once
 
 
 def announcement(record: dict[str, Any]) -> Event | None:
-    """The event that a stream record amounts to; None where there is nothing to tell.
+    """Return the event for a stream record; None where there is nothing to announce.
 
-    `record` is a DynamoDB stream record with both images. A change is told when the delivery's version grew.
+    `record` is a DynamoDB stream record with both images. A change of a delivery, a message or a fetch is announced
+    if its version grew.
     """
     image = record["dynamodb"].get("NewImage")
     if image is None:
         return None
     after = items.decode(image)
     kind = after["sk"].partition("#")[0]
+    old_image = record["dynamodb"].get("OldImage")
+    old = None if old_image is None else items.decode(old_image)
+    if old is not None and old.get("version") == after.get("version"):
+        return None
     if kind == "LEAD" and record["eventName"] == "INSERT":
         return LeadReceived.of(items.lead_of(after))
     if kind == "MESSAGE":
@@ -35,12 +40,7 @@ def announcement(record: dict[str, Any]) -> Event | None:
         return FetchChanged.of(fetch_of(after))
     if kind != "DELIVERY":
         return None
-    old_image = record["dynamodb"].get("OldImage")
-    before = None if old_image is None else items.delivery_of(items.decode(old_image))
-    delivery = items.delivery_of(after)
-    if before is not None and before.version == delivery.version:
-        return None
-    return DeliveryChanged.of(before, delivery)
+    return DeliveryChanged.of(None if old is None else items.delivery_of(old), items.delivery_of(after))
 
 
 class Bus:

@@ -1,4 +1,4 @@
-"""How a delivery that is due is looked at: ask the partner for its status, or see what became of a lost worker."""
+"""Process a due delivery: ask the partner for its status, requeue one that waits too long, settle a lost worker's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts
 from leadbridge.leads.statuses import new_status
 from leadbridge.leads.submission import WORKER_DIED, backoff
+from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Partner as PartnerSettings
 
@@ -35,6 +36,10 @@ class Ledger(Protocol):
 
     def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
         """Put off the next look at a delivery."""
+        ...
+
+    def defer(self, delivery: Delivery, due_at: datetime) -> None:
+        """Move a delivery's next look, and nothing else."""
         ...
 
 
@@ -118,7 +123,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     CLOSED = "closed"
     CHECK_FAILED = "check_failed"
-    ANNOUNCED_AGAIN = "announced_again"
+    REQUEUED = "requeued"
     UNKNOWN = "unknown"
     UNCERTAIN = "uncertain"
     NO_TIME = "no_time"
@@ -135,7 +140,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Checker:
-    """Looks at the due deliveries of one partner. `mirrors`: whether a new status is also noted with the person."""
+    """Looks at the due deliveries of one partner. `mirrors`: whether a new status is also noted with the person.
+
+    `requeue` sends a delivery that waits too long to its partner's queue: directly, because the stream, the bus or the
+    rule that should have done so may be what failed.
+    """
 
     ledger: Ledger
     partner: Partner
@@ -143,6 +152,7 @@ class Checker:
     clock: Clock
     jitter: Callable[[], float] = random.random
     mirrors: bool = False
+    requeue: Callable[[Delivery], None] = lambda _: None
 
     def look(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Look:
         """Do what is due for one delivery. Safe to repeat and to run twice at once.
@@ -158,7 +168,9 @@ class Checker:
                 return self._write(steps.doubt(delivery, now, WORKER_DIED, None), Look(Outcome.UNCERTAIN))
             return self._write(steps.lost(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
         if delivery.state is State.RECEIVED and not at_once:
-            return self._write(steps.announce_again(delivery, now), Look(Outcome.ANNOUNCED_AGAIN))
+            self.requeue(delivery)
+            self.ledger.defer(delivery, now + overdue_wait(delivery.waiting_since, now))
+            return Look(Outcome.REQUEUED)
         if delivery.state is not State.SUBMITTED or delivery.is_erased:
             return Look(Outcome.NOTHING_TO_DO)
         if not budget.allows(self.partner.seconds_per_check):

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.writing import Contended, put, transact
+from leadbridge.leads.writing import Contended, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 HASHES = ("phone_hash", "tax_hash")  # the attributes of a lead that tell whose it is
-NOT_SERVED = {State.REJECTED, State.FAILED, State.DUPLICATE}  # a lead that came to this is no reason to stop the next
+NOT_SERVED = frozenset({State.REJECTED, State.FAILED, State.DUPLICATE})  # such a lead does not stop the next one
+UNSETTLED = frozenset({State.RECEIVED, State.SUBMITTING, State.UNKNOWN})  # it may still end so
 TURNS = 10  # how often a claim that others are changing is tried for
+
+
+@dataclass(frozen=True)
+class EarlierLead:
+    """The lead with which a person came to a partner before, and the state of its delivery there."""
+
+    lead_id: str
+    state: State
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether its delivery may still end without the partner having it."""
+        return self.state in UNSETTLED
 
 
 class Claims:
@@ -27,29 +42,36 @@ class Claims:
         self._client = client
         self._table = table
 
-    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> str | None:
-        """The lead with which this delivery's person came to its partner `within` so long before; None if with none.
+    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> EarlierLead | None:
+        """Return the lead with which this delivery's person came to its partner `within` so long before, None if none.
 
-        Then this lead is the first, and noted so for `kept_for`. A lead that the partner never got is passed over.
-        Safe to repeat. Raises Contended.
+        Then this lead claims the person, for `kept_for`. A lead that the partner never got is passed over. A delivery
+        that is sent although it repeats another lead (`repeat_of`) takes the claims over. Nothing is claimed for a
+        person who was erased. Safe to repeat. Raises Contended.
         """
         lead = self._get(items.lead_key(delivery.lead_id)) or {}
         keys = claim_keys(lead, (delivery.partner,))
-        if not keys:
+        if delivery.repeat_of is not None:
+            for key in keys:
+                self._take_over(key, delivery, kept_for)
             return None
         since = delivery.received_at - within
         passed: dict[str, str] = {}
-        for _ in range(TURNS):
-            refused = transact(self._client, [self._claim(key, delivery, since, kept_for, passed) for key in keys])
-            if refused is None:
+        for _ in range(TURNS if keys else 0):
+            claims = [self._claim(key, delivery, since, kept_for, passed) for key in keys]
+            refused = transact(self._client, [*claims, unless_erased(self._table, delivery.lead_id)])
+            if refused is None or refused == len(keys):
                 return None
             holder = self._get(keys[refused])
             if holder is None:
                 continue
-            if from_text(holder["claimed_at"]) > since and self._is_served(holder["lead_id"], delivery.partner):
-                return str(holder["lead_id"])
+            state = self._state(holder["lead_id"], delivery.partner)
+            if from_text(holder["claimed_at"]) > since and state is not None and state not in NOT_SERVED:
+                return EarlierLead(str(holder["lead_id"]), state)
             passed[keys[refused]["pk"]] = holder["lead_id"]
-        raise Contended
+        if keys:
+            raise Contended
+        return None
 
     def release(self, lead: dict[str, Any]) -> None:
         """Give up what a lead claims; `lead` is its item, decoded."""
@@ -65,29 +87,40 @@ class Claims:
     def _claim(
         self, key: dict[str, str], delivery: Delivery, since: datetime, kept_for: timedelta, passed: dict[str, str]
     ) -> Any:
+        return self._put(
+            key,
+            delivery,
+            kept_for,
+            "attribute_not_exists(pk) OR claimed_at <= :since OR lead_id = :own OR lead_id = :passed",
+            {
+                ":since": to_text(since),
+                ":own": delivery.lead_id,
+                ":passed": passed.get(key["pk"], delivery.lead_id),
+            },
+        )
+
+    def _take_over(self, key: dict[str, str], delivery: Delivery, kept_for: timedelta) -> None:
+        """Claim with a delivery's own date, unless a later lead has the claim or the person was erased."""
+        values = {":own": to_text(delivery.received_at)}
+        write = self._put(key, delivery, kept_for, "attribute_not_exists(pk) OR claimed_at <= :own", values)
+        transact(self._client, [write, unless_erased(self._table, delivery.lead_id)])
+
+    def _put(
+        self, key: dict[str, str], delivery: Delivery, kept_for: timedelta, condition: str, values: dict[str, str]
+    ) -> Any:
         item = {
             **key,
             "lead_id": delivery.lead_id,
             "claimed_at": to_text(delivery.received_at),
             "expires_at": int((delivery.received_at + kept_for).timestamp()),
         }
-        write = put(
-            self._table,
-            items.encode(item),
-            "attribute_not_exists(pk) OR claimed_at <= :since OR lead_id = :own OR lead_id = :passed",
-        )
-        write["Put"]["ExpressionAttributeValues"] = items.encode(
-            {
-                ":since": to_text(since),
-                ":own": delivery.lead_id,
-                ":passed": passed.get(key["pk"], delivery.lead_id),
-            }
-        )
+        write = put(self._table, items.encode(item), condition)
+        write["Put"]["ExpressionAttributeValues"] = items.encode(values)
         return write
 
-    def _is_served(self, lead_id: str, partner: str) -> bool:
+    def _state(self, lead_id: str, partner: str) -> State | None:
         values = self._get(items.delivery_key(lead_id, partner))
-        return values is not None and State(values["state"]) not in NOT_SERVED
+        return None if values is None else State(values["state"])
 
     def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
         got = self._client.get_item(TableName=self._table, Key=items.encode(key), ConsistentRead=True)

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from leadbridge.leads.transitions import LONGEST_OVERDUE, OVERDUE, ImpossibleTransition
+from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 
 if TYPE_CHECKING:
     from leadbridge.leads.message import Message
@@ -46,9 +46,9 @@ class Delivery:
     `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
     at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
-    person came before. `retried_at` is when an operator had it begin anew, after `attempts_before_retry`. `is_erased`
-    says that its person was forgotten. `status_at` is when the partner was asked that told `partner_status`.
-    `last_error` is always a text of ours.
+    person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
+    operator had it begin anew, after `attempts_before_retry`. `is_erased` says that its person was forgotten.
+    `status_at` is when the partner was asked that told `partner_status`. `last_error` is always a text of ours.
     """
 
     lead_id: str
@@ -70,12 +70,19 @@ class Delivery:
     is_uncertain: bool = False
     is_erased: bool = False
     repeat_of: str | None = None
+    waits_for: str | None = None
     partner_status: str | None = None
     status_at: datetime | None = None
     status_meaning: str | None = None
     last_error: str | None = None
     checks_failed: int = 0
     due_at: datetime | None = None
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it was last allowed to go to the partner."""
+        moments = (self.received_at, self.retried_at, self.next_attempt_at)
+        return max(moment for moment in moments if moment is not None)
 
     def lease_ran_out(self, now: datetime) -> bool:
         """Whether a worker took this delivery to the partner and was not heard of in time."""
@@ -124,6 +131,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
         first_attempt_at=delivery.first_attempt_at or now,
         last_attempt_at=now,
         next_attempt_at=None,
+        waits_for=None,
         lease_until=now + lease,
         due_at=now + lease,
     )
@@ -148,18 +156,21 @@ def come_again(delivery: Delivery, now: datetime, error: str, after: timedelta) 
     )
 
 
-def announce_again(delivery: Delivery, now: datetime) -> Change:
-    """Nothing happened to a waiting delivery for too long: its message may be lost. Each wait is twice the last."""
-    waited = min(OVERDUE * 2 ** min(delivery.version, 10), LONGEST_OVERDUE)
+def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, due_after: timedelta) -> Change:
+    """Wait for the delivery of an earlier lead of the same person, `first`, to end.
+
+    The next look is allowed after `wait`, and due after `due_after`.
+    """
     return _step(
         delivery,
         {State.RECEIVED},
         State.RECEIVED,
         now,
-        "announced_again",
-        None,
-        next_attempt_at=None,
-        due_at=now + waited,
+        "repeat_waits",
+        first,
+        waits_for=first,
+        next_attempt_at=now + wait,
+        due_at=now + due_after,
     )
 
 
@@ -227,7 +238,7 @@ def repeats(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Chan
         case Repeat.HOLD:
             error = f"held for an operator: the same person came as {first}"
             change = _end(delivery, {State.RECEIVED}, State.FAILED, now, error)
-    return replace(change, after=replace(change.after, repeat_of=first))
+    return replace(change, after=replace(change.after, repeat_of=first, waits_for=None))
 
 
 def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:

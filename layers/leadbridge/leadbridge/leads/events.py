@@ -134,6 +134,11 @@ class FetchChanged(_Event):
 Event = LeadReceived | DeliveryChanged | MessageChanged | FetchChanged
 
 
+def envelope(event: Event) -> dict[str, Any]:
+    """Return an event as a queue receives it from the bus."""
+    return {"source": SOURCE, "detail-type": event.detail_type, "detail": event.detail()}
+
+
 def read_delivery_changed(envelope: object) -> DeliveryChanged:
     """Read the event in a bus envelope `{"source", "detail-type", "detail", …}`. Raises InvalidEvent."""
     return _read(DeliveryChanged, envelope)

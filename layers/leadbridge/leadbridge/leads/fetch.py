@@ -55,6 +55,11 @@ class Fetch:
     due_at: datetime | None = None
 
     @property
+    def waiting_since(self) -> datetime:
+        """When it was last allowed to be fetched."""
+        return self.next_attempt_at or self.first_attempt_at or self.received_at
+
+    @property
     def stands_for(self) -> State | None:
         """The state of a lead that has no deliveries, or none yet; None once it has them."""
         return _STANDS_FOR.get(self.state)
@@ -91,13 +96,6 @@ def come_again(fetch: Fetch, now: datetime, error: str, after: timedelta) -> Fet
         last_error=error,
         due_at=now + after + OVERDUE,
     )
-
-
-def announce_again(fetch: Fetch, now: datetime) -> FetchChange:
-    """Nothing happened to a pending fetch for too long: what told of it may be lost. Each wait is twice the last."""
-    waited = OVERDUE * 2 ** min(fetch.version, 4)
-    pending = {FetchState.PENDING}
-    return _step(fetch, pending, FetchState.PENDING, now, None, None, next_attempt_at=None, due_at=now + waited)
 
 
 def fetched(fetch: Fetch, now: datetime) -> FetchChange:

@@ -43,7 +43,7 @@ _TIMES = (
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "deal_id")
 _TEXTS = (
-    *("lead_id", "partner", "source", "account_uuid", "repeat_of"),
+    *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for"),
     *("partner_status", "status_meaning", "last_error"),
 )
 

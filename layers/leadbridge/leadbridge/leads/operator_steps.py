@@ -10,7 +10,7 @@ from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.transitions import OVERDUE
 
-RETRIED = frozenset({State.FAILED, State.REJECTED})
+RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
 NOT_THERE = "the partner does not have it, an operator says"
 ERASED = "the person was erased before it was sent"
 
@@ -38,7 +38,7 @@ def retried(
         raise WrongState("The partner may have it already. Confirm that it shall be sent again all the same.")
     if delivery.state not in RETRIED | {State.UNKNOWN}:
         raise WrongState(
-            f"The delivery is {delivery.state}; only one that is failed, rejected or unknown can be retried."
+            f"The delivery is {delivery.state}; only one that is failed, rejected, duplicate or unknown can be retried."
         )
     after = replace(
         delivery,
@@ -47,6 +47,7 @@ def retried(
         retried_at=now,
         attempts_before_retry=delivery.attempts,
         next_attempt_at=None,
+        waits_for=None,
         lease_until=None,
         last_error=None,
         due_at=now + OVERDUE,

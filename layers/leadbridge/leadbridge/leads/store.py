@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from leadbridge.clock import to_text
 from leadbridge.leads import items
@@ -21,7 +20,7 @@ from leadbridge.leads.message import Message
 from leadbridge.leads.outbox import message_item, message_of
 from leadbridge.leads.quota import Quota, TooMany
 from leadbridge.leads.urgency import most_urgent
-from leadbridge.leads.writing import kept, put, transact
+from leadbridge.leads.writing import RETRY_FOR, Conflict, defer, kept, persist, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -137,10 +136,12 @@ class Store:
                 found.add(str(items.decode(item)["lead_id"]))
         return found
 
-    def apply(self, change: Change) -> Delivery:
+    def apply(self, change: Change, *, retry_for: float = RETRY_FOR) -> Delivery:
         """Write a delivery's change and its timeline entry; return the delivery as it is now.
 
-        Raises Conflict if the delivery is no longer as the change supposes, Contended.
+        A delivery that the change opens may be open already, by an earlier refusal: then it stays as it is, and the
+        change is written without it. Raises Conflict if the delivery is no longer as the change supposes, Contended
+        after `retry_for` seconds.
         """
         writes = [
             put(self._table, items.delivery_item(change.after), version=change.before.version),
@@ -149,9 +150,15 @@ class Store:
         writes += [put(self._table, message_item(message)) for message in change.messages]
         if change.after.account_uuid is not None and change.before.account_uuid is None:
             writes.append(self._tie(change.after))
+        own = len(writes)
         if change.opened is not None:
             writes += self._opened(change.opened, change)
-        transact(self._client, writes, or_conflict=True)
+        try:
+            transact(self._client, writes, or_conflict=True, retry_for=retry_for)
+        except Conflict as conflict:
+            if change.opened is None or min(conflict.failed) < own:
+                raise
+            return self.apply(replace(change, opened=None), retry_for=retry_for)
         return change.after
 
     def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
@@ -171,22 +178,30 @@ class Store:
         else:
             sets += ", last_error = :error"
             values[":error"] = error
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
-                UpdateExpression=sets,
-                ConditionExpression="#version = :version AND due_at = :seen",
-                ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues=items.encode(values),
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            persist(
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key=items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
+                    UpdateExpression=sets,
+                    ConditionExpression="#version = :version AND due_at = :seen",
+                    ExpressionAttributeNames={"#version": "version"},
+                    ExpressionAttributeValues=items.encode(values),
+                )
             )
-        except ClientError as error_:
-            if error_.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+
+    def defer(self, delivery: Delivery, due_at: datetime) -> None:
+        """Move a delivery's next look, and nothing else; nothing is announced.
+
+        Does nothing if the delivery has changed or was deferred meanwhile.
+        """
+        key = items.delivery_key(delivery.lead_id, delivery.partner)
+        defer(self._client, self._table, key, delivery.version, delivery.due_at, due_at)
 
     def note(self, lead_id: str, entry: Entry, tie: str) -> None:
         """Add a line to a lead's timeline; `tie` tells it from others of the same millisecond."""
-        self._client.put_item(TableName=self._table, Item=kept(items.entry_item(lead_id, entry, tie)))
+        item = kept(items.entry_item(lead_id, entry, tie))
+        persist(lambda: self._client.put_item(TableName=self._table, Item=item))
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""

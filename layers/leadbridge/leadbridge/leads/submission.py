@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from leadbridge import errors
 from leadbridge.budget import Budget
 from leadbridge.clock import Clock
@@ -19,8 +21,10 @@ from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, Repeat, State
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts, Origin, origin
-from leadbridge.leads.submission_ports import Ledger, Partner, Repeats
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.partner_answer import PartnerAnswer
+from leadbridge.leads.submission_ports import EarlierLead, Ledger, Partner, Repeats
+from leadbridge.leads.transitions import OVERDUE
+from leadbridge.leads.writing import RETRY_FOR, Conflict, Contended
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy
 
@@ -35,6 +39,8 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     FAILED = "failed"
     COMES_AGAIN = "comes_again"
+    WAITS = "waits"
+    UNRECORDED = "unrecorded"
     NOTHING_TO_DO = "nothing_to_do"
     GONE = "gone"
 
@@ -53,6 +59,7 @@ class Submitter:
     """Takes deliveries to one partner. `accounts` is where it can be asked what it has, None if it cannot.
 
     `repeats` knows who came before. `falls_back_on` is the partner that gets a lead which this one has rejected.
+    `keep_answer` stores an answer of the partner that the table did not take, where an operator can have it written.
 
     `dead_letter` is told of a delivery that cannot go on by itself, before that is written, so that a crash between
     the two leaves one word too many and never one too few.
@@ -66,6 +73,7 @@ class Submitter:
     accounts: Accounts | None = None
     repeats: Repeats | None = None
     falls_back_on: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
+    keep_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
     jitter: Callable[[], float] = random.random
 
     def visit(self, lead_id: str, partner: str, budget: Budget) -> Visit:
@@ -86,7 +94,7 @@ class Submitter:
         lead = self.ledger.lead(lead_id)
         if lead is None or lead.erased_at is not None:
             return Visit(Outcome.GONE)
-        if delivery.attempts == 0 and delivery.repeat_of is None and self.repeats is not None:
+        if delivery.attempts == 0 and self.repeats is not None:
             repeated = self._repeated(delivery, self.repeats)
             if repeated is not None:
                 return repeated
@@ -94,6 +102,8 @@ class Submitter:
             settled = self._look_up(self.accounts, delivery, lead, budget)
             if settled is not None:
                 return settled
+            if self._is_spent(delivery, self.clock()):
+                return self._give_up(delivery, errors.Unavailable(delivery.partner, "list", NOT_FOUND_IN_TIME))
             if not budget.allows(self.partner.seconds_per_submission):
                 return self._come_again(delivery, errors.Unavailable(delivery.partner, "list", LOOK_UP_TOOK_LONG))
         if not budget.allows(self.partner.seconds_per_submission):
@@ -102,11 +112,13 @@ class Submitter:
 
     def _repeated(self, delivery: Delivery, repeats: Repeats) -> Visit | None:
         """What becomes of somebody who came before; None of somebody who did not."""
-        first = repeats.first(delivery)
-        if first is None:
+        earlier = repeats.first(delivery)
+        if earlier is None:
             return None
         then = repeats.then(delivery.source)
-        change = steps.repeats(delivery, self.clock(), first, then)
+        if then is Repeat.MARK and earlier.is_unsettled:
+            return self._wait_for(delivery, earlier)
+        change = steps.repeats(delivery, self.clock(), earlier.lead_id, then)
         match then:
             case Repeat.SEND:
                 return self._write(change, Visit(Outcome.COMES_AGAIN, again=timedelta()))
@@ -115,6 +127,22 @@ class Submitter:
             case Repeat.HOLD:
                 self.dead_letter(delivery, change.after.last_error or "")
                 return self._write(change, Visit(Outcome.FAILED))
+
+    def _wait_for(self, delivery: Delivery, earlier: EarlierLead) -> Visit:
+        """Wait until the earlier lead's delivery has ended: if the partner does not get that one, it gets this one.
+
+        An earlier delivery that is unknown waits for an operator. Then this one leaves the queue, and the sweep finds
+        it from time to time.
+        """
+        now = self.clock()
+        wait = min(max((now - delivery.received_at) / 4, SHORTEST_REPEAT_WAIT), LONGEST_REPEAT_WAIT)
+        needs_operator = earlier.state is State.UNKNOWN
+        due_after = wait if needs_operator else wait + OVERDUE
+        visit = Visit(Outcome.WAITS, again=None if needs_operator else wait)
+        if delivery.waits_for == earlier.lead_id:
+            self.ledger.defer(delivery, now + due_after)
+            return visit
+        return self._write(steps.wait_for(delivery, now, earlier.lead_id, wait, due_after=due_after), visit)
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Visit | None:
         """Settle an uncertain delivery by what the partner has; None where it surely has nothing."""
@@ -163,39 +191,52 @@ class Submitter:
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO)
         try:
-            created = authorized.create(lead, budget)
-        except errors.Misconfigured as error:
-            return self._give_up(delivery, error)
-        except errors.Rejected as error:
-            fall_back_on = self.falls_back_on(lead, delivery.partner)
-            change = steps.refused(delivery, self.clock(), error.text, fall_back_on)
-            return self._write(change, Visit(Outcome.REJECTED, error=error))
-        except errors.Duplicate as error:
-            if delivery.is_uncertain:  # it may be our own, which the look-up tells
-                return self._reply_lost(delivery, error.text, self._wait(delivery, error), error)
-            return self._write(steps.exists(delivery, self.clock(), error.text), Visit(Outcome.DUPLICATE, error=error))
-        except errors.Unknown as error:
-            return self._reply_lost(delivery, error.text, self._wait(delivery, error), error)
+            answer = PartnerAnswer(authorized.create(lead, budget))
         except errors.PartnerError as error:
-            return self._come_again(delivery, error)
+            answer = PartnerAnswer(error=error)
         try:
-            return self._accepted(delivery, created)
-        except BaseException as error:
-            error.add_note(f"the partner had already answered: created {created}")
+            return self._record(delivery, lead, answer, max(RETRY_FOR, budget.left))
+        except Conflict as error:
+            error.add_note(f"the partner has answered: {answer.as_json()}")
             raise
+        except (Contended, BotoCoreError, ClientError) as error:
+            error.add_note(f"the partner has answered: {answer.as_json()}")
+            if self.keep_answer is None or isinstance(answer.error, errors.Unknown):
+                raise
+            self.keep_answer(delivery, answer)
+            return Visit(Outcome.UNRECORDED, error=answer.error)
 
-    def _accepted(self, delivery: Delivery, created: int | str | None) -> Visit:
+    def _record(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, retry_for: float) -> Visit:
+        """Write down what the partner has answered to a create. Raises what the ledger raises."""
+        match answer.error:
+            case None:
+                return self._accepted(delivery, answer.created, retry_for)
+            case errors.Misconfigured() as error:
+                return self._give_up(delivery, error, retry_for)
+            case errors.Rejected() as error:
+                fall_back_on = self.falls_back_on(lead, delivery.partner)
+                change = steps.refused(delivery, self.clock(), error.text, fall_back_on)
+                return self._write(change, Visit(Outcome.REJECTED, error=error), retry_for)
+            case errors.Duplicate() as error if not delivery.is_uncertain:
+                change = steps.exists(delivery, self.clock(), error.text)
+                return self._write(change, Visit(Outcome.DUPLICATE, error=error), retry_for)
+            case errors.Duplicate() | errors.Unknown() as error:  # a duplicate may be our own, which the look-up tells
+                return self._reply_lost(delivery, error.text, self._wait(delivery, error), error, retry_for)
+            case error:
+                return self._come_again(delivery, error, retry_for)
+
+    def _accepted(self, delivery: Delivery, created: int | str | None, retry_for: float) -> Visit:
         now = self.clock()
         wait = self.settings.check_after(timedelta())
         try:
-            self.ledger.apply(steps.accepted(delivery, now, created, wait))
+            self.ledger.apply(steps.accepted(delivery, now, created, wait), retry_for=retry_for)
         except Conflict:
             # The lease ran out while the partner answered and nobody knew what became of it. Now it is known.
             known = self.ledger.delivery(delivery.lead_id, delivery.partner)
             if known is None or not self._is_settled_by(created, known, delivery):
                 raise
             if known.state not in {State.SUBMITTED, State.CLOSED}:
-                self.ledger.apply(steps.accepted(known, now, created, wait))
+                self.ledger.apply(steps.accepted(known, now, created, wait), retry_for=retry_for)
         return Visit(Outcome.SUBMITTED)
 
     def _is_settled_by(self, created: int | str | None, known: Delivery, delivery: Delivery) -> bool:
@@ -211,22 +252,28 @@ class Submitter:
         return in_doubt and (self.accounts is not None or known.attempts == delivery.attempts)
 
     def _reply_lost(
-        self, delivery: Delivery, text: str, again: timedelta, error: errors.PartnerError | None = None
+        self,
+        delivery: Delivery,
+        text: str,
+        again: timedelta,
+        error: errors.PartnerError | None = None,
+        retry_for: float = RETRY_FOR,
     ) -> Visit:
         """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
             change = steps.lost(delivery, now, text, can_be_looked_up=self.accounts is not None)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
-        return self._write(steps.doubt(delivery, now, text, again), Visit(Outcome.UNCERTAIN, again=again, error=error))
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error), retry_for)
+        visit = Visit(Outcome.UNCERTAIN, again=again, error=error)
+        return self._write(steps.doubt(delivery, now, text, again), visit, retry_for)
 
-    def _come_again(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
+    def _come_again(self, delivery: Delivery, error: errors.PartnerError, retry_for: float = RETRY_FOR) -> Visit:
         now = self.clock()
         if self._is_spent(delivery, now):
-            return self._give_up(delivery, error)
+            return self._give_up(delivery, error, retry_for)
         wait = self._wait(delivery, error)
         change = steps.come_again(delivery, now, error.text, wait)
-        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
+        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), retry_for)
 
     def _is_spent(self, delivery: Delivery, now: datetime) -> bool:
         began = max(filter(None, (delivery.first_attempt_at, delivery.retried_at)), default=now)
@@ -239,17 +286,17 @@ class Submitter:
         asked = timedelta(seconds=error.retry_after or 0)
         return max(wait, min(asked, self.settings.retry.give_up_after))
 
-    def _give_up(self, delivery: Delivery, error: errors.PartnerError) -> Visit:
+    def _give_up(self, delivery: Delivery, error: errors.PartnerError, retry_for: float = RETRY_FOR) -> Visit:
         if delivery.is_uncertain:
             change = steps.lost(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error), retry_for)
         self.dead_letter(delivery, error.text)
         change = steps.gave_up(delivery, self.clock(), error.text)
-        return self._write(change, Visit(Outcome.FAILED, error=error))
+        return self._write(change, Visit(Outcome.FAILED, error=error), retry_for)
 
-    def _write(self, change: Change, visit: Visit) -> Visit:
+    def _write(self, change: Change, visit: Visit, retry_for: float = RETRY_FOR) -> Visit:
         try:
-            self.ledger.apply(change)
+            self.ledger.apply(change, retry_for=retry_for)
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
         return visit
@@ -258,7 +305,10 @@ class Submitter:
 WORKER_DIED = "the worker was lost while the partner was being called"
 EXISTS = "the partner has an account of this e-mail already"
 ORIGIN_UNTOLD = "the partner has an account of this e-mail, and nobody can tell whose making it is"
+NOT_FOUND_IN_TIME = "the partner lists no account of this e-mail, and the time for retries is over"
 LOOK_UP_TOOK_LONG = "the look-up took all the time there was"
+SHORTEST_REPEAT_WAIT = timedelta(seconds=5)
+LONGEST_REPEAT_WAIT = timedelta(hours=1)
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 from leadbridge.budget import Budget
-from leadbridge.leads.delivery import Change, Delivery, Repeat
+from leadbridge.leads.delivery import Change, Delivery, Repeat, State
 from leadbridge.leads.lead import Lead
 
 
@@ -20,8 +21,12 @@ class Ledger(Protocol):
         """The lead."""
         ...
 
-    def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict if somebody was quicker."""
+    def apply(self, change: Change, *, retry_for: float = ...) -> Delivery:
+        """Write a change. Raises Conflict if another writer was faster, Contended after `retry_for` seconds."""
+        ...
+
+    def defer(self, delivery: Delivery, due_at: datetime) -> None:
+        """Move a delivery's next look, and nothing else."""
         ...
 
     def owner_of(self, partner: str, account_uuid: str) -> str | None:
@@ -33,11 +38,30 @@ class Ledger(Protocol):
         ...
 
 
-class Repeats(Protocol):
-    """Who knows whether a delivery's person came before, and what is then done with it."""
+class EarlierLead(Protocol):
+    """The lead with which a person came to a partner before."""
 
-    def first(self, delivery: Delivery) -> str | None:
-        """The lead with which the person came to this partner before, None if with none. Safe to repeat."""
+    @property
+    def lead_id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """The state of its delivery to the partner."""
+        ...
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether its delivery may still end without the partner having it."""
+        ...
+
+
+class Repeats(Protocol):
+    """Which leads repeat an earlier one of the same person, and what their source wants done with them."""
+
+    def first(self, delivery: Delivery) -> EarlierLead | None:
+        """Return the lead with which the person came to this partner before, None if none. Safe to repeat."""
         ...
 
     def then(self, source: str) -> Repeat:

@@ -6,18 +6,21 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.aws_errors import CONDITION_FAILED, Contended, cancellation_reasons, is_transient
+from leadbridge.clock import to_text
 from leadbridge.leads.items import Item, encode, lead_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["Conflict", "Contended", "kept", "persist", "put", "transact", "unless_erased"]
+__all__ = ["RETRY_FOR", "Conflict", "Contended", "defer", "kept", "persist", "put", "transact", "unless_erased"]
 
 RETRY_FOR = 2.0  # seconds for which a write is retried, where its caller does not say otherwise
 MAX_TRIES = 1000  # of one write, however long it may be retried
@@ -62,6 +65,27 @@ def unless_erased(table: str, lead_id: str) -> Any:
     """A check for a transaction: what would lie beside a lead is not written once its person was forgotten."""
     check = {"TableName": table, "Key": encode(dict(lead_key(lead_id)))}
     return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
+
+
+def defer(
+    client: DynamoDBClient, table: str, key: dict[str, str], version: int, seen: datetime | None, due_at: datetime
+) -> None:
+    """Move the time at which an item is due, unless the item has changed or was deferred since it was read.
+
+    `version` and `seen` are its version and its due time as they were read. Raises Contended.
+    """
+    values = {":due_at": to_text(due_at), ":version": version, ":seen": to_text(seen) if seen else None}
+    with suppress(client.exceptions.ConditionalCheckFailedException):
+        persist(
+            lambda: client.update_item(
+                TableName=table,
+                Key=encode(dict(key)),
+                UpdateExpression="SET due_at = :due_at",
+                ConditionExpression="#version = :version AND due_at = :seen",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues=encode(values),
+            )
+        )
 
 
 def transact(
