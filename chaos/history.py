@@ -17,7 +17,7 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "submitting": (frozenset({R}), frozenset({W})),
     "attempt_failed": (frozenset({R, W}), frozenset({R})),
     "attempt_uncertain": (frozenset({W}), frozenset({R})),
-    "announced_again": (frozenset({R}), frozenset({R})),
+    "repeat_waits": (frozenset({R}), frozenset({R})),
     "repeat": (frozenset({R}), frozenset({R})),
     "submitted": (frozenset({R, W, U}), frozenset({S})),
     "rejected": (frozenset({W}), frozenset({X})),
@@ -26,7 +26,7 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "failed": (frozenset({R, W}), frozenset({F})),
     "status_changed": (frozenset({S, C}), frozenset({S, C})),
     "account_found": (frozenset({S, C}), frozenset({S, C})),
-    "retry_requested": (frozenset({F, X, U}), frozenset({R})),
+    "retry_requested": (frozenset({F, X, D, U}), frozenset({R})),
     "resolved": (frozenset({U}), frozenset({S, F})),
 }
 ENDS = frozenset({S, C, X, D, U, F})

@@ -83,6 +83,11 @@ class MotoStack:
         """The table of leads."""
         return Store(aws.dynamodb(), self.ref("Leads"))
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a function runs at this moment."""
+        return self._function is not None
+
     def put_secret(self, name: str, value: dict[str, Any]) -> None:
         """Give the secret `{prefix}/{name}` a value."""
         text = json.dumps(value)
@@ -139,6 +144,10 @@ class MotoStack:
             if not self._announce() + sum(self._work_off(*one) for one in workers()):
                 return
         raise AssertionError("there is no end to it")
+
+    def lose_changes(self) -> None:
+        """Lose what the stream holds, as a disabled mapping does in the end."""
+        self._records()
 
     def tick(self) -> None:
         """Let every schedule strike once, and carry what comes of it."""

@@ -15,8 +15,8 @@ from leadbridge.leads.checking import ByDeal, ByEmail, Checker, Partner
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.events import DeliveryChanged, envelope
 from leadbridge.leads.store import Store
-from leadbridge.leads.writing import persist
 from leadbridge.logs import logger, metrics
+from leadbridge.queues import send
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
 from leadbridge.visits import note_visit
@@ -39,8 +39,7 @@ def checker(partner: str) -> Checker:
 def requeue(delivery: Delivery) -> None:
     """Send a delivery that waits too long to its partner's queue, past the stream and the bus. Raises LookupError."""
     queue_url = json.loads(os.environ["SUBMIT_QUEUES"])[delivery.partner]
-    body = json.dumps(envelope(DeliveryChanged.of(delivery, delivery)))
-    persist(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=body))
+    send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 
 
 def asked(partner: str, store: Store) -> Partner:

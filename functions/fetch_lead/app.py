@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import timedelta
 from functools import lru_cache
@@ -23,6 +22,7 @@ from leadbridge.leads.lead import Asked, Lead
 from leadbridge.logs import logger, metrics
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
+from leadbridge.queues import send_dead_letter
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
@@ -76,10 +76,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def dead_letter(fetch: Fetch, reason: str) -> None:
     """Put a lead that cannot be fetched where an operator finds it: which lead, which step, why."""
-    body = {"lead_id": fetch.lead_id, "step": "fetch", "reason": reason}
-    aws.sqs().send_message(
-        QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
-    )
+    send_dead_letter({"lead_id": fetch.lead_id, "step": "fetch", "reason": reason})
 
 
 def origins() -> None:

@@ -179,6 +179,9 @@ JSON = {"Content-Type": "application/json"}
 def what_is_overdue(stack: MotoStack) -> None:
     """A delivery, a message and a fetch that nothing happened to come up again; a fetch that was tried for too long."""
     (lead_id,) = post(stack, "warned")
+    accept(stack, 5, "leadleader", "matchtrade")
+    accept(stack, 6, "matchtrade", "leadleader")
+    stack.lose_changes()
     post(stack, "meta_lead")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Вітаємо"})
     make_due(stack)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from leadbridge.leads.lead import Asked
-from leadbridge.leads.routing import Decision, decide
+from leadbridge.leads.routing import Decision, decide, pass_over
 from leadbridge.settings.routing import Routes
 from tests.people import asked
 
@@ -91,3 +91,26 @@ def test_a_partner_gets_a_lead_by_one_route_only() -> None:
 def test_what_is_no_route_is_refused(routes: list[Any]) -> None:
     with pytest.raises(ValidationError):
         ROUTES.validate_python(routes)
+
+
+ORDER = Decision(("a",), {"a": "b", "b": "c"}, "rule 1: a, else b, else c")
+
+
+@pytest.mark.parametrize(
+    ("able", "chosen", "reason"),
+    [
+        ("abc", "a", ORDER.reason),
+        ("bc", "b", f"{ORDER.reason}; a cannot take it"),
+        ("c", "c", f"{ORDER.reason}; a cannot take it; b cannot take it"),
+        ("", "a", ORDER.reason),
+    ],
+)
+def test_a_partner_that_cannot_take_a_lead_is_passed_over(able: str, chosen: str, reason: str) -> None:
+    found = pass_over(ORDER, lambda name: name in able)
+    assert (found.partners, found.reason) == ((chosen,), reason)
+    assert found.fallbacks == ORDER.fallbacks
+
+
+def test_partners_without_an_order_are_never_passed_over() -> None:
+    both = Decision(("a", "b"))
+    assert pass_over(both, lambda _: False) == both

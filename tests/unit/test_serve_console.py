@@ -149,7 +149,7 @@ def test_every_state_and_step_has_its_words() -> None:
     entries -= {"message_pending", "message_sending"}
     entries |= set(re.findall(r'Entry\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
     entries |= set(re.findall(r'\bnow,\s+"(\w+)"', code)) | set(re.findall(r'what="(\w+)"', code))
-    assert {"received", "revealed", "announced_again", "retry_requested", "resolved"} <= entries
+    assert {"received", "revealed", "repeat_waits", "retry_requested", "resolved"} <= entries
     assert {f"what.{entry}" for entry in entries} - told == set()
     letters = (leads.parent / "letters.py").read_text(encoding="utf-8")
     assert {f"step.{step}" for step in re.findall(r'step="(\w+)"', letters)} <= told

@@ -9,11 +9,12 @@ import pytest
 
 from leadbridge import errors
 from leadbridge.budget import Budget
+from leadbridge.leads import operator_steps
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Submitter, backoff
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.settings import Settings
 from tests.blades import Blade, Killed, Ports
 from tests.people import lead
@@ -282,6 +283,77 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
     with pytest.raises(Conflict) as raised:
         submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
     assert "{'deal_id': 24}" in raised.value.__notes__[0]
+
+
+@dataclass
+class Throttling:
+    """A store that AWS throttles once the partner has answered."""
+
+    store: Store
+    retried_for: list[float] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
+        if change.before.state is State.SUBMITTING:
+            self.retried_for.append(retry_for)
+            raise Contended
+        return self.store.apply(change)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (None, {"deal_id": 24}),
+        (errors.Rejected, {"outcome": "rejected", "error": "as the test wants"}),
+        (errors.Duplicate, {"outcome": "duplicate", "error": "as the test wants"}),
+        (errors.RateLimited, {"outcome": "not_processed", "error": "as the test wants"}),
+    ],
+)
+def test_an_answer_that_the_table_does_not_take_is_kept(
+    world: World, answer: type[errors.PartnerError] | None, kept: dict[str, Any]
+) -> None:
+    if answer is not None:
+        world.lender.on_create = iter([fails(answer)])
+    table, answers = Throttling(world.store), list[tuple[int, dict[str, Any]]]()
+    submitter = Submitter(
+        table,
+        world.lender,
+        world.settings.partners["leadleader"],
+        world.time,
+        world.bury,
+        keep_answer=lambda delivery, said: answers.append((delivery.attempts, said.as_json())),
+    )
+    visit = submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+    assert (visit.outcome, visit.again) == (Outcome.UNRECORDED, None)
+    assert answers == [(1, kept)]
+    assert table.retried_for == [AMPLE.left], "it is written for the rest of the invocation"
+    assert world.delivery.state is State.SUBMITTING
+
+
+def test_a_lost_reply_that_the_table_does_not_take_is_raised_and_settled_by_the_lease(world: World) -> None:
+    world.lender.on_create = iter([fails(errors.Unknown)])
+    partner = world.settings.partners["leadleader"]
+    submitter = Submitter(
+        Throttling(world.store), world.lender, partner, world.time, world.bury, keep_answer=lambda *_: None
+    )
+    with pytest.raises(Contended):
+        submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+
+
+def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(world: World) -> None:
+    world.lender.on_create = iter([fails(errors.Rejected), fails(errors.Rejected)])
+    partner = world.settings.partners["leadleader"]
+    submitter = Submitter(
+        world.store, world.lender, partner, world.time, world.bury, falls_back_on=lambda *_: "matchtrade"
+    )
+    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
+    opened = world.store.delivery(LEAD.lead_id, "matchtrade")
+    world.store.apply(operator_steps.retried(world.delivery, world.time(), "olena", is_confirmed=False))
+    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
+    assert world.delivery.state is State.REJECTED
+    assert world.store.delivery(LEAD.lead_id, "matchtrade") == opened
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:

@@ -152,7 +152,7 @@ export default {
   "what.attempt_failed": "{partner} did not take it; it will be tried again",
   "what.attempt_uncertain": "No clear answer from {partner}; they will be asked what they have",
   "what.account_found": "Learned as which account {partner} has it",
-  "what.announced_again": "Reminded of itself, after waiting too long for {partner}",
+  "what.repeat_waits": "Waits for an earlier lead of the same person",
   "what.rejected": "{partner} rejected it",
   "what.duplicate": "{partner}: this person was there before",
   "what.unknown": "Unknown whether {partner} has it",

@@ -152,7 +152,7 @@ export default {
   "what.attempt_failed": "{partner}: не принято; будет ещё попытка",
   "what.attempt_uncertain": "{partner}: нет ясного ответа; будет запрошено, что там есть",
   "what.account_found": "{partner}: узнали, какой это счёт",
-  "what.announced_again": "Напомнил о себе, слишком долго ожидая {partner}",
+  "what.repeat_waits": "Ждёт результата предыдущего лида этого клиента",
   "what.rejected": "{partner}: отклонено",
   "what.duplicate": "{partner}: этот человек там уже был",
   "what.unknown": "Неизвестно, есть ли он в {partner}",

@@ -152,7 +152,7 @@ export default {
   "what.attempt_failed": "{partner}: не прийнято; буде ще спроба",
   "what.attempt_uncertain": "{partner}: немає чіткої відповіді; буде запитано, що там є",
   "what.account_found": "{partner}: дізналися, який це рахунок",
-  "what.announced_again": "Нагадав про себе, бо задовго чекає на {partner}",
+  "what.repeat_waits": "Чекає на результат попереднього ліда цього клієнта",
   "what.rejected": "{partner}: відхилено",
   "what.duplicate": "{partner}: ця людина вже там була",
   "what.unknown": "Невідомо, чи він у {partner}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from leadbridge.leads.events import read_delivery_changed
 from leadbridge.leads.lead import Lead, wrong_for
 from leadbridge.leads.partner_answer import PartnerAnswer
 from leadbridge.leads.submission import Submitter
-from leadbridge.leads.writing import persist
 from leadbridge.logs import logger
+from leadbridge.queues import send_dead_letter
 from leadbridge.settings import Settings
 from leadbridge.visits import note_visit
 
@@ -44,7 +43,7 @@ def dead_letter(delivery: Delivery, reason: str) -> None:
     `DEAD_LETTER_QUEUE_URL` is where.
     """
     body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
-    _send(body)
+    send_dead_letter(body)
 
 
 def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
@@ -60,12 +59,7 @@ def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
         "answer": answer.as_json(),
         "attempt": delivery.attempts,
     }
-    _send(body)
-
-
-def _send(body: dict[str, Any]) -> None:
-    text = json.dumps(body, ensure_ascii=False)
-    persist(lambda: aws.sqs().send_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=text))
+    send_dead_letter(body)
 
 
 @dataclass(frozen=True)

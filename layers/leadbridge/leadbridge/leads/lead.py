@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from leadbridge.clock import to_text
 from leadbridge.leads import fields
 from leadbridge.leads.consent import Consent, consent_of
-from leadbridge.leads.routing import Decision
+from leadbridge.leads.routing import Decision, pass_over
 from leadbridge.problems import FieldError
 from leadbridge.settings import Partner
 
@@ -143,6 +143,7 @@ def build_lead(
 ) -> Lead:
     """Clean and check what a form sent, for those of the partners (by name) that shall get it: all, or the chosen.
 
+    In an order of partners, one that would miss something is passed over.
     `values` holds the sections `person`, `loan`, `trading`, `utm`, `consent` as they came. Raises InvalidLead.
     """
     asked, wrong = _clean(values)
@@ -182,7 +183,9 @@ def build_usable_lead(
 
 
 def _chosen(asked: Asked, partners: Mapping[str, Partner], choose: Chooser | None) -> Decision:
-    return Decision(tuple(partners)) if choose is None else choose(asked)
+    if choose is None:
+        return Decision(tuple(partners))
+    return pass_over(choose(asked), lambda name: not wrong_for(asked, partners[name]))
 
 
 def _lead(asked: Asked, chosen: Decision, partners: Mapping[str, Partner], **known: Any) -> Lead:

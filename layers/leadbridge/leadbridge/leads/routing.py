@@ -52,6 +52,25 @@ def decide(routes: Sequence[Route], value: Callable[[str], object], answers: Map
     return Decision(tuple(partners), fallbacks, "; ".join(said))
 
 
+def pass_over(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
+    """Replace the first partner of an order that cannot take the lead by the next one in the order that can.
+
+    An order in which no partner can take it keeps its first partner.
+    """
+    partners, said = [], []
+    for first in decision.partners:
+        order = [first]
+        while (following := decision.fallbacks.get(order[-1])) is not None:
+            order.append(following)
+        chosen = next(filter(can_take, order), first)
+        partners.append(chosen)
+        said += [f"{passed} cannot take it" for passed in order[: order.index(chosen)]]
+    if not said:
+        return decision
+    reason = "; ".join(filter(None, (decision.reason, *said)))
+    return Decision(tuple(partners), decision.fallbacks, reason)
+
+
 def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]) -> object:
     return answers.get(path.removeprefix(FORM)) if path.startswith(FORM) else value(path)
 

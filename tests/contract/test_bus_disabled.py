@@ -1,0 +1,64 @@
+"""The sweep does not use the road that may be broken: leads leave while the event bus takes nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from leadbridge.leads.changes import Bus
+from sandbox.remote import Remote
+from sandbox.server import Sandbox
+from tests.contract.everything import make_due, post, put_secrets
+from tests.moto_stack import MotoStack, moto_stack
+
+
+@pytest.fixture
+def stack(sandbox: Sandbox, tmp_path: Any) -> Iterator[MotoStack]:
+    """A stack whose event bus takes every event and delivers none."""
+    Remote(sandbox.url).reset()
+    with moto_stack(tmp_path) as made, patch.object(Bus, "publish", lambda _self, _events: iter(())):
+        put_secrets(made, sandbox.secrets())
+        yield made
+
+
+def sweep(stack: MotoStack) -> None:
+    """Let every wait pass, and every schedule run."""
+    make_due(stack)
+    stack.tick()
+
+
+def states(stack: MotoStack, lead_id: str) -> dict[str, str]:
+    """Return the states of a lead's deliveries, by partner."""
+    journey = stack.store.journey(lead_id)
+    assert journey is not None
+    return {partner: delivery.state.value for partner, delivery in journey.deliveries.items()}
+
+
+@pytest.mark.parametrize(("case", "partner"), [("good", "leadleader"), ("trading", "matchtrade")])
+def test_a_lead_leaves_without_the_bus(stack: MotoStack, case: str, partner: str) -> None:
+    (lead_id,) = post(stack, case)
+    stack.carry()
+    assert states(stack, lead_id) == {partner: "received"}
+    sweep(stack)
+    assert states(stack, lead_id) == {partner: "submitted"}
+
+
+def test_a_named_lead_is_fetched_and_leaves_without_the_bus(stack: MotoStack, sandbox: Sandbox) -> None:
+    answers = {
+        "full_name": "Прикладенко Олена Іванівна",
+        "phone_number": "+380500000001",
+        "email": "olena@example.com",
+        "ваш_податковий_номер_(рнокпп)?": "3068208400",
+        "ким_ви_працюєте?": "вчителька",
+        "яка_сума_вам_потрібна,_грн?": "6000",
+        "на_скільки_місяців?": "12",
+    }
+    Remote(sandbox.url).add_lead(answers, leadgen_id="1202100000000011")
+    (lead_id,) = post(stack, "meta_lead")
+    stack.carry()
+    assert states(stack, lead_id) == {}
+    sweep(stack)
+    assert states(stack, lead_id) == {"leadleader": "received"}
+    sweep(stack)
+    assert states(stack, lead_id) == {"leadleader": "submitted"}
