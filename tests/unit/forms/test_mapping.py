@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from leadbridge.forms.mapping import fold, to_sections
+from leadbridge.forms.mapping import to_sections
+from leadbridge.leads.unicode_text import fold
 from tests.unit.forms.answers import source
 
 FIELDS = {

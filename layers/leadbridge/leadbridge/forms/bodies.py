@@ -17,6 +17,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 MOST_FIELDS = 1000
+LONGEST_NAME = 1000  # characters of a name that is repeated in front of the names inside it
 
 Fields = dict[str, str]
 
@@ -50,11 +51,12 @@ def read_fields(request: Request, files: Literal["drop", "refuse"] = "drop") -> 
 
 def flattened(content: dict[str, Any]) -> Fields:
     """JSON as fields: scalars as text, lists joined, an object's fields behind its name and a point."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in content.items():
-        inner = value.items() if isinstance(value, dict) else ()
-        pairs += [(f"{name}.{key}", as_text(one)) for key, one in inner] if inner else [(name, as_text(value))]
-    return _joined(pairs)
+    return _joined(_flat(content))
+
+
+def inside(name: str, key: str) -> str:
+    """Returns the name of a field inside another one. The outer name is cut, because each inner one repeats it."""
+    return f"{name[:LONGEST_NAME]}.{key}"
 
 
 def as_text(value: object) -> str:
@@ -72,15 +74,22 @@ def as_text(value: object) -> str:
             return ""
 
 
+def _flat(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            for key, one in value.items():
+                yield inside(name, key), as_text(one)
+        else:
+            yield name, as_text(value)
+
+
 def _joined(pairs: Iterable[tuple[str, str]]) -> Fields:
-    fields: Fields = {}
+    values: dict[str, list[str]] = {}
     for number, (name, value) in enumerate(pairs):
         if number >= MOST_FIELDS:
             raise Unreadable(f"the form has more than {MOST_FIELDS} fields")
-        key = name.removesuffix("[]")
-        before = fields.get(key)
-        fields[key] = f"{before}, {value}" if before and value else before or value
-    return fields
+        values.setdefault(name.removesuffix("[]"), []).append(value)
+    return {name: ", ".join(filter(None, texts)) for name, texts in values.items()}
 
 
 def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
@@ -119,12 +128,12 @@ def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[t
         with PushMultipartParser(
             (boundary[1] or boundary[2]).encode(), max_segment_count=MOST_FIELDS, header_charset="latin-1"
         ) as parser:
-            part, content = None, b""
+            part, content = None, bytearray()
             for event in parser.parse(request.body):
                 if isinstance(event, bytes | bytearray):
                     content += event
                 elif event is not None:
-                    part, content = event, b""
+                    part, content = event, bytearray()
                 elif part is not None and part.filename is None:
                     raw.append(((part.name or "").encode("latin-1"), bytes(content), part.charset))
                 elif part is not None and (part.filename or content) and files == "refuse":

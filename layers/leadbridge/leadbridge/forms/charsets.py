@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 
 from leadbridge.forms.adapter import Unreadable
 
@@ -17,6 +19,7 @@ _KNOWN = frozenset(
         *("koi8-r", "koi8-u", "mac-cyrillic", "mac-ukraine"),
     }
 )
+_PLAIN = frozenset({*(normalize_encoding(name) for name in _KNOWN), *aliases.values()})
 _DECLARED = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
 _LONGEST_NAME = 40
 
@@ -30,7 +33,7 @@ def declared(content_type: str) -> str:
 def known(name: str) -> str:
     """Python's name of a character set of text, whatever it is called. Raises Unreadable."""
     try:
-        found = codecs.lookup(name).name if len(name) <= _LONGEST_NAME else ""
+        found = codecs.lookup(name).name if _is_listed(name) else ""
     except (LookupError, ValueError):
         found = ""
     if found == "ascii":
@@ -38,6 +41,14 @@ def known(name: str) -> str:
     if found not in _KNOWN:
         raise Unreadable("the character set is not known")
     return found
+
+
+def _is_listed(name: str) -> bool:
+    """Whether Python has a codec of this name. Asking `codecs` would keep every unknown name in its cache forever."""
+    if len(name) > _LONGEST_NAME or not name.isascii():
+        return False
+    plain = normalize_encoding(name).lower()
+    return plain in aliases or plain in _PLAIN
 
 
 def is_wide(charset: str) -> bool:

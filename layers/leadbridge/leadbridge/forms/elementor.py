@@ -12,8 +12,9 @@ from datetime import datetime
 
 from leadbridge.forms.adapter import Request, Submission
 from leadbridge.forms.bodies import URLENCODED, Fields, read_fields
-from leadbridge.forms.mapping import fold, to_sections
+from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.tokens import verify_token, with_token
+from leadbridge.leads.unicode_text import fold
 from leadbridge.settings import Source
 
 # What Elementor adds to simple data, in English and in Ukrainian.

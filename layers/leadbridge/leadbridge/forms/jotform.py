@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from leadbridge.forms.adapter import Request, Submission
-from leadbridge.forms.bodies import MULTIPART, URLENCODED, Fields, as_text, read_fields
+from leadbridge.forms.bodies import MULTIPART, URLENCODED, Fields, as_text, inside, read_fields
 from leadbridge.forms.json_body import read_object
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.tokens import verify_token, with_token
@@ -68,7 +68,7 @@ def _answers(content: dict[str, Any]) -> Fields:
         if isinstance(value, dict):
             parts = {part: as_text(one) for part, one in value.items()}
             answers[found[1]] = _together(parts)
-            answers |= {f"{found[1]}.{part}": text for part, text in parts.items()}
+            answers |= {inside(found[1], part): text for part, text in parts.items()}
         else:
             answers[found[1]] = as_text(value)
     return answers

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from leadbridge.forms.adapter import Submission
+from leadbridge.leads.unicode_text import fold
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
 TICKED = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})  # what forms send of a ticked box
+
+LONGEST_TICK = 64  # characters, white space included
 
 SECTIONS = ("person", "loan", "trading", "utm", "consent")
 
@@ -33,8 +35,8 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     found: dict[str, list[str]] = {}
     for label, path in source.fields.items():
         exact = answers.get(label, "")
-        answer = exact if exact.strip() else folded.get(fold(label), "")
-        if path == CONSENT_TEXT and fold(answer) in TICKED:
+        answer = exact if exact.strip() else folded.get(fold_configured(label), "")
+        if path == CONSENT_TEXT and is_ticked(answer):
             answer = label  # the words beside the box are what was agreed to
         if answer:
             found.setdefault(path, []).append(answer)
@@ -44,17 +46,22 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     return sections
 
 
+def is_ticked(answer: str) -> bool:
+    """Whether an answer is what a form sends for a ticked box."""
+    return len(answer) <= LONGEST_TICK and fold(answer) in TICKED
+
+
 @lru_cache(maxsize=2048)
-def fold(label: str) -> str:
-    """What two spellings of one label have in common: case, white space and the way of writing accents do not count."""
-    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", label).casefold()).split())
+def fold_configured(label: str) -> str:
+    """`fold` of a label that the configuration holds. Only those are kept: what strangers send never is."""
+    return fold(label)
 
 
 def is_caught(submission: Submission, source: Source) -> bool:
     """Whether the field is filled in that people do not see."""
     if source.honeypot is None:
         return False
-    trap = fold(source.honeypot)
+    trap = fold_configured(source.honeypot)
     return any(text.strip() and fold(label) == trap for label, text in submission.answers.items())
 
 

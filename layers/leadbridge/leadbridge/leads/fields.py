@@ -7,11 +7,13 @@ ValueError with a message that quotes nothing of the value. The rules are those 
 from __future__ import annotations
 
 import re
-import unicodedata
 from decimal import Decimal, InvalidOperation
+
+from leadbridge.leads.unicode_text import normalize
 
 TEXT_LIMIT = 255  # characters; the partners publish no limits of their own
 AMOUNT_DIGITS = 16
+DECOMPOSED = 4  # characters that NFC can compose into one
 
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
@@ -23,7 +25,10 @@ _PHONE_SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015]+")
 
 
 def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
-    """Any text: NFC, white space collapsed, invisible and control characters gone, `limit` characters at most."""
+    """Any text: NFC, white space collapsed, invisible and control characters gone, `limit` characters at most.
+
+    What takes linear time comes first. Only a text that can still fit its limit is normalized.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -33,7 +38,9 @@ def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
         raw.encode()
     except ValueError:
         raise ValueError("holds characters that are not text") from None
-    clean = " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", raw)).split())
+    clean = " ".join(_INVISIBLE.sub("", raw).split())
+    if len(clean) <= DECOMPOSED * limit:
+        clean = " ".join(normalize(clean).split())
     if len(clean) > limit:
         raise ValueError(f"must be at most {limit} characters")
     return clean or None
@@ -42,9 +49,10 @@ def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
 def text_cut(value: object, limit: int) -> str | None:
     """Any text, cut to what is kept of it; None where it is no text. For what is never a reason to refuse a lead."""
     try:
-        return text(value[:limit] if isinstance(value, str) else value, limit=4 * limit)
+        clean = text(value[:limit] if isinstance(value, str) else value, limit=DECOMPOSED * limit)
     except ValueError:
         return None
+    return (clean or "")[:limit].rstrip() or None
 
 
 def email(value: object) -> str | None:
@@ -147,7 +155,7 @@ def name_warnings(full_name: str) -> list[str]:
 
 def _decimal_in_text(value: str) -> Decimal:
     compact = "".join(value.split())
-    if not re.fullmatch(r"\+?[0-9]+([.,][0-9]+)?", compact, flags=re.ASCII) or len(compact) > TEXT_LIMIT:
+    if len(compact) > TEXT_LIMIT or not re.fullmatch(r"\+?[0-9]+([.,][0-9]+)?", compact, flags=re.ASCII):
         raise ValueError("must be a number")
     try:
         return Decimal(compact.replace(",", "."))

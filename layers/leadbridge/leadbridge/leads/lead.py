@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
@@ -31,8 +32,12 @@ def _utm(value: object) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise ValueError("must be an object of texts")
-    tags = {fields.text_cut(name, UTM_LIMIT): fields.text_cut(content, UTM_LIMIT) for name, content in value.items()}
-    return {name: content for name, content in list(tags.items())[:UTM_KEYS] if name and content}
+    tags: dict[str, str] = {}
+    for name, content in islice(value.items(), UTM_KEYS):
+        clean_name, clean = fields.text_cut(name, UTM_LIMIT), fields.text_cut(content, UTM_LIMIT)
+        if clean_name and clean:
+            tags[clean_name] = clean
+    return tags
 
 
 class _Section(BaseModel):

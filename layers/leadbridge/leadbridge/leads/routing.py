@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
+from leadbridge.leads.unicode_text import fold
 from leadbridge.settings.routing import Condition, Route
 
 FORM = "form."  # what a condition's field begins with that is the form's and not the lead's
@@ -76,12 +76,12 @@ def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]
 
 
 def _holds(wanted: Condition, found: object) -> bool:
-    text = None if found is None else _plain(str(found))
+    text = None if found is None else fold(str(found))
     if wanted.given is not None and wanted.given != bool(text):
         return False
-    if wanted.equals is not None and text != _plain(wanted.equals):
+    if wanted.equals is not None and text != fold(wanted.equals):
         return False
-    if wanted.one_of and text not in {_plain(one) for one in wanted.one_of}:
+    if wanted.one_of and text not in {fold(one) for one in wanted.one_of}:
         return False
     if wanted.at_least is None and wanted.at_most is None:
         return True
@@ -90,11 +90,6 @@ def _holds(wanted: Condition, found: object) -> bool:
         return False
     low, high = wanted.at_least, wanted.at_most
     return (low is None or number >= low) and (high is None or number <= high)
-
-
-def _plain(text: str) -> str:
-    """A text as people compare it: one spelling, no capitals, single spaces."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _number(text: str | None) -> Decimal | None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from leadbridge import forms
 from leadbridge.forms.adapter import Named, adapter_named
-from leadbridge.forms.mapping import fold
+from leadbridge.leads.unicode_text import fold
 from leadbridge.leads.lead import Asked
 from leadbridge.leads.routing import FORM
 from leadbridge.settings import Settings
