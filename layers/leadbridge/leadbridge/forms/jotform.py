@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from leadbridge.forms.adapter import Request, Submission
@@ -25,6 +26,8 @@ SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("country", "area", "phone"), " "),
     (("year", "month", "day"), "-"),
 )
+
+MOST_PARTS = 100  # of one answer; each repeats the name of its question
 
 content_types = (MULTIPART, URLENCODED)
 
@@ -66,7 +69,7 @@ def _answers(content: dict[str, Any]) -> Fields:
         if found is None:
             continue
         if isinstance(value, dict):
-            parts = {part: as_text(one) for part, one in value.items()}
+            parts = {part: as_text(one) for part, one in islice(value.items(), MOST_PARTS)}
             answers[found[1]] = _together(parts)
             answers |= {inside(found[1], part): text for part, text in parts.items()}
         else:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from leadbridge import forms
 from leadbridge.forms.adapter import Named, adapter_named
-from leadbridge.leads.unicode_text import fold
 from leadbridge.leads.lead import Asked
 from leadbridge.leads.routing import FORM
+from leadbridge.leads.unicode_text import fold
 from leadbridge.settings import Settings
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
 from leadbridge.shipping.lines import Place
