@@ -120,7 +120,7 @@ def tell(report: Report) -> None:
             until=to_text(window.window_end),
             page=window.page,
         )
-    if isinstance(report.error, Misconfigured):
+    if isinstance(report.error, Misconfigured) or (report.error is not None and report.error.is_intercepted):
         count("PartnerMisconfigured")
     standing: dict[str, Any] = {}
     if report.state is not None:

@@ -106,6 +106,8 @@ def _point(world: World, operation: Operation, server: RawServer) -> None:
 REFUSED_TOKEN = {"detail": "Given token not valid for any token type", "code": "token_not_valid"}
 A_FIELD_MAP = {"clientInfo": {"stateCode": ["Потрібно 10 цифр."]}}
 AN_ERROR = {"error": "Щось пішло не так"}
+A_DETAIL = {"detail": "Дані не прийнято", "code": "invalid"}
+INTERCEPTED = (400, 403, 404, 405, 407, 409, 413, 421, 423, 425, 451)  # with these a proxy or a firewall turns us away
 HALF = b'{"message": "'
 BROKEN_GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd"
 
@@ -171,7 +173,20 @@ MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
     ("answers 400 with an error", answer(400, AN_ERROR), REFUSED),
     ("answers 200 with an error", answer(200, AN_ERROR), REFUSED),
     ("answers 400 with a field map", answer(400, A_FIELD_MAP), REFUSED),
-    ("answers 404 as HTML", fault("html", status=404), REFUSED),
+    ("answers 422 with a detail and a code", answer(422, A_DETAIL), REFUSED),
+    ("answers 409 with a detail", answer(409, {"detail": "Вже існує"}), REFUSED),
+    ("answers 400 about all fields", answer(400, {"non_field_errors": ["Ні."]}), REFUSED),
+    ("answers 404 with an error", answer(404, AN_ERROR), REFUSED),
+    ("answers 500 with an error", answer(500, AN_ERROR), REFUSED),
+    *((f"answers {status} as HTML", fault("html", status=status), NOT_SENT) for status in INTERCEPTED),
+    *((f"answers an empty {status}", fault("empty", status=status), NOT_SENT) for status in INTERCEPTED),
+    ("answers 403 in a firewall's JSON", answer(403, {"message": "Forbidden"}), NOT_SENT),
+    ("answers 404 in a router's JSON", answer(404, {"detail": "Not found."}), NOT_SENT),
+    ("answers 400 with a list", answer(400, [AN_ERROR]), NOT_SENT),
+    *((f"answers {status} as HTML", fault("html", status=status), LOST) for status in (408, 499, 500)),
+    ("answers 408 with an error", answer(408, AN_ERROR), LOST),
+    ("answers 502 with an error", answer(502, AN_ERROR), LOST),
+    ("answers 400 with an id", answer(400, {"deal_id": 24}), (Unavailable, Unknown, Unavailable)),
     ("is slow, but in time", fault("delay", seconds=PAUSE), FINE),
     ("is slow after processing, but in time", fault("delay", seconds=PAUSE, when="after"), FINE),
     ("answers in pieces, but in time", fault("slow_body", seconds=0.01, chunk=64), FINE),

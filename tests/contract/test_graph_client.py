@@ -33,8 +33,15 @@ MEANS: dict[Meaning, Meaning] = {
     Unauthorized: Misconfigured,
     Rejected: Misconfigured,
 }
-# An error without a code, in an answer that says it is none.
-OTHERWISE: dict[str, Meaning] = {"answers 200 with an error": Unavailable}
+# Of an error without a code the status tells what it is; each JSON object with a 4xx is taken for Graph's own.
+OTHERWISE: dict[str, Meaning] = {
+    "answers 200 with an error": Unavailable,
+    "answers 500 with an error": Unavailable,
+    "answers 403 in a firewall's JSON": Misconfigured,
+    "answers 404 in a router's JSON": Misconfigured,
+    "answers 400 with an id": Misconfigured,
+    "answers 408 with an error": Unavailable,
+}
 
 
 @dataclass

@@ -46,6 +46,15 @@ def test_an_answer_is_told_by_its_class(head: str, outcome: Outcome, is_error: b
     assert (call.partner, call.operation, call.outcome, call.is_error) == ("lender", "create", outcome, is_error)
 
 
+def test_a_4xx_that_is_not_the_partners_own_counts_as_an_error() -> None:
+    for is_own, outcome in ((True, Outcome.ANSWERED), (False, Outcome.INTERCEPTED)):
+        calls: list[Call] = []
+        with answering("403 Forbidden") as server:
+            transport = Transport("lender", short(5, 5), observer=calls.append, is_own=lambda _, own=is_own: own)  # type: ignore[misc]
+            transport.call("create", "POST", server.url, budget=budget())
+        assert [(call.outcome, call.is_error) for call in calls] == [(outcome, not is_own)]
+
+
 def test_a_partner_that_is_not_there_is_unreachable() -> None:
     with nobody_listening() as url:
         assert observed(url).outcome is Outcome.UNREACHABLE

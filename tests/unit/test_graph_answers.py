@@ -86,6 +86,13 @@ def test_what_is_not_the_lead_is_asked_for_again(content: Any) -> None:
     assert type(meaning(200, content)) is Unavailable
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 413])
+@pytest.mark.parametrize("content", ["", "<html>", "Forbidden", []])
+def test_a_proxys_page_says_nothing_about_the_token_or_the_lead(status: int, content: Any) -> None:
+    error = meaning(status, content)
+    assert (type(error), error.is_intercepted) == (Unavailable, True)
+
+
 def test_a_rate_limit_of_http_says_how_long() -> None:
     assert meaning(429, "", retry_after="60").retry_after == 60
     assert type(meaning(503, "", retry_after="60")) is RateLimited

@@ -58,9 +58,9 @@ def meaning(given: Answer, lost: Lost) -> Meaning:
         pytest.param(answer(500, NO_TOKEN), Unauthorized, id="a token refused at 500"),
         pytest.param(answer(200, REFUSAL), Rejected, id="a refusal at 200"),
         pytest.param(answer(422, REFUSAL), Rejected, id="a refusal at 422"),
-        pytest.param(answer(403, b"<html>"), Rejected, id="403 as HTML"),
+        pytest.param(answer(403, b"<html>"), Unavailable, id="403 as HTML"),
         pytest.param(answer(404, {"status": 0, "error": {"code": "x"}}), NotFound, id="404"),
-        pytest.param(answer(404, b"<html>Cannot GET"), Rejected, id="404 of another server"),
+        pytest.param(answer(404, b"<html>Cannot GET"), Unavailable, id="404 of another server"),
     ],
 )
 def test_what_can_be_told_is_the_same_for_reads_and_sends(given: Answer, expected: Meaning) -> None:

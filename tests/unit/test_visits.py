@@ -8,6 +8,7 @@ import pytest
 
 from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unknown
 from leadbridge.logs import metrics
+from leadbridge.partners.http import Answer, intercepted
 from leadbridge.visits import note_visit
 
 
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
         (None, set()),
         (Unknown("leadleader", "create", "no answer came back"), set()),
         (Misconfigured("leadleader", "authorize", "the password is wrong"), {"PartnerMisconfigured"}),
+        (intercepted("leadleader", "create", Answer(403, {}, b"<html>")), {"PartnerMisconfigured"}),
         (RateLimited("leeloo", "send_message", "the partner asked us to wait"), {"PartnerRateLimited"}),
     ],
 )

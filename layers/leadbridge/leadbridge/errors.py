@@ -17,10 +17,12 @@ class PartnerError(Exception):
     """A call to a partner that did not succeed.
 
     `text` is safe to store, show and log: it never holds the partner's raw words nor anybody's data.
-    `retry_after` is what the partner asked us to wait, in seconds.
+    `retry_after` is what the partner asked us to wait, in seconds. `is_intercepted` says that not the partner answered,
+    but a proxy or a firewall in front of it.
     """
 
     kind: ClassVar[str] = "partner_error"
+    is_intercepted: bool = False
 
     def __init__(self, partner: str, operation: str, text: str, *, retry_after: float | None = None) -> None:
         super().__init__(f"{partner} {operation}: {text}")

@@ -16,7 +16,7 @@ def note_visit(flow: str, outcome: StrEnum, error: PartnerError | None, again: t
     """
     count(f"{flow}.{outcome}")
     match error:
-        case Misconfigured():
+        case Misconfigured() | PartnerError(is_intercepted=True):
             count("PartnerMisconfigured")
         case RateLimited():
             count("PartnerRateLimited")

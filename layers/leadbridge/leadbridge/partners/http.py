@@ -121,12 +121,25 @@ def asked_to_wait(partner: str, operation: str, answer: Answer) -> RateLimited |
     return None
 
 
+# A 4xx of these says nothing about whether the request was processed: something waited for the partner in vain.
+TIMED_OUT = frozenset({408, 499})
+
+
+def intercepted(partner: str, operation: str, answer: Answer) -> Unavailable:
+    """The error for a 4xx that is not the partner's own word: a proxy or a firewall did not let the request through."""
+    text = f"something in front of the partner answered instead (HTTP {answer.status})"
+    error = Unavailable(partner, operation, text)
+    error.is_intercepted = True
+    return error
+
+
 class Outcome(StrEnum):
     """What a call came to, as far as the transport can tell."""
 
     ANSWERED = "answered"  # with whatever it says, a refusal too
     ASKED_TO_WAIT = "asked_to_wait"
     FAILED = "failed"  # HTTP 5xx
+    INTERCEPTED = "intercepted"  # a 4xx that is not the partner's own word
     UNREACHABLE = "unreachable"  # the request never went out
     LOST = "lost"  # it did, and no whole answer came back
     NO_ADDRESS = "no_address"
@@ -154,7 +167,8 @@ class Transport:
     """Calls to one partner. Thread-compatible; connections are kept and reused between calls.
 
     Of an answer `answer_limit` bytes are read at most; a longer one counts as none. The `observer` is told of every
-    call; what it does with that, or fails to do, changes nothing for the caller.
+    call; what it does with that, or fails to do, changes nothing for the caller. `is_own` tells the partner's own 4xx
+    from those of a proxy in front of it, which count as errors; without it each 4xx is the partner's own.
     """
 
     def __init__(
@@ -164,10 +178,12 @@ class Transport:
         *,
         answer_limit: int = ANSWER_LIMIT,
         observer: Observer | None = None,
+        is_own: Callable[[Answer], bool] | None = None,
     ) -> None:
         self._partner = partner
         self._answer_limit = answer_limit
         self._observer = observer
+        self._is_own = is_own
         self._connect = timeouts.connect.total_seconds()
         self._read = timeouts.read.total_seconds()
         self._pools = urllib3.PoolManager(num_pools=4, retries=False)
@@ -238,7 +254,11 @@ class Transport:
     def _outcome(self, operation: str, answer: Answer) -> Outcome:
         if asked_to_wait(self._partner, operation, answer) is not None:
             return Outcome.ASKED_TO_WAIT
-        return Outcome.FAILED if answer.status >= 500 else Outcome.ANSWERED
+        if answer.status >= 500:
+            return Outcome.FAILED
+        if 400 <= answer.status < 500 and answer.status != 401 and self._is_own and not self._is_own(answer):
+            return Outcome.INTERCEPTED
+        return Outcome.ANSWERED
 
     def _tell(self, call: Call) -> None:
         if self._observer is not None:

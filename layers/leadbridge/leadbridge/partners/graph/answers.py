@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unavailable
-from leadbridge.partners.http import Answer, asked_to_wait
+from leadbridge.partners.http import Answer, asked_to_wait, intercepted
 
 PARTNER, OPERATION = "graph", "lead"
 
@@ -20,15 +20,22 @@ PERMISSION = frozenset({3, 10, *range(200, 300)})
 
 def lead_in(answer: Answer, leadgen_id: str) -> dict[str, Any]:
     """The lead in an answer; raises the PartnerError that it amounts to instead."""
-    content = answer.json()
-    content = content if isinstance(content, dict) else {}
+    found = answer.json()
+    content: dict[str, Any] = found if isinstance(found, dict) else {}
     if wait := asked_to_wait(PARTNER, OPERATION, answer):
         raise wait
+    if 400 <= answer.status < 500 and not is_own(answer):
+        raise intercepted(PARTNER, OPERATION, answer)
     if answer.status != 200 or "error" in content:
         raise _refusal(answer, content.get("error"))
     if str(content.get("id")) == leadgen_id and isinstance(content.get("field_data"), list):
         return content
     raise Unavailable(PARTNER, OPERATION, "the answer holds no lead")
+
+
+def is_own(answer: Answer) -> bool:
+    """Whether Graph itself wrote this 4xx: each of its refusals is a JSON object."""
+    return isinstance(answer.json(), dict)
 
 
 def _refusal(answer: Answer, error: object) -> PartnerError:

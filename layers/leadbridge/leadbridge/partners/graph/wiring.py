@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leadbridge.logs import note_call
+from leadbridge.partners.graph.answers import is_own
 from leadbridge.partners.graph.client import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.secret import PartnerSecret
@@ -39,5 +40,5 @@ def graph(source: str, secrets: Secrets) -> Graph:
     fetch = settings().sources[source].fetch
     if fetch is None:
         raise LookupError(f"source {source}: its configuration does not say how its leads are fetched")
-    transport = Transport("graph", fetch.timeouts, observer=note_call)
+    transport = Transport("graph", fetch.timeouts, observer=note_call, is_own=is_own)
     return Graph(transport, SourceSecret(PartnerSecret(secrets, "sources"), source))

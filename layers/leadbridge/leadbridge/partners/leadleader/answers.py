@@ -2,6 +2,9 @@
 
 Other shapes than the documented `{"error": text}` are to be expected: `{"detail", "code"}` (the tokens look like Django
 simplejwt's), a map of fields (`{"clientInfo": {"stateCode": ["…"]}}`), HTML, nothing at all.
+
+Only the partner's own JSON is a refusal. A 4xx without it comes from a proxy or a firewall, and the partner did not
+process the request.
 """
 
 from __future__ import annotations
@@ -11,9 +14,11 @@ from typing import Any
 
 from leadbridge.errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.leads.fields import text
-from leadbridge.partners.http import Answer, asked_to_wait
+from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 
 PARTNER = "leadleader"
+GATEWAY = frozenset({502, 503, 504, *range(520, 531)})  # what a proxy answers for a partner that it cannot reach
+REFUSED_DATA = frozenset({400, 409, 422})  # with which Django REST framework gives a reason as `detail` alone
 LARGEST_ID = 10**18  # what the table can surely keep
 
 AUTHORIZATION_ERRORS = {
@@ -60,6 +65,8 @@ def tokens_in(answer: Answer) -> Tokens:
         if words in AUTHORIZATION_ERRORS:
             raise Misconfigured(PARTNER, operation, AUTHORIZATION_ERRORS[words])
         raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})")
+    if 400 <= answer.status < 500 and answer.status not in TIMED_OUT:
+        raise intercepted(PARTNER, operation, answer)
     access, security = content.get("access_token"), content.get("security_token")
     if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
         return Tokens(access, security)
@@ -72,12 +79,14 @@ def deal_id_in(answer: Answer) -> int:
     content = _object(answer)
     if error := _not_processed(operation, answer, content):
         raise error
-    refused, has_id = "error" in content or 400 <= answer.status < 500, "deal_id" in content
-    if refused and not has_id:
-        raise Rejected(PARTNER, operation, _refusal(answer, content))
-    deal_id = content.get("deal_id")
+    refused, deal_id = _is_refusal(answer, content), content.get("deal_id")
     if not refused and 200 <= answer.status < 300 and type(deal_id) is int and 0 < deal_id < LARGEST_ID:
         return deal_id
+    if "deal_id" not in content:
+        if refused:
+            raise Rejected(PARTNER, operation, _refusal(answer, content))
+        if _is_intercepted(answer, content):
+            raise intercepted(PARTNER, operation, answer)
     raise Unknown(PARTNER, operation, f"the answer does not tell whether a deal was made (HTTP {answer.status})")
 
 
@@ -87,8 +96,10 @@ def status_in(answer: Answer) -> str:
     content = _object(answer)
     if error := _not_processed(operation, answer, content):
         raise error
-    if "error" in content or 400 <= answer.status < 500:
+    if _is_refusal(answer, content):
         raise Rejected(PARTNER, operation, _refusal(answer, content))
+    if _is_intercepted(answer, content):
+        raise intercepted(PARTNER, operation, answer)
     status = content.get("status")
     try:
         clean = text(status) if isinstance(status, str) else None
@@ -99,21 +110,54 @@ def status_in(answer: Answer) -> str:
     raise Unavailable(PARTNER, operation, f"the answer holds no status (HTTP {answer.status})")
 
 
+def is_own(answer: Answer) -> bool:
+    """Whether the partner itself wrote this answer: it is JSON in one of the shapes that its refusals have."""
+    return _is_refusal(answer, content := _object(answer)) or _is_token_refused(content)
+
+
+def _is_refusal(answer: Answer, content: dict[str, Any]) -> bool:
+    if answer.status in TIMED_OUT or answer.status in GATEWAY:
+        return False
+    if "error" in content:
+        return True
+    return 400 <= answer.status < 500 and (_has_reason(answer, content) or bool(_refused_fields(content)))
+
+
+def _has_reason(answer: Answer, content: dict[str, Any]) -> bool:
+    """Whether it is `{"detail", "code"}`; of a `detail` alone only a few statuses are about the request's data."""
+    return "detail" in content and ("code" in content or answer.status in REFUSED_DATA)
+
+
+def _is_intercepted(answer: Answer, content: dict[str, Any]) -> bool:
+    is_refused = 400 <= answer.status < 500 and answer.status not in TIMED_OUT
+    return is_refused and not _is_refusal(answer, content)
+
+
 def _object(answer: Answer) -> dict[str, Any]:
     content = answer.json()
     return content if isinstance(content, dict) else {}
 
 
 def _not_processed(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError | None:
-    if answer.status == 401 or (400 <= answer.status < 500 and content.get("code") == "token_not_valid"):
+    if answer.status == 401 or (400 <= answer.status < 500 and _is_token_refused(content)):
         return Unauthorized(PARTNER, operation, f"the one-time token was refused (HTTP {answer.status})")
     return asked_to_wait(PARTNER, operation, answer)
 
 
 def _refusal(answer: Answer, content: dict[str, Any]) -> str:
     """Our words for a refusal: the names of the fields that we know, none of the partner's text."""
-    inner = content.get("clientInfo")
-    named = {**content, **(inner if isinstance(inner, dict) else {})}
-    fields = sorted(ours for theirs, ours in _FIELDS.items() if theirs in named)
+    fields = sorted(ours for theirs, ours in _FIELDS.items() if theirs in _refused_fields(content))
     about = f", about {', '.join(fields)}" if fields else ""
     return f"the partner refused it (HTTP {answer.status}{about})"
+
+
+def _is_token_refused(content: dict[str, Any]) -> bool:
+    return content.get("code") == "token_not_valid"
+
+
+def _refused_fields(content: dict[str, Any]) -> set[str]:
+    """The names in a map of fields: those that a request has, and Django REST framework's name for all of them."""
+    inner = content.get("clientInfo")
+    named = {**content, **(inner if isinstance(inner, dict) else {})}
+    known = {"clientInfo", "non_field_errors", *_FIELDS}
+    return {name for name, reasons in named.items() if name in known and isinstance(reasons, list | dict | str)}

@@ -7,6 +7,7 @@ import os
 from leadbridge import aws
 from leadbridge.logs import note_call
 from leadbridge.partners.http import Transport
+from leadbridge.partners.leadleader.answers import is_own
 from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.partners.secret import PartnerSecret
 from leadbridge.secrets import Secrets
@@ -17,5 +18,5 @@ def lead_leader() -> LeadLeader:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     partner = settings().partners["leadleader"]
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), "leadleader")
-    transport = Transport("leadleader", partner.timeouts, observer=note_call)
+    transport = Transport("leadleader", partner.timeouts, observer=note_call, is_own=is_own)
     return LeadLeader(transport, secret, status_method=partner.status_method)

@@ -1,7 +1,8 @@
 """What Leeloo's answers mean: success is 2xx and JSON and `status == 1`, and nothing else is.
 
 A refusal is `{"status": 0, "error": {"fields": {name: word}, "code": word}}` at an HTTP status that nobody documents,
-and rate limiting is a line of plain text.
+and rate limiting is a line of plain text. A 4xx without that envelope comes from a proxy or a firewall, and Leeloo did
+not process the call.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from leadbridge.errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
-from leadbridge.partners.http import Answer, asked_to_wait
+from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 
 PARTNER = "leeloo"
 
@@ -82,11 +83,20 @@ def reply_in(
     fine = 200 <= answer.status < 300
     if fine and _is(1, status):
         return Reply(operation, envelope.get("data"), _object(envelope, "meta"), _included(envelope), lost)
-    if answer.status == 404 and envelope:
+    is_refused = 400 <= answer.status < 500 and answer.status not in TIMED_OUT
+    if is_refused and not is_own(answer):
+        raise intercepted(PARTNER, operation, answer)
+    if answer.status == 404:
         raise NotFound(PARTNER, operation, "the partner knows no such thing (HTTP 404)")
-    if 400 <= answer.status < 500 or (fine and _is(0, status)):
+    if is_refused or (fine and _is(0, status)):
         raise Rejected(PARTNER, operation, _refusal(answer, envelope, known_fields))
     raise lost(PARTNER, operation, f"the answer does not tell what became of the call (HTTP {answer.status})")
+
+
+def is_own(answer: Answer) -> bool:
+    """Whether the partner itself wrote this answer: it is the envelope that all of its answers have."""
+    content = answer.json()
+    return isinstance(content, dict) and (_is(0, content.get("status")) or isinstance(content.get("error"), dict))
 
 
 def _not_processed(answer: Answer, envelope: dict[str, Any], operation: str) -> PartnerError | None:

@@ -9,7 +9,7 @@ from leadbridge import aws
 from leadbridge.logs import note_call
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
-from leadbridge.partners.leeloo.answers import PARTNER
+from leadbridge.partners.leeloo.answers import PARTNER, is_own
 from leadbridge.partners.secret import PartnerSecret
 from leadbridge.secrets import Secrets
 from leadbridge.settings import Timeouts
@@ -18,5 +18,5 @@ from leadbridge.settings import Timeouts
 def leeloo(timeouts: Timeouts, *, form_data: Collection[str] = (), always_by_last_message: bool = False) -> Leeloo:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
-    client = Client(Transport(PARTNER, timeouts, observer=note_call), secret, form_data=form_data)
+    client = Client(Transport(PARTNER, timeouts, observer=note_call, is_own=is_own), secret, form_data=form_data)
     return Leeloo(client, always_by_last_message=always_by_last_message)

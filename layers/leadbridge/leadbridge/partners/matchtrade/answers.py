@@ -2,7 +2,8 @@
 
 Its errors are `{"status", "timestamp", "message", "printableMessage"}`, those of its token endpoint OAuth's
 `{"error", "error_description"}`. One 500 is a refusal for good, one 400 leaks SQL: no word of the partner's goes into
-an error of ours. A page of HTML is no word of the partner's at all, whatever its status says.
+an error of ours. An answer of another shape is not the partner's own, whatever its status says: a proxy or a firewall
+wrote it, and nobody can tell whether the partner processed the request.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from leadbridge.errors import Duplicate, Misconfigured, PartnerError, Rejected, Unavailable, Unknown
 from leadbridge.leads.fields import text
-from leadbridge.partners.http import Answer, asked_to_wait
+from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 from leadbridge.partners.matchtrade.credentials import PARTNER
 
 UNKNOWN_ENTITY = "Entity not found"
@@ -56,6 +57,8 @@ def grant_in(answer: Answer) -> Grant:
     if 200 <= answer.status < 300 and isinstance(token, str) and _is_header_text(token):
         renewal = content.get("refresh_token")
         return Grant(token, renewal if isinstance(renewal, str) else None, _seconds(content.get("expires_in")))
+    if 400 <= answer.status < 500:
+        raise intercepted(PARTNER, operation, answer)
     raise Unavailable(PARTNER, operation, f"the answer holds no token (HTTP {answer.status})")
 
 
@@ -69,16 +72,22 @@ def account_uuid_in(answer: Answer) -> str | None:
         raise wait
     content = _object(answer)
     if _is_html(answer):
-        raise Unknown(PARTNER, operation, f"a page came back instead of an answer (HTTP {status})")
+        raise _lost(operation, answer, f"a page came back instead of an answer (HTTP {status})")
     if 200 <= status < 300:
         return _account_uuid(content)
-    if status == 409:
-        raise Duplicate(PARTNER, operation, "the partner already has an account with this e-mail (HTTP 409)")
-    if 400 <= status < 500:
+    if 400 <= status < 500 and is_own(answer):
+        if status == 409:
+            raise Duplicate(PARTNER, operation, "the partner already has an account with this e-mail (HTTP 409)")
         raise _refusal(operation, answer, content)
     if INVALID_ACCOUNT in _message(content):
         raise Rejected(PARTNER, operation, f"the partner says that the account is not valid (HTTP {status})")
-    raise Unknown(PARTNER, operation, f"the answer does not tell whether an account was made (HTTP {status})")
+    raise _lost(operation, answer, f"the answer does not tell whether an account was made (HTTP {status})")
+
+
+def _lost(operation: str, answer: Answer, text: str) -> Unknown:
+    error = Unknown(PARTNER, operation, text)
+    error.is_intercepted = 400 <= answer.status < 500
+    return error
 
 
 def page_in(answer: Answer) -> Listed:
@@ -87,12 +96,14 @@ def page_in(answer: Answer) -> Listed:
     if wait := asked_to_wait(PARTNER, operation, answer):
         raise wait
     content = answer.json()
-    if 400 <= status < 500 and not _is_html(answer):
+    if 400 <= status < 500 and is_own(answer):
         raise _refusal(operation, answer, _object(answer))
     if status == 200 and isinstance(content, list):
         return Listed(content, None, None)
     if status == 200 and isinstance(content, dict) and isinstance(content.get("content"), list):
         return Listed(content["content"], _count(content.get("totalPages")), _count(content.get("totalElements")))
+    if 400 <= status < 500:
+        raise intercepted(PARTNER, operation, answer)
     raise Unavailable(PARTNER, operation, f"the answer holds no accounts (HTTP {status})")
 
 
@@ -113,8 +124,20 @@ def _refuses_credentials(status: int, content: dict[str, Any]) -> bool:
     """The documented 401, or any 4xx by which OAuth says the same."""
     error = content.get("error")
     if status == 401:
-        return bool(content)
+        return isinstance(error, str) or _has_message(content)
     return 400 <= status < 500 and isinstance(error, str) and error in _CREDENTIALS_REFUSED
+
+
+def is_own(answer: Answer) -> bool:
+    """Whether the partner itself wrote this 4xx: it has the shape of its errors, or of OAuth's."""
+    content = _object(answer)
+    has_shape = _has_message(content) or isinstance(content.get("error"), str)
+    return has_shape and answer.status not in TIMED_OUT and not _is_html(answer)
+
+
+def _has_message(content: dict[str, Any]) -> bool:
+    """Whether it is `{"status", "timestamp", "message", "printableMessage"}`; gateways send a `message` alone."""
+    return bool(_message(content)) and bool(content.keys() & {"status", "timestamp", "printableMessage"})
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from leadbridge import aws
 from leadbridge.logs import note_call
 from leadbridge.partners.http import Transport
 from leadbridge.partners.matchtrade import AccountForm, MatchTrade
+from leadbridge.partners.matchtrade.answers import is_own
 from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.partners.secret import PartnerSecret
 from leadbridge.secrets import Secrets
@@ -21,7 +22,7 @@ def match_trade() -> MatchTrade:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`). One a worker: it keeps the token."""
     configured = settings().partners[PARTNER]
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
-    transport = Transport(PARTNER, configured.timeouts, answer_limit=ANSWER_LIMIT, observer=note_call)
+    transport = Transport(PARTNER, configured.timeouts, answer_limit=ANSWER_LIMIT, observer=note_call, is_own=is_own)
     account = configured.account
     form = AccountForm(
         plus_in_phone=account.plus_in_phone,
