@@ -80,16 +80,15 @@ def test_a_value_that_fits_no_column_is_rejected_without_the_partners_sql(world:
     assert caught.value.text == "the partner cannot take one of the values (HTTP 400)"
 
 
-def test_a_value_over_the_cap_is_rejected_before_anything_is_sent(world: MatchTradeWorld) -> None:
-    with pytest.raises(Rejected, match="leadSource has more than 30 characters"):
-        world.create(world.client(AccountForm(longest_value=30)))
-    assert world.calls("create") == []
+def test_a_text_over_the_cap_is_shortened_and_the_lead_is_sent(world: MatchTradeWorld) -> None:
+    world.remote.set_broker(column_length=30)
+    world.create(world.client(AccountForm(longest_value=30)))
+    assert world.remote.accounts()[0]["account"]["leadInfo"] == {"leadSource": "Test Of|testoff|Test De|a12dd0"}
 
 
-def test_a_pipe_in_a_part_of_the_source_is_rejected_before_anything_is_sent(world: MatchTradeWorld) -> None:
-    with pytest.raises(Rejected, match=r"trading\.site must not hold a pipe"):
-        world.create(site="a|b")
-    assert world.calls("create") == []
+def test_a_pipe_in_a_part_of_the_source_is_replaced_and_the_lead_is_sent(world: MatchTradeWorld) -> None:
+    world.create(site="a|b")
+    assert world.remote.accounts()[0]["account"]["leadInfo"]["leadSource"].split("|")[1] == "a / b"
 
 
 def test_an_offer_that_the_broker_does_not_know_is_for_a_person_to_mend(world: MatchTradeWorld) -> None:

@@ -24,6 +24,7 @@ UTM_KEYS = 30
 UTM_LIMIT = 1024  # characters of a tag; longer ones are cut
 
 Text = Annotated[str | None, BeforeValidator(fields.text)]
+Cut = Annotated[str | None, BeforeValidator(lambda value: fields.text_cut(value, UTM_LIMIT))]
 Amount = Annotated[Decimal | None, BeforeValidator(fields.amount), PlainSerializer(str)]
 
 
@@ -64,12 +65,12 @@ class Loan(_Section):
 
 
 class Trading(_Section):
-    """Where a trader's lead comes from, in the broker's words."""
+    """Where a trader's lead comes from, in the broker's words. A text that is too long is cut and refuses no lead."""
 
-    offer: Text = None
-    site: Text = None
-    description: Text = None
-    click_id: Text = None
+    offer: Cut = None
+    site: Cut = None
+    description: Cut = None
+    click_id: Cut = None
 
 
 class Asked(_Section):
@@ -240,6 +241,9 @@ def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
     phone, number = asked.person.phone, asked.person.tax_number
     if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):
         errors.append(FieldError("person.phone", "must be a Ukrainian phone number"))
+    longest = partner.account.longest_value  # what cannot be shortened must fit
+    too_long = [path for path in ("person.email", "person.phone") if len(str(asked.value(path) or "")) > longest]
+    errors += [FieldError(path, f"must be at most {longest} characters") for path in too_long]
     if partner.tax_number_checksum == "strict" and number is not None and not fields.tax_number_checks(number):
         errors.append(FieldError("person.tax_number", "has a wrong check digit"))
     return errors

@@ -38,6 +38,15 @@ class AccountFields(Section):
     fields: dict[str, str] = {}
     constants: dict[str, str] = {}
 
+    @model_validator(mode="after")
+    def _fits(self) -> AccountFields:
+        wrong = [name for name, value in self.constants.items() if len(value) > self.longest_value]
+        if len(self.lead_source) > self.longest_value:
+            wrong.append("lead_source")
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} must have at most {self.longest_value} characters (longest_value)")
+        return self
+
 
 class SyncPlan(Section):
     """How the partner's own list of accounts is kept up with.

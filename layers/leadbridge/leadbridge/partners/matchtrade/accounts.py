@@ -13,6 +13,9 @@ SOURCE_PARTS = ("offer", "site", "description", "click_id")
 SEPARATOR = "|"
 LONGEST_VALUE = 255  # characters; the broker publishes no limits
 
+INSTEAD = "/"  # of a pipe or a line's end inside a part
+
+_WHOLE = frozenset({"person.phone", "person.email", "person.tax_number", "loan.amount", "loan.term"})
 _OURS = frozenset({"partnerId", "email", "name", "surname", "phone", "leadInfo"})
 
 
@@ -36,42 +39,69 @@ class AccountForm:
             raise ValueError(f"sent anyway: {', '.join(sorted(twice))}")
 
     def body(self, lead: Lead, credentials: Credentials) -> dict[str, Any]:
-        """The body of a create, empty fields left out. Raises ValueError, which names a field and no value."""
+        """Returns the body of a create, without empty fields. Texts are shortened to fit; nothing refuses a lead here.
+
+        An e-mail, a phone or a number makes no sense when it is shortened. `wrong_for` checks those at reception.
+        """
         person = lead.person
-        name, _, surname = (person.full_name or "").partition(" ")
+        name, surname = _split_name(person.full_name or "")
         phone = person.phone or ""
-        source = lead_source(lead.trading) if self.lead_source is None else self.lead_source
-        values = {
-            **{theirs: lead.value(ours) for theirs, ours in self.fields.items()},
+        values: dict[str, object] = {
+            **{theirs: self._taken(lead, ours) for theirs, ours in self.fields.items()},
             **self.constants,
             "email": person.email,
-            "name": name,
-            "surname": surname,
+            "name": self._shortened(name),
+            "surname": self._shortened(surname),
             "phone": phone if self.plus_in_phone else phone.removeprefix("+"),
         }
         account: dict[str, Any] = {"partnerId": credentials.partner_id}
-        account |= {key: self._fitting(key, str(value)) for key, value in values.items() if value not in {None, ""}}
-        if source:
-            account["leadInfo"] = {"leadSource": self._fitting("leadSource", source)}
+        account |= {key: text for key, value in values.items() if value is not None and (text := str(value).strip())}
+        if source := self._source(lead):
+            account["leadInfo"] = {"leadSource": source}
         return {"offerUuid": credentials.offer_uuid, "account": account}
 
-    def _fitting(self, name: str, value: str) -> str:
-        if len(value) > self.longest_value:
-            raise ValueError(f"{name} has more than {self.longest_value} characters")
-        return value
+    def _taken(self, lead: Lead, path: str) -> object:
+        value = lead.value(path)
+        return value if value is None or path in _WHOLE else self._shortened(str(value))
+
+    def _source(self, lead: Lead) -> str:
+        if self.lead_source is None:
+            return lead_source(lead.trading, longest=self.longest_value)
+        return self._shortened(self.lead_source)
+
+    def _shortened(self, text: str) -> str:
+        return text[: self.longest_value].strip()
 
 
-def lead_source(trading: Trading) -> str:
-    """Offer, site, description and click id, joined by pipes: always four parts, an empty one in its place.
+def lead_source(trading: Trading, *, longest: int = LONGEST_VALUE) -> str:
+    """Returns offer, site, description and click id, joined by pipes: always four parts, an empty one in its place.
 
-    Empty if all of them are. Raises ValueError where a part holds a pipe or a line's end, naming the part.
+    Empty if all of them are. A pipe or a line's end inside a part becomes ` / `. Where the whole is longer than
+    `longest`, its longest parts are shortened; the click id stays whole, unless it alone does not fit.
     """
-    parts = [_part(name, getattr(trading, name)) for name in SOURCE_PARTS]
-    return SEPARATOR.join(parts) if any(parts) else ""
+    *others, click_id = (_part(getattr(trading, name)) for name in SOURCE_PARTS)
+    room = longest - len(SEPARATOR) * len(others)
+    if room <= 0 or not any((*others, click_id)):
+        return ""
+    click_id = click_id[:room].strip()
+    fitting = _longest_part(others, room - len(click_id))
+    return SEPARATOR.join([*(part[:fitting].strip() for part in others), click_id])
 
 
-def _part(name: str, value: str | None) -> str:
-    part = (value or "").strip()
-    if SEPARATOR in part or len(part.splitlines()) > 1:
-        raise ValueError(f"trading.{name} must not hold a pipe or a line's end")
-    return part
+def _part(value: str | None) -> str:
+    return f" {INSTEAD} ".join(filter(None, map(str.strip, (value or "").replace(SEPARATOR, "\n").splitlines())))
+
+
+def _longest_part(parts: list[str], room: int) -> int:
+    """Returns to how many characters each part is shortened, so that all of them have room."""
+    for number, part in enumerate(shortest_first := sorted(parts, key=len)):
+        share = room // (len(shortest_first) - number)
+        if len(part) > share:
+            return share
+        room -= len(part)
+    return max(map(len, parts))
+
+
+def _split_name(full_name: str) -> tuple[str, str]:
+    name, _, surname = full_name.strip().partition(" ")
+    return name, surname

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from leadbridge.budget import Budget
 from leadbridge.clock import Clock, utc_now
-from leadbridge.errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.leads.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.accounts import AccountForm
@@ -121,10 +121,7 @@ class MatchTrade:
         """`POST accounts`; see Authorized.create."""
 
         def ask(session: Session, budget: Budget) -> Answer:
-            try:
-                body = self._form.body(lead, session.credentials)
-            except ValueError as error:  # raised before anything is sent
-                raise Rejected(PARTNER, "create", str(error)) from None
+            body = self._form.body(lead, session.credentials)
             url = session.credentials.url("proxy/processing/api/accounts")
             return self._transport.call("create", "POST", url, json=body, headers=_bearer(session), budget=budget)
 
