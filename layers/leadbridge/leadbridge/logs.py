@@ -1,11 +1,16 @@
-"""Structured logs and metrics, one of each a worker. Logs name a lead by its id and tell nothing of the person."""
+"""Structured logs and metrics, one of each a worker. Logs name a lead by its id and tell nothing of the person.
+
+Libraries log addresses with their queries, headers and bodies, and warnings quote values. Lambda's runtime prints all
+of that from the root logger, so a record of another logger keeps its level and its logger's name and nothing else.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
@@ -23,6 +28,29 @@ _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge")
 # What is logged is words, and no JSON that Powertools should try to read first.
 logger = Logger(service=_FLOW, log_uncaught_exceptions=False, json_deserializer=str)
 metrics = Metrics(namespace=_NAMESPACE, service=_FLOW)
+_OWN = frozenset({_FLOW, "leadbridge"})
+
+
+class StrippedRecord(logging.LogRecord):
+    """A record of our own loggers as it is; of any other, only the logger's name, the level and an exception's type."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        if self.name.partition(".")[0] in _OWN:
+            return
+        kind = self.exc_info[0] if self.exc_info else None
+        raised = f" ({kind.__name__})" if kind else ""
+        self.msg, self.args = f"third-party {self.levelname.lower()} from {self.name}{raised}", ()
+        self.exc_info = self.exc_text = self.stack_info = None
+
+
+def silence_libraries() -> None:
+    """Strip the records of all loggers but our own, and send Python's warnings through a logger, which strips them."""
+    logging.setLogRecordFactory(StrippedRecord)
+    logging.captureWarnings(True)
+
+
+silence_libraries()
 
 # One for all calls: to make it is a third of what it costs to use it.
 _call, _call_is_noted = EphemeralMetrics(namespace=_NAMESPACE), Lock()
