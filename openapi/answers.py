@@ -125,11 +125,19 @@ class Message(Shape):
     text: str | None = None
 
 
+class LeftOut(Shape):
+    """How many older timeline entries and messages do not fit into the response. It is missing where all are there."""
+
+    timeline: Count
+    messages: Count
+
+
 class Journey(Lead):
     """All that is known of a lead, oldest entries first."""
 
     timeline: list[TimelineEntry]
     messages: list[Message]
+    left_out: LeftOut | None = None
 
 
 class Leads(Shape):
@@ -209,9 +217,10 @@ class Letter(Shape):
 
 
 class Letters(Shape):
-    """What is in the dead-letter queues, oldest first."""
+    """What is in the dead-letter queues, oldest first. `left_out` counts those that do not fit into the response."""
 
     letters: list[Letter]
+    left_out: Count | None = None
 
 
 class LettersTaken(Shape):

@@ -28,6 +28,7 @@ from leadbridge.leads.requests import (
     ResolveRequest,
     RetryRequest,
 )
+from leadbridge.leads.response_size import leads_that_fit
 from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
 from leadbridge.leads.store import Journey, Store
 from leadbridge.leads.writing import Conflict, Contended
@@ -118,7 +119,8 @@ def list_leads(event: dict[str, Any]) -> Response:
         page = listing().page(wanted, limit_in(query.get("limit")), query.get("cursor") or None)
     except BadCursor:
         raise bad_query("The cursor does not belong to this list.") from None
-    return answer(200, {"leads": [lead_shown(journey, masked=masked) for journey in page.leads], "cursor": page.cursor})
+    leads, cursor = leads_that_fit(page, lambda journey: lead_shown(journey, masked=masked))
+    return answer(200, {"leads": leads, "cursor": cursor})
 
 
 def show_lead(event: dict[str, Any]) -> Response:

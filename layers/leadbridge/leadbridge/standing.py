@@ -15,6 +15,7 @@ from leadbridge.leads.figures import FigureBook, TooMuch
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.passes import State
 from leadbridge.leads.requests import DiscardRequest, RedriveRequest
+from leadbridge.leads.response_size import MAX_BYTES, first_that_fit, payload_bytes
 from leadbridge.leads.reviving import Reviver
 from leadbridge.leads.store import Store
 from leadbridge.letters import DeadLetters, UnknownQueue
@@ -38,12 +39,18 @@ def show_figures(event: dict[str, Any]) -> Response:
         figures = FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
     except TooMuch:
         raise bad_query("There is too much to count. Ask for fewer days.") from None
-    return answer(200, {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()})
+    content = {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()}
+    if payload_bytes(content) > MAX_BYTES:
+        raise bad_query("There is too much to show. Ask for fewer days.")
+    return answer(200, content)
 
 
 def list_letters(_: dict[str, Any]) -> Response:
     """GET /dead-letters"""
-    return answer(200, {"letters": [letter.shown() for letter in letters("").all()]})
+    found = [letter.shown() for letter in letters("").all()]
+    kept = first_that_fit(found)
+    left_out = len(found) - len(kept)
+    return answer(200, {"letters": kept, **({"left_out": left_out} if left_out else {})})
 
 
 def redrive_letters(event: dict[str, Any]) -> Response:

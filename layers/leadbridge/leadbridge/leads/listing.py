@@ -42,10 +42,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Page:
-    """Some leads, newest first, without their timelines; `cursor` asks for the next ones, None at the end."""
+    """Some leads, newest first, without their timelines; `cursor` asks for the next ones, None at the end.
+
+    `cursors` has one for each lead: the cursor of a page that begins with it. The first lead of the list has none.
+    """
 
     leads: tuple[Journey, ...]
     cursor: str | None
+    cursors: tuple[str | None, ...] = ()
 
 
 class Listing:
@@ -60,6 +64,13 @@ class Listing:
         query = self._query(wanted)
         start = _key_in(cursor, query) if cursor else None
         found: dict[str, tuple[str, ...]] = {}
+        before: dict[str, dict[str, Any] | None] = {}
+
+        def page(cursor: str | None) -> Page:
+            leads = self._journeys(found, wanted)
+            starts = (before[journey.lead.lead_id] for journey in leads)
+            return Page(leads, cursor, tuple(_cursor_at(key) if key else None for key in starts))
+
         for _ in range(READS):
             if start is not None:
                 query["ExclusiveStartKey"] = start
@@ -68,13 +79,14 @@ class Listing:
                 values = items.decode(item)
                 lead_id = values["pk"].partition("#")[2]
                 if lead_id not in found and len(found) == limit:
-                    return Page(self._journeys(found, wanted), _cursor_at(start or {}))
+                    return page(_cursor_at(start or {}))
+                before.setdefault(lead_id, start)
                 found[lead_id] = tuple(values["partners"]) if "partners" in values else ()
                 start = {name: item[name] for name in _CURSOR if name in item and name in self._keys(wanted)}
             start = read.get("LastEvaluatedKey")
             if start is None:
-                return Page(self._journeys(found, wanted), None)
-        return Page(self._journeys(found, wanted), _cursor_at(start or {}))
+                return page(None)
+        return page(_cursor_at(start or {}))
 
     @staticmethod
     def _keys(wanted: Wanted) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from leadbridge.clock import to_text
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.message import Message
+from leadbridge.leads.response_size import bounded_journey
 from leadbridge.leads.store import Journey
 
 DOTS = "•••"  # always three: how much is hidden is hidden too
@@ -34,11 +35,11 @@ def lead_shown(journey: Journey, *, masked: bool = False) -> dict[str, Any]:
 
 def journey_shown(journey: Journey, *, masked: bool = False) -> dict[str, Any]:
     """All that is known of a lead; the timeline's oldest entry first, and the messages' too."""
-    return {
-        **lead_shown(journey, masked=masked),
-        "timeline": [entry.shown() for entry in journey.timeline],
-        "messages": [message_shown(message, masked=masked) for message in journey.messages],
-    }
+    return bounded_journey(
+        lead_shown(journey, masked=masked),
+        [entry.shown() for entry in journey.timeline],
+        [message_shown(message, masked=masked) for message in journey.messages],
+    )
 
 
 def message_shown(message: Message, *, masked: bool = False) -> dict[str, Any]:

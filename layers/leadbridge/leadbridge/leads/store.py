@@ -281,6 +281,7 @@ class Store:
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=items.encode({":pk": key["pk"]}),
+            FilterExpression="attribute_not_exists(body)",  # Leeloo's events: long, and no part of what is read here
             ConsistentRead=True,
             PaginationConfig={"MaxItems": PAGES * 100},
         )

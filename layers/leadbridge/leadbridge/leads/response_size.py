@@ -1,0 +1,63 @@
+"""Lists that fit into a response: Lambda returns at most 6 MB, and an API whose answer is longer returns 502."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from leadbridge.leads.listing import Page
+from leadbridge.leads.store import Journey
+
+MAX_BYTES = 5_000_000  # of a list; what stands around it has room enough
+
+
+def payload_bytes(value: object) -> int:
+    """Returns how many bytes the value takes in Lambda's response, where the body is JSON inside of JSON."""
+    return len(json.dumps(json.dumps(value, ensure_ascii=False), ensure_ascii=False).encode(errors="replace"))
+
+
+def first_that_fit[T](values: Iterable[T], room: int = MAX_BYTES) -> list[T]:
+    """Returns the values from the first on that take no more than `room` bytes together."""
+    kept = []
+    for value in values:
+        room -= payload_bytes(value)
+        if room < 0:
+            break
+        kept.append(value)
+    return kept
+
+
+def last_that_fit[T](values: list[T], room: int = MAX_BYTES) -> list[T]:
+    """Returns the values up to the last one that take no more than `room` bytes together, in their order."""
+    return first_that_fit(reversed(values), room)[::-1]
+
+
+def leads_that_fit(page: Page, show: Callable[[Journey], dict[str, Any]]) -> tuple[list[dict[str, Any]], str | None]:
+    """Returns the leads of a page that fit, at least one, and the cursor for the next page."""
+    shown: list[dict[str, Any]] = []
+    room = MAX_BYTES
+    for journey, begins_here in zip(page.leads, page.cursors, strict=True):
+        one = show(journey)
+        room -= payload_bytes(one)
+        if room < 0 and shown:
+            return shown, begins_here
+        shown.append(one)
+    return shown, page.cursor
+
+
+def bounded_journey(lead: dict[str, Any], timeline: list[Any], messages: list[Any]) -> dict[str, Any]:
+    """Returns a lead with its newest timeline entries and messages that fit.
+
+    `left_out` says how many older ones do not. It is missing where all are there.
+    """
+    room = MAX_BYTES - payload_bytes(lead)
+    newest_messages = last_that_fit(messages, room // 2)
+    newest_entries = last_that_fit(timeline, room - sum(map(payload_bytes, newest_messages)))
+    left_out = {"timeline": len(timeline) - len(newest_entries), "messages": len(messages) - len(newest_messages)}
+    return {
+        **lead,
+        "timeline": newest_entries,
+        "messages": newest_messages,
+        **({"left_out": left_out} if any(left_out.values()) else {}),
+    }

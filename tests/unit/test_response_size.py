@@ -1,0 +1,113 @@
+"""No list is longer than Lambda can return: pages end earlier with a cursor, a lead's oldest entries are left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadbridge import standing
+from leadbridge.leads.lead import UTM_KEYS, UTM_LIMIT, Lead
+from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
+from leadbridge.leads.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
+from leadbridge.leads.store import Store
+from leadbridge.letters import Letter
+from tests.people import NOW, lead
+from tests.unit.conftest import Context
+from tests.unit.test_manage_leads import Get, get, ids  # noqa: F401 - a fixture
+
+LAMBDA = 6_291_556  # bytes that a synchronous response may have
+LONG = '"\\😀' * (UTM_LIMIT // 3)  # what takes most bytes in JSON inside of JSON
+
+
+def longest_lead(number: int) -> Lead:
+    """A lead with as many tags as are kept, each as long as may be."""
+    tags = {f"{LONG}{tag:02d}"[-UTM_LIMIT:]: LONG for tag in range(UTM_KEYS)}
+    return lead(number, received_at=NOW + timedelta(minutes=number)).model_copy(update={"utm": tags})
+
+
+def returned(response: dict[str, Any]) -> int:
+    """Bytes of the response as Lambda's runtime writes it."""
+    return len(json.dumps(response, ensure_ascii=False).encode())
+
+
+def test_a_page_of_the_longest_leads_ends_early_and_its_cursor_goes_on(
+    store: Store,
+    get: Get,  # noqa: F811
+    function: Callable[[str], ModuleType],
+    context: Context,
+) -> None:
+    many = [longest_lead(number) for number in range(24)]
+    for one in many:
+        store.accept(one, phone_hash=None)
+    newest_first = [one.lead_id for one in reversed(many)]
+
+    event = {"httpMethod": "GET", "resource": "/leads", "queryStringParameters": {"limit": "100"}}
+    response = function("manage_leads").handler(event, context)
+    assert 1_000_000 < returned(response) < LAMBDA
+    page = json.loads(response["body"])
+    assert 1 < len(page["leads"]) < len(many)
+    assert page["cursor"] is not None
+
+    assert ids(get, limit="100") == newest_first
+    assert ids(get, limit="100", status="received") == newest_first
+    assert ids(get, limit="7") == newest_first
+
+
+@given(timeline=st.lists(st.integers(0, 200_000), max_size=60), messages=st.lists(st.integers(0, 200_000), max_size=60))
+def test_of_a_leads_timeline_and_messages_the_newest_are_shown_and_the_rest_is_counted(
+    timeline: list[int], messages: list[int]
+) -> None:
+    entries = [{"number": number, "detail": '"' * length} for number, length in enumerate(timeline)]
+    texts = [{"number": number, "text": "ї" * length} for number, length in enumerate(messages)]
+    shown = bounded_journey({"lead_id": "ld_1"}, entries, texts)
+    assert payload_bytes(shown) < LAMBDA
+    left_out = shown.get("left_out", {"timeline": 0, "messages": 0})
+    assert shown["timeline"] == entries[left_out["timeline"] :]
+    assert shown["messages"] == texts[left_out["messages"] :]
+    if payload_bytes([*entries, *texts]) < MAX_BYTES // 2:
+        assert "left_out" not in shown
+
+
+def test_a_list_that_fits_is_whole_and_one_that_does_not_begins_with_its_first() -> None:
+    values = ["a" * 1000] * 10_000
+    assert first_that_fit(values[:100]) == values[:100]
+    kept = first_that_fit(values)
+    assert 4000 < len(kept) < 5000
+    assert payload_bytes(kept) < LAMBDA
+
+
+def test_dead_letters_that_do_not_fit_are_counted() -> None:
+    one = Letter("checks", "1", 0, "check", "ї" * 100_000)
+    found = [replace(one, letter_id=str(number)) for number in range(80)]
+    with patch.object(standing, "letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
+        response = standing.list_letters({})
+    assert returned(response) < LAMBDA
+    content = json.loads(response["body"])
+    assert len(content["letters"]) + content["left_out"] == 80
+    assert content["letters"][0]["letter_id"] == "0"
+
+
+def test_a_leads_journey_does_not_read_the_bodies_of_leeloos_events(store: Store) -> None:
+    one = lead(1)
+    store.accept(one, phone_hash="a-hash")
+    body = json.dumps({"type": "ORDER", "data": {"phone": one.person.phone}}).encode()
+    inbox = Inbox(store._client, store._table, lambda _: "a-hash", lambda: NOW)
+    assert inbox.keep(LeelooEvent.of(json.loads(body), body)) == (True, one.lead_id)
+    assert all("body" not in values for values in store._query({"pk": f"LEAD#{one.lead_id}"}))
+    journey = store.journey(one.lead_id)
+    assert journey is not None
+    assert "leeloo_order" in [entry.what for entry in journey.timeline]
+
+
+@pytest.mark.parametrize("value", ["", '"', "\\", "ї", "😀", "\n", {"a": ['"']}])
+def test_bytes_are_counted_as_lambda_writes_them(value: object) -> None:
+    assert payload_bytes(value) == returned({"b": json.dumps(value, ensure_ascii=False)}) - len('{"b": }')
