@@ -1,9 +1,12 @@
 """The normalisers: what people type, and what is kept of it."""
 
 import json
+import time
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +14,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum.ua import rntrc
 
+from leadbridge.errors import PartnerError
 from leadbridge.leads import fields
+from leadbridge.leads.consent import Consent
+from leadbridge.leads.leeloo_events import LeelooEvent
+from leadbridge.leads.unicode_text import fold, normalize
+from leadbridge.partners.http import Answer
+from leadbridge.partners.leadleader.answers import status_in
+from leadbridge.partners.matchtrade import Account
 from tests.rubbish import any_text, json_values
 
 type Normaliser = Callable[[object], Any]
@@ -359,3 +369,58 @@ def _normalised(normaliser: Normaliser, value: object) -> Any:
         return normaliser(value)
     except ValueError:
         return None
+
+
+MARKS = ("\u0301", "\u0327")  # of different classes, so that normalization sorts them
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    with suppress(ValueError, PartnerError):
+        work()
+    return time.process_time() - began
+
+
+def readers(text: str) -> dict[str, Callable[[], object]]:
+    """Everything that normalizes a text of somebody else."""
+    body = json.dumps({"status": text}, ensure_ascii=False).encode()
+    return {
+        **{normaliser.__name__: partial(normaliser, text) for normaliser in NORMALISERS},
+        "text_cut": partial(fields.text_cut, text, 4096),
+        "fold": partial(fold, text),
+        "normalize": partial(normalize, text),
+        "consent": partial(Consent, text=text, given_at=text, ip=text, page_url=text),
+        "Lead Leader's status": partial(status_in, Answer(200, {}, body)),
+        "a broker's row": partial(Account.of, dict.fromkeys(("name", "surname", "email", "leadStatus", "uuid"), text)),
+        "an event of Leeloo's": partial(LeelooEvent.of, {"type": text, "data": {"offer_name": text}}, b""),
+    }
+
+
+@pytest.mark.parametrize("name", readers(""))
+def test_combining_marks_cost_linear_time_wherever_text_is_read(name: str) -> None:
+    short, long = (f"a{MARKS[0] * size}{MARKS[1] * size}" for size in (60_000, 240_000))
+    cost = min(seconds(readers(long)[name]) for _ in range(2))
+    assert cost < 0.5
+    if cost > 0.05:
+        assert cost < 8 * min(seconds(readers(short)[name]) for _ in range(2))
+
+
+@example("\u0958" + "\u0301" * 30)
+@example("\u0344" * 31)
+@example("a" + "\u0301" * 40 + "\u0327" * 40 + "b")
+@given(st.text(alphabet="ae\u0301\u0327\u0344\u0958\u1e9b\u0323", max_size=120) | any_text(200))
+def test_a_normalized_text_stays_as_it_is(text: str) -> None:
+    clean = normalize(text)
+    assert normalize(clean) == clean
+    assert unicodedata.is_normalized("NFC", clean)
+
+
+@given(st.text(max_size=200))
+def test_a_text_with_few_marks_is_normalized_as_unicode_says(text: str) -> None:
+    assert normalize(text) == unicodedata.normalize("NFC", text)
+
+
+@given(any_text(5000), st.integers(1, 300))
+def test_a_text_that_is_cut_is_never_longer_than_its_limit(text: str, limit: int) -> None:
+    clean = fields.text_cut(text, limit)
+    assert clean is None or 0 < len(clean) <= limit
