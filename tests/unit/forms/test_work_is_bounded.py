@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from leadbridge.forms.mapping import fold_configured, is_caught, with_defaults
 from leadbridge.leads.lead import build_usable_lead
 from leadbridge.leads.routing import decide
 from leadbridge.settings import Source
+from tests.template import ROOT
 from tests.unit.forms.desk import configured
 from tests.unit.forms.hostile import FORM, Build, cases, request
 
@@ -112,9 +114,39 @@ def test_nothing_that_strangers_send_stays_in_a_cache() -> None:
 
     import encodings
 
-    known = set(encodings._cache)  # type: ignore[attr-defined]
+    known = set(encodings._cache)
     for name in ("no-such-charset", "x" * 40, "utf-8-of-mine"):
         with pytest.raises(Unreadable):
             charsets.known(name)
-    assert set(encodings._cache) == known  # type: ignore[attr-defined]
+    assert set(encodings._cache) == known
     assert "no_such_charset" not in sys.modules
+
+
+# Functions with arguments whose results are kept, and what the arguments are.
+KEPT = {
+    "_client": "names of AWS services",
+    "_public_key": "a key in the secret",
+    "_private_key": "a key in the secret",
+    "fold_configured": "labels in the configuration",
+    "checker": "partners in the configuration",
+    "origin": "sources in the configuration",
+}
+
+
+def test_only_what_is_configured_is_kept_in_a_cache() -> None:
+    found = {
+        function.name
+        for file in [*(ROOT / "layers/leadbridge/leadbridge").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+        for function in ast.walk(ast.parse(file.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        and function.args.args
+        and any("cache" in ast.unparse(decorator) for decorator in function.decorator_list)
+        and "cached_property" not in map(ast.unparse, function.decorator_list)
+    }
+    assert found == KEPT.keys()
+
+
+def test_one_module_normalizes_text() -> None:
+    folders = [ROOT / "layers/leadbridge/leadbridge", ROOT / "functions"]
+    files = [file for folder in folders for file in folder.rglob("*.py") if "import unicodedata" in file.read_text()]
+    assert [file.name for file in files] == ["unicode_text.py"]
