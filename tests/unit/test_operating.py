@@ -17,6 +17,7 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
 from leadbridge.leads.message import about_status
 from leadbridge.leads.outbox import Contact, Outbox
+from leadbridge.leads.resolution import Confirmed
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings
@@ -36,10 +37,22 @@ PATHS = {
 
 
 @pytest.fixture
-def app(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType]) -> ModuleType:
+def app(
+    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
-    return function("manage_leads")
+    module = function("manage_leads")
+    monkeypatch.setattr(module, "register", lambda _: Knows())
+    return module
+
+
+class Knows:
+    """A partner that knows whatever it is asked about."""
+
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
+        assert 0 < budget.left <= 60
+        return Confirmed(created, None)
 
 
 @pytest.fixture
