@@ -45,6 +45,7 @@ OF_OPERATORS: dict[str, Sequence[Callable[[Delivery], Change]]] = {
     "found": [lambda one: operator_steps.found(one, NOW, "olena", 24, HOUR)],
     "not_found": [lambda one: operator_steps.not_found(one, NOW, "olena")],
     "withdrawn": [lambda one: operator_steps.withdrawn(one, NOW, "olena", can_be_looked_up=False)],
+    "contested": [lambda one: operator_steps.contested(one, NOW, "ld_other")],
     "erased": [lambda one: operator_steps.erased(one, NOW)],
 }
 OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {

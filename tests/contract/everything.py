@@ -94,7 +94,7 @@ def accept(stack: MotoStack, number: int, first: str, then: str) -> None:
         activity="вчителька",
     )
     lead = Lead(
-        lead_id=f"ld_{'abcdefgh'[number] * 26}",
+        lead_id=f"ld_{'abcdefghij'[number] * 26}",
         source="web",
         received_at=utc_now(),
         partners=(first,),
@@ -142,8 +142,8 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
 def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     """An unknown lead is settled, withdrawn and settled again; its checks are refused until a person must look."""
     fault = partner.arm("leadleader", "create", {"kind": "drop", "when": "after"}, times=1)
-    accept(stack, 6, "leadleader", "matchtrade")
-    lead_id = f"ld_{'g' * 26}"
+    accept(stack, 7, "leadleader", "matchtrade")
+    lead_id = f"ld_{'h' * 26}"
     stack.carry()
     partner.disarm(fault)
     path = "/leads/{lead_id}/deliveries/{partner}/resolve"
@@ -161,8 +161,8 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     make_due(stack)
     stack.tick()
     assert in_doubt(stack) == []
-    accept(stack, 5, "matchtrade", "leadleader")
-    lost = stack.store.delivery(f"ld_{'f' * 26}", "matchtrade")
+    accept(stack, 8, "matchtrade", "leadleader")
+    lost = stack.store.delivery(f"ld_{'i' * 26}", "matchtrade")
     assert lost is not None
     begun = stack.store.apply(steps.start_attempt(lost, utc_now(), timedelta(minutes=1)))
     stack.store.apply(steps.lost(begun, utc_now(), "lost", can_be_looked_up=True))
