@@ -54,6 +54,8 @@ from leadbridge.starting import prepare
 if TYPE_CHECKING:
     from leadbridge.leads.resolution import Register
 
+RESERVE = 5.0  # seconds that a call to a partner leaves for writing its answer
+
 
 @lru_cache
 def store() -> Store:
@@ -95,7 +97,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         if route is None:
             raise Problem(404, "unknown-route", "Unknown route", "There is nothing here.")
         if route is resolve_delivery:  # calls a partner, and must answer before the gateway gives up
-            return resolve_delivery(event, Budget.of(context))
+            return resolve_delivery(event, Budget.of(context, reserve=RESERVE))
         return route(event)
     except Problem as problem:
         return problem.response()
@@ -125,6 +127,7 @@ def list_leads(event: dict[str, Any]) -> Response:
         page = listing().page(wanted, limit_in(query.get("limit")), query.get("cursor") or None)
     except BadCursor:
         raise bad_query("The cursor does not belong to this list.") from None
+    logger.info("listed", leads=len(page.leads), operator=operator(event), masked=masked)
     return answer(200, {"leads": [lead_shown(journey, masked=masked) for journey in page.leads], "cursor": page.cursor})
 
 

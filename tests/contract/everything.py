@@ -149,6 +149,8 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     path = "/leads/{lead_id}/deliveries/{partner}/resolve"
     place = {"pathParameters": {"lead_id": lead_id, "partner": "leadleader"}}
     deal = max(int(one["deal_id"]) for one in partner.deals())
+    wrong = stack.ask("POST", path, json.dumps({"deal_id": 999_999}), headers=BEARER, **place)
+    assert (wrong["statusCode"], "not-known-to-partner" in wrong["body"]) == (422, True), wrong
     for body in ({"deal_id": deal}, {"outcome": "unknown"}, {"deal_id": deal}):
         asked(stack, "POST", path, body, **place)
     refusal = {"kind": "answer", "status": 404, "body": {"error": "no"}}

@@ -1,6 +1,9 @@
 """Settling an unknown delivery: only with an id that the partner knows and no other lead has, and with a way back."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,6 +29,7 @@ from leadbridge.leads.writing import AlreadyTied, Conflict
 from leadbridge.partners.matchtrade import Account
 from leadbridge.settings import Settings
 from tests.people import NOW, lead
+from tests.template import ROOT
 from tests.unit.conftest import TABLE, Context, Time
 from tests.unit.sending import AMPLE, World
 
@@ -295,6 +299,17 @@ def test_an_account_is_known_if_it_has_the_leads_email() -> None:
     for one, uuid in ((FIRST, "another"), (elses, "3f2a-UUID")):
         with pytest.raises(NotKnown):
             register.confirm(one, uuid, AMPLE)
+
+
+def test_other_routes_start_without_the_partners_clients() -> None:
+    code = f"import sys; sys.path[:0] = [{str(ROOT / 'functions' / 'manage_leads')!r}]; import app; print(*sys.modules)"
+    environment = {**os.environ, "LEADBRIDGE_FLOW": "manage_leads", "POWERTOOLS_METRICS_NAMESPACE": "leadbridge"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "cryptography" not in said.stdout
+    assert "leadbridge.partners.leadleader" not in said.stdout
+    assert "leadbridge.partners.matchtrade" not in said.stdout
 
 
 # An id that the partner names twice
