@@ -226,4 +226,5 @@ def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) ->
     assert outcomes == [failed, failed, failed, needs_person, needs_person]
     assert world.delivery.attention == "status_check_refused"
     assert world.look(at_once=True) is Outcome.CHANGED
-    assert (world.delivery.attention, world.delivery.checks_refused) == (None, 0)
+    after = world.delivery
+    assert (after.attention, after.checks_refused) == (None, 0)
