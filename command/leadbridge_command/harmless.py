@@ -34,7 +34,7 @@ def for_spreadsheet(value: object) -> str:
 
 
 def masked(value: Any) -> Any:
-    """The same document with people's phones, e-mails and tax numbers masked, wherever they stand."""
+    """The same document with people's phones, e-mails and tax numbers masked, wherever they are."""
     match value:
         case dict():
             return {key: _hidden(each) if key in PRIVATE else masked(each) for key, each in value.items()}

@@ -95,7 +95,7 @@ def resolve(
     correct: Annotated[bool, typer.Option("--correct", help="Also one that an operator has settled.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Settle a delivery that is unknown, as the partner has told you; or correct what an operator settled."""
+    """Settle an unknown delivery with what the partner says, or correct what an operator settled."""
     told: dict[str, Any] = {"deal_id": deal_id, "account_uuid": account_uuid}
     told = {name: value for name, value in told.items() if value is not None}
     outcomes = [name for name, is_said in {"not_created": not_created, "unknown": unknown}.items() if is_said]
@@ -108,7 +108,7 @@ def resolve(
     if correct or unknown:
         screen.confirm("Messages that were sent already cannot be taken back. Was the settlement wrong?", yes=yes)
     else:
-        screen.confirm("Has the partner told you so?", yes=yes)
+        screen.confirm("Has the partner confirmed this to you?", yes=yes)
     _done(screen, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "resolve", body=told))
 
 

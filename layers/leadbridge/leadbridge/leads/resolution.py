@@ -43,7 +43,7 @@ class WrongKind(Exception):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """An id as the partner writes it, and the status that the partner told with it."""
+    """An id as the partner writes it, and the status that came with it."""
 
     created: int | str
     status: str | None
@@ -153,7 +153,7 @@ class Resolver:
     def _with_status(
         self, delivery: Delivery, status: str | None, settings: PartnerSettings | None, check_after: timedelta | None
     ) -> Delivery:
-        """Store the status that the partner told. If this is in vain, the next check learns it."""
+        """Store the status that came with the id. If this fails, the next check learns it."""
         if status is None or settings is None:
             return delivery
         change = new_status(delivery, status, settings, self.clock(), check_after=check_after, mirrors=self.mirrors)

@@ -10,7 +10,7 @@ from leadbridge.leads.writing import put
 
 
 def tie(table: str, delivery: Delivery) -> Any:
-    """Tie a deal or an account to its lead, on the condition that no other lead has it and that nobody erased it."""
+    """Tie a deal or an account to its lead, on the condition that no other lead has it and that it is not erased."""
     own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
     write = put(table, items.tie_item(delivery), own)
     write["Put"]["ExpressionAttributeValues"] = items.encode({":own": delivery.lead_id})
