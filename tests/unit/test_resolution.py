@@ -347,6 +347,35 @@ def test_a_genuine_answer_with_an_id_of_another_lead_is_unknown_and_puts_that_le
     assert desk.resolve({"deal_id": 24}, of=OTHER)["state"] == "submitted"
 
 
+def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
+    store: Store, shipped_settings: Settings, time: Time
+) -> None:
+    traders = [lead(number).model_copy(update={"partners": ("matchtrade",)}) for number in (3, 4)]
+    for one in traders:
+        assert store.accept(one, phone_hash=None) is None
+    found = store.delivery(traders[0].lead_id, "matchtrade")
+    assert found is not None
+    time.now = NOW
+    begun = store.apply(steps.start_attempt(found, NOW, MINUTE))
+    store.apply(steps.accepted(begun, NOW, "3f2a-UUID", None))
+
+    class Broker(Accounts):
+        seconds_per_submission = seconds_per_create = 1.0
+
+        def authorize(self, budget: Budget) -> Any:
+            return self
+
+        def create(self, submitted: Lead, budget: Budget) -> str:
+            return "3f2a-UUID"
+
+    broker, settings = Broker(), shipped_settings.partners["matchtrade"]
+    submitter = Submitter(store, broker, settings, time, lambda *_: None, accounts=broker)
+    visit = submitter.visit(traders[1].lead_id, "matchtrade", AMPLE)
+    assert visit.outcome is Outcome.UNCERTAIN
+    time.now += visit.again or MINUTE
+    assert submitter.visit(traders[1].lead_id, "matchtrade", AMPLE).outcome is Outcome.DUPLICATE
+
+
 def test_a_tie_stops_only_another_lead(store: Store) -> None:
     for one in (FIRST, OTHER):
         store.accept(one, phone_hash=None)
