@@ -86,6 +86,7 @@ def _of(delivery: Delivery, truth: Truth) -> Iterator[Question]:
         yield Question("POST", RESOLVE, frozenset({200, 409}), truth(delivery), place)
     elif delivery.is_erased or delivery.state not in {State.FAILED, State.REJECTED}:
         yield Question("POST", RETRY, frozenset({409}), {}, place)
-        yield Question("POST", RESOLVE, frozenset({409}), {"outcome": "not_created"}, place)
+        body = {"outcome": "not_created", "expected_state": "unknown"}
+        yield Question("POST", RESOLVE, frozenset({409}), body, place)
     else:  # 409 where the partner would not take the lead
         yield Question("POST", RETRY, frozenset({202, 409}), {}, place)

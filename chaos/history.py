@@ -27,7 +27,9 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "status_changed": (frozenset({S, C}), frozenset({S, C})),
     "account_found": (frozenset({S, C}), frozenset({S, C})),
     "retry_requested": (frozenset({F, X, D, U}), frozenset({R})),
-    "resolved": (frozenset({U}), frozenset({S, F})),
+    "resolved": (frozenset({U, S, C, F}), frozenset({S, F})),
+    "resolution_withdrawn": (frozenset({S, C, F}), frozenset({U})),
+    "contested": (frozenset({S, C}), frozenset({S, C})),
 }
 ENDS = frozenset({S, C, X, D, U, F})
 _KEY = re.compile(r"EVENT#[^#]+#(?P<partner>[a-z]+)#(?P<version>\d{6})")
@@ -86,7 +88,7 @@ class History:
         asked, doubtful = 0, False
         for _, entry in sorted(self.steps.items()):
             match entry.what:
-                case "unknown" | "resolved":
+                case "unknown" | "resolved" | "resolution_withdrawn":
                     doubtful = True
                 case "submitted" | "rejected" | "failed" | "duplicate":
                     doubtful = False
@@ -97,7 +99,7 @@ class History:
     @staticmethod
     def _after(entry: Entry, sources: frozenset[State], targets: frozenset[State]) -> frozenset[State]:
         match entry.what:
-            case "account_found":
+            case "account_found" | "contested":
                 return sources
             case "resolved" if entry.detail is not None:
                 return frozenset({F if entry.detail.startswith("not created") else S})

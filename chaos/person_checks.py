@@ -90,7 +90,7 @@ def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
     match kind:
         case "LEAD":
             return not any(name.endswith("_hash") for name in values)  # what else it may not be, `_left` says
-        case "ACCOUNT":
+        case "ACCOUNT" | "DEAL":
             return values.keys() == TIE_OF_NOBODY
         case "LEELOO":
             return values.keys() <= CAME

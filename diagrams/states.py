@@ -44,6 +44,8 @@ OF_OPERATORS: dict[str, Sequence[Callable[[Delivery], Change]]] = {
     "retried": [lambda one: operator_steps.retried(one, NOW, "olena", is_confirmed=True)],
     "found": [lambda one: operator_steps.found(one, NOW, "olena", 24, HOUR)],
     "not_found": [lambda one: operator_steps.not_found(one, NOW, "olena")],
+    "withdrawn": [lambda one: operator_steps.withdrawn(one, NOW, "olena", can_be_looked_up=False)],
+    "contested": [lambda one: operator_steps.contested(one, NOW, "ld_other")],
     "erased": [lambda one: operator_steps.erased(one, NOW)],
 }
 OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
@@ -74,7 +76,9 @@ def of_a_delivery() -> str:
     own = [*_edges(OF_DELIVERIES, every)]
     in_doubt = _edges(OF_DELIVERIES, [replace(one, is_uncertain=True) for one in every])
     own += [(edge[0], edge[1], f"{edge[2]} (in doubt)") for edge in in_doubt if edge not in own]
-    by_operators = [(before, after, BY_OPERATOR + step) for before, after, step in _edges(OF_OPERATORS, every)]
+    settled = [replace(one, settled_at=NOW) for one in every]
+    steps = dict.fromkeys([*_edges(OF_OPERATORS, every), *_edges(OF_OPERATORS, settled)])
+    by_operators = [(before, after, BY_OPERATOR + step) for before, after, step in steps]
     return _diagram(State.RECEIVED, [*own, *by_operators])
 
 

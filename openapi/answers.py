@@ -54,7 +54,11 @@ class EventKept(Shape):
 
 
 class Delivery(Shape):
-    """A lead at one partner."""
+    """A lead at one partner.
+
+    `settled_at`: when an operator settled it; it is null if the partner itself confirmed it. `attention`: why a person
+    must look. The partner refuses the checks of its status, or gave the same id to another lead.
+    """
 
     state: State
     deal_id: int | None
@@ -66,6 +70,8 @@ class Delivery(Shape):
     last_error: str | None
     next_attempt_at: datetime | None
     submitted_at: datetime | None
+    settled_at: datetime | None
+    attention: Literal["status_check_refused", "id_contested"] | None
 
 
 class Fetch(Shape):
@@ -249,10 +255,14 @@ class Health(Shape):
 
 
 class Problem(Shape):
-    """RFC 9457; `errors` name fields of a lead or of a request."""
+    """RFC 9457; `errors` name fields of a lead or of a request.
+
+    `lead_id` is the lead that has an id already, where `type` ends with `already-tied`.
+    """
 
     type: Annotated[str, Field(pattern="^urn:leadbridge:problem:[a-z-]+$")]
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
     errors: list[Warned] = []
+    lead_id: LeadId | None = None

@@ -9,11 +9,11 @@ from typing import Any
 
 from leadbridge.clock import to_text
 from leadbridge.leads import items
-from leadbridge.leads.delivery import Change, Delivery, receive
+from leadbridge.leads.delivery import Change, Delivery, checked, receive
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.writing import AlreadyTied, Conflict
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
 
@@ -53,9 +53,9 @@ class Ledger:
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
-    def owner_of(self, partner: str, account_uuid: str) -> str | None:
-        """The lead that an account was made of."""
-        values = self._get(items.tie_key(partner, account_uuid))
+    def owner_of(self, partner: str, created: int | str) -> str | None:
+        """The lead that a deal or an account was made of."""
+        values = self._get(items.tie_key(partner, created))
         return None if values is None else str(values["lead_id"])
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:
@@ -67,9 +67,16 @@ class Ledger:
         kept = self.delivery(change.after.lead_id, change.after.partner)
         if kept is None or kept.version != change.before.version:
             raise Conflict(change.what)
-        self._put(items.delivery_item(change.after))
-        if change.after.account_uuid is not None and change.before.account_uuid is None:
-            self._put(items.tie_item(change.after))
+        before, after = change.before, change.after
+        if after.created is not None and after.created != before.created:
+            owner = self.owner_of(after.partner, after.created)
+            if owner not in {None, after.lead_id}:
+                raise AlreadyTied(str(owner))
+            self._put(items.tie_item(after))
+        if before.created is not None and before.created != after.created:
+            key = items.tie_key(before.partner, before.created)
+            self._items.pop((key["pk"], key["sk"]), None)
+        self._put(items.delivery_item(after))
         if change.opened is not None:
             self.put(change.opened)
         _storable(items.change_entry(change))
@@ -77,13 +84,20 @@ class Ledger:
         self.messages += change.messages
         return change.after
 
-    def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
+    def look_again(
+        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+    ) -> None:
         """Put off the next look, if the delivery was neither changed nor put off meanwhile."""
         kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
         seen = to_text(delivery.due_at) if delivery.due_at else None
         if kept is None or kept["version"] != delivery.version or kept.get("due_at") != seen:
             return
-        kept |= {"due_at": to_text(due_at), "checks_failed": delivery.checks_failed + 1 if error else 0}
+        after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
+        kept |= {
+            "due_at": to_text(due_at),
+            "checks_failed": after.checks_failed,
+            "checks_refused": after.checks_refused,
+        }
         kept["last_error"] = error
         self._put(items.encode(kept))
 

@@ -14,7 +14,7 @@ WAY = (
     "authorize",
     "TransactWriteItems Put Put",  # the delivery is being sent, and a line that says so
     "create",
-    "TransactWriteItems Put Put",  # the delivery is with the lender
+    "TransactWriteItems Put Put Put",  # the delivery is with the lender, and its deal is tied to the lead
 )
 
 

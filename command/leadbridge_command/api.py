@@ -145,6 +145,8 @@ def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
             code = Code.CONFLICT
         case 429:
             code, text = Code.NO_ANSWER, "The API is asked too much. Please try again."
+        case 503 if str(problem.get("type")).endswith(":partner-unavailable"):
+            code = Code.NO_ANSWER
         case 502 | 503 | 504:
             code = Code.NO_ANSWER
             text = "The API did not answer in time." + ("" if is_read else " It may have been done: look first.")

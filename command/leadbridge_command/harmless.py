@@ -5,7 +5,7 @@ import re
 import unicodedata
 from typing import Any
 
-PRIVATE = frozenset({"phone", "tax_number", "telephone"})
+PRIVATE = frozenset({"phone", "tax_number", "telephone", "email"})
 SHOWN_DIGITS = 2
 STARTS_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
@@ -34,7 +34,7 @@ def for_spreadsheet(value: object) -> str:
 
 
 def masked(value: Any) -> Any:
-    """The same document with people's phones and tax numbers masked, wherever they stand."""
+    """The same document with people's phones, e-mails and tax numbers masked, wherever they are."""
     match value:
         case dict():
             return {key: _hidden(each) if key in PRIVATE else masked(each) for key, each in value.items()}
@@ -47,6 +47,8 @@ def _hidden(value: Any) -> Any:
     if not isinstance(value, str | int) or value == "":
         return value
     text = str(value)
+    if "@" in text:
+        return f"***@{text.rpartition('@')[2]}"
     shown = text[-SHOWN_DIGITS:] if len(text) > 2 * SHOWN_DIGITS else ""
     return f"***{shown}"
 

@@ -21,6 +21,7 @@ Status = Annotated[str | None, typer.Option("--status", help="Leads with a deliv
 Source = Annotated[str | None, typer.Option("--source", help="Leads of this form.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Leads of this partner.")]
 Phone = Annotated[str | None, typer.Option("--phone", help="Leads of this phone, however it is written.")]
+Attention = Annotated[bool, typer.Option("--attention", help="Leads with a partner that no longer confirms its id.")]
 
 
 @command(app, "list", api_at)
@@ -31,13 +32,14 @@ def list_leads(
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
+    attention: Attention = False,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many; --all has its own.")] = 25,
     cursor: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
     reveal: Reveal = False,
 ) -> None:
     """List leads, newest first."""
-    wanted = Wanted(status, source, partner, phone)
+    wanted = Wanted(status, source, partner, phone, attention=attention, masked=not reveal)
     if every:
         with screen.progress("leads") as advance:
             leads = []
@@ -56,9 +58,8 @@ def list_leads(
 
 @command(app, "show", api_at)
 def show(screen: Screen, api: Api, lead_id: LeadId, reveal: Reveal = False) -> None:
-    """Show all that is known of a lead: the person, the deliveries, the timeline."""
-    lead = api.get("leads", lead_id)
-    lead = lead if reveal else masked(lead)
+    """Show all that is known of a lead: the person, the deliveries, the timeline. --reveal is noted in the timeline."""
+    lead = api.post("leads", lead_id, "reveal") if reveal else masked(_lead(api, lead_id))
     screen.answer(lead, lambda: _journey(lead))
 
 
@@ -73,7 +74,7 @@ def retry(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Begin a delivery anew that is failed or rejected."""
+    """Send a delivery again that is failed, rejected or a duplicate."""
     partner = _partner(api, lead_id, partner)
     if even_if_twice:
         screen.confirm("If it is unknown, the partner may have it already and would get it twice. Send it?", yes=yes)
@@ -90,16 +91,24 @@ def resolve(
     deal_id: Annotated[int | None, typer.Option(min=1, help="The partner has it, as this deal.")] = None,
     account_uuid: Annotated[str | None, typer.Option(help="The partner has it, as this account.")] = None,
     not_created: Annotated[bool, typer.Option("--not-created", help="The partner does not have it.")] = False,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Withdraw what an operator settled.")] = False,
+    correct: Annotated[bool, typer.Option("--correct", help="Also one that an operator has settled.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Settle a delivery that is unknown, as the partner has told you."""
+    """Settle an unknown delivery with what the partner says, or correct what an operator settled."""
     told: dict[str, Any] = {"deal_id": deal_id, "account_uuid": account_uuid}
     told = {name: value for name, value in told.items() if value is not None}
-    told |= {"outcome": "not_created"} if not_created else {}
-    if len(told) != 1:
-        raise wrong_use("Say one of --deal-id, --account-uuid and --not-created.")
+    outcomes = [name for name, is_said in {"not_created": not_created, "unknown": unknown}.items() if is_said]
+    if len(told) + len(outcomes) != 1:
+        raise wrong_use("Say one of --deal-id, --account-uuid, --not-created and --unknown.")
+    told |= {"outcome": outcomes[0]} if outcomes else {}
+    if not (correct or unknown):
+        told["expected_state"] = "unknown"
     partner = _partner(api, lead_id, partner)
-    screen.confirm("This cannot be taken back. Has the partner told you so?", yes=yes)
+    if correct or unknown:
+        screen.confirm("Messages that were sent already cannot be taken back. Was the settlement wrong?", yes=yes)
+    else:
+        screen.confirm("Has the partner confirmed this to you?", yes=yes)
     _done(screen, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "resolve", body=told))
 
 
@@ -117,7 +126,7 @@ def check(screen: Screen, api: Api, lead_id: LeadId, partner: Partner = None) ->
 @command(app, "erase", api_at)
 def erase(screen: Screen, api: Api, lead_id: LeadId, yes: Yes = False) -> None:
     """Erase the person: name, phone and all else. It cannot be undone."""
-    lead = api.get("leads", lead_id)
+    lead = _lead(api, lead_id)
     waiting = [name for name, each in _deliveries(lead) if each.get("state") == "received"]
     unsent = f" What waits for {', '.join(waiting)} is never sent." if waiting else ""
     screen.confirm(
@@ -144,14 +153,20 @@ def export(
     """Write all leads to a CSV file that a spreadsheet opens safely: one line for each delivery."""
     from leadbridge_command.exporting import export_to
 
-    export_to(screen, file, leads_in(api, Wanted(status, source, partner, phone)), overwrite=overwrite, reveal=reveal)
+    wanted = Wanted(status, source, partner, phone, masked=not reveal)
+    export_to(screen, file, leads_in(api, wanted), overwrite=overwrite, reveal=reveal)
+
+
+def _lead(api: Api, lead_id: str) -> dict[str, Any]:
+    """A lead without what leads to its person. Raises Failure."""
+    return api.get("leads", lead_id, masked="true")
 
 
 def _partner(api: Api, lead_id: str, named: str | None) -> str:
     """The partner that was named, else the only one that the lead has. Raises Failure."""
     if named is not None:
         return named
-    names = [name for name, _ in _deliveries(api.get("leads", lead_id))]
+    names = [name for name, _ in _deliveries(_lead(api, lead_id))]
     if not names:
         raise not_found("The lead has no delivery.")
     if len(names) > 1:
@@ -182,8 +197,9 @@ def _list(leads: list[dict[str, Any]]) -> Picture:
 
 
 def _stand(partner: str, delivery: dict[str, Any]) -> str:
-    said = delivery.get("partner_status")
-    return f"{partner}: {delivery.get('state')}{f' ({said})' if said else ''}"
+    said, attention = delivery.get("partner_status"), delivery.get("attention")
+    status, needs = f" ({said})" if said else "", f" – {attention}" if attention else ""
+    return f"{partner}: {delivery.get('state')}{status}{needs}"
 
 
 def _journey(lead: dict[str, Any]) -> Iterable[Picture]:

@@ -14,7 +14,7 @@ from leadbridge_command.outcome import Code, Failure
 from leadbridge_command.screen import Screen
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show phones and tax numbers in full.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show phones, e-mails and tax numbers in full.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one line of JSON, for scripts.")]
 Debug = Annotated[bool, typer.Option("--debug", help="When it fails, show where.")]
 

@@ -1,7 +1,7 @@
 """The list of leads, page by page, to its end."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from leadbridge_command.api import Api
@@ -13,17 +13,20 @@ MOST_PAGES = 10_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which leads are asked for; None is any."""
+    """Which leads are asked for; None is any. `masked`: without what leads to their people."""
 
     status: str | None = None
     source: str | None = None
     partner: str | None = None
     phone: str | None = None
+    attention: bool = False
+    masked: bool = True
 
     @property
     def query(self) -> dict[str, str | int | None]:
         """The same, as the API's parameters."""
-        return asdict(self)
+        flags = {"attention": "true" if self.attention else None, "masked": "true" if self.masked else None}
+        return {"status": self.status, "source": self.source, "partner": self.partner, "phone": self.phone, **flags}
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import json
 import os
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from leadbridge import aws, standing
+from leadbridge import aws, resolving, standing
+from leadbridge.budget import Budget
 from leadbridge.clock import utc_now
 from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import Change, Delivery, State
@@ -21,7 +21,7 @@ from leadbridge.leads.items import Entry, keyed_hash
 from leadbridge.leads.lead import Lead, lacking_for
 from leadbridge.leads.listing import BadCursor, Listing, Wanted
 from leadbridge.leads.message import by_operator
-from leadbridge.leads.operator_steps import Busy, WrongState, found, not_found, retried
+from leadbridge.leads.operator_steps import Busy, WrongState, retried
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.requests import (
     MessageRequest,
@@ -33,10 +33,11 @@ from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
 from leadbridge.leads.store import Journey, Store
 from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import FieldError, Problem, Response, answer, unexpected
+from leadbridge.problems import Problem, Response, answer, unexpected
 from leadbridge.questions import (
     PARTNER,
     asked_in,
+    attention_in,
     bad_query,
     known_in,
     lead_id_in,
@@ -50,6 +51,11 @@ from leadbridge.questions import (
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
+
+if TYPE_CHECKING:
+    from leadbridge.leads.resolution import Register
+
+RESERVE = 5.0  # seconds that a call to a partner leaves for writing its answer
 
 
 @lru_cache
@@ -91,6 +97,8 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         route = ROUTES.get((event["httpMethod"], event["resource"]))
         if route is None:
             raise Problem(404, "unknown-route", "Unknown route", "There is nothing here.")
+        if route is resolve_delivery:  # calls a partner, and must answer before the gateway gives up
+            return resolve_delivery(event, Budget.of(context, reserve=RESERVE))
         return route(event)
     except Problem as problem:
         return problem.response()
@@ -105,8 +113,8 @@ def health(_: dict[str, Any]) -> Response:
 
 
 def list_leads(event: dict[str, Any]) -> Response:
-    """GET /leads?status=&source=&partner=&phone=&masked=&limit=&cursor="""
-    names = ("status", "source", "partner", "phone", "masked", "limit", "cursor")
+    """GET /leads?status=&source=&partner=&phone=&attention=&masked=&limit=&cursor="""
+    names = ("status", "source", "partner", "phone", "attention", "masked", "limit", "cursor")
     query = known_in(event.get("queryStringParameters") or {}, *names)
     phone, masked = phone_in(query.get("phone")), masked_in(query.get("masked"))
     wanted = Wanted(
@@ -114,12 +122,14 @@ def list_leads(event: dict[str, Any]) -> Response:
         source=query.get("source") or None,
         partner=query.get("partner") or None,
         phone_hash=keyed_hash(secrets().get("index")["key"], phone) if phone else None,
+        needs_attention=attention_in(query.get("attention")),
     )
     try:
         page = listing().page(wanted, limit_in(query.get("limit")), query.get("cursor") or None)
     except BadCursor:
         raise bad_query("The cursor does not belong to this list.") from None
     leads, cursor = leads_that_fit(page, lambda journey: lead_shown(journey, masked=masked))
+    logger.info("listed", leads=len(leads), operator=operator(event), masked=masked)
     return answer(200, {"leads": leads, "cursor": cursor})
 
 
@@ -205,22 +215,26 @@ def retry_delivery(event: dict[str, Any]) -> Response:
     return changed(event, change, 202)
 
 
-def resolve_delivery(event: dict[str, Any]) -> Response:
+def resolve_delivery(event: dict[str, Any], budget: Budget) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/resolve"""
-    asked = asked_in(event, ResolveRequest)
+    asked, delivery = asked_in(event, ResolveRequest), delivery_in(event)
+    lead = living_lead(delivery)
+    after = resolving.resolved(store(), register, delivery, lead, asked, operator(event), budget)
+    return answer(200, delivery_shown(after))
 
-    def change(delivery: Delivery, _: Lead) -> Change:
-        created = asked.deal_id or asked.account_uuid
-        if created is None:
-            return not_found(delivery, utc_now(), operator(event))
-        partner = settings().partners.get(delivery.partner)
-        if partner is not None and (asked.deal_id is None) != (partner.sync is not None):
-            wrong = FieldError("deal_id" if asked.deal_id else "account_uuid", "is not what this partner has")
-            raise Problem(422, "invalid-request", "Invalid request", "This partner has no such thing.", (wrong,))
-        check_after = partner.check_after(timedelta()) if partner else None
-        return found(delivery, utc_now(), operator(event), created, check_after)
 
-    return changed(event, change, 200)
+@lru_cache
+def register(partner: str) -> Register:
+    """How a partner is asked whether it knows an id. Imports its client late: other routes start without it."""
+    from leadbridge.leads.resolution import AccountRegister, DealRegister
+
+    if settings().partners[partner].sync is None:
+        from leadbridge.partners.leadleader.wiring import lead_leader
+
+        return DealRegister(lead_leader())
+    from leadbridge.partners.matchtrade.wiring import match_trade
+
+    return AccountRegister(match_trade())
 
 
 def erase_lead(event: dict[str, Any]) -> Response:
@@ -241,18 +255,21 @@ def erase_lead(event: dict[str, Any]) -> Response:
 def changed(event: dict[str, Any], change: Callable[[Delivery, Lead], Change], status: int) -> Response:
     """Change a delivery as an operator wants it, and show it as it is then. Raises Problem."""
     delivery = delivery_in(event)
+    lead = living_lead(delivery)
+    try:
+        after = store().apply(change(delivery, lead))
+    except (WrongState, Conflict, Contended) as refused:
+        raise resolving.not_changed(refused) from None
+    logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
+    return answer(status, delivery_shown(after))
+
+
+def living_lead(delivery: Delivery) -> Lead:
+    """The lead of a delivery, whose person was not erased. Raises Problem."""
     lead = store().lead(delivery.lead_id)
     if lead is None or lead.erased_at is not None:
         raise erased_lead()
-    try:
-        after = store().apply(change(delivery, lead))
-    except WrongState as wrong:
-        raise Problem(409, "wrong-state", "Wrong state", str(wrong)) from None
-    except (Conflict, Contended):
-        detail = "Somebody else has changed it meanwhile, or the account is another lead's. Look at it again."
-        raise Problem(409, "changed-meanwhile", "Changed meanwhile", detail) from None
-    logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
-    return answer(status, delivery_shown(after))
+    return lead
 
 
 def delivery_in(event: dict[str, Any]) -> Delivery:
@@ -269,7 +286,7 @@ def erased_lead() -> Problem:
     return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
 
 
-ROUTES: dict[tuple[str, str], Callable[[dict[str, Any]], Response]] = {
+ROUTES: dict[tuple[str, str], Callable[..., Response]] = {
     ("GET", "/health"): health,
     ("GET", "/leads"): list_leads,
     ("GET", "/leads/{lead_id}"): show_lead,

@@ -17,6 +17,7 @@ from leadbridge.settings import Settings
 from tests.browser.gateway import FUNCTIONS, Gateway, serving
 from tests.browser.world import KEY, TOKENS, World
 from tests.unit.conftest import Context, aws_mocked, context, function, queue, shipped_settings, store
+from tests.unit.test_operating import Knows
 
 __all__ = ["aws_mocked", "context", "function", "shipped_settings", "store"]
 
@@ -55,11 +56,14 @@ def world(
     monkeypatch.setenv("QUEUES", json.dumps(alive))
     monkeypatch.setenv("CHECK_QUEUE_URL", alive["checks"])
     monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
-    handlers = {flow: function(flow).handler for flow in FUNCTIONS.values()}
+    modules = {flow: function(flow) for flow in FUNCTIONS.values()}
+    partner = Knows()
+    monkeypatch.setattr(modules["manage_leads"], "register", lambda _: partner)
+    handlers = {flow: module.handler for flow, module in modules.items()}
     gateway = Gateway(handlers, context, dict(TOKENS))
     watch_reads(gateway)
     with serving(gateway):
-        yield World(store, gateway, dead, alive)
+        yield World(store, gateway, dead, alive, partner)
 
 
 def watch_reads(gateway: Gateway) -> None:

@@ -1,9 +1,11 @@
 """Somebody who has never seen the console mends what stands still, with nothing but what the console says."""
 
 import re
+from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 
+from leadbridge import errors
 from leadbridge.leads.delivery import State
 from tests.browser.conftest import Open
 from tests.browser.world import World, busy
@@ -60,6 +62,57 @@ def test_an_unknown_that_the_partner_has_is_settled_by_its_number(open_console: 
     dialog.get_by_role("button", name="Save").click()
     expect(page.locator("[data-partner=leadleader]")).to_contain_text("With the partner")
     assert world.delivery(one).deal_id == 77
+
+
+def test_why_a_number_is_not_stored_is_said_by_the_answers_code(open_console: Open, world: World) -> None:
+    other, one = world.add(1, State.SUBMITTED), world.add(2, State.UNKNOWN)
+    world.partner.unknown = {99}
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="They have it…").click()
+    dialog = page.get_by_role("dialog")
+    for number, said in (("24", other.lead_id), ("99", "does not know this number"), ("98", "cannot be asked")):
+        if number == "98":
+            world.partner.away = errors.Unavailable("leadleader", "status", "away")
+        dialog.get_by_label("Deal number").fill(number)
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog.get_by_role("alert")).to_contain_text(said)
+    assert world.delivery(one).state is State.UNKNOWN
+
+
+def test_what_an_operator_settled_is_corrected_and_withdrawn(open_console: Open, world: World) -> None:
+    one = world.add(1, State.UNKNOWN)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    card, dialog = page.locator("[data-partner=leadleader]"), page.get_by_role("dialog")
+    for opens, number in (("They have it…", "77"), ("Correct…", "78")):
+        page.get_by_role("button", name=opens).click()
+        dialog.get_by_label("Deal number").fill(number)
+        dialog.get_by_role("button", name="Save").click()
+        expect(card).to_contain_text(number)
+    expect(card).to_contain_text("Settled by an operator")
+    page.get_by_role("button", name="Back to unknown…").click()
+    dialog.get_by_role("button", name="Return to unknown").click()
+    expect(card).to_contain_text("no answer came: nobody can tell whether the partner has it")
+    assert (world.delivery(one).state, world.delivery(one).deal_id) == (State.UNKNOWN, None)
+
+
+def test_a_deal_that_the_partner_does_not_know_is_among_what_needs_a_person(open_console: Open, world: World) -> None:
+    one = world.add(1, State.SUBMITTED)
+    for _ in range(3):
+        found = world.delivery(one)
+        assert found.due_at is not None
+        world.store.look_again(found, found.due_at + timedelta(minutes=1), error="refused", is_refused=True)
+    page = open_console()
+    expect(page.get_by_role("heading", name="1 lead needs a check")).to_be_visible()
+    page.get_by_role("link", name=re.compile("Зразковий")).click()
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("The partner does not know this number")
+
+
+def test_a_duplicate_is_sent_again(open_console: Open, world: World) -> None:
+    one = world.add(1, State.DUPLICATE)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Send again…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Send again").click()
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("Waiting")
 
 
 def test_a_brokers_account_is_settled_by_its_uuid_and_checked(open_console: Open, world: World) -> None:

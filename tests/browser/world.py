@@ -1,8 +1,10 @@
 """What the operators of these tests find: leads in every state, dead letters, each as its flow would leave it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from leadbridge import aws
@@ -16,6 +18,7 @@ from leadbridge.leads.store import Journey, Store
 from tests.browser.gateway import Gateway
 from tests.people import lead
 from tests.unit.conftest import TABLE
+from tests.unit.test_operating import Knows
 
 KEY = "an index key of the tests alone"
 TOKENS = {"olena": "token-of-olena", "bohdan": "token-of-bohdan"}
@@ -28,12 +31,14 @@ LEASE = timedelta(minutes=1)
 
 @dataclass
 class World:
-    """The table, the gateway, and the queues by name."""
+    """The table, the gateway, the queues by name, and the partner that is asked about what operators enter."""
 
     store: Store
     gateway: Gateway
     dead: dict[str, str]
     alive: dict[str, str]
+    partner: Knows
+    deals: Iterator[int] = field(default_factory=lambda: count(24))
 
     def add(
         self,
@@ -76,7 +81,8 @@ class World:
             case State.DUPLICATE:
                 self.store.apply(steps.exists(begun, later, error or "the partner has it already"))
             case State.SUBMITTED | State.CLOSED:
-                created = 24 if before.partner == "leadleader" else "3f6e0a52-account"
+                deal = next(self.deals)
+                created = deal if before.partner == "leadleader" else f"3f6e0a52-account-{deal}"
                 after = self.store.apply(steps.accepted(begun, later, created, LEASE))
                 final = state is State.CLOSED
                 status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")

@@ -16,6 +16,7 @@ from sandbox.server import Sandbox
 from tests.command.desk import LEAD, TOKEN, Desk, secret
 from tests.command.gateway import Gateway
 from tests.unit.conftest import aws_mocked, function, queue, shipped_settings, store
+from tests.unit.test_operating import Knows
 
 __all__ = ["aws_mocked", "function", "shipped_settings", "store"]
 
@@ -48,7 +49,9 @@ def desk(
     monkeypatch.setenv("CHECK_QUEUE_URL", aws.sqs().get_queue_url(QueueName="checks")["QueueUrl"])
     monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
-    with Gateway(function("authorize"), function("manage_leads")) as gateway:
+    manage = function("manage_leads")
+    monkeypatch.setattr(manage, "register", lambda _: Knows())
+    with Gateway(function("authorize"), manage) as gateway:
         yield Desk(gateway, store)
 
 

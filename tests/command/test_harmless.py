@@ -108,3 +108,5 @@ def test_what_is_masked_is_masked_wherever_it_stands() -> None:
     hidden = masked(document)
     assert hidden == {"a": [{"phone": "***01", "tax_number": "***00"}], "phone": {"x": 1}, "b": [{"phone": ""}]}
     assert masked({"phone": "12"}) == {"phone": "***"}
+    assert masked({"email": "olena@example.com"}) == {"email": "***@example.com"}
+    assert masked({"email": "no address"}) == {"email": "***ss"}

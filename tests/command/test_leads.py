@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from leadbridge.leads import delivery as steps
 from leadbridge.leads import operator_steps
 from leadbridge.leads.delivery import State
 from leadbridge.leads.items import keyed_hash
-from tests.command.desk import LEAD, Desk, run
+from tests.command.desk import LEAD, MINUTE, Desk, run
 from tests.command.gateway import problem
 from tests.people import NOW, lead
 
 ID = LEAD.lead_id
 NOBODY = "ld_" + "a" * 26
+PRIVATE = ("+380500000001", "olena@example.com", "3068208400")
 EACH = [
     ("list",),
     ("show", ID),
@@ -31,7 +33,8 @@ EACH = [
 def test_the_list_hides_phones_and_tax_numbers_unless_told(desk: Desk) -> None:
     [shown] = desk.run("leads", "list", "--json").json["leads"]
     assert (shown["lead_id"], shown["person"]["phone"]) == (ID, "***01")
-    assert shown["person"]["tax_number"] == "***00"
+    assert (shown["person"]["tax_number"], shown["person"]["email"]) == ("***00", "***@example.com")
+    assert "masked=true" in desk.gateway.asked[-1][1], "the API does not send what is not shown"
     [whole] = desk.run("leads", "list", "--json", "--reveal").json["leads"]
     assert (whole["person"]["phone"], whole["person"]["tax_number"]) == ("+380500000001", "3068208400")
     drawn = desk.run("leads", "list")
@@ -136,7 +139,62 @@ def test_an_unknown_one_is_settled(desk: Desk, told: tuple[str, ...], state: Sta
     assert desk.run("leads", "resolve", ID, *told, "--yes").code == 4
 
 
-@pytest.mark.parametrize("told", [(), ("--deal-id", "24", "--not-created"), ("--deal-id", "x"), ("--deal-id", "0")])
+def test_what_an_operator_settled_is_corrected_or_withdrawn_only_if_that_is_said(desk: Desk) -> None:
+    desk.bring(State.UNKNOWN)
+    desk.run("leads", "resolve", ID, "--deal-id", "24", "--yes")
+    assert desk.run("leads", "resolve", ID, "--deal-id", "25", "--yes").code == 4
+    unasked = desk.run("leads", "resolve", ID, "--deal-id", "25", "--correct")
+    assert (unasked.code, "cannot be taken back" in unasked.failure) == (2, True)
+    corrected = desk.run("leads", "resolve", ID, "--deal-id", "25", "--correct", "--yes", "--json").json["delivery"]
+    assert (corrected["state"], corrected["deal_id"]) == ("submitted", 25)
+    withdrawn = desk.run("leads", "resolve", ID, "--unknown", "--yes", "--json").json["delivery"]
+    assert (withdrawn["state"], withdrawn["deal_id"]) == ("unknown", None)
+
+
+def test_a_deal_of_another_lead_is_refused_by_name(desk: Desk) -> None:
+    other = lead(2)
+    desk.store.accept(other, phone_hash=None)
+    found = desk.store.delivery(other.lead_id, "leadleader")
+    assert found is not None
+    desk.store.apply(steps.accepted(desk.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, 24, MINUTE))
+    desk.bring(State.UNKNOWN)
+    said = desk.run("leads", "resolve", ID, "--deal-id", "24", "--yes")
+    assert (said.code, other.lead_id in said.failure) == (4, True)
+
+
+def test_a_partner_that_cannot_be_asked_is_a_5_and_says_that_nothing_was_stored(desk: Desk) -> None:
+    desk.bring(State.UNKNOWN)
+    body = {"type": "urn:leadbridge:problem:partner-unavailable", "detail": "Nothing was stored."}
+    desk.gateway.canned = (503, json.dumps(body).encode(), "application/problem+json")
+    said = desk.run("leads", "resolve", ID, "--partner", "leadleader", "--deal-id", "24", "--yes")
+    assert (said.code, "Nothing was stored." in said.failure, "look first" in said.failure) == (5, True, False)
+
+
+def test_a_look_at_the_person_is_noted_and_nothing_else_shows_them(desk: Desk) -> None:
+    masked = desk.run("leads", "show", ID, "--json")
+    assert [private for private in PRIVATE if private in masked.out] == []
+    assert [entry["what"] for entry in masked.json["timeline"]] == ["received"]
+    shown = desk.run("leads", "show", ID, "--reveal", "--json")
+    assert [private for private in PRIVATE if private not in shown.out] == []
+    assert [(entry["what"], entry["detail"]) for entry in shown.json["timeline"]][-1] == ("revealed", "by olena")
+    assert desk.run("leads", "show", NOBODY, "--reveal").code == 3
+
+
+def test_what_needs_a_person_is_listed_and_said(desk: Desk) -> None:
+    delivery = desk.bring(State.SUBMITTED)
+    assert desk.run("leads", "list", "--attention", "--json").json["leads"] == []
+    for number in range(3):
+        desk.store.look_again(delivery, NOW + number * MINUTE + 2 * MINUTE, error="refused", is_refused=True)
+        delivery = desk.delivery
+    [listed] = desk.run("leads", "list", "--attention", "--json").json["leads"]
+    assert listed["deliveries"]["leadleader"]["attention"] == "status_check_refused"
+    assert "status_check_refused" in desk.run("leads", "list").out
+
+
+@pytest.mark.parametrize(
+    "told",
+    [(), ("--deal-id", "24", "--not-created"), ("--unknown", "--not-created"), ("--deal-id", "x"), ("--deal-id", "0")],
+)
 def test_a_resolution_says_one_thing(desk: Desk, told: tuple[str, ...]) -> None:
     assert desk.run("leads", "resolve", ID, *told, "--yes").code == 2
 

@@ -194,6 +194,7 @@ def test_phones_are_hidden_and_hostile_names_are_harmless(office: Office) -> Non
     office.partners.add_person(HOSTILE, phone="+380509999999", email=EMAIL, accounts=["TELEGRAM"])
     shown: list[dict[str, Any]] = leeloo("people", "list").json
     assert {one["phone"] for one in shown} == {"***67", "***99"}
+    assert EMAIL not in json.dumps(shown)
     revealed = run("partners", "leeloo", "people", "list", "--reveal", "--region", "eu-central-1").out
     assert "+380509999999" in revealed
     assert "[bold]Ольга[/bold]" in revealed

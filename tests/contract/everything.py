@@ -2,12 +2,14 @@
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 from events.sign import signed
 from leadbridge import aws
 from leadbridge.clock import utc_now
+from leadbridge.leads import delivery as steps
 from leadbridge.leads.lead import Lead, Loan, Person
 from leadbridge.leads.outbox import Contact, Outbox
 from sandbox.remote import Remote
@@ -31,6 +33,7 @@ def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) 
     refusals(stack, partner)
     stack.tick()
     the_broker_takes_and_tells(stack, partner)
+    an_operator_settles(stack, partner)
     operators_messages(stack)
     leeloo_tells(stack)
     what_is_overdue(stack)
@@ -91,7 +94,7 @@ def accept(stack: MotoStack, number: int, first: str, then: str) -> None:
         activity="вчителька",
     )
     lead = Lead(
-        lead_id=f"ld_{'abcdefgh'[number] * 26}",
+        lead_id=f"ld_{'abcdefghij'[number] * 26}",
         source="web",
         received_at=utc_now(),
         partners=(first,),
@@ -134,6 +137,45 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     stack.tick()
     make_due(stack)
     stack.tick()
+
+
+def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
+    """An unknown lead is settled, withdrawn and settled again; its checks are refused until a person must look."""
+    fault = partner.arm("leadleader", "create", {"kind": "drop", "when": "after"}, times=1)
+    accept(stack, 7, "leadleader", "matchtrade")
+    lead_id = f"ld_{'h' * 26}"
+    stack.carry()
+    partner.disarm(fault)
+    path = "/leads/{lead_id}/deliveries/{partner}/resolve"
+    place = {"pathParameters": {"lead_id": lead_id, "partner": "leadleader"}}
+    deal = max(int(one["deal_id"]) for one in partner.deals())
+    wrong = stack.ask("POST", path, json.dumps({"deal_id": 999_999}), headers=BEARER, **place)
+    assert (wrong["statusCode"], "not-known-to-partner" in wrong["body"]) == (422, True), wrong
+    for body in ({"deal_id": deal}, {"outcome": "unknown"}, {"deal_id": deal}):
+        asked(stack, "POST", path, body, **place)
+    refusal = {"kind": "answer", "status": 404, "body": {"error": "no"}}
+    fault = partner.arm("leadleader", "status", refusal, times=None)
+    for _ in range(3):
+        make_due(stack)
+        stack.tick()
+    partner.disarm(fault)
+    assert lead_id in {one["lead_id"] for one in in_doubt(stack)}
+    make_due(stack)
+    stack.tick()
+    assert in_doubt(stack) == []
+    accept(stack, 8, "matchtrade", "leadleader")
+    lost = stack.store.delivery(f"ld_{'i' * 26}", "matchtrade")
+    assert lost is not None
+    begun = stack.store.apply(steps.start_attempt(lost, utc_now(), timedelta(minutes=1)))
+    stack.store.apply(steps.lost(begun, utc_now(), "lost", can_be_looked_up=True))
+    place = {"pathParameters": {"lead_id": lost.lead_id, "partner": "matchtrade"}}
+    answer = stack.ask("POST", path, json.dumps({"account_uuid": "nobodys"}), headers=BEARER, **place)
+    assert answer["statusCode"] == 422, answer
+
+
+def in_doubt(stack: MotoStack) -> list[dict[str, Any]]:
+    """The leads that are followed and need a person."""
+    return list(asked(stack, "GET", "/leads", queryStringParameters={"attention": "true"})["leads"])
 
 
 def make_due(stack: MotoStack) -> None:

@@ -349,12 +349,17 @@ def test_manage_leads_writes_a_message_and_asks_for_a_check(start: Start, cloud:
 
 
 @pytest.mark.usefixtures("lead")
-def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud) -> None:
-    begun = cloud.store.apply(steps.start_attempt(delivery(cloud), SOME_TIME_AGO, timedelta(seconds=92)))
-    cloud.store.apply(steps.lost(begun, SOME_TIME_AGO, "the reply is lost"))
+def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
+    Remote(sandbox.url).arm("leadleader", "create", {"kind": "drop", "when": "after"}, times=1)
+    with start("SubmitLead") as function:
+        function.invoke(sample("SubmitLead", "waiting"))
+    assert delivery(cloud).state is State.UNKNOWN
+    (deal,) = Remote(sandbox.url).deals()
+    resolve = {**sample("ManageLeads", "resolve"), "body": json.dumps({"deal_id": deal["deal_id"]})}
 
     with start("ManageLeads") as function:
-        answers = [function.invoke(sample("ManageLeads", case))["statusCode"] for case in ("resolve", "retry", "erase")]
+        events = (resolve, sample("ManageLeads", "retry"), sample("ManageLeads", "erase"))
+        answers = [function.invoke(event)["statusCode"] for event in events]
 
     assert answers == [200, 409, 204]
     journey = cloud.store.journey(LEAD_ID)

@@ -212,3 +212,19 @@ def test_an_unknown_delivery_is_nothing_to_look_at(world: World) -> None:
     partner = world.settings.partners["leadleader"]
     look = Checker(world.store, ByDeal(world.lender), partner, world.time).look("ld_nobody", "leadleader", AMPLE)
     assert look.outcome is Outcome.NOTHING_TO_DO
+
+
+def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) -> None:
+    refused = errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
+    away = errors.Unavailable("leadleader", "status", "out of reach")
+    world.says(refused, refused, away, refused, refused, "В обробці")
+    outcomes = []
+    for _ in range(5):
+        outcomes.append(world.look(at_once=True))
+        assert (world.delivery.attention is not None) == (len(outcomes) > 3)
+    failed, needs_person = Outcome.CHECK_FAILED, Outcome.CHECK_REFUSED
+    assert outcomes == [failed, failed, failed, needs_person, needs_person]
+    assert world.delivery.attention == "status_check_refused"
+    assert world.look(at_once=True) is Outcome.CHANGED
+    after = world.delivery
+    assert (after.attention, after.checks_refused) == (None, 0)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from leadbridge import aws
+from leadbridge import aws, errors
 from leadbridge.budget import Budget
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
@@ -17,6 +18,7 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
 from leadbridge.leads.message import about_status
 from leadbridge.leads.outbox import Contact, Outbox
+from leadbridge.leads.resolution import Confirmed, NotKnown
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings
@@ -36,10 +38,30 @@ PATHS = {
 
 
 @pytest.fixture
-def app(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType]) -> ModuleType:
+def app(
+    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
-    return function("manage_leads")
+    module = function("manage_leads")
+    monkeypatch.setattr(module, "register", lambda _: Knows())
+    return module
+
+
+@dataclass
+class Knows:
+    """A partner that knows whatever it is asked about, but for what a test says; `away` is raised instead."""
+
+    unknown: set[int | str] = field(default_factory=set)
+    away: errors.PartnerError | None = None
+
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
+        assert 0 < budget.left <= 60
+        if self.away is not None:
+            raise self.away
+        if created in self.unknown:
+            raise NotKnown
+        return Confirmed(created, None)
 
 
 @pytest.fixture

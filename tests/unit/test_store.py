@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from leadbridge import aws
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.listing import Listing, Wanted
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict
 from tests.people import NOW, lead
+from tests.unit.conftest import TABLE
 
 HOUR = timedelta(hours=1)
 
@@ -100,3 +103,38 @@ def test_an_unknown_lead_is_none(store: Store) -> None:
     assert store.journey("ld_nobody") is None
     assert store.lead("ld_nobody") is None
     assert store.delivery("ld_nobody", "leadleader") is None
+
+
+def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: Store) -> None:
+    listing, wanted = Listing(aws.dynamodb(), TABLE), Wanted(needs_attention=True)
+    for number in range(3):
+        store.accept(lead(number), phone_hash=None)
+        found = store.delivery(lead(number).lead_id, "leadleader")
+        assert found is not None
+        store.apply(steps.accepted(store.apply(steps.start_attempt(found, NOW, HOUR)), NOW, number + 1, HOUR))
+
+    def listed() -> list[str]:
+        return [journey.lead.lead_id for journey in listing.page(wanted, 10).leads]
+
+    def check(number: int, error: str | None) -> None:
+        found = store.delivery(lead(number).lead_id, "leadleader")
+        assert found is not None
+        assert found.due_at is not None
+        store.look_again(found, found.due_at + HOUR, error=error, is_refused=error is not None)
+
+    for _ in range(3):
+        assert listed() == []
+        check(1, "refused")
+    assert listed() == [lead(1).lead_id]
+    assert len(listing.page(Wanted(State.SUBMITTED), 10).leads) == 3
+    check(1, "refused")
+    assert listed() == [lead(1).lead_id]
+    check(1, None)
+    assert listed() == []
+    for _ in range(3):
+        check(2, "refused")
+    assert listed() == [lead(2).lead_id]
+    found = store.delivery(lead(2).lead_id, "leadleader")
+    assert found is not None
+    store.apply(steps.status_changed(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
+    assert listed() == []

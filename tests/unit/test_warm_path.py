@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import count
 from types import ModuleType
 from typing import Any
 
@@ -37,7 +38,6 @@ SECRET = {
 }
 ANSWERS = {
     "authorize": {"access_token": "an access token", "security_token": "a security token"},
-    "create": {"deal_id": 24},
 }
 
 
@@ -78,8 +78,11 @@ def submit_lead(
     monkeypatch.setenv("QUEUE_URL", "https://sqs.example.com/1/submit")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.example.com/1/dead")
 
+    deals = count(24)
+
     def answered(self: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
-        return Answer(200, {}, json.dumps(ANSWERS[operation]).encode())
+        said = {"deal_id": next(deals)} if operation == "create" else ANSWERS[operation]
+        return Answer(200, {}, json.dumps(said).encode())
 
     monkeypatch.setattr(Transport, "call", answered)
     return function("submit_lead")

@@ -12,6 +12,10 @@ const LONGEST_TEXT = 4096; // characters, as the API has it
 export function ofDelivery(leadId, partner, delivery, done) {
   const button = (key, act, kind = "") =>
     el("button", { type: "button", class: kind || null, "data-key": `${partner}-${key}`, "data-action": key, onclick: act }, t(`${key}.open`));
+  // What an operator settled can be settled again; what the partner itself confirmed cannot.
+  const again = delivery.settled_at
+    ? [button("correct", () => found(leadId, partner, done, "correct")), button("withdraw", () => withdraw(leadId, partner, done), "quiet")]
+    : [];
   switch (delivery.state) {
     case "unknown":
       return [
@@ -21,11 +25,13 @@ export function ofDelivery(leadId, partner, delivery, done) {
       ];
     case "failed":
     case "rejected":
-      return [button("retry", () => retry(leadId, partner, done, false), "primary")];
+      return [button("retry", () => retry(leadId, partner, done, false), "primary"), ...again];
+    case "duplicate":
+      return [button("retry", () => retry(leadId, partner, done, false))];
     case "submitted":
-      return [button("check", () => check(leadId, partner, done))];
+      return [button("check", () => check(leadId, partner, done)), ...again];
     default:
-      return [];
+      return again;
   }
 }
 
@@ -51,10 +57,15 @@ function check(leadId, partner, done) {
 }
 
 function notCreated(leadId, partner, done) {
-  return ask("not_created", partner, { run: () => api.resolve(leadId, partner, { outcome: "not_created" }) }, done);
+  return ask("not_created", partner, { run: () => api.resolve(leadId, partner, { outcome: "not_created", expected_state: "unknown" }) }, done);
 }
 
-function found(leadId, partner, done) {
+function withdraw(leadId, partner, done) {
+  return ask("withdraw", partner, { danger: true, run: () => api.resolve(leadId, partner, { outcome: "unknown" }) }, done);
+}
+
+// `key` is "found" for an unknown delivery, "correct" for one that an operator has settled.
+function found(leadId, partner, done, key = "found") {
   const wanted = idOf(partner);
   const isNumber = wanted === "deal_id";
   const field = el("input", {
@@ -64,9 +75,10 @@ function found(leadId, partner, done) {
   });
   const run = (form) => {
     const created = String(form.get("created")).trim();
-    return api.resolve(leadId, partner, { [wanted]: isNumber ? Number(created) : created });
+    const expected = key === "found" ? { expected_state: "unknown" } : {};
+    return api.resolve(leadId, partner, { [wanted]: isNumber ? Number(created) : created, ...expected });
   };
-  return ask("found", partner, { body: [el("label", { for: "found-id" }, t(`delivery.${wanted}`)), field], run }, done);
+  return ask(key, partner, { body: [el("label", { for: "found-id" }, t(`delivery.${wanted}`)), field], run }, done);
 }
 
 export async function write(leadId, done) {

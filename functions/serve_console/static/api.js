@@ -10,6 +10,7 @@ export class Refused extends Error {
     this.status = status;
     this.slug = String(problem.type ?? "").split(":").pop();
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
+    this.leadId = String(problem.lead_id ?? "");
   }
 }
 
@@ -71,8 +72,11 @@ function deliver(leadId, partner, step, body) {
 // What went wrong, in words.
 export function why(error) {
   if (!(error instanceof Refused)) return t("wrong.unexpected");
-  const known = ["wrong-state", "changed-meanwhile", "busy", "unknown-lead", "unknown-queue"];
-  if (known.includes(error.slug)) return t(`wrong.${error.slug}`);
+  const known = [
+    "wrong-state", "changed-meanwhile", "busy", "unknown-lead", "unknown-queue",
+    "already-tied", "not-known-to-partner", "partner-unavailable",
+  ];
+  if (known.includes(error.slug)) return t(`wrong.${error.slug}`, { lead: error.leadId });
   const fields = error.errors.map((one) => one.field).filter(Boolean).join(", ");
   switch (error.status) {
     case 0: return t("wrong.away");

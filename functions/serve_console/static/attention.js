@@ -13,13 +13,14 @@ const LOOKED_BACK = 7; // days in which a source must have had leads to be misse
 
 // Ask for all of it at once.
 export async function look(figures, signal) {
-  const [unknown, failed, { letters }, quiet] = await Promise.all([
+  const [unknown, doubt, failed, { letters }, quiet] = await Promise.all([
     api.leads({ status: "unknown", limit: COUNTED }, signal),
+    api.leads({ attention: "true", limit: COUNTED }, signal),
     api.leads({ status: "failed", limit: COUNTED }, signal),
     api.letters(signal),
     quietSources(figures, signal),
   ]);
-  return { unknown, failed, letters, quiet };
+  return { unknown, doubt, failed, letters, quiet };
 }
 
 // Sources that had leads in the last days and none within 24 hours, with the time of their last one.
@@ -35,10 +36,11 @@ async function quietSources(figures, signal) {
     .filter(({ last }) => last === null || Date.now() - new Date(last).getTime() > DAY);
 }
 
-export function shown({ unknown, failed, letters, quiet }) {
+export function shown({ unknown, doubt, failed, letters, quiet }) {
   const cards = [
-    unknown.leads.length > 0 && stuck("unknown", unknown),
-    failed.leads.length > 0 && stuck("failed", failed),
+    unknown.leads.length > 0 && stuck("unknown", unknown, "status=unknown", (one) => one.state === "unknown"),
+    doubt.leads.length > 0 && stuck("doubt", doubt, "attention=true", (one) => one.attention),
+    failed.leads.length > 0 && stuck("failed", failed, "status=failed", (one) => one.state === "failed"),
     letters.length > 0 && dead(letters),
     quiet.length > 0 && silent(quiet),
   ].filter(Boolean);
@@ -51,22 +53,22 @@ function card(id, heading, count, ...content) {
     el("h3", { id: `attention-${id}-heading` }, el("span", { class: "count" }, count), " ", heading), content);
 }
 
-function stuck(state, page) {
+function stuck(kind, page, query, isMeant) {
   const n = page.leads.length;
   return card(
-    state,
-    t(`attention.${state}`, { n }),
+    kind,
+    t(`attention.${kind}`, { n }),
     page.cursor ? `${number(n)}+` : number(n),
-    el("p", { class: "muted" }, t(`attention.${state}.what`)),
+    el("p", { class: "muted" }, t(`attention.${kind}.what`)),
     el("ul", { class: "plain" }, page.leads.slice(0, SHOWN).map((lead) => {
-      const [partner, delivery] = Object.entries(lead.deliveries).find(([, one]) => one.state === state) ?? [];
+      const [partner, delivery] = Object.entries(lead.deliveries).find(([, one]) => isMeant(one)) ?? [];
       return el("li", {},
         el("a", { href: `#/leads/${lead.lead_id}`, "data-row": true }, said(lead.person?.full_name ?? lead.lead_id, { cut: 60 })),
         el("span", { class: "muted small" }, " ", said(partnerName(partner ?? "")), " · ", timeAgo(lead.received_at)),
         delivery?.last_error && el("span", { class: "error small" }, errorInShort(delivery.last_error)),
       );
     })),
-    (n > SHOWN || page.cursor) && el("p", {}, el("a", { href: `#/leads?status=${state}` }, t("attention.all"))),
+    (n > SHOWN || page.cursor) && el("p", {}, el("a", { href: `#/leads?${query}` }, t("attention.all"))),
   );
 }
 

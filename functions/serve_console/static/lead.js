@@ -120,27 +120,34 @@ function deliveries(lead, done) {
 }
 
 function card(lead, partner, delivery, done) {
-  const needsAPerson = ["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at;
+  const isInDoubt = Boolean(delivery.attention) && !lead.erased_at;
+  const needsAPerson = isInDoubt || (["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at);
   const actions = lead.erased_at ? [] : ofDelivery(lead.lead_id, partner, delivery, done);
   return el(
     "article",
-    { class: `card delivery${needsAPerson ? ` stuck ${toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
+    { class: `card delivery${needsAPerson ? ` stuck ${isInDoubt ? "bad" : toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
     el("div", { class: "heading" }, el("h3", {}, said(partnerName(partner))), pill(delivery.state)),
     el("div", { class: "advice" },
-      el("p", {}, el("strong", {}, t(`why.${delivery.state}`))),
+      el("p", {}, el("strong", {}, isInDoubt ? inDoubt(delivery.attention, "why") : t(`why.${delivery.state}`))),
       delivery.last_error && el("p", { class: "error" }, errorExplained(delivery.last_error)),
-      el("p", {}, t(`mend.${delivery.state}`)),
+      el("p", {}, isInDoubt ? inDoubt(delivery.attention, "mend") : t(`mend.${delivery.state}`)),
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
     facts([
       [t("delivery.status"), delivery.partner_status && [said(delivery.partner_status), knows(`meaning.${delivery.status_meaning}`) && ` (${t(`meaning.${delivery.status_meaning}`)})`]],
       [t(`delivery.${idOf(partner)}`), (delivery.deal_id ?? delivery.account_uuid) !== null && said(delivery.deal_id ?? delivery.account_uuid)],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
+      [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
       [t("delivery.attempts"), String(delivery.attempts)],
       [t("delivery.next"), delivery.next_attempt_at && time(delivery.next_attempt_at)],
       [t("delivery.repeat_of"), delivery.repeat_of && el("a", { href: `#/leads/${encodeURIComponent(delivery.repeat_of)}` }, said(delivery.repeat_of))],
     ]),
   );
+}
+
+// Why a delivery that is followed needs a person, by its code.
+function inDoubt(code, kind) {
+  return knows(`${kind}.${code}`) ? t(`${kind}.${code}`) : said(code);
 }
 
 function timeline(lead) {

@@ -17,7 +17,7 @@ export function forget() {
 
 export async function show(main, { signal, query }) {
   title(t("nav.leads"));
-  const filters = { status: query.get("status") ?? "", source: query.get("source") ?? "", partner: query.get("partner") ?? "" };
+  const filters = Object.fromEntries(["status", "source", "partner", "attention"].map((name) => [name, query.get(name) ?? ""]));
   const address = JSON.stringify(filters);
   if (kept?.address !== address) kept = { address, filters, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
   const list = new List(kept, signal);
@@ -164,7 +164,7 @@ function cells(lead) {
   return [
     el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, said(lead.person?.phone ?? ""))),
     el("span", { class: "where muted" }, said(lead.source, { cut: 40 }), " → ", said(partners.join(", ") || "–", { cut: 60 })),
-    el("span", { class: "state" }, pill(lead.status)),
+    el("span", { class: "state" }, pill(lead.status), Object.values(lead.deliveries).some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
     el("span", { class: "when muted" }, time(lead.received_at, { short: shortMoment })),
   ];
 }

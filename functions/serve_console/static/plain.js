@@ -24,6 +24,9 @@ const ERRORS = [
   [/same person came/, "same"],
   [/was erased/, "erased"],
   [/operator says/, "not_there"],
+  [/operator withdrew/, "withdrawn"],
+  [/has already$/, "theirs"],
+  [/entered wrongly|in doubt whose deal/, "doubt"],
   [/account (with|of) this e-mail/, "exists"],
   [/password is wrong|e-mail is unknown|private key|public key|credentials|the secret|client or the login|offer or partner id|does not let us/, "credentials"],
   [/token was refused/, "token"],
@@ -91,6 +94,7 @@ export function entryShown(entry) {
 
 const TONES_OF_ENTRIES = {
   submitted: "good", status_changed: "good", message_sent: "good", resolved: "good",
+  resolution_withdrawn: "warn", contested: "bad",
   unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", erased: "bad",
   attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
 };

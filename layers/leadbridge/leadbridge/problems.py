@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ class FieldError:
 class Problem(Exception):
     """An answer that tells the caller what is wrong with the request, in words that are safe to show.
 
-    `retry_after` is in how many seconds it may be sent again.
+    `retry_after` is in how many seconds it may be sent again. `members` are further members, for machines.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Problem(Exception):
         errors: tuple[FieldError, ...] = (),
         *,
         retry_after: int | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{status} {slug}")
         self.status = status
@@ -40,6 +42,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
+        self.members = dict(members or {})
 
     def response(self) -> Response:
         """The gateway's proxy response, `application/problem+json`."""
@@ -48,6 +51,7 @@ class Problem(Exception):
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
+            **self.members,
         }
         if self.errors:
             body["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]

@@ -56,9 +56,12 @@ def limit_in(text: str | None) -> int:
 
 def masked_in(text: str | None) -> bool:
     """Whether `masked=` asks for people to be masked. Raises Problem."""
-    if text not in {None, "", "true", "false"}:
-        raise bad_query("masked is true or false.")
-    return text == "true"
+    return _flag("masked", text)
+
+
+def attention_in(text: str | None) -> bool:
+    """Whether `attention=` asks for deliveries that need a person only. Raises Problem."""
+    return _flag("attention", text)
 
 
 def phone_in(text: str | None) -> str | None:
@@ -108,6 +111,12 @@ def bad_query(detail: str) -> Problem:
 def unknown_lead() -> Problem:
     """There is no such lead, or it has no such delivery."""
     return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
+
+
+def _flag(name: str, text: str | None) -> bool:
+    if text not in {None, "", "true", "false"}:
+        raise bad_query(f"{name} is true or false.")
+    return text == "true"
 
 
 def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:

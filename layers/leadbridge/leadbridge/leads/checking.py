@@ -13,7 +13,7 @@ from leadbridge import errors
 from leadbridge.budget import Budget
 from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.delivery import MAX_REFUSED_CHECKS, Change, Delivery, State
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts
 from leadbridge.leads.statuses import new_status
@@ -34,7 +34,9 @@ class Ledger(Protocol):
         """Write a change; raises Conflict if somebody was quicker."""
         ...
 
-    def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
+    def look_again(
+        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+    ) -> None:
         """Put off the next look at a delivery."""
         ...
 
@@ -123,6 +125,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     CLOSED = "closed"
     CHECK_FAILED = "check_failed"
+    CHECK_REFUSED = "check_refused"
     REQUEUED = "requeued"
     UNKNOWN = "unknown"
     UNCERTAIN = "uncertain"
@@ -181,10 +184,12 @@ class Checker:
         try:
             status = self.partner.status(delivery, budget)
         except errors.PartnerError as error:
+            is_refused = isinstance(error, errors.Rejected)
             if delivery.due_at is not None:
                 again = self.clock() + self._after_failure(delivery, error)
-                self.ledger.look_again(delivery, again, error=error.text)
-            return Look(Outcome.CHECK_FAILED, error=error)
+                self.ledger.look_again(delivery, again, error=error.text, is_refused=is_refused)
+            needs_person = is_refused and delivery.checks_refused + 1 >= MAX_REFUSED_CHECKS
+            return Look(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
         now = self.clock()
         wait = self.settings.check_after(now - (delivery.submitted_at or delivery.received_at))
         check_after = None if wait is None else self._spread(wait)

@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING
 from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 
 if TYPE_CHECKING:
-    from leadbridge.leads.message import Message
+    from leadbridge.leads.message import Message, MessageChange
+
+MAX_REFUSED_CHECKS = 3  # status checks that a partner refuses in a row before a person must look
 
 
 class State(StrEnum):
@@ -49,6 +51,11 @@ class Delivery:
     person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
     operator had it begin anew, after `attempts_before_retry`. `is_erased` says that its person was forgotten.
     `status_at` is when the partner was asked that told `partner_status`. `last_error` is always a text of ours.
+
+    `settled_at` is when an operator settled the delivery; it is None if the partner itself confirmed it. `void_version`
+    is the version with which a wrong settlement was withdrawn: statuses of this version and earlier ones are not this
+    lead's. `checks_refused` counts the status checks that the partner refused in a row. `contested_by` is a lead for
+    which the partner named the same id.
     """
 
     lead_id: str
@@ -77,6 +84,22 @@ class Delivery:
     last_error: str | None = None
     checks_failed: int = 0
     due_at: datetime | None = None
+    settled_at: datetime | None = None
+    void_version: int = 0
+    checks_refused: int = 0
+    contested_by: str | None = None
+
+    @property
+    def attention(self) -> str | None:
+        """The code of what a person must look at although the delivery is followed; None if there is nothing."""
+        if self.contested_by is not None:
+            return "id_contested"
+        return "status_check_refused" if self.checks_refused >= MAX_REFUSED_CHECKS else None
+
+    @property
+    def created(self) -> int | str | None:
+        """The id by which the partner knows the delivery: a deal's number or an account's uuid."""
+        return self.deal_id if self.deal_id is not None else self.account_uuid
 
     @property
     def waiting_since(self) -> datetime:
@@ -93,7 +116,7 @@ class Delivery:
 class Change:
     """A step to write: the delivery as it was, as it will be, what its timeline says of it, whom it is to be told.
 
-    `opened` is a new delivery of the lead to another partner.
+    `opened` is a new delivery of the lead to another partner. `skipped` are messages that must not be sent any more.
     """
 
     before: Delivery
@@ -103,6 +126,7 @@ class Change:
     detail: str | None = None
     messages: tuple[Message, ...] = ()
     opened: Delivery | None = None
+    skipped: tuple[MessageChange, ...] = ()
 
 
 def receive(lead_id: str, partner: str, source: str, now: datetime) -> Delivery:
@@ -281,8 +305,17 @@ def status_changed(
         status_at=learned_at or now,
         last_error=None,
         checks_failed=0,
+        checks_refused=0,
         due_at=None if final or check_after is None else now + check_after,
     )
+
+
+def checked(delivery: Delivery, *, is_failed: bool, is_refused: bool) -> Delivery:
+    """Count a status check that brought nothing new. A check that found the partner away ends no row of refusals."""
+    if not is_failed:
+        return replace(delivery, checks_failed=0, checks_refused=0)
+    refused = delivery.checks_refused + is_refused
+    return replace(delivery, checks_failed=delivery.checks_failed + 1, checks_refused=refused)
 
 
 def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Change:

@@ -64,10 +64,13 @@ class Eraser:
         self._clean(lead_id)
 
     def _forgotten_account(self, delivery: Delivery) -> list[Any]:
-        """Delete what is kept of the person's account at a partner, and note that it is not to be kept again."""
-        if delivery.account_uuid is None:
+        """Delete what is kept of the person's account at a partner, and note that it is not to be kept again.
+
+        The tie of a deal is marked in the same way, so that no other lead takes the deal.
+        """
+        if delivery.created is None:
             return []
-        tie = items.tie_key(delivery.partner, delivery.account_uuid)
+        tie = items.tie_key(delivery.partner, delivery.created)
         marked = items.encode({**tie, "lead_id": delivery.lead_id, "is_erased": True})
         key = items.encode({**tie, "sk": "ACCOUNT"})
         return [

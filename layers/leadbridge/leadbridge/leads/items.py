@@ -5,11 +5,14 @@ LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
+DEAL#{partner}#{deal id}    TIE        which lead a deal at a partner was made of
+LEAD#{id}     ATTENTION#{partner}      a delivery that is followed and needs a person all the same
 PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
 LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
 
 index    partition                        sort           holds
-listing  `lead`, or `delivery#{state}`    received_key   leads, and deliveries by state, newest first
+listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by state, deliveries that need a person,
+         or `attention`                                 newest first
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
@@ -36,14 +39,15 @@ Item = dict[str, Any]
 
 LISTING, PHONE, DUE = "listing", "phone", "due"
 LEADS = "lead"  # the partition of `listing` that holds every lead
+ATTENTION = "attention"  # the partition of `listing` that holds the deliveries that need a person
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
-    *("lease_until", "submitted_at", "status_at", "due_at"),
+    *("lease_until", "submitted_at", "status_at", "due_at", "settled_at"),
 )
-_COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "deal_id")
+_COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (
-    *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for"),
+    *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
     *("partner_status", "status_meaning", "last_error"),
 )
 
@@ -105,9 +109,15 @@ def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
     return {"pk": f"LEAD#{lead_id}", "sk": f"DELIVERY#{partner}"}
 
 
-def tie_key(partner: str, account_uuid: str) -> dict[str, str]:
-    """The key of what ties an account at a partner to a lead."""
-    return {"pk": f"ACCOUNT#{partner}#{account_uuid}", "sk": "TIE"}
+def tie_key(partner: str, created: int | str) -> dict[str, str]:
+    """The key of what ties a deal (an int) or an account (a uuid) at a partner to a lead."""
+    kind = "DEAL" if isinstance(created, int) else "ACCOUNT"
+    return {"pk": f"{kind}#{partner}#{created}", "sk": "TIE"}
+
+
+def attention_key(lead_id: str, partner: str) -> dict[str, str]:
+    """The key of what lists a delivery as needing a person."""
+    return {"pk": f"LEAD#{lead_id}", "sk": f"ATTENTION#{partner}"}
 
 
 def received_key(received_at: datetime, lead_id: str) -> str:
@@ -173,6 +183,8 @@ def delivery_item(delivery: Delivery) -> Item:
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "state": delivery.state.value,
             "attempts_before_retry": delivery.attempts_before_retry or None,
+            "checks_refused": delivery.checks_refused or None,
+            "void_version": delivery.void_version or None,
             "is_uncertain": delivery.is_uncertain or None,
             "is_erased": delivery.is_erased or None,
             "listed": f"delivery#{delivery.state.value}",
@@ -183,8 +195,22 @@ def delivery_item(delivery: Delivery) -> Item:
 
 
 def tie_item(delivery: Delivery) -> Item:
-    """What ties a delivery's account to its lead."""
-    return encode({**tie_key(delivery.partner, delivery.account_uuid or ""), "lead_id": delivery.lead_id})
+    """What ties a delivery's deal or account to its lead."""
+    return encode({**tie_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
+
+
+def attention_item(delivery: Delivery) -> Item:
+    """What lists a delivery as needing a person."""
+    return encode(
+        {
+            **attention_key(delivery.lead_id, delivery.partner),
+            "lead_id": delivery.lead_id,
+            "partner": delivery.partner,
+            "source": delivery.source,
+            "listed": ATTENTION,
+            "received_key": received_key(delivery.received_at, delivery.lead_id),
+        }
+    )
 
 
 def delivery_of(values: dict[str, Any]) -> Delivery:

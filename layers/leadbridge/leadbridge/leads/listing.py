@@ -32,12 +32,16 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which leads are asked for; None means any. `phone_hash` is the keyed hash of a phone."""
+    """Which leads are asked for; None means any. `phone_hash` is the keyed hash of a phone.
+
+    `needs_attention`: only those with a delivery that is followed and needs a person all the same.
+    """
 
     status: State | None = None
     source: str | None = None
     partner: str | None = None
     phone_hash: str | None = None
+    needs_attention: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ class Listing:
             index, partition, values[":partition"] = items.PHONE, "phone_hash", wanted.phone_hash
         else:
             index, partition = items.LISTING, "listed"
-            values[":partition"] = f"delivery#{wanted.status.value}" if wanted.status else items.LEADS
+            state = f"delivery#{wanted.status.value}" if wanted.status else items.LEADS
+            values[":partition"] = items.ATTENTION if wanted.needs_attention else state
         if wanted.source is not None:
             names["#source"], values[":source"] = "source", wanted.source
             filters.append("#source = :source")
@@ -141,7 +146,12 @@ class Listing:
             if lead_id in leads
         )
         # By phone the index knows no state, and of a state it may be a moment behind the table.
-        return tuple(journey for journey in journeys if wanted.status is None or wanted.status in journey.states)
+        return tuple(
+            journey
+            for journey in journeys
+            if (wanted.status is None or wanted.status in journey.states)
+            and (not wanted.needs_attention or any(one.attention for one in journey.deliveries.values()))
+        )
 
     def _batch(self, keys: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
         for some in batched(keys, 100, strict=False):

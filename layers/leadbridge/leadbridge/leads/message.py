@@ -73,6 +73,12 @@ class Message:
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
 
     @property
+    def delivery_version(self) -> int:
+        """The version of the delivery whose status the message tells; 0 where it tells of none."""
+        parts = self.message_id.split("#")
+        return int(parts[2]) if self.partner_status is not None and len(parts) > 2 and parts[2].isdigit() else 0
+
+    @property
     def line(self) -> str:
         """Which messages it keeps in order with: what operators wrote does not wait for what is told by itself."""
         return "mirror" if self.is_mirror else "operator" if self.partner is None else "told"

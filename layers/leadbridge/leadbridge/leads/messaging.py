@@ -25,6 +25,7 @@ from leadbridge.settings.messages import Messages
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
 SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
+DOUBT_POLL = timedelta(hours=1)  # how often a message looks whether its deal is still in doubt
 
 
 class Leads(Protocol):
@@ -191,6 +192,12 @@ class Sender:
         if lead is not None and lead.erased_at is not None:
             return Visit(Outcome.NOTHING_TO_DO)  # whoever erases the person deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
+        if delivery is not None and message.partner_status is not None:
+            if delivery.void_version and message.delivery_version <= delivery.void_version:
+                change = steps.skip(message, now, "the deal was entered wrongly")
+                return self._write(change, Visit(Outcome.SKIPPED))
+            if delivery.attention is not None:
+                return self._hold(message)
         if content_of(message, self.settings, lead, delivery, None) is None:
             return self._write(steps.skip(message, now, "nothing is said of this"), Visit(Outcome.SKIPPED))
         zone = self.settings.zone_of(lead.person.phone if lead else None)
@@ -309,6 +316,14 @@ class Sender:
         now = self.clock()
         change = steps.put_off(message, now, later.until)
         return self._write(change, Visit(Outcome.WAITS, again=later.until - now))
+
+    def _hold(self, message: Message) -> Visit:
+        """Wait while it is in doubt whose deal the status is of; after the retry window the message is not sent."""
+        now = self.clock()
+        if now - message.created_at >= self.settings.retry.give_up_after:
+            change = steps.skip(message, now, "it is in doubt whose deal the status is of")
+            return self._write(change, Visit(Outcome.SKIPPED))
+        return self._wait(message, _NotYet(now + DOUBT_POLL))
 
     def _come_again(self, message: Message, error: errors.PartnerError) -> Visit:
         now = self.clock()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, State
+from leadbridge.leads.message import MessageChange
 from leadbridge.leads.transitions import OVERDUE
 
 RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
 NOT_THERE = "the partner does not have it, an operator says"
 ERASED = "the person was erased before it was sent"
+WITHDRAWN = "an operator withdrew what was settled about it"
+SETTLED = frozenset({State.SUBMITTED, State.CLOSED, State.FAILED})  # the states that a settlement can lead to
 
 
 class Busy(Exception):
@@ -21,6 +24,17 @@ class Busy(Exception):
 
 class WrongState(Exception):
     """The delivery is not in a state for this. The message says so to an operator."""
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What a settlement led to: `text` for the timeline, and the messages that must not be sent any more."""
+
+    text: str = ""
+    skipped: tuple[MessageChange, ...] = ()
+
+
+NOTHING = Aftermath()
 
 
 def retried(
@@ -51,31 +65,68 @@ def retried(
         lease_until=None,
         last_error=None,
         due_at=now + OVERDUE,
+        settled_at=None,
     )
     return Change(delivery, after, now, "retry_requested", f"by {operator}")
 
 
 def found(
-    delivery: Delivery, now: datetime, operator: str, created: int | str, check_after: timedelta | None
+    delivery: Delivery,
+    now: datetime,
+    operator: str,
+    created: int | str,
+    check_after: timedelta | None,
+    *,
+    aftermath: Aftermath = NOTHING,
 ) -> Change:
-    """The operator has learned that the partner has it, and as what. Raises WrongState."""
-    _must_be_unknown(delivery)
-    change = steps.accepted(delivery, now, created, check_after)
-    return replace(change, what="resolved", detail=f"{change.detail}, by {operator}")
+    """An operator says that the partner has it, and as what; this settles or corrects the delivery. Raises WrongState.
+
+    `aftermath` is what an earlier settlement led to.
+    """
+    if delivery.settled_at is not None and delivery.created == created:
+        raise WrongState("The delivery is settled as this already.")
+    change = steps.accepted(_unsettled(delivery), now, created, check_after)
+    return _settled(delivery, change.after, now, change.detail or "", operator, aftermath)
 
 
-def not_found(delivery: Delivery, now: datetime, operator: str) -> Change:
-    """The operator has learned that the partner does not have it: now it can be retried safely. Raises WrongState."""
-    _must_be_unknown(delivery)
+def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Aftermath = NOTHING) -> Change:
+    """An operator says that the partner does not have it: then it can be retried safely. Raises WrongState."""
+    if delivery.settled_at is not None and delivery.state is State.FAILED:
+        raise WrongState("The delivery is settled as this already.")
+    base = _unsettled(delivery)
     after = replace(
-        delivery,
-        state=State.FAILED,
-        version=delivery.version + 1,
-        last_error=NOT_THERE,
-        lease_until=None,
-        due_at=None,
+        base, state=State.FAILED, version=base.version + 1, last_error=NOT_THERE, lease_until=None, due_at=None
     )
-    return Change(delivery, after, now, "resolved", f"not created, by {operator}")
+    return _settled(delivery, after, now, "not created", operator, aftermath)
+
+
+def withdrawn(
+    delivery: Delivery, now: datetime, operator: str, *, can_be_looked_up: bool, aftermath: Aftermath = NOTHING
+) -> Change:
+    """An operator withdraws what one of them settled: the delivery is unknown again. Raises WrongState.
+
+    `can_be_looked_up`: the partner can be asked what it has, and is asked before the delivery is sent again.
+    """
+    if delivery.settled_at is None:
+        raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be unknown again.")
+    base = _unsettled(delivery)
+    after = replace(
+        base,
+        version=base.version + 1,
+        void_version=base.version + 1,
+        last_error=WITHDRAWN,
+        is_uncertain=can_be_looked_up,
+    )
+    detail = f"{_named(delivery)}{aftermath.text}, by {operator}"
+    return Change(delivery, after, now, "resolution_withdrawn", detail, skipped=aftermath.skipped)
+
+
+def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
+    """The partner gave the id by which an operator settled the delivery to another lead. Raises WrongState."""
+    if delivery.settled_at is None or delivery.created is None:
+        raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
+    after = replace(delivery, version=delivery.version + 1, contested_by=other_lead)
+    return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}")
 
 
 def erased(delivery: Delivery, now: datetime) -> Change:
@@ -100,6 +151,45 @@ def erased(delivery: Delivery, now: datetime) -> Change:
     return Change(delivery, after, now, "erased")
 
 
-def _must_be_unknown(delivery: Delivery) -> None:
-    if delivery.state is not State.UNKNOWN:
+def _unsettled(delivery: Delivery) -> Delivery:
+    """The delivery as it was before it was settled. Raises WrongState."""
+    if delivery.is_erased:
+        raise WrongState("The person was erased.")
+    if delivery.state is State.UNKNOWN:
+        return delivery
+    if delivery.settled_at is None or delivery.state not in SETTLED:
         raise WrongState(f"The delivery is {delivery.state}; only one that is unknown can be resolved.")
+    return replace(
+        delivery,
+        state=State.UNKNOWN,
+        deal_id=None,
+        account_uuid=None,
+        partner_status=None,
+        status_meaning=None,
+        status_at=None,
+        submitted_at=None,
+        last_error=None,
+        checks_failed=0,
+        checks_refused=0,
+        contested_by=None,
+        due_at=None,
+        settled_at=None,
+    )
+
+
+def _settled(
+    before: Delivery, after: Delivery, now: datetime, detail: str, operator: str, aftermath: Aftermath
+) -> Change:
+    """The change to a settled delivery; what an earlier settlement led to is void."""
+    after = replace(after, settled_at=now)
+    if before.settled_at is not None:
+        after = replace(after, void_version=after.version)
+        detail = f"{detail} instead of {_named(before)}{aftermath.text}"
+    return Change(before, after, now, "resolved", f"{detail}, by {operator}", skipped=aftermath.skipped)
+
+
+def _named(delivery: Delivery) -> str:
+    """What a settlement said."""
+    if delivery.deal_id is not None:
+        return f"deal {delivery.deal_id}"
+    return "not created" if delivery.account_uuid is None else f"account {delivery.account_uuid}"

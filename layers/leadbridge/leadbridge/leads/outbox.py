@@ -84,6 +84,16 @@ def message_of(values: dict[str, Any]) -> Message:
     )
 
 
+def message_writes(table: str, change: MessageChange) -> list[Any]:
+    """The writes of a message's change: the message, and its line in the lead's timeline."""
+    after = change.after
+    writes = [put(table, message_item(after), version=change.before.version)]
+    if change.what is not None and after.owner.startswith("ld_"):
+        entry = Entry(change.at, change.what, "leeloo", change.detail)
+        writes.append(put(table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
+    return writes
+
+
 class Outbox:
     """Messages in the table. Every method may raise botocore's errors when AWS does not answer."""
 
@@ -112,10 +122,7 @@ class Outbox:
         Nothing is begun to be said to a person who was erased, and nothing is told of them. Raises Conflict, Contended.
         """
         after, of_lead = change.after, change.after.owner.startswith("ld_")
-        writes = [put(self._table, message_item(after), version=change.before.version)]
-        if change.what is not None and of_lead:
-            entry = Entry(change.at, change.what, "leeloo", change.detail)
-            writes.append(put(self._table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
+        writes = message_writes(self._table, change)
         if of_lead and (change.what is not None or after.state is MessageState.SENDING):
             writes.append(unless_erased(self._table, after.owner))
         transact(self._client, writes, or_conflict=True)

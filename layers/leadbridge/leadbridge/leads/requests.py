@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from leadbridge.leads.delivery import State
 from leadbridge.problems import FieldError
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
@@ -58,18 +59,28 @@ class RetryRequest(BaseModel):
 
 
 class ResolveRequest(BaseModel):
-    """`POST …/resolve`: what the partner has made of it, or that it has made nothing."""
+    """`POST …/resolve`: the id under which the partner has it, or that the partner does not have it.
+
+    `"outcome": "unknown"` withdraws what an operator settled. With `expected_state` nothing is done to a delivery that
+    is in another state.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     deal_id: Annotated[StrictInt, Field(ge=1, lt=10**18)] | None = None
     account_uuid: Id | None = None
-    outcome: Literal["not_created"] | None = None
+    outcome: Literal["not_created", "unknown"] | None = None
+    expected_state: State | None = None
+
+    @property
+    def created(self) -> int | str | None:
+        """The id under which the partner has it."""
+        return self.deal_id if self.deal_id is not None else self.account_uuid
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> ResolveRequest:
         if [self.deal_id, self.account_uuid, self.outcome].count(None) != 2:
-            raise ValueError('give a deal_id, an account_uuid, or "outcome": "not_created"')
+            raise ValueError('give a deal_id, an account_uuid, or "outcome": "not_created" or "unknown"')
         return self
 
 

@@ -60,7 +60,11 @@ def message_shown(message: Message, *, masked: bool = False) -> dict[str, Any]:
 
 
 def delivery_shown(delivery: Delivery) -> dict[str, Any]:
-    """A delivery; what is not known yet is null."""
+    """A delivery; what is not known yet is null.
+
+    `settled_at` is when an operator settled it; then it can be corrected. `attention` is the code of what a person must
+    look at.
+    """
     return {
         "state": delivery.state.value,
         "deal_id": delivery.deal_id,
@@ -72,6 +76,8 @@ def delivery_shown(delivery: Delivery) -> dict[str, Any]:
         "last_error": delivery.last_error,
         "next_attempt_at": _time(delivery.next_attempt_at),
         "submitted_at": _time(delivery.submitted_at),
+        "settled_at": _time(delivery.settled_at),
+        "attention": delivery.attention,
     }
 
 

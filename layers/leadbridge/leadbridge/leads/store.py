@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.clock import to_text
 from leadbridge.leads import items
 from leadbridge.leads.arrivals import AWAITS_FETCH, fetch_item, fetch_of
-from leadbridge.leads.delivery import Change, Delivery, State, receive
+from leadbridge.leads.delivery import Change, Delivery, State, checked, receive
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
-from leadbridge.leads.outbox import message_item, message_of
+from leadbridge.leads.outbox import message_item, message_of, message_writes
 from leadbridge.leads.quota import Quota, TooMany
+from leadbridge.leads.ties import attention, tie, untie
 from leadbridge.leads.urgency import most_urgent
-from leadbridge.leads.writing import RETRY_FOR, Conflict, defer, kept, persist, put, transact
+from leadbridge.leads.writing import RETRY_FOR, AlreadyTied, Conflict, defer, kept, persist, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -139,37 +140,57 @@ class Store:
     def apply(self, change: Change, *, retry_for: float = RETRY_FOR) -> Delivery:
         """Write a delivery's change and its timeline entry; return the delivery as it is now.
 
-        A delivery that the change opens may be open already, by an earlier refusal: then it stays as it is, and the
-        change is written without it. Raises Conflict if the delivery is no longer as the change supposes, Contended
-        after `retry_for` seconds.
+        What the partner calls it is tied to its lead, and a tie that no longer holds is released. A delivery that the
+        change opens may be open already, by an earlier refusal: then it stays as it is, and the change is written
+        without it. Raises Conflict if the delivery is no longer as the change supposes, AlreadyTied if another lead
+        has the id, Contended after `retry_for` seconds.
         """
+        before, after = change.before, change.after
         writes = [
-            put(self._table, items.delivery_item(change.after), version=change.before.version),
+            put(self._table, items.delivery_item(after), version=before.version),
             put(self._table, items.change_entry(change)),
         ]
         writes += [put(self._table, message_item(message)) for message in change.messages]
-        if change.after.account_uuid is not None and change.before.account_uuid is None:
-            writes.append(self._tie(change.after))
+        for skipped in change.skipped:
+            writes += message_writes(self._table, skipped)
+        writes += attention(self._table, before, after)
+        if before.created is not None and before.created != after.created:
+            writes += untie(self._table, before, before.created)
+        is_tied = after.created is not None and after.created != before.created
+        if is_tied:
+            writes.append(tie(self._table, after))
         own = len(writes)
         if change.opened is not None:
             writes += self._opened(change.opened, change)
         try:
             transact(self._client, writes, or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
+            if is_tied and conflict.failed == {own - 1}:
+                self._raise_if_tied(after, conflict)
             if change.opened is None or min(conflict.failed) < own:
                 raise
             return self.apply(replace(change, opened=None), retry_for=retry_for)
-        return change.after
+        return after
 
-    def look_again(self, delivery: Delivery, due_at: datetime, *, error: str | None = None) -> None:
+    def _raise_if_tied(self, delivery: Delivery, conflict: Conflict) -> None:
+        owner = self.owner_of(delivery.partner, delivery.created or "")
+        if owner not in {None, delivery.lead_id}:
+            raise AlreadyTied(str(owner), failed=conflict.failed) from None
+
+    def look_again(
+        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+    ) -> None:
         """Put off the next look at a delivery, noting a failed check; no change that anybody is told of.
 
-        Does nothing if the delivery has changed or was put off meanwhile.
+        `is_refused`: the partner answered, and does not know what it was asked about. Does nothing if the delivery has
+        changed or was put off meanwhile.
         """
-        sets = "SET due_at = :due_at, checks_failed = :failed"
+        after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
+        sets = "SET due_at = :due_at, checks_failed = :failed, checks_refused = :refused"
         values: dict[str, Any] = {
             ":due_at": to_text(due_at),
-            ":failed": delivery.checks_failed + 1 if error else 0,
+            ":failed": after.checks_failed,
+            ":refused": after.checks_refused,
             ":version": delivery.version,
             ":seen": to_text(delivery.due_at) if delivery.due_at else None,
         }
@@ -178,17 +199,19 @@ class Store:
         else:
             sets += ", last_error = :error"
             values[":error"] = error
+        update: Any = {
+            "TableName": self._table,
+            "Key": items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
+            "UpdateExpression": sets,
+            "ConditionExpression": "#version = :version AND due_at = :seen",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": items.encode(values),
+        }
+        if marks := attention(self._table, delivery, after):
+            transact(self._client, [{"Update": update}, *marks])
+            return
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
-            persist(
-                lambda: self._client.update_item(
-                    TableName=self._table,
-                    Key=items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
-                    UpdateExpression=sets,
-                    ConditionExpression="#version = :version AND due_at = :seen",
-                    ExpressionAttributeNames={"#version": "version"},
-                    ExpressionAttributeValues=items.encode(values),
-                )
-            )
+            persist(lambda: self._client.update_item(**update))
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:
         """Move a delivery's next look, and nothing else; nothing is announced.
@@ -208,9 +231,9 @@ class Store:
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
-    def owner_of(self, partner: str, account_uuid: str) -> str | None:
-        """The lead that an account at a partner was made of, None where none of ours was."""
-        values = self._get(items.tie_key(partner, account_uuid))
+    def owner_of(self, partner: str, created: int | str) -> str | None:
+        """The lead that a deal or an account at a partner was made of, None where none of ours was."""
+        values = self._get(items.tie_key(partner, created))
         return None if values is None else str(values["lead_id"])
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:
@@ -287,13 +310,6 @@ class Store:
         )
         for page in pages:
             yield from map(items.decode, page["Items"])
-
-    def _tie(self, delivery: Delivery) -> Any:
-        """The tie of an account to its lead, which no other lead has and nobody has erased."""
-        own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
-        write = put(self._table, items.tie_item(delivery), own)
-        write["Put"]["ExpressionAttributeValues"] = items.encode({":own": delivery.lead_id})
-        return write
 
     def _opened(self, delivery: Delivery, change: Change) -> list[Any]:
         """A further delivery of a lead that is there, with the lead's own note of it."""

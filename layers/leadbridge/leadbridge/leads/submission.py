@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,10 +22,11 @@ from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, Repeat, State
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts, Origin, origin
+from leadbridge.leads.operator_steps import WrongState, contested
 from leadbridge.leads.partner_answer import PartnerAnswer
 from leadbridge.leads.submission_ports import EarlierLead, Ledger, Partner, Repeats
 from leadbridge.leads.transitions import OVERDUE
-from leadbridge.leads.writing import RETRY_FOR, Conflict, Contended
+from leadbridge.leads.writing import RETRY_FOR, AlreadyTied, Conflict, Contended
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy
 
@@ -210,7 +212,10 @@ class Submitter:
         """Write down what the partner has answered to a create. Raises what the ledger raises."""
         match answer.error:
             case None:
-                return self._accepted(delivery, answer.created, retry_for)
+                try:
+                    return self._accepted(delivery, answer.created, retry_for)
+                except AlreadyTied as tied:
+                    return self._named_twice(delivery, answer.created, tied.lead_id, retry_for)
             case errors.Misconfigured() as error:
                 return self._give_up(delivery, error, retry_for)
             case errors.Rejected() as error:
@@ -238,6 +243,20 @@ class Submitter:
             if known.state not in {State.SUBMITTED, State.CLOSED}:
                 self.ledger.apply(steps.accepted(known, now, created, wait), retry_for=retry_for)
         return Visit(Outcome.SUBMITTED)
+
+    def _named_twice(self, delivery: Delivery, created: int | str | None, holder: str, retry_for: float) -> Visit:
+        """The partner answered with an id that another lead has: a person must find out whose it is.
+
+        What an operator entered is in doubt now. An account is looked up, where the partner can be asked.
+        """
+        now = self.clock()
+        held = self.ledger.delivery(holder, delivery.partner)
+        if held is not None and held.settled_at is not None:
+            with suppress(WrongState):
+                self.ledger.apply(contested(held, now, delivery.lead_id), retry_for=retry_for)
+        kind = "deal" if isinstance(created, int) else "account"
+        text = f"the partner answered {kind} {created}, which {holder} has already"
+        return self._reply_lost(delivery, text, self.settings.retry.first_delay, retry_for=retry_for)
 
     def _is_settled_by(self, created: int | str | None, known: Delivery, delivery: Delivery) -> bool:
         """Whether a late answer tells what became of the delivery as it is known now, or was told by others already.

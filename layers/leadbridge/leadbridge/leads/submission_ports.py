@@ -29,8 +29,8 @@ class Ledger(Protocol):
         """Move a delivery's next look, and nothing else."""
         ...
 
-    def owner_of(self, partner: str, account_uuid: str) -> str | None:
-        """The lead that an account at the partner was made of, if one of ours was."""
+    def owner_of(self, partner: str, created: int | str) -> str | None:
+        """The lead that a deal or an account at the partner was made of, if one of ours was."""
         ...
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:

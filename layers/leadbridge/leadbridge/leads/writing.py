@@ -20,7 +20,18 @@ from leadbridge.leads.items import Item, encode, lead_key
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["RETRY_FOR", "Conflict", "Contended", "defer", "kept", "persist", "put", "transact", "unless_erased"]
+__all__ = [
+    "RETRY_FOR",
+    "AlreadyTied",
+    "Conflict",
+    "Contended",
+    "defer",
+    "kept",
+    "persist",
+    "put",
+    "transact",
+    "unless_erased",
+]
 
 RETRY_FOR = 2.0  # seconds for which a write is retried, where its caller does not say otherwise
 MAX_TRIES = 1000  # of one write, however long it may be retried
@@ -38,6 +49,14 @@ class Conflict(Exception):
     def __init__(self, *about: object, failed: frozenset[int] = frozenset()) -> None:
         super().__init__(*about)
         self.failed = failed
+
+
+class AlreadyTied(Conflict):
+    """Another lead, `lead_id`, has the deal or the account at the partner."""
+
+    def __init__(self, lead_id: str, *, failed: frozenset[int] = frozenset()) -> None:
+        super().__init__(f"{lead_id} has it", failed=failed)
+        self.lead_id = lead_id
 
 
 def kept(item: Item) -> Item:

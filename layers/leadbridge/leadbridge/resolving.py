@@ -1,0 +1,75 @@
+"""How the operators' API settles deliveries, and which problem says why it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from leadbridge import errors
+from leadbridge.budget import Budget
+from leadbridge.clock import utc_now
+from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.operator_steps import WrongState
+from leadbridge.leads.requests import ResolveRequest
+from leadbridge.leads.store import Store
+from leadbridge.leads.writing import AlreadyTied, Conflict, Contended
+from leadbridge.logs import logger
+from leadbridge.problems import FieldError, Problem
+from leadbridge.settings import settings
+
+if TYPE_CHECKING:
+    from leadbridge.leads.resolution import Register
+
+RETRY_AFTER = 30  # seconds, where a partner that could not be asked does not say when
+
+
+def resolved(
+    store: Store,
+    register: Callable[[str], Register],
+    delivery: Delivery,
+    lead: Lead,
+    asked: ResolveRequest,
+    operator: str,
+    budget: Budget,
+) -> Delivery:
+    """Settle, correct or withdraw as an operator asks; return the delivery as it is now.
+
+    `register` is how a partner is asked whether it knows an id. Raises Problem.
+    """
+    from leadbridge.leads.resolution import NotKnown, Resolver, WrongKind
+
+    configured = settings()
+    resolver = Resolver(store, configured.partners, register, utc_now, configured.messages.mirror.on)
+    field = "deal_id" if asked.deal_id is not None else "account_uuid"
+    try:
+        after = resolver.resolve(delivery, lead, asked, operator, budget)
+    except WrongKind:
+        error = FieldError(field, "is not what this partner has")
+        raise Problem(422, "invalid-request", "Invalid request", "This partner has no such thing.", (error,)) from None
+    except NotKnown:
+        error = FieldError(field, "is not known to the partner")
+        detail = "The partner does not know this for the lead. Nothing was stored."
+        raise Problem(422, "not-known-to-partner", "Not known to the partner", detail, (error,)) from None
+    except errors.PartnerError as failed:
+        logger.warning("could not ask", lead_id=delivery.lead_id, partner=delivery.partner, reason=failed.text)
+        detail = "The partner cannot be asked about this at the moment. Nothing was stored. Please try again later."
+        wait = max(1, round(failed.retry_after or RETRY_AFTER))
+        raise Problem(503, "partner-unavailable", "Partner unavailable", detail, retry_after=wait) from None
+    except (WrongState, Conflict, Contended) as refused:
+        raise not_changed(refused) from None
+    logger.info("resolved", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator)
+    return after
+
+
+def not_changed(refused: WrongState | Conflict | Contended) -> Problem:
+    """Return the problem that says why a delivery was not changed."""
+    match refused:
+        case WrongState():
+            return Problem(409, "wrong-state", "Wrong state", str(refused))
+        case AlreadyTied():
+            detail = f"Lead {refused.lead_id} has this at the partner already. Nothing was stored."
+            return Problem(409, "already-tied", "Already tied", detail, members={"lead_id": refused.lead_id})
+        case _:
+            detail = "Somebody else has changed it meanwhile. Look at it again."
+            return Problem(409, "changed-meanwhile", "Changed meanwhile", detail)

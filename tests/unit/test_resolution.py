@@ -1,0 +1,457 @@
+"""Settling an unknown delivery: only with an id that the partner knows and no other lead has, and with a way back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge import aws, errors
+from leadbridge.budget import Budget
+from leadbridge.leads import delivery as steps
+from leadbridge.leads import message as messages
+from leadbridge.leads import operator_steps
+from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.message import MessageState, about_status
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.resolution import AccountRegister, Confirmed, DealRegister, NotKnown
+from leadbridge.leads.statuses import new_status
+from leadbridge.leads.store import Store
+from leadbridge.leads.submission import Outcome, Submitter
+from leadbridge.leads.writing import AlreadyTied, Conflict
+from leadbridge.partners.matchtrade import Account
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.template import ROOT
+from tests.unit.conftest import TABLE, Context, Time
+from tests.unit.sending import AMPLE, World
+
+FIRST, OTHER = lead(1), lead(2)
+MINUTE = timedelta(minutes=1)
+LOST = "lost"
+
+
+@dataclass
+class Partner:
+    """A partner that knows some ids; `away` is raised instead."""
+
+    knows: dict[int | str, str | None] = field(default_factory=dict)
+    away: errors.PartnerError | None = None
+    asked: list[int | str] = field(default_factory=list)
+
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
+        """Answer as the test says."""
+        self.asked.append(created)
+        if self.away is not None:
+            raise self.away
+        if created not in self.knows:
+            raise NotKnown
+        return Confirmed(created, self.knows[created])
+
+
+@dataclass
+class Desk:
+    """An operator, the API, the table behind it, and a partner."""
+
+    app: ModuleType
+    store: Store
+    partner: Partner
+    settings: Settings
+
+    def resolve(self, body: dict[str, Any], *, of: Lead = FIRST, partner: str = "leadleader") -> dict[str, Any]:
+        """Ask; the answer's status, headers and content."""
+        event = {
+            "httpMethod": "POST",
+            "resource": "/leads/{lead_id}/deliveries/{partner}/resolve",
+            "pathParameters": {"lead_id": of.lead_id, "partner": partner},
+            "requestContext": {"authorizer": {"operator": "olena"}},
+            "body": json.dumps(body),
+        }
+        answer = self.app.handler(event, Context())
+        return {**json.loads(answer["body"]), "http": answer["statusCode"], "headers": answer["headers"]}
+
+    def delivery(self, of: Lead = FIRST, partner: str = "leadleader") -> Delivery:
+        """The delivery as it is."""
+        found = self.store.delivery(of.lead_id, partner)
+        assert found is not None
+        return found
+
+    def lost(self, of: Lead = FIRST) -> None:
+        """Make a delivery unknown, as its flow does."""
+        begun = self.store.apply(steps.start_attempt(self.delivery(of), NOW, MINUTE))
+        self.store.apply(steps.lost(begun, NOW, LOST))
+
+    def learn(self, *statuses: str) -> None:
+        """Learn statuses, as a check does."""
+        for status in statuses:
+            change = new_status(
+                self.delivery(),
+                status,
+                self.settings.partners["leadleader"],
+                self.app.utc_now(),
+                check_after=MINUTE,
+                mirrors=False,
+            )
+            self.store.apply(change)
+
+    def timeline(self, of: Lead = FIRST) -> list[tuple[str, str | None]]:
+        """What was done, and its details."""
+        journey = self.store.journey(of.lead_id)
+        assert journey is not None
+        return [(entry.what, entry.detail) for entry in journey.timeline]
+
+    @property
+    def messages(self) -> list[messages.Message]:
+        """The messages to the first lead's person."""
+        journey = self.store.journey(FIRST.lead_id)
+        assert journey is not None
+        return list(journey.messages)
+
+
+@pytest.fixture
+def desk(
+    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Desk:
+    aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
+    for one in (FIRST, OTHER):
+        assert store.accept(one, phone_hash=None) is None
+    app, partner = function("manage_leads"), Partner({24: "В обробці", 25: "Погоджено"})
+    monkeypatch.setattr(app, "register", lambda _: partner)
+    made = Desk(app, store, partner, shipped_settings)
+    made.lost()
+    return made
+
+
+def test_an_id_is_stored_with_the_status_that_the_partner_told(desk: Desk) -> None:
+    said = desk.resolve({"deal_id": 24})
+    assert (said["http"], said["state"], said["deal_id"]) == (200, "submitted", 24)
+    assert (said["partner_status"], said["status_meaning"]) == ("В обробці", "in_progress")
+    assert said["settled_at"] is not None
+    assert desk.timeline()[-2:] == [("resolved", "deal 24, by olena"), ("status_changed", "В обробці")]
+    assert desk.messages == [], "a first status is not told"
+    assert desk.store.owner_of("leadleader", 24) == FIRST.lead_id
+
+
+def test_an_id_that_the_partner_does_not_know_is_not_stored(desk: Desk) -> None:
+    before = desk.delivery()
+    said = desk.resolve({"deal_id": 999999})
+    assert (said["http"], said["type"]) == (422, "urn:leadbridge:problem:not-known-to-partner")
+    assert said["errors"][0]["field"] == "deal_id"
+    assert desk.delivery() == before
+    assert desk.store.owner_of("leadleader", 999999) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [
+        (errors.Unavailable("leadleader", "authorize", "the secret has no value yet"), "30"),
+        (errors.Misconfigured("leadleader", "authorize", "the password is wrong"), "30"),
+        (errors.RateLimited("leadleader", "status", "slow down", retry_after=90.0), "90"),
+    ],
+)
+def test_nothing_is_stored_while_the_partner_cannot_be_asked(desk: Desk, error: errors.PartnerError, wait: str) -> None:
+    before, desk.partner.away = desk.delivery(), error
+    said = desk.resolve({"deal_id": 24})
+    assert (said["http"], said["type"]) == (503, "urn:leadbridge:problem:partner-unavailable")
+    assert said["headers"]["Retry-After"] == wait
+    assert desk.delivery() == before
+
+
+def test_an_id_of_another_lead_is_refused_and_the_lead_is_named(desk: Desk) -> None:
+    begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
+    desk.store.apply(steps.accepted(begun, NOW, 25, MINUTE))
+    before = desk.delivery()
+    said = desk.resolve({"deal_id": 25})
+    assert (said["http"], said["type"]) == (409, "urn:leadbridge:problem:already-tied")
+    assert said["lead_id"] == OTHER.lead_id
+    assert desk.partner.asked == []
+    assert desk.delivery() == before
+
+
+def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(desk: Desk) -> None:
+    begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
+
+    class Meanwhile(Partner):
+        def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
+            desk.store.apply(steps.accepted(begun, NOW, 25, MINUTE))
+            return super().confirm(lead, created, budget)
+
+    desk.app.register = lambda _: Meanwhile({25: None})  # type: ignore[attr-defined]
+    said = desk.resolve({"deal_id": 25})
+    assert (said["http"], said["lead_id"]) == (409, OTHER.lead_id)
+    assert desk.delivery().state is State.UNKNOWN
+
+
+def test_a_wrong_state_is_told_before_the_partner_is_asked(desk: Desk) -> None:
+    said = desk.resolve({"deal_id": 24}, of=OTHER)
+    assert (said["http"], said["title"], desk.partner.asked) == (409, "Wrong state", [])
+
+
+def test_what_the_partner_itself_confirmed_is_neither_withdrawn_nor_corrected(desk: Desk) -> None:
+    begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
+    before = desk.store.apply(steps.accepted(begun, NOW, 77, MINUTE))
+    for body in ({"outcome": "unknown"}, {"outcome": "not_created"}, {"deal_id": 24}):
+        assert desk.resolve(body, of=OTHER)["http"] == 409
+    assert desk.delivery(OTHER) == before
+
+
+def test_a_wrong_settlement_is_withdrawn_with_all_that_it_led_to(desk: Desk) -> None:
+    desk.resolve({"deal_id": 24})
+    desk.learn("Погоджено", "Видано")
+    outbox, (sent, _) = Outbox(aws.dynamodb(), TABLE), desk.messages
+    outbox.apply(messages.sent(outbox.apply(messages.start_sending(sent, NOW, MINUTE)), NOW))
+    said = desk.resolve({"outcome": "unknown"})
+    assert (said["http"], said["state"]) == (200, "unknown")
+    assert [said[name] for name in ("deal_id", "partner_status", "status_meaning", "submitted_at")] == [None] * 4
+    assert (said["settled_at"], desk.delivery().due_at) == (None, None)
+    assert [one.state for one in desk.messages] == [MessageState.SENT, MessageState.SKIPPED]
+    withdrawn = dict(desk.timeline())["resolution_withdrawn"]
+    assert withdrawn == (
+        "deal 24; it led to statuses: 3 (В обробці, Погоджено, Видано), messages sent: 1 (Погоджено),"
+        " messages skipped: 1, by olena"
+    )
+    assert desk.store.owner_of("leadleader", 24) is None
+    desk.lost(OTHER)
+    assert desk.resolve({"deal_id": 24}, of=OTHER)["http"] == 200, "the deal is free again"
+    assert desk.resolve({"outcome": "unknown"})["http"] == 409, "there is nothing to withdraw any more"
+
+
+def test_a_wrong_settlement_is_corrected_in_one_step(desk: Desk) -> None:
+    desk.resolve({"deal_id": 24})
+    desk.learn("Погоджено")
+    said = desk.resolve({"deal_id": 25})
+    assert (said["http"], said["deal_id"], said["partner_status"]) == (200, 25, "Погоджено")
+    assert [one.state for one in desk.messages] == [MessageState.SKIPPED], "the new deal's first status is not told"
+    detail = "deal 25 instead of deal 24; it led to statuses: 2 (В обробці, Погоджено), messages skipped: 1, by olena"
+    assert ("resolved", detail) in desk.timeline()
+    assert (desk.store.owner_of("leadleader", 24), desk.store.owner_of("leadleader", 25)) == (None, FIRST.lead_id)
+    assert desk.resolve({"deal_id": 25})["http"] == 409, "it is settled so already"
+
+
+def test_what_was_called_not_created_can_be_corrected_until_it_is_retried(desk: Desk) -> None:
+    assert desk.resolve({"outcome": "not_created"})["state"] == "failed"
+    assert desk.resolve({"outcome": "not_created"})["http"] == 409
+    assert desk.resolve({"deal_id": 24})["state"] == "submitted"
+    assert desk.resolve({"outcome": "not_created"})["state"] == "failed"
+    assert desk.store.owner_of("leadleader", 24) is None
+    desk.store.apply(operator_steps.retried(desk.delivery(), NOW, "olena", is_confirmed=False))
+    assert desk.resolve({"outcome": "unknown"})["http"] == 409
+
+
+def test_a_resolution_can_insist_on_the_state_that_its_operator_saw(desk: Desk) -> None:
+    desk.resolve({"outcome": "not_created"})
+    said = desk.resolve({"deal_id": 24, "expected_state": "unknown"})
+    assert (said["http"], said["title"]) == (409, "Wrong state")
+    assert desk.delivery().state is State.FAILED
+
+
+def test_of_an_erased_person_nothing_is_resolved_and_the_deal_is_kept_from_others(desk: Desk) -> None:
+    from leadbridge.leads.erasing import Eraser
+
+    desk.resolve({"deal_id": 24})
+    Eraser(aws.dynamodb(), TABLE).erase(FIRST.lead_id, "olena", NOW)
+    assert desk.resolve({"outcome": "unknown"})["http"] == 409
+    desk.lost(OTHER)
+    said = desk.resolve({"deal_id": 24}, of=OTHER)
+    assert (said["http"], said["lead_id"]) == (409, FIRST.lead_id)
+
+
+class Deals:
+    """Lead Leader's deals."""
+
+    seconds_per_check = 1.0
+
+    def status(self, deal_id: int, budget: Budget) -> str:
+        """Their status."""
+        if deal_id != 24:
+            raise errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
+        return "В обробці"
+
+
+class Accounts:
+    """Match-Trade's accounts: one."""
+
+    seconds_per_page = 1.0
+
+    def find(self, email: str, budget: Budget) -> Account | None:
+        """Look an e-mail up."""
+        row = {"uuid": "3f2a-UUID", "email": email, "leadStatus": "CONTACTED"}
+        return Account.of(row) if email == "olena@example.com" else None
+
+
+def test_a_deal_is_known_if_its_status_is() -> None:
+    assert DealRegister(Deals()).confirm(FIRST, 24, AMPLE) == Confirmed(24, "В обробці")
+    with pytest.raises(NotKnown):
+        DealRegister(Deals()).confirm(FIRST, 25, AMPLE)
+
+
+def test_an_account_is_known_if_it_has_the_leads_email() -> None:
+    register = AccountRegister(Accounts())
+    assert register.confirm(FIRST, "3F2A-uuid", AMPLE) == Confirmed("3f2a-UUID", "CONTACTED")
+    elses = FIRST.model_copy(update={"person": FIRST.person.model_copy(update={"email": "other@example.com"})})
+    for one, uuid in ((FIRST, "another"), (elses, "3f2a-UUID")):
+        with pytest.raises(NotKnown):
+            register.confirm(one, uuid, AMPLE)
+
+
+def test_other_routes_start_without_the_partners_clients() -> None:
+    code = f"import sys; sys.path[:0] = [{str(ROOT / 'functions' / 'manage_leads')!r}]; import app; print(*sys.modules)"
+    environment = {**os.environ, "LEADBRIDGE_FLOW": "manage_leads", "POWERTOOLS_METRICS_NAMESPACE": "leadbridge"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "cryptography" not in said.stdout
+    assert "leadbridge.partners.leadleader" not in said.stdout
+    assert "leadbridge.partners.matchtrade" not in said.stdout
+
+
+# An id that the partner names twice
+
+
+class Creates:
+    """A partner that answers a create with a deal that an operator entered for somebody else."""
+
+    seconds_per_submission = seconds_per_create = 1.0
+
+    def authorize(self, budget: Budget) -> Any:
+        return self
+
+    def create(self, submitted: Lead, budget: Budget) -> int:
+        return 24
+
+
+def test_a_genuine_answer_with_an_id_of_another_lead_is_unknown_and_puts_that_lead_in_doubt(desk: Desk) -> None:
+    desk.resolve({"deal_id": 24})
+    buried: list[str] = []
+    submitter = Submitter(
+        desk.store,
+        Creates(),
+        desk.settings.partners["leadleader"],
+        lambda: NOW,
+        lambda delivery, reason: buried.append(reason),
+    )
+    assert submitter.visit(OTHER.lead_id, "leadleader", AMPLE).outcome is Outcome.UNKNOWN
+    other, first = desk.delivery(OTHER), desk.delivery()
+    assert (other.state, other.deal_id) == (State.UNKNOWN, None)
+    assert other.last_error == f"the partner answered deal 24, which {FIRST.lead_id} has already"
+    assert (first.deal_id, first.attention, first.contested_by) == (24, "id_contested", OTHER.lead_id)
+    assert ("contested", f"deal 24 was given to {OTHER.lead_id}") in desk.timeline()
+    assert desk.resolve({"outcome": "unknown"})["attention"] is None
+    assert desk.resolve({"deal_id": 24}, of=OTHER)["state"] == "submitted"
+
+
+def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
+    store: Store, shipped_settings: Settings, time: Time
+) -> None:
+    traders = [lead(number).model_copy(update={"partners": ("matchtrade",)}) for number in (3, 4)]
+    for one in traders:
+        assert store.accept(one, phone_hash=None) is None
+    found = store.delivery(traders[0].lead_id, "matchtrade")
+    assert found is not None
+    time.now = NOW
+    begun = store.apply(steps.start_attempt(found, NOW, MINUTE))
+    store.apply(steps.accepted(begun, NOW, "3f2a-UUID", None))
+
+    class Broker(Accounts):
+        seconds_per_submission = seconds_per_create = 1.0
+
+        def authorize(self, budget: Budget) -> Any:
+            return self
+
+        def create(self, submitted: Lead, budget: Budget) -> str:
+            return "3f2a-UUID"
+
+    broker, settings = Broker(), shipped_settings.partners["matchtrade"]
+    submitter = Submitter(store, broker, settings, time, lambda *_: None, accounts=broker)
+    visit = submitter.visit(traders[1].lead_id, "matchtrade", AMPLE)
+    assert visit.outcome is Outcome.UNCERTAIN
+    time.now += visit.again or MINUTE
+    assert submitter.visit(traders[1].lead_id, "matchtrade", AMPLE).outcome is Outcome.DUPLICATE
+
+
+def test_a_tie_stops_only_another_lead(store: Store) -> None:
+    for one in (FIRST, OTHER):
+        store.accept(one, phone_hash=None)
+    begun = []
+    for one in (FIRST, OTHER):
+        found = store.delivery(one.lead_id, "leadleader")
+        assert found is not None
+        begun.append(store.apply(steps.start_attempt(found, NOW, MINUTE)))
+    store.apply(steps.accepted(begun[0], NOW, 24, MINUTE))
+    with pytest.raises(Conflict) as same:
+        store.apply(steps.accepted(begun[0], NOW, 24, MINUTE))
+    assert not isinstance(same.value, AlreadyTied)
+    with pytest.raises(AlreadyTied) as other:
+        store.apply(steps.accepted(begun[1], NOW, 24, MINUTE))
+    assert other.value.lead_id == FIRST.lead_id
+
+
+# What is not told to the person
+
+
+def status_message(world: World, version: int) -> messages.Message:
+    message = about_status(lead().lead_id, "leadleader", version, "Погоджено", world.time.now)
+    world.outbox.add(message)
+    return message
+
+
+@pytest.fixture
+def world(store: Store, time: Time) -> World:
+    store.accept(lead(), phone_hash=None)
+    return World(store, Outbox(aws.dynamodb(), TABLE), time)
+
+
+def settled(world: World) -> Delivery:
+    """The lead's delivery, settled by an operator."""
+    found = world.store.delivery(lead().lead_id, "leadleader")
+    assert found is not None
+    lost = world.store.apply(steps.lost(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, LOST))
+    return world.store.apply(operator_steps.found(lost, NOW, "olena", 24, MINUTE))
+
+
+def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redriven(world: World) -> None:
+    delivery = settled(world)
+    message = status_message(world, delivery.version)
+    failed = world.outbox.apply(messages.gave_up(message, world.time.now, "spent"))
+    after = world.store.apply(operator_steps.withdrawn(delivery, NOW, "olena", can_be_looked_up=False))
+    again = world.store.apply(operator_steps.found(after, NOW, "olena", 25, MINUTE))
+    world.outbox.apply(messages.retried(failed, world.time.now, "olena"))
+    assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "skipped"
+    assert world.messenger.sent == []
+    world.time.pass_(seconds=1)
+    later = status_message(world, again.version + 1)
+    assert world.sender().visit(later.owner, later.message_id, AMPLE).outcome == "sent"
+
+
+def test_a_status_is_held_while_the_partner_refuses_the_deals_checks(world: World) -> None:
+    delivery = settled(world)
+    message = status_message(world, delivery.version)
+    for number in range(3):
+        found = world.store.delivery(message.owner, "leadleader")
+        assert found is not None
+        assert found.attention is None
+        world.store.look_again(found, NOW + (number + 1) * MINUTE, error="refused", is_refused=True)
+    visit = world.sender().visit(message.owner, message.message_id, AMPLE)
+    assert (visit.outcome, visit.again) == ("waits", timedelta(hours=1))
+    doubtful = world.store.delivery(message.owner, "leadleader")
+    assert doubtful is not None
+    assert doubtful.attention == "status_check_refused"
+    world.time.pass_(hours=1)
+    world.store.look_again(doubtful, NOW + timedelta(hours=2))
+    assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "sent"
+
+
+def test_a_status_that_stays_in_doubt_is_not_told_a_day_later(world: World) -> None:
+    delivery = settled(world)
+    message = status_message(world, delivery.version)
+    world.store.apply(operator_steps.contested(delivery, NOW, OTHER.lead_id))
+    world.time.pass_(hours=24)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "skipped"
+    assert world.messenger.sent == []
