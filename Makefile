@@ -49,7 +49,8 @@ lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
-	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml
+	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml deploy/api-logging.yaml
+	@$(PYTHON) -m deploy.lint
 	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: audit

@@ -141,11 +141,41 @@ def test_a_role_is_given_no_policy_of_aws_but_those_of_the_template() -> None:
 
 
 def test_no_role_is_handed_on_but_the_applications_and_to_cloudformation_the_builder() -> None:
-    for role in (f"{IAM}:role/administrator", *OURS):
-        assert not may("Builder", Call("iam:PassRole", role))
+    for service in ("cloudformation.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com"):
+        for role in (f"{IAM}:role/administrator", *OURS):
+            assert not may("Builder", Call("iam:PassRole", role, {"iam:PassedToService": service}))
+        passes = may("Builder", Call("iam:PassRole", ROLE, {"iam:PassedToService": service}))
+        assert passes == (service == "lambda.amazonaws.com")
+    assert not may("Builder", Call("iam:PassRole", ROLE)), "to nobody in particular"
     told = {"iam:PassedToService": "cloudformation.amazonaws.com"}
     assert may("Deployer", Call("iam:PassRole", MADE["Builder.Arn"], told))
     assert not may("Deployer", Call("iam:PassRole", ROLE, told))
+
+
+def test_cloudformation_takes_its_role_without_a_condition_that_aws_does_not_document() -> None:
+    (trust,) = properties("Builder")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudformation.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+
+
+def test_no_layer_is_reached_but_those_of_the_stack() -> None:
+    layer = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:"
+    for name in ("leadbridge-dependencies", "leadbridge-leadbridge"):
+        assert may("Builder", Call("lambda:PublishLayerVersion", f"{layer}{name}"))
+        assert may("Builder", Call("lambda:DeleteLayerVersion", f"{layer}{name}:7"))
+    for name in ("LeadbridgeLayer", "DependenciesLayer", "somebody-elses", "another-leadbridge"):
+        assert not may("Builder", Call("lambda:PublishLayerVersion", f"{layer}{name}")), name
+        assert not may("Builder", Call("lambda:DeleteLayerVersion", f"{layer}{name}:7")), name
+
+
+def test_the_accounts_settings_of_the_gateway_are_no_business_of_a_deployment() -> None:
+    for role in ("Builder", "Deployer"):
+        assert not may(role, Call("apigateway:PATCH", f"arn:aws:apigateway:{REGION}::/account"))
+    told = {"iam:PolicyARN": "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+    assert not may("Builder", Call("iam:AttachRolePolicy", ROLE, told))
 
 
 def test_the_workflow_may_do_what_sam_deploy_does() -> None:
@@ -158,6 +188,7 @@ def test_the_workflow_may_do_what_sam_deploy_does() -> None:
         Call("cloudformation:GetTemplateSummary", ANY),
         *on(code, "s3", ["GetObject", "PutObject"]),
         Call("s3:ListBucket", bucket),
+        Call("lambda:GetAccountSettings", ANY),  # make deploy, before it
     ]
     assert denied("Deployer", sam) == []
     assert denied("Builder", [Call("cloudformation:CreateChangeSet", transform), Call("s3:GetObject", code)]) == []
