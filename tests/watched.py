@@ -141,7 +141,7 @@ def counted_by(flow: str) -> frozenset[str]:
 def is_blamed(flow: str) -> bool:
     """Whether a flow's code lays faults to its version."""
     files = _files(FUNCTIONS / flow / "app.py")
-    return any(re.search(r"^\s+blame\(\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+    return any(re.search(r"^\s+blame\(\w+\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
 
 
 @cache

@@ -71,9 +71,9 @@ def handler(event: dict[str, Any], context: Any) -> Response:
             count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
         return visitor.refused(problem)
-    except Exception:  # the outermost edge: the form tries again, the alarm on errors rings
+    except Exception as error:  # the outermost edge: the form tries again, the alarm on errors rings
         count("ReceptionErrors")
-        blame()
+        blame(error)
         logger.exception("could not receive")
         return visitor.refused(internal())
 
