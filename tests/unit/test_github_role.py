@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from deploy.road import PARTITION
 from tests.cloudformation_calls import ANY, ASKED, KEY, calls
 from tests.github_role import (
     ACCOUNT,
@@ -30,6 +31,7 @@ ROLES = {name: found["Properties"] for name, found in MADE_BY_IT.items() if foun
 OURS = [MADE["Builder.Arn"], MADE["Deployer.Arn"], BOUNDARY]
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{named('Leads')}"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:leadbridge/index-AbCdEf"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{named('SubmitQueue')}"
 STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/leadbridge/11111111-2222-3333-4444-555555555555"
 ROLE = f"{IAM}:role/leadbridge-SubmitLeadRole-1X2Y3Z"
 READS_LEADS = [
@@ -159,6 +161,29 @@ def test_cloudformation_takes_its_role_without_a_condition_that_aws_does_not_doc
         "Principal": {"Service": "cloudformation.amazonaws.com"},
         "Action": "sts:AssumeRole",
     }
+
+
+LEADING = "dynamodb:LeadingKeys"
+TEST_LEAD = {LEADING: PARTITION}
+
+
+def test_the_workflow_reaches_its_test_lead_and_no_other() -> None:
+    own = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:leadbridge/self-check-AbCdEf"
+    for action in ("Query", "DeleteItem"):
+        assert may("Deployer", Call(f"dynamodb:{action}", TABLE, TEST_LEAD))
+        for told in ({}, {LEADING: "LEAD#ld_jrpfum5xfox5ttxqsgmtikjd5n"}, {LEADING: "SYNC#matchtrade"}):
+            assert not may("Deployer", Call(f"dynamodb:{action}", TABLE, told)), told
+    for action in ("BatchGetItem", "GetItem", "PartiQLSelect", "PutItem", "Scan", "UpdateItem"):
+        assert not may("Deployer", Call(f"dynamodb:{action}", TABLE, TEST_LEAD)), action
+    assert may("Deployer", Call("secretsmanager:GetSecretValue", own))
+    for name in ("index", "leadleader", "operators", "sources"):
+        other = own.replace("self-check", name)
+        assert not may("Deployer", Call("secretsmanager:GetSecretValue", other)), name
+    for service in ("dynamodb", "secretsmanager"):
+        assert may("Deployer", Call("kms:Decrypt", KEY, {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}))
+    assert may("Deployer", Call("sqs:GetQueueAttributes", QUEUE))
+    for action in ("ReceiveMessage", "DeleteMessage", "SendMessage", "PurgeQueue"):
+        assert not may("Deployer", Call(f"sqs:{action}", QUEUE)), action
 
 
 def test_no_layer_is_reached_but_those_of_the_stack() -> None:

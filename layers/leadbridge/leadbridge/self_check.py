@@ -1,0 +1,9 @@
+"""The source by which `make check-deployed` proves a deployment.
+
+Its one lead takes the way of all leads, and each worker ends its delivery before it calls the partner. The source's
+secret is made by the stack and kept apart from those of the forms, so that who deploys can read it and no other.
+"""
+
+SOURCE = "self-check"  # its name in config/sources.toml, and the name of its secret
+DELIVERY_ID = "self-check"  # always the same, so that the lead has one id, which deploy/github-role.yaml names
+ENDED = "self-check: it ends here, no partner is called"  # the delivery's last_error when a worker has ended it
