@@ -39,7 +39,7 @@ def desk() -> reception.Desk:
 
     def proofs(source: str, fresh: bool) -> dict[str, Any]:
         if source == self_check.SOURCE:
-            return {"secrets": [secrets.get(self_check.SOURCE).get("secret")]}
+            return {"secrets": self_check.signing_secrets(secrets.get(self_check.SOURCE))}
         renewed = secrets.refresh("sources") if fresh else None
         entry = (renewed or secrets.get("sources")).get(source)
         return entry if isinstance(entry, dict) else {}

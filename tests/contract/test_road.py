@@ -18,7 +18,8 @@ from leadbridge.partners.http import Transport
 from tests.moto_stack import MotoStack, moto_stack
 from tests.template import resources
 
-SECRET = "Ab1" * 16
+TEXT = "1D)Nte|^$:`" * 4
+(SECRET,) = self_check.signing_secrets({"secret": TEXT})
 QUEUES = ("SubmitQueue", "AccountQueue", "EventDeadLetterQueue")
 
 
@@ -30,7 +31,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoStack
     monkeypatch.setattr(Transport, "call", called)
     monkeypatch.setattr(roads, "TURNS", 4)
     with moto_stack(tmp_path) as made:
-        made.put_secret(self_check.SOURCE, {"secret": SECRET})
+        made.put_secret(self_check.SOURCE, {"secret": TEXT})
         yield made
 
 
@@ -170,9 +171,8 @@ def test_the_stack_makes_its_secret_and_no_form_shares_it() -> None:
     made = resources("AWS::SecretsManager::Secret")["SelfCheckSecret"]["Properties"]
     assert made["Name"] == {"Fn::Sub": "${Prefix}/self-check"}
     drawn = made["GenerateSecretString"]
-    assert drawn["ExcludePunctuation"]
-    assert drawn["PasswordLength"] % 4 == 0, "it must be base64"
-    assert drawn["GenerateStringKey"] == "secret"
+    assert (drawn["GenerateStringKey"], drawn["SecretStringTemplate"]) == ("secret", "{}")
+    assert drawn["PasswordLength"] >= 32
 
 
 def test_the_check_ends_before_the_sweep_would_send_the_lead_past_the_bus() -> None:
