@@ -69,7 +69,7 @@ TRANSIENT = [
     ClientError(
         {
             "Error": {"Code": "TransactionCanceledException"},
-            "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],  # type: ignore[typeddict-unknown-key]
+            "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
         },
         "TransactWriteItems",
     ),
