@@ -49,7 +49,8 @@ lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
-	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml
+	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml deploy/api-logging.yaml
+	@$(PYTHON) -m deploy.lint
 	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: audit
@@ -84,13 +85,14 @@ build: $(READY) ## Build what is deployed to AWS, into .aws-sam
 .PHONY: deploy
 deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PARAMETERS as docs/deploy.md tells)
 	@$(if $(filter dev prod,$(ENV)),,echo "Say where to: make deploy ENV=dev" >&2; exit 1)
+	@$(PYTHON) -m deploy.concurrency $(ENV) $(if $(PARAMETERS),--parameters "$(PARAMETERS)")
 	@PATH="$(SAM):$(PATH)" sam deploy --config-env $(ENV) \
 		$(if $(ROLE),--role-arn "$(ROLE)" --no-confirm-changeset) \
 		$(if $(BUCKET),--no-resolve-s3 --s3-bucket "$(BUCKET)") \
 		$(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 
 .PHONY: check-deployed
-check-deployed: $(READY) ## Ask what was deployed whether it answers (ENV=dev or prod, or STACK=name; API=address)
+check-deployed: $(READY) ## Check a deployment with a test lead (ENV=dev or prod, or STACK=name; API=address)
 	@$(PYTHON) -m deploy.check $(ENV) $(if $(STACK),--stack "$(STACK)") $(if $(API),--api "$(API)")
 
 .PHONY: up

@@ -1,4 +1,6 @@
-"""Asks a deployed stack whether it answers as it should, and ends with 1 where it does not. Nothing is stored by it.
+"""Asks a deployed stack whether it answers as it should, sends a test lead its whole road, and removes it.
+
+It ends with 1 where something is wrong.
 
 python -m deploy.check dev                        the stack that samconfig.toml names for an environment
 python -m deploy.check --stack NAME               another
@@ -16,16 +18,20 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import boto3
 import urllib3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deploy import concurrency
+from deploy.asking import PROBLEM, Answer, Ask, Question, asked_over_http
+from deploy.concurrency import CONFIG
+from deploy.road import Road
+from leadbridge import self_check
 from leadbridge.forms.adapter import adapter_named
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
@@ -35,48 +41,11 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 TRIES, PAUSE = 4, 5.0  # for each question, and seconds between
-PATIENCE = 20.0  # seconds that one answer may take; a form's function has 15
-PROBLEM = "urn:leadbridge:problem:"
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+QUEUES = ("SubmitQueueUrl", "AccountQueueUrl", "EventDeadLetterQueueUrl")  # outputs by which a stop is explained
 
 
 class NotDeployed(Exception):
     """There is no such stack, or it is none of ours. The text says which."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """One request, and by which answers all is well: a status, with the problem it must tell of where it is a refusal.
-
-    `stores` says whether the answer 2xx would mean that something was stored: then it is not asked twice.
-    """
-
-    method: str
-    path: str
-    right: Mapping[int, str | None]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    stores: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back; `content` is the JSON in the body, empty where there is none."""
-
-    status: int
-    content_type: str
-    content: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        told = str(self.content.get("type", "")).removeprefix(PROBLEM)
-        return f"{self.status} {told}".strip()
-
-
-Ask = Callable[[str, Question], Answer]
-"""Ask at an address, once. Raises urllib3's HTTPError where nobody answers in time."""
 
 
 def questions(settings: Settings) -> list[Question]:
@@ -140,27 +109,21 @@ def _is_well(
     return False
 
 
-def asked_over_http(api_url: str, question: Question) -> Answer:
-    """Ask a gateway."""
-    response = urllib3.request(
-        question.method,
-        api_url + question.path,
-        headers=question.headers,
-        body=question.body,
-        timeout=urllib3.Timeout(total=PATIENCE),
-        retries=False,
-        redirect=False,
-    )
-    try:
-        content = json.loads(response.data)
-    except ValueError:
-        content = {}
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Answer(response.status, kind, content if isinstance(content, dict) else {})
+@dataclass(frozen=True)
+class Deployed:
+    """A deployed stack: its outputs and parameters by name."""
+
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+
+    @property
+    def environment(self) -> str:
+        """Which environment it is of."""
+        return self.parameters["Environment"]
 
 
-def stack_of(client: CloudFormationClient, name: str) -> tuple[str, str]:
-    """A stack's address, and which environment it is of. Raises NotDeployed, and botocore's errors."""
+def stack_of(client: CloudFormationClient, name: str) -> Deployed:
+    """Describe a stack. Raises NotDeployed, and botocore's errors."""
     try:
         [stack] = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -171,7 +134,27 @@ def stack_of(client: CloudFormationClient, name: str) -> tuple[str, str]:
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
     if "ApiUrl" not in outputs or "Environment" not in parameters:
         raise NotDeployed(f"The stack {name} is none of ours, or was never deployed to its end: it names no ApiUrl.")
-    return outputs["ApiUrl"], parameters["Environment"]
+    return Deployed(outputs, parameters)
+
+
+def road_is_whole(found: Deployed, api_url: str, settings: Settings) -> bool:
+    """Send the test lead the whole road. Raises botocore's errors."""
+    if self_check.SOURCE not in settings.sources:
+        print(f"the whole road: config/sources.toml has no source {self_check.SOURCE}, so it cannot be proven")
+        return False
+    name = f"{found.parameters['Prefix']}/{self_check.SOURCE}"
+    text = boto3.client("secretsmanager", config=CONFIG).get_secret_value(SecretId=name)["SecretString"]
+    (secret,) = self_check.signing_secrets(json.loads(text)) or [""]
+    queues = {name.removesuffix("Url"): url for name, url in found.outputs.items() if name in QUEUES}
+    return Road(
+        api_url,
+        secret,
+        found.outputs["TableName"],
+        boto3.client("dynamodb", config=CONFIG),
+        asked_over_http,
+        boto3.client("sqs", config=CONFIG),
+        queues,
+    ).is_whole()
 
 
 def main() -> int:
@@ -188,12 +171,19 @@ def main() -> int:
         parser.error("name an environment, or a --stack")
     name = given.stack or samconfig[given.environment]["global"]["parameters"]["stack_name"]
     try:
-        url, environment = stack_of(boto3.client("cloudformation", config=CONFIG), name)
+        found = stack_of(boto3.client("cloudformation", config=CONFIG), name)
+        url = (given.api or found.outputs["ApiUrl"]).rstrip("/")
+        settings = Settings.model_validate(read_toml(PROJECT / "config", found.environment))
+        is_well = check(url, questions(settings), asked_over_http)
+        if found.environment != "local":
+            has_room = concurrency.check(
+                boto3.client("lambda", config=CONFIG), found.parameters, refuses=found.environment == "prod"
+            )
+            is_well = is_well and has_room
+        return 0 if is_well and road_is_whole(found, url, settings) else 1
     except (NotDeployed, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1
-    asked = questions(Settings.model_validate(read_toml(PROJECT / "config", environment)))
-    return 0 if check((given.api or url).rstrip("/"), asked, asked_over_http) else 1
 
 
 if __name__ == "__main__":

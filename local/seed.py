@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from leadbridge import self_check
 from local.clients import CONFIG, Emulator
 from local.deployment import PREFIX
 from local.home import PROJECT, Home
@@ -38,6 +39,8 @@ def own_secrets(home: Home, sandbox_url: str) -> dict[str, dict[str, Any]]:
     known: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     sources = known.setdefault("sources", {})
     for name, source in tomllib.loads((PROJECT / "config" / "sources.toml").read_text()).items():
+        if name == self_check.SOURCE:
+            continue  # the stack has made its secret
         sources.setdefault(name, source_secret(source["adapter"]))
         if "graph_url" in sources[name]:
             sources[name] |= graph_secret(home, sandbox_url)

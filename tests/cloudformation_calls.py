@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.github_role import ACCOUNT, BOUNDARY, IAM, REGION, Call, named, text
+from tests.permissions import listed
 
 ANY = "*"
 API = f"arn:aws:apigateway:{REGION}::"
@@ -36,7 +37,6 @@ CODE = "arn:aws:s3:::leadbridge-prod-github-artifacts-1x2y3z/0123456789abcdef"
 
 # By type and resource: `{name}` is the resource's own, `{function}` that of the function it belongs to.
 ASKED: dict[str, dict[str, str]] = {
-    "AWS::ApiGateway::Account": {f"{API}/account": "apigateway:GET apigateway:PATCH"},
     "AWS::ApiGateway::Deployment": {
         f"{API}/restapis/a1b2c3d4e5/deployments": "apigateway:GET apigateway:POST",
         f"{API}/restapis/a1b2c3d4e5/deployments/f6g7h8": "apigateway:DELETE apigateway:GET apigateway:PATCH",
@@ -85,7 +85,7 @@ ASKED: dict[str, dict[str, str]] = {
     },
     "AWS::IAM::Role": {
         ROLE: "iam:CreateRole iam:DeleteRole iam:DeleteRolePolicy iam:DetachRolePolicy iam:GetRole iam:GetRolePolicy "
-        "iam:ListAttachedRolePolicies iam:ListRolePolicies iam:PassRole iam:TagRole iam:UntagRole "
+        "iam:ListAttachedRolePolicies iam:ListRolePolicies iam:TagRole iam:UntagRole "
         "iam:UpdateAssumeRolePolicy",
     },
     "AWS::KMS::Key": {
@@ -117,7 +117,7 @@ ASKED: dict[str, dict[str, str]] = {
         "lambda:ListTags lambda:PutFunctionConcurrency lambda:PutFunctionRecursionConfig "
         "lambda:PutRuntimeManagementConfig lambda:TagResource lambda:UntagResource lambda:UpdateFunctionCode "
         "lambda:UpdateFunctionConfiguration",
-        f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:LeadbridgeLayer:7": "lambda:GetLayerVersion",
+        f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:leadbridge-leadbridge:7": "lambda:GetLayerVersion",
         CODE: "s3:GetObject",
     },
     "AWS::Lambda::LayerVersion": {
@@ -188,6 +188,9 @@ def calls(resource: str, kind: str, properties: dict[str, Any]) -> Iterable[Call
             yield Call(f"kms:{action}", KEY, {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"})
     if kind == "AWS::IAM::Role":
         yield from policies(ROLE.format(**names), properties)
+        (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
+        for service in listed(trust["Principal"]["Service"]):  # the resource that gets the role passes it on
+            yield Call("iam:PassRole", ROLE.format(**names), {"iam:PassedToService": service})
 
 
 def policies(role: str, properties: dict[str, Any]) -> Iterable[Call]:

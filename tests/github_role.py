@@ -38,6 +38,7 @@ MADE = {
 NAMED_BY = {
     "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::Events::EventBus": "Name",
+    "AWS::Events::Rule": "Name",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Lambda::LayerVersion": "LayerName",
     "AWS::Logs::LogGroup": "LogGroupName",
@@ -132,9 +133,15 @@ def applies(statement: dict[str, Any], call: Call) -> bool:
 
 
 def holds(operator: str, wanted: dict[str, list[str]], call: Call) -> bool:
-    """Whether a condition holds."""
-    assert operator == "StringEquals", f"{operator} is not judged here"
-    return all(call.told.get(key) in values for key, values in wanted.items())
+    """Whether a condition holds. A call tells one value of a key at most."""
+    match operator:
+        case "StringEquals":
+            return all(call.told.get(key) in values for key, values in wanted.items())
+        case "ForAllValues:StringEquals":  # of none it holds
+            return all(call.told.get(key, values[0]) in values for key, values in wanted.items())
+        case "Null":
+            return all((key not in call.told) == (values == ["true"]) for key, values in wanted.items())
+    raise AssertionError(f"{operator} is not judged here")
 
 
 def denied(name: str, calls: Iterable[Call]) -> list[str]:

@@ -76,7 +76,7 @@ def named(resource: Any) -> str:
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{name}.{attribute}"
         case {"Fn::Sub": text}:
-            secret = re.fullmatch(r"arn:.*:secret:\$\{Prefix\}/([a-z]+)-\?{6}", text)
+            secret = re.fullmatch(r"arn:.*:secret:\$\{Prefix\}/([a-z-]+)-\?{6}", text)
             if secret is not None:
                 return f"secret/{secret[1]}"
             index = re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/[a-z]+)", text)

@@ -30,6 +30,7 @@ type Ways = set[tuple[str, ...]]
 BY_FUNCTION: Ways = {("FunctionName",)}
 BY_VERSION: Ways = {("FunctionName", "Resource", "ExecutedVersion")}
 BY_API: Ways = {("ApiName",), ("ApiName", "Stage")}
+BY_RULE: Ways = {("EventBusName", "RuleName")}  # of a bus that is not the account's own
 BY_TABLE: Ways = {("TableName",), ("TableName", "GlobalSecondaryIndexName")}
 # What AWS measures by itself, and by which dimensions.
 OF_AWS: dict[str, dict[str, Ways]] = {
@@ -39,6 +40,7 @@ OF_AWS: dict[str, dict[str, Ways]] = {
         "IteratorAge": BY_FUNCTION,
         "Throttles": BY_FUNCTION,
     },
+    "AWS/Events": {"FailedInvocations": BY_RULE, "InvocationsFailedToBeSentToDlq": BY_RULE},
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible": {("QueueName",)}},
     "AWS/ApiGateway": {"4XXError": BY_API, "5XXError": BY_API, "Count": BY_API, "Latency": BY_API},
     "AWS/DynamoDB": {
@@ -139,7 +141,7 @@ def counted_by(flow: str) -> frozenset[str]:
 def is_blamed(flow: str) -> bool:
     """Whether a flow's code lays faults to its version."""
     files = _files(FUNCTIONS / flow / "app.py")
-    return any(re.search(r"^\s+blame\(\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+    return any(re.search(r"^\s+blame\(\w+\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
 
 
 @cache

@@ -1,17 +1,21 @@
-"""The table's stream to the bus: everybody hears of what was written, and nobody has to write in two places."""
+"""Publish the table's stream to the bus, so that no flow has to write in two places."""
 
 from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from leadbridge import aws
-from leadbridge.leads.changes import Bus, announcement
+from leadbridge.clock import utc_now
+from leadbridge.leads.changes import NO_ANSWER, Bus, announcement, may_pass
 from leadbridge.leads.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.logs import count, logger, metrics
 from leadbridge.starting import prepare
+
+SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the time after which the sweep sends what nothing announced
 
 
 @lru_cache
@@ -23,32 +27,54 @@ def bus() -> Bus:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """DynamoDB stream records in, the first one that must come again out (all after it come again with it)."""
-    told: list[tuple[str, Event]] = []
+    """Receive DynamoDB stream records; return the first one to retry. Lambda retries all records after it too.
+
+    A record that would hold up the others goes to the dead-letter queue: at once if the bus rejects its event for good,
+    and after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts nothing, none does.
+    """
+    told: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
         try:
             announced = announcement(record)
         except Exception:  # the outermost edge: one record that cannot be read must not hold up all behind it
             count("RecordsUnreadable")
             logger.exception("a record cannot be read", keys=record["dynamodb"].get("Keys"))
-            dead_letter(record)
+            dead_letter(record, "the stream's record cannot be read")
             continue
         if announced is not None:
-            told.append((record["dynamodb"]["SequenceNumber"], announced))
-    refused = sorted(bus().publish([event for _, event in told]))
+            told.append((record, announced))
+    refused = dict(bus().publish([event for _, event in told]))
+    accepts = len(refused) < len(told)
+    again: list[int] = []
     count("EventsPublished", len(told) - len(refused))
-    for _, announced in told:
+    for number, (record, announced) in enumerate(told):
         lead_id = announced.owner if isinstance(announced, MessageChanged) else announced.lead_id
-        logger.info("published", lead_id=lead_id, event=announced.detail_type)
-    if not refused:
+        code = refused.get(number)
+        if code is None:
+            logger.info("published", lead_id=lead_id, event=announced.detail_type)
+        elif may_pass(code) and not (accepts and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
+            again.append(number)
+        else:
+            count("EventsRejected")
+            logger.error("the bus rejects an event", lead_id=lead_id, event=announced.detail_type, code=code)
+            dead_letter(record, f"the bus rejects the event: {code}")
+    if not again:
         return {"batchItemFailures": []}
-    count("EventsRefused", len(refused))
-    return {"batchItemFailures": [{"itemIdentifier": told[refused[0]][0]}]}
+    count("EventsRefused", len(again))
+    first = told[again[0]][0]["dynamodb"]["SequenceNumber"]
+    logger.warning("not all were published", refused=len(again), codes=sorted({refused[number] for number in again}))
+    return {"batchItemFailures": [{"itemIdentifier": first}]}
 
 
-def dead_letter(record: dict[str, Any]) -> None:
+def age(record: dict[str, Any]) -> timedelta:
+    """How long ago the change of a record was made."""
+    created = record["dynamodb"].get("ApproximateCreationDateTime")
+    return timedelta() if created is None else utc_now() - datetime.fromtimestamp(float(created), UTC)
+
+
+def dead_letter(record: dict[str, Any], reason: str) -> None:
     """Put where an operator finds it which item's change could not be announced, and nothing of the item itself."""
-    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": "the stream's record cannot be read"}
+    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": reason}
     aws.sqs().send_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body))
 
 

@@ -9,7 +9,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
+from leadbridge import aws, self_check
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
 from leadbridge.forms.browsers import Visitor, foreign
@@ -38,6 +38,8 @@ def desk() -> reception.Desk:
     secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
 
     def proofs(source: str, fresh: bool) -> dict[str, Any]:
+        if source == self_check.SOURCE:
+            return {"secrets": self_check.signing_secrets(secrets.get(self_check.SOURCE))}
         renewed = secrets.refresh("sources") if fresh else None
         entry = (renewed or secrets.get("sources")).get(source)
         return entry if isinstance(entry, dict) else {}
@@ -71,9 +73,9 @@ def handler(event: dict[str, Any], context: Any) -> Response:
             count("ReceptionErrors" if problem.status >= 500 else "LeadsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
         return visitor.refused(problem)
-    except Exception:  # the outermost edge: the form tries again, the alarm on errors rings
+    except Exception as error:  # the outermost edge: the form tries again, the alarm on errors rings
         count("ReceptionErrors")
-        blame()
+        blame(error)
         logger.exception("could not receive")
         return visitor.refused(internal())
 

@@ -46,9 +46,9 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         count("SourceNotReady" if problem.status >= 500 else "LeelooEventsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status)
         return problem.response()
-    except Exception:  # the outermost edge
+    except Exception as error:  # the outermost edge
         count("ReceptionErrors")
-        blame()
+        blame(error)
         logger.exception("could not receive")
         return unexpected()
 

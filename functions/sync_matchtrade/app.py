@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge import aws
+from leadbridge.aws_errors import is_transient
 from leadbridge.budget import Budget, LambdaContext
 from leadbridge.clock import to_text, utc_now
 from leadbridge.errors import Misconfigured
@@ -64,7 +65,22 @@ def plan() -> SyncPlan:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A schedule's tick in, what the run came to out. A stack without a broker has nothing to do.
+    """Receive a schedule's tick; return the outcome of the run.
+
+    A transient error of AWS is counted and is no failure of the function: the next run continues where this one ended.
+    """
+    try:
+        return run(context)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        count("SyncFailed")
+        logger.exception("AWS failed for a moment")
+        return {"outcome": Outcome.FAILED.value}
+
+
+def run(context: LambdaContext) -> dict[str, Any]:
+    """Make one run. A stack without a broker has nothing to do.
 
     Without the index's key no account finds its lead: then nothing is begun, and the error rings.
     """

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from events.sign import signed
-from leadbridge import aws
+from leadbridge import aws, self_check
 from leadbridge.clock import utc_now
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.lead import Lead, Loan, Person
@@ -54,6 +54,7 @@ def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
     proofs = {name: {"secrets": [WEB]} for name in ("web", "web-trading")}
     stack.put_secret("sources", {**proofs, "plain-credit": {"secrets": [PLAIN]}, "meta-credit": meta})
     stack.put_secret("operators", {"anna": TOKEN})
+    stack.put_secret(self_check.SOURCE, {"secret": "Ab1" * 16})
 
 
 def post(stack: MotoStack, case: str, **instead: str) -> list[str]:
@@ -82,6 +83,11 @@ def forms(stack: MotoStack) -> None:
         post(stack, case)
     post(stack, "plain_urlencoded")
     post(stack, "meta_batch")
+    wrong = {"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
+    named = {"source": self_check.SOURCE}
+    headers = {"Content-Type": "application/json", **wrong}
+    answer = stack.ask("POST", "/webhooks/{source}", "{}", headers=headers, pathParameters=named)
+    assert answer["statusCode"] == 401  # test_road.py sends it the right lead
 
 
 def accept(stack: MotoStack, number: int, first: str, then: str) -> None:

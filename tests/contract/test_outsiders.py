@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from leadbridge import aws
 from tests.contract.everything import TOKEN
@@ -112,6 +113,23 @@ def test_what_only_we_can_cause_is_laid_to_the_version_that_runs(
     assert line["Faults"] == [1.0]
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "version"]]
     assert line["version"] == "$LATEST"
+
+
+@pytest.mark.parametrize(("path", "named"), [("/webhooks/{source}", "source"), ("/partners/leeloo/{token}", "token")])
+def test_a_transient_error_of_aws_rings_and_is_laid_to_no_version(
+    stack: MotoStack,
+    path: str,
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def throttled(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+
+    monkeypatch.setattr(aws.secrets_manager(), "get_secret_value", throttled)
+    answer = stack.ask("POST", path, "{}", headers={"Content-Type": "application/json"}, pathParameters={named: "web"})
+    assert answer["statusCode"] >= 500
+    assert counted(capsys.readouterr().out) == {"ReceptionErrors", "TransientErrors"}
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")

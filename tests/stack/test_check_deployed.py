@@ -1,12 +1,15 @@
 """What the workflow asks after a deployment, asked of the deployed template as the workflow asks it."""
 
 import os
+import re
 import subprocess
 import sys
 
+from deploy.road import PARTITION
 from local.clients import CREDENTIALS, NOTHING_OF_THE_USERS
 from local.home import PROJECT
 from local.stack import Stack
+from sandbox.remote import Remote
 
 
 def check(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +34,20 @@ def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
         "GET /leads: 401",
         "GET /leads: 401",
     ]
-    assert done.stdout.splitlines()[3:] == ["POST /webhooks/web: 401 bad-proof"]
+    assert done.stdout.splitlines()[3] == "POST /webhooks/web: 401 bad-proof"
+    (road,) = done.stdout.splitlines()[4:]
+    assert re.fullmatch(r"the whole road: \d+\.\d s from the gateway to the workers, and the lead is removed", road)
+
+
+def test_the_test_lead_is_gone_and_no_partner_has_heard_of_it(stack: Stack, partner: Remote) -> None:
+    before = len(partner.calls("leadleader", "create")), len(partner.calls("matchtrade", "create"))
+    done = check(stack, stack.stack_name)
+    assert not done.returncode, done.stdout + done.stderr
+    outputs = stack.client("cloudformation").describe_stacks(StackName=stack.stack_name)["Stacks"][0]["Outputs"]
+    (table,) = [one["OutputValue"] for one in outputs if one["OutputKey"] == "TableName"]
+    key = {"pk": {"S": PARTITION}, "sk": {"S": "LEAD"}}
+    assert "Item" not in stack.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
+    assert before == (len(partner.calls("leadleader", "create")), len(partner.calls("matchtrade", "create")))
 
 
 def test_a_stack_that_is_not_there_does_not(stack: Stack) -> None:

@@ -12,7 +12,8 @@ import pytest
 import urllib3
 from botocore.stub import Stubber
 
-from deploy.check import TRIES, Answer, NotDeployed, Question, check, is_right, questions, stack_of
+from deploy.asking import Answer, Question
+from deploy.check import TRIES, Deployed, NotDeployed, check, is_right, questions, stack_of
 from leadbridge import aws
 from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
@@ -160,7 +161,7 @@ def test_a_form_that_takes_what_nobody_signed_is_not_asked_again(shipped_setting
     assert found.asked.count("POST /webhooks/web") == 1
 
 
-def described(stacks: list[dict[str, Any]] | None) -> tuple[str, str]:
+def described(stacks: list[dict[str, Any]] | None) -> Deployed:
     client = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(client) as stub:
         asked = {"StackName": "leadbridge"}
@@ -179,7 +180,8 @@ def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
         "Outputs": [{"OutputKey": "ApiUrl", "OutputValue": API}],
         "Parameters": [{"ParameterKey": "Environment", "ParameterValue": "prod"}],
     }
-    assert described([one | said]) == (API, "prod")
+    found = described([one | said])
+    assert (found.outputs["ApiUrl"], found.environment) == (API, "prod")
     with pytest.raises(NotDeployed, match="none of ours"):
         described([one])
     with pytest.raises(NotDeployed, match="There is no stack leadbridge"):

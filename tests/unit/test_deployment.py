@@ -103,6 +103,28 @@ def test_a_function_goes_back_when_its_new_version_fails_and_for_no_other(functi
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_one_bad_minute_of_three_moves_no_deployment_back(function: str) -> None:
+    for alarm in alarms_of(transformed("true"), function).values():
+        said = (alarm["Period"], alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]))
+        assert said == ((60, 1, 1) if is_alone_in_three_minutes(function) else (60, 3, 2))
+        assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "notBreaching")
+
+
+def is_alone_in_three_minutes(function: str) -> bool:
+    """Whether three minutes have one call of a function at most, so that two bad minutes can never come."""
+    properties = FUNCTIONS[function]["Properties"]
+    rates = [
+        one["Properties"]["ScheduleExpression"] for one in properties.get("Events", {}).values() if "Sch" in one["Type"]
+    ]
+    retries = properties.get("EventInvokeConfig", {}).get("MaximumRetryAttempts", 2)
+    return bool(rates) and rates != ["rate(1 minute)"] and retries == 0
+
+
+def test_a_function_that_is_alone_in_three_minutes_tolerates_transient_errors_itself() -> None:
+    assert {name for name in FUNCTIONS if is_alone_in_three_minutes(name)} == {"SyncMatchtrade"}  # test_sync_matchtrade
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_an_alarm_that_the_old_version_rings_is_none_of_the_new_ones(function: str) -> None:
     before, after = transformed("true"), transformed("true", "changed")
     names = [{str(alarm["AlarmName"]) for alarm in alarms_of(made, function).values()} for made in (before, after)]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from deploy.road import PARTITION
 from tests.cloudformation_calls import ANY, ASKED, KEY, calls
 from tests.github_role import (
     ACCOUNT,
@@ -30,6 +31,7 @@ ROLES = {name: found["Properties"] for name, found in MADE_BY_IT.items() if foun
 OURS = [MADE["Builder.Arn"], MADE["Deployer.Arn"], BOUNDARY]
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{named('Leads')}"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:leadbridge/index-AbCdEf"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{named('SubmitQueue')}"
 STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/leadbridge/11111111-2222-3333-4444-555555555555"
 ROLE = f"{IAM}:role/leadbridge-SubmitLeadRole-1X2Y3Z"
 READS_LEADS = [
@@ -141,11 +143,64 @@ def test_a_role_is_given_no_policy_of_aws_but_those_of_the_template() -> None:
 
 
 def test_no_role_is_handed_on_but_the_applications_and_to_cloudformation_the_builder() -> None:
-    for role in (f"{IAM}:role/administrator", *OURS):
-        assert not may("Builder", Call("iam:PassRole", role))
+    for service in ("cloudformation.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com"):
+        for role in (f"{IAM}:role/administrator", *OURS):
+            assert not may("Builder", Call("iam:PassRole", role, {"iam:PassedToService": service}))
+        passes = may("Builder", Call("iam:PassRole", ROLE, {"iam:PassedToService": service}))
+        assert passes == (service == "lambda.amazonaws.com")
+    assert not may("Builder", Call("iam:PassRole", ROLE)), "to nobody in particular"
     told = {"iam:PassedToService": "cloudformation.amazonaws.com"}
     assert may("Deployer", Call("iam:PassRole", MADE["Builder.Arn"], told))
     assert not may("Deployer", Call("iam:PassRole", ROLE, told))
+
+
+def test_cloudformation_takes_its_role_without_a_condition_that_aws_does_not_document() -> None:
+    (trust,) = properties("Builder")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudformation.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+
+
+LEADING = "dynamodb:LeadingKeys"
+TEST_LEAD = {LEADING: PARTITION}
+
+
+def test_the_workflow_reaches_its_test_lead_and_no_other() -> None:
+    own = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:leadbridge/self-check-AbCdEf"
+    for action in ("Query", "DeleteItem"):
+        assert may("Deployer", Call(f"dynamodb:{action}", TABLE, TEST_LEAD))
+        for told in ({}, {LEADING: "LEAD#ld_jrpfum5xfox5ttxqsgmtikjd5n"}, {LEADING: "SYNC#matchtrade"}):
+            assert not may("Deployer", Call(f"dynamodb:{action}", TABLE, told)), told
+    for action in ("BatchGetItem", "GetItem", "PartiQLSelect", "PutItem", "Scan", "UpdateItem"):
+        assert not may("Deployer", Call(f"dynamodb:{action}", TABLE, TEST_LEAD)), action
+    assert may("Deployer", Call("secretsmanager:GetSecretValue", own))
+    for name in ("index", "leadleader", "operators", "sources"):
+        other = own.replace("self-check", name)
+        assert not may("Deployer", Call("secretsmanager:GetSecretValue", other)), name
+    for service in ("dynamodb", "secretsmanager"):
+        assert may("Deployer", Call("kms:Decrypt", KEY, {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}))
+    assert may("Deployer", Call("sqs:GetQueueAttributes", QUEUE))
+    for action in ("ReceiveMessage", "DeleteMessage", "SendMessage", "PurgeQueue"):
+        assert not may("Deployer", Call(f"sqs:{action}", QUEUE)), action
+
+
+def test_no_layer_is_reached_but_those_of_the_stack() -> None:
+    layer = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:"
+    for name in ("leadbridge-dependencies", "leadbridge-leadbridge"):
+        assert may("Builder", Call("lambda:PublishLayerVersion", f"{layer}{name}"))
+        assert may("Builder", Call("lambda:DeleteLayerVersion", f"{layer}{name}:7"))
+    for name in ("LeadbridgeLayer", "DependenciesLayer", "somebody-elses", "another-leadbridge"):
+        assert not may("Builder", Call("lambda:PublishLayerVersion", f"{layer}{name}")), name
+        assert not may("Builder", Call("lambda:DeleteLayerVersion", f"{layer}{name}:7")), name
+
+
+def test_the_accounts_settings_of_the_gateway_are_no_business_of_a_deployment() -> None:
+    for role in ("Builder", "Deployer"):
+        assert not may(role, Call("apigateway:PATCH", f"arn:aws:apigateway:{REGION}::/account"))
+    told = {"iam:PolicyARN": "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+    assert not may("Builder", Call("iam:AttachRolePolicy", ROLE, told))
 
 
 def test_the_workflow_may_do_what_sam_deploy_does() -> None:
@@ -158,6 +213,7 @@ def test_the_workflow_may_do_what_sam_deploy_does() -> None:
         Call("cloudformation:GetTemplateSummary", ANY),
         *on(code, "s3", ["GetObject", "PutObject"]),
         Call("s3:ListBucket", bucket),
+        Call("lambda:GetAccountSettings", ANY),  # make deploy, before it
     ]
     assert denied("Deployer", sam) == []
     assert denied("Builder", [Call("cloudformation:CreateChangeSet", transform), Call("s3:GetObject", code)]) == []

@@ -37,12 +37,11 @@ def called(reference: dict[str, Any]) -> str:
     return str(name) if alias is None else called(alias["FunctionName"])
 
 
-def test_there_is_a_role_for_each_function_each_schedule_and_the_gateways_logs_and_no_other() -> None:
+def test_there_is_a_role_for_each_function_and_each_schedule_and_no_other() -> None:
     functions = {f"{function}Role" for function in FUNCTIONS}
-    assert set(of_type("AWS::IAM::Role")) == functions | set(schedules()) | {"ApiLoggingRole"}
+    assert set(of_type("AWS::IAM::Role")) == functions | set(schedules())
     assert {service for role in functions for service in trusted(role)} == {"lambda.amazonaws.com"}
     assert {service for role in schedules() for service in trusted(role)} == {"scheduler.amazonaws.com"}
-    assert trusted("ApiLoggingRole") == ["apigateway.amazonaws.com"]
     for kind in ("Policy", "ManagedPolicy", "User", "Group"):
         assert not of_type(f"AWS::IAM::{kind}")
 
@@ -83,14 +82,42 @@ def test_a_queue_takes_messages_of_its_own_rules_and_of_no_other_service() -> No
         assert named == {name for name, rule in rules.items() if queue in json.dumps(rule["Targets"])}
 
 
-def test_the_key_is_administered_by_the_account_and_used_by_services_only_for_this_account() -> None:
+def key_statements() -> dict[str, dict[str, Any]]:
+    """The statements of the key's policy that are about services, by service."""
     account, *services = statements(of_type("AWS::KMS::Key")["Key"]["KeyPolicy"])
-    assert of_type("AWS::KMS::Key")["Key"]["EnableKeyRotation"] is True
     assert account["Principal"] == {"AWS": {"Fn::Sub": ACCOUNT_ITSELF}}
-    for statement in services:
-        assert set(statement["Principal"]) == {"Service"}
-        assert not [action for action in statement["Action"] if "*" in action]
-        assert "AWS::AccountId" in json.dumps(statement["Condition"])
+    return {json.dumps(one["Principal"]["Service"]).strip('"'): one for one in services}
+
+
+def test_the_key_is_administered_by_the_account_and_used_by_one_service_a_statement() -> None:
+    assert of_type("AWS::KMS::Key")["Key"]["EnableKeyRotation"] is True
+    found = key_statements()
+    logs = '{"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}'
+    assert found.keys() == {"events.amazonaws.com", "cloudwatch.amazonaws.com", logs}
+    context = found[logs]["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    assert "AWS::AccountId" in json.dumps(context)
+
+
+@pytest.mark.parametrize("service", ["events.amazonaws.com", "cloudwatch.amazonaws.com"])
+def test_the_key_sets_no_condition_where_aws_documents_none(service: str) -> None:
+    statement = key_statements()[service]
+    assert "Condition" not in statement, "with aws:SourceAccount no event reaches an encrypted queue"
+    assert {"kms:Decrypt", "kms:GenerateDataKey"} <= {action.removesuffix("*") for action in statement["Action"]}
+    assert not [action for action in statement["Action"] if action in {"kms:*", "*"}]
+
+
+def test_every_rule_that_cannot_deliver_rings_and_every_event_that_is_lost() -> None:
+    rules = of_type("AWS::Events::Rule")
+    watched: dict[str, set[tuple[str, str]]] = {}
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        for query in alarm.get("Metrics", []):
+            metric = query.get("MetricStat", {}).get("Metric", {})
+            if metric.get("Namespace") == "AWS/Events":
+                named = {one["Name"]: json.dumps(one["Value"]) for one in metric["Dimensions"]}
+                watched.setdefault(metric["MetricName"], set()).add((named["EventBusName"], named["RuleName"]))
+    wanted = {(json.dumps(rule["EventBusName"]), json.dumps(rule["Name"])) for rule in rules.values()}
+    assert len(wanted) == len(rules)
+    assert watched == dict.fromkeys(("FailedInvocations", "InvocationsFailedToBeSentToDlq"), wanted)
 
 
 @pytest.mark.parametrize("kind", ENCRYPTED_BY)

@@ -10,8 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from leadbridge import aws, errors
+from leadbridge.aws_errors import Contended
 from leadbridge.clock import to_text
 from leadbridge.leads.accounts import Accounts
 from leadbridge.leads.intake import Intake
@@ -175,6 +177,22 @@ def test_without_the_indexs_key_nothing_is_begun(
         app.handler({}, context)
     assert broker.asked == []
     assert app.sync().log.state() is None
+
+
+@pytest.mark.parametrize("error", [Contended(), ClientError({"Error": {"Code": "ThrottlingException"}}, "Query")])
+def test_a_transient_error_of_aws_fails_the_run_and_not_the_function(
+    app: ModuleType,
+    context: Context,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fails() -> str:
+        raise error
+
+    monkeypatch.setattr(app, "index_key", fails)
+    assert app.handler({}, context) == {"outcome": "failed"}
+    assert counted(capsys)["SyncFailed"] == [1.0]
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")

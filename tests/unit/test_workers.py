@@ -8,13 +8,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leadbridge import aws
+from leadbridge.aws_errors import Contended
 from leadbridge.batches import LONGEST_WAIT, work_through
 from leadbridge.leads.delivery import gave_up, receive
 from leadbridge.leads.events import DeliveryChanged
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Visit
+from leadbridge.logs import metrics
 from leadbridge.settings import Settings
 from tests.people import NOW, lead
 from tests.unit.conftest import Context, queue
@@ -56,6 +59,37 @@ def test_a_message_that_fails_is_laid_to_the_version(capsys: pytest.CaptureFixtu
     work_through({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"Faults"' in line]
     assert (line["Faults"], line["version"]) == ([1.0], "$LATEST")
+
+
+TRANSIENT = [
+    Contended(),
+    ReadTimeoutError(endpoint_url="https://dynamodb"),
+    ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem"),
+    ClientError({"Error": {"Code": "KMSInternalException"}}, "GetSecretValue"),
+    ClientError(
+        {
+            "Error": {"Code": "TransactionCanceledException"},
+            "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
+        },
+        "TransactWriteItems",
+    ),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
+def test_a_message_that_meets_a_transient_error_of_aws_is_laid_to_no_version(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(_: Any) -> timedelta | None:
+        raise error
+
+    metrics.clear_metrics()
+    answer = work_through({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "m1"}]
+    metrics.flush_metrics()
+    told = capsys.readouterr().out
+    assert '"Faults"' not in told
+    assert {"MessagesFailed", "TransientErrors"} <= json.loads(told.splitlines()[-1]).keys()
 
 
 def test_a_message_that_is_no_json_fails_alone() -> None:

@@ -35,9 +35,9 @@ def work_through(
                 queue.change_message_visibility(
                     QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=int(seconds + 0.999)
                 )
-        except Exception:  # the outermost edge: whatever it is, the other messages go on
+        except Exception as error:  # the outermost edge: whatever it is, the other messages go on
             count("MessagesFailed")
-            blame()
+            blame(error)
             logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])
             failure = {"itemIdentifier": record["messageId"]}
             if failure not in failures:

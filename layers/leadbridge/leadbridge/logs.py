@@ -61,11 +61,17 @@ def count(name: str, number: float = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
 
 
-def blame() -> None:
-    """Count a fault of the version that runs, and of no other: by it a deployment goes back.
+def blame(error: BaseException) -> None:
+    """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 
-    For what nobody outside can cause. What a stranger, a form or an operator does wrong is counted, and blames nobody.
+    For errors that no stranger, form or operator can cause. An error of AWS that passes by itself, such as throttling
+    or a time-out, is counted as `TransientErrors` instead: every version meets it.
     """
+    from leadbridge.aws_errors import is_transient
+
+    if is_transient(error):
+        count("TransientErrors")
+        return
     with single_metric("Faults", MetricUnit.Count, 1, namespace=_NAMESPACE) as faults:
         faults.add_dimension("service", _FLOW)
         faults.add_dimension("version", _VERSION)

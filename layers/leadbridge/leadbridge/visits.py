@@ -21,6 +21,6 @@ def note_visit(flow: str, outcome: StrEnum, error: PartnerError | None, again: t
         case RateLimited():
             count("PartnerRateLimited")
         case Unknown() if outcome == "unknown":
-            blame()
+            blame(error)
     reason, wait = error.text if error else None, again.total_seconds() if again is not None else None
     logger.info("visited", outcome=outcome.value, reason=reason, again_in_seconds=wait)

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leadbridge.aws_errors import TRANSIENT, code_of, is_transient
 from leadbridge.leads import items
 from leadbridge.leads.arrivals import fetch_of
 from leadbridge.leads.events import SOURCE, DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 PER_CALL = 10  # events that PutEvents takes at once
+NO_ANSWER = "NoAnswer"  # in place of AWS's code, where the call failed on its way
 
 
 def announcement(record: dict[str, Any]) -> Event | None:
@@ -50,24 +54,36 @@ class Bus:
         self._client = client
         self._name = name
 
-    def publish(self, events: Sequence[Event]) -> Iterator[int]:
-        """Publish events; yield the numbers of those that the bus did not take.
+    def publish(self, events: Sequence[Event]) -> Iterator[tuple[int, str]]:
+        """Publish events; yield the number of each that the bus did not accept, and AWS's code for it.
 
-        Raises botocore's errors when AWS does not answer at all.
+        A call that fails by a transient error ends this early: the rest is not tried. Raises botocore's other errors.
         """
         for start in range(0, len(events), PER_CALL):
             chunk = events[start : start + PER_CALL]
-            answer = self._client.put_events(
-                Entries=[
-                    {
-                        "Source": SOURCE,
-                        "DetailType": event.detail_type,
-                        "Detail": json.dumps(event.detail(), ensure_ascii=False),
-                        "EventBusName": self._name,
-                    }
-                    for event in chunk
-                ]
-            )
+            try:
+                answer = self._client.put_events(
+                    Entries=[
+                        {
+                            "Source": SOURCE,
+                            "DetailType": event.detail_type,
+                            "Detail": json.dumps(event.detail(), ensure_ascii=False),
+                            "EventBusName": self._name,
+                        }
+                        for event in chunk
+                    ]
+                )
+            except (ClientError, BotoCoreError) as error:
+                if not is_transient(error):
+                    raise
+                code = code_of(error) if isinstance(error, ClientError) else NO_ANSWER
+                yield from ((number, code) for number in range(start, len(events)))
+                return
             for number, entry in enumerate(answer["Entries"], start):
                 if "ErrorCode" in entry:
-                    yield number
+                    yield number, entry["ErrorCode"]
+
+
+def may_pass(code: str) -> bool:
+    """Whether an event that was not accepted with this code may be accepted later."""
+    return code == NO_ANSWER or code in TRANSIENT

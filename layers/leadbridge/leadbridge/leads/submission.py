@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leadbridge import errors
+from leadbridge import errors, self_check
 from leadbridge.budget import Budget
 from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
@@ -96,10 +96,10 @@ class Submitter:
         lead = self.ledger.lead(lead_id)
         if lead is None or lead.erased_at is not None:
             return Visit(Outcome.GONE)
-        if delivery.attempts == 0 and self.repeats is not None:
-            repeated = self._repeated(delivery, self.repeats)
-            if repeated is not None:
-                return repeated
+        if delivery.attempts == 0:
+            ended = self._ended_before_an_attempt(delivery)
+            if ended is not None:
+                return ended
         if delivery.is_uncertain and self.accounts is not None:
             settled = self._look_up(self.accounts, delivery, lead, budget)
             if settled is not None:
@@ -111,6 +111,13 @@ class Submitter:
         if not budget.allows(self.partner.seconds_per_submission):
             return Visit(Outcome.COMES_AGAIN, again=timedelta())
         return self._attempt(delivery, lead, budget)
+
+    def _ended_before_an_attempt(self, delivery: Delivery) -> Visit | None:
+        """End the delivery of a deployment's test lead, or of a person who came before; None for all others."""
+        if delivery.source == self_check.SOURCE:
+            change = steps.gave_up(delivery, self.clock(), self_check.ENDED)
+            return self._write(change, Visit(Outcome.NOTHING_TO_DO))
+        return None if self.repeats is None else self._repeated(delivery, self.repeats)
 
     def _repeated(self, delivery: Delivery, repeats: Repeats) -> Visit | None:
         """What becomes of somebody who came before; None of somebody who did not."""

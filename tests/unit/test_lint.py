@@ -1,0 +1,46 @@
+"""The linter of the transformed template: what it covers, and a fault that only it sees."""
+
+from copy import deepcopy
+from typing import Any
+
+from deploy.lint import RESOLVED_BY_SAM, problems, variants
+from tests.template import template
+
+
+def referred(value: Any) -> set[str]:
+    match value:
+        case {"Ref": str(name)}:
+            return {name}
+        case dict():
+            return set().union(*map(referred, value.values()))
+        case list():
+            return set().union(*map(referred, value))
+        case _:
+            return set()
+
+
+def test_each_template_that_the_parameters_lead_to_is_linted_once() -> None:
+    assert len(variants(template())) == 2, "with CodeDeploy and without it"
+
+
+def test_sam_resolves_no_other_parameter_that_changes_the_resources() -> None:
+    preference = template()["Globals"]["Function"]["DeploymentPreference"]
+    assert referred(preference) == set(RESOLVED_BY_SAM)
+    for resource in template()["Resources"].values():
+        if resource["Type"].startswith("AWS::Serverless::"):
+            assert isinstance(resource["Properties"].get("AutoPublishAlias", ""), str)
+
+
+def test_a_dependency_on_what_a_condition_leaves_out_is_a_problem() -> None:
+    source = deepcopy(template())
+    kept = {"ApiLogs", "Key", "Alarms", "AlarmsByEmail"}
+    source["Resources"] = {name: one for name, one in source["Resources"].items() if name in kept}
+    del source["Outputs"], source["Globals"]
+    for name in RESOLVED_BY_SAM:
+        del source["Parameters"][name]
+    source["Conditions"] = {"HasAlarmEmail": source["Conditions"]["HasAlarmEmail"]}
+    ((text, _),) = variants(source).items()
+    assert not [one for one in problems(text) if one.startswith("E")]
+    source["Resources"]["ApiLogs"]["DependsOn"] = "AlarmsByEmail"
+    ((text, _),) = variants(source).items()
+    assert [one for one in problems(text) if one.startswith("E3005")]
