@@ -20,7 +20,7 @@ from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.writing import Conflict, is_late, prolong, put, transact
+from leadbridge.leads.writing import Conflict, is_late, put, transact, transact_beside
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -118,11 +118,10 @@ class Outbox:
         if entry is not None:
             writes.append(put(self._table, items.entry_item(message.owner, entry, message.message_id)))
         if message.owner.startswith("ld_"):
-            writes.append(prolong(self._table, message.owner, unless_erased=True))
+            refused = transact_beside(self._client, self._table, writes, message.owner)
         else:
-            writes.append(self._unless_closed(message.owner))
-        refused = transact(self._client, writes)
-        if refused == len(writes) - 1 and refused > 0:
+            refused = transact(self._client, [*writes, self._unless_closed(message.owner)])
+        if refused == len(writes):
             raise Conflict
         return refused is None
 
@@ -138,14 +137,9 @@ class Outbox:
             writes.append(put(self._table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
         is_told = change.what is not None or after.state is MessageState.SENDING
         if of_lead and (is_told or is_late(after.created_at, change.at, SETTLES_WITHIN)):
-            writes.append(prolong(self._table, after.owner, unless_erased=True))
-        try:
+            transact_beside(self._client, self._table, writes, after.owner, or_conflict=True)
+        else:
             transact(self._client, writes, or_conflict=True)
-        except Conflict as conflict:
-            of_the_lead = {len(writes) - 1} if of_lead and len(writes) > 1 else set()
-            if conflict.failed != of_the_lead or self._get(items.lead_key(after.owner)) is not None:
-                raise
-            transact(self._client, writes[:1], or_conflict=True)  # the lead's item has expired, its message has not
         return after
 
     def messages(self, owner: str) -> list[Message]:
@@ -190,7 +184,7 @@ class Outbox:
             " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))",
         )
         write["Put"]["ExpressionAttributeValues"] = items.encode({":now": to_text(now)})
-        return transact(self._client, [write, prolong(self._table, lead_id, unless_erased=True)]) is None
+        return transact_beside(self._client, self._table, [write], lead_id) is None
 
     def forget(self, lead_id: str) -> None:
         """Delete the person's contact, and release a claim.
@@ -199,11 +193,11 @@ class Outbox:
         """
         former = self.contact(lead_id).account_id
         delete = {"Delete": {"TableName": self._table, "Key": items.encode(contact_key(lead_id))}}
-        writes: list[Any] = [delete, prolong(self._table, lead_id, unless_erased=True)]
+        writes: list[Any] = [delete]
         if former is not None:
             note = {"pk": f"LEAD#{lead_id}", "sk": f"FORMER#{former}", "lead_id": lead_id, "account_id": former}
             writes.append(put(self._table, items.encode(note)))
-        transact(self._client, writes)
+        transact_beside(self._client, self._table, writes, lead_id)
 
     def remember(self, lead_id: str, contact: Contact) -> None:
         """Note where the person can be written to, unless they were erased.
@@ -222,7 +216,7 @@ class Outbox:
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }
         write = put(self._table, items.encode(item), None if contact.account_id else "attribute_not_exists(account_id)")
-        transact(self._client, [write, prolong(self._table, lead_id, unless_erased=True)])
+        transact_beside(self._client, self._table, [write], lead_id)
 
     def _unless_closed(self, account_id: str) -> Any:
         return {

@@ -32,6 +32,7 @@ __all__ = [
     "prolong",
     "put",
     "transact",
+    "transact_beside",
     "transact_late",
     "unless_erased",
 ]
@@ -167,6 +168,21 @@ def transact_late(
         if conflict.failed != {len(writes)}:
             raise
         transact(client, writes, or_conflict=True, retry_for=retry_for)
+
+
+def transact_beside(
+    client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, or_conflict: bool = False
+) -> int | None:
+    """Write all or nothing unless the lead's person was erased, and prolong the lead's item, if there still is one.
+
+    Returns what `transact` returns; the number after the last write stands for an erased person.
+    """
+    refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)])
+    if refused == len(writes):  # the person is erased, or the item has expired
+        refused = transact(client, [*writes, unless_erased(table, lead_id)])
+    if refused is not None and or_conflict:
+        raise Conflict(failed=frozenset({refused}))
+    return refused
 
 
 def persist[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
