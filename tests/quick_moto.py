@@ -14,13 +14,13 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from moto.core.exceptions import ServiceException
+from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.comparisons import get_filter_expression
+from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
-from moto.core.utils import camelcase_to_underscores
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 
@@ -28,7 +28,7 @@ type Call = Callable[[Any, str, dict[str, Any]], Any]
 
 
 def answer(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    """Answer a call to DynamoDB as the client would. Raises ClientError."""
+    """Answer a call to DynamoDB as the client would. Raises ClientError for a failed condition, else moto's errors."""
     handler: Any = DynamoHandler()
     handler.current_account, handler.region = ACCOUNT, REGION
     handler.body = handler.params = copy.deepcopy(parameters)
@@ -36,8 +36,8 @@ def answer(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         refuse(handler.dynamodb_backend, handler.body["TransactItems"])
     try:
         return getattr(handler, camelcase_to_underscores(operation))().result
-    except ServiceException as error:
-        raise failure(client, operation, str(error.code).partition("#")[2] or str(error.code)) from None
+    except ConditionalCheckFailed:
+        raise failure(client, operation, "ConditionalCheckFailedException") from None
 
 
 def refuse(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:

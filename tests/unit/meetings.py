@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
+from moto.dynamodb.models.utilities import dynamo_to_dict
 
 from leadbridge import aws
 from leadbridge.leads.erasing import Eraser, UnknownLead
@@ -95,13 +96,12 @@ def saved() -> bytes:
 
 def restore(state: bytes) -> None:
     """Make the table what it was."""
-    table(TABLE).items = pickle.loads(state)  # noqa: S301 - what `saved` made
+    table(TABLE).items = pickle.loads(state)
 
 
 def everything() -> list[dict[str, Any]]:
     """All items, decoded."""
-    every = table(TABLE).all_items()
-    return [decode({name: value.to_json() for name, value in item.attrs.items()}) for item in every]
+    return [decode(dynamo_to_dict(item.attrs)) for item in table(TABLE).all_items()]
 
 
 @dataclass

@@ -51,6 +51,7 @@ class Accounts:
         self._table = table
         self._partner = partner
         self._keyed_hash = keyed_hash
+        self._leads_found: dict[str, list[str]] = {}  # by keyed hash, until accounts are kept
 
     def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
         """Those that are kept, by uuid."""
@@ -65,10 +66,10 @@ class Accounts:
 
     def leads_of(self, email: str) -> Sequence[str]:
         """The ids of the leads with this address, however it is spelt, the newest of them if they are many."""
-        return [
-            str(values["pk"]).partition("#")[2]
-            for values in self._query("email", "email_hash", self._keyed_hash(email.casefold()), NEWEST, newest=True)
-        ]
+        hashed = self._keyed_hash(email.casefold())
+        found = self._query("email", "email_hash", hashed, NEWEST, newest=True)
+        self._leads_found[hashed] = [str(values["pk"]).partition("#")[2] for values in found]
+        return self._leads_found[hashed]
 
     def keep(self, accounts: Sequence[KeptAccount]) -> None:
         """Write accounts, over what is kept of them; not those of a person who was erased meanwhile.
@@ -78,6 +79,7 @@ class Accounts:
         that dies in between reads their page again, finds the ties and deletes them.
         """
         owners = {account.uuid: self._owners(account) for account in accounts}
+        self._leads_found = {}
         free = [account for account in accounts if not owners[account.uuid]]
         self._write([{"PutRequest": {"Item": kept(item)}} for account in free for item in self._traces(account)])
         self._write([{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in free])
@@ -89,10 +91,11 @@ class Accounts:
                 self._keep_with_owners(account, owners[account.uuid])
 
     def _owners(self, account: KeptAccount) -> list[str]:
-        """The leads that the account was made of, or that have its e-mail."""
+        """The leads that the account was made of, or that have its e-mail, or had it when it was looked up last."""
         found = {account.lead_id} if account.lead_id is not None else set()
         if account.email is not None:
-            found.update(self.leads_of(account.email))
+            known = self._leads_found.get(self._keyed_hash(account.email.casefold()))
+            found.update(self.leads_of(account.email) if known is None else known)
         return sorted(found)
 
     def _keep_with_owners(self, account: KeptAccount, lead_ids: list[str]) -> None:
