@@ -178,8 +178,10 @@ def transact_beside(
     Returns what `transact` returns; the number after the last write stands for an erased person.
     """
     refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)])
-    if refused == len(writes):  # the person is erased, or the item has expired
-        refused = transact(client, [*writes, unless_erased(table, lead_id)])
+    if refused == len(writes):
+        found = client.get_item(TableName=table, Key=encode(dict(lead_key(lead_id))), ConsistentRead=True)
+        if "Item" not in found:  # it has expired, and the person was not erased
+            refused = transact(client, writes)
     if refused is not None and or_conflict:
         raise Conflict(failed=frozenset({refused}))
     return refused
