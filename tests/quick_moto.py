@@ -52,8 +52,8 @@ def refuse(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
         holds = condition is None or get_filter_expression(condition, names, values).expr(found or nothing())
         reasons.append({"Code": "None" if holds else "ConditionalCheckFailed"})
     if any(reason["Code"] != "None" for reason in reasons):
-        error = failure(None, "TransactWriteItems", "TransactionCanceledException")
-        error.response["CancellationReasons"] = reasons  # type: ignore[typeddict-unknown-key]
+        error: Any = failure(None, "TransactWriteItems", "TransactionCanceledException")
+        error.response["CancellationReasons"] = reasons
         raise error
 
 

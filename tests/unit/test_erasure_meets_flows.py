@@ -193,7 +193,7 @@ class World:
             self.settings.partners[name],
             self.time,
             lambda *_: None,
-            accounts=partner if name == BROKER else None,  # type: ignore[arg-type]
+            accounts=partner if name == BROKER else None,
             repeats=Repeats(Claims(aws.dynamodb(), TABLE), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
