@@ -197,13 +197,9 @@ class Eraser:
 
     def _release_once(self, lead_id: str) -> None:
         found = _Found.of(self._items(lead_id)) or _Found()
-        unowned = Unowned(self._client, self._table, lead_id)
-        unowned.erase("account_id", found.accounts)
+        self._erase_unowned(lead_id, found)
         if found.lead is None or not any(name in found.lead for name in HASHES):
             return
-        for kind in ("phone_hash", "email_hash"):
-            if kind in found.lead:
-                unowned.erase(kind, {str(found.lead[kind])})
         bare = self._replaced(found.lead, items.lead_item(items.lead_of(found.lead), phone_hash=None))
         claims = Claims(self._client, self._table).releasing(found.lead)
         *some, last = list(batched(claims, TRANSACTION_SIZE - 1, strict=False)) or [()]
@@ -211,12 +207,31 @@ class Eraser:
             transact(self._client, writes, or_conflict=True)
         transact(self._client, [*last, bare], or_conflict=True)
 
+    def erase_restored(self, lead_id: str, copy: Iterable[dict[str, Any]]) -> None:
+        """Erase what was restored of a person without naming their lead, which is erased.
+
+        `copy` are the items, decoded, that the lead's partition had before the erasure.
+        """
+        found = _Found.of(copy) or _Found()
+        self._erase_unowned(lead_id, found)
+        self._delete_messages_to(found.accounts)
+
+    def _erase_unowned(self, lead_id: str, found: _Found) -> None:
+        unowned = Unowned(self._client, self._table, lead_id)
+        unowned.erase("account_id", found.accounts)
+        for kind in ("phone_hash", "email_hash"):
+            if found.lead is not None and kind in found.lead:
+                unowned.erase(kind, {str(found.lead[kind])})
+
+    def _delete_messages_to(self, accounts: set[str]) -> None:
+        for account_id in sorted(accounts):
+            self._write([_deleted(values) for values in self._query(f"ACCOUNT#{account_id}", "MESSAGE#")])
+
     def _clean(self, lead_id: str) -> None:
         """Delete what belongs to the person, and take from the timeline what it quotes."""
         every = list(self._items(lead_id))
         found = _Found.of(every) or _Found()
-        for account_id in sorted(found.accounts):  # before what names the account is deleted
-            self._write([_deleted(values) for values in self._query(f"ACCOUNT#{account_id}", "MESSAGE#")])
+        self._delete_messages_to(found.accounts)  # before what names the accounts is deleted
         requests: list[Any] = []
         for values in every:
             if not values["sk"].startswith(KEPT):
