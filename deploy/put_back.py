@@ -28,6 +28,7 @@ from leadbridge.leads import items
 from leadbridge.leads import message as messages
 from leadbridge.leads.arrivals import fetch_item, fetch_of
 from leadbridge.leads.delivery import State
+from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.fetch import FetchState
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import UNSETTLED, MessageState
@@ -102,6 +103,9 @@ def put_back(
             tell(f"{owner} {item['sk']['S']}: {item['state']['S']} -> {written[0]['state']['S']}")
         for one in written if write else ():
             client.put_item(TableName=live, Item=one)
+    if write and lead_ids is None:  # what names no lead came back, too
+        for lead in (lead for lead, is_erased in erased.items() if is_erased):
+            Eraser(client, live).erase_restored(lead, map(items.decode, found(client, copy, [lead])))
     return done
 
 

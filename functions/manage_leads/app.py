@@ -146,7 +146,8 @@ def reveal_lead(event: dict[str, Any]) -> Response:
     lead_id = lead_id_in(event)
     if journey_of(lead_id).lead.erased_at is not None:
         raise erased_lead()
-    store().note(lead_id, Entry(utc_now(), "revealed", detail=f"by {operator(event)}"), uuid4().hex)
+    if not store().note(lead_id, Entry(utc_now(), "revealed", detail=f"by {operator(event)}"), uuid4().hex):
+        raise erased_lead()
     logger.info("revealed", lead_id=lead_id, operator=operator(event))
     return answer(200, journey_shown(journey_of(lead_id)))
 
@@ -195,7 +196,8 @@ def check_delivery(event: dict[str, Any]) -> Response:
     if delivery.state is not State.SUBMITTED or delivery.is_erased:
         detail = f"The delivery is {delivery.state.value}; only one that is submitted, and not erased, can be checked."
         raise Problem(409, "wrong-state", "Wrong state", detail)
-    store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex)
+    if not store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex):
+        raise erased_lead()
     aws.sqs().send_message(
         QueueUrl=os.environ["CHECK_QUEUE_URL"],
         MessageBody=json.dumps({"lead_id": lead_id, "partner": partner, "at_once": True}),

@@ -240,7 +240,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
     submitter = Submitter(store, Slow(), settings, time, lambda *_: None)
     with pytest.raises(Conflict) as raised:
         submitter.visit(lender.lead_id, "leadleader", ample)
-    assert raised.value.__notes__ == ["the partner had already answered: created 24"]
+    assert raised.value.__notes__ == ["the partner has answered: {'deal_id': 24}"]
     left = store.delivery(lender.lead_id, "leadleader")
     assert left is not None
     assert (left.state, left.deal_id, left.due_at) == (State.UNKNOWN, None, None)

@@ -1,5 +1,6 @@
 """What a restored copy brings back, and that nothing of it is sent a second time."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +10,17 @@ from deploy.put_back import WHY, put_back, settled
 from leadbridge import aws
 from leadbridge.leads import delivery as steps
 from leadbridge.leads import items
+from leadbridge.leads.accounts import Accounts
 from leadbridge.leads.arrivals import fetch_item, fetch_of
 from leadbridge.leads.changes import announcement
 from leadbridge.leads.delivery import State
+from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.events import DeliveryChanged
 from leadbridge.leads.fetch import FetchState, announced
-from leadbridge.leads.message import MessageState, about_status, start_sending
-from leadbridge.leads.outbox import message_item, message_of
+from leadbridge.leads.kept_account import KeptAccount
+from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
+from leadbridge.leads.message import MessageState, about_status, by_operator, start_sending
+from leadbridge.leads.outbox import Contact, Outbox, message_item, message_of
 from leadbridge.leads.store import Store
 from tests.people import NOW, lead
 from tests.template import resources
@@ -29,6 +34,11 @@ LATER = NOW + timedelta(hours=3)
 def copy(store: Store) -> str:
     """A copy of the table as it stood when one lead had just come."""
     store.accept(lead(), phone_hash=None)
+    return copied()
+
+
+def copied() -> str:
+    """Copy the table as it is now."""
     client = aws.dynamodb()
     client.update_continuous_backups(
         TableName=TABLE, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
@@ -88,6 +98,23 @@ def test_a_person_who_was_erased_stays_erased(store: Store) -> None:
     tie = {"pk": "ACCOUNT#matchtrade#u", "sk": "TIE", "lead_id": lead().lead_id}
     aws.dynamodb().put_item(TableName=COPY, Item=items.encode(tie))
     assert restored() == {"of erased people, left out": 4}
+
+
+def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: Store) -> None:
+    """Their account in the broker's list, an event that came before the lead, a message to their account at Leeloo."""
+    table, outbox = aws.dynamodb(), Outbox(aws.dynamodb(), TABLE)
+    content = {"type": "ORDER", "data": {"order_id": "o1", "phone": "+380500000001"}}
+    Inbox(table, TABLE, str, lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
+    Accounts(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="olena@example.com")])
+    text = "Добрий день"
+    outbox.add(by_operator("acc-1", NOW, "x", account_id="acc-1", template_id=None, text=text, variables={}))
+    store.accept(lead(), phone_hash="+380500000001", email_hash="olena@example.com")
+    outbox.remember(lead().lead_id, Contact("acc-1", lead_received_at=NOW))
+    copied()
+    Eraser(table, TABLE).erase(lead().lead_id, "anna", NOW)
+    restored()
+    left = str(table.scan(TableName=TABLE)["Items"])
+    assert not [word for word in ("380500000001", "olena@", "Добрий", "acc-1") if word in left]
 
 
 def test_a_pending_message_fails_and_one_that_was_being_sent_is_unknown() -> None:

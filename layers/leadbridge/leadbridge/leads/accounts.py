@@ -3,6 +3,7 @@
 pk                          sk        item
 ACCOUNT#{partner}#{uuid}    ACCOUNT   an account as the partner lists it, ours or another's
 ACCOUNT#{partner}#{uuid}    TIE       which lead of ours it was made of (leads/items.py)
+TRACE#…                     ACCOUNT#… by what the erasure of a lead finds an account (leads/traces.py)
 SYNC#{partner}              STATE     the lease, the watermark, and the passes that are under way
 """
 
@@ -17,12 +18,12 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import from_text, to_text
-from leadbridge.leads import items
+from leadbridge.leads import items, traces
 from leadbridge.leads.items import Item
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.leads.syncing import Overtaken
-from leadbridge.leads.writing import Contended, kept
+from leadbridge.leads.writing import Contended, kept, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,6 +51,7 @@ class Accounts:
         self._table = table
         self._partner = partner
         self._keyed_hash = keyed_hash
+        self._leads_found: dict[str, list[str]] = {}  # by keyed hash, until accounts are kept
 
     def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
         """Those that are kept, by uuid."""
@@ -64,19 +66,57 @@ class Accounts:
 
     def leads_of(self, email: str) -> Sequence[str]:
         """The ids of the leads with this address, however it is spelt, the newest of them if they are many."""
-        return [
-            str(values["pk"]).partition("#")[2]
-            for values in self._query("email", "email_hash", self._keyed_hash(email.casefold()), NEWEST, newest=True)
-        ]
+        hashed = self._keyed_hash(email.casefold())
+        found = self._query("email", "email_hash", hashed, NEWEST, newest=True)
+        self._leads_found[hashed] = [str(values["pk"]).partition("#")[2] for values in found]
+        return self._leads_found[hashed]
 
     def keep(self, accounts: Sequence[KeptAccount]) -> None:
-        """Write accounts, over what is kept of them."""
-        self._write([{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in accounts])
+        """Write accounts, over what is kept of them; not those of a person who was erased meanwhile.
+
+        An account that can be of one of our leads is written on the condition that the lead is not erased. The others
+        are written together, and those whose tie says afterwards that their person was erased are deleted again. A run
+        that dies in between reads their page again, finds the ties and deletes them.
+        """
+        owners = {account.uuid: self._owners(account) for account in accounts}
+        self._leads_found = {}
+        free = [account for account in accounts if not owners[account.uuid]]
+        self._write([{"PutRequest": {"Item": kept(item)}} for account in free for item in self._traces(account)])
+        self._write([{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in free])
+        if free:
+            ties = self.ties([account.uuid for account in free])
+            self.forget([uuid for uuid in ties if ties[uuid] is None])
+        for account in accounts:
+            if owners[account.uuid]:
+                self._keep_with_owners(account, owners[account.uuid])
+
+    def _owners(self, account: KeptAccount) -> list[str]:
+        """The leads that the account was made of, or that have its e-mail, or had it when it was looked up last."""
+        found = {account.lead_id} if account.lead_id is not None else set()
+        if account.email is not None:
+            known = self._leads_found.get(self._keyed_hash(account.email.casefold()))
+            found.update(self.leads_of(account.email) if known is None else known)
+        return sorted(found)
+
+    def _keep_with_owners(self, account: KeptAccount, lead_ids: list[str]) -> None:
+        tie = items.encode(items.tie_key(self._partner, account.uuid))
+        unmarked = {"TableName": self._table, "Key": tie, "ConditionExpression": "attribute_not_exists(is_erased)"}
+        writes = [put(self._table, item) for item in self._traces(account)]
+        writes += [put(self._table, account_item(self._partner, account)), {"ConditionCheck": unmarked}]
+        transact(self._client, [*writes, *(unless_erased(self._table, lead_id) for lead_id in lead_ids)])
+
+    def _traces(self, account: KeptAccount) -> list[Item]:
+        if account.email is None:
+            return []
+        hashed, target = self._keyed_hash(account.email.casefold()), account_key(self._partner, account.uuid)["pk"]
+        return [traces.trace_item(traces.EMAIL, hashed, target)]
 
     def forget(self, uuids: Sequence[str]) -> None:
         """Delete what is kept of accounts."""
-        keys = [items.encode(account_key(self._partner, uuid)) for uuid in uuids]
-        self._write([{"DeleteRequest": {"Key": key}} for key in keys])
+        for account in self.accounts(uuids).values():
+            pointers = [{"pk": item["pk"], "sk": item["sk"]} for item in self._traces(account)]
+            key = items.encode(account_key(self._partner, account.uuid))
+            self._write([{"DeleteRequest": {"Key": each}} for each in (key, *pointers)])
 
     def oldest_lead(self) -> datetime | None:
         """When our first lead came."""

@@ -17,7 +17,7 @@ from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.fetch import Fetch, FetchChange, FetchState
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.writing import defer, put, transact
+from leadbridge.leads.writing import defer, is_late, put, transact, transact_late
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -79,7 +79,10 @@ class Arrivals:
 
     def apply(self, change: FetchChange) -> Fetch:
         """Write a fetch's change and its line in the timeline. Raises Conflict, Contended."""
-        transact(self._client, self._writes(change), or_conflict=True)
+        if is_late(change.before.received_at, change.at):
+            transact_late(self._client, self._table, self._writes(change), change.after.lead_id)
+        else:
+            transact(self._client, self._writes(change), or_conflict=True)
         return change.after
 
     def complete(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.writing import Contended, put, transact, unless_erased
+from leadbridge.leads.writing import Contended, expires_at, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,6 +84,21 @@ class Claims:
                     ExpressionAttributeValues=items.encode({":own": lead["lead_id"]}),
                 )
 
+    def releasing(self, lead: dict[str, Any]) -> list[Any]:
+        """The deletes by which a transaction gives up what a lead claims now; `lead` is its item, decoded."""
+        own = [key for key in claim_keys(lead, lead["partners"]) if self._is_held_by(lead["lead_id"], key)]
+        return [
+            {
+                "Delete": {
+                    "TableName": self._table,
+                    "Key": items.encode(key),
+                    "ConditionExpression": "lead_id = :own",
+                    "ExpressionAttributeValues": items.encode({":own": lead["lead_id"]}),
+                }
+            }
+            for key in own
+        ]
+
     def _claim(
         self, key: dict[str, str], delivery: Delivery, since: datetime, kept_for: timedelta, passed: dict[str, str]
     ) -> Any:
@@ -112,11 +127,16 @@ class Claims:
             **key,
             "lead_id": delivery.lead_id,
             "claimed_at": to_text(delivery.received_at),
-            "expires_at": int((delivery.received_at + kept_for).timestamp()),
+            # Only its lead's hashes find a claim, so that it may not outlive the lead's item.
+            "expires_at": min(int((delivery.received_at + kept_for).timestamp()), expires_at()),
         }
         write = put(self._table, items.encode(item), condition)
         write["Put"]["ExpressionAttributeValues"] = items.encode(values)
         return write
+
+    def _is_held_by(self, lead_id: str, key: dict[str, str]) -> bool:
+        holder = self._get(key)
+        return holder is not None and holder["lead_id"] == lead_id
 
     def _state(self, lead_id: str, partner: str) -> State | None:
         values = self._get(items.delivery_key(lead_id, partner))

@@ -1,34 +1,94 @@
-"""Forgetting a person: what is left of their lead is a tombstone, by which a redelivered post still finds it."""
+"""Erasing a person: what remains of their lead is a tombstone, by which a redelivered post still finds it.
+
+An erasure has three steps, and each leaves what the next one needs to be repeated:
+
+close     one transaction: the lead becomes a tombstone, which still has the keyed hashes; its deliveries end; no
+          message to the person's accounts is accepted. From here on nothing is written about the person any more.
+release   claims, and items of no lead that the hashes find; with the last of them the hashes leave the tombstone.
+clean     messages to the person's accounts, then all that lies beside the lead, which names those accounts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
+from leadbridge.clock import from_text
 from leadbridge.leads import items
+from leadbridge.leads.arrivals import fetch_key
 from leadbridge.leads.claims import Claims
 from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.items import Entry
+from leadbridge.leads.items import Entry, Hashes, Item
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.operator_steps import erased
-from leadbridge.leads.writing import Contended, put, transact
+from leadbridge.leads.outbox import CLOSED_FOR, closed_key, contact_key
+from leadbridge.leads.unowned import Unowned
+from leadbridge.leads.writing import Conflict, Contended, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TOGETHER = 25  # items that one batch writes at most
-TURNS = 10  # how often what a batch left over is tried again
-KEPT = ("LEAD", "DELIVERY#", "EVENT#")  # what begins so outlives the person, without what tells of them
+BATCH_SIZE = 25  # items that one batch writes at most
+TRANSACTION_SIZE = 100  # items of one transaction
+MAX_DELIVERIES = 30  # that one transaction ends, with three items each; further ones are ended by the next
+MAX_TRIES = 10  # of a transaction while others change the lead, and of what a batch left over
+HASHES = ("phone_hash", "email_hash", "tax_hash")
+AS_READ = (*HASHES, "awaits_fetch", "partners", "erased_at")  # what the lead's item must still say when it is replaced
+KEPT = ("LEAD", "DELIVERY#", "EVENT#")  # how the keys begin of what remains
+KEPT_OF_ENTRY = frozenset({"pk", "sk", "at", "what", "partner", "expires_at"})
+UNKNOWN_SOURCE = "unknown"  # of a lead whose own item has expired before the rest
 
 
 class UnknownLead(LookupError):
     """There is no such lead."""
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What lies in a lead's partition. `accounts` are the accounts at Leeloo that the person was written to."""
+
+    lead: dict[str, Any] | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
+    contact: dict[str, Any] | None = None
+    has_fetch: bool = False
+    accounts: set[str] = field(default_factory=set)
+    began_at: datetime | None = None
+
+    @classmethod
+    def of(cls, every: Iterable[dict[str, Any]]) -> _Found | None:
+        """Sort a partition's items, decoded; None where there are none."""
+        lead, contact, has_fetch, began_at, is_empty = None, None, False, None, True
+        deliveries, accounts = [], set()
+        for values in every:
+            is_empty = False
+            match values["sk"].partition("#")[0]:
+                case "LEAD":
+                    lead = values
+                case "DELIVERY":
+                    deliveries.append(items.delivery_of(values))
+                case "CONTACT":
+                    contact = values
+                case "FETCH":
+                    has_fetch = True
+                case "EVENT" if began_at is None:
+                    began_at = from_text(values["at"])
+            if values["sk"].startswith(("CONTACT", "FORMER#", "MESSAGE#")) and "account_id" in values:
+                accounts.add(str(values["account_id"]))
+        return None if is_empty else cls(lead, deliveries, contact, has_fetch, accounts, began_at)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the lead is a tombstone already, with nothing beside it that could go on."""
+        is_tombstone = self.lead is not None and "erased_at" in self.lead
+        return is_tombstone and not self.has_fetch and all(delivery.is_erased for delivery in self.deliveries)
+
+
 class Eraser:
-    """Erases people from the table. Safe to repeat: one that died half-way is finished by the next.
+    """Erases people from the table. Safe to repeat: an erasure that died half-way is finished by the next one.
 
     Every method may raise botocore's errors when AWS does not answer.
     """
@@ -38,30 +98,80 @@ class Eraser:
         self._table = table
 
     def erase(self, lead_id: str, operator: str, now: datetime) -> None:
-        """Forget a lead's person. Raises UnknownLead; Busy while it is being submitted; Conflict, Contended.
+        """Erase a lead's person.
 
-        The lead itself goes with its deliveries, and with what a partner's list told of the person, in one transaction;
-        then the claims on who came first, which hold hashes and expire, and last whatever else lies beside the lead.
+        A lead whose own item has expired before the rest is erased, too. Raises UnknownLead where there is nothing;
+        Busy while the lead is being submitted; Conflict, Contended while others keep changing it.
         """
-        found = list(self._items(lead_id))
-        lead = next((values for values in found if values["sk"] == "LEAD"), None)
-        if lead is None:
-            raise UnknownLead(lead_id)
-        if "erased_at" not in lead:
-            deliveries = [items.delivery_of(values) for values in found if values["sk"].startswith("DELIVERY#")]
-            changes = [erased(delivery, now) for delivery in deliveries]
-            tombstone = items.lead_item(_tombstone(items.lead_of(lead), now), phone_hash=None)
-            entry = Entry(now, "erased", detail=f"by {operator}")
-            writes = [
-                put(self._table, tombstone, "attribute_exists(pk)"),
-                put(self._table, items.entry_item(lead_id, entry, "erased")),
-            ]
-            for change in changes:
-                writes.append(put(self._table, items.delivery_item(change.after), version=change.before.version))
-                writes += self._forgotten_account(change.before)
-            transact(self._client, writes, or_conflict=True)
-            Claims(self._client, self._table).release(lead)
+        self._close(lead_id, operator, now)
+        self._release(lead_id)
         self._clean(lead_id)
+
+    def _close(self, lead_id: str, operator: str, now: datetime) -> None:
+        """Write the tombstone over the lead as it was read, and end what could go on; again if somebody was quicker."""
+        conflict: Conflict | None = None
+        for _ in range(MAX_TRIES):
+            found = _Found.of(self._items(lead_id))
+            if found is None:
+                raise UnknownLead(lead_id)
+            if found.is_closed:
+                return
+            try:
+                transact(self._client, self._closing(lead_id, found, operator, now), or_conflict=True)
+            except Conflict as raised:
+                conflict = raised
+        raise conflict or Contended
+
+    def _closing(self, lead_id: str, found: _Found, operator: str, now: datetime) -> list[Any]:
+        writes: list[Any] = []
+        changes = [erased(delivery, now) for delivery in found.deliveries if not delivery.is_erased]
+        for change in changes[:MAX_DELIVERIES]:
+            writes.append(put(self._table, items.delivery_item(change.after), version=change.before.version))
+            writes += self._forgotten_account(change.before)
+        if found.has_fetch:
+            writes.append({"Delete": {"TableName": self._table, "Key": items.encode(fetch_key(lead_id))}})
+        if found.lead is not None and "erased_at" in found.lead:
+            return writes
+        tombstone = _tombstone(lead_id, found, now)
+        before = found.lead or {}
+        hashes: Hashes = {
+            "phone_hash": before.get("phone_hash"),
+            "email_hash": before.get("email_hash"),
+            "tax_hash": before.get("tax_hash"),
+        }
+        entry = Entry(now, "erased", detail=f"by {operator}")
+        writes += [
+            self._replaced(found.lead, items.lead_item(tombstone, **hashes)),
+            put(self._table, items.entry_item(lead_id, entry, "erased")),
+            self._contact_as_read(lead_id, found.contact),
+        ]
+        left = TRANSACTION_SIZE - len(writes)
+        return writes + [self._closed(account_id) for account_id in sorted(found.accounts)[:left]]
+
+    def _replaced(self, before: dict[str, Any] | None, after: Item) -> Any:
+        """Put a lead's item over the one that was read, if that is still what was read."""
+        if before is None:
+            return put(self._table, after, "attribute_not_exists(pk)")
+        given = [name for name in AS_READ if name in before]
+        conditions = ["attribute_exists(pk)", *(f"#{name} = :{name}" for name in given)]
+        conditions += [f"attribute_not_exists(#{name})" for name in AS_READ if name not in before]
+        write = put(self._table, after, " AND ".join(conditions))
+        write["Put"]["ExpressionAttributeNames"] = {f"#{name}": name for name in AS_READ}
+        if given:
+            write["Put"]["ExpressionAttributeValues"] = items.encode({f":{name}": before[name] for name in given})
+        return write
+
+    def _contact_as_read(self, lead_id: str, contact: dict[str, Any] | None) -> Any:
+        check: dict[str, Any] = {"TableName": self._table, "Key": items.encode(contact_key(lead_id))}
+        if contact is None or "account_id" not in contact:
+            return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(account_id)"}}
+        check["ConditionExpression"] = "account_id = :account_id"
+        check["ExpressionAttributeValues"] = items.encode({":account_id": contact["account_id"]})
+        return {"ConditionCheck": check}
+
+    def _closed(self, account_id: str) -> Any:
+        mark = items.encode({**closed_key(account_id), "expires_at": int(time.time()) + CLOSED_FOR})
+        return {"Put": {"TableName": self._table, "Item": mark}}
 
     def _forgotten_account(self, delivery: Delivery) -> list[Any]:
         """Delete what is kept of the person's account at a partner, and note that it is not to be kept again.
@@ -78,23 +188,71 @@ class Eraser:
             {"Delete": {"TableName": self._table, "Key": key}},
         ]
 
+    def _release(self, lead_id: str) -> None:
+        """Delete what only the hashes find, and with the last of it the hashes; again if a claim changed meanwhile."""
+        conflict: Conflict | None = None
+        for _ in range(MAX_TRIES):
+            try:
+                return self._release_once(lead_id)
+            except Conflict as raised:
+                conflict = raised
+        raise conflict or Contended
+
+    def _release_once(self, lead_id: str) -> None:
+        found = _Found.of(self._items(lead_id)) or _Found()
+        self._erase_unowned(lead_id, found)
+        if found.lead is None or not any(name in found.lead for name in HASHES):
+            return
+        bare = self._replaced(found.lead, items.lead_item(items.lead_of(found.lead), phone_hash=None))
+        claims = Claims(self._client, self._table).releasing(found.lead)
+        *some, last = list(batched(claims, TRANSACTION_SIZE - 1, strict=False)) or [()]
+        for writes in some:
+            transact(self._client, writes, or_conflict=True)
+        transact(self._client, [*last, bare], or_conflict=True)
+
+    def erase_restored(self, lead_id: str, copy: Iterable[dict[str, Any]]) -> None:
+        """Erase what was restored of a person without naming their lead, which is erased.
+
+        `copy` are the items, decoded, that the lead's partition had before the erasure.
+        """
+        found = _Found.of(copy) or _Found()
+        self._erase_unowned(lead_id, found)
+        self._delete_messages_to(found.accounts)
+
+    def _erase_unowned(self, lead_id: str, found: _Found) -> None:
+        unowned = Unowned(self._client, self._table, lead_id)
+        unowned.erase("account_id", found.accounts)
+        for kind in ("phone_hash", "email_hash"):
+            if found.lead is not None and kind in found.lead:
+                unowned.erase(kind, {str(found.lead[kind])})
+
+    def _delete_messages_to(self, accounts: set[str]) -> None:
+        for account_id in sorted(accounts):
+            self._write([_deleted(values) for values in self._query(f"ACCOUNT#{account_id}", "MESSAGE#")])
+
     def _clean(self, lead_id: str) -> None:
         """Delete what belongs to the person, and take from the timeline what it quotes."""
+        every = list(self._items(lead_id))
+        found = _Found.of(every) or _Found()
+        self._delete_messages_to(found.accounts)  # before what names the accounts is deleted
         requests: list[Any] = []
-        for values in self._items(lead_id):
-            key = {"pk": values["pk"], "sk": values["sk"]}
+        for values in every:
             if not values["sk"].startswith(KEPT):
-                requests.append({"DeleteRequest": {"Key": items.encode(key)}})
-            elif values["sk"].startswith("EVENT#") and "detail" in values and values["what"] != "erased":
-                rest = {name: value for name, value in values.items() if name != "detail"}
-                requests.append({"PutRequest": {"Item": items.encode(rest)}})
+                requests.append(_deleted(values))
+            elif values["sk"].startswith("EVENT#") and values["what"] != "erased":
+                rest = {name: values[name] for name in values if name in KEPT_OF_ENTRY}
+                if rest != values:
+                    requests.append({"PutRequest": {"Item": items.encode(rest)}})
         self._write(requests)
 
     def _items(self, lead_id: str) -> Iterator[dict[str, Any]]:
+        return self._query(f"LEAD#{lead_id}")
+
+    def _query(self, partition: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.encode({":pk": f"LEAD#{lead_id}"}),
+            KeyConditionExpression="pk = :pk" + (" AND begins_with(sk, :kind)" if kind else ""),
+            ExpressionAttributeValues=items.encode({":pk": partition, ":kind": kind}),
             ConsistentRead=True,
             PaginationConfig={"MaxItems": 100_000},
         )
@@ -102,9 +260,9 @@ class Eraser:
             yield from map(items.decode, page["Items"])
 
     def _write(self, requests: list[Any]) -> None:
-        for some in batched(requests, TOGETHER, strict=False):
+        for some in batched(requests, BATCH_SIZE, strict=False):
             left: dict[str, Any] = {self._table: list(some)}
-            for _ in range(TURNS):
+            for _ in range(MAX_TRIES):
                 left = dict(self._client.batch_write_item(RequestItems=left).get("UnprocessedItems", {}))
                 if not left:
                     break
@@ -112,7 +270,17 @@ class Eraser:
                 raise Contended
 
 
-def _tombstone(lead: Lead, now: datetime) -> Lead:
-    return Lead(
-        lead_id=lead.lead_id, source=lead.source, received_at=lead.received_at, partners=lead.partners, erased_at=now
-    )
+def _deleted(values: dict[str, Any]) -> Any:
+    return {"DeleteRequest": {"Key": items.encode({"pk": values["pk"], "sk": values["sk"]})}}
+
+
+def _tombstone(lead_id: str, found: _Found, now: datetime) -> Lead:
+    """What remains of a lead; where its own item has expired, what the rest says of it."""
+    if found.lead is not None:
+        lead = items.lead_of(found.lead)
+        source, received_at, partners = lead.source, lead.received_at, lead.partners
+    else:
+        source = next((delivery.source for delivery in found.deliveries), UNKNOWN_SOURCE)
+        received_at = min([delivery.received_at for delivery in found.deliveries], default=found.began_at or now)
+        partners = tuple(delivery.partner for delivery in found.deliveries)
+    return Lead(lead_id=lead_id, source=source, received_at=received_at, partners=partners, erased_at=now)

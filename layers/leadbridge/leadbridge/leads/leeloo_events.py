@@ -3,8 +3,9 @@
 Each is kept once, tied to a lead where one is found by account, phone or e-mail, and named in that lead's timeline.
 
     pk                 sk                item
-    LEELOO#{key}       EVENT             that it came, and whose it is; the event itself if it is nobody's
+    LEELOO#{key}       EVENT             that it came, and whose it is; the event itself if no lead is found
     LEAD#{lead_id}     LEELOO#{key}      the event
+    TRACE#…            LEELOO#{key}      by what the erasure of a lead finds an event without a lead (leads/traces.py)
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import Clock, to_text
-from leadbridge.leads import fields, items
+from leadbridge.leads import fields, items, traces
 from leadbridge.leads.finding import Finder
 from leadbridge.leads.items import Entry
-from leadbridge.leads.writing import put, transact, unless_erased
+from leadbridge.leads.writing import prolong, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+MAX_LOOKUPS = 3  # of an event's lead, while the leads that are found are erased
+MAX_KEY = 255  # characters of an account id that can be a key
+OWNER = 3  # the number of the write that fails where the lead is gone or erased
 KNOWN = {"ORDER": "leeloo_order", "SALE": "leeloo_sale"}
 
 
@@ -85,48 +89,67 @@ class Inbox:
     clock: Clock
 
     def keep(self, event: LeelooEvent) -> tuple[bool, str | None]:
-        """Keep an event; whether it is new, and the lead it is tied to. Safe to repeat. Raises botocore's errors."""
-        lead_id = self._lead_of(event)
-        match self._write(event, lead_id):
-            case 3:  # erased since it was found
-                return self._write(event, None) is None, None
-            case refused:
-                return refused is None, lead_id
+        """Keep an event; return whether it is new, and the lead it is tied to. Safe to repeat.
 
-    def _write(self, event: LeelooEvent, lead_id: str | None) -> int | None:
-        """Write an event, beside its lead if it has one; the number of the write that was refused."""
-        now = self.clock()
-        marker = {"pk": f"LEELOO#{event.key}", "sk": "EVENT", "lead_id": lead_id, "received_at": to_text(now)}
-        told = {
-            "type": event.type,
-            "body": event.body.decode(errors="replace"),
-            "received_at": to_text(now),
-        }
-        if lead_id is None:
-            writes = [put(self.table, items.encode({**marker, **told}), "attribute_not_exists(pk)")]
-        else:
-            what, detail = event.entry
-            kept = {"pk": f"LEAD#{lead_id}", "sk": f"LEELOO#{event.key}", **told}
-            writes = [
-                put(self.table, items.encode(marker), "attribute_not_exists(pk)"),
-                put(self.table, items.encode(kept)),
-                put(self.table, items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
-                unless_erased(self.table, lead_id),
-            ]
+        Of a person who is erased at this moment only the fact that the event came is kept. Raises botocore's errors,
+        Contended.
+        """
+        for number in range(MAX_LOOKUPS):
+            lead_id = self._lead_of(event)
+            if lead_id is None and number == 0:
+                return self._write_unowned(event) is None, None
+            if lead_id is None:
+                break
+            refused = self._write_owned(event, lead_id)
+            if refused != OWNER:
+                return refused is None, lead_id
+        marker = self._marker(event, None)
+        return transact(self.client, [put(self.table, marker, "attribute_not_exists(pk)")]) is None, None
+
+    def _write_owned(self, event: LeelooEvent, lead_id: str) -> int | None:
+        """Write an event beside its lead; return the number of the write that was refused."""
+        now, (what, detail) = self.clock(), event.entry
+        beside = {"pk": f"LEAD#{lead_id}", "sk": f"LEELOO#{event.key}", **self._content(event)}
+        writes = [
+            put(self.table, self._marker(event, lead_id), "attribute_not_exists(pk)"),
+            put(self.table, items.encode(beside)),
+            put(self.table, items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
+            prolong(self.table, lead_id, unless_erased=True),
+        ]
         return transact(self.client, writes)
 
-    def _lead_of(self, event: LeelooEvent) -> str | None:
-        finder = Finder(self.client, self.table)
-        if (account_id := event.text("account_id")) and (lead_id := finder.by_account(account_id)):
-            return lead_id
-        for name, clean, find in (("phone", fields.phone, finder.by_phone), ("email", _email, finder.by_email)):
+    def _write_unowned(self, event: LeelooEvent) -> int | None:
+        """Write an event that no lead is found for; return the number of the write that was refused."""
+        known_by = self._known_by(event)
+        item = self._marker(event, None) | items.encode({**self._content(event), "known_by": known_by or None})
+        pointers = [put(self.table, traces.trace_item(*one, f"LEELOO#{event.key}")) for one in known_by]
+        return transact(self.client, [put(self.table, item, "attribute_not_exists(pk)"), *pointers])
+
+    def _marker(self, event: LeelooEvent, lead_id: str | None) -> items.Item:
+        key = {"pk": f"LEELOO#{event.key}", "sk": "EVENT"}
+        return items.encode({**key, "lead_id": lead_id, "received_at": to_text(self.clock())})
+
+    def _content(self, event: LeelooEvent) -> dict[str, str]:
+        body = event.body.decode(errors="replace")
+        return {"type": event.type, "body": body, "received_at": to_text(self.clock())}
+
+    def _known_by(self, event: LeelooEvent) -> list[tuple[str, str]]:
+        """What the event says of whose it is: kinds of pointers and their values, the surest first."""
+        account_id = event.text("account_id")
+        known = [(traces.ACCOUNT, account_id)] if account_id and len(account_id) <= MAX_KEY else []
+        for name, clean, kind in (("phone", fields.phone, traces.PHONE), ("email", _email, traces.EMAIL)):
             try:
                 value = clean(event.text(name))
             except ValueError:
                 continue
-            if value and (lead_id := find(self.keyed_hash(value))):
-                return lead_id
-        return None
+            if value:
+                known.append((kind, self.keyed_hash(value)))
+        return known
+
+    def _lead_of(self, event: LeelooEvent) -> str | None:
+        finder = Finder(self.client, self.table)
+        find = {traces.ACCOUNT: finder.by_account, traces.PHONE: finder.by_phone, traces.EMAIL: finder.by_email}
+        return next((found for kind, value in self._known_by(event) if (found := find[kind](value))), None)
 
 
 def _email(value: object) -> str | None:

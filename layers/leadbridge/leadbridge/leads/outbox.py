@@ -3,26 +3,34 @@
 pk                 sk                     item
 LEAD#{lead_id}     MESSAGE#{message_id}   a message
 LEAD#{lead_id}     CONTACT                the person's account at Leeloo, once it is known
+LEAD#{lead_id}     FORMER#{account_id}    an account that was the person's contact before
 ACCOUNT#{id}       MESSAGE#{message_id}   a message to an account without a lead
+CLOSED#{hash}      ACCOUNT                for an hour after an erasure: no message to this account is stored
 """
 
 from __future__ import annotations
 
+import hashlib
+import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.writing import Conflict, put, transact, unless_erased
+from leadbridge.leads.writing import Conflict, is_late, put, transact, transact_beside
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DUE_PARTITION = "messages"  # where messages stand in the index `due`
 MOST_MESSAGES = 1000  # of one owner that are read; nobody is told more
+CLOSED_FOR = 3600  # seconds; a request that found no lead of an account before an erasure has long ended by then
+# In a lead's first hours its item is not prolonged by each write (`writing.FRESH`). A message that is new then is
+# settled within this time, or prolongs it.
+SETTLES_WITHIN = timedelta(hours=1)
 
 _TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "retried_at", "due_at")
 _COUNTS = ("version", "attempts")
@@ -52,6 +60,16 @@ class Contact:
 def partition(owner: str) -> str:
     """The partition that an owner's messages lie in."""
     return f"LEAD#{owner}" if owner.startswith("ld_") else f"ACCOUNT#{owner}"
+
+
+def contact_key(lead_id: str) -> dict[str, str]:
+    """The key of what is known of the account of a lead's person."""
+    return {"pk": f"LEAD#{lead_id}", "sk": "CONTACT"}
+
+
+def closed_key(account_id: str) -> dict[str, str]:
+    """The key of the mark that no message to an account is stored. It names the account by a hash."""
+    return {"pk": f"CLOSED#{hashlib.sha256(account_id.encode()).hexdigest()}", "sk": "ACCOUNT"}
 
 
 def message_item(message: Message) -> Item:
@@ -104,15 +122,16 @@ class Outbox:
     def add(self, message: Message, entry: Entry | None = None) -> bool:
         """Store a new message, with a line in its lead's timeline; False if it is here already.
 
-        Raises Conflict if the lead's person was erased, Contended.
+        Raises Conflict if the person was erased, of the lead or of the account; Contended.
         """
         writes = [put(self._table, message_item(message), "attribute_not_exists(pk)")]
         if entry is not None:
             writes.append(put(self._table, items.entry_item(message.owner, entry, message.message_id)))
         if message.owner.startswith("ld_"):
-            writes.append(unless_erased(self._table, message.owner))
-        refused = transact(self._client, writes)
-        if refused == len(writes) - 1 and refused > 0:
+            refused = transact_beside(self._client, self._table, writes, message.owner)
+        else:
+            refused = transact(self._client, [*writes, self._unless_closed(message.owner)])
+        if refused == len(writes):
             raise Conflict
         return refused is None
 
@@ -123,9 +142,11 @@ class Outbox:
         """
         after, of_lead = change.after, change.after.owner.startswith("ld_")
         writes = message_writes(self._table, change)
-        if of_lead and (change.what is not None or after.state is MessageState.SENDING):
-            writes.append(unless_erased(self._table, after.owner))
-        transact(self._client, writes, or_conflict=True)
+        is_told = change.what is not None or after.state is MessageState.SENDING
+        if of_lead and (is_told or is_late(after.created_at, change.at, SETTLES_WITHIN)):
+            transact_beside(self._client, self._table, writes, after.owner, or_conflict=True)
+        else:
+            transact(self._client, writes, or_conflict=True)
         return after
 
     def messages(self, owner: str) -> list[Message]:
@@ -142,14 +163,12 @@ class Outbox:
 
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""
-        key = items.encode({"pk": partition(owner), "sk": f"MESSAGE#{message_id}"})
-        got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return message_of(items.decode(got["Item"])) if "Item" in got else None
+        values = self._get({"pk": partition(owner), "sk": f"MESSAGE#{message_id}"})
+        return message_of(values) if values is not None else None
 
     def contact(self, lead_id: str) -> Contact:
         """What is known of the person's account."""
-        got = self._client.get_item(TableName=self._table, Key=self._contact_key(lead_id), ConsistentRead=True)
-        values = items.decode(got.get("Item", {}))
+        values = self._get(contact_key(lead_id)) or {}
         # A worker that was lost while inviting may have invited.
         asked_at = values.get("asked_at") or values.get("inviting_since")
         return Contact(
@@ -164,7 +183,7 @@ class Outbox:
 
         Nobody is for a person who was erased. Raises Contended.
         """
-        item = {"pk": f"LEAD#{lead_id}", "sk": "CONTACT", "lead_id": lead_id, "claimed_until": to_text(until)}
+        item = {**contact_key(lead_id), "lead_id": lead_id, "claimed_until": to_text(until)}
         write = put(
             self._table,
             items.encode(item | ({"inviting_since": to_text(now)} if to_invite else {})),
@@ -172,15 +191,20 @@ class Outbox:
             " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))",
         )
         write["Put"]["ExpressionAttributeValues"] = items.encode({":now": to_text(now)})
-        return transact(self._client, [write, unless_erased(self._table, lead_id)]) is None
+        return transact_beside(self._client, self._table, [write], lead_id) is None
 
     def forget(self, lead_id: str) -> None:
-        """Know nothing of the person's account any more, and release a claim."""
-        self._client.delete_item(TableName=self._table, Key=self._contact_key(lead_id))
+        """Delete the person's contact, and release a claim.
 
-    @staticmethod
-    def _contact_key(lead_id: str) -> Item:
-        return items.encode({"pk": f"LEAD#{lead_id}", "sk": "CONTACT"})
+        An account that was the contact stays noted: an erasure deletes the messages to it.
+        """
+        former = self.contact(lead_id).account_id
+        delete = {"Delete": {"TableName": self._table, "Key": items.encode(contact_key(lead_id))}}
+        writes: list[Any] = [delete]
+        if former is not None:
+            note = {"pk": f"LEAD#{lead_id}", "sk": f"FORMER#{former}", "lead_id": lead_id, "account_id": former}
+            writes.append(put(self._table, items.encode(note)))
+        transact_beside(self._client, self._table, writes, lead_id)
 
     def remember(self, lead_id: str, contact: Contact) -> None:
         """Note where the person can be written to, unless they were erased.
@@ -189,8 +213,7 @@ class Outbox:
         """
         received_at = contact.lead_received_at
         item = {
-            "pk": f"LEAD#{lead_id}",
-            "sk": "CONTACT",
+            **contact_key(lead_id),
             "lead_id": lead_id,
             "account_id": contact.account_id,
             "contact_account": contact.account_id,
@@ -200,4 +223,18 @@ class Outbox:
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }
         write = put(self._table, items.encode(item), None if contact.account_id else "attribute_not_exists(account_id)")
-        transact(self._client, [write, unless_erased(self._table, lead_id)])
+        transact_beside(self._client, self._table, [write], lead_id)
+
+    def _unless_closed(self, account_id: str) -> Any:
+        return {
+            "ConditionCheck": {
+                "TableName": self._table,
+                "Key": items.encode(closed_key(account_id)),
+                "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
+                "ExpressionAttributeValues": items.encode({":now": int(time.time())}),
+            }
+        }
+
+    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
+        got = self._client.get_item(TableName=self._table, Key=items.encode(key), ConsistentRead=True)
+        return items.decode(got["Item"]) if "Item" in got else None

@@ -21,7 +21,20 @@ from leadbridge.leads.outbox import message_item, message_of, message_writes
 from leadbridge.leads.quota import Quota, TooMany
 from leadbridge.leads.ties import attention, tie, untie
 from leadbridge.leads.urgency import most_urgent
-from leadbridge.leads.writing import RETRY_FOR, AlreadyTied, Conflict, defer, kept, persist, put, transact
+from leadbridge.leads.writing import (
+    LEAD_OUTLIVES,
+    RETRY_FOR,
+    AlreadyTied,
+    Conflict,
+    defer,
+    expires_at,
+    is_late,
+    persist,
+    prolong,
+    put,
+    transact,
+    transact_late,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -156,14 +169,18 @@ class Store:
         writes += attention(self._table, before, after)
         if before.created is not None and before.created != after.created:
             writes += untie(self._table, before, before.created)
-        is_tied = after.created is not None and after.created != before.created
+        late = is_late(before.received_at, change.at)
+        is_tied = after.created is not None and (late or after.created != before.created)
         if is_tied:
             writes.append(tie(self._table, after))
         own = len(writes)
         if change.opened is not None:
             writes += self._opened(change.opened, change)
         try:
-            transact(self._client, writes, or_conflict=True, retry_for=retry_for)
+            if late and change.opened is None:
+                transact_late(self._client, self._table, writes, change.after.lead_id, retry_for=retry_for)
+            else:
+                transact(self._client, writes, or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
             if is_tied and conflict.failed == {own - 1}:
                 self._raise_if_tied(after, conflict)
@@ -221,10 +238,13 @@ class Store:
         key = items.delivery_key(delivery.lead_id, delivery.partner)
         defer(self._client, self._table, key, delivery.version, delivery.due_at, due_at)
 
-    def note(self, lead_id: str, entry: Entry, tie: str) -> None:
-        """Add a line to a lead's timeline; `tie` tells it from others of the same millisecond."""
-        item = kept(items.entry_item(lead_id, entry, tie))
-        persist(lambda: self._client.put_item(TableName=self._table, Item=item))
+    def note(self, lead_id: str, entry: Entry, tie: str) -> bool:
+        """Add an entry to a lead's timeline; False if the lead is gone or its person was erased.
+
+        `tie` keeps entries of the same millisecond apart. Raises Contended.
+        """
+        written = put(self._table, items.entry_item(lead_id, entry, tie))
+        return transact(self._client, [written, prolong(self._table, lead_id, unless_erased=True)]) is None
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
@@ -321,9 +341,11 @@ class Store:
                 "Update": {
                     "TableName": self._table,
                     "Key": items.encode(items.lead_key(delivery.lead_id)),
-                    "UpdateExpression": "SET partners = list_append(partners, :partner)",
+                    "UpdateExpression": "SET partners = list_append(partners, :partner), expires_at = :expires_at",
                     "ConditionExpression": "attribute_exists(pk)",
-                    "ExpressionAttributeValues": items.encode({":partner": [delivery.partner]}),
+                    "ExpressionAttributeValues": items.encode(
+                        {":partner": [delivery.partner], ":expires_at": expires_at() + LEAD_OUTLIVES}
+                    ),
                 }
             },
         ]

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -26,10 +26,15 @@ __all__ = [
     "Conflict",
     "Contended",
     "defer",
+    "expires_at",
+    "is_late",
     "kept",
     "persist",
+    "prolong",
     "put",
     "transact",
+    "transact_beside",
+    "transact_late",
     "unless_erased",
 ]
 
@@ -38,6 +43,9 @@ MAX_TRIES = 1000  # of one write, however long it may be retried
 FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it left to chance
 LONGEST_PAUSE = 1.0
 DEFAULT_RETENTION_DAYS = "400"
+DAY = 86_400
+LEAD_OUTLIVES = DAY  # seconds by which a lead's own item outlives what is written with it
+FRESH = timedelta(hours=22)  # after a lead came; what is written in this time cannot outlive the lead's item
 
 
 class Conflict(Exception):
@@ -59,10 +67,18 @@ class AlreadyTied(Conflict):
         self.lead_id = lead_id
 
 
+def expires_at() -> int:
+    """The Unix time at which DynamoDB may delete what is written now."""
+    return int(time.time()) + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * DAY
+
+
 def kept(item: Item) -> Item:
-    """An item that the table lets go `RETENTION_DAYS` after this write, unless it says itself when."""
-    ends = time.time() + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * 86_400
-    return {"expires_at": {"N": str(int(ends))}, **item}
+    """Add the time at which DynamoDB may delete an item, unless the item has one.
+
+    A lead's own item is kept a day longer than any other: without it nothing that belongs to the lead is found.
+    """
+    longer = LEAD_OUTLIVES if item.get("sk") == {"S": "LEAD"} else 0
+    return {"expires_at": {"N": str(expires_at() + longer)}, **item}
 
 
 def put(table: str, item: Item, condition: str | None = None, *, version: int | None = None) -> Any:
@@ -81,9 +97,31 @@ def put(table: str, item: Item, condition: str | None = None, *, version: int | 
 
 
 def unless_erased(table: str, lead_id: str) -> Any:
-    """A check for a transaction: what would lie beside a lead is not written once its person was forgotten."""
+    """A check for a transaction that must not write beside a lead whose person was erased."""
     check = {"TableName": table, "Key": encode(dict(lead_key(lead_id)))}
     return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
+
+
+def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH) -> bool:
+    """Return whether a write at `now` to an item that was new at `began_at` could outlive the lead's item."""
+    return now - began_at >= fresh
+
+
+def prolong(table: str, lead_id: str, *, unless_erased: bool = False) -> Any:
+    """An update for a transaction that writes beside a lead: the lead's item outlives what is written.
+
+    It fails where the lead's item is missing; with `unless_erased`, also where the lead's person was erased.
+    """
+    condition = "attribute_exists(pk)" + (" AND attribute_not_exists(erased_at)" if unless_erased else "")
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": encode(dict(lead_key(lead_id))),
+            "UpdateExpression": "SET expires_at = :expires_at",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": encode({":expires_at": expires_at() + LEAD_OUTLIVES}),
+        }
+    }
 
 
 def defer(
@@ -127,6 +165,35 @@ def transact(
             raise Conflict(failed=frozenset(failed)) from None
         return failed[0]
     return None
+
+
+def transact_late(
+    client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, retry_for: float = RETRY_FOR
+) -> None:
+    """Write all or nothing, and prolong the lead's item, if there still is one. Raises Conflict, Contended."""
+    try:
+        transact(client, [*writes, prolong(table, lead_id)], or_conflict=True, retry_for=retry_for)
+    except Conflict as conflict:
+        if conflict.failed != {len(writes)}:
+            raise
+        transact(client, writes, or_conflict=True, retry_for=retry_for)
+
+
+def transact_beside(
+    client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, or_conflict: bool = False
+) -> int | None:
+    """Write all or nothing unless the lead's person was erased, and prolong the lead's item, if there still is one.
+
+    Returns what `transact` returns; the number after the last write stands for an erased person.
+    """
+    refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)])
+    if refused == len(writes):
+        found = client.get_item(TableName=table, Key=encode(dict(lead_key(lead_id))), ConsistentRead=True)
+        if "Item" not in found:  # it has expired, and the person was not erased
+            refused = transact(client, writes)
+    if refused is not None and or_conflict:
+        raise Conflict(failed=frozenset({refused}))
+    return refused
 
 
 def persist[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
