@@ -28,9 +28,8 @@ class Row(Account, Protocol):
 class KeptAccount:
     """An account as we keep it: the partner's row, and what we made of it.
 
-    `lead_id` is the lead it was made of, None where it did not come from us. `told_status` is the status that was
-    last brought to that lead's delivery. `is_pending` says that this failed, or had to wait: whenever the account is
-    seen its lead is looked for again. Times are to the millisecond.
+    `lead_id` is the lead it was made of, None where it did not come from us. `is_pending` says that its delivery could
+    not take its news yet: the next run looks for its lead again. Times are to the millisecond.
     """
 
     uuid: str
@@ -46,7 +45,6 @@ class KeptAccount:
     status: str | None = None
     lead_source: str | None = None
     lead_id: str | None = None
-    told_status: str | None = None
     is_pending: bool = False
 
     @classmethod
@@ -67,7 +65,7 @@ class KeptAccount:
         return f"KeptAccount(uuid={self.uuid!r}, …)"
 
 
-OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "told_status", "is_pending"})
+OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "is_pending"})
 ROW_FIELDS = tuple(each.name for each in fields(KeptAccount) if each.name not in OWN_FIELDS)
 
 
