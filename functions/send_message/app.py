@@ -38,6 +38,7 @@ def sender() -> Sender:
         settings=messages,
         clock=utc_now,
         dead_letter=dead_letter,
+        save_answer=save_answer,
     )
 
 
@@ -54,7 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if isinstance(body, dict) and body.get("overdue") is True:
             owner, message_id = str(body["owner"]), str(body["message_id"])
             logger.append_keys(lead_id=owner, message_id=message_id)
-            visit = sender().announce_again(owner, message_id)
+            visit = sender().visit_overdue(owner, message_id, budget)
         else:
             changed = read_message_changed(body)
             logger.append_keys(lead_id=changed.owner, message_id=changed.message_id)
@@ -69,7 +70,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def dead_letter(message: Message, reason: str) -> None:
     """Put a message that cannot be sent where an operator finds it: whose, which step, why."""
-    body = {"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason}
+    post({"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason})
+
+
+def save_answer(message: Message, reason: str) -> None:
+    """Keep the answer to a send that the table could not be told of; redrive writes it down."""
+    about = {"lead_id": message.owner, "message_id": message.message_id, "step": "record_answer", "reason": reason}
+    post({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
+
+
+def post(body: dict[str, Any]) -> None:
+    """Write a dead letter."""
     aws.sqs().send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
     )

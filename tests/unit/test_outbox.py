@@ -214,7 +214,7 @@ def test_an_event_that_is_none_of_ours_is_refused(envelope: Any) -> None:
         read_message_changed(envelope)
 
 
-def test_the_rule_takes_new_and_reannounced_messages_to_the_queue_and_no_others() -> None:
+def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() -> None:
     def matches(message: Message) -> bool:
         pattern = template()["Resources"]["MessageRule"]["Properties"]["EventPattern"]
         detail = MessageChanged.of(message).detail()
@@ -227,6 +227,10 @@ def test_the_rule_takes_new_and_reannounced_messages_to_the_queue_and_no_others(
     assert not matches(sending)
     assert not matches(waiting), "what brings it back is in the queue already"
     assert not matches(steps.wait_until(NEW, NOW, NOW + HOUR).after)
-    assert matches(steps.announce_again(waiting, NOW).after)
+    older = replace(about_status(LEAD.lead_id, "leadleader", 1, "s", NOW), state=MessageState.FAILED)
+    retried = steps.retried(older, NOW, "olena", others=[replace(waiting, delivery_version=2, partner="leadleader")])
+    assert matches(retried.after)
+    assert retried.also is not None
+    assert matches(retried.also.after), "a worker may have found no older message just before"
     assert not matches(steps.sent(sending, NOW).after)
     assert not matches(steps.lost(sending, NOW, "lost").after)

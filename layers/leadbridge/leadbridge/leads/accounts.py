@@ -64,7 +64,7 @@ class Accounts:
         return {keys[values["pk"]]: None if values.get("is_erased") else str(values["lead_id"]) for values in found}
 
     def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
-        """The deliveries of some leads, by lead id: None for one that does not exist, no entry for an unreadable one."""
+        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
         found: dict[str, Delivery | None] = dict.fromkeys(lead_ids)
         for values in self._read([items.delivery_key(lead_id, self._partner) for lead_id in lead_ids]):
             lead_id = str(values["pk"]).partition("#")[2]

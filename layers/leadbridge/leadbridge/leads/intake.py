@@ -44,7 +44,7 @@ class Book(Protocol):
         ...
 
     def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
-        """The deliveries of some leads, by lead id: None for one that does not exist, no entry for an unreadable one."""
+        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
         ...
 
     def leads_of(self, email: str) -> Sequence[str]:

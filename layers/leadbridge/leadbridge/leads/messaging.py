@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge import errors
 from leadbridge.budget import Budget
@@ -15,16 +18,24 @@ from leadbridge.clock import Clock
 from leadbridge.leads import message as steps
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.lead import Lead, Person
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState
+from leadbridge.leads.message import (
+    MAY_HAVE_ARRIVED,
+    UNSETTLED,
+    Message,
+    MessageChange,
+    MessageState,
+    SkipCode,
+)
 from leadbridge.leads.outbox import Contact
 from leadbridge.leads.submission import LEASE_MARGIN, WORKER_DIED, backoff
 from leadbridge.leads.wording import Content, content_of, quiet_until
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.writing import RETRY_FOR, Conflict, Contended
 from leadbridge.settings.messages import Messages
 
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
 SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
+NOT_WRITTEN = "Leeloo has taken the message, and the table could not be written"
 
 
 class Leads(Protocol):
@@ -42,12 +53,20 @@ class Leads(Protocol):
 class Book(Protocol):
     """Where messages are kept."""
 
+    def message(self, owner: str, message_id: str) -> Message | None:
+        """One message."""
+        ...
+
     def messages(self, owner: str) -> list[Message]:
         """All messages of one owner, oldest first."""
         ...
 
-    def apply(self, change: MessageChange) -> Message:
-        """Write a change; raises Conflict if somebody was quicker."""
+    def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
+        """Write a change, retrying transient errors for so many seconds; raises Conflict if somebody was quicker."""
+        ...
+
+    def postpone(self, message: Message, due_at: datetime) -> bool:
+        """Move on the moment at which the sweep brings a message up; False if it has changed meanwhile."""
         ...
 
     def contact(self, lead_id: str) -> Contact:
@@ -121,7 +140,6 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     WAITS = "waits"
     COMES_AGAIN = "comes_again"
-    ANNOUNCED_AGAIN = "announced_again"
     NOTHING_TO_DO = "nothing_to_do"
 
 
@@ -136,7 +154,10 @@ class Visit:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written."""
+    """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written.
+
+    `save_answer` takes a message that was sent, and the reason why the table could not be told: redrive writes it down.
+    """
 
     leads: Leads
     book: Book
@@ -145,6 +166,7 @@ class Sender:
     clock: Clock
     dead_letter: Callable[[Message, str], None]
     jitter: Callable[[], float] = random.random
+    save_answer: Callable[[Message, str], None] | None = None
 
     def visit(self, owner: str, message_id: str, budget: Budget) -> Visit:
         """Do what can be done now for one message. Safe to repeat and to run twice at once."""
@@ -157,13 +179,16 @@ class Sender:
             if message.lease_ran_out(now):
                 return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
             return Visit(Outcome.NOTHING_TO_DO)
+        newer = {one.state for one in messages if one.is_newer_than(message)}
+        if newer & MAY_HAVE_ARRIVED:
+            change = steps.skip(message, now, steps.SUPERSEDED, SkipCode.SUPERSEDED)
+            return self._write(change, Visit(Outcome.SKIPPED))
         if message.next_attempt_at is not None and message.next_attempt_at > now:
             return Visit(Outcome.WAITS, again=message.next_attempt_at - now)
-        older = [
-            one
-            for one in messages
-            if one.message_id < message_id and one.state in UNSETTLED and one.line == message.line
-        ]
+        if MessageState.SENDING in newer:  # once its outcome is known, this one is sent or skipped
+            return Visit(Outcome.WAITS, again=TURN)
+        before = takewhile(lambda one: one.message_id != message_id, steps.in_order(messages))
+        older = [one for one in before if one.state in UNSETTLED and one.line == message.line]
         if older:
             turn = min(max((now - message.created_at) / 8, TURN), LONGEST_TURN)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
@@ -172,27 +197,26 @@ class Sender:
             return Visit(Outcome.WAITS, again=timedelta())
         return self._say(message, budget)
 
-    def announce_again(self, owner: str, message_id: str) -> Visit:
-        """Bring up a message that nothing happened to when something should have; a lost worker's becomes unknown."""
+    def visit_overdue(self, owner: str, message_id: str, budget: Budget) -> Visit:
+        """Work on a message that the sweep found overdue, without a way through stream and bus. Safe to repeat."""
         now = self.clock()
-        for message in self.book.messages(owner):
-            if message.message_id == message_id and message.due_at is not None and message.due_at <= now:
-                if message.lease_ran_out(now):
-                    return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
-                if message.state is MessageState.PENDING:
-                    return self._write(steps.announce_again(message, now), Visit(Outcome.ANNOUNCED_AGAIN))
-        return Visit(Outcome.NOTHING_TO_DO)
+        message = self.book.message(owner, message_id)
+        is_due = message is not None and message.due_at is not None and message.due_at <= now
+        if message is not None and is_due and message.state is MessageState.PENDING:
+            self.book.postpone(message, steps.next_sweep(message, now))
+        return self.visit(owner, message_id, budget)
 
     def _say(self, message: Message, budget: Budget) -> Visit:
         now = self.clock()
         lead = self.leads.lead(message.owner) if message.account_id is None else None
         if message.account_id is None and lead is None:
-            return self._write(steps.skip(message, now, "the lead is gone"), Visit(Outcome.SKIPPED))
+            return self._write(steps.skip(message, now, "the lead is gone", SkipCode.LEAD_GONE), Visit(Outcome.SKIPPED))
         if lead is not None and lead.erased_at is not None:
             return Visit(Outcome.NOTHING_TO_DO)  # whoever erases the person deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
         if content_of(message, self.settings, lead, delivery, None) is None:
-            return self._write(steps.skip(message, now, "nothing is said of this"), Visit(Outcome.SKIPPED))
+            change = steps.skip(message, now, "nothing is said of this", SkipCode.NOT_CONFIGURED)
+            return self._write(change, Visit(Outcome.SKIPPED))
         zone = self.settings.zone_of(lead.person.phone if lead else None)
         # An operator who writes by hand knows what time it is.
         waits = message.partner_status is not None and not message.is_mirror
@@ -208,7 +232,8 @@ class Sender:
         except errors.PartnerError as error:
             return self._come_again(message, error)
         if account is None and message.is_mirror:
-            return self._write(steps.skip(message, self.clock(), "the person is unknown there"), Visit(Outcome.SKIPPED))
+            change = steps.skip(message, self.clock(), "the person is unknown there", SkipCode.PERSON_UNKNOWN)
+            return self._write(change, Visit(Outcome.SKIPPED))
         if account is None:
             return self._write(steps.no_channel(message, self.clock()), Visit(Outcome.NO_CHANNEL))
         content = content_of(message, self.settings, lead, delivery, account.locale)
@@ -264,7 +289,8 @@ class Sender:
 
     def _send(self, message: Message, account: Account, content: Content, budget: Budget) -> Visit:
         if message.is_mirror and account.person_id is None:
-            return self._write(steps.skip(message, self.clock(), "the person's id is unknown"), Visit(Outcome.SKIPPED))
+            change = steps.skip(message, self.clock(), "the person's id is unknown", SkipCode.PERSON_UNKNOWN)
+            return self._write(change, Visit(Outcome.SKIPPED))
         if not budget.allows(self.messenger.seconds_per_send):
             return Visit(Outcome.WAITS, again=timedelta())
         # A mirror is several calls, each cut from what is left of the invocation.
@@ -281,28 +307,33 @@ class Sender:
                 self.messenger.send(account.account_id, content, budget)
         except errors.Unknown as error:
             change = steps.lost(message, self.clock(), error.text)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error), budget)
         except errors.Rejected as error:
             if not account.remembered:
-                return self._give_up(message, error)
+                return self._give_up(message, error, budget)
             self.book.forget(message.owner)  # the account may be gone: it is looked for once more
-            return self._come_again(message, error)
+            return self._come_again(message, error, budget)
         except errors.PartnerError as error:
-            return self._come_again(message, error)
-        return self._sent(message)
-
-    def _sent(self, message: Message) -> Visit:
+            return self._come_again(message, error, budget)
         try:
-            self.book.apply(steps.sent(message, self.clock()))
+            return self._sent(message, budget)
+        except (Contended, ClientError, BotoCoreError):
+            if self.save_answer is None:
+                raise
+            self.save_answer(message, NOT_WRITTEN)
+            return Visit(Outcome.SENT)
+
+    def _sent(self, message: Message, budget: Budget) -> Visit:
+        try:
+            self.book.apply(steps.sent(message, self.clock()), retry_for=budget.left)
         except Conflict:
             # The lease ran out while Leeloo answered and the message was called unknown. Now it is known.
-            every = self.book.messages(message.owner)
-            known = next((one for one in every if one.message_id == message.message_id), None)
+            known = self.book.message(message.owner, message.message_id)
             if known is None or known.version == message.version:
                 return Visit(Outcome.SENT)  # and the person was erased meanwhile: nothing more is told of them
             if known.state is not MessageState.UNKNOWN or known.attempts != message.attempts:
                 raise
-            self.book.apply(steps.sent(known, self.clock()))
+            self.book.apply(steps.sent(known, self.clock()), retry_for=budget.left)
         return Visit(Outcome.SENT)
 
     def _wait(self, message: Message, later: _NotYet) -> Visit:
@@ -310,27 +341,28 @@ class Sender:
         change = steps.put_off(message, now, later.until)
         return self._write(change, Visit(Outcome.WAITS, again=later.until - now))
 
-    def _come_again(self, message: Message, error: errors.PartnerError) -> Visit:
+    def _come_again(self, message: Message, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         now = self.clock()
         first = message.first_attempt_at or now
         # Credentials are believed wrong when they were read anew, or were refused in the same way before.
         hopeless = isinstance(error, errors.Misconfigured) and (error.certain or message.last_error == error.text)
         if hopeless or now - first >= self.settings.retry.give_up_after:
-            return self._give_up(message, error)
+            return self._give_up(message, error, budget)
         attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
         wait = max(backoff(self.settings.retry, attempts, self.jitter()), asked)
         change = steps.send_again(message, now, error.text, wait)
-        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
+        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
-    def _give_up(self, message: Message, error: errors.PartnerError) -> Visit:
+    def _give_up(self, message: Message, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         self.dead_letter(message, error.text)
         change = steps.gave_up(message, self.clock(), error.text)
-        return self._write(change, Visit(Outcome.FAILED, error=error))
+        return self._write(change, Visit(Outcome.FAILED, error=error), budget)
 
-    def _write(self, change: MessageChange, visit: Visit) -> Visit:
+    def _write(self, change: MessageChange, visit: Visit, answered: Budget | None = None) -> Visit:
+        """Write a change. After Leeloo has `answered`, the rest of the invocation is there to write the answer."""
         try:
-            self.book.apply(change)
+            self.book.apply(change, retry_for=RETRY_FOR if answered is None else answered.left)
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
         return visit

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
-from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.writing import Conflict, put, transact, unless_erased
+from leadbridge.leads.message import Message, MessageChange, MessageState, SkipCode
+from leadbridge.leads.writing import RETRY_FOR, Conflict, persist, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,7 +25,7 @@ DUE_PARTITION = "messages"  # where messages stand in the index `due`
 MOST_MESSAGES = 1000  # of one owner that are read; nobody is told more
 
 _TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "retried_at", "due_at")
-_COUNTS = ("version", "attempts")
+_COUNTS = ("version", "attempts", "delivery_version")
 _TEXTS = (
     "owner",
     "message_id",
@@ -66,6 +66,7 @@ def message_item(message: Message) -> Item:
             "variables": message.variables or None,
             "is_mirror": message.is_mirror or None,
             "state": message.state.value,
+            "code": message.code.value if message.code else None,
             "due_partner": DUE_PARTITION if message.due_at is not None else None,
         }
     )
@@ -80,6 +81,7 @@ def message_of(values: dict[str, Any]) -> Message:
         state=MessageState(values["state"]),
         variables=dict(values.get("variables", {})),
         is_mirror=bool(values.get("is_mirror", False)),
+        code=SkipCode(values["code"]) if "code" in values else None,
         **known,
     )
 
@@ -106,8 +108,8 @@ class Outbox:
             raise Conflict
         return refused is None
 
-    def apply(self, change: MessageChange) -> Message:
-        """Write a message's change, and its line in the lead's timeline.
+    def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
+        """Write a message's change, and its line in the lead's timeline; retry transient errors for so many seconds.
 
         Nothing is begun to be said to a person who was erased, and nothing is told of them. Raises Conflict, Contended.
         """
@@ -118,8 +120,35 @@ class Outbox:
             writes.append(put(self._table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
         if of_lead and (change.what is not None or after.state is MessageState.SENDING):
             writes.append(unless_erased(self._table, after.owner))
-        transact(self._client, writes, or_conflict=True)
+        if change.also is not None:
+            writes.append(put(self._table, message_item(change.also.after), version=change.also.before.version))
+        transact(self._client, writes, or_conflict=True, retry_for=retry_for)
         return after
+
+    def postpone(self, message: Message, due_at: datetime) -> bool:
+        """Move on the moment at which the sweep brings a message up. It is no change: the bus carries no event of it.
+
+        Returns False if the message has changed or was moved on meanwhile. Raises Contended.
+        """
+        values = {
+            ":due_at": to_text(due_at),
+            ":version": message.version,
+            ":seen": to_text(message.due_at) if message.due_at else None,
+        }
+        try:
+            persist(
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key=items.encode({"pk": partition(message.owner), "sk": f"MESSAGE#{message.message_id}"}),
+                    UpdateExpression="SET due_at = :due_at",
+                    ConditionExpression="#version = :version AND due_at = :seen",
+                    ExpressionAttributeNames={"#version": "version"},
+                    ExpressionAttributeValues=items.encode(values),
+                )
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def messages(self, owner: str) -> list[Message]:
         """The messages of one owner, the latest thousand of them, oldest first."""
