@@ -38,7 +38,7 @@ def sender() -> Sender:
         settings=messages,
         clock=utc_now,
         dead_letter=dead_letter,
-        save_answer=save_answer,
+        keep_answer=keep_answer,
     )
 
 
@@ -52,14 +52,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context)
 
     def work(body: Any) -> timedelta | None:
-        if isinstance(body, dict) and body.get("overdue") is True:
+        overdue = isinstance(body, dict) and body.get("overdue") is True
+        if overdue:
             owner, message_id = str(body["owner"]), str(body["message_id"])
-            logger.append_keys(lead_id=owner, message_id=message_id)
-            visit = sender().visit_overdue(owner, message_id, budget)
         else:
             changed = read_message_changed(body)
-            logger.append_keys(lead_id=changed.owner, message_id=changed.message_id)
-            visit = sender().visit(changed.owner, changed.message_id, budget)
+            owner, message_id = changed.owner, changed.message_id
+        logger.append_keys(lead_id=owner, message_id=message_id)
+        visit = sender().visit(owner, message_id, budget, overdue=overdue)
         if isinstance(visit.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
             count("PartnerMisconfigured")
         note_visit("Message", visit.outcome, visit.error, visit.again)
@@ -73,7 +73,7 @@ def dead_letter(message: Message, reason: str) -> None:
     post({"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason})
 
 
-def save_answer(message: Message, reason: str) -> None:
+def keep_answer(message: Message, reason: str) -> None:
     """Keep the answer to a send that the table could not be told of; redrive writes it down."""
     about = {"lead_id": message.owner, "message_id": message.message_id, "step": "record_answer", "reason": reason}
     post({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})

@@ -22,9 +22,10 @@ from leadbridge.leads import items
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.events import MessageChanged
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState, next_sweep
+from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState
 from leadbridge.leads.messaging import Messenger, Outcome, Sender, Visit
 from leadbridge.leads.outbox import Contact, message_item, message_of
+from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings.messages import Messages
 from leadbridge.shipping import read_toml
@@ -77,14 +78,12 @@ class Book:
                 self._put(one.after)
             return change.after
 
-    def postpone(self, message: Message, due_at: datetime) -> bool:
-        """Move on the moment at which the sweep brings a message up; nobody is told."""
+    def defer(self, message: Message, due_at: datetime) -> None:
+        """Move the time at which a message is due; nobody is told."""
         with self._lock:
             kept = self.message(message.owner, message.message_id)
-            if kept is None or (kept.version, kept.due_at) != (message.version, message.due_at):
-                return False
-            self._messages[message.owner][message.message_id] = message_item(replace(kept, due_at=due_at))
-            return True
+            if kept is not None and (kept.version, kept.due_at) == (message.version, message.due_at):
+                self._messages[message.owner][message.message_id] = message_item(replace(kept, due_at=due_at))
 
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""
@@ -297,7 +296,7 @@ class Office:
         for message in self.book.everything():
             if message.due_at is not None and message.due_at <= now:
                 if message.state is MessageState.PENDING:
-                    self.book.postpone(message, next_sweep(message, now))
+                    self.book.defer(message, now + overdue_wait(message.waiting_since, now))
                 self.queue.put(message.owner, message.message_id)
 
 

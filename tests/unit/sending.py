@@ -143,7 +143,7 @@ class World:
             settings=self.settings,
             clock=self.time,
             dead_letter=Ports(self, blade).bury,
-            save_answer=Ports(self, blade).save,
+            keep_answer=Ports(self, blade).save,
             jitter=lambda: 1.0,
         )
 
@@ -188,7 +188,7 @@ class World:
                 return
             self.time.pass_(minutes=20 if number < 10 else 120)
             for due in list(self.store.due(DUE_PARTITION, self.time(), 1000)):
-                self.sender().visit_overdue(due.owner, due.name, AMPLE)
+                self.sender().visit(due.owner, due.name, AMPLE, overdue=True)
             for message in reversed(left):
                 self.visit(message)
         raise AssertionError("messages are left over")

@@ -88,15 +88,6 @@ def test_waiting_for_the_morning_is_no_attempt() -> None:
     assert (waiting.attempts, waiting.first_attempt_at, waiting.next_attempt_at) == (0, None, START + HOUR)
 
 
-def test_sweep_brings_a_pending_message_up_ever_less_often() -> None:
-    waits, now = [], START + OVERDUE
-    for _ in range(8):
-        due_at = steps.next_sweep(NEW, now)
-        waits.append((due_at - now) / timedelta(minutes=1))
-        now = due_at
-    assert waits == [15, 30, 60, 120, 240, 360, 360, 360]
-
-
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(milliseconds=1), HOUR])
 def test_a_lease_holds_until_its_end_and_no_longer(after: timedelta) -> None:
     sending = steps.start_sending(NEW, START, HOUR).after

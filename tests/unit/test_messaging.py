@@ -180,10 +180,10 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
     assert world.state(message) is MessageState.SENDING
     world.time.pass_(seconds=world.messenger.seconds_per_send)
     assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
-    assert world.sender().visit_overdue(message.owner, message.message_id, AMPLE) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
     world.time.pass_(seconds=10)
     assert [due.name for due in world.store.due(DUE_PARTITION, world.time(), 10)] == [message.message_id]
-    assert world.sender().visit_overdue(message.owner, message.message_id, AMPLE) == Visit(Outcome.UNKNOWN)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.UNKNOWN)
     assert world.timeline == [("message_unknown", "Погоджено: the worker was lost while the partner was being called")]
     assert world.messenger.texts == ["Статус: Погоджено."]
 
@@ -191,10 +191,10 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
 def test_message_that_is_overdue_is_sent_by_the_sweep_though_the_bus_carries_nothing(world: World) -> None:
     message = world.status("Погоджено")
     world.time.pass_(minutes=15)
-    assert world.sender().visit_overdue(message.owner, message.message_id, AMPLE) == Visit(Outcome.SENT)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.SENT)
     assert world.messenger.texts == ["Статус: Погоджено."]
     world.time.pass_(days=400)
-    assert world.sender().visit_overdue(message.owner, message.message_id, AMPLE) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
 
 
 def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> None:
@@ -206,7 +206,7 @@ def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> N
         due_at = world.now_of(message).due_at
         assert due_at is not None
         world.time.now = due_at
-        assert world.sender().visit_overdue(message.owner, message.message_id, AMPLE).outcome is Outcome.WAITS
+        assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True).outcome is Outcome.WAITS
         after = world.now_of(message).due_at
         assert after is not None
         waits.append((after - due_at) / timedelta(minutes=1))
@@ -216,11 +216,13 @@ def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> N
 
 def test_due_time_is_not_moved_on_over_a_change(world: World) -> None:
     message = world.status("Погоджено")
-    assert world.outbox.postpone(message, world.time() + timedelta(hours=1))
-    assert not world.outbox.postpone(message, world.time() + timedelta(hours=2)), "another sweep was first"
+    later = world.time() + timedelta(hours=1)
+    world.outbox.defer(message, later)
+    world.outbox.defer(message, later + timedelta(hours=1))  # another sweep was first
     moved = world.now_of(message)
+    assert moved.due_at == later
     world.visit(message)
-    assert not world.outbox.postpone(moved, world.time() + timedelta(hours=2))
+    world.outbox.defer(moved, later + timedelta(hours=2))
     assert world.now_of(message).due_at is None
 
 

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from leadbridge.clock import to_text
-from leadbridge.leads.transitions import LONGEST_OVERDUE, OVERDUE, ImpossibleTransition
+from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 
 
 class MessageState(StrEnum):
@@ -99,6 +99,11 @@ class Message:
     def line(self) -> str:
         """Which messages it keeps in order with: what operators wrote does not wait for what is told by itself."""
         return "mirror" if self.is_mirror else "operator" if self.partner is None else "told"
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it began to wait to be sent: when it was written, or when an operator retried it."""
+        return self.retried_at or self.created_at
 
     def lease_ran_out(self, now: datetime) -> bool:
         """Whether a worker began to send this message and was not heard of in time."""
@@ -240,12 +245,6 @@ def put_off(message: Message, now: datetime, until: datetime) -> MessageChange:
     """The person is expected, or made known by another worker; that is no attempt."""
     pending = {MessageState.PENDING}
     return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=until, due_at=until + OVERDUE)
-
-
-def next_sweep(message: Message, now: datetime) -> datetime:
-    """When the sweep brings up a pending message that is overdue once more: the wait doubles with its age."""
-    age = now - (message.retried_at or message.created_at)
-    return now + min(max(age, OVERDUE), LONGEST_OVERDUE)
 
 
 def sent(message: Message, now: datetime) -> MessageChange:

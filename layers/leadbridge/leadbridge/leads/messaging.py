@@ -28,6 +28,7 @@ from leadbridge.leads.message import (
 )
 from leadbridge.leads.outbox import Contact
 from leadbridge.leads.submission import LEASE_MARGIN, WORKER_DIED, backoff
+from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.wording import Content, content_of, quiet_until
 from leadbridge.leads.writing import RETRY_FOR, Conflict, Contended
 from leadbridge.settings.messages import Messages
@@ -65,8 +66,8 @@ class Book(Protocol):
         """Write a change, retrying transient errors for so many seconds; raises Conflict if somebody was quicker."""
         ...
 
-    def postpone(self, message: Message, due_at: datetime) -> bool:
-        """Move on the moment at which the sweep brings a message up; False if it has changed meanwhile."""
+    def defer(self, message: Message, due_at: datetime) -> None:
+        """Move the time at which a message is due, and nothing else."""
         ...
 
     def contact(self, lead_id: str) -> Contact:
@@ -156,7 +157,7 @@ class Visit:
 class Sender:
     """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written.
 
-    `save_answer` takes a message that was sent, and the reason why the table could not be told: redrive writes it down.
+    `keep_answer` takes a message that was sent, and the reason why the table could not be told: redrive writes it down.
     """
 
     leads: Leads
@@ -166,10 +167,13 @@ class Sender:
     clock: Clock
     dead_letter: Callable[[Message, str], None]
     jitter: Callable[[], float] = random.random
-    save_answer: Callable[[Message, str], None] | None = None
+    keep_answer: Callable[[Message, str], None] | None = None
 
-    def visit(self, owner: str, message_id: str, budget: Budget) -> Visit:
-        """Do what can be done now for one message. Safe to repeat and to run twice at once."""
+    def visit(self, owner: str, message_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
+        """Do what can be done now for one message. Safe to repeat and to run twice at once.
+
+        `overdue` is for a message that the sweep found: if it is still due, it is due later next time.
+        """
         messages = self.book.messages(owner)
         message = next((one for one in messages if one.message_id == message_id), None)
         if message is None or message.state not in UNSETTLED:
@@ -179,6 +183,8 @@ class Sender:
             if message.lease_ran_out(now):
                 return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
             return Visit(Outcome.NOTHING_TO_DO)
+        if overdue and message.due_at is not None and message.due_at <= now:
+            self.book.defer(message, now + overdue_wait(message.waiting_since, now))
         newer = {one.state for one in messages if one.is_newer_than(message)}
         if newer & MAY_HAVE_ARRIVED:
             change = steps.skip(message, now, steps.SUPERSEDED, SkipCode.SUPERSEDED)
@@ -196,15 +202,6 @@ class Sender:
         if not budget.allows(self.messenger.seconds_per_message):
             return Visit(Outcome.WAITS, again=timedelta())
         return self._say(message, budget)
-
-    def visit_overdue(self, owner: str, message_id: str, budget: Budget) -> Visit:
-        """Work on a message that the sweep found overdue, without a way through stream and bus. Safe to repeat."""
-        now = self.clock()
-        message = self.book.message(owner, message_id)
-        is_due = message is not None and message.due_at is not None and message.due_at <= now
-        if message is not None and is_due and message.state is MessageState.PENDING:
-            self.book.postpone(message, steps.next_sweep(message, now))
-        return self.visit(owner, message_id, budget)
 
     def _say(self, message: Message, budget: Budget) -> Visit:
         now = self.clock()
@@ -318,14 +315,14 @@ class Sender:
         try:
             return self._sent(message, budget)
         except (Contended, ClientError, BotoCoreError):
-            if self.save_answer is None:
+            if self.keep_answer is None:
                 raise
-            self.save_answer(message, NOT_WRITTEN)
+            self.keep_answer(message, NOT_WRITTEN)
             return Visit(Outcome.SENT)
 
     def _sent(self, message: Message, budget: Budget) -> Visit:
         try:
-            self.book.apply(steps.sent(message, self.clock()), retry_for=budget.left)
+            self.book.apply(steps.sent(message, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         except Conflict:
             # The lease ran out while Leeloo answered and the message was called unknown. Now it is known.
             known = self.book.message(message.owner, message.message_id)
@@ -333,7 +330,7 @@ class Sender:
                 return Visit(Outcome.SENT)  # and the person was erased meanwhile: nothing more is told of them
             if known.state is not MessageState.UNKNOWN or known.attempts != message.attempts:
                 raise
-            self.book.apply(steps.sent(known, self.clock()), retry_for=budget.left)
+            self.book.apply(steps.sent(known, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         return Visit(Outcome.SENT)
 
     def _wait(self, message: Message, later: _NotYet) -> Visit:
@@ -362,7 +359,7 @@ class Sender:
     def _write(self, change: MessageChange, visit: Visit, answered: Budget | None = None) -> Visit:
         """Write a change. After Leeloo has `answered`, the rest of the invocation is there to write the answer."""
         try:
-            self.book.apply(change, retry_for=RETRY_FOR if answered is None else answered.left)
+            self.book.apply(change, retry_for=RETRY_FOR if answered is None else max(RETRY_FOR, answered.left))
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
         return visit

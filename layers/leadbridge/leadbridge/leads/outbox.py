@@ -16,7 +16,7 @@ from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import Message, MessageChange, MessageState, SkipCode
-from leadbridge.leads.writing import RETRY_FOR, Conflict, persist, put, transact, unless_erased
+from leadbridge.leads.writing import RETRY_FOR, Conflict, defer, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -125,30 +125,10 @@ class Outbox:
         transact(self._client, writes, or_conflict=True, retry_for=retry_for)
         return after
 
-    def postpone(self, message: Message, due_at: datetime) -> bool:
-        """Move on the moment at which the sweep brings a message up. It is no change: the bus carries no event of it.
-
-        Returns False if the message has changed or was moved on meanwhile. Raises Contended.
-        """
-        values = {
-            ":due_at": to_text(due_at),
-            ":version": message.version,
-            ":seen": to_text(message.due_at) if message.due_at else None,
-        }
-        try:
-            persist(
-                lambda: self._client.update_item(
-                    TableName=self._table,
-                    Key=items.encode({"pk": partition(message.owner), "sk": f"MESSAGE#{message.message_id}"}),
-                    UpdateExpression="SET due_at = :due_at",
-                    ConditionExpression="#version = :version AND due_at = :seen",
-                    ExpressionAttributeNames={"#version": "version"},
-                    ExpressionAttributeValues=items.encode(values),
-                )
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+    def defer(self, message: Message, due_at: datetime) -> None:
+        """Move the time at which a message is due, unless it has changed or was deferred since. Raises Contended."""
+        key = {"pk": partition(message.owner), "sk": f"MESSAGE#{message.message_id}"}
+        defer(self._client, self._table, key, message.version, message.due_at, due_at)
 
     def messages(self, owner: str) -> list[Message]:
         """The messages of one owner, the latest thousand of them, oldest first."""
