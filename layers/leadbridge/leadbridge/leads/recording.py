@@ -127,7 +127,7 @@ def _ended(delivery: Delivery, to: State, now: datetime, error: str) -> Change:
 
 
 def _not_processed(delivery: Delivery, now: datetime, error: str) -> Change:
-    """The partner has not processed the attempt: the delivery is sent again, with all its time before it."""
+    """The partner has not processed the attempt: the delivery is sent again, within a new retry window."""
     after = replace(
         delivery,
         state=State.RECEIVED,
@@ -140,4 +140,4 @@ def _not_processed(delivery: Delivery, now: datetime, error: str) -> Change:
         last_error=error,
         due_at=now + OVERDUE,
     )
-    return Change(delivery, after, now, "retry_requested", error)
+    return Change(delivery, after, now, "attempt_failed", error)
