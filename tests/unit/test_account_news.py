@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -64,6 +65,19 @@ def test_a_row_older_than_what_is_kept_is_not_believed(world: World) -> None:
     taken = take_in(world, [late])
     assert (taken.written, taken.changed) == (0, 0)
     assert (kept(world).status, world.delivery(ours).partner_status) == ("CONTACTED", "CONTACTED")
+
+
+def test_row_of_the_hour_that_comes_twice_is_not_called_older(world: World) -> None:
+    """Its local time goes back by an hour while real time goes on."""
+    ours, zone = world.lead(), ZoneInfo("Europe/Kyiv")
+    world.submitted(ours, "a")
+    world.time.now = datetime(2026, 10, 25, 3, tzinfo=UTC)
+    for local, status in (("03:50", "NEW_CONTACT"), ("03:10", "CONTACTED"), ("02:50", "NO_POTENTIAL")):
+        row = {"uuid": "a", "updated": f"2026-10-25T{local}:00", "leadStatus": status}
+        take_in(world, [Account.of(row, zone)])
+        world.time.now += MINUTE
+    assert world.delivery(ours).partner_status == "CONTACTED", "02:50 came surely before"
+    assert kept(world).updated_latest is not None
 
 
 def test_a_delivery_that_others_are_changing_is_read_anew(world: World) -> None:

@@ -34,7 +34,7 @@ TRIES = 8  # how often what a batch left undone is asked for again
 PAUSE = 0.05  # seconds before the second try; each later one is twice as long at most, and left to chance
 NEWEST = 50  # leads of one e-mail that are looked at
 
-_ACCOUNT_TIMES = ("created", "updated", "first_seen_at")
+_ACCOUNT_TIMES = ("created", "created_latest", "updated", "updated_latest", "first_seen_at")
 _STATE_TIMES = ("watermark", "first_run_at", "whole_begun_at", "whole_ended_at", "rests_until")
 _PASS_TIMES = ("begun_at", "since", "until", "window")
 _PASS_COUNTS = ("page_size", "page", "furthest", "failures", "left_out")

@@ -273,4 +273,5 @@ def _is_younger(row: Row, oldest_lead: datetime | None) -> bool:
     """Whether the account can have been made of one of our leads, by its age."""
     if oldest_lead is None:
         return False
-    return row.created is None or row.created >= oldest_lead - ZONES_DIFFER
+    created = row.created_latest or row.created
+    return created is None or created >= oldest_lead - ZONES_DIFFER

@@ -15,7 +15,12 @@ class Row(Account, Protocol):
 
     @property
     def updated(self) -> datetime | None:
-        """When it changed last."""
+        """When it changed last, at the earliest."""
+        ...
+
+    @property
+    def updated_latest(self) -> datetime | None:
+        """When it changed last, at the latest, where the partner's local time names two moments; else None."""
         ...
 
     @property
@@ -44,6 +49,8 @@ class KeptAccount:
     role: str | None = None
     status: str | None = None
     lead_source: str | None = None
+    created_latest: datetime | None = None
+    updated_latest: datetime | None = None
     lead_id: str | None = None
     is_pending: bool = False
 
@@ -56,10 +63,13 @@ class KeptAccount:
         return replace(before, **told)
 
     def is_older_than(self, before: KeptAccount, now: datetime) -> bool:
-        """Whether this came late, for a page may have been on its way for long; a time in the future tells nothing."""
+        """Whether this came late, for a page may have been on its way for long.
+
+        A time in the future tells nothing. An ambiguous time is older only if both of its moments are.
+        """
         if self.updated is None or before.updated is None:
             return False
-        return self.updated < before.updated <= now
+        return (self.updated_latest or self.updated) < before.updated <= now
 
     def __repr__(self) -> str:
         return f"KeptAccount(uuid={self.uuid!r}, …)"
