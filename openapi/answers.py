@@ -11,7 +11,7 @@ from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import State
 from leadbridge.leads.fetch import FetchState
 from leadbridge.leads.lead import Loan, Person, Trading
-from leadbridge.leads.message import MessageState, SkipCode
+from leadbridge.leads.message import MessageCode, MessageState
 
 LeadId = Annotated[str, Field(pattern="^ld_[a-z2-7]{26}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -122,7 +122,7 @@ class Message(Shape):
     sent_at: datetime | None
     subject: str | None
     last_error: str | None
-    code: SkipCode | None
+    code: MessageCode | None
     text: str | None = None
 
 

@@ -199,8 +199,9 @@ ROUTES = (
         "retryFetch",
         "Fetch a lead that could not be fetched.",
         {202: (answers.Fetch,)},
-        (404, 409),
+        (404, 409, *BODY),
         (LEAD,),
+        RetryRequest,
     ),
     Route(
         "POST",

@@ -82,9 +82,19 @@ def retry(
 
 
 @command(app, "retry-fetch", api_at)
-def retry_fetch(screen: Screen, api: Api, lead_id: LeadId) -> None:
+def retry_fetch(
+    screen: Screen,
+    api: Api,
+    lead_id: LeadId,
+    even_if_twice: Annotated[
+        bool, typer.Option("--even-if-twice", help="Also one that was restored: partners may get the lead twice.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
     """Fetch a lead again whose fetch is failed."""
-    answer = api.post("leads", lead_id, "fetch", "retry")
+    if even_if_twice:
+        screen.confirm("If it was restored, partners may have the lead already and would get it twice. Fetch?", yes=yes)
+    answer = api.post("leads", lead_id, "fetch", "retry", body={"confirm": True} if even_if_twice else None)
     screen.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{lead_id}: the fetch is {answer['state']}.")])
 
 

@@ -165,7 +165,7 @@ def test_retry_skips_a_message_only_after_a_newer_one_that_may_have_arrived(newe
     change = steps.retried(failed, START, "olena", others=[failed, replace(at(1, 3), state=newer)])
     is_skipped = newer in steps.MAY_HAVE_ARRIVED
     assert change.after.state is (MessageState.SKIPPED if is_skipped else MessageState.PENDING)
-    assert change.after.code is (steps.SkipCode.SUPERSEDED if is_skipped else None)
+    assert change.after.code is (steps.MessageCode.SUPERSEDED if is_skipped else None)
     assert (change.also is not None) == (newer is MessageState.PENDING)
     if is_skipped:
         assert (change.what, change.after.due_at) == ("message_skipped", None)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from leadbridge import aws
 from leadbridge.leads import fetch as fetch_steps
 from leadbridge.leads import message as message_steps
-from leadbridge.leads.arrivals import Arrivals
+from leadbridge.leads.arrivals import Arrivals, fetch_item
 from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.fetch import Fetch, FetchState
 from leadbridge.leads.lead import Lead
@@ -34,13 +35,13 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 def ask(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context) -> Ask:
     app = function("manage_leads")
 
-    def send(resource: str, **place: str) -> tuple[int, dict[str, Any]]:
+    def send(resource: str, body: object = None, **place: str) -> tuple[int, dict[str, Any]]:
         event = {
             "httpMethod": "POST",
             "resource": resource,
             "pathParameters": place,
             "requestContext": {"authorizer": {"operator": "olena"}},
-            "body": None,
+            "body": None if body is None else json.dumps(body),
         }
         response = app.handler(event, context)
         return response["statusCode"], json.loads(response["body"])
@@ -87,6 +88,19 @@ def test_failed_fetch_is_retried_without_its_letter(
     assert journey is not None
     assert (journey.timeline[-1].what, journey.timeline[-1].detail) == ("fetch_requested", "by olena")
     assert ask(resource, lead_id=NAMED, **place)[0] == 409, "it is pending"
+
+
+def test_fetch_that_was_restored_is_retried_only_with_a_confirmation(
+    ask: Ask, store: Store, arrivals: Arrivals
+) -> None:
+    """The lead may have been fetched and delivered after the restored moment."""
+    failed = named(store, arrivals)
+    aws.dynamodb().put_item(TableName=TABLE, Item=fetch_item(replace(failed, restored_at=NOW)))
+    assert ask(FETCH, lead_id=NAMED)[0] == 409
+    assert ask(FETCH, {"confirm": True}, lead_id=NAMED)[0] == 202
+    fetch = arrivals.fetch(NAMED)
+    assert fetch is not None
+    assert (fetch.state, fetch.restored_at) == (FetchState.PENDING, None)
 
 
 def test_lead_without_a_fetch_has_none_to_retry(ask: Ask, outbox: Outbox) -> None:

@@ -15,12 +15,13 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import MessageState
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.requests import RetryRequest
 from leadbridge.leads.shown import fetch_shown
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.logs import logger
 from leadbridge.problems import Problem, Response, answer
-from leadbridge.questions import lead_id_in, operator, unknown_lead
+from leadbridge.questions import asked_in, lead_id_in, operator, unknown_lead
 from leadbridge.settings import settings
 
 MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
@@ -28,12 +29,14 @@ MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
 
 def retry_fetch(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/fetch/retry: fetch a lead that could not be fetched."""
-    lead = _lead(event)
+    lead, asked = _lead(event), asked_in(event, RetryRequest)
     arrivals = Arrivals(aws.dynamodb(), os.environ["TABLE_NAME"])
     fetch = arrivals.fetch(lead.lead_id)
     if fetch is None or fetch.state is not FetchState.FAILED:
         state = "not there" if fetch is None else fetch.state.value
         raise _wrong_state(f"The fetch is {state}; only one that is failed can be retried.")
+    if fetch.restored_at is not None and not asked.confirm:
+        raise _wrong_state("It was restored, and the lead may have been delivered since. Confirm to fetch it.")
     try:
         after = arrivals.apply(ask_again(fetch, utc_now(), f"by {operator(event)}"))
     except (Conflict, Contended):

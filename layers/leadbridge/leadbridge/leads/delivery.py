@@ -49,6 +49,7 @@ class Delivery:
     person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
     operator had it begin anew, after `attempts_before_retry`. `is_erased` says that its person was forgotten.
     `status_at` is when the partner was asked that told `partner_status`. `last_error` is always a text of ours.
+    `restored_at` is when it was put back from a restored table: what was sent since the restored moment is not known.
     """
 
     lead_id: str
@@ -76,6 +77,7 @@ class Delivery:
     status_meaning: str | None = None
     last_error: str | None = None
     checks_failed: int = 0
+    restored_at: datetime | None = None
     due_at: datetime | None = None
 
     @property
@@ -279,6 +281,7 @@ def status_changed(
         partner_status=status,
         status_meaning=meaning,
         status_at=learned_at or now,
+        restored_at=None,
         last_error=None,
         checks_failed=0,
         due_at=None if final or check_after is None else now + check_after,

@@ -39,7 +39,7 @@ LEADS = "lead"  # the partition of `listing` that holds every lead
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
-    *("lease_until", "submitted_at", "status_at", "due_at"),
+    *("lease_until", "submitted_at", "status_at", "restored_at", "due_at"),
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "deal_id")
 _TEXTS = (

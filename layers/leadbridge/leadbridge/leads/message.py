@@ -42,15 +42,17 @@ UNSETTLED = frozenset({MessageState.PENDING, MessageState.SENDING})
 MAY_HAVE_ARRIVED = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 
 
-class SkipCode(StrEnum):
-    """Why a message is not sent."""
+class MessageCode(StrEnum):
+    """Why a message is not sent, or why it is not known whether it was."""
 
+    RESTORED = "restored"
     SUPERSEDED = "superseded"
     LEAD_GONE = "lead_gone"
     NOT_CONFIGURED = "not_configured"
     PERSON_UNKNOWN = "person_unknown"
 
 
+RESTORED = "the table was restored to an earlier moment; it may have been sent since"
 SUPERSEDED = "a newer message about the same delivery was sent"
 
 
@@ -85,7 +87,7 @@ class Message:
     sent_at: datetime | None = None
     retried_at: datetime | None = None
     last_error: str | None = None
-    code: SkipCode | None = None
+    code: MessageCode | None = None
     due_at: datetime | None = None
 
     @property
@@ -268,7 +270,7 @@ def no_channel(message: Message, now: datetime) -> MessageChange:
     return _settle(message, {MessageState.PENDING}, MessageState.NO_CHANNEL, now, None)
 
 
-def skip(message: Message, now: datetime, reason: str, code: SkipCode | None = None) -> MessageChange:
+def skip(message: Message, now: datetime, reason: str, code: MessageCode | None = None) -> MessageChange:
     """It need not be sent."""
     return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason, code=code)
 
@@ -283,7 +285,7 @@ def retried(message: Message, now: datetime, operator: str, *, others: Iterable[
     if any(one.state in MAY_HAVE_ARRIVED for one in newer):
         detail = f"{message.subject}: {SUPERSEDED}; retried by {operator}"
         change = _settle(
-            message, {MessageState.FAILED}, MessageState.SKIPPED, now, SUPERSEDED, code=SkipCode.SUPERSEDED
+            message, {MessageState.FAILED}, MessageState.SKIPPED, now, SUPERSEDED, code=MessageCode.SUPERSEDED
         )
         return replace(change, detail=detail)
     pending = next((one for one in newer if one.state is MessageState.PENDING), None)
@@ -301,6 +303,18 @@ def retried(message: Message, now: datetime, operator: str, *, others: Iterable[
         due_at=now + OVERDUE,
     )
     return change if pending is None else replace(change, also=_look_again(pending, now))
+
+
+def held(message: Message) -> Message:
+    """A new message that is not sent, because the person may have had it before the table was restored."""
+    skipped = MessageState.SKIPPED
+    return replace(message, state=skipped, code=MessageCode.RESTORED, last_error=RESTORED, due_at=None)
+
+
+def restored(message: Message, now: datetime) -> MessageChange:
+    """A message of a restored table that may have been sent since the restored moment: it is never sent again."""
+    sources = UNSETTLED | {MessageState.FAILED}
+    return _settle(message, sources, MessageState.UNKNOWN, now, RESTORED, code=MessageCode.RESTORED)
 
 
 def _look_again(message: Message, now: datetime) -> MessageChange:

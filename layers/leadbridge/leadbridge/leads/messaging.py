@@ -23,8 +23,8 @@ from leadbridge.leads.message import (
     UNSETTLED,
     Message,
     MessageChange,
+    MessageCode,
     MessageState,
-    SkipCode,
 )
 from leadbridge.leads.outbox import Contact
 from leadbridge.leads.submission import LEASE_MARGIN, WORKER_DIED, backoff
@@ -187,7 +187,7 @@ class Sender:
             self.book.defer(message, now + overdue_wait(message.waiting_since, now))
         newer = {one.state for one in messages if one.is_newer_than(message)}
         if newer & MAY_HAVE_ARRIVED:
-            change = steps.skip(message, now, steps.SUPERSEDED, SkipCode.SUPERSEDED)
+            change = steps.skip(message, now, steps.SUPERSEDED, MessageCode.SUPERSEDED)
             return self._write(change, Visit(Outcome.SKIPPED))
         if message.next_attempt_at is not None and message.next_attempt_at > now:
             return Visit(Outcome.WAITS, again=message.next_attempt_at - now)
@@ -207,12 +207,14 @@ class Sender:
         now = self.clock()
         lead = self.leads.lead(message.owner) if message.account_id is None else None
         if message.account_id is None and lead is None:
-            return self._write(steps.skip(message, now, "the lead is gone", SkipCode.LEAD_GONE), Visit(Outcome.SKIPPED))
+            return self._write(
+                steps.skip(message, now, "the lead is gone", MessageCode.LEAD_GONE), Visit(Outcome.SKIPPED)
+            )
         if lead is not None and lead.erased_at is not None:
             return Visit(Outcome.NOTHING_TO_DO)  # whoever erases the person deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
         if content_of(message, self.settings, lead, delivery, None) is None:
-            change = steps.skip(message, now, "nothing is said of this", SkipCode.NOT_CONFIGURED)
+            change = steps.skip(message, now, "nothing is said of this", MessageCode.NOT_CONFIGURED)
             return self._write(change, Visit(Outcome.SKIPPED))
         zone = self.settings.zone_of(lead.person.phone if lead else None)
         # An operator who writes by hand knows what time it is.
@@ -229,7 +231,7 @@ class Sender:
         except errors.PartnerError as error:
             return self._come_again(message, error)
         if account is None and message.is_mirror:
-            change = steps.skip(message, self.clock(), "the person is unknown there", SkipCode.PERSON_UNKNOWN)
+            change = steps.skip(message, self.clock(), "the person is unknown there", MessageCode.PERSON_UNKNOWN)
             return self._write(change, Visit(Outcome.SKIPPED))
         if account is None:
             return self._write(steps.no_channel(message, self.clock()), Visit(Outcome.NO_CHANNEL))
@@ -286,7 +288,7 @@ class Sender:
 
     def _send(self, message: Message, account: Account, content: Content, budget: Budget) -> Visit:
         if message.is_mirror and account.person_id is None:
-            change = steps.skip(message, self.clock(), "the person's id is unknown", SkipCode.PERSON_UNKNOWN)
+            change = steps.skip(message, self.clock(), "the person's id is unknown", MessageCode.PERSON_UNKNOWN)
             return self._write(change, Visit(Outcome.SKIPPED))
         if not budget.allows(self.messenger.seconds_per_send):
             return Visit(Outcome.WAITS, again=timedelta())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
-from leadbridge.leads.message import Message, MessageChange, MessageState, SkipCode
+from leadbridge.leads.message import Message, MessageChange, MessageCode, MessageState
 from leadbridge.leads.writing import RETRY_FOR, Conflict, defer, put, transact, unless_erased
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def message_of(values: dict[str, Any]) -> Message:
         state=MessageState(values["state"]),
         variables=dict(values.get("variables", {})),
         is_mirror=bool(values.get("is_mirror", False)),
-        code=SkipCode(values["code"]) if "code" in values else None,
+        code=MessageCode(values["code"]) if "code" in values else None,
         **known,
     )
 

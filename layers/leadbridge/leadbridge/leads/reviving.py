@@ -101,6 +101,8 @@ class Reviver:
             raise LetterKept("needs_confirmation", "the partner may have it already; retry it with a confirmation")
         if delivery.state is not State.FAILED:
             raise LetterObsolete("moved_on")
+        if delivery.restored_at is not None:
+            raise LetterKept("needs_confirmation", "it was restored, and may have been sent since")
         if lacking := lacking_for(lead, self.partners.get(partner)):
             raise LetterKept("missing_fields", f"the partner would not take the lead, for {', '.join(lacking)}")
         self.store.apply(retried(delivery, self.clock(), self.operator, is_confirmed=False))
@@ -129,6 +131,8 @@ class Reviver:
                 raise LetterKept("in_progress", "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
             raise LetterObsolete("moved_on")
+        if fetch.restored_at is not None:
+            raise LetterKept("needs_confirmation", "it was restored, and may have been fetched since")
         self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
 
     def _record(self, letter: Letter, owner: str) -> None:
