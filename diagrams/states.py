@@ -57,6 +57,7 @@ OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
     "gave_up": [lambda one: messages.gave_up(one, NOW, "spent")],
     "no_channel": [lambda one: messages.no_channel(one, NOW)],
     "skip": [lambda one: messages.skip(one, NOW, "off")],
+    "restored": [lambda one: messages.restored(one, NOW)],
     "retried": [
         lambda one: messages.retried(one, NOW, "olena"),
         lambda one: messages.retried(one, NOW, "olena", others=[NEWER]),

@@ -182,7 +182,7 @@ def test_status_of_a_run_that_died_before_it_kept_the_account_is_corrected_by_th
     take(world, "a")
     keep = world.book.keep
 
-    def die(_: Any) -> None:
+    def die(accounts: Any) -> None:
         raise KeyboardInterrupt
 
     world.book.keep = die  # type: ignore[method-assign]

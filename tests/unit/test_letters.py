@@ -282,7 +282,8 @@ def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str,
 def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_read_is_kept(
     ask: Ask, queues: dict[str, str]
 ) -> None:
-    for content in ({"DDBStreamBatchInfo": {}}, {"any": "schedule"}, "nonsense"):
+    contents: tuple[object, ...] = ({"DDBStreamBatchInfo": {}}, {"any": "schedule"}, "nonsense")
+    for content in contents:
         put(queues["dead-events"], content)
     assert redriven(ask("redrive", "events")) == (0, ["unreadable"], ["replaced", "replaced"])
     (left,) = ask()[1]["letters"]

@@ -120,10 +120,10 @@ def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is
     world.visit(older)
     find = world.messenger.find
 
-    def retry_first(*asked: Any) -> Any:
+    def retry_first(person: Any, budget: Any) -> Any:
         world.messenger.find = find  # type: ignore[method-assign]
         retry(world, older)
-        return find(*asked)
+        return find(person, budget)
 
     world.outbox.forget(LEAD.lead_id)
     world.messenger.find = retry_first  # type: ignore[method-assign]
