@@ -15,12 +15,12 @@ X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
 # Which steps there are: from where each may start, and to where it may lead. docs/architecture.md draws it.
 STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "submitting": (frozenset({R}), frozenset({W})),
-    "attempt_failed": (frozenset({R, W}), frozenset({R})),
+    "attempt_failed": (frozenset({R, W, U}), frozenset({R})),
     "attempt_uncertain": (frozenset({W}), frozenset({R})),
     "repeat_waits": (frozenset({R}), frozenset({R})),
     "repeat": (frozenset({R}), frozenset({R})),
     "submitted": (frozenset({R, W, U}), frozenset({S})),
-    "rejected": (frozenset({W}), frozenset({X})),
+    "rejected": (frozenset({R, W, U}), frozenset({X})),
     "duplicate": (frozenset({R, W, U}), frozenset({D})),
     "unknown": (frozenset({R, W}), frozenset({U})),
     "failed": (frozenset({R, W}), frozenset({F})),

@@ -4,10 +4,11 @@ python -m deploy.put_back COPY LIVE ld_…        some leads
 python -m deploy.put_back COPY LIVE --all       all that the copy holds
 … --write                                       does it; without it is only told what would be done
 
-A copy shows the leads as they were. What was on its way then may have arrived since, and the copy cannot know: so
-whatever would go on by itself is settled. A delivery that was `received` or `submitting` becomes `unknown`, a message
-that was `pending` or a lead that was to be fetched `failed`, for a person to look at (docs/deploy.md). A person who was
-erased from the live table is not brought back.
+A copy shows the leads as they were. What was waiting then may have arrived since, and the copy cannot know. So
+whatever would go on without a person is settled (docs/deploy.md): a delivery that was `received` or `submitting` and a
+message that was `pending`, `sending` or `failed` become `unknown`, a fetch that was `pending` becomes `failed`. Every
+delivery and fetch is marked (`restored_at`): it is retried only with a confirmation, and the person gets no message
+about its next status. A person who was erased from the live table is not brought back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from leadbridge.clock import utc_now
+from leadbridge.clock import to_text, utc_now
 from leadbridge.leads import delivery as deliveries
 from leadbridge.leads import fetch as fetches
 from leadbridge.leads import items
@@ -42,21 +43,22 @@ PASSED_OVER = ("RATE#", "SYNC#")  # counts of minutes long gone; how far a list 
 
 
 def settled(item: Item, now: datetime) -> list[Item]:
-    """What is written in an item's place: itself; if it would go on by itself, its settled state and an entry of that.
+    """What is written in an item's place: itself, marked; if it would go on, its settled state and an entry of that.
 
     Its `expires_at` stays as it was.
     """
     values = items.decode(item)
     kind = values["sk"].partition("#")[0]
     kept = {"expires_at": item["expires_at"]} if "expires_at" in item else {}
+    mark = items.encode({"restored_at": to_text(now)}) | kept
     match kind:
         case "DELIVERY" if values["state"] in {State.RECEIVED, State.SUBMITTING}:
             change = deliveries.lost(items.delivery_of(values), now, WHY)
-            return [items.delivery_item(change.after) | kept, items.change_entry(change) | kept]
-        case "MESSAGE" if values["state"] in UNSETTLED:
-            before = message_of(values)
-            was_sending = before.state is MessageState.SENDING
-            step = messages.lost(before, now, WHY) if was_sending else messages.gave_up(before, now, WHY)
+            return [items.delivery_item(change.after) | mark, items.change_entry(change) | kept]
+        case "DELIVERY":
+            return [item | mark]
+        case "MESSAGE" if values["state"] in UNSETTLED | {MessageState.FAILED}:
+            step = messages.restored(message_of(values), now)
             written = [message_item(step.after) | kept]
             if step.what is not None and step.after.owner.startswith("ld_"):
                 entry = Entry(now, step.what, "leeloo", step.detail)
@@ -65,7 +67,9 @@ def settled(item: Item, now: datetime) -> list[Item]:
         case "FETCH" if values["state"] == FetchState.PENDING:
             ended = fetches.gave_up(fetch_of(values), now, WHY)
             entry = Entry(now, ended.what or "fetch_failed", None, ended.detail)
-            return [fetch_item(ended.after) | kept, items.entry_item(ended.after.lead_id, entry, "restored") | kept]
+            return [fetch_item(ended.after) | mark, items.entry_item(ended.after.lead_id, entry, "restored") | kept]
+        case "FETCH":
+            return [item | mark]
         case _:
             return [item]
 
@@ -98,7 +102,7 @@ def put_back(
             continue
         written = settled(item, moment)
         done["put back"] += 1
-        if written[0] is not item:
+        if written[0].get("state") != item.get("state"):
             done["settled, to be looked at"] += 1
             tell(f"{owner} {item['sk']['S']}: {item['state']['S']} -> {written[0]['state']['S']}")
         for one in written if write else ():

@@ -13,12 +13,13 @@ from leadbridge.leads import message as messages
 from leadbridge.leads import operator_steps
 from leadbridge.leads.delivery import Change, Delivery, Repeat, State
 from leadbridge.leads.fetch import Fetch, FetchChange, FetchState
-from leadbridge.leads.message import Message, MessageChange, MessageState
+from leadbridge.leads.message import Message, MessageChange, MessageCode, MessageState
 from leadbridge.leads.transitions import ImpossibleTransition
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BY_OPERATOR = "operator: "
+NEWER = replace(messages.about_status("ld_x", "leadleader", 3, "s", NOW), state=MessageState.SENT)
 
 type Edge = tuple[str, str, str]
 """From which state, to which, by which step."""
@@ -53,13 +54,16 @@ OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
     "send_again": [lambda one: messages.send_again(one, NOW, "away", HOUR)],
     "wait_until": [lambda one: messages.wait_until(one, NOW, NOW + HOUR)],
     "put_off": [lambda one: messages.put_off(one, NOW, NOW + HOUR)],
-    "announce_again": [lambda one: messages.announce_again(one, NOW)],
     "sent": [lambda one: messages.sent(one, NOW)],
     "lost": [lambda one: messages.lost(one, NOW, "lost")],
     "gave_up": [lambda one: messages.gave_up(one, NOW, "spent")],
     "no_channel": [lambda one: messages.no_channel(one, NOW)],
-    "skip": [lambda one: messages.skip(one, NOW, "off")],
-    "retried": [lambda one: messages.retried(one, NOW, "olena")],
+    "skip": [lambda one: messages.skip(one, NOW, "off", MessageCode.NOT_CONFIGURED)],
+    "restored": [lambda one: messages.restored(one, NOW)],
+    "retried": [
+        lambda one: messages.retried(one, NOW, "olena"),
+        lambda one: messages.retried(one, NOW, "olena", others=[NEWER]),
+    ],
 }
 OF_FETCHES: dict[str, Sequence[Callable[[Fetch], FetchChange]]] = {
     "come_again": [lambda one: fetches.come_again(one, NOW, "away", HOUR)],
@@ -84,7 +88,8 @@ def of_a_delivery() -> str:
 
 def of_a_message() -> str:
     """The states of a message."""
-    every = [Message("ld_x", "1", NOW, state=state) for state in MessageState]
+    first = messages.about_status("ld_x", "leadleader", 2, "s", NOW)
+    every = [replace(first, state=state) for state in MessageState]
     return _diagram(MessageState.PENDING, _edges(OF_MESSAGES, every))
 
 

@@ -11,7 +11,7 @@ from leadbridge.leads.consent import Consent
 from leadbridge.leads.delivery import State
 from leadbridge.leads.fetch import FetchState
 from leadbridge.leads.lead import Loan, Person, Trading
-from leadbridge.leads.message import MessageState
+from leadbridge.leads.message import MessageCode, MessageState
 
 LeadId = Annotated[str, Field(pattern="^ld_[a-z2-7]{26}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -128,6 +128,7 @@ class Message(Shape):
     sent_at: datetime | None
     subject: str | None
     last_error: str | None
+    code: MessageCode | None
     text: str | None = None
 
 
@@ -220,6 +221,8 @@ class Letter(Shape):
     partner: str | None
     message_id: str | None
     goes_to: str | None
+    answer: dict[str, str | int] | None
+    attempt: int | None
 
 
 class Letters(Shape):
@@ -229,14 +232,44 @@ class Letters(Shape):
     left_out: Count | None = None
 
 
-class LettersTaken(Shape):
-    """How many letters were taken from their queue."""
+class LettersDiscarded(Shape):
+    """How many letters were discarded."""
 
     letters: Count
 
 
+class LeftOver(Shape):
+    """A letter that was not put back, and why."""
+
+    letter_id: str
+    code: Literal[
+        "another_attempt",
+        "changed_meanwhile",
+        "erased",
+        "in_progress",
+        "lead_gone",
+        "may_be_ours",
+        "missing_fields",
+        "moved_on",
+        "needs_confirmation",
+        "recorded",
+        "replaced",
+        "settled_otherwise",
+        "superseded",
+        "unreadable",
+    ]
+
+
+class LettersRedriven(Shape):
+    """How many letters were put back; those that stay in the queue, and those that had nothing left to do."""
+
+    letters: Count
+    kept: list[LeftOver]
+    obsolete: list[LeftOver]
+
+
 class MessageTaken(Shape):
-    """A message that will be sent."""
+    """A message that will be sent, or is skipped."""
 
     message_id: str
     status: MessageState

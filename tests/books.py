@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from leadbridge.leads import items
 from leadbridge.leads.accounts import NEWEST, account_item, account_of, state_of, state_values
+from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.operator_steps import erased
@@ -41,6 +43,14 @@ class Book:
         found = {uuid: self.ledger.owner_of(PARTNER, uuid) for uuid in uuids}
         ties: dict[str, str | None] = {uuid: lead_id for uuid, lead_id in found.items() if lead_id is not None}
         return ties | dict.fromkeys(self.erased.intersection(uuids))
+
+    def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
+        """The deliveries of some leads."""
+        found: dict[str, Delivery | None] = {}
+        for lead_id in lead_ids:
+            with suppress(ValueError):
+                found[lead_id] = self.ledger.delivery(lead_id, PARTNER)
+        return found
 
     def leads_of(self, email: str) -> Sequence[str]:
         """The newest few leads of an address."""

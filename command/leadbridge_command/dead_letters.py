@@ -39,21 +39,27 @@ def redrive(
     letter_id: Annotated[str | None, typer.Argument(help="The letter's id.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All letters of the queue.")] = False,
 ) -> None:
-    """Put letters back on their way. Safe to repeat."""
+    """Put letters back. One that nothing can be done with stays, one whose work is done is removed. Safe to repeat."""
     if every == (letter_id is not None):
         raise wrong_use("Name one letter, or say --all.")
     number, is_rest = 0, False
+    kept, obsolete = dict[str, Any](), dict[str, Any]()
     with screen.progress("letters") as advance:
         for _ in range(ROUNDS if every else 1):
             body = None if letter_id is None else {"letter_id": letter_id}
-            taken = int(api.post("dead-letters", queue, "redrive", body=body)["letters"])
-            number += taken
-            advance(taken)
-            if not taken:
+            done = api.post("dead-letters", queue, "redrive", body=body)
+            number += int(done["letters"])
+            kept |= {one["letter_id"]: one["code"] for one in done["kept"]}
+            obsolete |= {one["letter_id"]: one["code"] for one in done["obsolete"]}
+            advance(int(done["letters"]) + len(done["obsolete"]))
+            if not done["letters"] and not done["obsolete"]:
                 break
         else:
             is_rest = every
-    _taken(screen, queue, letter_id, number, "on their way again")
+    if letter_id is not None and not (number or kept or obsolete):
+        raise _no_such_letter()
+    answer = {"queue": queue, "letters": number, "kept": _named(kept), "obsolete": _named(obsolete)}
+    screen.answer(answer, lambda: [line(text) for text in _redriven(queue, number, kept, obsolete)])
     if is_rest:
         screen.note("There may be more: say it again.")
 
@@ -69,13 +75,23 @@ def discard(
     """Throw one letter away. It cannot be undone."""
     screen.confirm("The letter is thrown away for good; the lead that it names stays as it is. Discard?", yes=yes)
     number = int(api.post("dead-letters", queue, "discard", body={"letter_id": letter_id})["letters"])
-    _taken(screen, queue, letter_id, number, "discarded")
+    if not number:
+        raise _no_such_letter()
+    screen.answer({"queue": queue, "letters": number}, lambda: [line(f"{queue}: {number} discarded.")])
 
 
-def _taken(screen: Screen, queue: str, letter_id: str | None, number: int, became: str) -> None:
-    if letter_id is not None and not number:
-        raise not_found("There is no such letter in the queue, or somebody else has it at this moment.")
-    screen.answer({"queue": queue, "letters": number}, lambda: [line(f"{queue}: {number} {became}.")])
+def _redriven(queue: str, number: int, kept: dict[str, str], obsolete: dict[str, str]) -> list[str]:
+    left = [f"{letter_id} stays: {code}" for letter_id, code in kept.items()]
+    removed = [f"{letter_id} is removed: {code}" for letter_id, code in obsolete.items()]
+    return [f"{queue}: {number} put back, {len(kept)} kept, {len(obsolete)} obsolete.", *left, *removed]
+
+
+def _named(codes: dict[str, str]) -> list[dict[str, str]]:
+    return [{"letter_id": letter_id, "code": code} for letter_id, code in codes.items()]
+
+
+def _no_such_letter() -> Exception:
+    return not_found("There is no such letter in the queue, or somebody else has it at this moment.")
 
 
 def _time(milliseconds: object) -> str | None:

@@ -82,6 +82,35 @@ def retry(
     _done(screen, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "retry", body=body))
 
 
+@command(app, "retry-fetch", api_at)
+def retry_fetch(
+    screen: Screen,
+    api: Api,
+    lead_id: LeadId,
+    even_if_twice: Annotated[
+        bool, typer.Option("--even-if-twice", help="Also one that was restored: partners may get the lead twice.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Fetch a lead again whose fetch is failed."""
+    if even_if_twice:
+        screen.confirm("If it was restored, partners may have the lead already and would get it twice. Fetch?", yes=yes)
+    answer = api.post("leads", lead_id, "fetch", "retry", body={"confirm": True} if even_if_twice else None)
+    screen.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{lead_id}: the fetch is {answer['state']}.")])
+
+
+@command(app, "retry-message", api_at)
+def retry_message(
+    screen: Screen,
+    api: Api,
+    lead_id: LeadId,
+    message_id: Annotated[str, typer.Argument(help="The message's id, as `leads show --json` names it.")],
+) -> None:
+    """Send a message again that is failed. It is skipped if a newer one about the same delivery was sent."""
+    answer = api.post("leads", lead_id, "messages", message_id, "retry")
+    screen.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{message_id} is {answer['status']}.")])
+
+
 @command(app, "resolve", api_at)
 def resolve(
     screen: Screen,

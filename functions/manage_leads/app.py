@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from leadbridge import aws, resolving, standing
+from leadbridge import aws, resolving, retries, standing
 from leadbridge.budget import Budget
 from leadbridge.clock import utc_now
 from leadbridge.leads.consent import Consent
@@ -207,8 +207,13 @@ def check_delivery(event: dict[str, Any]) -> Response:
 
 
 def retry_delivery(event: dict[str, Any]) -> Response:
-    """POST /leads/{lead_id}/deliveries/{partner}/retry"""
+    """POST /leads/{lead_id}/deliveries/{partner}/retry
+
+    The adapter's name in the partner's place retries the fetch of a lead that has no deliveries yet.
+    """
     asked = asked_in(event, RetryRequest)
+    if retries.names_adapter(event):
+        return retries.retry_fetch(event)
 
     def change(delivery: Delivery, lead: Lead) -> Change:
         lacking = lacking_for(lead, settings().partners.get(delivery.partner))
@@ -296,6 +301,8 @@ ROUTES: dict[tuple[str, str], Callable[..., Response]] = {
     ("POST", "/leads/{lead_id}/deliveries/{partner}/check"): check_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/retry"): retry_delivery,
     ("POST", "/leads/{lead_id}/deliveries/{partner}/resolve"): resolve_delivery,
+    ("POST", "/leads/{lead_id}/fetch/retry"): retries.retry_fetch,
+    ("POST", "/leads/{lead_id}/messages/{message_id}/retry"): retries.retry_message,
     ("DELETE", "/leads/{lead_id}"): erase_lead,
     ("GET", "/stats"): standing.show_figures,
     ("GET", "/sync"): standing.show_sync,

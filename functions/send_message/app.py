@@ -38,6 +38,7 @@ def sender() -> Sender:
         settings=messages,
         clock=utc_now,
         dead_letter=dead_letter,
+        keep_answer=keep_answer,
     )
 
 
@@ -51,14 +52,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context)
 
     def work(body: Any) -> timedelta | None:
-        if isinstance(body, dict) and body.get("overdue") is True:
+        overdue = isinstance(body, dict) and body.get("overdue") is True
+        if overdue:
             owner, message_id = str(body["owner"]), str(body["message_id"])
-            logger.append_keys(lead_id=owner, message_id=message_id)
-            visit = sender().announce_again(owner, message_id)
         else:
             changed = read_message_changed(body)
-            logger.append_keys(lead_id=changed.owner, message_id=changed.message_id)
-            visit = sender().visit(changed.owner, changed.message_id, budget)
+            owner, message_id = changed.owner, changed.message_id
+        logger.append_keys(lead_id=owner, message_id=message_id)
+        visit = sender().visit(owner, message_id, budget, overdue=overdue)
         if isinstance(visit.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
             count("PartnerMisconfigured")
         note_visit("Message", visit.outcome, visit.error, visit.again)
@@ -69,7 +70,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def dead_letter(message: Message, reason: str) -> None:
     """Put a message that cannot be sent where an operator finds it: whose, which step, why."""
-    body = {"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason}
+    post({"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason})
+
+
+def keep_answer(message: Message, reason: str) -> None:
+    """Keep the answer to a send that the table could not be told of; redrive writes it down."""
+    about = {"lead_id": message.owner, "message_id": message.message_id, "step": "record_answer", "reason": reason}
+    post({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
+
+
+def post(body: dict[str, Any]) -> None:
+    """Write a dead letter."""
     aws.sqs().send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
     )

@@ -75,9 +75,19 @@ def test_a_letter_is_listed_and_put_back_once(desk: Desk) -> None:
     assert "spent" in desk.run("dlq", "list").out
     assert desk.run("dlq", "list", "--queue", "checks", "--json").json == {"letters": []}
     done = desk.run("dlq", "redrive", "submit-leadleader", letter_id, "--json").json
-    assert done == {"queue": "submit-leadleader", "letters": 1}
+    assert done == {"queue": "submit-leadleader", "letters": 1, "kept": [], "obsolete": []}
     assert desk.delivery.state is State.RECEIVED
     assert desk.run("dlq", "redrive", "submit-leadleader", letter_id).code == 3
+
+
+def test_letter_that_stays_is_named_with_its_code(desk: Desk) -> None:
+    put("checks", "nonsense")
+    put("checks", {"lead_id": ID, "message_id": "2026#gone", "step": "send", "reason": "x"})
+    done = desk.run("dlq", "redrive", "checks", "--all", "--json").json
+    assert done["letters"] == 0
+    assert [one["code"] for one in done["kept"]] == ["unreadable"]
+    assert [one["code"] for one in done["obsolete"]] == ["lead_gone"]
+    assert "unreadable" in desk.run("dlq", "redrive", "checks", done["kept"][0]["letter_id"]).out
 
 
 def test_all_letters_of_a_queue_are_put_back(desk: Desk) -> None:

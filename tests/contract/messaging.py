@@ -11,7 +11,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState
 from leadbridge.leads.messaging import Messenger, Outcome, Sender, Visit
 from leadbridge.leads.outbox import Contact, message_item, message_of
+from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings.messages import Messages
 from leadbridge.shipping import read_toml
@@ -65,14 +66,29 @@ class Book:
             self._put(message)
             return True
 
-    def apply(self, change: MessageChange) -> Message:
+    def apply(self, change: MessageChange, *, retry_for: float = 0.0) -> Message:
         """Write a change; raises Conflict if somebody was quicker."""
+        changes = [change] if change.also is None else [change, change.also]
         with self._lock:
-            kept = self._messages[change.after.owner].get(change.after.message_id)
-            if kept is None or int(kept["version"]["N"]) != change.before.version:
-                raise Conflict
-            self._put(change.after)
+            for one in changes:
+                kept = self.message(one.after.owner, one.after.message_id)
+                if kept is None or kept.version != one.before.version:
+                    raise Conflict
+            for one in changes:
+                self._put(one.after)
             return change.after
+
+    def defer(self, message: Message, due_at: datetime) -> None:
+        """Move the time at which a message is due; nobody is told."""
+        with self._lock:
+            kept = self.message(message.owner, message.message_id)
+            if kept is not None and (kept.version, kept.due_at) == (message.version, message.due_at):
+                self._messages[message.owner][message.message_id] = message_item(replace(kept, due_at=due_at))
+
+    def message(self, owner: str, message_id: str) -> Message | None:
+        """One message."""
+        with self._lock:
+            return next((one for one in self.messages(owner) if one.message_id == message_id), None)
 
     def messages(self, owner: str) -> list[Message]:
         """All messages of one owner, oldest first."""
@@ -279,7 +295,9 @@ class Office:
         self._ticked_at = now
         for message in self.book.everything():
             if message.due_at is not None and message.due_at <= now:
-                self.senders[0].announce_again(message.owner, message.message_id)
+                if message.state is MessageState.PENDING:
+                    self.book.defer(message, now + overdue_wait(message.waiting_since, now))
+                self.queue.put(message.owner, message.message_id)
 
 
 def _visited(sender: Sender, share: Sequence[tuple[int, str, str]]) -> list[Visit]:

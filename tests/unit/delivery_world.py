@@ -64,6 +64,7 @@ class Account:
     uuid: str | None
     created: datetime | None
     status: str | None = "NEW_CONTACT"
+    created_latest: datetime | None = None
 
 
 @dataclass

@@ -131,6 +131,7 @@ class World:
     settings: Messages = field(default_factory=settings)
     messenger: Messenger = field(default_factory=lambda: Messenger(known=ACCOUNT))
     dead_letters: list[tuple[str, str, MessageState]] = field(default_factory=list)
+    answers: list[tuple[str, int]] = field(default_factory=list)
     version: int = 1
 
     def sender(self, blade: Blade | None = None) -> Sender:
@@ -142,11 +143,15 @@ class World:
             settings=self.settings,
             clock=self.time,
             dead_letter=Ports(self, blade).bury,
+            keep_answer=Ports(self, blade).save,
             jitter=lambda: 1.0,
         )
 
     def bury(self, message: Message, reason: str) -> None:
         self.dead_letters.append((message.message_id, reason, self.now_of(message).state))
+
+    def save(self, message: Message, reason: str) -> None:
+        self.answers.append((message.message_id, message.attempts))
 
     def status(self, status: str, of: Lead = LEAD) -> Message:
         """A new message about a status, a second younger than the last."""
@@ -183,7 +188,7 @@ class World:
                 return
             self.time.pass_(minutes=20 if number < 10 else 120)
             for due in list(self.store.due(DUE_PARTITION, self.time(), 1000)):
-                self.sender().announce_again(due.owner, due.name)
+                self.sender().visit(due.owner, due.name, AMPLE, overdue=True)
             for message in reversed(left):
                 self.visit(message)
         raise AssertionError("messages are left over")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> 
     world.ledger.apply(change)
     world.broker.add("a", leadStatus="CONTACTED")
     taken = take(world, "a")
-    assert (taken.changed, kept(world).told_status) == (0, "CONTACTED")
+    assert (taken.changed, world.delivery(ours).partner_status) == (0, "CONTACTED")
     assert world.told == []
 
 
@@ -66,6 +67,19 @@ def test_a_row_older_than_what_is_kept_is_not_believed(world: World) -> None:
     assert (kept(world).status, world.delivery(ours).partner_status) == ("CONTACTED", "CONTACTED")
 
 
+def test_row_of_the_hour_that_comes_twice_is_not_called_older(world: World) -> None:
+    """Its local time goes back by an hour while real time goes on."""
+    ours, zone = world.lead(), ZoneInfo("Europe/Kyiv")
+    world.submitted(ours, "a")
+    world.time.now = datetime(2026, 10, 25, 3, tzinfo=UTC)
+    for local, status in (("03:50", "NEW_CONTACT"), ("03:10", "CONTACTED"), ("02:50", "NO_POTENTIAL")):
+        row = {"uuid": "a", "updated": f"2026-10-25T{local}:00", "leadStatus": status}
+        take_in(world, [Account.of(row, zone)])
+        world.time.now += MINUTE
+    assert world.delivery(ours).partner_status == "CONTACTED", "02:50 came surely before"
+    assert kept(world).updated_latest is not None
+
+
 def test_a_delivery_that_others_are_changing_is_read_anew(world: World) -> None:
     ours = world.lead()
     world.submitted(ours, "a")
@@ -75,7 +89,7 @@ def test_a_delivery_that_others_are_changing_is_read_anew(world: World) -> None:
     world.broker.put("a", "CONTACTED")
     world.ledger.conflicts = 99  # type: ignore[attr-defined]
     assert take(world, "a").changed == 0
-    assert kept(world).told_status == "NEW_CONTACT"
+    assert (kept(world).is_pending, world.delivery(ours).partner_status) == (True, "NEW_CONTACT")
     world.ledger.conflicts = 0  # type: ignore[attr-defined]
     assert take(world, "a").changed == 1
 
@@ -109,7 +123,7 @@ def test_a_row_that_nothing_can_be_made_of_holds_up_no_other(world: World) -> No
     spoilt["state"] = {"S": "a state of another time"}
     taken = take(world, "a", "b")
     assert (taken.failed, taken.changed, taken.written) == (1, 1, 2)
-    assert (kept(world, "a").status, kept(world, "a").told_status) == ("NEW_CONTACT", None)
+    assert (kept(world, "a").status, kept(world, "a").is_pending) == ("NEW_CONTACT", True)
     spoilt |= whole
     assert take(world, "a", "b").changed == 1
 
@@ -145,7 +159,76 @@ def test_a_page_that_a_check_has_overtaken_tells_nothing_old(world: World) -> No
     world.time.now += TICK
     take(world, "a")
     assert [status for _, status in world.told] == ["ACTIVE_CLIENT"]
-    assert kept(world).told_status == "ACTIVE_CLIENT"
+    assert world.delivery(ours).partner_status == "ACTIVE_CLIENT"
+
+
+def test_status_that_a_check_saw_and_the_partner_took_back_is_corrected_by_the_sync(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a", leadStatus="CONTACTED")
+    take(world, "a")
+    world.time.now += MINUTE
+    check(world, ours, "NO_POTENTIAL")
+    world.time.now += MINUTE
+    assert take(world, "a").changed == 1, "the row is the same as before, and the delivery is not"
+    assert world.delivery(ours).partner_status == "CONTACTED"
+    assert [status for _, status in world.told] == ["NO_POTENTIAL", "CONTACTED"]
+
+
+def test_status_of_a_run_that_died_before_it_kept_the_account_is_corrected_by_the_sync(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a", leadStatus="CONTACTED")
+    take(world, "a")
+    keep = world.book.keep
+
+    def die(accounts: Any) -> None:
+        raise KeyboardInterrupt
+
+    world.book.keep = die  # type: ignore[method-assign]
+    world.time.now += MINUTE
+    world.broker.put("a", "ACTIVE_CLIENT")
+    with pytest.raises(KeyboardInterrupt):
+        take(world, "a")
+    world.book.keep = keep  # type: ignore[method-assign]
+    world.time.now += MINUTE
+    world.broker.put("a", "CONTACTED")
+    take(world, "a")
+    assert [status for _, status in world.told] == ["ACTIVE_CLIENT", "CONTACTED"]
+    assert world.delivery(ours).partner_status == "CONTACTED"
+
+
+def test_page_from_before_the_check_does_not_correct_the_delivery(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a", leadStatus="CONTACTED")
+    take(world, "a")
+    asked_at, page = world.time.now, [Account.of(world.broker.rows["a"])]
+    world.time.now += MINUTE
+    check(world, ours, "ACTIVE_CLIENT")
+    take_in(world, page, asked_at)
+    assert world.delivery(ours).partner_status == "ACTIVE_CLIENT"
+
+
+def test_unchanged_rows_cost_no_read_of_their_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [world.lead(number) for number in range(1, 6)]
+    for number, ours in enumerate(made):
+        world.submitted(ours, f"a{number}")
+        world.broker.add(f"a{number}")
+    names = [f"a{number}" for number in range(5)]
+    take(world, *names)
+    del world.ledger._items[f"LEAD#{made[0].lead_id}", f"DELIVERY#{PARTNER}"]  # its retention has ended
+    read = []
+    delivery = world.ledger.delivery
+
+    def counted(lead_id: str, partner: str) -> Delivery | None:
+        read.append(lead_id)
+        return delivery(lead_id, partner)
+
+    batch = world.book.deliveries({lead.lead_id for lead in made})
+    monkeypatch.setattr(world.book, "deliveries", lambda _: batch)
+    monkeypatch.setattr(world.ledger, "delivery", counted)
+    assert (take(world, *names).written, read) == (0, [])
 
 
 def test_what_a_check_has_overtaken_is_told_all_the_same_if_it_is_still_so(world: World) -> None:

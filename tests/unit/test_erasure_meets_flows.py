@@ -350,7 +350,7 @@ def swept(world: World) -> None:
     for partner in (LENDER, BROKER):
         checker.look(LEAD_ID, partner, AMPLE)
     for message in world.outbox.messages(LEAD_ID):
-        world.sender(Messenger()).announce_again(LEAD_ID, message.message_id)
+        world.sender(Messenger()).visit(LEAD_ID, message.message_id, AMPLE, overdue=True)
 
 
 def checked(world: World) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from leadbridge import aws
 from leadbridge.leads import delivery as steps
+from leadbridge.leads.delivery import State
 from leadbridge.leads.fetch import announced
 from leadbridge.leads.figures import FigureBook, TooMuch
+from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
 from tests.people import NOW, lead
@@ -63,6 +65,55 @@ def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(boo
     shown = book.between(TODAY - 7 * DAY, TODAY, TODAY).shown()
     assert shown["totals"] == {"leads": 5, "deliveries": {"failed": 1, "received": 3}}
     assert book.keep(TODAY + DAY) > 0
+
+
+class Moving:
+    """A client in which something happens after so many queries."""
+
+    def __init__(self, after: int, happens: Callable[[], object]) -> None:
+        self.client = aws.dynamodb()
+        self.after, self.happens, self.queries = after, happens, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def query(self, **asked: Any) -> Any:
+        self.queries += 1
+        answer = self.client.query(**asked)
+        if self.queries == self.after:
+            self.happens()
+        return answer
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("after", range(1, len(State) + 2))
+def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: Store, after: int, back: bool) -> None:
+    """It moves to a list that is read later, or to one that was read before."""
+    come(store, 1, days_ago=0, fails=back)
+    come(store, 2, days_ago=0)
+
+    def move() -> None:
+        found = store.delivery(lead(1).lead_id, "leadleader")
+        assert found is not None
+        if back:
+            store.apply(retried(found, NOW, "olena", is_confirmed=False))
+        else:
+            store.apply(steps.gave_up(found, NOW, "spent"))
+
+    client: Any = Moving(after, move)
+    figures = FigureBook(client, TABLE).between(TODAY, TODAY, TODAY)
+    assert client.queries == len(State) + 1
+    assert (figures.leads.total(), figures.deliveries.total()) == (2, 2)
+
+
+def test_without_look_ups_left_the_later_state_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadbridge.leads.figures.LOOK_UPS", 0)
+    come(store, 1, days_ago=0)
+    found = store.delivery(lead(1).lead_id, "leadleader")
+    assert found is not None
+    client: Any = Moving(2, lambda: store.apply(steps.gave_up(found, NOW, "spent")))
+    figures = FigureBook(client, TABLE).between(TODAY, TODAY, TODAY)
+    assert figures.deliveries == {("2026-03-01", "web", "leadleader", "failed"): 1}
 
 
 def test_both_ends_belong_to_the_question(book: FigureBook, store: Store) -> None:

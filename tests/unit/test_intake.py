@@ -31,7 +31,7 @@ def test_an_account_is_tied_by_its_uuid(world: World) -> None:
     world.broker.add("a", email="another@example.com")
     taken = take(world, "a")
     assert (taken.tied, taken.changed, taken.written) == (1, 1, 1)
-    assert (kept(world).lead_id, kept(world).told_status) == (ours.lead_id, "NEW_CONTACT")
+    assert (kept(world).lead_id, kept(world).is_pending) == (ours.lead_id, False)
     assert world.delivery(ours).partner_status == "NEW_CONTACT"
     assert world.book.asked_for == []
 

@@ -453,6 +453,26 @@ def test_a_phone_is_the_same_however_it_is_spelt(phone: str) -> None:
     assert chosen(success([person("p", phone, "TELEGRAM")])) == "p.0"
 
 
+@pytest.mark.parametrize(
+    "theirs", ["501234567", "+48501234567", "48501234567", "8501234567", "+0501234567", "1501234567"]
+)
+def test_number_that_shares_nine_digits_is_another_persons(theirs: str) -> None:
+    stranger = success([person("p", theirs, "TELEGRAM")])
+    assert chosen(stranger, success([])) is None
+
+
+def test_foreign_number_is_found_by_all_of_its_digits() -> None:
+    for theirs, is_found in (
+        ("+48501234567", True),
+        ("48 501-234-567", True),
+        ("501234567", False),
+        ("0501234567", False),
+    ):
+        api = leeloo(Line(success([person("p", theirs, "TELEGRAM")])))
+        found = api.people.account_for(phone="+48501234567", budget=budget())
+        assert (found == "p.0") is is_found
+
+
 def test_a_person_is_looked_for_by_phone_and_then_by_email() -> None:
     line = Line(success([]), success([person("p", None, "TELEGRAM", email="O@b.ua")]))
     found = leeloo(line).people.account_for(phone="+380501234567", email="o@b.ua", budget=budget())

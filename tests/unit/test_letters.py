@@ -14,6 +14,7 @@ from leadbridge.leads import fetch as fetch_steps
 from leadbridge.leads import message as message_steps
 from leadbridge.leads.arrivals import Arrivals
 from leadbridge.leads.delivery import Delivery, State, receive
+from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.events import DeliveryChanged, MessageChanged
 from leadbridge.leads.fetch import FetchState
 from leadbridge.leads.lead import Lead, Loan
@@ -26,6 +27,7 @@ from tests.unit.conftest import TABLE, Context, queue
 
 LEAD = lead()
 NAMES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
+NOTE = {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"}
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
@@ -78,6 +80,13 @@ def failed(store: Store) -> dict[str, Any]:
     return {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
 
 
+def redriven(said: tuple[int, dict[str, Any]]) -> tuple[int, list[str], list[str]]:
+    """How many letters a redrive put back, and the codes of those that were kept and that were obsolete."""
+    status, body = said
+    assert status == 200
+    return body["letters"], *([one["code"] for one in body[name]] for name in ("kept", "obsolete"))
+
+
 def delivery(store: Store) -> Delivery:
     found = store.delivery(LEAD.lead_id, "leadleader")
     assert found is not None
@@ -114,21 +123,22 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: S
 
 def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(ask: Ask, queues: dict[str, str], store: Store) -> None:
     put(queues["dead-submit-leadleader"], failed(store))
-    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     assert delivery(store).state is State.RECEIVED
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert journey.timeline[-1].detail == "by olena"
     assert ask()[1]["letters"] == []
-    assert ask("redrive", "submit-leadleader") == (200, {"letters": 0})
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, [], [])
 
 
 def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[str, str], store: Store) -> None:
     note = failed(store)
     for _ in range(2):
         put(queues["dead-submit-leadleader"], note)
-    assert ask("redrive", "submit-leadleader") == (200, {"letters": 2})
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], ["moved_on"])
     assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
+    assert ask()[1]["letters"] == []
 
 
 def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has(
@@ -139,9 +149,9 @@ def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has
         queues["dead-submit-leadleader"],
         {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"},
     )
-    assert ask("redrive", "submit-leadleader") == (200, {"letters": 0})
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["in_progress"], [])
     store.apply(steps.gave_up(delivery(store), NOW, "spent"))
-    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     assert delivery(store).state is State.RECEIVED
     assert ask()[1]["letters"] == []
 
@@ -156,15 +166,15 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
     tried = outbox.apply(message_steps.send_again(message, NOW, "away", timedelta(0)))
     note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
     put(queues["dead-messages"], note)
-    assert ask("redrive", "messages") == (200, {"letters": 0})
+    assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
     put(queues["dead-messages"], note)  # the worker came a second time
     outbox.apply(message_steps.gave_up(tried, NOW, "spent"))
-    assert ask("redrive", "messages") == (200, {"letters": 2}), "one begins it anew, the other is of its first life"
+    assert redriven(ask("redrive", "messages")) == (1, [], ["moved_on"]), "the second letter is of its first life"
     (again,) = outbox.messages(LEAD.lead_id)
     put(queues["dead-messages"], note)  # it is refused at once
-    assert ask("redrive", "messages") == (200, {"letters": 0})
+    assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
     outbox.apply(message_steps.gave_up(again, NOW, "refused"))
-    assert ask("redrive", "messages") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "messages")) == (1, [], [])
 
 
 def test_letters_that_are_kept_do_not_hide_those_behind_them(
@@ -180,7 +190,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
             outbox.apply(message_steps.gave_up(message, NOW, "spent"))
         note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
         put(queues["dead-messages"], note)
-    assert ask("redrive", "messages") == (200, {"letters": 3})
+    assert redriven(ask("redrive", "messages"))[0] == 3
     assert len(ask()[1]["letters"]) >= 10
 
 
@@ -194,14 +204,14 @@ def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store:
         queues["dead-messages"],
         {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
     )
-    assert ask("redrive", "messages") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "messages")) == (1, [], [])
     (after,) = outbox.messages(LEAD.lead_id)
     assert (after.state, after.next_attempt_at) == (MessageState.PENDING, None)
 
 
 def test_an_event_goes_back_where_it_was_going(ask: Ask, queues: dict[str, str]) -> None:
     put(queues["dead-events"], event_of("matchtrade"))
-    assert ask("redrive", "events") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "events")) == (1, [], [])
     assert waiting(queues["submit-matchtrade"]) == [event_of("matchtrade")]
 
 
@@ -209,7 +219,7 @@ def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str
     for number in range(4):
         put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": str(number)})
     chosen = ask()[1]["letters"][2]
-    assert ask("redrive", "checks", {"letter_id": chosen["letter_id"]}) == (200, {"letters": 1})
+    assert redriven(ask("redrive", "checks", {"letter_id": chosen["letter_id"]})) == (1, [], [])
     assert [one["partner"] for one in waiting(queues["checks"])] == [chosen["partner"]]
     assert len(ask()[1]["letters"]) == 3
     other = ask()[1]["letters"][0]
@@ -225,7 +235,8 @@ def test_what_was_done_with_a_letter_stands_in_its_leads_timeline(
     for done in ("redrive", "discard"):
         put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": "leadleader"})
         (letter,) = ask()[1]["letters"]
-        assert ask(done, "checks", {"letter_id": letter["letter_id"]}) == (200, {"letters": 1})
+        status, said = ask(done, "checks", {"letter_id": letter["letter_id"]})
+        assert (status, said["letters"]) == (200, 1)
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert [(entry.what, entry.detail) for entry in journey.timeline[1:]] == [
@@ -247,7 +258,7 @@ def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str]
     arrivals = Arrivals(aws.dynamodb(), TABLE)
     arrivals.apply(fetch_steps.gave_up(fetch, NOW, "refused"))
     put(queues["dead-checks"], {"lead_id": fetch.lead_id, "step": "fetch", "reason": "refused"})
-    assert ask("redrive", "checks") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "checks")) == (1, [], [])
     again = arrivals.fetch(fetch.lead_id)
     assert again is not None
     assert (again.state, again.next_attempt_at) == (FetchState.PENDING, None)
@@ -259,5 +270,232 @@ def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str,
     store.apply(steps.gave_up(delivery(store), NOW, "spent"))
     note = {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
     put(queues["dead-submit-leadleader"], note)
-    assert ask("redrive", "submit-leadleader") == (200, {"letters": 1})
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["missing_fields"], [])
     assert delivery(store).state is State.FAILED
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    assert (journey.timeline[-1].what, journey.timeline[-1].partner) == ("letter_kept", "leadleader")
+    assert "loan.amount" in (journey.timeline[-1].detail or "")
+    assert len(ask()[1]["letters"]) == 1
+
+
+def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_read_is_kept(
+    ask: Ask, queues: dict[str, str]
+) -> None:
+    contents: tuple[object, ...] = ({"DDBStreamBatchInfo": {}}, {"any": "schedule"}, "nonsense")
+    for content in contents:
+        put(queues["dead-events"], content)
+    assert redriven(ask("redrive", "events")) == (0, ["unreadable"], ["replaced", "replaced"])
+    (left,) = ask()[1]["letters"]
+    assert left["step"] == "read"
+
+
+def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    put(queues["dead-submit-leadleader"], failed(store) | {"lead_id": lead(9).lead_id})
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["lead_gone"])
+    Eraser(aws.dynamodb(), TABLE).erase(LEAD.lead_id, "olena", NOW)
+    put(
+        queues["dead-submit-leadleader"],
+        {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"},
+    )
+    put(queues["dead-messages"], {"lead_id": LEAD.lead_id, "message_id": "2026#gone", "step": "send", "reason": "x"})
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["erased"])
+    assert redriven(ask("redrive", "messages")) == (0, [], ["lead_gone"])
+    assert ask()[1]["letters"] == []
+
+
+def test_letter_of_a_delivery_that_may_have_arrived_is_kept_and_sends_nothing(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
+    store.apply(steps.lost(started, NOW, "lost"))
+    put(
+        queues["dead-submit-leadleader"],
+        {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"},
+    )
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["needs_confirmation"], [])
+    assert delivery(store).state is State.UNKNOWN
+
+
+def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
+    ask: Ask, queues: dict[str, str], store: Store
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    outbox = Outbox(aws.dynamodb(), TABLE)
+    older, newer = (about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3))
+    for message in (older, newer):
+        outbox.add(message)
+    outbox.apply(message_steps.gave_up(older, NOW, "refused"))
+    sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
+    outbox.apply(message_steps.sent(sending, NOW))
+    put(
+        queues["dead-messages"],
+        {"lead_id": LEAD.lead_id, "message_id": older.message_id, "step": "send", "reason": "x"},
+    )
+    assert redriven(ask("redrive", "messages")) == (0, [], ["superseded"])
+    after = outbox.message(LEAD.lead_id, older.message_id)
+    assert after is not None
+    assert (after.state, after.code) == (MessageState.SKIPPED, "superseded")
+
+
+def answered(answer: object, attempt: object = 1, **more: object) -> dict[str, Any]:
+    return {
+        "lead_id": LEAD.lead_id,
+        "partner": "leadleader",
+        "step": "record_answer",
+        "reason": "not written",
+        "answer": answer,
+        "attempt": attempt,
+        **more,
+    }
+
+
+@pytest.fixture
+def in_doubt(store: Store) -> Callable[[str], None]:
+    """Bring the delivery into a state in which its partner's answer is not known here, after its first attempt."""
+
+    def bring(state: str) -> None:
+        store.accept(LEAD, phone_hash=None)
+        started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
+        if state == "unknown":
+            store.apply(steps.lost(started, NOW, "lost"))
+        elif state == "received":
+            store.apply(steps.doubt(started, NOW, "lost", None))
+
+    return bring
+
+
+@pytest.mark.parametrize("state", ["submitting", "unknown", "received"])
+@pytest.mark.parametrize(
+    ("answer", "becomes", "deal_id"),
+    [
+        ({"deal_id": 24}, State.SUBMITTED, 24),
+        ({"account_uuid": "u-1"}, State.SUBMITTED, None),
+        ({"outcome": "created"}, State.SUBMITTED, None),
+        ({"outcome": "rejected", "error": "too young"}, State.REJECTED, None),
+        ({"outcome": "duplicate", "error": "known"}, State.DUPLICATE, None),
+        ({"outcome": "not_processed", "error": "busy"}, State.RECEIVED, None),
+    ],
+)
+def test_answer_in_a_letter_is_written_down_once(
+    ask: Ask,
+    queues: dict[str, str],
+    store: Store,
+    in_doubt: Callable[[str], None],
+    state: str,
+    answer: dict[str, Any],
+    becomes: State,
+    deal_id: int | None,
+) -> None:
+    in_doubt(state)
+    for _ in range(2):
+        put(queues["dead-submit-leadleader"], answered(answer))
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], ["recorded"])
+    after = delivery(store)
+    assert (after.state, after.deal_id, after.is_uncertain) == (becomes, deal_id, False)
+    assert (after.account_uuid, after.last_error) == (answer.get("account_uuid"), answer.get("error"))
+    assert (after.due_at is not None) == (becomes in {State.SUBMITTED, State.RECEIVED})
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    assert (journey.timeline[-1].detail or "").endswith("recorded by olena")
+    assert ask()[1]["letters"] == []
+
+
+def test_answer_that_differs_from_what_is_settled_is_kept(
+    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+) -> None:
+    in_doubt("unknown")
+    store.apply(steps.accepted(delivery(store), NOW, 7, None))
+    for answer in ({"deal_id": 24}, {"outcome": "rejected"}):
+        put(queues["dead-submit-leadleader"], answered(answer))
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["settled_otherwise"] * 2, [])
+    assert delivery(store).deal_id == 7
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    kept = [entry.detail or "" for entry in journey.timeline if entry.what == "letter_kept"]
+    assert any("deal_id 24" in detail for detail in kept), "the deal's number is not lost"
+
+
+def test_answer_to_an_earlier_attempt_is_kept(
+    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+) -> None:
+    in_doubt("unknown")
+    put(queues["dead-submit-leadleader"], answered({"deal_id": 24}, attempt=2))
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["another_attempt"], [])
+    assert delivery(store).state is State.UNKNOWN
+
+
+def test_duplicate_after_an_earlier_lost_reply_is_not_called_anothers(
+    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+) -> None:
+    in_doubt("received")
+    store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
+    put(queues["dead-submit-leadleader"], answered({"outcome": "duplicate", "error": "known"}, attempt=2))
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["may_be_ours"], [])
+    assert delivery(store).state is State.SUBMITTING
+
+
+def test_answer_of_a_refusal_opens_the_next_partner(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    both = LEAD.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
+    store.accept(both, phone_hash=None)
+    store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
+    put(queues["dead-submit-leadleader"], answered({"outcome": "rejected", "error": "too young"}))
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
+    opened = store.delivery(LEAD.lead_id, "matchtrade")
+    assert (delivery(store).state, opened and opened.state) == (State.REJECTED, State.RECEIVED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempt"),
+    [
+        (None, 1),
+        ({}, 1),
+        ({"deal_id": True}, 1),
+        ({"deal_id": 0}, 1),
+        ({"deal_id": 10**18}, 1),
+        ({"deal_id": 24, "account_uuid": "u"}, 1),
+        ({"account_uuid": "u" * 513}, 1),
+        ({"outcome": "perhaps"}, 1),
+        ({"outcome": "sent"}, 1),
+        ({"deal_id": 24}, None),
+        ({"deal_id": 24}, "1"),
+        ({"deal_id": 24}, 0),
+    ],
+)
+def test_answer_that_is_none_is_kept(
+    ask: Ask,
+    queues: dict[str, str],
+    store: Store,
+    in_doubt: Callable[[str], None],
+    answer: object,
+    attempt: object,
+) -> None:
+    in_doubt("unknown")
+    put(queues["dead-submit-leadleader"], answered(answer, attempt))
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["unreadable"], [])
+    assert delivery(store).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_answer_to_a_message_is_written_down_once(
+    ask: Ask, queues: dict[str, str], store: Store, is_lost: bool
+) -> None:
+    store.accept(LEAD, phone_hash=None)
+    outbox = Outbox(aws.dynamodb(), TABLE)
+    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    outbox.add(message)
+    sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
+    if is_lost:
+        outbox.apply(message_steps.lost(sending, NOW, "the worker was lost"))
+    note = answered({"outcome": "sent"}, message_id=message.message_id) | {"partner": None}
+    for _ in range(2):
+        put(queues["dead-messages"], note)
+    assert redriven(ask("redrive", "messages")) == (1, [], ["recorded"])
+    put(queues["dead-messages"], note | {"attempt": 2})
+    assert redriven(ask("redrive", "messages")) == (0, [], ["recorded"])
+    after = outbox.message(LEAD.lead_id, message.message_id)
+    assert after is not None
+    assert (after.state, after.due_at) == (MessageState.SENT, None)

@@ -247,6 +247,25 @@ def test_a_time_without_its_offset_is_of_the_brokers_zone(text: str, expected: d
     assert (page.rows[0].created, page.rows[0].updated) == (expected, expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "earliest", "latest"),
+    [
+        ("2026-10-25T03:30:00", "2026-10-25T00:30:00+00:00", "2026-10-25T01:30:00+00:00"),  # clocks go back
+        ("2026-10-25T02:59:59", "2026-10-24T23:59:59+00:00", None),
+        ("2026-10-25T04:00:00", "2026-10-25T02:00:00+00:00", None),
+        ("2026-10-25T03:30:00+02:00", "2026-10-25T01:30:00+00:00", None),
+        ("2026-03-29T03:30:00", "2026-03-29T00:30:00+00:00", "2026-03-29T01:30:00+00:00"),  # clocks go forward
+    ],
+)
+def test_local_time_that_is_ambiguous_or_does_not_exist_is_two_moments(
+    text: str, earliest: str, latest: str | None
+) -> None:
+    row = Account.of({"created": text, "updated": text}, ZoneInfo("Europe/Kyiv"))
+    expected = (datetime.fromisoformat(earliest), None if latest is None else datetime.fromisoformat(latest))
+    assert (row.created, row.created_latest) == (row.updated, row.updated_latest) == expected
+    assert moment(text, ZoneInfo("Europe/Kyiv")) == expected[0]
+
+
 @given(any_text())
 def test_any_text_is_a_time_or_none(text: str) -> None:
     found = moment(text)

@@ -1,6 +1,7 @@
 """A message's states: whatever steps are taken in whatever order, nothing is said twice and nothing is forgotten."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.leads import message as steps
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState, about_status
+from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState, about_status
 from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -17,12 +18,11 @@ STEPS: dict[str, Callable[[Message, datetime], MessageChange]] = {
     "start_sending": lambda m, now: steps.start_sending(m, now, HOUR),
     "send_again": lambda m, now: steps.send_again(m, now, "away", HOUR),
     "wait_until": lambda m, now: steps.wait_until(m, now, now + HOUR),
-    "announce_again": steps.announce_again,
     "sent": steps.sent,
     "lost": lambda m, now: steps.lost(m, now, "lost"),
     "gave_up": lambda m, now: steps.gave_up(m, now, "spent"),
     "no_channel": steps.no_channel,
-    "skip": lambda m, now: steps.skip(m, now, "nothing is said of this"),
+    "skip": lambda m, now: steps.skip(m, now, "nothing is said of this", MessageCode.NOT_CONFIGURED),
 }
 NEW = about_status("ld_x", "leadleader", 7, "Видано", START)
 
@@ -88,16 +88,6 @@ def test_waiting_for_the_morning_is_no_attempt() -> None:
     assert (waiting.attempts, waiting.first_attempt_at, waiting.next_attempt_at) == (0, None, START + HOUR)
 
 
-def test_a_message_is_announced_again_ever_less_often() -> None:
-    message, waits = NEW, []
-    for _ in range(6):
-        assert message.due_at is not None
-        message = steps.announce_again(message, START).after
-        assert message.due_at is not None
-        waits.append((message.due_at - START) / timedelta(minutes=1))
-    assert waits == [30, 60, 120, 240, 240, 240]
-
-
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(milliseconds=1), HOUR])
 def test_a_lease_holds_until_its_end_and_no_longer(after: timedelta) -> None:
     sending = steps.start_sending(NEW, START, HOUR).after
@@ -127,7 +117,6 @@ def test_the_timeline_names_the_subject_and_never_the_text() -> None:
 def test_only_what_somebody_should_read_of_has_a_line() -> None:
     lines = {name: STEPS[name](NEW, START).what for name in sorted(possible(NEW))}
     assert lines == {
-        "announce_again": None,
         "gave_up": "message_failed",
         "no_channel": "message_no_channel",
         "send_again": None,
@@ -135,3 +124,49 @@ def test_only_what_somebody_should_read_of_has_a_line() -> None:
         "start_sending": None,
         "wait_until": "message_waits",
     }
+
+
+def at(minutes: int, version: int, partner: str = "leadleader") -> Message:
+    return about_status("ld_x", partner, version, f"s{version}", START + timedelta(minutes=minutes))
+
+
+def order(*messages: Message) -> list[tuple[str | None, int | None]]:
+    return [(one.partner, one.delivery_version) for one in steps.in_order(messages)]
+
+
+def test_order_of_a_deliverys_messages_is_that_of_its_versions_whatever_the_clocks_say() -> None:
+    ahead, behind, last = at(10, 2), at(0, 3), at(5, 4)
+    assert order(last, behind, ahead) == [("leadleader", 2), ("leadleader", 3), ("leadleader", 4)]
+    assert (behind.is_newer_than(ahead), ahead.is_newer_than(behind)) == (True, False)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["leadleader", "matchtrade"])), max_size=12))
+def test_order_between_deliveries_is_one_for_all_and_breaks_no_version_order(made: list[tuple[int, str]]) -> None:
+    messages = [at(minutes, number, partner) for number, (minutes, partner) in enumerate(made, 2)]
+    ordered = steps.in_order(messages)
+    assert ordered == steps.in_order(reversed(messages))
+    for partner in ("leadleader", "matchtrade"):
+        versions = [one.delivery_version for one in ordered if one.partner == partner]
+        assert versions == sorted(versions, key=lambda version: version or 0)
+
+
+def test_message_about_another_delivery_or_of_an_operator_is_never_newer() -> None:
+    by_hand = steps.by_operator("ld_x", START, "1", account_id=None, template_id=None, text="x", variables={})
+    mirror = steps.mirror_of_status("ld_x", "leadleader", 9, "s", START)
+    for one in (at(9, 9, "matchtrade"), by_hand, mirror):
+        assert not one.is_newer_than(at(0, 2))
+        assert not at(0, 2).is_newer_than(one)
+    assert not replace(by_hand, message_id="2").is_newer_than(by_hand)
+
+
+@pytest.mark.parametrize("newer", list(MessageState))
+def test_retry_skips_a_message_only_after_a_newer_one_that_may_have_arrived(newer: MessageState) -> None:
+    failed = replace(at(0, 2), state=MessageState.FAILED, due_at=None)
+    change = steps.retried(failed, START, "olena", others=[failed, replace(at(1, 3), state=newer)])
+    is_skipped = newer in steps.MAY_HAVE_ARRIVED
+    assert change.after.state is (MessageState.SKIPPED if is_skipped else MessageState.PENDING)
+    assert change.after.code is (steps.MessageCode.SUPERSEDED if is_skipped else None)
+    assert (change.also is not None) == (newer is MessageState.PENDING)
+    if is_skipped:
+        assert (change.what, change.after.due_at) == ("message_skipped", None)
+        assert "olena" in (change.detail or "")

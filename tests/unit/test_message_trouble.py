@@ -113,7 +113,9 @@ def test_a_lost_reply_to_a_send_is_never_resent(world: World) -> None:
     for _ in range(5):
         world.time.pass_(hours=5)
         assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
-        assert world.sender().announce_again(message.owner, message.message_id) == Visit(Outcome.NOTHING_TO_DO)
+        assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(
+            Outcome.NOTHING_TO_DO
+        )
     assert world.messenger.asked.count("send") == 1
     assert (world.state(message), world.now_of(message).due_at) == (MessageState.UNKNOWN, None)
     assert world.dead_letters == []
@@ -147,7 +149,7 @@ def test_a_message_of_a_lead_that_was_erased_is_skipped(world: World) -> None:
 
 def test_a_message_that_is_gone_is_let_go(world: World) -> None:
     assert world.sender().visit(LEAD.lead_id, "2026#none", AMPLE) == Visit(Outcome.NOTHING_TO_DO)
-    assert world.sender().announce_again("ld_nobody", "2026#none") == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().visit("ld_nobody", "2026#none", AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
 
 
 def test_without_time_for_a_whole_message_none_is_begun(world: World) -> None:

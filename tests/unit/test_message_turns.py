@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from leadbridge import errors
-from leadbridge.leads.message import UNSETTLED, MessageState, about_status
+from leadbridge.leads import message as steps
+from leadbridge.leads.message import UNSETTLED, Message, MessageState, about_status
 from leadbridge.leads.messaging import LONGEST_TURN, TURN, Outcome, Visit
 from leadbridge.leads.outbox import DUE_PARTITION
 from tests.blades import Blade, Killed
@@ -75,6 +77,70 @@ def test_an_operators_message_does_not_wait_for_what_is_told_by_itself(world: Wo
     for message in (by_hand, newer, older):
         assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.texts == ["Вітаю", "І ще", "Статус: 1."]
+
+
+def retry(world: World, message: Message) -> Message:
+    others = world.outbox.messages(message.owner)
+    return world.outbox.apply(steps.retried(world.now_of(message), world.time(), "olena", others=others))
+
+
+def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> None:
+    world.messenger.on_send = answers(fails(errors.Misconfigured), fails(errors.Misconfigured), None)
+    older, middle, newer = world.status("1"), world.status("2"), world.status("3")
+    for message in (older, middle):
+        assert world.visit(message).outcome is Outcome.FAILED
+    retry(world, older)
+    assert world.visit(newer).outcome is Outcome.WAITS, "the older one is pending again"
+    assert world.visit(older).outcome is Outcome.SENT
+    assert world.visit(newer).outcome is Outcome.SENT
+    assert retry(world, middle).state is MessageState.SKIPPED
+    assert world.visit(middle) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.messenger.texts == ["Статус: 1.", "Статус: 3."]
+
+
+def test_message_that_is_retried_while_a_newer_one_is_being_sent_waits_for_its_outcome(world: World) -> None:
+    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    older, newer = world.status("1"), world.status("2")
+    world.visit(older)
+    lease = timedelta(minutes=1)
+    world.outbox.apply(steps.start_sending(newer, world.time(), lease))
+    retry(world, older)
+    assert world.visit(older) == Visit(Outcome.WAITS, again=TURN)
+    world.time.pass_(hours=1)
+    assert world.visit(newer).outcome is Outcome.UNKNOWN, "the worker was lost"
+    assert world.visit(older).outcome is Outcome.SKIPPED
+    assert world.now_of(older).code == "superseded"
+    assert ("message_skipped", "1: a newer message about the same delivery was sent") in world.timeline
+
+
+def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is_retried(world: World) -> None:
+    """The retry comes between its look at the line and its send."""
+    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    older, newer = world.status("1"), world.status("2")
+    world.visit(older)
+    find = world.messenger.find
+
+    def retry_first(person: Any, budget: Any) -> Any:
+        world.messenger.find = find  # type: ignore[method-assign]
+        retry(world, older)
+        return find(person, budget)
+
+    world.outbox.forget(LEAD.lead_id)
+    world.messenger.find = retry_first  # type: ignore[method-assign]
+    assert world.visit(newer) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(newer).outcome is Outcome.WAITS
+    for message in (older, newer):
+        assert world.visit(message).outcome is Outcome.SENT
+    assert world.messenger.texts == ["Статус: 1.", "Статус: 2."]
+
+
+def test_order_is_that_of_the_deliverys_versions_though_the_workers_clocks_disagree(world: World) -> None:
+    first = world.status("1")
+    world.time.pass_(minutes=-10)  # the second worker's clock is behind
+    second = world.status("2")
+    assert world.visit(second).outcome is Outcome.WAITS
+    assert [world.visit(message).outcome for message in (first, second)] == [Outcome.SENT] * 2
+    assert world.messenger.texts == ["Статус: 1.", "Статус: 2."]
 
 
 def at(text: str) -> datetime:

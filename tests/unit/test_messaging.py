@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from leadbridge import errors
 from leadbridge.budget import Budget
-from leadbridge.leads.events import MessageChanged
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import MessageState
 from leadbridge.leads.messaging import Account, Outcome, Visit
@@ -181,26 +180,50 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
     assert world.state(message) is MessageState.SENDING
     world.time.pass_(seconds=world.messenger.seconds_per_send)
     assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
-    assert world.sender().announce_again(message.owner, message.message_id) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
     world.time.pass_(seconds=10)
     assert [due.name for due in world.store.due(DUE_PARTITION, world.time(), 10)] == [message.message_id]
-    assert world.sender().announce_again(message.owner, message.message_id) == Visit(Outcome.UNKNOWN)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.UNKNOWN)
     assert world.timeline == [("message_unknown", "Погоджено: the worker was lost while the partner was being called")]
     assert world.messenger.texts == ["Статус: Погоджено."]
 
 
-def test_what_nobody_brought_up_is_announced_again(world: World) -> None:
+def test_message_that_is_overdue_is_sent_by_the_sweep_though_the_bus_carries_nothing(world: World) -> None:
     message = world.status("Погоджено")
-    sender = world.sender()
-    assert sender.announce_again(message.owner, message.message_id) == Visit(Outcome.NOTHING_TO_DO), "not due yet"
     world.time.pass_(minutes=15)
-    assert sender.announce_again(message.owner, message.message_id) == Visit(Outcome.ANNOUNCED_AGAIN)
-    announced = MessageChanged.of(world.now_of(message))
-    assert (announced.state, announced.retry_scheduled) == (MessageState.PENDING, False)
-    assert sender.announce_again(message.owner, message.message_id) == Visit(Outcome.NOTHING_TO_DO)
-    assert world.visit(message) == Visit(Outcome.SENT)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.SENT)
+    assert world.messenger.texts == ["Статус: Погоджено."]
     world.time.pass_(days=400)
-    assert sender.announce_again(message.owner, message.message_id) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
+
+
+def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> None:
+    """A new version would be announced: the sweep must not need the way that it secures."""
+    message = world.status("Погоджено")
+    world.messenger.seconds_per_message = 1000.0  # there is never time to send
+    waits = []
+    for _ in range(4):
+        due_at = world.now_of(message).due_at
+        assert due_at is not None
+        world.time.now = due_at
+        assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True).outcome is Outcome.WAITS
+        after = world.now_of(message).due_at
+        assert after is not None
+        waits.append((after - due_at) / timedelta(minutes=1))
+    assert waits == [15, 30, 60, 120]
+    assert world.now_of(message) == replace(message, due_at=after)
+
+
+def test_due_time_is_not_moved_on_over_a_change(world: World) -> None:
+    message = world.status("Погоджено")
+    later = world.time() + timedelta(hours=1)
+    world.outbox.defer(message, later)
+    world.outbox.defer(message, later + timedelta(hours=1))  # another sweep was first
+    moved = world.now_of(message)
+    assert moved.due_at == later
+    world.visit(message)
+    world.outbox.defer(moved, later + timedelta(hours=2))
+    assert world.now_of(message).due_at is None
 
 
 @dataclass

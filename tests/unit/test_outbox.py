@@ -12,7 +12,7 @@ from leadbridge.leads import items
 from leadbridge.leads import message as steps
 from leadbridge.leads.changes import announcement
 from leadbridge.leads.events import InvalidEvent, MessageChanged, read_message_changed
-from leadbridge.leads.message import Message, MessageState, about_status
+from leadbridge.leads.message import Message, MessageCode, MessageState, about_status
 from leadbridge.leads.outbox import DUE_PARTITION, Contact, Outbox, message_item, message_of
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict
@@ -70,7 +70,7 @@ def test_of_two_writers_the_slower_one_hears_of_it(outbox: Outbox, store: Store)
     outbox.add(NEW)
     outbox.apply(steps.gave_up(NEW, NOW, "spent"))
     with pytest.raises(Conflict):
-        outbox.apply(steps.skip(NEW, NOW, "nothing is said of this"))
+        outbox.apply(steps.skip(NEW, NOW, "nothing is said of this", MessageCode.NOT_CONFIGURED))
     (kept,) = outbox.messages(LEAD.lead_id)
     assert kept.state is MessageState.FAILED
     assert timeline(store) == [("message_failed", "leeloo", "Видано: spent")], "nothing is told of what was not done"
@@ -78,7 +78,7 @@ def test_of_two_writers_the_slower_one_hears_of_it(outbox: Outbox, store: Store)
 
 def test_a_change_to_a_message_that_is_gone_brings_nothing_back(outbox: Outbox, store: Store) -> None:
     with pytest.raises(Conflict):
-        outbox.apply(steps.skip(NEW, NOW, "the lead is gone"))
+        outbox.apply(steps.skip(NEW, NOW, "the lead is gone", MessageCode.NOT_CONFIGURED))
     assert outbox.messages(LEAD.lead_id) == []
     assert timeline(store) == []
 
@@ -134,7 +134,7 @@ def test_two_messages_that_are_settled_in_one_moment_have_a_line_each(outbox: Ou
     for version in (2, 3):
         message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
         outbox.add(message)
-        outbox.apply(steps.skip(message, NOW, "nothing is said of this"))
+        outbox.apply(steps.skip(message, NOW, "nothing is said of this", MessageCode.NOT_CONFIGURED))
     assert [detail for _, _, detail in timeline(store)] == [
         "s2: nothing is said of this",
         "s3: nothing is said of this",
@@ -214,7 +214,7 @@ def test_an_event_that_is_none_of_ours_is_refused(envelope: Any) -> None:
         read_message_changed(envelope)
 
 
-def test_the_rule_takes_new_and_reannounced_messages_to_the_queue_and_no_others() -> None:
+def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() -> None:
     def matches(message: Message) -> bool:
         pattern = template()["Resources"]["MessageRule"]["Properties"]["EventPattern"]
         detail = MessageChanged.of(message).detail()
@@ -227,6 +227,10 @@ def test_the_rule_takes_new_and_reannounced_messages_to_the_queue_and_no_others(
     assert not matches(sending)
     assert not matches(waiting), "what brings it back is in the queue already"
     assert not matches(steps.wait_until(NEW, NOW, NOW + HOUR).after)
-    assert matches(steps.announce_again(waiting, NOW).after)
+    older = replace(about_status(LEAD.lead_id, "leadleader", 1, "s", NOW), state=MessageState.FAILED)
+    retried = steps.retried(older, NOW, "olena", others=[replace(waiting, delivery_version=2, partner="leadleader")])
+    assert matches(retried.after)
+    assert retried.also is not None
+    assert matches(retried.also.after), "a worker may have found no older message just before"
     assert not matches(steps.sent(sending, NOW).after)
     assert not matches(steps.lost(sending, NOW, "lost").after)

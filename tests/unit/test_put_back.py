@@ -1,6 +1,7 @@
 """What a restored copy brings back, and that nothing of it is sent a second time."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from leadbridge import aws
 from leadbridge.leads import delivery as steps
 from leadbridge.leads import items
 from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.arrivals import fetch_item, fetch_of
+from leadbridge.leads.arrivals import Arrivals, fetch_item, fetch_of
 from leadbridge.leads.changes import announcement
 from leadbridge.leads.delivery import State
 from leadbridge.leads.erasing import Eraser
@@ -19,9 +20,17 @@ from leadbridge.leads.events import DeliveryChanged
 from leadbridge.leads.fetch import FetchState, announced
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import MessageState, about_status, by_operator, start_sending
+from leadbridge.leads.message import MessageCode, MessageState, about_status, by_operator
+from leadbridge.leads.message import retried as retried_message
+from leadbridge.leads.operator_steps import WrongState, retried
 from leadbridge.leads.outbox import Contact, Outbox, message_item, message_of
+from leadbridge.leads.recording import LetterKept
+from leadbridge.leads.reviving import Reviver
+from leadbridge.leads.statuses import new_status
 from leadbridge.leads.store import Store
+from leadbridge.leads.transitions import ImpossibleTransition
+from leadbridge.letters import Letter
+from leadbridge.settings import Settings
 from tests.people import NOW, lead
 from tests.template import resources
 from tests.unit.conftest import TABLE
@@ -117,16 +126,71 @@ def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: Store) ->
     assert not [word for word in ("380500000001", "olena@", "Добрий", "acc-1") if word in left]
 
 
-def test_a_pending_message_fails_and_one_that_was_being_sent_is_unknown() -> None:
-    pending = about_status(lead().lead_id, "leadleader", 3, "Погоджено", NOW)
-    sending = start_sending(pending, NOW, timedelta(minutes=1)).after
-    states = [message_of(items.decode(settled(message_item(one), LATER)[0])).state for one in (pending, sending)]
-    assert states == [MessageState.FAILED, MessageState.UNKNOWN]
+@pytest.mark.parametrize("state", list(MessageState))
+def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(state: MessageState) -> None:
+    before = replace(about_status(lead().lead_id, "leadleader", 3, "Погоджено", NOW), state=state)
+    after = message_of(items.decode(settled(message_item(before), LATER)[0]))
+    if state in {MessageState.PENDING, MessageState.SENDING, MessageState.FAILED}:
+        assert (after.state, after.code, after.due_at) == (MessageState.UNKNOWN, MessageCode.RESTORED, None)
+        with pytest.raises(ImpossibleTransition):
+            retried_message(after, LATER, "olena")
+    else:
+        assert after == before
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.RECEIVED])
+def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: State) -> None:
+    """An operator may have retried it after the restored moment."""
+    waiting = steps.receive(lead().lead_id, "leadleader", "web", NOW)
+    item = settled(items.delivery_item(replace(waiting, state=state)), LATER)[0]
+    restored = items.delivery_of(items.decode(item))
+    assert restored.restored_at == LATER
+    with pytest.raises(WrongState):
+        retried(restored, LATER, "olena", is_confirmed=False)
+    again = retried(restored, LATER, "olena", is_confirmed=True).after
+    assert (again.state, again.restored_at) == (State.RECEIVED, None)
+
+
+@pytest.mark.usefixtures("copy")
+def test_letter_of_a_delivery_that_was_restored_is_kept(store: Store) -> None:
+    found = store.delivery(lead().lead_id, "leadleader")
+    assert found is not None
+    gone = items.delivery_item(steps.gave_up(found, NOW, "spent").after)
+    aws.dynamodb().put_item(TableName=COPY, Item=gone)
+    assert restored() == {"put back": 3}
+    client = aws.dynamodb()
+    reviver = Reviver(store, Outbox(client, TABLE), Arrivals(client, TABLE), {}, "olena", lambda: LATER)
+    letter = Letter("submit-leadleader", "l-1", 0, "submit", "spent", lead_id=lead().lead_id, partner="leadleader")
+    with pytest.raises(LetterKept) as kept:
+        reviver.redrive(letter)
+    assert (kept.value.code, reviver.begin_anew(letter)) == ("needs_confirmation", False)
+    after = store.delivery(lead().lead_id, "leadleader")
+    assert after is not None
+    assert after.state is State.FAILED
+
+
+def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shipped_settings: Settings) -> None:
+    known = steps.accepted(
+        steps.start_attempt(steps.receive(lead().lead_id, "leadleader", "web", NOW), NOW, timedelta(minutes=1)).after,
+        NOW,
+        24,
+        None,
+    ).after
+    known = replace(known, partner_status="В обробці")
+    delivery = items.delivery_of(items.decode(settled(items.delivery_item(known), LATER)[0]))
+    partner = shipped_settings.partners["leadleader"]
+    first = new_status(delivery, "Погоджено", partner, LATER, check_after=None, mirrors=True)
+    assert {(one.state, one.code, one.due_at) for one in first.messages} == {
+        (MessageState.SKIPPED, MessageCode.RESTORED, None)
+    }
+    second = new_status(first.after, "Видано", partner, LATER, check_after=None, mirrors=False)
+    assert [one.state for one in second.messages] == [MessageState.PENDING]
 
 
 def test_a_lead_that_was_to_be_fetched_is_not_fetched_again() -> None:
     fetch = announced(lead().lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
-    assert fetch_of(items.decode(settled(fetch_item(fetch), LATER)[0])).state is FetchState.FAILED
+    after = fetch_of(items.decode(settled(fetch_item(fetch), LATER)[0]))
+    assert (after.state, after.restored_at) == (FetchState.FAILED, LATER)
 
 
 @pytest.mark.parametrize("state", [State.RECEIVED, State.SUBMITTING])

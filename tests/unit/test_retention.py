@@ -23,7 +23,7 @@ from leadbridge.leads.items import Entry, decode, encode
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import Message, MessageState, about_status, put_off, skip
+from leadbridge.leads.message import Message, MessageCode, MessageState, about_status, put_off, skip
 from leadbridge.leads.outbox import Contact, Outbox
 from leadbridge.leads.store import Store
 from tests.people import NOW, lead
@@ -246,7 +246,7 @@ def test_what_a_lead_has_left_behind_is_still_written(world: World) -> None:
     deal = world.submitted()
     assert deal.deal_id == 17
     (message,) = world.outbox.messages(LEAD.lead_id)
-    world.outbox.apply(skip(message, world.now, "the lead is gone"))
+    world.outbox.apply(skip(message, world.now, "the lead is gone", MessageCode.NOT_CONFIGURED))
     assert world.outbox.messages(LEAD.lead_id)[0].state is MessageState.SKIPPED
     assert [item for item in everything() if item["sk"] == "LEAD"] == []
 

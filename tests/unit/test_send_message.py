@@ -16,8 +16,10 @@ from leadbridge.leads.checking import ByDeal, Checker
 from leadbridge.leads.checking import Outcome as Looked
 from leadbridge.leads.delivery import State
 from leadbridge.leads.events import MessageChanged
-from leadbridge.leads.message import Message, MessageState
-from leadbridge.leads.outbox import DUE_PARTITION
+from leadbridge.leads.message import Message, MessageChange, MessageState
+from leadbridge.leads.messaging import NOT_WRITTEN
+from leadbridge.leads.outbox import DUE_PARTITION, Outbox
+from leadbridge.leads.writing import RETRY_FOR, Contended
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
@@ -129,16 +131,42 @@ def test_the_function_sends_the_message_that_the_event_names(
     assert world.messenger.texts == ["Вітаю"]
 
 
-def test_the_function_announces_what_find_due_found(
+def test_the_function_sends_what_find_due_found(
     world: World, send_message: ModuleType, function: Callable[[str], ModuleType], context: Context
 ) -> None:
     world.by_hand(text="Вітаю")
     (due,) = world.store.due(DUE_PARTITION, world.time() + timedelta(days=1), 10)
     body = function("find_due").message_body(due)
-    assert send_message.handler(records(body), context) == {"batchItemFailures": []}
-    (announced,) = world.outbox.messages(LEAD.lead_id)
-    assert (announced.state, announced.version) == (MessageState.PENDING, 2)
-    assert world.messenger.sent == [], "it is the queue that brings it"
+    assert send_message.handler(records(body, body), context) == {"batchItemFailures": []}
+    assert world.messenger.texts == ["Вітаю"]
+
+
+def test_sent_message_whose_answer_cannot_be_written_leaves_the_answer_in_a_letter(
+    world: World, send_message: ModuleType, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is throttled from the moment at which Leeloo answers."""
+    message, waited = world.by_hand(text="Вітаю"), []
+    apply = Outbox.apply
+
+    def throttled(self: Outbox, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
+        if change.after.state is not MessageState.SENT:
+            return apply(self, change, retry_for=retry_for)
+        waited.append(retry_for)
+        raise Contended
+
+    monkeypatch.setattr(Outbox, "apply", throttled)
+    assert send_message.handler(records(changed(message)), context) == {"batchItemFailures": []}
+    assert waited[0] > RETRY_FOR, "the rest of the invocation is there to write the answer"
+    (letter,) = aws.sqs().receive_message(QueueUrl=send_message.os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]
+    assert json.loads(letter["Body"]) == {
+        "lead_id": LEAD.lead_id,
+        "message_id": message.message_id,
+        "step": "record_answer",
+        "reason": NOT_WRITTEN,
+        "answer": {"outcome": "sent"},
+        "attempt": 1,
+    }
+    assert world.messenger.texts == ["Вітаю"]
 
 
 def test_a_dead_letter_says_whose_it_was_and_none_of_the_words(

@@ -41,7 +41,7 @@ def either(shipped_settings: Settings, time: Time, request: pytest.FixtureReques
 def standing(world: World) -> dict[str, Any]:
     """What is kept, without when it was written."""
     accounts = {
-        uuid: (account.status, account.lead_id, account.told_status, account.email)
+        uuid: (account.status, account.lead_id, account.is_pending, account.email)
         for uuid, account in world.book.all.items()
     }
     deliveries = [

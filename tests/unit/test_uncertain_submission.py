@@ -32,6 +32,7 @@ class Account:
     uuid: str | None
     created: datetime | None
     status: str | None = "NEW_CONTACT"
+    created_latest: datetime | None = None
 
 
 @dataclass
@@ -209,6 +210,29 @@ def test_whose_account_it_is_shows_in_its_age(world: World, age: timedelta | Non
     world.visit()
     created = None if age is None else world.time.now - age
     world.broker.accounts[EMAIL] = Account("found", created)
+    world.time.pass_(seconds=15)
+    world.visit()
+    assert world.delivery.state is state
+    assert world.broker.creates == 1
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "state"),
+    [
+        (-60, 0, State.UNKNOWN),  # it may be older than the attempt, or of its making
+        (0, 60, State.SUBMITTED),  # within the hour for which the attempt can make it
+        (5, 65, State.UNKNOWN),
+        (-90, -30, State.DUPLICATE),
+    ],
+)
+def test_account_of_the_hour_that_comes_twice_is_anothers_only_if_both_moments_say_so(
+    world: World, earliest: int, latest: int, state: State
+) -> None:
+    world.broker.does_create = False
+    world.broker.replies = iter([lost()])
+    world.visit()
+    moments = (world.time.now + timedelta(minutes=minutes) for minutes in (earliest, latest))
+    world.broker.accounts[EMAIL] = Account("found", next(moments), created_latest=next(moments))
     world.time.pass_(seconds=15)
     world.visit()
     assert world.delivery.state is state

@@ -75,7 +75,8 @@ async function redrive(queue, letter, done) {
     label: t("redrive.do"),
     run: () => api.redrive(queue, letter?.letter_id),
   });
-  await done(result, ({ letters }) => t("redrive.done", { n: letters }));
+  await done(result, ({ letters, kept }) =>
+    [t("redrive.done", { n: letters }), kept.length && t("redrive.kept", { n: kept.length })].filter(Boolean).join(" "));
 }
 
 async function discard(queue, letter, done) {

@@ -1,21 +1,32 @@
 """Dead letters: what could not go on by itself, read, explained, and put back on its way.
 
-Most are notes of our own, `{"lead_id", "step", "reason"}`: the delivery or message that they name is begun anew. Others
-are messages that nobody could work on, or that a service could not hand on: they go where they were going.
+Most are notes of our own, `{"lead_id", "step", "reason"}`: the delivery, message or fetch that they name is put back.
+One with the step `record_answer` carries a partner's answer that the table did not take: the answer is written down.
+Others are messages that nobody could work on, or that a service could not hand on: they go where they were going.
+
+A letter leaves its queue when it was put back, or when it is obsolete because what it names has moved on. One that
+nothing can be done with is kept. The answer names both kinds, each with a code.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from leadbridge.leads.recording import LetterKept, LetterObsolete
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 LOOKS = 10  # receives, of ten messages each, that one look into a queue may cost
 HIDDEN = 30  # seconds for which a letter is nobody else's while it is put back
+LONGEST_ID = 512  # characters of an id in an answer
+LONGEST_ERROR = 1024  # characters of an answer's error
+MOST_ATTEMPTS = 1_000_000
+REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does anyway
+OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Letter:
     partner: str | None = None
     message_id: str | None = None
     goes_to: str | None = None
+    answer: Mapping[str, Any] | None = None
+    attempt: int | None = None
     body: str = ""
     receipt: str = ""
 
@@ -45,18 +58,39 @@ class UnknownQueue(LookupError):
 
 
 @dataclass(frozen=True)
+class LeftOver:
+    """A letter that was not put back, and why."""
+
+    letter_id: str
+    code: str
+
+
+@dataclass
+class Redriven:
+    """What came of putting letters back: how many were, and those that were kept or removed as obsolete."""
+
+    letters: int = 0
+    kept: list[LeftOver] = field(default_factory=list)
+    obsolete: list[LeftOver] = field(default_factory=list)
+
+    def shown(self) -> dict[str, Any]:
+        """The result as the API shows it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class DeadLetters:
     """The dead-letter queues of this stack.
 
-    `queues` are their addresses by name, `destinations` those of the queues that letters go back to. `begin_anew` does
-    so with the delivery or the message that one of our own notes names, if that still stands still, and says whether
-    the note is done with. `note` writes into a lead's timeline what was done with a letter about it.
+    `queues` are their addresses by name, `destinations` those of the queues that letters go back to. `redrive_note`
+    puts back what one of our own notes names, and raises LetterKept or LetterObsolete. `note` writes into a lead's
+    timeline what was done with a letter about it.
     """
 
     sqs: SQSClient
     queues: Mapping[str, str]
     destinations: Mapping[str, str]
-    begin_anew: Callable[[Letter], bool]
+    redrive_note: Callable[[Letter], None]
     note: Callable[[Letter, str], None]
 
     def all(self) -> list[Letter]:
@@ -64,12 +98,27 @@ class DeadLetters:
         found = [letter for queue in self.queues if self._waiting(queue) for letter in self._look(queue, hide=0)]
         return sorted(found, key=lambda letter: letter.sent_at)
 
-    def redrive(self, queue: str, letter_id: str | None = None) -> int:
-        """Put one letter of a queue back on its way, or a hundred of them; how many were. Safe to repeat.
+    def redrive(self, queue: str, letter_id: str | None = None) -> Redriven:
+        """Put one letter of a queue back on its way, or a hundred of them. Safe to repeat.
 
         A letter is deleted after what it asks for has been done. Raises UnknownQueue.
         """
-        return self._take(queue, letter_id, self._put_back)
+        done = Redriven()
+
+        def put_back(letter: Letter) -> bool:
+            try:
+                self._put_back(letter)
+            except LetterKept as kept:
+                done.kept.append(LeftOver(letter.letter_id, kept.code))
+                return False
+            except LetterObsolete as obsolete:
+                done.obsolete.append(LeftOver(letter.letter_id, obsolete.code))
+            else:
+                done.letters += 1
+            return True
+
+        self._take(queue, letter_id, put_back)
+        return done
 
     def discard(self, queue: str, letter_id: str) -> int:
         """Throw one letter away. Raises UnknownQueue."""
@@ -98,14 +147,17 @@ class DeadLetters:
         self.note(letter, "letter_discarded")
         return True
 
-    def _put_back(self, letter: Letter) -> bool:
-        """Whether the letter is done with."""
+    def _put_back(self, letter: Letter) -> None:
+        """Do what a letter asks for. Raises LetterKept, LetterObsolete."""
         if letter.goes_to is not None:
             self.sqs.send_message(QueueUrl=self.destinations[letter.goes_to], MessageBody=letter.body)
             self.note(letter, "letter_redriven")
-        elif letter.lead_id is not None:
-            return self.begin_anew(letter)
-        return True
+        elif letter.step in REPLACED:
+            raise LetterObsolete("replaced")
+        elif letter.lead_id is None:
+            raise LetterKept("unreadable", "the letter names no lead")
+        else:
+            self.redrive_note(letter)
 
     def _waiting(self, queue: str) -> bool:
         found = self.sqs.get_queue_attributes(
@@ -154,6 +206,7 @@ def letter_of(queue: str, message: Any) -> Letter:
     basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
     basics |= {"message_id": _text(about, "message_id")}
     if "step" in content and "reason" in content:
+        basics |= {"answer": _answer(content.get("answer")), "attempt": _attempt(content.get("attempt"))}
         return Letter(**basics, step=str(content["step"]), reason=str(content["reason"]))
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
     handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
@@ -169,6 +222,26 @@ def letter_of(queue: str, message: Any) -> Letter:
     if "DDBStreamBatchInfo" in content:
         return Letter(**basics, step="publish", reason="changes were not announced; what waits is announced again")
     return Letter(**basics, step="schedule", reason="a scheduled run failed; the next one takes its place")
+
+
+def _answer(value: object) -> dict[str, Any] | None:
+    """A partner's answer, if it is one: the id of what was created, or an outcome; an error may come with it."""
+    if not isinstance(value, dict):
+        return None
+    error = _text(value, "error")
+    about = {} if error is None else {"error": error[:LONGEST_ERROR]}
+    match {name: one for name, one in value.items() if name != "error"}:
+        case {"deal_id": int(number), **rest} if not rest and type(number) is int and 0 < number < 10**18:
+            return {"deal_id": number}
+        case {"account_uuid": str(uuid), **rest} if not rest and 0 < len(uuid) <= LONGEST_ID:
+            return {"account_uuid": uuid}
+        case {"outcome": str(outcome), **rest} if not rest and outcome in OUTCOMES:
+            return {"outcome": outcome, **about}
+    return None
+
+
+def _attempt(value: object) -> int | None:
+    return value if type(value) is int and 0 < value <= MOST_ATTEMPTS else None
 
 
 def _text(content: dict[str, Any], name: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from leadbridge.leads.requests import DiscardRequest, RedriveRequest
 from leadbridge.leads.response_size import MAX_BYTES, first_that_fit, payload_bytes
 from leadbridge.leads.reviving import Reviver
 from leadbridge.leads.store import Store
-from leadbridge.letters import DeadLetters, UnknownQueue
+from leadbridge.letters import DeadLetters
 from leadbridge.logs import count, logger
 from leadbridge.problems import Problem, Response, answer
 from leadbridge.questions import asked_in, bad_query, day_in, known_in, operator
@@ -56,25 +55,37 @@ def list_letters(_: dict[str, Any]) -> Response:
 def redrive_letters(event: dict[str, Any]) -> Response:
     """POST /dead-letters/{queue}/redrive"""
     asked = asked_in(event, RedriveRequest)
-    return taken(event, lambda queue: letters(operator(event)).redrive(queue, asked.letter_id))
+    queue = queue_in(event)
+    done = letters(operator(event)).redrive(queue, asked.letter_id)
+    count("LettersTaken", done.letters)
+    count("LettersKept", len(done.kept))
+    logger.info(
+        "letters redriven",
+        queue=queue,
+        letters=done.letters,
+        kept=len(done.kept),
+        obsolete=len(done.obsolete),
+        operator=operator(event),
+    )
+    return answer(200, done.shown())
 
 
 def discard_letter(event: dict[str, Any]) -> Response:
     """POST /dead-letters/{queue}/discard"""
     asked = asked_in(event, DiscardRequest)
-    return taken(event, lambda queue: letters(operator(event)).discard(queue, asked.letter_id))
-
-
-def taken(event: dict[str, Any], take: Callable[[str], int]) -> Response:
-    """Take letters from a queue. Raises Problem."""
-    queue = (event.get("pathParameters") or {}).get("queue") or ""
-    try:
-        number = take(queue)
-    except UnknownQueue:
-        raise Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.") from None
+    queue = queue_in(event)
+    number = letters(operator(event)).discard(queue, asked.letter_id)
     count("LettersTaken", number)
-    logger.info("letters taken", queue=queue, number=number, operator=operator(event), resource=event["resource"])
+    logger.info("letters discarded", queue=queue, letters=number, operator=operator(event))
     return answer(200, {"letters": number})
+
+
+def queue_in(event: dict[str, Any]) -> str:
+    """The dead-letter queue that the path names. Raises Problem."""
+    queue = str((event.get("pathParameters") or {}).get("queue") or "")
+    if queue not in json.loads(os.environ["DEAD_LETTER_QUEUES"]):
+        raise Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.")
+    return queue
 
 
 def letters(who: str) -> DeadLetters:
@@ -84,7 +95,7 @@ def letters(who: str) -> DeadLetters:
         Store(client, table), Outbox(client, table), Arrivals(client, table), settings().partners, who, utc_now
     )
     queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
-    return DeadLetters(aws.sqs(), queues, destinations, reviver.begin_anew, reviver.note)
+    return DeadLetters(aws.sqs(), queues, destinations, reviver.redrive, reviver.note)
 
 
 def show_sync(_: dict[str, Any]) -> Response:

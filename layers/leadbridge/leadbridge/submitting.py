@@ -14,7 +14,7 @@ from leadbridge.budget import Budget, LambdaContext
 from leadbridge.leads.claims import Claims, EarlierLead
 from leadbridge.leads.delivery import Delivery, Repeat
 from leadbridge.leads.events import read_delivery_changed
-from leadbridge.leads.lead import Lead, wrong_for
+from leadbridge.leads.lead import Lead, next_partner
 from leadbridge.leads.partner_answer import PartnerAnswer
 from leadbridge.leads.submission import Submitter
 from leadbridge.logs import logger
@@ -84,13 +84,4 @@ class Repeats:
 
 def falls_back_on(settings: Settings) -> Callable[[Lead, str], str | None]:
     """Which partner gets a lead that another one has rejected: the next in its order that it has enough for."""
-
-    def following(lead: Lead, partner: str) -> str | None:
-        found = lead.fallbacks.get(partner)
-        for _ in lead.fallbacks:
-            if found is None or (found in settings.partners and not wrong_for(lead, settings.partners[found])):
-                break
-            found = lead.fallbacks.get(found)
-        return found
-
-    return following
+    return lambda lead, partner: next_partner(lead, partner, settings.partners)

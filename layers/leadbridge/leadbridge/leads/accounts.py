@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items, traces
+from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.items import Item
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.passes import Kind, Pass, State
@@ -34,7 +35,7 @@ TRIES = 8  # how often what a batch left undone is asked for again
 PAUSE = 0.05  # seconds before the second try; each later one is twice as long at most, and left to chance
 NEWEST = 50  # leads of one e-mail that are looked at
 
-_ACCOUNT_TIMES = ("created", "updated", "first_seen_at")
+_ACCOUNT_TIMES = ("created", "created_latest", "updated", "updated_latest", "first_seen_at")
 _STATE_TIMES = ("watermark", "first_run_at", "whole_begun_at", "whole_ended_at", "rests_until")
 _PASS_TIMES = ("begun_at", "since", "until", "window")
 _PASS_COUNTS = ("page_size", "page", "furthest", "failures", "left_out")
@@ -63,6 +64,17 @@ class Accounts:
         keys = {items.tie_key(self._partner, uuid)["pk"]: uuid for uuid in uuids}
         found = self._read([items.tie_key(self._partner, uuid) for uuid in uuids])
         return {keys[values["pk"]]: None if values.get("is_erased") else str(values["lead_id"]) for values in found}
+
+    def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
+        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
+        found: dict[str, Delivery | None] = dict.fromkeys(lead_ids)
+        for values in self._read([items.delivery_key(lead_id, self._partner) for lead_id in lead_ids]):
+            lead_id = str(values["pk"]).partition("#")[2]
+            try:
+                found[lead_id] = items.delivery_of(values)
+            except (LookupError, TypeError, ValueError):  # its own read reports it and does not stop the others
+                del found[lead_id]
+        return found
 
     def leads_of(self, email: str) -> Sequence[str]:
         """The ids of the leads with this address, however it is spelt, the newest of them if they are many."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DUE_PARTITION = "fetches"  # where fetches stand in the index `due`
 AWAITS_FETCH = items.encode({"awaits_fetch": True})
 
-_TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "due_at")
+_TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "restored_at", "due_at")
 _COUNTS = ("version", "attempts")
 _TEXTS = ("lead_id", "source", "last_error")
 

@@ -56,6 +56,7 @@ class Delivery:
     is the version with which a wrong settlement was withdrawn: statuses of this version and earlier ones are not this
     lead's. `checks_refused` counts the status checks that the partner refused in a row. `contested_by` is a lead for
     which the partner named the same id.
+    `restored_at` is when it was put back from a restored table: what was sent since the restored moment is not known.
     """
 
     lead_id: str
@@ -83,6 +84,7 @@ class Delivery:
     status_meaning: str | None = None
     last_error: str | None = None
     checks_failed: int = 0
+    restored_at: datetime | None = None
     due_at: datetime | None = None
     settled_at: datetime | None = None
     void_version: int = 0
@@ -303,6 +305,7 @@ def status_changed(
         partner_status=status,
         status_meaning=meaning,
         status_at=learned_at or now,
+        restored_at=None,
         last_error=None,
         checks_failed=0,
         checks_refused=0,

@@ -40,6 +40,7 @@ class Fetch:
     """The fetch of one lead. `keys` say where the builder keeps it; `due_at` is when a lost message is missed.
 
     `version` grows by one with each change and guards every write. `last_error` is always a text of ours.
+    `restored_at` is when it was put back from a restored table: the lead may have been fetched and delivered since.
     """
 
     lead_id: str
@@ -52,6 +53,7 @@ class Fetch:
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
     last_error: str | None = None
+    restored_at: datetime | None = None
     due_at: datetime | None = None
 
     @property
@@ -122,6 +124,7 @@ def ask_again(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
         now,
         "fetch_requested",
         detail,
+        restored_at=None,
         first_attempt_at=None,
         next_attempt_at=None,
         due_at=now + OVERDUE,

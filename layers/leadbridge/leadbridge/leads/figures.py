@@ -6,10 +6,12 @@ FIGURES   DAY#{2026-11-02}   what there was to count of a day, when it was count
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import to_text
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 RECENT = timedelta(days=35)  # days younger than this are counted anew, for their leads still move
 READS = 500  # index pages, of a megabyte each, that one question may cost
+LOOK_UPS = 1000  # deliveries that one question may read because they changed while they were counted
 SEPARATOR = "|"
 
 
@@ -93,22 +96,52 @@ class FigureBook:
         return len(days)
 
     def _count(self, first: date, last: date, figures: Figures) -> None:
-        reads = iter(range(READS))
-        for values in self._listed(items.LEADS, first, last, reads):
-            figures.leads[values["received_key"][:10], values["source"]] += 1
-        for state in State:
-            for values in self._listed(f"delivery#{state.value}", first, last, reads):
-                if "partner" not in values:  # a lead that is yet to be fetched stands there in its deliveries' stead
-                    continue
-                day = values["received_key"][:10]
-                figures.deliveries[day, values["source"], values["partner"], state.value] += 1
+        """Count in one pass: the lists of leads and of each state are read side by side, in one order.
+
+        A delivery that changes its state during the pass may stand in two lists or in none. The lead's partners tell
+        of the second case. Then the delivery itself is read, and it is counted once.
+        """
+        reads, look_ups = iter(range(READS)), iter(range(LOOK_UPS))
+        lists = [self._listed(items.LEADS, first, last, reads)]
+        lists += [self._listed(f"delivery#{state.value}", first, last, reads) for state in State]
+        merged = heapq.merge(*lists, key=lambda values: str(values["received_key"]))
+        for _, found in groupby(merged, key=lambda values: str(values["received_key"])):
+            self._count_lead(list(found), look_ups, figures)
+
+    def _count_lead(self, found: list[dict[str, Any]], look_ups: Iterator[int], figures: Figures) -> None:
+        """Count what the lists tell of one lead."""
+        day, source, pk = found[0]["received_key"][:10], found[0]["source"], found[0]["pk"]
+        states: dict[str, set[State]] = {}
+        for values in found:
+            if values["listed"] == items.LEADS:
+                figures.leads[day, source] += 1
+                states = {**{partner: set() for partner in values.get("partners", ())}, **states}
+            elif "partner" in values:  # the fetch of a lead without deliveries stands in their lists
+                states.setdefault(values["partner"], set()).add(State(values["listed"].removeprefix("delivery#")))
+        for partner, seen in states.items():
+            state = next(iter(seen)) if len(seen) == 1 else self._state(pk, partner, seen, look_ups)
+            if state is not None:
+                figures.deliveries[day, source, partner, state.value] += 1
+
+    def _state(self, pk: str, partner: str, seen: set[State], look_ups: Iterator[int]) -> State | None:
+        """The state of a delivery that stands in several lists or in none, as it is now."""
+        if next(look_ups, None) is None:
+            return max(seen, key=list(State).index, default=None)
+        got = self._client.get_item(
+            TableName=self._table,
+            Key=items.encode(items.delivery_key(pk.partition("#")[2], partner)),
+            ProjectionExpression="#state",
+            ExpressionAttributeNames={"#state": "state"},
+            ConsistentRead=True,
+        )
+        return State(items.decode(got["Item"])["state"]) if "Item" in got else None
 
     def _listed(self, partition: str, first: date, last: date, reads: Iterator[int]) -> Iterator[dict[str, Any]]:
         query: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": items.LISTING,
             "KeyConditionExpression": "listed = :listed AND received_key BETWEEN :first AND :last",
-            "ProjectionExpression": "received_key, #source, #partner",
+            "ProjectionExpression": "pk, listed, received_key, #source, #partner, partners",
             "ExpressionAttributeNames": {"#source": "source", "#partner": "partner"},
             "ExpressionAttributeValues": items.encode(
                 {":listed": partition, ":first": _begins(first), ":last": _begins(last + timedelta(days=1))}

@@ -1,8 +1,10 @@
 """What a partner's own list tells of accounts: each is kept, tied to the lead it was made of, and its news told.
 
 An account belongs to the lead that a tie names (written when it was made, in the same transaction), else to one with
-the same e-mail whose attempts can have made it. Its status is brought to the delivery first and noted here afterwards,
-so that whoever dies in between only looks twice. Of a person who was erased nothing is kept again.
+the same e-mail whose attempts can have made it. A row is compared with its delivery, never with a note of what was
+written before: a check, an operator or a run that died may have changed the delivery since. The deliveries of a page's
+accounts are read in one batch, so an unchanged row costs no read of its own. Of a person who was erased nothing is kept
+again.
 """
 
 from __future__ import annotations
@@ -39,6 +41,10 @@ class Book(Protocol):
 
     def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
         """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
+        ...
+
+    def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
+        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
         ...
 
     def leads_of(self, email: str) -> Sequence[str]:
@@ -107,8 +113,10 @@ class Intake:
         counted, and tried again whenever it is seen. Raises SecretMissing, and whatever book and ledger raise.
         """
         named = _named(rows, taken)
-        known, ties = self.book.accounts(named), self.book.ties(named)
         learned_at = asked_at or self.clock()
+        known, ties = self.book.accounts(named), self.book.ties(named)
+        owners = {uuid: lead_id for uuid in named if (lead_id := _owner_known(known.get(uuid), ties.get(uuid)))}
+        deliveries = self.book.deliveries(set(owners.values()))
         changed, forgotten = [], []
         for uuid, row in named.items():
             before = known.get(uuid)
@@ -118,7 +126,8 @@ class Intake:
                 if before is not None and account.is_older_than(before, self.clock()):
                     continue
                 may_be_ours = _is_younger(row, oldest_lead)
-                account = self._taken(account, before, ties.get(uuid), learned_at, taken, may_be_ours=may_be_ours)
+                tie = ties.get(uuid)
+                account = self._taken(account, before, tie, deliveries, learned_at, taken, may_be_ours=may_be_ours)
             if account is None and before is not None:
                 forgotten.append(uuid)
             elif account is not None and account != before:
@@ -134,21 +143,20 @@ class Intake:
         account: KeptAccount,
         before: KeptAccount | None,
         tie: str | None,
+        deliveries: Mapping[str, Delivery | None],
         learned_at: datetime,
         taken: Taken,
         *,
         may_be_ours: bool,
     ) -> KeptAccount | None:
-        """The account as it is to be kept, once its delivery has heard of it; None where its person was erased."""
-        if before is not None and before.lead_id is not None and account.told_status == account.status:
-            return account
+        """The account to keep after its delivery has its news; None where its person was erased."""
         try:
             lead_id = account.lead_id or tie
             if lead_id is None and may_be_ours and self._is_to_be_looked_up(account, before):
                 lead_id = self._owner(account)
             if lead_id is None:
                 return replace(account, is_pending=False)
-            heard = self._tell(account, lead_id, learned_at, taken)
+            heard = self._tell(account, lead_id, deliveries, learned_at, taken)
         except SecretMissing:
             raise
         except (LookupError, TypeError, ValueError):  # what is kept of its lead makes no sense: others go on
@@ -161,7 +169,7 @@ class Intake:
                 return replace(account, is_pending=True)
             case Heard.YES:
                 taken.tied += account.lead_id is None
-                return replace(account, lead_id=lead_id, told_status=account.status, is_pending=False)
+                return replace(account, lead_id=lead_id, is_pending=False)
 
     def _is_to_be_looked_up(self, account: KeptAccount, before: KeptAccount | None) -> bool:
         if account.email is None:
@@ -196,10 +204,18 @@ class Intake:
         is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
         return delivery.state is State.UNKNOWN or is_uncertain or delivery.lease_ran_out(self.clock())
 
-    def _tell(self, account: KeptAccount, lead_id: str, learned_at: datetime, taken: Taken) -> Heard:
-        """Bring what was learned of an account to the delivery."""
-        for _ in range(TRIES):
-            delivery = self.ledger.delivery(lead_id, self.partner)
+    def _tell(
+        self,
+        account: KeptAccount,
+        lead_id: str,
+        read: Mapping[str, Delivery | None],
+        learned_at: datetime,
+        taken: Taken,
+    ) -> Heard:
+        """Write what was learned of an account to its delivery. `read` holds the deliveries that the batch has read."""
+        for number in range(TRIES):
+            is_read = number == 0 and lead_id in read
+            delivery = read[lead_id] if is_read else self.ledger.delivery(lead_id, self.partner)
             if delivery is not None and delivery.is_erased:
                 return Heard.ERASED
             if delivery is None or delivery.account_uuid not in {None, account.uuid}:
@@ -248,8 +264,14 @@ def _named(rows: Iterable[Row], taken: Taken) -> dict[str, Row]:
     return named
 
 
+def _owner_known(before: KeptAccount | None, tie: str | None) -> str | None:
+    """The lead that an account is known to belong to without a look-up."""
+    return tie if before is None or before.lead_id is None else before.lead_id
+
+
 def _is_younger(row: Row, oldest_lead: datetime | None) -> bool:
     """Whether the account can have been made of one of our leads, by its age."""
     if oldest_lead is None:
         return False
-    return row.created is None or row.created >= oldest_lead - ZONES_DIFFER
+    created = row.created_latest or row.created
+    return created is None or created >= oldest_lead - ZONES_DIFFER

@@ -43,7 +43,7 @@ ATTENTION = "attention"  # the partition of `listing` that holds the deliveries 
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
-    *("lease_until", "submitted_at", "status_at", "due_at", "settled_at"),
+    *("lease_until", "submitted_at", "status_at", "settled_at", "restored_at", "due_at"),
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (

@@ -15,7 +15,12 @@ class Row(Account, Protocol):
 
     @property
     def updated(self) -> datetime | None:
-        """When it changed last."""
+        """When it changed last, at the earliest."""
+        ...
+
+    @property
+    def updated_latest(self) -> datetime | None:
+        """When it changed last, at the latest, where the partner's local time names two moments; else None."""
         ...
 
     @property
@@ -28,9 +33,8 @@ class Row(Account, Protocol):
 class KeptAccount:
     """An account as we keep it: the partner's row, and what we made of it.
 
-    `lead_id` is the lead it was made of, None where it did not come from us. `told_status` is the status that was
-    last brought to that lead's delivery. `is_pending` says that this failed, or had to wait: whenever the account is
-    seen its lead is looked for again. Times are to the millisecond.
+    `lead_id` is the lead it was made of, None where it did not come from us. `is_pending` says that its delivery could
+    not take its news yet: the next run looks for its lead again. Times are to the millisecond.
     """
 
     uuid: str
@@ -45,8 +49,9 @@ class KeptAccount:
     role: str | None = None
     status: str | None = None
     lead_source: str | None = None
+    created_latest: datetime | None = None
+    updated_latest: datetime | None = None
     lead_id: str | None = None
-    told_status: str | None = None
     is_pending: bool = False
 
     @classmethod
@@ -58,16 +63,19 @@ class KeptAccount:
         return replace(before, **told)
 
     def is_older_than(self, before: KeptAccount, now: datetime) -> bool:
-        """Whether this came late, for a page may have been on its way for long; a time in the future tells nothing."""
+        """Whether this came late, for a page may have been on its way for long.
+
+        A time in the future tells nothing. An ambiguous time is older only if both of its moments are.
+        """
         if self.updated is None or before.updated is None:
             return False
-        return self.updated < before.updated <= now
+        return (self.updated_latest or self.updated) < before.updated <= now
 
     def __repr__(self) -> str:
         return f"KeptAccount(uuid={self.uuid!r}, …)"
 
 
-OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "told_status", "is_pending"})
+OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "is_pending"})
 ROW_FIELDS = tuple(each.name for each in fields(KeptAccount) if each.name not in OWN_FIELDS)
 
 

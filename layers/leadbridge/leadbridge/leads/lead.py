@@ -249,6 +249,16 @@ def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
     return errors
 
 
+def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> str | None:
+    """The partner that gets a lead which this one has rejected: the next in the lead's order that would take it."""
+    found = lead.fallbacks.get(partner)
+    for _ in lead.fallbacks:
+        if found is None or (found in partners and not wrong_for(lead, partners[found])):
+            break
+        found = lead.fallbacks.get(found)
+    return found
+
+
 def lacking_for(lead: Asked, partner: Partner | None) -> tuple[str, ...]:
     """The fields for which a partner would not take a lead; of a partner that is not configured nothing is known."""
     return () if partner is None else tuple(error.field for error in wrong_for(lead, partner))

@@ -23,7 +23,12 @@ class Account(Protocol):
 
     @property
     def created(self) -> datetime | None:
-        """Since when there is one."""
+        """Since when there is one, at the earliest."""
+        ...
+
+    @property
+    def created_latest(self) -> datetime | None:
+        """Since when at the latest, where the partner's local time names two moments; else None."""
         ...
 
     @property
@@ -56,14 +61,25 @@ class Origin(Enum):
 def origin(account: Account, delivery: Delivery, owner: str | None) -> Origin:
     """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id).
 
-    Of one that is much younger than the last attempt nobody can tell.
+    Undetermined for one that is much younger than the last attempt, and for one whose time of creation is ambiguous if
+    its two moments lead to two results.
     """
     if owner is not None:
         return Origin.OURS if owner == delivery.lead_id else Origin.ANOTHERS
     if account.created is None:
         return Origin.UNTOLD
-    if delivery.first_attempt_at is None or account.created < delivery.first_attempt_at - CLOCKS_DIFFER:
+    if delivery.first_attempt_at is None:
         return Origin.ANOTHERS
-    if account.created > (delivery.last_attempt_at or delivery.first_attempt_at) + ON_ITS_WAY:
+    results = {_origin_at(at, delivery, delivery.first_attempt_at) for at in (account.created, account.created_latest)}
+    results.discard(None)
+    return results.pop() or Origin.UNTOLD if len(results) == 1 else Origin.UNTOLD
+
+
+def _origin_at(created: datetime | None, delivery: Delivery, first_attempt_at: datetime) -> Origin | None:
+    if created is None:
+        return None
+    if created < first_attempt_at - CLOCKS_DIFFER:
+        return Origin.ANOTHERS
+    if created > (delivery.last_attempt_at or first_attempt_at) + ON_ITS_WAY:
         return Origin.UNTOLD
     return Origin.OURS

@@ -6,11 +6,18 @@
        │           └──────► failed
        └──► failed, no_channel, skipped
 
+    failed ──► pending (an operator retries it), skipped (a newer message was sent instead)
+
+Messages about statuses keep their order (`in_order`). Of one delivery the delivery's version decides, because the
+clocks of two workers may disagree. Between the deliveries of one lead the time of creation decides. A message never
+follows a newer one about the same delivery: it is skipped. A message about another delivery does not replace it.
+
 Like a delivery's, every step is a pure function to a MessageChange, written if nobody was quicker.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -32,6 +39,23 @@ class MessageState(StrEnum):
 
 
 UNSETTLED = frozenset({MessageState.PENDING, MessageState.SENDING})
+MAY_HAVE_ARRIVED = frozenset({MessageState.SENT, MessageState.UNKNOWN})
+
+
+class MessageCode(StrEnum):
+    """Why a message is not sent, or why it is not known whether it was."""
+
+    RESTORED = "restored"
+    SUPERSEDED = "superseded"
+    LEAD_GONE = "lead_gone"
+    NOT_CONFIGURED = "not_configured"
+    PERSON_UNKNOWN = "person_unknown"
+    WRONG_DEAL = "wrong_deal"
+    DEAL_IN_DOUBT = "deal_in_doubt"
+
+
+RESTORED = "the table was restored to an earlier moment; it may have been sent since"
+SUPERSEDED = "a newer message about the same delivery was sent"
 
 
 @dataclass(frozen=True)
@@ -41,7 +65,8 @@ class Message:
 
     `owner` is the lead's id, or the account's where an operator writes to an account that no lead is known of.
     `message_id` begins with the time, so that an owner's messages sort by age. A mirror is not said to the person but
-    written to their tags and comments.
+    written to their tags and comments. `delivery_version` is the version of the delivery that has the status. `code`
+    says why the message was skipped.
     """
 
     owner: str
@@ -50,6 +75,7 @@ class Message:
     is_mirror: bool = False
     partner: str | None = None
     partner_status: str | None = None
+    delivery_version: int | None = None
     account_id: str | None = None
     template_id: str | None = None
     text: str | None = None
@@ -63,6 +89,7 @@ class Message:
     sent_at: datetime | None = None
     retried_at: datetime | None = None
     last_error: str | None = None
+    code: MessageCode | None = None
     due_at: datetime | None = None
 
     @property
@@ -73,36 +100,72 @@ class Message:
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
 
     @property
-    def delivery_version(self) -> int:
-        """The version of the delivery whose status the message tells; 0 where it tells of none."""
-        parts = self.message_id.split("#")
-        return int(parts[2]) if self.partner_status is not None and len(parts) > 2 and parts[2].isdigit() else 0
-
-    @property
     def line(self) -> str:
         """Which messages it keeps in order with: what operators wrote does not wait for what is told by itself."""
         return "mirror" if self.is_mirror else "operator" if self.partner is None else "told"
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it began to wait to be sent: when it was written, or when an operator retried it."""
+        return self.retried_at or self.created_at
 
     def lease_ran_out(self, now: datetime) -> bool:
         """Whether a worker began to send this message and was not heard of in time."""
         return self.state is MessageState.SENDING and (self.lease_until is None or self.lease_until <= now)
 
+    def is_newer_than(self, other: Message) -> bool:
+        """Whether this message is about a later status of the same delivery."""
+        if self.delivery_version is None or other.delivery_version is None:
+            return False
+        same = (self.line, self.partner) == (other.line, other.partner)
+        return same and self.delivery_version > other.delivery_version
+
 
 @dataclass(frozen=True)
 class MessageChange:
-    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of."""
+    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of.
+
+    `also` is a change of another message of the same owner, written in the same transaction.
+    """
 
     before: Message
     after: Message
     at: datetime
     what: str | None
     detail: str | None = None
+    also: MessageChange | None = None
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    """The messages of one owner in the order of sending.
+
+    A message counts as no older than those about earlier versions of its delivery, whatever its clock said. This keeps
+    one order for all deliveries of a lead.
+    """
+    latest: dict[tuple[str, str | None], datetime] = {}
+    keys: dict[str, tuple[datetime, int, str]] = {}
+    every = sorted(messages, key=lambda one: (one.delivery_version or 0, one.message_id))
+    for message in every:
+        at, version = message.created_at, message.delivery_version or 0
+        if version:
+            of = (message.line, message.partner)
+            at = latest[of] = max(at, latest.get(of, at))
+        keys[message.message_id] = (at, version, message.message_id)
+    return sorted(every, key=lambda one: keys[one.message_id])
 
 
 def about_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
     """The message that a delivery's new status asks for, one for each version of the delivery."""
     message_id = f"{to_text(now)}#{partner}#{version:06d}"
-    return Message(lead_id, message_id, now, partner=partner, partner_status=status, due_at=now + OVERDUE)
+    return Message(
+        lead_id,
+        message_id,
+        now,
+        partner=partner,
+        partner_status=status,
+        delivery_version=version,
+        due_at=now + OVERDUE,
+    )
 
 
 def mirror_of_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
@@ -188,13 +251,6 @@ def put_off(message: Message, now: datetime, until: datetime) -> MessageChange:
     return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=until, due_at=until + OVERDUE)
 
 
-def announce_again(message: Message, now: datetime) -> MessageChange:
-    """Nothing happened to a pending message for too long: what told of it may be lost."""
-    waited = OVERDUE * 2 ** min(message.version, 4)
-    pending = {MessageState.PENDING}
-    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=None, due_at=now + waited)
-
-
 def sent(message: Message, now: datetime) -> MessageChange:
     """Leeloo has taken it."""
     sources = {MessageState.SENDING, MessageState.UNKNOWN}
@@ -216,14 +272,26 @@ def no_channel(message: Message, now: datetime) -> MessageChange:
     return _settle(message, {MessageState.PENDING}, MessageState.NO_CHANNEL, now, None)
 
 
-def skip(message: Message, now: datetime, reason: str) -> MessageChange:
+def skip(message: Message, now: datetime, reason: str, code: MessageCode) -> MessageChange:
     """It need not be sent."""
-    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason)
+    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason, code=code)
 
 
-def retried(message: Message, now: datetime, operator: str) -> MessageChange:
-    """An operator has a message that failed begin anew."""
-    return _step(
+def retried(message: Message, now: datetime, operator: str, *, others: Iterable[Message] = ()) -> MessageChange:
+    """An operator retries a message that failed. It is skipped if a newer one was sent, or may have been.
+
+    `others` are the messages of the same owner. The next newer one that is pending changes too: a worker that found no
+    older message to wait for, before this one was retried, must look again before it sends.
+    """
+    newer = [one for one in in_order(others) if one.is_newer_than(message)]
+    if any(one.state in MAY_HAVE_ARRIVED for one in newer):
+        detail = f"{message.subject}: {SUPERSEDED}; retried by {operator}"
+        change = _settle(
+            message, {MessageState.FAILED}, MessageState.SKIPPED, now, SUPERSEDED, code=MessageCode.SUPERSEDED
+        )
+        return replace(change, detail=detail)
+    pending = next((one for one in newer if one.state is MessageState.PENDING), None)
+    change = _step(
         message,
         {MessageState.FAILED},
         MessageState.PENDING,
@@ -236,6 +304,24 @@ def retried(message: Message, now: datetime, operator: str) -> MessageChange:
         last_error=None,
         due_at=now + OVERDUE,
     )
+    return change if pending is None else replace(change, also=_look_again(pending, now))
+
+
+def held(message: Message) -> Message:
+    """A new message that is not sent, because the person may have had it before the table was restored."""
+    skipped = MessageState.SKIPPED
+    return replace(message, state=skipped, code=MessageCode.RESTORED, last_error=RESTORED, due_at=None)
+
+
+def restored(message: Message, now: datetime) -> MessageChange:
+    """A message of a restored table that may have been sent since the restored moment: it is never sent again."""
+    sources = UNSETTLED | {MessageState.FAILED}
+    return _settle(message, sources, MessageState.UNKNOWN, now, RESTORED, code=MessageCode.RESTORED)
+
+
+def _look_again(message: Message, now: datetime) -> MessageChange:
+    pending = {MessageState.PENDING}
+    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=None, due_at=now + OVERDUE)
 
 
 def _settle(

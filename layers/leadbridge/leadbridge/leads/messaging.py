@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge import errors
 from leadbridge.budget import Budget
@@ -15,17 +18,26 @@ from leadbridge.clock import Clock
 from leadbridge.leads import message as steps
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.lead import Lead, Person
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState
+from leadbridge.leads.message import (
+    MAY_HAVE_ARRIVED,
+    UNSETTLED,
+    Message,
+    MessageChange,
+    MessageCode,
+    MessageState,
+)
 from leadbridge.leads.outbox import Contact
 from leadbridge.leads.submission import LEASE_MARGIN, WORKER_DIED, backoff
+from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.wording import Content, content_of, quiet_until
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.writing import RETRY_FOR, Conflict, Contended
 from leadbridge.settings.messages import Messages
 
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
 SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
 DOUBT_POLL = timedelta(hours=1)  # how often a message looks whether its deal is still in doubt
+NOT_WRITTEN = "Leeloo has taken the message, and the table could not be written"
 
 
 class Leads(Protocol):
@@ -43,12 +55,20 @@ class Leads(Protocol):
 class Book(Protocol):
     """Where messages are kept."""
 
+    def message(self, owner: str, message_id: str) -> Message | None:
+        """One message."""
+        ...
+
     def messages(self, owner: str) -> list[Message]:
         """All messages of one owner, oldest first."""
         ...
 
-    def apply(self, change: MessageChange) -> Message:
-        """Write a change; raises Conflict if somebody was quicker."""
+    def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
+        """Write a change, retrying transient errors for so many seconds; raises Conflict if somebody was quicker."""
+        ...
+
+    def defer(self, message: Message, due_at: datetime) -> None:
+        """Move the time at which a message is due, and nothing else."""
         ...
 
     def contact(self, lead_id: str) -> Contact:
@@ -122,7 +142,6 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     WAITS = "waits"
     COMES_AGAIN = "comes_again"
-    ANNOUNCED_AGAIN = "announced_again"
     NOTHING_TO_DO = "nothing_to_do"
 
 
@@ -137,7 +156,10 @@ class Visit:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written."""
+    """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written.
+
+    `keep_answer` takes a message that was sent, and the reason why the table could not be told: redrive writes it down.
+    """
 
     leads: Leads
     book: Book
@@ -146,9 +168,13 @@ class Sender:
     clock: Clock
     dead_letter: Callable[[Message, str], None]
     jitter: Callable[[], float] = random.random
+    keep_answer: Callable[[Message, str], None] | None = None
 
-    def visit(self, owner: str, message_id: str, budget: Budget) -> Visit:
-        """Do what can be done now for one message. Safe to repeat and to run twice at once."""
+    def visit(self, owner: str, message_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
+        """Do what can be done now for one message. Safe to repeat and to run twice at once.
+
+        `overdue` is for a message that the sweep found: if it is still due, it is due later next time.
+        """
         messages = self.book.messages(owner)
         message = next((one for one in messages if one.message_id == message_id), None)
         if message is None or message.state not in UNSETTLED:
@@ -158,13 +184,18 @@ class Sender:
             if message.lease_ran_out(now):
                 return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
             return Visit(Outcome.NOTHING_TO_DO)
+        if overdue and message.due_at is not None and message.due_at <= now:
+            self.book.defer(message, now + overdue_wait(message.waiting_since, now))
+        newer = {one.state for one in messages if one.is_newer_than(message)}
+        if newer & MAY_HAVE_ARRIVED:
+            change = steps.skip(message, now, steps.SUPERSEDED, MessageCode.SUPERSEDED)
+            return self._write(change, Visit(Outcome.SKIPPED))
         if message.next_attempt_at is not None and message.next_attempt_at > now:
             return Visit(Outcome.WAITS, again=message.next_attempt_at - now)
-        older = [
-            one
-            for one in messages
-            if one.message_id < message_id and one.state in UNSETTLED and one.line == message.line
-        ]
+        if MessageState.SENDING in newer:  # once its outcome is known, this one is sent or skipped
+            return Visit(Outcome.WAITS, again=TURN)
+        before = takewhile(lambda one: one.message_id != message_id, steps.in_order(messages))
+        older = [one for one in before if one.state in UNSETTLED and one.line == message.line]
         if older:
             turn = min(max((now - message.created_at) / 8, TURN), LONGEST_TURN)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
@@ -173,33 +204,25 @@ class Sender:
             return Visit(Outcome.WAITS, again=timedelta())
         return self._say(message, budget)
 
-    def announce_again(self, owner: str, message_id: str) -> Visit:
-        """Bring up a message that nothing happened to when something should have; a lost worker's becomes unknown."""
-        now = self.clock()
-        for message in self.book.messages(owner):
-            if message.message_id == message_id and message.due_at is not None and message.due_at <= now:
-                if message.lease_ran_out(now):
-                    return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
-                if message.state is MessageState.PENDING:
-                    return self._write(steps.announce_again(message, now), Visit(Outcome.ANNOUNCED_AGAIN))
-        return Visit(Outcome.NOTHING_TO_DO)
-
     def _say(self, message: Message, budget: Budget) -> Visit:
         now = self.clock()
         lead = self.leads.lead(message.owner) if message.account_id is None else None
         if message.account_id is None and lead is None:
-            return self._write(steps.skip(message, now, "the lead is gone"), Visit(Outcome.SKIPPED))
+            return self._write(
+                steps.skip(message, now, "the lead is gone", MessageCode.LEAD_GONE), Visit(Outcome.SKIPPED)
+            )
         if lead is not None and lead.erased_at is not None:
             return Visit(Outcome.NOTHING_TO_DO)  # whoever erases the person deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
         if delivery is not None and message.partner_status is not None:
-            if delivery.void_version and message.delivery_version <= delivery.void_version:
-                change = steps.skip(message, now, "the deal was entered wrongly")
+            if delivery.void_version and (message.delivery_version or 0) <= delivery.void_version:
+                change = steps.skip(message, now, "the deal was entered wrongly", MessageCode.WRONG_DEAL)
                 return self._write(change, Visit(Outcome.SKIPPED))
             if delivery.attention is not None:
                 return self._hold(message)
         if content_of(message, self.settings, lead, delivery, None) is None:
-            return self._write(steps.skip(message, now, "nothing is said of this"), Visit(Outcome.SKIPPED))
+            change = steps.skip(message, now, "nothing is said of this", MessageCode.NOT_CONFIGURED)
+            return self._write(change, Visit(Outcome.SKIPPED))
         zone = self.settings.zone_of(lead.person.phone if lead else None)
         # An operator who writes by hand knows what time it is.
         waits = message.partner_status is not None and not message.is_mirror
@@ -215,7 +238,8 @@ class Sender:
         except errors.PartnerError as error:
             return self._come_again(message, error)
         if account is None and message.is_mirror:
-            return self._write(steps.skip(message, self.clock(), "the person is unknown there"), Visit(Outcome.SKIPPED))
+            change = steps.skip(message, self.clock(), "the person is unknown there", MessageCode.PERSON_UNKNOWN)
+            return self._write(change, Visit(Outcome.SKIPPED))
         if account is None:
             return self._write(steps.no_channel(message, self.clock()), Visit(Outcome.NO_CHANNEL))
         content = content_of(message, self.settings, lead, delivery, account.locale)
@@ -271,7 +295,8 @@ class Sender:
 
     def _send(self, message: Message, account: Account, content: Content, budget: Budget) -> Visit:
         if message.is_mirror and account.person_id is None:
-            return self._write(steps.skip(message, self.clock(), "the person's id is unknown"), Visit(Outcome.SKIPPED))
+            change = steps.skip(message, self.clock(), "the person's id is unknown", MessageCode.PERSON_UNKNOWN)
+            return self._write(change, Visit(Outcome.SKIPPED))
         if not budget.allows(self.messenger.seconds_per_send):
             return Visit(Outcome.WAITS, again=timedelta())
         # A mirror is several calls, each cut from what is left of the invocation.
@@ -288,28 +313,33 @@ class Sender:
                 self.messenger.send(account.account_id, content, budget)
         except errors.Unknown as error:
             change = steps.lost(message, self.clock(), error.text)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error))
+            return self._write(change, Visit(Outcome.UNKNOWN, error=error), budget)
         except errors.Rejected as error:
             if not account.remembered:
-                return self._give_up(message, error)
+                return self._give_up(message, error, budget)
             self.book.forget(message.owner)  # the account may be gone: it is looked for once more
-            return self._come_again(message, error)
+            return self._come_again(message, error, budget)
         except errors.PartnerError as error:
-            return self._come_again(message, error)
-        return self._sent(message)
-
-    def _sent(self, message: Message) -> Visit:
+            return self._come_again(message, error, budget)
         try:
-            self.book.apply(steps.sent(message, self.clock()))
+            return self._sent(message, budget)
+        except (Contended, ClientError, BotoCoreError):
+            if self.keep_answer is None:
+                raise
+            self.keep_answer(message, NOT_WRITTEN)
+            return Visit(Outcome.SENT)
+
+    def _sent(self, message: Message, budget: Budget) -> Visit:
+        try:
+            self.book.apply(steps.sent(message, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         except Conflict:
             # The lease ran out while Leeloo answered and the message was called unknown. Now it is known.
-            every = self.book.messages(message.owner)
-            known = next((one for one in every if one.message_id == message.message_id), None)
+            known = self.book.message(message.owner, message.message_id)
             if known is None or known.version == message.version:
                 return Visit(Outcome.SENT)  # and the person was erased meanwhile: nothing more is told of them
             if known.state is not MessageState.UNKNOWN or known.attempts != message.attempts:
                 raise
-            self.book.apply(steps.sent(known, self.clock()))
+            self.book.apply(steps.sent(known, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         return Visit(Outcome.SENT)
 
     def _wait(self, message: Message, later: _NotYet) -> Visit:
@@ -321,31 +351,32 @@ class Sender:
         """Wait while it is in doubt whose deal the status is of; after the retry window the message is not sent."""
         now = self.clock()
         if now - message.created_at >= self.settings.retry.give_up_after:
-            change = steps.skip(message, now, "it is in doubt whose deal the status is of")
+            change = steps.skip(message, now, "it is in doubt whose deal the status is of", MessageCode.DEAL_IN_DOUBT)
             return self._write(change, Visit(Outcome.SKIPPED))
         return self._wait(message, _NotYet(now + DOUBT_POLL))
 
-    def _come_again(self, message: Message, error: errors.PartnerError) -> Visit:
+    def _come_again(self, message: Message, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         now = self.clock()
         first = message.first_attempt_at or now
         # Credentials are believed wrong when they were read anew, or were refused in the same way before.
         hopeless = isinstance(error, errors.Misconfigured) and (error.certain or message.last_error == error.text)
         if hopeless or now - first >= self.settings.retry.give_up_after:
-            return self._give_up(message, error)
+            return self._give_up(message, error, budget)
         attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
         wait = max(backoff(self.settings.retry, attempts, self.jitter()), asked)
         change = steps.send_again(message, now, error.text, wait)
-        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
+        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
-    def _give_up(self, message: Message, error: errors.PartnerError) -> Visit:
+    def _give_up(self, message: Message, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         self.dead_letter(message, error.text)
         change = steps.gave_up(message, self.clock(), error.text)
-        return self._write(change, Visit(Outcome.FAILED, error=error))
+        return self._write(change, Visit(Outcome.FAILED, error=error), budget)
 
-    def _write(self, change: MessageChange, visit: Visit) -> Visit:
+    def _write(self, change: MessageChange, visit: Visit, answered: Budget | None = None) -> Visit:
+        """Write a change. After Leeloo has `answered`, the rest of the invocation is there to write the answer."""
         try:
-            self.book.apply(change)
+            self.book.apply(change, retry_for=RETRY_FOR if answered is None else max(RETRY_FOR, answered.left))
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
         return visit

@@ -50,6 +50,8 @@ def retried(
         raise WrongState(f"The partner would not take the lead, for {', '.join(lacking)}.")
     if delivery.state is State.UNKNOWN and not is_confirmed:
         raise WrongState("The partner may have it already. Confirm that it shall be sent again all the same.")
+    if delivery.restored_at is not None and not is_confirmed:
+        raise WrongState("It was restored, and may have been sent since the restored moment. Confirm to send it.")
     if delivery.state not in RETRIED | {State.UNKNOWN}:
         raise WrongState(
             f"The delivery is {delivery.state}; only one that is failed, rejected, duplicate or unknown can be retried."
@@ -59,6 +61,7 @@ def retried(
         state=State.RECEIVED,
         version=delivery.version + 1,
         retried_at=now,
+        restored_at=None,
         attempts_before_retry=delivery.attempts,
         next_attempt_at=None,
         waits_for=None,

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
-from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.writing import Conflict, is_late, put, transact, transact_beside
+from leadbridge.leads.message import Message, MessageChange, MessageCode, MessageState
+from leadbridge.leads.writing import RETRY_FOR, Conflict, defer, is_late, put, transact, transact_beside
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +33,7 @@ CLOSED_FOR = 3600  # seconds; a request that found no lead of an account before 
 SETTLES_WITHIN = timedelta(hours=1)
 
 _TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "retried_at", "due_at")
-_COUNTS = ("version", "attempts")
+_COUNTS = ("version", "attempts", "delivery_version")
 _TEXTS = (
     "owner",
     "message_id",
@@ -84,6 +84,7 @@ def message_item(message: Message) -> Item:
             "variables": message.variables or None,
             "is_mirror": message.is_mirror or None,
             "state": message.state.value,
+            "code": message.code.value if message.code else None,
             "due_partner": DUE_PARTITION if message.due_at is not None else None,
         }
     )
@@ -98,6 +99,7 @@ def message_of(values: dict[str, Any]) -> Message:
         state=MessageState(values["state"]),
         variables=dict(values.get("variables", {})),
         is_mirror=bool(values.get("is_mirror", False)),
+        code=MessageCode(values["code"]) if "code" in values else None,
         **known,
     )
 
@@ -109,6 +111,8 @@ def message_writes(table: str, change: MessageChange) -> list[Any]:
     if change.what is not None and after.owner.startswith("ld_"):
         entry = Entry(change.at, change.what, "leeloo", change.detail)
         writes.append(put(table, items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
+    if change.also is not None:
+        writes.append(put(table, message_item(change.also.after), version=change.also.before.version))
     return writes
 
 
@@ -135,8 +139,8 @@ class Outbox:
             raise Conflict
         return refused is None
 
-    def apply(self, change: MessageChange) -> Message:
-        """Write a message's change, and its line in the lead's timeline.
+    def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
+        """Write a message's change, and its line in the lead's timeline; retry transient errors for so many seconds.
 
         Nothing is begun to be said to a person who was erased, and nothing is told of them. Raises Conflict, Contended.
         """
@@ -144,10 +148,15 @@ class Outbox:
         writes = message_writes(self._table, change)
         is_told = change.what is not None or after.state is MessageState.SENDING
         if of_lead and (is_told or is_late(after.created_at, change.at, SETTLES_WITHIN)):
-            transact_beside(self._client, self._table, writes, after.owner, or_conflict=True)
+            transact_beside(self._client, self._table, writes, after.owner, or_conflict=True, retry_for=retry_for)
         else:
-            transact(self._client, writes, or_conflict=True)
+            transact(self._client, writes, or_conflict=True, retry_for=retry_for)
         return after
+
+    def defer(self, message: Message, due_at: datetime) -> None:
+        """Move the time at which a message is due, unless it has changed or was deferred since. Raises Contended."""
+        key = {"pk": partition(message.owner), "sk": f"MESSAGE#{message.message_id}"}
+        defer(self._client, self._table, key, message.version, message.due_at, due_at)
 
     def messages(self, owner: str) -> list[Message]:
         """The messages of one owner, the latest thousand of them, oldest first."""

@@ -19,7 +19,7 @@ from leadbridge.leads.checking import Deals
 from leadbridge.leads.delivery import Change, Delivery
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts
-from leadbridge.leads.message import MessageState
+from leadbridge.leads.message import MessageCode, MessageState
 from leadbridge.leads.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
 from leadbridge.leads.requests import ResolveRequest
 from leadbridge.leads.statuses import new_status
@@ -179,7 +179,9 @@ class Resolver:
         ]
         sent = [one.partner_status or "" for one in about if one.state in SENT and not one.is_mirror]
         waiting = [one for one in about if one.state is MessageState.PENDING][:MAX_SKIPPED]
-        skipped = tuple(messages.skip(one, now, "the deal was entered wrongly") for one in waiting)
+        skipped = tuple(
+            messages.skip(one, now, "the deal was entered wrongly", MessageCode.WRONG_DEAL) for one in waiting
+        )
         said = [("statuses", statuses), ("messages sent", sent)]
         parts = [f"{what}: {len(some)} ({_names(some)})" for what, some in said if some]
         parts += [f"messages skipped: {len(skipped)}"] if skipped else []

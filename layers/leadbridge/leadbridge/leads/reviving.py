@@ -1,11 +1,10 @@
-"""What a dead letter names is begun anew, if it still stands still."""
+"""How an operator puts back what a dead letter names: a delivery, a message, a fetch, or an answer to write down."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from leadbridge.clock import Clock
@@ -13,23 +12,26 @@ from leadbridge.leads.arrivals import Arrivals
 from leadbridge.leads.delivery import State
 from leadbridge.leads.fetch import FetchState, ask_again
 from leadbridge.leads.items import Entry
-from leadbridge.leads.lead import lacking_for
-from leadbridge.leads.message import UNSETTLED
+from leadbridge.leads.lead import Lead, lacking_for, next_partner
+from leadbridge.leads.message import UNSETTLED, MessageState
 from leadbridge.leads.message import retried as retried_message
-from leadbridge.leads.operator_steps import WrongState, retried
+from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.recording import LetterKept, LetterObsolete, delivery_answered, message_answered
 from leadbridge.leads.store import Store
-from leadbridge.leads.transitions import ImpossibleTransition
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.settings import Partner
 
 if TYPE_CHECKING:
     from leadbridge.letters import Letter
 
+RECORD_ANSWER = "record_answer"  # the step of a letter that carries an answer to write down
+NOTED = frozenset({"missing_fields", "needs_confirmation", "settled_otherwise", "another_attempt", "may_be_ours"})
+
 
 @dataclass(frozen=True)
 class Reviver:
-    """Begins deliveries, messages and fetches anew, in the name of an operator."""
+    """Puts deliveries, messages and fetches back, in the name of an operator."""
 
     store: Store
     outbox: Outbox
@@ -39,57 +41,131 @@ class Reviver:
     clock: Clock
 
     def begin_anew(self, letter: Letter) -> bool:
-        """Begin what a letter names anew; what has moved on since, or cannot be sent as it is, is left alone.
-
-        A letter is written before what it names is called failed. One that is put back in between is not done with.
-        """
-        if letter.lead_id and self._is_about_to_fail(letter, letter.lead_id):
+        """Put back what a letter names; whether anything was put back."""
+        try:
+            self.redrive(letter)
+        except (LetterKept, LetterObsolete):
             return False
-        with suppress(WrongState, ImpossibleTransition, Conflict):
-            if letter.lead_id and letter.message_id:
-                message = self.outbox.message(letter.lead_id, letter.message_id)
-                if message is not None:
-                    self.outbox.apply(retried_message(message, self.clock(), self.operator))
-            elif letter.lead_id and letter.partner:
-                self._deliver(letter.lead_id, letter.partner)
-            elif letter.lead_id and letter.step == "fetch":
-                fetch = self.arrivals.fetch(letter.lead_id)
-                if fetch is not None:
-                    self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
-
         return True
 
-    def _is_about_to_fail(self, letter: Letter, lead_id: str) -> bool:
-        """Whether what a letter names is still at it, and was not begun anew since the letter was written."""
-        if letter.message_id:
-            message = self.outbox.message(lead_id, letter.message_id)
-            return message is not None and message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at)
-        if letter.partner:
-            delivery = self.store.delivery(lead_id, letter.partner)
-            if delivery is None or delivery.state not in {State.RECEIVED, State.SUBMITTING}:
-                return False
-            return _is_of_this_life(letter, delivery.retried_at)
-        fetch = self.arrivals.fetch(lead_id) if letter.step == "fetch" else None
-        if fetch is None or fetch.state is not FetchState.PENDING:
-            return False
-        if fetch.first_attempt_at is None:  # it was never tried, or is asked for anew
-            return fetch.attempts == 0
-        return _is_of_this_life(letter, fetch.first_attempt_at)
+    def redrive(self, letter: Letter) -> None:
+        """Put back what a letter names.
+
+        Raises LetterKept where that cannot be done, LetterObsolete where nothing is left to do. A letter is written
+        before what it names is called failed. One that is put back in between is kept.
+        """
+        if letter.lead_id is None:
+            raise LetterKept("unreadable", "the letter names no lead")
+        owner = letter.lead_id
+        try:
+            if letter.step == RECORD_ANSWER:
+                self._record(letter, owner)
+            elif letter.message_id:
+                self._send(letter, owner, letter.message_id)
+            elif letter.partner:
+                self._deliver(letter, owner, letter.partner)
+            elif letter.step == "fetch":
+                self._fetch(letter, owner)
+            else:
+                raise LetterKept("unreadable", "the letter names no delivery, message or fetch")
+        except (Conflict, Contended):
+            raise LetterKept("changed_meanwhile", "somebody else has changed it at this moment") from None
+        except LetterKept as kept:
+            if kept.code in NOTED:
+                self._note(letter, "letter_kept", f"{letter.step}: {kept}, redriven by {self.operator}")
+            raise
 
     def note(self, letter: Letter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
-        if letter.lead_id is not None and self.store.lead(letter.lead_id) is not None:
-            entry = Entry(self.clock(), what, letter.partner, f"{letter.step}, by {self.operator}")
-            self.store.note(letter.lead_id, entry, letter.letter_id)
+        self._note(letter, what, f"{letter.step}, by {self.operator}")
 
-    def _deliver(self, lead_id: str, partner: str) -> None:
-        delivery, lead = self.store.delivery(lead_id, partner), self.store.lead(lead_id)
-        if delivery is not None and lead is not None:
-            lacking = lacking_for(lead, self.partners.get(partner))
-            change = retried(delivery, self.clock(), self.operator, is_confirmed=False, lacking=lacking)
-            self.store.apply(change)
+    def _note(self, letter: Letter, what: str, detail: str) -> None:
+        if letter.lead_id is not None and self.store.lead(letter.lead_id) is not None:
+            self.store.note(letter.lead_id, Entry(self.clock(), what, letter.partner, detail), letter.letter_id)
+
+    def _lead(self, lead_id: str) -> Lead:
+        lead = self.store.lead(lead_id)
+        if lead is None:
+            raise LetterObsolete("lead_gone")
+        if lead.erased_at is not None:
+            raise LetterObsolete("erased")
+        return lead
+
+    def _deliver(self, letter: Letter, lead_id: str, partner: str) -> None:
+        delivery, lead = self.store.delivery(lead_id, partner), self._lead(lead_id)
+        if delivery is None:
+            raise LetterObsolete("lead_gone")
+        if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
+            raise LetterKept("in_progress", "it is still being delivered")
+        if delivery.state is State.UNKNOWN:
+            raise LetterKept("needs_confirmation", "the partner may have it already; retry it with a confirmation")
+        if delivery.state is not State.FAILED:
+            raise LetterObsolete("moved_on")
+        if delivery.restored_at is not None:
+            raise LetterKept("needs_confirmation", "it was restored, and may have been sent since")
+        if lacking := lacking_for(lead, self.partners.get(partner)):
+            raise LetterKept("missing_fields", f"the partner would not take the lead, for {', '.join(lacking)}")
+        self.store.apply(retried(delivery, self.clock(), self.operator, is_confirmed=False))
+
+    def _send(self, letter: Letter, owner: str, message_id: str) -> None:
+        others = self.outbox.messages(owner)
+        message = next((one for one in others if one.message_id == message_id), None)
+        if message is None:
+            raise LetterObsolete("lead_gone")
+        if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
+            raise LetterKept("in_progress", "it is still being sent")
+        if message.state is not MessageState.FAILED:
+            raise LetterObsolete("moved_on")
+        after = self.outbox.apply(retried_message(message, self.clock(), self.operator, others=others))
+        if after.state is MessageState.SKIPPED:
+            raise LetterObsolete(after.code or "superseded")
+
+    def _fetch(self, letter: Letter, lead_id: str) -> None:
+        fetch = self.arrivals.fetch(lead_id)
+        if fetch is None:
+            raise LetterObsolete("lead_gone")
+        if fetch.state is FetchState.PENDING:
+            # One without an attempt was never tried, or an operator has retried it.
+            is_old = fetch.first_attempt_at is None and fetch.attempts > 0
+            if not is_old and _is_of_this_life(letter, fetch.first_attempt_at):
+                raise LetterKept("in_progress", "it is still being fetched")
+        if fetch.state is not FetchState.FAILED:
+            raise LetterObsolete("moved_on")
+        if fetch.restored_at is not None:
+            raise LetterKept("needs_confirmation", "it was restored, and may have been fetched since")
+        self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+
+    def _record(self, letter: Letter, owner: str) -> None:
+        if letter.answer is None or letter.attempt is None:
+            raise LetterKept("unreadable", "the letter carries no answer")
+        now = self.clock()
+        if letter.message_id:
+            message = self.outbox.message(owner, letter.message_id)
+            if message is None:
+                raise LetterObsolete("lead_gone")
+            if letter.answer.get("outcome") != "sent":
+                raise LetterKept("unreadable", "the letter carries no answer to a message")
+            self.outbox.apply(message_answered(message, letter.attempt, now, self.operator))
+            return
+        lead = self._lead(owner)
+        delivery = self.store.delivery(owner, letter.partner or "")
+        if delivery is None:
+            raise LetterObsolete("lead_gone")
+        if letter.answer.get("outcome") == "sent":
+            raise LetterKept("unreadable", "the letter carries no answer to a delivery")
+        partner = self.partners.get(delivery.partner)
+        change = delivery_answered(
+            delivery,
+            letter.answer,
+            letter.attempt,
+            now,
+            self.operator,
+            check_after=partner.check_after(timedelta()) if partner else None,
+            fall_back_on=lambda: next_partner(lead, delivery.partner, self.partners),
+        )
+        self.store.apply(change)
 
 
 def _is_of_this_life(letter: Letter, began_at: datetime | None) -> bool:
-    """Whether a letter was written after what it tells of began, or began anew; None stands for always."""
+    """Whether a letter was written after what it names began, or was retried; None stands for always."""
     return began_at is None or began_at.timestamp() * 1000 < letter.sent_at

@@ -55,6 +55,7 @@ def message_shown(message: Message, *, masked: bool = False) -> dict[str, Any]:
         "sent_at": _time(message.sent_at),
         "subject": message.subject,
         "last_error": message.last_error,
+        "code": message.code.value if message.code else None,
         **({} if masked else {"text": message.text}),
     }
 

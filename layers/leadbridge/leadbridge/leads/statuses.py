@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery
-from leadbridge.leads.message import about_status, mirror_of_status
+from leadbridge.leads.message import about_status, held, mirror_of_status
 from leadbridge.settings import Partner as PartnerSettings
 
 
@@ -23,7 +23,8 @@ def new_status(
 ) -> Change:
     """The change to a status that is another than the delivery's last one; `learned_at` is when the partner was asked.
 
-    The person is told of every status after the first. `mirrors`: it is also noted with the person.
+    The person is told of every status after the first, but not of the first one after a restore. `mirrors`: it is also
+    noted with the person.
     """
     known = settings.statuses.get(status)
     change = steps.status_changed(
@@ -38,4 +39,7 @@ def new_status(
     about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
     told = () if delivery.partner_status is None else (about_status(*about),)
     mirrored = (mirror_of_status(*about),) if mirrors else ()
-    return replace(change, messages=told + mirrored)
+    messages = told + mirrored
+    if delivery.restored_at is not None:  # the person may have been told after the restored moment
+        messages = tuple(map(held, messages))
+    return replace(change, messages=messages)

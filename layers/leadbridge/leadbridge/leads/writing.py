@@ -180,17 +180,23 @@ def transact_late(
 
 
 def transact_beside(
-    client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, or_conflict: bool = False
+    client: DynamoDBClient,
+    table: str,
+    writes: Sequence[Any],
+    lead_id: str,
+    *,
+    or_conflict: bool = False,
+    retry_for: float = RETRY_FOR,
 ) -> int | None:
     """Write all or nothing unless the lead's person was erased, and prolong the lead's item, if there still is one.
 
     Returns what `transact` returns; the number after the last write stands for an erased person.
     """
-    refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)])
+    refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)], retry_for=retry_for)
     if refused == len(writes):
         found = client.get_item(TableName=table, Key=encode(dict(lead_key(lead_id))), ConsistentRead=True)
         if "Item" not in found:  # it has expired, and the person was not erased
-            refused = transact(client, writes)
+            refused = transact(client, writes, retry_for=retry_for)
     if refused is not None and or_conflict:
         raise Conflict(failed=frozenset({refused}))
     return refused

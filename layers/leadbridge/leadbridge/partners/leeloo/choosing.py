@@ -18,12 +18,12 @@ def account_of(person: Person, preferred: str | None = None) -> AccountId | None
 
 
 def has_phone(person: Person, phone: str) -> bool:
-    """Whether it is this person's number (E.164), also where it is spelt there without Ukraine's code."""
-    theirs, ours = _digits(person.phone or ""), _digits(phone)
-    if not theirs or not ours:
-        return False
-    as_ukrainians_do = theirs.removeprefix("8").removeprefix("0")
-    return theirs == ours or (ours.startswith("380") and as_ukrainians_do == ours[3:])
+    """Whether it is this person's number (E.164).
+
+    The whole number must be the same. A number that Leeloo has in a Ukrainian national form (`0…`, `80…`) is read as
+    one. Nine digits alone prove nothing: +380 50 123 45 67 and +48 501 234 567 share theirs.
+    """
+    return bool(phone) and _whole_number(person.phone or "") == _digits(phone)
 
 
 def has_email(person: Person, email: str) -> bool:
@@ -33,3 +33,14 @@ def has_email(person: Person, email: str) -> bool:
 
 def _digits(phone: str) -> str:
     return "".join(character for character in phone if character.isdecimal())
+
+
+def _whole_number(phone: str) -> str | None:
+    """The digits of a number with its country's code; None for what is no whole number."""
+    digits = _digits(phone)
+    if not phone.strip().startswith("+"):
+        if len(digits) == 10 and digits.startswith("0"):
+            return f"38{digits}"
+        if len(digits) == 11 and digits.startswith("80"):
+            return f"3{digits}"
+    return digits or None

@@ -13,7 +13,11 @@ LONGEST = 1024  # characters of a value; a longer one is none
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One row. `status` and `role` are the broker's own words, of which there may be any."""
+    """One row. `status` and `role` are the broker's own words, of which there may be any.
+
+    A local time without an offset names two moments where clocks go back, and none where they go forward. Then the
+    row holds the earliest moment that it can mean, and the latest beside it.
+    """
 
     uuid: str | None
     created: datetime | None
@@ -26,16 +30,22 @@ class Account:
     role: str | None
     status: str | None
     lead_source: str | None
+    created_latest: datetime | None = None
+    updated_latest: datetime | None = None
 
     @classmethod
     def of(cls, row: dict[str, Any], zone: tzinfo = UTC) -> Account:
         """Read a row, with times of `zone`; the lead's source and status may stand in it or in its `leadInfo`."""
         inner = row.get("leadInfo")
         info = inner if isinstance(inner, dict) else {}
+        created, created_latest = moments(row.get("created"), zone)
+        updated, updated_latest = moments(row.get("updated"), zone)
         return cls(
             uuid=_text(row.get("uuid")),
-            created=moment(row.get("created"), zone),
-            updated=moment(row.get("updated"), zone),
+            created=created,
+            updated=updated,
+            created_latest=created_latest,
+            updated_latest=updated_latest,
             email=_text(row.get("email")),
             name=_text(row.get("name")),
             surname=_text(row.get("surname")),
@@ -60,14 +70,25 @@ def accounts_of(rows: list[Any], zone: tzinfo = UTC) -> list[Account]:
 
 
 def moment(value: object, zone: tzinfo = UTC) -> datetime | None:
-    """A time of any ISO shape, aware, in UTC; one without its offset is one of `zone`, Java's `[Zone]` is left."""
+    """A time of any ISO shape, aware, in UTC; the earliest moment that it can mean (see `moments`)."""
+    return moments(value, zone)[0]
+
+
+def moments(value: object, zone: tzinfo = UTC) -> tuple[datetime | None, datetime | None]:
+    """The earliest moment that a time of any ISO shape can mean, and the latest, None if there is one only.
+
+    A time without its offset is one of `zone`; Java's `[Zone]` is ignored.
+    """
     if not isinstance(value, str):
-        return None
+        return None, None
     try:
         found = datetime.fromisoformat(value.partition("[")[0].strip())
-        return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC), None
+        earliest, latest = sorted(found.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     except (ValueError, OverflowError):
-        return None
+        return None, None
+    return earliest, None if latest == earliest else latest
 
 
 def _text(value: object) -> str | None:

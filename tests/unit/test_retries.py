@@ -1,0 +1,149 @@
+"""Fetches and messages are retried by an operator, with or without their dead letter."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from leadbridge import aws
+from leadbridge.leads import fetch as fetch_steps
+from leadbridge.leads import message as message_steps
+from leadbridge.leads.arrivals import Arrivals, fetch_item
+from leadbridge.leads.erasing import Eraser
+from leadbridge.leads.fetch import Fetch, FetchState
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.message import Message, MessageState, about_status
+from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.store import Store
+from leadbridge.settings import Settings
+from tests.people import NOW, lead
+from tests.unit.conftest import TABLE, Context
+
+LEAD = lead()
+NAMED = "ld_" + "a" * 26
+FETCH, MESSAGE = "/leads/{lead_id}/fetch/retry", "/leads/{lead_id}/messages/{message_id}/retry"
+DELIVERY = "/leads/{lead_id}/deliveries/{partner}/retry"
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def ask(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context) -> Ask:
+    app = function("manage_leads")
+
+    def send(resource: str, body: object = None, **place: str) -> tuple[int, dict[str, Any]]:
+        event = {
+            "httpMethod": "POST",
+            "resource": resource,
+            "pathParameters": place,
+            "requestContext": {"authorizer": {"operator": "olena"}},
+            "body": None if body is None else json.dumps(body),
+        }
+        response = app.handler(event, context)
+        return response["statusCode"], json.loads(response["body"])
+
+    return send
+
+
+@pytest.fixture
+def arrivals(store: Store) -> Arrivals:
+    return Arrivals(aws.dynamodb(), TABLE)
+
+
+@pytest.fixture
+def outbox(store: Store) -> Outbox:
+    store.accept(LEAD, phone_hash=None)
+    return Outbox(aws.dynamodb(), TABLE)
+
+
+def named(store: Store, arrivals: Arrivals) -> Fetch:
+    """A lead whose fetch failed."""
+    fetch = fetch_steps.announced(NAMED, "meta-credit", {"leadgen_id": "77"}, NOW)
+    empty = Lead(lead_id=NAMED, source="meta-credit", received_at=NOW, partners=())
+    store.accept(empty, phone_hash=None, fetch=fetch)
+    return arrivals.apply(fetch_steps.gave_up(fetch, NOW, "the token was refused"))
+
+
+def failed(outbox: Outbox, version: int = 2) -> Message:
+    message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
+    outbox.add(message)
+    return outbox.apply(message_steps.gave_up(message, NOW, "the token was refused"))
+
+
+@pytest.mark.parametrize(("resource", "place"), [(FETCH, {}), (DELIVERY, {"partner": "meta"})])
+def test_failed_fetch_is_retried_without_its_letter(
+    ask: Ask, store: Store, arrivals: Arrivals, resource: str, place: dict[str, str]
+) -> None:
+    named(store, arrivals)
+    status, said = ask(resource, lead_id=NAMED, **place)
+    assert (status, said["state"]) == (202, "pending")
+    fetch = arrivals.fetch(NAMED)
+    assert fetch is not None
+    assert (fetch.state, fetch.next_attempt_at, fetch.due_at is not None) == (FetchState.PENDING, None, True)
+    journey = store.journey(NAMED)
+    assert journey is not None
+    assert (journey.timeline[-1].what, journey.timeline[-1].detail) == ("fetch_requested", "by olena")
+    assert ask(resource, lead_id=NAMED, **place)[0] == 409, "it is pending"
+
+
+def test_fetch_that_was_restored_is_retried_only_with_a_confirmation(
+    ask: Ask, store: Store, arrivals: Arrivals
+) -> None:
+    """The lead may have been fetched and delivered after the restored moment."""
+    failed = named(store, arrivals)
+    aws.dynamodb().put_item(TableName=TABLE, Item=fetch_item(replace(failed, restored_at=NOW)))
+    assert ask(FETCH, lead_id=NAMED)[0] == 409
+    assert ask(FETCH, {"confirm": True}, lead_id=NAMED)[0] == 202
+    fetch = arrivals.fetch(NAMED)
+    assert fetch is not None
+    assert (fetch.state, fetch.restored_at) == (FetchState.PENDING, None)
+
+
+def test_lead_without_a_fetch_has_none_to_retry(ask: Ask, outbox: Outbox) -> None:
+    assert ask(FETCH, lead_id=LEAD.lead_id)[0] == 409
+    assert ask(DELIVERY, lead_id=LEAD.lead_id, partner="meta")[0] == 409
+    assert ask(DELIVERY, lead_id=LEAD.lead_id, partner="graph")[0] == 404
+    assert ask(FETCH, lead_id=lead(9).lead_id)[0] == 404
+    assert ask(FETCH, lead_id="ld_nobody")[0] == 404
+
+
+@pytest.mark.parametrize("written", [str, lambda message_id: quote(message_id, safe="")])
+def test_failed_message_is_retried_without_its_letter(ask: Ask, outbox: Outbox, written: Callable[[str], str]) -> None:
+    """The gateway may hand the id on as it came in the path, or decoded."""
+    message = failed(outbox)
+    status, said = ask(MESSAGE, lead_id=LEAD.lead_id, message_id=written(message.message_id))
+    assert (status, said) == (202, {"message_id": message.message_id, "status": "pending"})
+    after = outbox.message(LEAD.lead_id, message.message_id)
+    assert after is not None
+    assert (after.state, after.next_attempt_at, after.last_error) == (MessageState.PENDING, None, None)
+    assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=message.message_id)[0] == 409, "it is pending"
+
+
+def test_retried_message_that_a_newer_one_has_replaced_is_skipped(ask: Ask, outbox: Outbox) -> None:
+    older, newer = failed(outbox), about_status(LEAD.lead_id, "leadleader", 3, "s3", NOW)
+    outbox.add(newer)
+    sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
+    outbox.apply(message_steps.lost(sending, NOW, "the reply was lost"))
+    assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=older.message_id) == (
+        202,
+        {"message_id": older.message_id, "status": "skipped"},
+    )
+    assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=newer.message_id)[0] == 409, "a lost reply is never resent"
+
+
+@pytest.mark.parametrize("message_id", ["", "2026#none", "x" * 300, "../x", "%"])
+def test_message_that_is_not_there_is_not_retried(ask: Ask, outbox: Outbox, message_id: str) -> None:
+    assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=message_id)[0] == 404
+
+
+def test_nothing_of_an_erased_person_is_retried(ask: Ask, store: Store, outbox: Outbox, arrivals: Arrivals) -> None:
+    message = failed(outbox)
+    named(store, arrivals)
+    for lead_id in (LEAD.lead_id, NAMED):
+        Eraser(aws.dynamodb(), TABLE).erase(lead_id, "olena", NOW)
+    assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=message.message_id)[0] == 409
+    assert ask(FETCH, lead_id=NAMED)[0] == 409
