@@ -88,7 +88,8 @@ class Books:
     deals, accounts, messages that reached people. `waiting` is how many messages each queue (dead letters apart) holds.
     `counted_sources` have a quota; of `dedup_sources` a person's second lead counts as the first. `to_be_erased` are
     the leads that an operator had erased. `failures` are what went wrong though nothing that this run did explains it:
-    of whom, what, and how often. A message that goes out may be `under_way` for so long.
+    of whom, what, and how often. A message that goes out may be `under_way` for so long. `struck_posts` is how many
+    workers were struck while they took a form's post, None where that is not known.
     """
 
     posted: Sequence[Posted]
@@ -104,6 +105,7 @@ class Books:
     to_be_erased: frozenset[str] = frozenset()
     failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
     under_way: timedelta = timedelta(minutes=1)
+    struck_posts: int | None = 0
 
     @cached_property
     def files(self) -> dict[str, File]:

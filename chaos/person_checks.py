@@ -13,6 +13,7 @@ SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
 NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
 TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
 CAME = frozenset({"pk", "sk", "lead_id", "received_at"})  # what tells that an event of Leeloo's came already
+CONTENT_CLAIM = CAME | {"expires_at"}  # what finds the tombstone when the form posts the same content again, for a day
 
 
 @check
@@ -94,6 +95,8 @@ def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
             return values.keys() == TIE_OF_NOBODY
         case "LEELOO":
             return values.keys() <= CAME
+        case "CONTENT":
+            return values.keys() <= CONTENT_CLAIM
         case _:
             return False
 

@@ -36,7 +36,8 @@ def moto_calls() -> Iterator[None]:
 
 
 def _idempotency_token(request: Any) -> str | None:
-    if not str(request.headers.get("X-Amz-Target", "")).endswith("TransactWriteItems"):
+    target = request.headers.get("X-Amz-Target", b"")  # botocore's headers are bytes
+    if not (target.decode() if isinstance(target, bytes) else str(target)).endswith("TransactWriteItems"):
         return None
     token = json.loads(request.body).get("ClientRequestToken")
     return None if token is None else str(token)

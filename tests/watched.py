@@ -164,11 +164,12 @@ def _names(argument: ast.expr) -> set[str]:
 
 
 def _files(app: Path) -> set[Path]:
-    """An app and the modules of the layer's own top that it imports, directly or not."""
+    """An app, the partners' wirings and the modules of the layer's own top that it imports, directly or not."""
     found, left = {app}, [app]
+    imports = re.compile(r"^ *from leadbridge\.(\w+|partners\.\w+\.wiring) import", re.MULTILINE)
     while left:
-        for name in re.findall(r"^from leadbridge\.(\w+) import", left.pop().read_text(encoding="utf-8"), re.MULTILINE):
-            module = LAYER / f"{name}.py"
+        for name in imports.findall(left.pop().read_text(encoding="utf-8")):
+            module = LAYER / f"{name.replace('.', '/')}.py"
             if module.exists() and module not in found:
                 found.add(module)
                 left.append(module)

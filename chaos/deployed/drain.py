@@ -71,6 +71,7 @@ class Drain:
             to_be_erased=frozenset(self.desk.erased),
             failures=dict(self.desk.tally.failures),
             under_way=UNDER_WAY,
+            struck_posts=None,
         )
 
     def _moving(self) -> Counter[str]:

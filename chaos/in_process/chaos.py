@@ -54,6 +54,7 @@ class Chaos:
         self.posted: list[Posted] = []
         self.sent: list[Post] = []
         self.unanswered: list[Post] = []
+        self.struck_posts = 0
         self.is_calm = False
 
     # What happens
@@ -217,6 +218,7 @@ class Chaos:
         def end(worker: Worker) -> None:
             if worker.failure is not None:
                 self.tally.fail(name or function, worker.failure)
+            self.struck_posts += worker.was_struck and function == "ReceiveLead"
             if worker.died:
                 self.tally.add(f"{function} killed")
                 self.stack.restart(function)
@@ -339,4 +341,5 @@ class Chaos:
             to_be_erased=frozenset(self.operator.erased),
             failures=dict(self.tally.failures),
             under_way=timedelta(seconds=INVOCATION),
+            struck_posts=self.struck_posts,
         )

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge import aws, self_check
+from leadbridge.aws_errors import is_transient
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter, reception
 from leadbridge.forms.browsers import Visitor, foreign
@@ -24,6 +25,9 @@ from leadbridge.problems import Problem, Response, answer, internal
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
+
+UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name is configured
+RETRY_AFTER = 10  # seconds, where a post could not be taken for a reason that passes
 
 
 @lru_cache
@@ -40,7 +44,7 @@ def desk() -> reception.Desk:
     def proofs(source: str, fresh: bool) -> dict[str, Any]:
         if source == self_check.SOURCE:
             return {"secrets": self_check.signing_secrets(secrets.get(self_check.SOURCE))}
-        renewed = secrets.refresh("sources") if fresh else None
+        renewed = secrets.refresh("sources", entry=source) if fresh else None
         entry = (renewed or secrets.get("sources")).get(source)
         return entry if isinstance(entry, dict) else {}
 
@@ -55,9 +59,10 @@ def desk() -> reception.Desk:
 def handler(event: dict[str, Any], context: Any) -> Response:
     """Gateway proxy event in, proxy response out; whatever happens, the form gets an answer."""
     source = (event.get("pathParameters") or {}).get("source") or ""
-    logger.append_keys(source=source[:64])
     visitor = Visitor()
     try:
+        # A path is text of a stranger, who may have put a token or a phone number into it.
+        logger.append_keys(source=source if source in settings().sources else UNKNOWN_SOURCE)
         match event.get("httpMethod"):
             case "GET":
                 return verify(source, event)
@@ -74,6 +79,10 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         logger.info("refused", problem=problem.slug, status=problem.status, fields=[e.field for e in problem.errors])
         return visitor.refused(problem)
     except Exception as error:  # the outermost edge: the form tries again, the alarm on errors rings
+        if is_transient(error):  # no fault of the version that runs
+            count("ReceptionBusy")
+            logger.warning("AWS did not answer in time", exc_info=True)
+            return visitor.refused(busy())
         count("ReceptionErrors")
         blame(error)
         logger.exception("could not receive")
@@ -114,7 +123,15 @@ def unknown_source() -> Problem:
 
 def not_ready() -> Problem:
     """The source cannot be told from others for now."""
-    return Problem(503, "not-ready", "Not ready", "This source has no secret yet. Please try again.")
+    detail = "This source has no secret yet. Please try again."
+    return Problem(503, "not-ready", "Not ready", detail, retry_after=RETRY_AFTER)
+
+
+def busy() -> Problem:
+    """AWS throttled us, or did not answer; the same post may succeed a little later."""
+    return Problem(
+        503, "busy", "Busy", "The post could not be stored just now. Please try again.", retry_after=RETRY_AFTER
+    )
 
 
 def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.Reception:
@@ -139,7 +156,7 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.R
         raise not_ready() from None
     except reception.Unfinished:
         detail = "Not all of these leads could be stored in time. Please send them again."
-        raise Problem(503, "unfinished", "Unfinished", detail) from None
+        raise Problem(503, "unfinished", "Unfinished", detail, retry_after=RETRY_AFTER) from None
     except TooMany as seconds:
         detail = "This source has brought as many leads as it may in a minute."
         raise Problem(429, "too-many", "Too many leads", detail, retry_after=int(seconds.args[0])) from None
@@ -150,13 +167,9 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.R
 
 def told(source: str, received: reception.Reception) -> Response:
     """What the sender hears of a post that was taken."""
-    taken = settings().sources[source].answer
-    if received.kind is reception.Kind.CAUGHT:
-        count("HoneypotCaught")
-        logger.info("caught by the honeypot")
-        return answer(taken, {"lead_id": received.lead_id, "status": "received"})
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
-    logger.append_keys(lead_id=received.lead_id, **several)
+    if received.kind is not reception.Kind.CAUGHT:
+        logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
         case reception.Kind.TEST:
             count("TestPings")
@@ -166,16 +179,22 @@ def told(source: str, received: reception.Reception) -> Response:
             count("PostsIgnored")
             logger.info("ignored")
             return answer(200, {"status": "ignored"})
+        case reception.Kind.CAUGHT:
+            count("HoneypotCaught")
+            logger.info("caught by the honeypot")
         case reception.Kind.NEW:
             count("LeadsReceived", received.stored)
             logger.info("received")
-            return answer(taken, {"lead_id": received.lead_id, "status": "received", **several})
         case reception.Kind.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")
-            journey = store().journey(received.lead_id or "")
-            status = journey.status.value if journey else "received"
-            return answer(200, {"lead_id": received.lead_id, "status": status, "duplicate": True, **several})
+    if received.changed is not None:
+        count("RedeliveriesChanged")
+        logger.warning("redelivered with other content", fields=list(received.changed))
+    if received.status is not None:
+        return answer(200, {"lead_id": received.lead_id, "status": received.status, "duplicate": True, **several})
+    taken = settings().sources[source].answer
+    return answer(taken, {"lead_id": received.lead_id, "status": "received", **several})
 
 
 def readers() -> None:

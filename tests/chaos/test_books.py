@@ -102,6 +102,7 @@ def misordered() -> dict[str, Any]:
 FOREIGN = {**DEAL, "clientInfo": {"telephone": "0509999999"}}
 CLAIM = {"pk": "PERSON#leadleader#phone_hash#x", "sk": "CLAIM", "lead_id": "ld_gone"}
 COUNT = {"pk": "RATE#web#1#0", "sk": "COUNT", "leads": 3}
+QUOTAS = "quotas_count_every_lead"
 
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("accepted_leads_are_there", {"table": []}),
@@ -123,6 +124,7 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("failures_have_a_cause", {"failures": {("POST /messages", "answered 500"): 7}}),
     ("a_person_is_sent_once", {"table": [CLAIM]}),
     ("quotas_count_every_lead", {"table": [COUNT], "counted_sources": frozenset({"web"})}),
+    ("quotas_count_every_lead", {"counted_sources": frozenset({"web"})}),
     ("every_change_is_told", {"table": journey(*closed())}),
     ("no_message_goes_out_twice", {"sent": [{"phone": PHONE, "text": "Видано"}] * 2}),
     ("no_message_goes_out_twice", {"sent": []}),
@@ -142,6 +144,16 @@ def test_what_does_not_hold_is_told_by_its_check(check: str, changes: dict[str, 
     found = violations(balanced(**changes), [check])
     assert found, check
     assert {violation.check for violation in found} == {check}
+
+
+def test_a_worker_that_was_struck_may_have_counted_a_lead_that_it_did_not_store() -> None:
+    balances = [
+        violations(balanced(table=[COUNT], counted_sources=frozenset({"web"}), struck_posts=struck), [QUOTAS])
+        for struck in (2, 3, None)
+    ]
+    assert [bool(found) for found in balances] == [True, False, False]
+    uncounted = balanced(counted_sources=frozenset({"web"}), struck_posts=9)
+    assert violations(uncounted, [QUOTAS]), "no lead may be stored uncounted, whatever was struck"
 
 
 def test_every_check_was_shown_something_that_does_not_hold() -> None:

@@ -114,6 +114,12 @@ def test_an_account_that_is_not_to_be_kept_again_may_be_known_by_its_number() ->
     assert violations(after(table=[*left(), {**TIE, "is_erased": True}]), CHECKS) == []
 
 
+def test_what_finds_the_tombstone_by_a_posts_content_may_stay_if_it_says_nothing() -> None:
+    claim = {"pk": "CONTENT#web#digest", "sk": "CONTENT", "lead_id": LEAD.lead_id, "received_at": to_text(NOW)}
+    assert violations(after(table=[*left(), {**claim, "expires_at": 1}]), CHECKS) == []
+    assert violations(after(table=[*left(), {**claim, "person": {"full_name": "Олена"}}]), CHECKS) != []
+
+
 def test_what_another_lead_of_the_same_person_holds_is_its_own() -> None:
     other = LEAD.model_copy(update={"lead_id": "ld_other"})
     table = [*left(), items.decode(items.lead_item(other, phone_hash="h"))]

@@ -172,6 +172,20 @@ def test_a_sources_secret(traffic: Traffic) -> None:
     assert len(made(traffic)) == len(traffic.leads) == 5
 
 
+def test_a_typo_in_the_sources_stops_no_form_of_a_worker_that_has_read_them(traffic: Traffic) -> None:
+    for wrong in ({"web": "a text"}, {"web": {"secrets": WEB}}):
+        assert traffic.lead(secret=WEB) == 202
+        traffic.stack.put_secret("sources", wrong)
+        with patch.object(secrets, "KEPT_FOR", 0.0):  # a minute later
+            assert traffic.lead(secret=WEB) == 202
+            assert traffic.lead(secret=NEW) == 503, "the form may have a new secret already, and is to post again"
+        traffic.stack.put_secret("sources", {"web": {"secrets": [WEB]}})
+    traffic.stack.put_secret("sources", {})
+    with patch.object(secrets, "KEPT_FOR", 0.0):
+        assert traffic.lead(secret=WEB) == 503, "it was taken away"
+    assert set(traffic.states()) == {"received"}
+
+
 def test_an_operators_token(traffic: Traffic) -> None:
     def status(token: str) -> int:
         return int(traffic.stack.ask("GET", "/leads", headers={"Authorization": f"Bearer {token}"})["statusCode"])

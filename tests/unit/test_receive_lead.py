@@ -3,12 +3,15 @@
 import base64
 import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leadbridge import aws
 from leadbridge.forms.standard_webhooks import sign
@@ -63,6 +66,7 @@ def post(store: Store, shipped_settings: Settings, function: Callable[[str], Mod
         if response["statusCode"] >= 400:
             assert response["headers"]["Content-Type"] == "application/problem+json"
             assert {"type", "title", "status", "detail"} <= set(content)
+            content["retry_after"] = response["headers"].get("Retry-After")
         return response["statusCode"], content
 
     return send
@@ -177,8 +181,6 @@ def test_a_rotated_secret_is_believed_at_once(post: Post) -> None:
 
 def ages_ago() -> None:
     """Let the few seconds pass in which a secret is not read twice."""
-    import sys
-
     proofs = sys.modules["functions_receive_lead_app"].desk().proofs
     secrets = next(cell.cell_contents for cell in proofs.__closure__ if hasattr(cell.cell_contents, "refresh"))
     secrets._kept = {name: (at - 6.0, value) for name, (at, value) in secrets._kept.items()}
@@ -189,6 +191,83 @@ def test_when_the_table_is_away_the_form_is_asked_to_try_again_and_told_nothing(
     status, problem = post()
     assert status == 500
     assert "ResourceNotFound" not in json.dumps(problem)
+
+
+def canceled(reason: str) -> ClientError:
+    answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": reason}]}
+    return ClientError(answer, "TransactWriteItems")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="dynamodb"),
+        canceled("TransactionConflict"),
+        canceled("ThrottlingError"),
+        ClientError({"Error": {"Code": "InternalServerError"}}, "w"),
+    ],
+    ids=["no answer", "conflict", "throttling", "a fault inside AWS"],
+)
+def test_when_aws_is_busy_the_form_is_asked_to_try_again_within_its_five_seconds_and_no_version_is_blamed(
+    post: Post, error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post()
+    monkeypatch.setattr(aws.dynamodb(), "transact_write_items", Mock(side_effect=error))
+    capsys.readouterr()
+    began = time.monotonic()
+    status, problem = post(message_id="msg_2")
+    assert (status, problem["type"], problem["retry_after"]) == (503, "urn:leadbridge:problem:busy", "10")
+    assert time.monotonic() - began < 4
+    told = capsys.readouterr().out
+    assert "ReceptionBusy" in told
+    assert "ReceptionErrors" not in told
+    assert "Faults" not in told
+    assert "Прикладенко" not in told
+
+
+def test_secrets_manager_that_is_busy_is_no_fault_of_ours(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    throttled = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+    monkeypatch.setattr(aws.secrets_manager(), "get_secret_value", Mock(side_effect=throttled))
+    assert post()[0] == 503
+
+
+def test_every_503_says_when_to_try_again(post: Post) -> None:
+    put_secret("leadbridge/sources", {})
+    status, problem = post()
+    assert (status, problem["retry_after"]) == (503, "10")
+
+
+STRANGERS = ["web&token=a-secret-of-43-characters", "web?token=x", "olena@example.com", "+380500000001", "", "unknown"]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+@pytest.mark.parametrize("named", STRANGERS)
+def test_a_path_that_names_no_source_is_not_logged(
+    post: Post, context: Context, method: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = io.StringIO()
+    with patch.object(logger.registered_handler, "stream", log):
+        event = {"httpMethod": method, "pathParameters": {"source": named}, "headers": {}, "body": "{}"}
+        assert sys.modules["functions_receive_lead_app"].handler(event, context)["statusCode"] == 404
+        assert post()[0] == 202
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["source"] for line in lines] == ["unknown", "web"]
+    assert not named or named == "unknown" or named not in log.getvalue() + capsys.readouterr().out
+
+
+def test_a_redelivery_with_other_content_is_a_duplicate_that_is_counted_and_logged(
+    post: Post, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, first = post()
+    other = json.dumps({**asked(phone="0500000002"), "loan": {"amount": 7000, "term": 12}}, ensure_ascii=False)
+    log = io.StringIO()
+    with patch.object(logger.registered_handler, "stream", log):
+        assert post(other) == (200, {"lead_id": first["lead_id"], "status": "received", "duplicate": True})
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    (line,) = [line for line in lines if line["message"] == "redelivered with other content"]
+    assert (line["lead_id"], line["fields"]) == (first["lead_id"], ["person.phone", "loan.amount"])
+    assert "RedeliveriesChanged" in capsys.readouterr().out
+    assert "0500000002" not in log.getvalue()
 
 
 def test_nothing_of_the_person_is_logged(

@@ -2,20 +2,25 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ReadTimeoutError
 
 from leadbridge import aws
+from leadbridge.aws_errors import Contended
 from leadbridge.clock import utc_now
 from leadbridge.forms.reception import Desk
 from leadbridge.leads.items import decode
 from leadbridge.leads.quota import Quota, TooMany
 from leadbridge.leads.store import Store
 from leadbridge.settings import Settings, Source
-from tests.people import asked, lead
+from tests.people import NOW, asked, lead
 from tests.unit.conftest import TABLE, Context
 
 TOKEN = "a token of the tests alone"
@@ -112,6 +117,95 @@ def test_a_source_brings_so_many_leads_a_minute_and_no_more(post: Post) -> None:
     assert 0 < int(statuses[-1][1]["Retry-After"]) <= 60
     assert post({"your-name": "Ім'я Номера"}, per_minute=3)[0] == 200, "a redelivery is none"
     assert post({"your-name": "Інше Джерело"})[0] == 202, "where there is no quota there is none"
+
+
+def counts() -> list[int]:
+    pages = aws.dynamodb().get_paginator("scan").paginate(TableName=TABLE)
+    found = [decode(item) for page in pages for item in page["Items"]]
+    return sorted(int(item["leads"]) for item in found if item["pk"].startswith("RATE#"))
+
+
+def test_a_redelivery_is_taken_off_the_count_and_answered_when_the_count_is_full(store: Store) -> None:
+    quota = Quota("mine", 2)
+    for number in (1, 1, 2, 2, 1):
+        store.accept(lead(number), phone_hash=None, quota=quota)
+    assert counts() == [2]
+    assert store.accept(lead(2), phone_hash=None, quota=quota) == lead(2).lead_id
+    with pytest.raises(TooMany):
+        store.accept(lead(3), phone_hash=None, quota=quota)
+
+
+def test_a_redelivery_without_an_id_is_answered_when_the_count_is_full(store: Store) -> None:
+    quota, day = Quota("mine", 1), timedelta(days=1)
+
+    def bring(number: int, content: str, at: datetime) -> str | None:
+        one = lead(number, received_at=at).model_copy(update={"content_hash": content})
+        return store.accept(one, phone_hash=None, quota=quota, window=day)
+
+    assert bring(1, "a", NOW) is None
+    assert bring(2, "a", NOW) == lead(1).lead_id
+    assert bring(3, "b", NOW + day) is None
+    with pytest.raises(TooMany):
+        bring(4, "a", NOW + day)  # its window is over, so it is a new lead, and the count is full
+    assert counts() == [1, 1]
+
+
+def test_simultaneous_leads_within_the_quota_are_all_taken_and_no_more(store: Store) -> None:
+    def bring(number: int) -> bool:
+        try:
+            store.accept(lead(number), phone_hash=None, quota=Quota("mine", 20))
+        except TooMany:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(bring, range(30))) == 20
+    assert counts() == [20]
+
+
+def test_no_transaction_meets_another_one_at_the_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB cancels a transaction that meets another one at an item; plain updates wait for each other."""
+    written, call = list[str](), vars(BaseClient)["_make_api_call"]
+
+    def noting(client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "TransactWriteItems":
+            writes = [write for one in parameters["TransactItems"] for write in one.values()]
+            written.extend((write.get("Key") or write["Item"])["pk"]["S"] for write in writes)
+        return call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noting)
+    for number in (1, 2):
+        store.accept(lead(number), phone_hash=None, quota=Quota("mine", 20))
+    assert len(written) == 6
+    assert not [pk for pk in written if pk.startswith("RATE#")]
+
+
+def test_a_lead_whose_write_fails_is_counted_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it was stored is not known then, and no lead may be stored uncounted."""
+    client = aws.dynamodb()
+    monkeypatch.setattr(client, "transact_write_items", Mock(side_effect=ReadTimeoutError(endpoint_url="dynamodb")))
+    with pytest.raises(Contended):
+        store.accept(lead(1), phone_hash=None, quota=Quota("mine", 20), retry_for=0.1)
+    assert counts() == [1]
+
+
+def test_a_redelivery_whose_lost_answer_is_repeated_is_taken_off_the_count_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, quota = aws.dynamodb(), Quota("mine", 9)
+    for number in (1, 2, 3):
+        store.accept(lead(number), phone_hash=None, quota=quota)
+    write, answers = client.transact_write_items, iter([False, True])
+
+    def lossy(**parameters: Any) -> Any:
+        answer = write(**parameters)
+        if not next(answers):
+            raise ReadTimeoutError(endpoint_url="dynamodb")
+        return answer
+
+    monkeypatch.setattr(client, "transact_write_items", lossy)
+    assert store.accept(lead(1), phone_hash=None, quota=quota) == lead(1).lead_id
+    assert counts() == [3]
 
 
 def test_a_new_minute_begins_anew_and_parts_add_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,13 +37,17 @@ def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: Store) -> No
     assert found.person.full_name == "Прикладенко Олена Іванівна"
 
 
-def test_the_same_body_in_the_next_window_is_the_same_lead_while_the_window_lasts(store: Store) -> None:
-    first = lead(1)
-    store.accept(first, phone_hash=None)
-    soon = lead(2, received_at=NOW + timedelta(hours=23))
-    assert store.accept(soon, phone_hash=None, unless=first.lead_id, window=timedelta(days=1)) == first.lead_id
-    later = lead(2, received_at=NOW + timedelta(hours=25))
-    assert store.accept(later, phone_hash=None, unless=first.lead_id, window=timedelta(days=1)) is None
+def test_the_same_content_is_the_same_lead_while_its_window_lasts(store: Store) -> None:
+    def post(number: int, hours: float, content: str = "c") -> str | None:
+        one = lead(number, received_at=NOW + hours * HOUR).model_copy(update={"content_hash": content})
+        return store.accept(one, phone_hash=None, window=timedelta(days=1))
+
+    first, second = lead(1).lead_id, lead(6).lead_id
+    assert post(1, 0) is None
+    assert [post(2, 23), post(3, 23.9), post(4, -23), post(5, -100)] == [first] * 4, "whichever clock is wrong"
+    assert post(6, 24) is None
+    assert [post(7, 47), post(8, 1)] == [second] * 2, "redeliveries do not move the window"
+    assert post(9, 24, "another") is None
 
 
 def test_only_one_of_two_workers_starts_the_attempt(store: Store) -> None:

@@ -97,6 +97,7 @@ const TONES_OF_ENTRIES = {
   resolution_withdrawn: "warn", contested: "bad",
   unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", erased: "bad",
   attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
+  redelivered_changed: "warn",
 };
 
 export function toneOf(entry) {

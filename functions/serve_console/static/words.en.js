@@ -159,6 +159,7 @@ export default {
   "error.strange": "The partner answered otherwise than agreed.",
 
   "what.received": "The form sent the lead",
+  "what.redelivered_changed": "The form sent this lead again with other data; the first data were kept",
   "what.submitting": "Being sent to {partner}",
   "what.submitted": "{partner} has it",
   "what.attempt_failed": "{partner} did not take it; it will be tried again",

@@ -159,6 +159,7 @@ export default {
   "error.strange": "Партнёр ответил не так, как договорено.",
 
   "what.received": "Форма прислала лид",
+  "what.redelivered_changed": "Форма отправила этот лид ещё раз с другими данными; сохранены первые",
   "what.submitting": "Отправляется в {partner}",
   "what.submitted": "{partner}: принято",
   "what.attempt_failed": "{partner}: не принято; будет ещё попытка",

@@ -159,6 +159,7 @@ export default {
   "error.strange": "Партнер відповів інакше, ніж домовлено.",
 
   "what.received": "Форма надіслала лід",
+  "what.redelivered_changed": "Форма надіслала цей лід ще раз з іншими даними; збережено перші",
   "what.submitting": "Надсилається до {partner}",
   "what.submitted": "{partner}: прийнято",
   "what.attempt_failed": "{partner}: не прийнято; буде ще спроба",

@@ -18,6 +18,7 @@ import pytest
 from events.sign import signed
 from leadbridge.clock import utc_now
 from leadbridge.forms.reception import Desk
+from leadbridge.leads.contents import ContentClaim
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.quota import Quota
@@ -34,9 +35,10 @@ Answer = tuple[int, dict[str, Any]]
 
 @dataclass
 class Book:
-    """Leads by their ids."""
+    """Leads by their ids, and the claims on contents."""
 
     leads: dict[str, Lead] = field(default_factory=dict)
+    claims: dict[str, ContentClaim] = field(default_factory=dict)
 
     def accept(
         self,
@@ -45,16 +47,33 @@ class Book:
         phone_hash: str | None,
         email_hash: str | None = None,
         tax_hash: str | None = None,
-        unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
         quota: Quota | None = None,
+        retry_for: float = 0.0,
     ) -> str | None:
         """Keep a lead, unless it is here."""
-        already = next((one for one in (lead.lead_id, unless) if one in self.leads), None)
-        if already is None:
-            self.leads[lead.lead_id] = lead
-        return already
+        if lead.lead_id in self.leads:
+            return lead.lead_id
+        if window:
+            held = self.claims.get(lead.content_hash or "")
+            if held is not None and held.is_valid_at(lead.received_at):
+                return held.lead_id
+            claim = ContentClaim(lead.source, lead.content_hash or "", lead.lead_id, lead.received_at, window)
+            self.claims[claim.content_hash] = claim
+        self.leads[lead.lead_id] = lead
+        return None
+
+    def claim_content(self, claim: ContentClaim) -> ContentClaim:
+        """Keep a claim, unless one is here."""
+        held = self.claims.get(claim.content_hash)
+        if held is None or not held.is_valid_at(claim.received_at):
+            held = self.claims[claim.content_hash] = claim
+        return held
+
+    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+        """Changes are noted in the table alone."""
+        return False
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
         """Which of these are here."""

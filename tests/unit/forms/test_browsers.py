@@ -175,6 +175,21 @@ def test_whoever_fills_in_the_unseen_field_hears_what_a_lead_hears_and_nothing_i
     assert "spam.example" not in out
 
 
+@pytest.mark.parametrize("answer", [200, 202])
+def test_the_second_answer_to_a_caught_post_is_that_to_a_lead(answer: int) -> None:
+    settings = configured()
+    source = settings.sources["plain-credit"].model_copy(update={"answer": answer})
+    with opened(settings.model_copy(update={"sources": {"plain-credit": source}})) as desk:
+        spam = with_body(post(), f"{post()['body']}&website=x")
+        real, caught = ([desk.respond(proven(event)) for _ in range(2)] for event in (post(), spam))
+        for of_a_lead, of_spam in zip(real, caught, strict=True):
+            ids = [json.loads(response["body"])["lead_id"] for response in (of_a_lead, of_spam)]
+            assert {**of_spam, "body": of_spam["body"].replace(ids[1], ids[0])} == of_a_lead
+        assert (real[1]["statusCode"], json.loads(caught[1]["body"])["duplicate"]) == (200, True)
+        assert json.loads(caught[0]["body"])["lead_id"] == json.loads(caught[1]["body"])["lead_id"]
+        assert len(desk.book.leads) == 1
+
+
 def test_what_is_caught_needs_to_be_no_lead_but_must_be_proven(desk: Reception) -> None:
     assert desk.respond(with_body(post(), "website=x"))["statusCode"] == 202
     assert desk.respond({**with_body(post(), "website=x"), "queryStringParameters": None})["statusCode"] == 401

@@ -73,8 +73,9 @@ class Submission:
     """What a post says of one lead.
 
     `values` are the lead's sections as they came, `delivery_id` the form's own id of this delivery, if it has one,
-    `answers` the form's fields under their own names. Where the post only names the lead, `to_fetch` says where the
-    builder keeps it.
+    `answers` the form's fields under their own names. `content` is what two posts of the same submission have in
+    common, where that is not just `answers`. Where the post only names the lead, `to_fetch` says where the builder
+    keeps it.
     """
 
     values: dict[str, Any]
@@ -82,6 +83,7 @@ class Submission:
     is_test: bool = False
     answers: dict[str, str] = field(default_factory=dict)
     to_fetch: dict[str, str] | None = None
+    content: Mapping[str, str] | None = None
 
 
 class Adapter(Protocol):

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from leadbridge.forms.adapter import Request, Submission
 from leadbridge.forms.bodies import URLENCODED, Fields, read_fields
+from leadbridge.forms.canonical import without_transport
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.leads.unicode_text import fold
@@ -53,7 +54,13 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         "ip": meta.get("remote_ip", ""),
         "user_agent": meta.get("user_agent", ""),
     }
-    return (Submission(values=to_sections(answers, source, consent), delivery_id=None, answers=answers),)
+    submission = Submission(
+        values=to_sections(answers, source, consent),
+        delivery_id=None,
+        answers=answers,
+        content=without_transport(fields),  # Elementor's own time among them: a second submission is a second lead
+    )
+    return (submission,)
 
 
 def prove(request: Request, secret: str, now: datetime) -> Request:

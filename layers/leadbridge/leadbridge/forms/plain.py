@@ -7,6 +7,7 @@ from datetime import datetime
 
 from leadbridge.forms.adapter import Request, Submission
 from leadbridge.forms.bodies import JSON, MULTIPART, URLENCODED, read_fields
+from leadbridge.forms.canonical import without_transport
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.tokens import PARAMETER, verify_token, with_token
 from leadbridge.settings import Source
@@ -29,7 +30,13 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         "form": next((answers[name] for name in FORM_FIELDS if answers.get(name)), ""),
         "page_url": request.headers.get("referer", ""),
     }
-    return (Submission(values=to_sections(answers, source, consent), delivery_id=None, answers=answers),)
+    submission = Submission(
+        values=to_sections(answers, source, consent),
+        delivery_id=None,
+        answers=answers,
+        content=without_transport(answers),
+    )
+    return (submission,)
 
 
 def prove(request: Request, secret: str, now: datetime) -> Request:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
 from leadbridge.clock import Clock
 from leadbridge.forms.adapter import (
@@ -21,16 +21,24 @@ from leadbridge.forms.adapter import (
     adapter_named,
     most_bytes_of,
 )
+from leadbridge.forms.canonical import content_hash
 from leadbridge.forms.mapping import is_caught, with_defaults
+from leadbridge.leads.contents import ContentClaim
+from leadbridge.leads.delivery import State
 from leadbridge.leads.fetch import Fetch, announced
 from leadbridge.leads.items import hashes_of
-from leadbridge.leads.lead import Lead, build_lead, lead_id_of
+from leadbridge.leads.lead import Lead, build_lead, changed_fields, lead_id_of
 from leadbridge.leads.quota import Quota
 from leadbridge.leads.routing import Decision, decide
+from leadbridge.leads.writing import RETRY_FOR
 from leadbridge.settings import Settings, Source
 
-WINDOW = timedelta(days=1)  # for how long the same body from a form without ids of its own is the same lead
+if TYPE_CHECKING:
+    from leadbridge.leads.store import Journey
+
+WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead
 LONGEST = timedelta(seconds=4)  # that leads of one post are stored one after another; builders wait 5 s or more
+DECOY_RECEIVED = timedelta(minutes=1)  # how long a redelivery of a caught post is said to be where a new lead is
 
 
 class UnknownSource(LookupError):
@@ -55,12 +63,24 @@ class Book(Protocol):
         phone_hash: str | None,
         email_hash: str | None = None,
         tax_hash: str | None = None,
-        unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
         quota: Quota | None = None,
+        retry_for: float = RETRY_FOR,
     ) -> str | None:
         """Store a new lead; None, or the id of the lead that is already here."""
+        ...
+
+    def claim_content(self, claim: ContentClaim) -> ContentClaim:
+        """Store a claim without a lead; return it, or the claim of the same content that is already here."""
+        ...
+
+    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+        """Note once that a lead was redelivered with other content; return whether it was noted."""
+        ...
+
+    def journey(self, lead_id: str) -> Journey | None:
+        """All that is known of a lead, as it is now."""
         ...
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
@@ -85,12 +105,16 @@ class Reception:
     Of one that the honeypot caught there is no lead either: its id is for show.
 
     `lead_ids` are all of a post that held several, the first of them being `lead_id`; `stored` of them are new.
+    `status` is the lead's, and given for a redelivery only. `changed` is given for a redelivery with content that the
+    lead does not have and that is new to its timeline: the fields of the lead that differ, perhaps none.
     """
 
     kind: Kind
     lead_id: str | None = None
     lead_ids: tuple[str, ...] = ()
     stored: int = 0
+    status: str | None = None
+    changed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,12 +150,12 @@ class Desk:
         real = [submission for submission in submissions if not submission.is_test]
         if not real:
             return Reception(Kind.TEST)
-        if any(is_caught(submission, source) for submission in real):
-            # Whoever sent it hears what a lead would have been answered: an id like any other, that nothing has.
-            return Reception(Kind.CAUGHT, lead_id_of(name, f"caught:{hashlib.sha256(request.body).hexdigest()}"))
+        for submission in real:
+            if is_caught(submission, source):
+                return self._catch(name, submission, now)
         if len(real) > 1:
-            return self._store_all(name, source, request, real, now)
-        return self._store(name, source, request, real[0], now)
+            return self._store_all(name, source, real, now)
+        return self._store(name, source, real[0], now)
 
     def answer_challenge(self, name: str, query: Mapping[str, str]) -> str:
         """What a builder wants to hear that asks whether the address is ours. Raises UnknownSource, Forged."""
@@ -170,29 +194,30 @@ class Desk:
         found = self.proofs(name, fresh).get("secrets")
         return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
 
-    def _store_all(
-        self, name: str, source: Source, request: Request, submissions: list[Submission], now: datetime
-    ) -> Reception:
+    def _store_all(self, name: str, source: Source, submissions: list[Submission], now: datetime) -> Reception:
         """Store several leads, each by itself: what is stored stays, and a redelivery stores the rest."""
         named = {lead_id_of(name, f"id:{submission.delivery_id}"): submission for submission in submissions}
         known, stored = self.book.known(named), 0
         for lead_id, submission in named.items():
             if lead_id in known:
                 continue
-            if self.clock() - now > LONGEST:
+            left = LONGEST - (self.clock() - now)
+            if left < timedelta():
                 raise Unfinished
-            stored += self._store(name, source, request, submission, now).stored
+            stored += self._store(name, source, submission, now, min(left.total_seconds(), RETRY_FOR)).stored
         lead_ids = tuple(named)
-        return Reception(Kind.NEW if stored else Kind.REDELIVERY, lead_ids[0], lead_ids, stored)
+        if stored:
+            return Reception(Kind.NEW, lead_ids[0], lead_ids, stored)
+        return Reception(Kind.REDELIVERY, lead_ids[0], lead_ids, status=self._status(lead_ids[0]))
 
-    def _store(self, name: str, source: Source, request: Request, submission: Submission, now: datetime) -> Reception:
-        unless = None
+    def _store(
+        self, name: str, source: Source, submission: Submission, now: datetime, retry_for: float = RETRY_FOR
+    ) -> Reception:
         if submission.delivery_id is not None:
-            lead_id = lead_id_of(name, f"id:{submission.delivery_id}")
+            lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), timedelta()
         else:
-            # Windows stand side by side; a redelivery may fall into the one after, so that one's lead counts too.
-            body, number = hashlib.sha256(request.body).hexdigest(), int(now.timestamp() // WINDOW.total_seconds())
-            lead_id, unless = (lead_id_of(name, f"body:{body}:{which}") for which in (number, number - 1))
+            # The content finds the lead through its claim. The id is random: it outlives the erasure of the person.
+            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
         keys = submission.to_fetch
         lead = build_lead(
             with_defaults(submission.values, source) if keys is None else {},
@@ -201,15 +226,61 @@ class Desk:
             received_at=now,
             partners=self.settings.partners,
             choose=lambda asked: Decision(()) if keys else decide(source.partners, asked.value, submission.answers),
+            content_hash=None if keys is not None else self._content_hash(name, _content(submission)),
         )
         already = self.book.accept(
             lead,
             **hashes_of(lead, self.keyed_hash),
-            unless=unless,
-            window=WINDOW,
+            window=window,
             fetch=None if keys is None else announced(lead_id, name, keys, now),
             quota=Quota(name, source.per_minute) if source.per_minute else None,
+            retry_for=retry_for,
         )
-        if already is not None:
-            return Reception(Kind.REDELIVERY, already)
-        return Reception(Kind.NEW, lead_id, stored=1)
+        if already is None:
+            return Reception(Kind.NEW, lead_id, stored=1)
+        return self._redelivered(already, lead)
+
+    def _redelivered(self, lead_id: str, posted: Lead) -> Reception:
+        """What a post amounts to whose lead is here. The first content stays; other content is noted with the lead."""
+        journey = self.book.journey(lead_id)
+        if journey is None:
+            return Reception(Kind.REDELIVERY, lead_id, status=State.RECEIVED.value)
+        stored, changed = journey.lead, None
+        if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
+            fields = changed_fields(stored, posted)
+            if self.book.note_change(posted, fields):
+                changed = fields
+        return Reception(Kind.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
+
+    def _catch(self, name: str, submission: Submission, now: datetime) -> Reception:
+        """Answer what a lead would be answered, the second time too, and store nothing of the content.
+
+        What is stored is a claim, as a lead without an id has one. So every worker answers the same.
+        """
+        if submission.delivery_id is None:
+            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
+            content = _content(submission)
+        else:
+            lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), None
+            content = {"delivery_id": submission.delivery_id}
+            if self.book.known([lead_id]):
+                return Reception(Kind.CAUGHT, lead_id, status=self._status(lead_id))
+        decoys = f"{name}+honeypot"  # no name of a source, so that no lead ever meets the claim of a decoy
+        claim = ContentClaim(decoys, self._content_hash(decoys, content), lead_id, now, window)
+        held = self.book.claim_content(claim)
+        if held is claim:
+            return Reception(Kind.CAUGHT, lead_id)
+        state = State.RECEIVED if now - held.received_at < DECOY_RECEIVED else State.SUBMITTED
+        return Reception(Kind.CAUGHT, held.lead_id, status=state.value)
+
+    def _status(self, lead_id: str) -> str:
+        journey = self.book.journey(lead_id)
+        return (journey.status if journey else State.RECEIVED).value
+
+    def _content_hash(self, source: str, content: Mapping[str, str]) -> str:
+        """The digest has a key of its own, derived from the index's."""
+        return content_hash(self.keyed_hash("key of content hashes"), source, content)
+
+
+def _content(submission: Submission) -> Mapping[str, str]:
+    return submission.answers if submission.content is None else submission.content

@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from leadbridge.forms.adapter import Forged, Request, Submission
+from leadbridge.forms.bodies import as_text
 from leadbridge.forms.json_body import read_object
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.settings import Source
@@ -46,10 +47,17 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     """The body is a lead as it stands. Raises Unreadable."""
     content = read_object(request.body)
+    values = {section: content.get(section) or {} for section in SECTIONS}
     submission = Submission(
-        values={section: content.get(section) or {} for section in SECTIONS},
+        values=values,
         delivery_id=request.headers["webhook-id"],
         is_test=content.get("test") is True,
+        content={
+            f"{section}.{name}": as_text(value)
+            for section, members in values.items()
+            if isinstance(members, dict)
+            for name, value in members.items()
+        },
     )
     return (submission,)
 

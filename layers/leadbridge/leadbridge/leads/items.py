@@ -9,6 +9,7 @@ DEAL#{partner}#{deal id}    TIE        which lead a deal at a partner was made o
 LEAD#{id}     ATTENTION#{partner}      a delivery that is followed and needs a person all the same
 PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
 LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
+CONTENT#{source}#{hash}    CONTENT     which lead a post without an id of its own was stored as (see `contents`)
 
 index    partition                        sort           holds
 listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by state, deliveries that need a person,
@@ -145,6 +146,7 @@ def lead_item(
             "email_hash": email_hash,
             "tax_hash": tax_hash,
             "fallbacks": dict(lead.fallbacks) or None,
+            "content_hash": lead.content_hash,
             "erased_at": to_text(lead.erased_at) if lead.erased_at else None,
         }
     )
@@ -161,6 +163,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         received_at=from_text(values["received_at"]),
         partners=tuple(values["partners"]),
         fallbacks=values.get("fallbacks", {}),
+        content_hash=values.get("content_hash"),
         erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
         warnings=tuple((field, message) for field, message in values.get("warnings", ())),
         person=Person.model_construct(**values.get("person", {})),

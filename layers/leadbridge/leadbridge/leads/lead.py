@@ -93,6 +93,7 @@ class Lead(Asked):
     """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
 
     `fallbacks` says which partner gets it once another one has rejected it, `routed` why so, for the timeline.
+    `content_hash` is a keyed digest of the post's content, by which a redelivery with other content is noticed.
     `erased_at` is when the person was
     forgotten: what is left is the lead's tombstone.
     """
@@ -104,6 +105,7 @@ class Lead(Asked):
     fallbacks: dict[str, str] = {}
     routed: str | None = None
     warnings: tuple[tuple[str, str], ...] = ()
+    content_hash: str | None = None
     erased_at: datetime | None = None
 
     def shown(self) -> dict[str, Any]:
@@ -146,6 +148,7 @@ def build_lead(
     received_at: datetime,
     partners: Mapping[str, Partner],
     choose: Chooser | None = None,
+    content_hash: str | None = None,
 ) -> Lead:
     """Clean and check what a form sent, for those of the partners (by name) that shall get it: all, or the chosen.
 
@@ -160,7 +163,8 @@ def build_lead(
                 wrong[found.field] = found
     if wrong:
         raise InvalidLead(tuple(wrong.values()))
-    return _lead(asked, chosen, partners, lead_id=lead_id, source=source, received_at=received_at)
+    known = {"lead_id": lead_id, "source": source, "received_at": received_at, "content_hash": content_hash}
+    return _lead(asked, chosen, partners, **known)
 
 
 def build_usable_lead(
@@ -257,6 +261,14 @@ def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> s
             break
         found = lead.fallbacks.get(found)
     return found
+
+
+def changed_fields(before: Asked, after: Asked) -> tuple[str, ...]:
+    """Return the places in a lead whose content differs, as dotted paths; of the tags only that some do."""
+    sections: dict[str, type[_Section]] = {"person": Person, "loan": Loan, "trading": Trading}
+    paths = [f"{section}.{field}" for section, model in sections.items() for field in model.model_fields]
+    changed = [path for path in (*paths, "consent.text") if before.value(path) != after.value(path)]
+    return (*changed, *(["utm"] if before.utm != after.utm else []))
 
 
 def lacking_for(lead: Asked, partner: Partner | None) -> tuple[str, ...]:

@@ -1,20 +1,34 @@
-"""How many leads a source may bring in a minute, counted in the very transaction that stores each.
+"""How many leads a source may bring in a minute, counted before each is stored.
 
 pk                              sk       item
 RATE#{source}#{minute}#{part}   COUNT    how many came, in this part of the count
+
+The count is a plain update: plain updates of one item wait for each other, while a transaction that meets another one
+at an item is canceled. It comes first, so that no lead is stored uncounted. A post that turns out to be a redelivery
+is taken off the count again. A worker that dies in between leaves the count too high, until its minute ends.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-from leadbridge.leads import items
+from botocore.exceptions import ClientError
 
-PER_PART = 60  # leads that one part of the count takes: more parts let more leads come at the same moment
+from leadbridge.aws_errors import Contended, code_of
+from leadbridge.leads import items
+from leadbridge.leads.items import Item
+from leadbridge.leads.writing import RETRY_FOR, persist, transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+PER_PART = 6000  # leads in a minute that one item counts; AWS writes an item a thousand times in a second
 KEPT_FOR = 3600  # seconds for which a count outlives its minute
+RETURN_FOR = 0.5  # seconds for which it is tried to take a redelivery off the count
 
 
 class TooMany(Exception):
@@ -28,19 +42,56 @@ class Quota:
     source: str
     per_minute: int
 
-    def write(self, table: str, lead_id: str, now: datetime) -> Any:
-        """The write that counts a lead, and fails if there were enough."""
+    def take(
+        self, client: DynamoDBClient, table: str, lead_id: str, now: datetime, *, retry_for: float = RETRY_FOR
+    ) -> Item:
+        """Count a lead; return the key of the item that counts it, for `give_back`.
+
+        Raises TooMany where all parts of the count are full, Contended.
+        """
         parts = -(-self.per_minute // PER_PART)
-        minute = int(now.timestamp()) // 60
-        key = {"pk": f"RATE#{self.source}#{minute}#{crc32(lead_id.encode()) % parts}", "sk": "COUNT"}
-        return {
-            "Update": {
-                "TableName": table,
-                "Key": items.encode(key),
-                "UpdateExpression": "SET expires_at = :expires_at ADD leads :one",
-                "ConditionExpression": "attribute_not_exists(leads) OR leads < :most",
-                "ExpressionAttributeValues": items.encode(
-                    {":one": 1, ":most": -(-self.per_minute // parts), ":expires_at": minute * 60 + KEPT_FOR}
-                ),
-            }
-        }
+        share, remainder = divmod(self.per_minute, parts)
+        minute, first = int(now.timestamp()) // 60, crc32(lead_id.encode())
+        for number in range(parts):
+            part = (first + number) % parts
+            key = items.encode({"pk": f"RATE#{self.source}#{minute}#{part}", "sk": "COUNT"})
+            if _counted(client, table, key, share + (part < remainder), minute, retry_for):
+                return key
+        raise TooMany(60 - now.second)
+
+
+def give_back(client: DynamoDBClient, table: str, key: Item) -> None:
+    """Take off the count what was no new lead. Where AWS does not write it in time, the count stays too high.
+
+    A transaction has an idempotency token. A plain update that is repeated because its answer was lost would take two
+    off, and a lead would be stored uncounted.
+    """
+    update = {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": "ADD leads :one",
+        "ConditionExpression": "leads > :none",
+        "ExpressionAttributeValues": items.encode({":one": -1, ":none": 0}),
+    }
+    with suppress(Contended):
+        transact(client, [{"Update": update}], retry_for=RETURN_FOR)
+
+
+def _counted(client: DynamoDBClient, table: str, key: Item, most: int, minute: int, retry_for: float) -> bool:
+    values = items.encode({":one": 1, ":most": most, ":expires_at": minute * 60 + KEPT_FOR})
+    try:
+        persist(
+            lambda: client.update_item(
+                TableName=table,
+                Key=key,
+                UpdateExpression="SET expires_at = :expires_at ADD leads :one",
+                ConditionExpression="attribute_not_exists(leads) OR leads < :most",
+                ExpressionAttributeValues=values,
+            ),
+            retry_for,
+        )
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.clock import to_text
 from leadbridge.leads import items
 from leadbridge.leads.arrivals import AWAITS_FETCH, fetch_item, fetch_of
+from leadbridge.leads.contents import ContentClaim, note_change, stored_as
 from leadbridge.leads.delivery import Change, Delivery, State, checked, receive
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
 from leadbridge.leads.outbox import message_item, message_of, message_writes
-from leadbridge.leads.quota import Quota, TooMany
+from leadbridge.leads.quota import Quota, TooMany, give_back
 from leadbridge.leads.ties import attention, tie, untie
 from leadbridge.leads.urgency import most_urgent
 from leadbridge.leads.writing import (
@@ -101,18 +103,29 @@ class Store:
         phone_hash: str | None,
         email_hash: str | None = None,
         tax_hash: str | None = None,
-        unless: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
         quota: Quota | None = None,
+        retry_for: float = RETRY_FOR,
     ) -> str | None:
         """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
 
         A lead that is yet to be fetched is stored with its `fetch` in their stead.
 
-        `unless` is the id that the same body had in the window before this one: if that lead came less than `window`
-        ago, this is the same lead. Raises TooMany where the quota is used up, Contended.
+        `window` is for a post without an id of its own: a lead of the same content that came less than `window` ago
+        is the same lead. Raises TooMany where the quota is used up; Contended after `retry_for` seconds.
         """
+        ends, claim = time.monotonic() + retry_for, None
+        if window and lead.content_hash is not None:
+            claim = ContentClaim(lead.source, lead.content_hash, lead.lead_id, lead.received_at, window)
+        counted = None
+        if quota is not None:
+            try:
+                counted = quota.take(self._client, self._table, lead.lead_id, lead.received_at, retry_for=retry_for)
+            except TooMany:
+                if (already := stored_as(self._client, self._table, lead, claim)) is not None:
+                    return already
+                raise
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes: list[Any] = [
             put(self._table, lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
@@ -126,19 +139,25 @@ class Store:
             writes.append(put(self._table, items.delivery_item(delivery)))
         if fetch is not None:
             writes.append(put(self._table, fetch_item(fetch)))
-        if unless is not None:
-            writes.append(self._came_before(unless, lead.received_at - window))
-        if quota is not None:
-            writes.append(quota.write(self._table, lead.lead_id, lead.received_at))
-        match transact(self._client, writes):
-            case None:
-                return None
-            case 0:
+        if claim is not None:
+            writes.append(claim.write(self._table))
+        try:
+            transact(self._client, writes, or_conflict=True, retry_for=max(0.0, ends - time.monotonic()))
+        except Conflict as conflict:
+            if counted is not None:
+                give_back(self._client, self._table, counted)
+            if claim is None or 0 in conflict.failed:
                 return lead.lead_id
-            case number if quota is not None and number == len(writes) - 1:
-                raise TooMany(60 - lead.received_at.second)
-            case _:
-                return unless
+            return claim.held_by(conflict.found[len(writes) - 1]).lead_id
+        return None
+
+    def claim_content(self, claim: ContentClaim) -> ContentClaim:
+        """Store a claim without a lead; return it, or the claim of the same content that is here. Raises Contended."""
+        return claim.stored(self._client, self._table)
+
+    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+        """Note once that a lead was redelivered with other content; return whether it was noted. Raises Contended."""
+        return note_change(self._client, self._table, posted, fields)
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
         """Which of these leads are here. One may be missing that came this moment, or that AWS did not tell of."""
@@ -349,13 +368,3 @@ class Store:
                 }
             },
         ]
-
-    def _came_before(self, lead_id: str, moment: datetime) -> Any:
-        return {
-            "ConditionCheck": {
-                "TableName": self._table,
-                "Key": items.encode(items.lead_key(lead_id)),
-                "ConditionExpression": "attribute_not_exists(pk) OR received_at <= :moment",
-                "ExpressionAttributeValues": items.encode({":moment": to_text(moment)}),
-            }
-        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -51,12 +51,16 @@ FRESH = timedelta(hours=22)  # after a lead came; what is written in this time c
 class Conflict(Exception):
     """A condition failed: what the caller knew is out of date.
 
-    `failed` are the numbers of the writes of a transaction whose conditions failed.
+    `failed` are the numbers of the writes of a transaction whose conditions failed. `found` are the items in their
+    place, where the write asked for its item by `ReturnValuesOnConditionCheckFailure`.
     """
 
-    def __init__(self, *about: object, failed: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, *about: object, failed: frozenset[int] = frozenset(), found: Mapping[int, Item] | None = None
+    ) -> None:
         super().__init__(*about)
         self.failed = failed
+        self.found = found or {}
 
 
 class AlreadyTied(Conflict):
@@ -162,7 +166,9 @@ def transact(
         if not failed:
             raise
         if or_conflict:
-            raise Conflict(failed=frozenset(failed)) from None
+            answer: Any = error.response
+            found = {number: answer["CancellationReasons"][number].get("Item", {}) for number in failed}
+            raise Conflict(failed=frozenset(failed), found=found) from None
         return failed[0]
     return None
 

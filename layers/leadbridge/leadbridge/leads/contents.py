@@ -1,0 +1,122 @@
+"""Which lead a post is that has no id of its own: one claim for each content, written together with its lead.
+
+pk                         sk        item
+CONTENT#{source}#{hash}    CONTENT   the lead that this content was stored as last, and when
+
+The hash is keyed (`forms.canonical`). The claim outlives the erasure of its lead, so that the form's second try still
+meets the tombstone; it says nothing of the person, and it expires with its window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from leadbridge.aws_errors import code_of
+from leadbridge.clock import from_text, to_text
+from leadbridge.leads import items
+from leadbridge.leads.items import Entry, Item
+from leadbridge.leads.lead import Lead
+from leadbridge.leads.writing import kept, persist, put, transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_CHANGED = 5  # redeliveries with other content that one lead's timeline tells of
+
+
+@dataclass(frozen=True)
+class ContentClaim:
+    """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are kept.
+
+    The window ends `window` after the claim that was stored. It is no interval of a calendar, so two workers whose
+    clocks differ never find themselves in different ones.
+    """
+
+    source: str
+    content_hash: str
+    lead_id: str
+    received_at: datetime
+    window: timedelta | None
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The key of the claim."""
+        return {"pk": f"CONTENT#{self.source}#{self.content_hash}", "sk": "CONTENT"}
+
+    def write(self, table: str) -> Any:
+        """The write for a transaction; it fails, and returns the claim that is there, while that one is valid."""
+        return {"Put": self._put(table)}
+
+    def stored(self, client: DynamoDBClient, table: str) -> ContentClaim:
+        """Store the claim by itself; return it, or the claim that is there. Raises Contended."""
+        try:
+            persist(lambda: client.put_item(**self._put(table)))
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            answer: Any = error.response
+            return self.held_by(answer["Item"])
+        return self
+
+    def held_by(self, item: Item) -> ContentClaim:
+        """The claim of the same content that an item holds."""
+        values = items.decode(item)
+        received_at = from_text(values["received_at"])
+        return ContentClaim(self.source, self.content_hash, values["lead_id"], received_at, self.window)
+
+    def is_valid_at(self, now: datetime) -> bool:
+        """Whether another post of this content is the same one at that time."""
+        return self.window is None or self.received_at > now - self.window
+
+    def _put(self, table: str) -> dict[str, Any]:
+        item = items.encode({**self.key, "lead_id": self.lead_id, "received_at": to_text(self.received_at)})
+        write: dict[str, Any] = {
+            "TableName": table,
+            "Item": kept(item),
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if self.window is not None:
+            write["Item"]["expires_at"] = {"N": str(int((self.received_at + self.window).timestamp()))}
+            write["ConditionExpression"] += " OR received_at <= :window_ago"
+            write["ExpressionAttributeValues"] = items.encode({":window_ago": to_text(self.received_at - self.window)})
+        return write
+
+
+def stored_as(client: DynamoDBClient, table: str, lead: Lead, claim: ContentClaim | None) -> str | None:
+    """Return the id of the lead that a post was stored as already, by its own id or by its content; else None."""
+    key = items.lead_key(lead.lead_id) if claim is None else claim.key
+    asked: Any = {table: {"Keys": [items.encode(key)], "ConsistentRead": True}}
+    found = client.batch_get_item(RequestItems=asked)["Responses"].get(table, [])
+    if claim is None:
+        return lead.lead_id if found else None
+    held = [one for one in map(claim.held_by, found) if one.is_valid_at(lead.received_at)]
+    return held[0].lead_id if held else None
+
+
+def note_change(client: DynamoDBClient, table: str, posted: Lead, fields: tuple[str, ...]) -> bool:
+    """Note in a lead's timeline that a redelivery has other content; return whether it was noted.
+
+    Each content is noted once, `MAX_CHANGED` at most, and none once the person was erased. Raises Contended.
+    """
+    entry = Entry(posted.received_at, "redelivered_changed", detail=", ".join(fields) or None)
+    update = {
+        "TableName": table,
+        "Key": items.encode(items.lead_key(posted.lead_id)),
+        "UpdateExpression": "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes)",
+        "ConditionExpression": (
+            "attribute_exists(pk) AND attribute_not_exists(erased_at) AND (attribute_not_exists(changed_hashes)"
+            " OR (NOT contains(changed_hashes, :hash) AND size(changed_hashes) < :most))"
+        ),
+        "ExpressionAttributeValues": items.encode(
+            {":none": [], ":hashes": [posted.content_hash], ":hash": posted.content_hash, ":most": MAX_CHANGED}
+        ),
+    }
+    # Keys of the timeline outlive the erasure, so the hash is not part of them.
+    line = put(table, items.entry_item(posted.lead_id, entry, f"redelivered#{uuid4().hex[:8]}"))
+    return transact(client, [{"Update": update}, line]) is None
