@@ -193,7 +193,7 @@ ROUTES = (
         "POST",
         f"{DELIVERY_PATH}/retry",
         "retryDelivery",
-        "Send a failed, rejected or duplicate delivery again, or one that may arrive twice if confirmed; or fetch again.",
+        "Send a failed, rejected or duplicate delivery again; if confirmed, one that may arrive twice; or fetch again.",
         {202: (answers.Delivery, answers.Fetch)},
         (404, 409, *BODY),
         (LEAD, PARTNER),
