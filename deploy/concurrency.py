@@ -118,7 +118,11 @@ def main() -> int:
     parser.add_argument("environment", choices=["dev", "prod"])
     parser.add_argument("--parameters", default="", help="as `sam deploy --parameter-overrides` takes them")
     asked = parser.parse_args()
-    client = boto3.client("lambda", config=CONFIG)
+    try:
+        client = boto3.client("lambda", config=CONFIG)
+    except BotoCoreError as error:  # no region, as a rule
+        print(error, file=sys.stderr)
+        return 1
     parameters = parameters_of(asked.environment, asked.parameters)
     refuses = parameters.get("Environment", asked.environment) == "prod"
     return 0 if check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr)) else 1
