@@ -243,6 +243,7 @@ class LeftOver(Shape):
 
     letter_id: str
     code: Literal[
+        "already_tied",
         "another_attempt",
         "changed_meanwhile",
         "erased",

@@ -404,6 +404,24 @@ def test_answer_in_a_letter_is_written_down_once(
     assert ask()[1]["letters"] == []
 
 
+def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
+    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+) -> None:
+    in_doubt("unknown")
+    other = lead(2)
+    store.accept(other, phone_hash=None)
+    found = store.delivery(other.lead_id, "leadleader")
+    assert found is not None
+    started = store.apply(steps.start_attempt(found, NOW, timedelta(minutes=1)))
+    store.apply(steps.accepted(started, NOW, 24, None))
+    put(queues["dead-submit-leadleader"], answered({"deal_id": 24}))
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["already_tied"], [])
+    assert delivery(store).state is State.UNKNOWN
+    journey = store.journey(LEAD.lead_id)
+    assert journey is not None
+    assert any(entry.what == "letter_kept" and other.lead_id in (entry.detail or "") for entry in journey.timeline)
+
+
 def test_answer_that_differs_from_what_is_settled_is_kept(
     ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
 ) -> None:

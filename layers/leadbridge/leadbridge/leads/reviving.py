@@ -19,14 +19,16 @@ from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.outbox import Outbox
 from leadbridge.leads.recording import LetterKept, LetterObsolete, delivery_answered, message_answered
 from leadbridge.leads.store import Store
-from leadbridge.leads.writing import Conflict, Contended
+from leadbridge.leads.writing import AlreadyTied, Conflict, Contended
 from leadbridge.settings import Partner
 
 if TYPE_CHECKING:
     from leadbridge.letters import Letter
 
 RECORD_ANSWER = "record_answer"  # the step of a letter that carries an answer to write down
-NOTED = frozenset({"missing_fields", "needs_confirmation", "settled_otherwise", "another_attempt", "may_be_ours"})
+NOTED = frozenset(
+    {"already_tied", "missing_fields", "needs_confirmation", "settled_otherwise", "another_attempt", "may_be_ours"}
+)
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,20 @@ class Reviver:
                 self._fetch(letter, owner)
             else:
                 raise LetterKept("unreadable", "the letter names no delivery, message or fetch")
+        except AlreadyTied as tied:
+            raise self._kept(
+                letter, LetterKept("already_tied", f"the partner's id is entered at {tied.lead_id}")
+            ) from None
         except (Conflict, Contended):
             raise LetterKept("changed_meanwhile", "somebody else has changed it at this moment") from None
         except LetterKept as kept:
-            if kept.code in NOTED:
-                self._note(letter, "letter_kept", f"{letter.step}: {kept}, redriven by {self.operator}")
-            raise
+            raise self._kept(letter, kept) from None
+
+    def _kept(self, letter: Letter, kept: LetterKept) -> LetterKept:
+        """Note in the timeline why a letter is kept, if an operator can do something about it."""
+        if kept.code in NOTED:
+            self._note(letter, "letter_kept", f"{letter.step}: {kept}, redriven by {self.operator}")
+        return kept
 
     def note(self, letter: Letter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
