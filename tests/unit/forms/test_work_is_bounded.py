@@ -13,6 +13,7 @@ import pytest
 
 from leadbridge.forms import charsets
 from leadbridge.forms.adapter import MOST_BYTES, Submission, Unreadable, adapter_named, most_bytes_of
+from leadbridge.forms.canonical import content_hash
 from leadbridge.forms.mapping import fold_configured, is_caught, with_defaults
 from leadbridge.leads.lead import build_usable_lead
 from leadbridge.leads.routing import decide
@@ -56,6 +57,7 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
     for submission in submissions[:20]:
         answers = submission.answers
         is_caught(submission, source)
+        content_hash("a key", "a-source", answers if submission.content is None else submission.content)
         build_usable_lead(
             with_defaults(submission.values, source),
             lead_id="ld_1",
@@ -129,6 +131,7 @@ KEPT = {
     "_private_key": "a key in the secret",
     "fold_configured": "labels in the configuration",
     "checker": "partners in the configuration",
+    "register": "partners in the configuration",
     "origin": "sources in the configuration",
 }
 
