@@ -10,6 +10,7 @@ from events.sign import signed
 from leadbridge import aws, self_check
 from leadbridge.clock import utc_now
 from leadbridge.leads import delivery as steps
+from leadbridge.leads.items import delivery_key, encode
 from leadbridge.leads.lead import Lead, Loan, Person
 from leadbridge.leads.outbox import Contact, Outbox
 from sandbox.remote import Remote
@@ -90,8 +91,8 @@ def forms(stack: MotoStack) -> None:
     assert answer["statusCode"] == 401  # test_road.py sends it the right lead
 
 
-def accept(stack: MotoStack, number: int, first: str, then: str) -> None:
-    """A lead that goes to one partner, and to another if that one rejects it."""
+def accept(stack: MotoStack, number: int, first: str, then: str, *, age: timedelta = timedelta()) -> str:
+    """A lead that goes to one partner, and to another if that one rejects it; returns its id."""
     person = Person(
         full_name="Прикладенко Олена",
         phone=f"+38050000220{number}",
@@ -102,13 +103,14 @@ def accept(stack: MotoStack, number: int, first: str, then: str) -> None:
     lead = Lead(
         lead_id=f"ld_{'abcdefghij'[number] * 26}",
         source="web",
-        received_at=utc_now(),
+        received_at=utc_now() - age,
         partners=(first,),
         fallbacks={first: then},
         person=person,
         loan=Loan(amount="6000.00", term=12),
     )
     stack.store.accept(lead, phone_hash=None)
+    return lead.lead_id
 
 
 def refusals(stack: MotoStack, partner: Remote) -> None:
@@ -132,6 +134,9 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     partner.add_accounts(2)
     for account in partner.accounts():
         partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
+    for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
+        if item["sk"]["S"] == "TIE":  # the account is found by its e-mail
+            aws.dynamodb().delete_item(TableName="Leads", Key={"pk": item["pk"], "sk": item["sk"]})
     stack.invoke("SyncMatchtrade", {})
     for lead in asked(stack, "GET", "/leads")["leads"]:
         for name, delivery in lead["deliveries"].items():
@@ -248,6 +253,10 @@ def operators_look(stack: MotoStack) -> None:
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
     asked(stack, "GET", "/leads", queryStringParameters={"status": "submitted", "partner": "leadleader"})
     asked(stack, "GET", "/leads/{lead_id}", pathParameters={"lead_id": lead_id})
+    moved = accept(stack, 9, "leadleader", "matchtrade", age=timedelta(days=1))
+    key = encode(dict(delivery_key(moved, "leadleader")))
+    aws.dynamodb().delete_item(TableName="Leads", Key=key)  # it stands in no list of a state, as one that moves
+    stack.invoke("KeepFigures", {})
     asked(stack, "GET", "/stats")
     asked(stack, "GET", "/stats", queryStringParameters={"from": "2026-01-01", "to": "2026-02-01"})
     assert stack.ask("GET", "/leads", headers={"Authorization": "Bearer wrong"})["statusCode"] == 401
