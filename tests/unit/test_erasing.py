@@ -103,7 +103,8 @@ def test_lead_that_is_fetched_while_it_is_erased_is_read_again(store: Store, mon
     named = Lead(lead_id=ONE.lead_id, source="meta-credit", received_at=NOW, partners=())
     fetch = announced(named.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
     store.accept(named, phone_hash=None, fetch=fetch)
-    closing, done = Eraser._closing, []
+    closing = Eraser._closing
+    done: list[bool] = []
 
     def slowly(eraser: Eraser, *arguments: Any) -> list[Any]:
         if not done:
