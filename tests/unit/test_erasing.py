@@ -11,9 +11,11 @@ import pytest
 from leadbridge import aws
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.accounts import Accounts
+from leadbridge.leads.arrivals import Arrivals
 from leadbridge.leads.claims import Claims
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.erasing import Eraser
+from leadbridge.leads.fetch import announced, fetched
 from leadbridge.leads.items import Entry, decode, delivery_item, encode, hashes_of, keyed_hash
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.lead import Lead
@@ -93,6 +95,30 @@ def test_second_erasure_ends_a_delivery_that_an_erased_lead_still_has(store: Sto
     ended = delivery(store, BROKER)
     assert (ended.state, ended.is_erased, ended.due_at, ended.account_uuid) == (State.FAILED, True, None, None)
     assert book().ties(["u-1"]) == {"u-1": None}
+
+
+def test_lead_that_is_fetched_while_it_is_erased_is_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only the hashes find goes, too, although the lead that was read first had none."""
+    tell("before", phone=PHONE)
+    named = Lead(lead_id=ONE.lead_id, source="meta-credit", received_at=NOW, partners=())
+    fetch = announced(named.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
+    store.accept(named, phone_hash=None, fetch=fetch)
+    closing = Eraser._closing
+    done: list[bool] = []
+
+    def slowly(eraser: Eraser, *arguments: Any) -> list[Any]:
+        if not done:
+            done.append(True)
+            deliveries = [steps.receive(ONE.lead_id, LENDER, "meta-credit", NOW)]
+            arrivals = Arrivals(aws.dynamodb(), TABLE)
+            arrivals.complete(fetched(fetch, NOW), ONE, deliveries, **hashes_of(ONE, hashed))
+        return closing(eraser, *arguments)
+
+    monkeypatch.setattr(Eraser, "_closing", slowly)
+    erase()
+    assert delivery(store).is_erased
+    assert PHONE not in text()
+    assert hashed(PHONE) not in text()
 
 
 def many_partners(store: Store, number: int) -> Lead:
@@ -274,6 +300,16 @@ def test_account_that_is_tied_to_another_lead_of_the_person_stays(store: Store) 
     erase()
     assert book().ties(["u-1"]) == {"u-1": other.lead_id}
     assert set(book().accounts(["u-1"])) == {"u-1"}
+
+
+def test_account_of_an_erased_lead_is_not_kept_again_for_the_persons_other_lead(store: Store) -> None:
+    accept(store, ONE.model_copy(update={"partners": (BROKER,)}))
+    begun = store.apply(steps.start_attempt(delivery(store, BROKER), NOW, MINUTE))
+    store.apply(steps.accepted(begun, NOW, "u-1", None))
+    accept(store, OTHER)
+    erase()
+    keep("u-1")
+    assert book().accounts(["u-1"]) == {}
 
 
 MEANWHILE: dict[str, Callable[[], None]] = {

@@ -44,6 +44,7 @@ from leadbridge.leads.message import about_status, by_operator
 from leadbridge.leads.message import gave_up as message_failed
 from leadbridge.leads.messaging import Account, Sender
 from leadbridge.leads.outbox import Contact, Outbox
+from leadbridge.leads.resolution import Confirmed
 from leadbridge.leads.reviving import Reviver
 from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Submitter
@@ -128,6 +129,13 @@ class Messenger:
 
     def note(self, person_id: str, content: object, budget: Budget) -> None:
         return None
+
+
+class Register:
+    """A partner that knows each id that it is asked about."""
+
+    def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
+        return Confirmed(created, "NEW_CONTACT")
 
 
 @dataclass
@@ -366,6 +374,10 @@ LOST = errors.Unknown("partner", "call", "lost")
 type Prepared = Callable[[World], None]
 FLOWS: Mapping[str, tuple[Prepared, Callable[[World], Any]]] = {
     "a post comes, and comes again": (nothing_yet, received_again),
+    "a post comes again with other content": (
+        known_person,
+        lambda world: world.store.note_change(world.lead.model_copy(update={"content_hash": "h"}), ("person.phone",)),
+    ),
     "a named lead is fetched": (named_only, World.fetch),
     "a fetch fails": (named_only, lambda world: world.fetch(AWAY)),
     "a failed fetch is redriven": (named_and_failed, lambda world: world.redrive(step="fetch")),
@@ -461,7 +473,9 @@ def world(
     monkeypatch.setenv("CHECK_QUEUE_URL", queue)
     sources = {name: source.model_copy(update={"dedup_days": 30}) for name, source in shipped_settings.sources.items()}
     with quick_moto():
-        made = World(time, shipped_settings.model_copy(update={"sources": sources}), function("manage_leads"))
+        app = function("manage_leads")
+        monkeypatch.setattr(app, "register", lambda _partner: Register())
+        made = World(time, shipped_settings.model_copy(update={"sources": sources}), app)
         bystander(made)
         yield made
 
@@ -510,7 +524,7 @@ def left_of_the_person() -> list[str]:
 def others() -> list[str]:
     """What is kept of the bystander."""
     mine = f"LEAD#{LEAD_ID}"
-    marks = ("ACCOUNT#", "LEELOO#", "CLOSED#", "TRACE#", "PERSON#", mine)
+    marks = ("ACCOUNT#", "DEAL#", "LEELOO#", "CLOSED#", "TRACE#", "PERSON#", mine)
     return sorted(meetings.texts_of(values) for values in everything() if not values["pk"].startswith(marks))
 
 

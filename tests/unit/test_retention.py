@@ -136,6 +136,14 @@ def leeloo_tells(world: World) -> None:
     assert Inbox(aws.dynamodb(), TABLE, lambda _: "p", lambda: world.now).keep(event)[1] == LEAD.lead_id
 
 
+def checks_are_refused(world: World) -> None:
+    for _ in range(20):
+        if world.delivery().attention is not None:
+            return
+        world.store.look_again(world.delivery(), world.now, error="no such deal", is_refused=True)
+    raise AssertionError("nobody is told")
+
+
 LATE: dict[str, tuple[Callable[[World], Any], Callable[[World], Any]]] = {
     "a status changes": (World.submitted, a_status_changes),
     "a refused lead falls back": (lambda _: None, a_refused_lead_falls_back),
@@ -143,6 +151,13 @@ LATE: dict[str, tuple[Callable[[World], Any], Callable[[World], Any]]] = {
         lambda _: None,
         lambda world: world.store.note(LEAD.lead_id, Entry(world.now, "revealed", None, "by olena"), "x"),
     ),
+    "a redelivery has other content": (
+        lambda _: None,
+        lambda world: world.store.note_change(
+            LEAD.model_copy(update={"content_hash": "h", "received_at": world.now}), ("phone",)
+        ),
+    ),
+    "a check is refused, and needs a person": (World.submitted, checks_are_refused),
     "a message is stored": (lambda _: None, World.message),
     "a message is deferred": (
         World.message,

@@ -244,7 +244,8 @@ class Store:
             "ExpressionAttributeValues": items.encode(values),
         }
         if marks := attention(self._table, delivery, after):
-            transact(self._client, [{"Update": update}, *marks])
+            with suppress(Conflict):
+                transact_late(self._client, self._table, [{"Update": update}, *marks], delivery.lead_id)
             return
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             persist(lambda: self._client.update_item(**update))
