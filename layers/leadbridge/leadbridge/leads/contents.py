@@ -21,7 +21,7 @@ from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.writing import kept, persist, put, transact
+from leadbridge.leads.writing import LEAD_OUTLIVES, expires_at, kept, persist, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -108,13 +108,21 @@ def note_change(client: DynamoDBClient, table: str, posted: Lead, fields: tuple[
     update = {
         "TableName": table,
         "Key": items.encode(items.lead_key(posted.lead_id)),
-        "UpdateExpression": "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes)",
+        "UpdateExpression": (
+            "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at"
+        ),
         "ConditionExpression": (
             "attribute_exists(pk) AND attribute_not_exists(erased_at) AND (attribute_not_exists(changed_hashes)"
             " OR (NOT contains(changed_hashes, :hash) AND size(changed_hashes) < :most))"
         ),
         "ExpressionAttributeValues": items.encode(
-            {":none": [], ":hashes": [posted.content_hash], ":hash": posted.content_hash, ":most": MAX_CHANGED}
+            {
+                ":none": [],
+                ":hashes": [posted.content_hash],
+                ":hash": posted.content_hash,
+                ":most": MAX_CHANGED,
+                ":expires_at": expires_at() + LEAD_OUTLIVES,
+            }
         ),
     }
     # Keys of the timeline outlive the erasure, so the hash is not part of them.
