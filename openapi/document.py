@@ -44,8 +44,8 @@ def document() -> dict[str, Any]:
 
 
 def operation(route: Route) -> dict[str, Any]:
-    """One route's part of the document. Whatever goes wrong in us is a 500, whatever is too much a 429."""
-    problems = sorted({*route.problems, 429, 500, *([401] if route.is_operators else [])})
+    """One route's part of the document. A fault of ours is a 500, one of AWS a 503, a surplus a 429."""
+    problems = sorted({*route.problems, 429, 500, 503, *([401] if route.is_operators else [])})
     found: dict[str, Any] = {"operationId": route.name, "summary": route.summary}
     if route.is_operators:
         found["security"] = [{"Operator": []}]

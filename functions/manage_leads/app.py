@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from leadbridge import aws, resolving, retries, standing
+from leadbridge.aws_errors import is_transient
 from leadbridge.budget import Budget
 from leadbridge.clock import utc_now
 from leadbridge.leads.consent import Consent
@@ -33,7 +33,7 @@ from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
 from leadbridge.leads.store import Journey, Store
 from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.problems import Problem, Response, answer, busy, unexpected
 from leadbridge.questions import (
     PARTNER,
     asked_in,
@@ -48,6 +48,7 @@ from leadbridge.questions import (
     state_in,
     unknown_lead,
 )
+from leadbridge.queues import send
 from leadbridge.secrets import Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
@@ -102,9 +103,9 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         return route(event)
     except Problem as problem:
         return problem.response()
-    except Exception:  # the outermost edge
+    except Exception as error:  # the outermost edge
         logger.exception("could not answer")
-        return unexpected()
+        return busy().response() if is_transient(error) else unexpected()
 
 
 def health(_: dict[str, Any]) -> Response:
@@ -198,10 +199,7 @@ def check_delivery(event: dict[str, Any]) -> Response:
         raise Problem(409, "wrong-state", "Wrong state", detail)
     if not store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex):
         raise erased_lead()
-    aws.sqs().send_message(
-        QueueUrl=os.environ["CHECK_QUEUE_URL"],
-        MessageBody=json.dumps({"lead_id": lead_id, "partner": partner, "at_once": True}),
-    )
+    send(os.environ["CHECK_QUEUE_URL"], {"lead_id": lead_id, "partner": partner, "at_once": True})
     logger.info("check requested", lead_id=lead_id, operator=operator(event))
     return answer(202, {"status": "queued"})
 

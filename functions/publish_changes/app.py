@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -13,6 +12,7 @@ from leadbridge.clock import utc_now
 from leadbridge.leads.changes import NO_ANSWER, Bus, announcement, may_pass
 from leadbridge.leads.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.logs import count, logger, metrics
+from leadbridge.queues import send_dead_letter
 from leadbridge.starting import prepare
 
 SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the time after which the sweep sends what nothing announced
@@ -75,7 +75,7 @@ def age(record: dict[str, Any]) -> timedelta:
 def dead_letter(record: dict[str, Any], reason: str) -> None:
     """Put where an operator finds it which item's change could not be announced, and nothing of the item itself."""
     body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": reason}
-    aws.sqs().send_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body))
+    send_dead_letter(body)
 
 
 EVENTS = (LeadReceived, DeliveryChanged, MessageChanged, FetchChanged)

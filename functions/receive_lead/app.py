@@ -21,7 +21,7 @@ from leadbridge.leads.lead import Asked, InvalidLead, Lead
 from leadbridge.leads.quota import TooMany
 from leadbridge.leads.store import Store
 from leadbridge.logs import blame, count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, internal
+from leadbridge.problems import Problem, Response, answer, busy, internal
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
@@ -125,13 +125,6 @@ def not_ready() -> Problem:
     """The source cannot be told from others for now."""
     detail = "This source has no secret yet. Please try again."
     return Problem(503, "not-ready", "Not ready", detail, retry_after=RETRY_AFTER)
-
-
-def busy() -> Problem:
-    """AWS throttled us, or did not answer; the same post may succeed a little later."""
-    return Problem(
-        503, "busy", "Busy", "The post could not be stored just now. Please try again.", retry_after=RETRY_AFTER
-    )
 
 
 def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.Reception:

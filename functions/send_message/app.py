@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import timedelta
 from functools import lru_cache
@@ -22,6 +21,7 @@ from leadbridge.logs import count, logger, metrics
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.leeloo.models.people import Person, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
+from leadbridge.queues import send_dead_letter
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
 from leadbridge.visits import note_visit
@@ -70,20 +70,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def dead_letter(message: Message, reason: str) -> None:
     """Put a message that cannot be sent where an operator finds it: whose, which step, why."""
-    post({"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason})
+    send_dead_letter({"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason})
 
 
 def keep_answer(message: Message, reason: str) -> None:
     """Keep the answer to a send that the table could not be told of; redrive writes it down."""
     about = {"lead_id": message.owner, "message_id": message.message_id, "step": "record_answer", "reason": reason}
-    post({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
-
-
-def post(body: dict[str, Any]) -> None:
-    """Write a dead letter."""
-    aws.sqs().send_message(
-        QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], MessageBody=json.dumps(body, ensure_ascii=False)
-    )
+    send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 
 prepare(aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))

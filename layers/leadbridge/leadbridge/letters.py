@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.leads.recording import LetterKept, LetterObsolete
+from leadbridge.leads.writing import persist
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -150,7 +151,8 @@ class DeadLetters:
     def _put_back(self, letter: Letter) -> None:
         """Do what a letter asks for. Raises LetterKept, LetterObsolete."""
         if letter.goes_to is not None:
-            self.sqs.send_message(QueueUrl=self.destinations[letter.goes_to], MessageBody=letter.body)
+            queue_url, body = self.destinations[letter.goes_to], letter.body
+            persist(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
             self.note(letter, "letter_redriven")
         elif letter.step in REPLACED:
             raise LetterObsolete("replaced")

@@ -71,6 +71,12 @@ def unexpected() -> Response:
     return internal().response()
 
 
+def busy(retry_after: int = 10) -> Problem:
+    """Return the problem for an error of AWS that passes by itself. `retry_after` is in seconds."""
+    detail = "AWS did not answer in time. Please try again."
+    return Problem(503, "busy", "Busy", detail, retry_after=retry_after)
+
+
 def internal() -> Problem:
     """A fault of our own, as a problem."""
     return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.")

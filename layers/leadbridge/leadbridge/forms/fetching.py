@@ -109,7 +109,7 @@ class Fetcher:
     def visit(self, lead_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
         """Do what can be done now for one lead. Safe to repeat and to run twice at once.
 
-        `overdue` is for a fetch that the sweep found: it is fetched if it is still due, and due later next time.
+        `overdue` is for a fetch that the sweep found: if it is still due, it is due later next time.
         Raises whatever the ledger raises, and KeyError for a source that is not configured any more; the lead waits.
         """
         fetch = self.ledger.fetch(lead_id)
@@ -118,9 +118,7 @@ class Fetcher:
         if fetch.state is not FetchState.PENDING:
             return Visit(Outcome.NOTHING_TO_DO)
         now = self.clock()
-        if overdue:
-            if fetch.due_at is None or fetch.due_at > now:
-                return Visit(Outcome.NOTHING_TO_DO)
+        if overdue and fetch.due_at is not None and fetch.due_at <= now:
             self.ledger.defer(fetch, now + overdue_wait(fetch.waiting_since, now))
         if fetch.next_attempt_at is not None and fetch.next_attempt_at > now:
             return Visit(Outcome.COMES_AGAIN, again=fetch.next_attempt_at - now)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from leadbridge.leads.items import Item
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.leads.syncing import Overtaken
-from leadbridge.leads.writing import Contended, kept, put, transact, unless_erased
+from leadbridge.leads.writing import Contended, kept, persist, put, transact, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -139,21 +140,25 @@ class Accounts:
     def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
         """Become the one run there is; None if there is another."""
         try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key=items.encode(self._state_key),
-                UpdateExpression="SET #owner = :owner, lease_until = :until, standing = if_not_exists(standing, :new)",
-                ConditionExpression="attribute_not_exists(#owner) OR lease_until <= :now",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues=items.encode(
-                    {
-                        ":owner": owner,
-                        ":now": to_text(now),
-                        ":until": to_text(until),
-                        ":new": state_values(State.first(now)),
-                    }
-                ),
-                ReturnValues="ALL_NEW",
+            answer = persist(
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key=items.encode(self._state_key),
+                    UpdateExpression=(
+                        "SET #owner = :owner, lease_until = :until, standing = if_not_exists(standing, :new)"
+                    ),
+                    ConditionExpression="attribute_not_exists(#owner) OR lease_until <= :now OR #owner = :owner",
+                    ExpressionAttributeNames={"#owner": "owner"},
+                    ExpressionAttributeValues=items.encode(
+                        {
+                            ":owner": owner,
+                            ":now": to_text(now),
+                            ":until": to_text(until),
+                            ":new": state_values(State.first(now)),
+                        }
+                    ),
+                    ReturnValues="ALL_NEW",
+                )
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return None
@@ -174,13 +179,15 @@ class Accounts:
 
     def _put(self, owner: str, state: State, further: str) -> None:
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=items.encode(self._state_key),
-                UpdateExpression=f"SET standing = :standing{further}",
-                ConditionExpression="#owner = :owner",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues=items.encode({":owner": owner, ":standing": state_values(state)}),
+            persist(
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key=items.encode(self._state_key),
+                    UpdateExpression=f"SET standing = :standing{further}",
+                    ConditionExpression="#owner = :owner",
+                    ExpressionAttributeNames={"#owner": "owner"},
+                    ExpressionAttributeValues=items.encode({":owner": owner, ":standing": state_values(state)}),
+                )
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             raise Overtaken from None
@@ -199,7 +206,7 @@ class Accounts:
         for some in batched(requests, WRITTEN_AT_ONCE, strict=False):
             left: Any = list(some)
             for _ in _tries():
-                answer = self._client.batch_write_item(RequestItems={self._table: left})
+                answer = persist(partial(self._client.batch_write_item, RequestItems={self._table: left}))
                 left = answer.get("UnprocessedItems", {}).get(self._table)
                 if not left:
                     break

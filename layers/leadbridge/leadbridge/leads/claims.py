@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -72,17 +71,6 @@ class Claims:
         if keys:
             raise Contended
         return None
-
-    def release(self, lead: dict[str, Any]) -> None:
-        """Give up what a lead claims; `lead` is its item, decoded."""
-        for key in claim_keys(lead, lead["partners"]):
-            with suppress(self._client.exceptions.ConditionalCheckFailedException):
-                self._client.delete_item(
-                    TableName=self._table,
-                    Key=items.encode(key),
-                    ConditionExpression="lead_id = :own",
-                    ExpressionAttributeValues=items.encode({":own": lead["lead_id"]}),
-                )
 
     def releasing(self, lead: dict[str, Any]) -> list[Any]:
         """The deletes by which a transaction gives up what a lead claims now; `lead` is its item, decoded."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.operator_steps import erased
 from leadbridge.leads.outbox import CLOSED_FOR, closed_key, contact_key
 from leadbridge.leads.unowned import Unowned
-from leadbridge.leads.writing import Conflict, Contended, put, transact
+from leadbridge.leads.writing import Conflict, Contended, persist, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -263,7 +264,8 @@ class Eraser:
         for some in batched(requests, BATCH_SIZE, strict=False):
             left: dict[str, Any] = {self._table: list(some)}
             for _ in range(MAX_TRIES):
-                left = dict(self._client.batch_write_item(RequestItems=left).get("UnprocessedItems", {}))
+                answer = persist(partial(self._client.batch_write_item, RequestItems=left))
+                left = dict(answer.get("UnprocessedItems", {}))
                 if not left:
                     break
             else:

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.clock import to_text
 from leadbridge.leads import items
 from leadbridge.leads.delivery import State
+from leadbridge.leads.writing import persist
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,7 +94,7 @@ class FigureBook:
                 SEPARATOR.join(what): number for (when, *what), number in figures.deliveries.items() if when == day
             }
             item = {"pk": "FIGURES", "sk": f"DAY#{day}", "leads": leads, "deliveries": deliveries}
-            self._client.put_item(TableName=self._table, Item=items.encode(item))
+            persist(partial(self._client.put_item, TableName=self._table, Item=items.encode(item)))
         return len(days)
 
     def _count(self, first: date, last: date, figures: Figures) -> None:

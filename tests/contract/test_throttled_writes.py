@@ -1,0 +1,92 @@
+"""AWS throttles, and cancels transactions that meet others: no write of any flow is lost, and nothing ends otherwise.
+
+botocore retries neither a canceled transaction nor a write that meets one. The hook below answers as AWS does: every
+write of every function fails twice before it succeeds.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from leadbridge import aws
+from leadbridge.leads import writing
+from leadbridge.leads.items import decode
+from sandbox.remote import Remote
+from sandbox.server import Sandbox
+from tests.contract import everything
+from tests.moto_stack import MotoStack, moto_stack
+
+FAILURES = 2  # of each write before it succeeds
+PLAIN = (
+    *("ProvisionedThroughputExceededException", "TransactionConflictException"),
+    *("ThrottlingException", "RequestLimitExceeded", "InternalServerError"),
+)
+REASONS = ("ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict")
+QUEUE = ("RequestThrottled", "KmsThrottled")
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"})
+
+
+def error(code: str, operation: str, **more: Any) -> ClientError:
+    """An error as AWS answers it."""
+    answer: Any = {"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": {"HTTPStatusCode": 400}, **more}
+    return ClientError(answer, operation)
+
+
+@contextmanager
+def throttled(stack: MotoStack) -> Iterator[Counter[str]]:
+    """Fail every write that a function makes, before it succeeds. Yields how many were failed, by operation."""
+    call, tries, failed = BaseClient._make_api_call, Counter[str](), Counter[str]()  # type: ignore[attr-defined]
+    plain, reasons, queue = cycle(PLAIN), cycle(REASONS), cycle(QUEUE)
+
+    def make(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        key = json.dumps([operation, parameters], sort_keys=True, default=str)
+        if stack.is_at_work and tries[key] < FAILURES and operation in {"TransactWriteItems", "SendMessage", *WRITES}:
+            tries[key] += 1
+            failed[operation] += 1
+            if operation == "TransactWriteItems":
+                codes = ["None"] * (len(parameters["TransactItems"]) - 1) + [next(reasons)]
+                canceled = [{"Code": code} for code in codes]
+                raise error("TransactionCanceledException", operation, CancellationReasons=canceled)
+            raise error(next(queue if operation == "SendMessage" else plain), operation)
+        return call(client, operation, parameters)
+
+    with patch.object(BaseClient, "_make_api_call", make):
+        yield failed
+
+
+def outcome(directory: Path, sandbox: Sandbox, *, throttle: bool) -> dict[str, list[str]]:
+    """Let everything happen that a stack does; return how deliveries, messages and fetches ended, by kind."""
+    partner = Remote(sandbox.url)
+    partner.reset()
+    with moto_stack(directory) as stack:
+        if throttle:
+            with throttled(stack) as failed:
+                everything.live(stack, partner, sandbox.secrets())
+            assert set(failed) >= {"TransactWriteItems", "SendMessage", "PutItem", "UpdateItem", "BatchWriteItem"}
+        else:
+            everything.live(stack, partner, sandbox.secrets())
+        found: dict[str, list[str]] = {}
+        for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
+            values = decode(item)
+            if "state" in values:
+                found.setdefault(values["sk"].partition("#")[0], []).append(values["state"])
+    return {kind: sorted(states) for kind, states in found.items()}
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "FIRST_PAUSE", 0.001)
+
+
+def test_throttling_at_every_write_of_every_flow_changes_no_outcome(sandbox: Sandbox, tmp_path: Path) -> None:
+    undisturbed = outcome(tmp_path / "undisturbed", sandbox, throttle=False)
+    assert outcome(tmp_path / "throttled", sandbox, throttle=True) == undisturbed
