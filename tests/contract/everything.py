@@ -116,7 +116,8 @@ def accept(stack: MotoStack, number: int, first: str, then: str, *, age: timedel
 def refusals(stack: MotoStack, partner: Remote) -> None:
     """Each partner rejects a lead that then goes to the other one."""
     for number, (first, then) in enumerate([("leadleader", "matchtrade"), ("matchtrade", "leadleader")]):
-        refusal = {"kind": "answer", "status": 400, "body": {"message": "no"}}
+        words = {"error": "no"} if first == "leadleader" else {"status": "BAD_REQUEST", "message": "no"}
+        refusal = {"kind": "answer", "status": 400, "body": words}  # in a shape of the partner's own
         fault = partner.arm(first, "create", refusal, times=1)
         accept(stack, number, first, then)
         stack.carry()
