@@ -253,7 +253,7 @@ def operators_look(stack: MotoStack) -> None:
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
     asked(stack, "GET", "/leads", queryStringParameters={"status": "submitted", "partner": "leadleader"})
     asked(stack, "GET", "/leads/{lead_id}", pathParameters={"lead_id": lead_id})
-    moved = accept(stack, 7, "leadleader", "matchtrade", age=timedelta(days=1))
+    moved = accept(stack, 9, "leadleader", "matchtrade", age=timedelta(days=1))
     key = encode(dict(delivery_key(moved, "leadleader")))
     aws.dynamodb().delete_item(TableName="Leads", Key=key)  # it stands in no list of a state, as one that moves
     stack.invoke("KeepFigures", {})

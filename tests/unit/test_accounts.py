@@ -57,6 +57,24 @@ def test_accounts_are_kept_and_read_however_many(accounts: Accounts) -> None:
     assert found == {one.uuid: one for one in some}
 
 
+def test_deliveries_of_a_page_are_read_in_batches(accounts: Accounts, store: Store) -> None:
+    """One that does not exist is None; one that cannot be read has no entry and does not stop the others."""
+    some = [lead(number, source="web-trading").model_copy(update={"partners": ("matchtrade",)}) for number in range(3)]
+    for one in some:
+        store.accept(one, phone_hash=None)
+    aws.dynamodb().update_item(
+        TableName=TABLE,
+        Key=items.encode(items.delivery_key(some[2].lead_id, "matchtrade")),
+        UpdateExpression="SET #state = :state",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": "a state of another time"}},
+    )
+    ids = [one.lead_id for one in some] + [f"ld_{number:026d}" for number in range(150)]
+    found = accounts.deliveries(ids)
+    assert {lead_id for lead_id, delivery in found.items() if delivery is not None} == {one.lead_id for one in some[:2]}
+    assert (len(found), some[2].lead_id in found) == (152, False)
+
+
 def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: Accounts) -> None:
     tie = items.encode({**items.tie_key("matchtrade", "uuid-1"), "lead_id": "ld_1", "is_erased": True})
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)
