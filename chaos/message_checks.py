@@ -63,5 +63,16 @@ def messages_come_in_their_order(books: Books) -> Iterator[tuple[str, str]]:
                 yield lead_id, f"its messages were sent at {', '.join(map(str, times))}"
 
 
+@check
+def the_last_message_is_the_newest(books: Books) -> Iterator[tuple[str, str]]:
+    """The last message that a person was sent about a delivery is the newest of those sent, after a redrive, too."""
+    for lead_id, file in books.files.items():
+        for partner in file.deliveries:
+            told = [one for one in in_order(_told(file, partner)) if one.line == "told" and one.sent_at is not None]
+            last = max(told, key=lambda one: (one.sent_at or one.created_at, told.index(one)), default=None)
+            if last is not None and last != told[-1]:
+                yield lead_id, f"was told {last.partner_status} of {partner} after {told[-1].partner_status}"
+
+
 def _told(file: File, partner: str) -> list[Message]:
     return [message for message in file.messages if message.partner == partner and not message.is_mirror]

@@ -189,8 +189,8 @@ def run(seed: int, leads: int, say: Callable[[str], None]) -> Result:
             chaos = Run(world, seed, leads, say)
             chaos.happen()
             say("all leads posted; nothing goes wrong any more")
-            sources = Settings.model_validate(read_toml(PROJECT / "config", "local")).sources
-            drain = Drain(world, chaos.desk, sources, say)
+            settings = Settings.model_validate(read_toml(PROJECT / "config", "local"))
+            drain = Drain(world, chaos.desk, settings, say)
             drain.mend()
             drain.wait()
             say("operators ask whatever they can")
