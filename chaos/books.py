@@ -163,7 +163,7 @@ class Books:
 
         Such a repeat waits until a person settles the first lead.
         """
-        first_id = getattr(delivery, "waits_for", None)
+        first_id = delivery.waits_for
         if delivery.state is not State.RECEIVED or first_id is None or first_id not in self.files:
             return False
         first = self.files[first_id].deliveries.get(delivery.partner)

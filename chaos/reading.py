@@ -85,7 +85,7 @@ def read(
         table=list(stores.table_items()),
         calls=[call for name in ("leadleader", "matchtrade") for call in partner.calls(name, "create")],
         deals=partner.deals(),
-        accounts=list(_accounts(partner)),
+        accounts=list(all_accounts(partner)),
         sent=partner.messages(),
         waiting=stores.waiting() if waiting is None else waiting,
         letters=stores.letters(),
@@ -95,7 +95,8 @@ def read(
     )
 
 
-def _accounts(partner: Remote) -> Iterator[dict[str, Any]]:
+def all_accounts(partner: Remote) -> Iterator[dict[str, Any]]:
+    """Every account that the broker has."""
     offset = 0
     while found := partner.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
         yield from found

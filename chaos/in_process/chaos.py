@@ -132,13 +132,14 @@ class Chaos:
             return
         self.give(message)
 
-    def give(self, message: Held) -> None:
-        """A worker works on a message."""
+    def give(self, message: Held, fate: Fate | None = None) -> None:
+        """A worker works on a message, with a fate of its own, or with this one."""
         comes_twice = not self.is_calm and self.random.random() < 0.3
         again = self.transit.copy(message) if comes_twice else None
         self.transit.take(message)
         frozen = len(self.stage.frozen)
-        fate = Fate(frozen_at=self.random.randint(1, STEPS)) if comes_twice and self.random.random() < 0.6 else None
+        if fate is None and comes_twice and self.random.random() < 0.6:
+            fate = Fate(frozen_at=self.random.randint(1, STEPS))
         self.invoke(
             message.function,
             message.event(),

@@ -53,7 +53,7 @@ class Retention:
     def _expire(self) -> None:
         """Let DynamoDB delete what has expired, some of it late, in any order."""
         now = self.run.time.seconds()
-        gone = [values for values in self._table() if values.get("expires_at", now) < now]
+        gone = [values for values in self.drain.stores.table_items() if values.get("expires_at", now) < now]
         self.run.random.shuffle(gone)
         for values in gone:
             if self.run.random.random() >= LATE:
@@ -98,16 +98,5 @@ class Retention:
     def _is_there(self, lead_id: str) -> bool:
         return any(values["sk"] == "LEAD" for values in self._left(lead_id))
 
-    @staticmethod
-    def _left(lead_id: str) -> list[dict[str, Any]]:
-        found = aws.dynamodb().query(
-            TableName="Leads",
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.encode({":pk": f"LEAD#{lead_id}"}),
-        )
-        return [items.decode(item) for item in found["Items"]]
-
-    @staticmethod
-    def _table() -> list[dict[str, Any]]:
-        pages = aws.dynamodb().get_paginator("scan").paginate(TableName="Leads")
-        return [items.decode(item) for page in pages for item in page["Items"]]
+    def _left(self, lead_id: str) -> list[dict[str, Any]]:
+        return [values for values in self.drain.stores.table_items() if values["pk"] == f"LEAD#{lead_id}"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chaos.books import Books
 from chaos.calm import CHECK
+from chaos.in_process.stage import Fate
 from chaos.settling import LAST, LENDERS_OPEN
 from leadbridge.leads.delivery import Delivery, State
 from sandbox.matchtrade.statuses import SEEN
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chaos.in_process.chaos import Chaos
 
 CHECKS = "CheckStatus"
+READERS = ("sync", "operator", "sync", "nobody")  # who reads a status that flips, and its two changes, most of the time
 FOLLOWED = frozenset({State.SUBMITTED})
 
 
@@ -32,9 +33,9 @@ class Scenes:
         first = self._status_at_partner(delivery)
         other = self.run.random.choice([one for one in self._statuses(delivery) if one != first])
         self.run.tally.add("statuses that flip back")
-        for status in (first, other, first):
+        for status, reader in zip((first, other, first), READERS, strict=False):
             self.put_status(delivery, status)
-            self.read_status(delivery)
+            self.read_status(delivery, reader if self.run.random.random() < 0.6 else self.run.random.choice(READERS))
 
     def put_status(self, delivery: Delivery, status: str) -> None:
         """Put a deal or an account in a status, for good."""
@@ -48,16 +49,15 @@ class Scenes:
         now = self._status_at_partner(delivery)
         return str(self.run.random.choice([one for one in self._statuses(delivery) if one != now]))
 
-    def read_status(self, delivery: Delivery) -> None:
-        """The sync, a check, or a check that an operator asks for reads the status; or nobody does."""
-        readers: list[Callable[[], None]] = [
-            lambda: self.run.invoke("SyncMatchtrade", {}, lambda _: None),
-            lambda: self.run.invoke("SyncMatchtrade", {}, lambda _: None),
-            lambda: self._check_by_operator(delivery),
-            lambda: self._check_by_operator(delivery),
-            lambda: self.run.time.pass_(20),
-        ]
-        self.run.random.choice(readers)()
+    def read_status(self, delivery: Delivery, reader: str) -> None:
+        """The sync reads the status, or a check that an operator asks for, or nobody for a while."""
+        match reader:
+            case "sync":
+                self.run.invoke("SyncMatchtrade", {}, lambda _: None, self._mostly_calm())
+            case "operator":
+                self._check_by_operator(delivery)
+            case _:
+                self.run.time.pass_(20)
 
     def switch_bus(self) -> None:
         """The event bus delivers nothing for a while: somebody disabled a rule, or its key."""
@@ -70,7 +70,10 @@ class Scenes:
         self.run.operator.call("POST", CHECK, pathParameters=place)
         for message in [one for one in self.run.transit.visible() if one.function == CHECKS]:
             if message in self.run.transit.messages:
-                self.run.give(message)
+                self.run.give(message, self._mostly_calm())
+
+    def _mostly_calm(self) -> Fate | None:
+        return Fate() if self.run.random.random() < 0.7 else None
 
     def _followed(self) -> Delivery | None:
         """A delivery that is followed, by chance."""
