@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -18,6 +19,10 @@ META = "meta-credit"
 CREDIT = ("web", "plain-credit", META)
 SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
 """How often each is chosen, of twenty."""
+DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
+"""The same over the deployed stack, whose configuration is the local one: it has two sources for these runs alone."""
+FORMS = {"local-order": "web", "local-repeats": "plain-credit"}  # whose form a local source has
+WITH_REPEATS = frozenset({"plain-credit", "local-repeats"})  # the sources to which some people post again
 
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -114,19 +119,21 @@ def visitors(random: Random, run: str) -> Iterator[Visitor]:
         yield Visitor(number, run, name, random.choice([6000, 12_500, 99_000, 600_000]), refused_by=refused_by)
 
 
-def posts(random: Random, run: str, ordered: frozenset[str] = frozenset()) -> Iterator[Post]:
+def posts(
+    random: Random, run: str, ordered: frozenset[str] = frozenset(), sources: Mapping[str, int] = SOURCES
+) -> Iterator[Post]:
     """Posts without end, of several sources; some people post twice.
 
     `ordered` are the sources that try the broker after the lender: some of their people lack what the lender requires.
     """
-    asked: list[Visitor] = []
+    asked: dict[str, list[Visitor]] = defaultdict(list)
     for drawn in visitors(random, run):
         visitor = drawn
-        (source,) = random.choices(list(SOURCES), list(SOURCES.values()))
-        if source == "plain-credit":
-            if asked and random.random() < REPEATED:
-                visitor = _again(random, drawn, random.choice(asked[-RECENT:]))
-            asked.append(visitor)
+        (source,) = random.choices(list(sources), list(sources.values()))
+        if source in WITH_REPEATS:
+            if asked[source] and random.random() < REPEATED:
+                visitor = _again(random, drawn, random.choice(asked[source][-RECENT:]))
+            asked[source].append(visitor)
         elif source in ordered and random.random() < INCOMPLETE:
             visitor = replace(drawn, refused_by=frozenset(), is_incomplete=True)
         yield post_of(source, visitor)
@@ -149,7 +156,7 @@ def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
 def post_of(source: str, visitor: Visitor) -> Post:
     """The post that somebody's form makes."""
     post_id = f"post-{visitor.run}-{visitor.number}"
-    match source:
+    match FORMS.get(source, source):
         case "plain-credit":
             fields = {
                 "your-name": visitor.name,
@@ -174,4 +181,4 @@ def post_of(source: str, visitor: Visitor) -> Post:
 
 @cache
 def _sender(source: str) -> Sender:
-    return sender_of(source)
+    return sender_of(FORMS.get(source, source))

@@ -38,6 +38,7 @@ class Drain:
         """Nothing goes wrong any more."""
         self.world.front.open()
         self.world.partner.disarm()
+        self.world.refusals.arm_again()
         self.world.put_late()
         self.desk.wake()
         self.desk.redrive_all()
@@ -72,6 +73,8 @@ class Drain:
             failures=dict(self.desk.tally.failures),
             under_way=UNDER_WAY,
             struck_posts=None,
+            now=datetime.now(UTC),
+            index_key=str(self.world.secret("index")["key"]),
         )
 
     def _moving(self) -> Counter[str]:
