@@ -22,7 +22,7 @@ def erased_people_are_forgotten(books: Books) -> Iterator[tuple[str, str]]:
     """Of somebody erased there are a tombstone, bare deliveries and a timeline without quotations, and nothing else.
 
     Nor is there anything of them elsewhere in the table, under any key, in any attribute, as text or as a hash. The
-    exceptions are what docs/security.md names. Whoever was to be erased is.
+    exceptions are what docs/security.md names. Everybody who was to be erased is erased.
     """
     for lead_id in sorted(books.to_be_erased):
         if lead_id in books.files and books.files[lead_id].lead.erased_at is None:
