@@ -37,7 +37,7 @@ def no_message_goes_out_twice(books: Books) -> Iterator[tuple[str, str]]:
         if any(file.lead.erased_at is not None for file in files):
             continue  # its messages are forgotten with the person
         messages = [message for file in files for message in file.messages if not message.is_mirror]
-        said = {(one.owner, one.partner, one.partner_status, one.text, one.template_id) for one in messages}
+        said = {(one.partner, one.partner_status, one.text, one.template_id) for one in messages}
         if len(texts) - len(set(texts)) > len(messages) - len(said):  # a status that comes again is told again
             twice = [text for text, number in Counter(texts).items() if number > 1]
             yield names, f"read twice: {'; '.join(twice)}"

@@ -19,6 +19,8 @@ META = "meta-credit"
 CREDIT = ("web", "plain-credit", META)
 SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
 """How often each is chosen, of twenty."""
+MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
+"""The same for a run in which most people post again."""
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
 """The same over the deployed stack, whose configuration is the local one: it has two sources for these runs alone."""
 FORMS = {"local-order": "web", "local-repeats": "plain-credit"}  # whose form a local source has

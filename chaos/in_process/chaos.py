@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -15,7 +15,7 @@ from chaos.in_process.scenes import Scenes
 from chaos.in_process.secrets import Secrets
 from chaos.in_process.stage import Fate, Stage, Time, Worker
 from chaos.partner_faults import DOWN, REFUSALS, Refusals, fault, refusal
-from chaos.people import META, Post, posts
+from chaos.people import META, SOURCES, Post, posts
 from chaos.tally import Tally
 from sandbox.remote import Remote
 from tests.moto_stack import MotoStack
@@ -26,10 +26,20 @@ STEPS = 18  # of a worker, at which something may befall it
 
 
 class Chaos:
-    """One stack, its partners, and all that happens to them. `ordered` are the sources with an order of partners."""
+    """One stack, its partners, and all that happens to them.
+
+    `ordered` are the sources with an order of partners. `sources` says how often each is posted to.
+    """
 
     def __init__(
-        self, stack: MotoStack, partner: Remote, time: Time, seed: int, ordered: frozenset[str] = frozenset()
+        self,
+        stack: MotoStack,
+        partner: Remote,
+        time: Time,
+        seed: int,
+        *,
+        ordered: frozenset[str] = frozenset(),
+        sources: Mapping[str, int] = SOURCES,
     ) -> None:
         self.stack, self.partner, self.time = stack, partner, time
         self.random, self.tally = Random(seed), Tally()
@@ -41,7 +51,7 @@ class Chaos:
         self._numbers = dict.fromkeys(REFUSALS, 0)
         self.secrets = Secrets(stack, partner, self.random)
         self.operator = Operator(self)
-        self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}", ordered)
+        self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}", ordered, sources)
         self.posted: list[Posted] = []
         self.sent: list[Post] = []
         self.unanswered: list[Post] = []

@@ -19,7 +19,7 @@ from chaos.in_process import retention
 from chaos.in_process.chaos import PACE, Chaos
 from chaos.in_process.drain import Drain
 from chaos.in_process.stage import Time
-from chaos.people import META
+from chaos.people import MANY_REPEATS, META, SOURCES
 from chaos.tally import Result
 from leadbridge import settings
 from leadbridge.logs import logger
@@ -28,6 +28,7 @@ from sandbox.remote import Remote
 from sandbox.server import Sandbox
 from tests.moto_stack import moto_stack
 
+REPEATS = 4  # in one run of so many, most people post again
 BEYOND_RETENTION = 3  # one run of so many goes on until all leads have left the table
 ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
 """The share of runs in which each source tries its partners in an order."""
@@ -44,7 +45,9 @@ def run(seed: int, leads: int) -> Result:
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack(directory))
-        chaos = Chaos(stack, Remote(sandbox.url), time, seed, _configure(chance.Random(seed)))
+        sources = MANY_REPEATS if seed % REPEATS == 0 else SOURCES
+        ordered = _configure(chance.Random(seed))
+        chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
         held.enter_context(chaos.stage.open())
         chaos.secrets.put_all(sandbox.secrets())
         chaos.turns(leads)
