@@ -73,8 +73,8 @@ def _left(file: File) -> Iterator[str]:
 
 def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every item that tells of an erased lead's person, and whose it is."""
-    erased = {lead_id for lead_id, file in books.files.items() if file.lead.erased_at is not None}
-    erased |= books.to_be_erased - books.files.keys()
+    tombstones = {lead_id for lead_id, file in books.files.items() if file.lead.erased_at is not None}
+    erased = tombstones | (books.to_be_erased - books.files.keys())
     if not erased:
         return
     marks = {lead_id: _marks(books, posted) for lead_id, posted in books.who.items()}
@@ -84,7 +84,7 @@ def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else ties.get(values["pk"]))
         text = json.dumps(values, ensure_ascii=False, default=str).casefold()
-        if of in erased and not _may_stay(kind, values):
+        if of in tombstones and not _may_stay(kind, values):
             yield of, values
         elif of is None and kind in {"ACCOUNT", "LEELOO"}:
             continue  # those are the broker's and Leeloo's own
