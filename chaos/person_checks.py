@@ -86,7 +86,7 @@ def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
         text = json.dumps(values, ensure_ascii=False, default=str).casefold()
         if of in tombstones and not _may_stay(kind, values):
             yield of, values
-        elif of is None and kind in {"ACCOUNT", "LEELOO"}:
+        elif of not in books.files and kind in {"ACCOUNT", "LEELOO"}:
             continue  # those are the broker's and Leeloo's own
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
