@@ -13,6 +13,7 @@ from leadbridge.leads.items import keyed_hash
 SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
 NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
 TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
+TIE_THAT_EXPIRES = frozenset({"pk", "sk", "lead_id", "expires_at"})
 CAME = frozenset({"pk", "sk", "lead_id", "received_at"})  # what tells that an event of Leeloo's came already
 CONTENT_CLAIM = CAME | {"expires_at"}  # what finds the tombstone when the form posts the same content again, for a day
 
@@ -84,7 +85,7 @@ def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else ties.get(values["pk"]))
         text = json.dumps(values, ensure_ascii=False, default=str).casefold()
-        if of in tombstones and not _may_stay(kind, values):
+        if of in tombstones and not _may_stay(kind, values) and not _outlives_its_delivery(books, of, values):
             yield of, values
         elif of not in books.files and kind in {"ACCOUNT", "LEELOO"}:
             continue  # those are the broker's and Leeloo's own
@@ -113,6 +114,14 @@ def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
             return values.keys() <= CONTENT_CLAIM
         case _:
             return False
+
+
+def _outlives_its_delivery(books: Books, lead_id: str, values: Mapping[str, Any]) -> bool:
+    """Whether a tie is of a delivery that expired before its person was erased: nothing leads to the tie any more."""
+    partner = values["pk"].split("#")[1]
+    return (
+        values["sk"] == "TIE" and values.keys() <= TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
+    )
 
 
 def _tells_of(text: str, known_by: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ from chaos.in_process.queues import Held, Transit
 from chaos.in_process.scenes import Scenes
 from chaos.in_process.secrets import Secrets
 from chaos.in_process.stage import Fate, Stage, Time, Worker
-from chaos.partner_faults import DOWN, REFUSALS, Refusals, fault, refusal
+from chaos.partner_faults import DOWN, REFUSALS, Refusals, fault
 from chaos.people import META, SOURCES, Post, posts
 from chaos.tally import Tally
 from sandbox.remote import Remote
@@ -44,7 +44,7 @@ class Chaos:
         self.stack, self.partner, self.time = stack, partner, time
         self.random, self.tally = Random(seed), Tally()
         self.transit = Transit(stack, time)
-        self.stage = Stage(time, self.transit.hides, self.note_create, Random(seed + 1))
+        self.stage = Stage(time, self.transit.hides, self.note_create, Random(seed + 1), Random(seed + 2))
         self.refusals = Refusals(partner)
         self.scenes = Scenes(self)
         self.creates: list[Create] = []
@@ -191,12 +191,6 @@ class Chaos:
         self.partner.arm(partner, operation, order, times=self.random.randint(1, 3))
         self.tally.add(f"{partner} {name}")
 
-    def refuse(self) -> None:
-        """A partner refuses for good whatever it is sent next."""
-        partner = self.random.choice(list(REFUSALS))
-        self.partner.arm(partner, "create", refusal(partner), times=self.random.randint(1, 2))
-        self.tally.add(f"{partner} refuses")
-
     def rotate(self) -> None:
         """Secrets change."""
         if self.random.random() < 0.5:
@@ -288,7 +282,7 @@ class Chaos:
             self.thaw: 8,
             self.tick: 6,
             self.break_partner: 5,
-            self.refuse: 2,
+            self.scenes.refuse: 2,
             self.scenes.flip_status: 5,
             self.scenes.switch_bus: 1,
             self.operator.acts: 6,

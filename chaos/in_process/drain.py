@@ -152,6 +152,7 @@ class Drain:
             to_be_erased=frozenset(run.operator.erased),
             failures=dict(run.tally.failures),
             under_way=timedelta(seconds=INVOCATION),
+            struck_posts=run.struck_posts,
             creates=run.creates,
             now=run.time.now,
             index_key=run.stack.secret("index")["key"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chaos.books import Books
 from chaos.calm import CHECK
 from chaos.in_process.stage import Fate
+from chaos.partner_faults import REFUSALS, refusal
 from chaos.settling import LAST, LENDERS_OPEN
 from leadbridge.leads.delivery import Delivery, State
 from sandbox.matchtrade.statuses import SEEN
@@ -24,6 +25,12 @@ class Scenes:
 
     def __init__(self, run: Chaos) -> None:
         self.run = run
+
+    def refuse(self) -> None:
+        """A partner refuses for good whatever it is sent next."""
+        partner = self.run.random.choice(list(REFUSALS))
+        self.run.partner.arm(partner, "create", refusal(partner), times=self.run.random.randint(1, 2))
+        self.run.tally.add(f"{partner} refuses")
 
     def flip_status(self) -> None:
         """A partner's status becomes another and then the first one again, read by anybody in between, or by nobody."""

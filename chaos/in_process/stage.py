@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time as wall
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,13 +28,14 @@ from moto.sqs import models as moto_sqs
 from chaos.in_process.aws_faults import Throttling, break_call
 from leadbridge import clock
 from leadbridge.budget import Budget
-from leadbridge.leads import accounts, writing
+from leadbridge.forms import reception
+from leadbridge.leads import accounts, contents, writing
 from leadbridge.partners.http import Transport
 from leadbridge.secrets import Secrets
 from tests.blades import Killed
 
 INVOCATION = 60.0  # seconds after which Lambda stops a function
-WAITING = (accounts, writing)  # modules that must be loaded before their clocks are replaced
+LOADED = (accounts, contents, reception, writing)  # before their clocks and ids are replaced
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -122,6 +124,7 @@ class Stage:
     hides: Callable[[dict[str, Any]], bool] = lambda _: False
     on_create: Callable[[Worker, str, bool], None] = lambda _worker, _partner, _is_answered: None
     random: Random = field(default_factory=lambda: Random(0))
+    ids: Random = field(default_factory=lambda: Random(0))
     bus_is_off: bool = False
     frozen: list[Worker] = field(default_factory=list)
     _current: Worker | None = None
@@ -186,6 +189,10 @@ class Stage:
         self._live(worker)
         worker.is_done = True
         worker.waits.release()
+
+    def _drawn_id(self) -> uuid.UUID:
+        """An id drawn from the run's seed."""
+        return uuid.UUID(int=self.ids.getrandbits(128), version=4)
 
     def _answered(self, make: Any, worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         service = client.meta.service_model.service_name
@@ -254,8 +261,10 @@ class Stage:
             stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
             stack.enter_context(patch.object(Transport, "call", call_partner))
-            for module in _that_wait():
+            for module in _with("time", wall):
                 stack.enter_context(patch.object(module, "time", _Moved(self)))
+            for module in [uuid, *_with("uuid4", uuid.uuid4)]:
+                stack.enter_context(patch.object(module, "uuid4", self._drawn_id))
             yield
 
 
@@ -270,10 +279,10 @@ class _Moved:
         return getattr(wall, name)
 
 
-def _that_wait() -> list[Any]:
-    """The product's modules that use the module `time`, but those that talk to partners over real sockets."""
+def _with(name: str, value: Any) -> list[Any]:
+    """The product's modules that have this name for this, but those that talk to partners over real sockets."""
     return [
         module
-        for name, module in sys.modules.items()
-        if name.startswith("leadbridge.") and ".partners" not in name and getattr(module, "time", None) is wall
+        for path, module in sys.modules.items()
+        if path.startswith("leadbridge.") and ".partners" not in path and getattr(module, name, None) is value
     ]
