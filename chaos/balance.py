@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chaos import lead_checks, message_checks, partner_checks, person_checks
+from chaos import lead_checks, message_checks, partner_checks, person_checks, retention_checks
 from chaos.books import CHECKS, Books, Violation
 
-__all__ = ["CHECKS", "lead_checks", "message_checks", "partner_checks", "person_checks", "violations"]
+__all__ = [
+    "CHECKS",
+    "lead_checks",
+    "message_checks",
+    "partner_checks",
+    "person_checks",
+    "retention_checks",
+    "violations",
+]
 
 
 def violations(books: Books, names: Iterable[str] | None = None) -> list[Violation]:

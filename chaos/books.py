@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.leads import items
 from leadbridge.leads.arrivals import fetch_of
-from leadbridge.leads.delivery import Delivery
+from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.fetch import Fetch
 from leadbridge.leads.items import Entry
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.message import Message
 from leadbridge.leads.outbox import message_of
 from leadbridge.letters import Letter
+from leadbridge.settings import Partner
+
+if TYPE_CHECKING:
+    from chaos.people import Post
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,31 @@ class Posted:
     lead_id: str
     phone: str
     email: str
+    tax_number: str = ""
+
+    @classmethod
+    def of(cls, post: Post, lead_id: str) -> Posted:
+        """A post that was taken as this lead."""
+        visitor = post.visitor
+        tax_number = "" if visitor.is_incomplete else visitor.tax_number
+        return cls(post.post_id, lead_id, visitor.phone, visitor.email, tax_number)
+
+    def is_in(self, client: Mapping[str, str]) -> bool:
+        """Whether a deal's client is this person."""
+        return self.phone.endswith(client["telephone"]) and self.tax_number in {"", client["stateCode"]}
+
+
+@dataclass(frozen=True)
+class Create:
+    """One create call about a lead, by its `number` in the partner's log.
+
+    `is_heard`: the partner's answer came back to a worker that lived on to write it down.
+    """
+
+    lead_id: str
+    partner: str
+    number: int
+    is_heard: bool
 
 
 @dataclass(frozen=True)
@@ -89,7 +118,9 @@ class Books:
     `counted_sources` have a quota; of `dedup_sources` a person's second lead counts as the first. `to_be_erased` are
     the leads that an operator had erased. `failures` are what went wrong though nothing that this run did explains it:
     of whom, what, and how often. A message that goes out may be `under_way` for so long. `struck_posts` is how many
-    workers were struck while they took a form's post, None where that is not known.
+    workers were struck while they took a form's post, None where that is not known. `creates` are the create calls that
+    workers made, `partners` their settings. `now` is when the books were read. `index_key` is the key of the hashes in
+    the table.
     """
 
     posted: Sequence[Posted]
@@ -106,6 +137,10 @@ class Books:
     failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
     under_way: timedelta = timedelta(minutes=1)
     struck_posts: int | None = 0
+    creates: Sequence[Create] = ()
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+    now: datetime | None = None
+    index_key: str | None = None
 
     @cached_property
     def files(self) -> dict[str, File]:
@@ -122,6 +157,17 @@ class Books:
     def who(self) -> dict[str, Posted]:
         """Whom each lead is about, as its form said."""
         return {posted.lead_id: posted for posted in self.posted}
+
+    def waits_for_ever(self, delivery: Delivery) -> bool:
+        """Whether it is a repeat of a lead of which nobody knows whether the partner has it.
+
+        Such a repeat waits until a person settles the first lead.
+        """
+        first_id = delivery.waits_for
+        if delivery.state is not State.RECEIVED or first_id is None or first_id not in self.files:
+            return False
+        first = self.files[first_id].deliveries.get(delivery.partner)
+        return first is not None and first.state is State.UNKNOWN
 
     def leads_of(self, *, phone: str | None = None, email: str | None = None) -> list[str]:
         """The leads of a phone as Lead Leader has it (0XXXXXXXXX), or of an e-mail."""

@@ -15,6 +15,7 @@ LEAD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries/{partner}"
 CHECK, RETRY, RESOLVE = f"{DELIVERY}/check", f"{DELIVERY}/retry", f"{DELIVERY}/resolve"
 REDRIVE, DISCARD = "/dead-letters/{queue}/redrive", "/dead-letters/{queue}/discard"
 QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "fetch", "checks")
+RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
 NOBODYS = "a-letter-that-is-not-there"
 
 
@@ -84,9 +85,9 @@ def _of(delivery: Delivery, truth: Truth) -> Iterator[Question]:
     if delivery.state is State.UNKNOWN and not delivery.is_erased:
         yield Question("POST", RETRY, frozenset({409}), {}, place)  # nobody confirms that it may arrive twice
         yield Question("POST", RESOLVE, frozenset({200, 409}), truth(delivery), place)
-    elif delivery.is_erased or delivery.state not in {State.FAILED, State.REJECTED}:
+    elif delivery.is_erased or delivery.state not in RETRIED:
         yield Question("POST", RETRY, frozenset({409}), {}, place)
         body = {"outcome": "not_created", "expected_state": "unknown"}
         yield Question("POST", RESOLVE, frozenset({409}), body, place)
-    else:  # 409 where the partner would not take the lead
+    else:  # 409 where the partner would not take the lead, or has its person from elsewhere
         yield Question("POST", RETRY, frozenset({202, 409}), {}, place)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from chaos.books import Books, check
+from chaos.books import Books, File, check
 from chaos.history import ENDS, History
 from leadbridge.clock import from_text
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.fetch import FetchState
+from leadbridge.leads.lead import lacking_for
 from leadbridge.leads.message import UNSETTLED, MessageState
 from leadbridge.leads.operator_steps import ERASED, NOT_THERE
 
@@ -31,7 +32,10 @@ def accepted_leads_are_there(books: Books) -> Iterator[tuple[str, str]]:
 
 @check
 def every_delivery_has_ended(books: Books) -> Iterator[tuple[str, str]]:
-    """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without any."""
+    """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without any.
+
+    A repeat may wait for ever, while nobody knows whether the partner has the first lead.
+    """
     for lead_id, file in books.files.items():
         has_none = file.fetch is not None and file.fetch.state is not FetchState.FETCHED
         if set(file.deliveries) != set(file.lead.partners) and not has_none and file.lead.erased_at is None:
@@ -39,7 +43,7 @@ def every_delivery_has_ended(books: Books) -> Iterator[tuple[str, str]]:
         if file.fetch is not None and file.fetch.state is FetchState.PENDING:
             yield lead_id, "is still to be fetched"
         for delivery in file.deliveries.values():
-            if delivery.state not in ENDS:
+            if delivery.state not in ENDS and not books.waits_for_ever(delivery):
                 yield lead_id, f"is {delivery.state} at {delivery.partner}"
 
 
@@ -123,15 +127,28 @@ def failures_have_a_cause(books: Books) -> Iterator[tuple[str, str]]:
 
 
 @check
-def a_person_is_sent_once(books: Books) -> Iterator[tuple[str, str]]:
-    """Of a person's leads that are to count as one, at most one was sent by itself; a claim belongs to a lead there.
+def refused_leads_reach_the_next_partner(books: Books) -> Iterator[tuple[str, str]]:
+    """A lead that a partner rejected goes to the next one in its order that can take it; one that lacks fields, too."""
+    for lead_id, file in books.files.items():
+        if file.lead.erased_at is not None:
+            continue
+        for partner, delivery in file.deliveries.items():
+            following = _next_partner(books, file, partner)
+            if delivery.state is State.REJECTED and following is not None and following not in file.deliveries:
+                yield lead_id, f"was rejected by {partner}, and never opened for {following}"
 
-    Whoever was erased is not known again, and an operator may have sent what he likes.
+
+@check
+def a_person_is_sent_once(books: Books) -> Iterator[tuple[str, str]]:
+    """Of two leads of a person that are to count as one, at most one was sent by itself.
+
+    A person is known by the phone and by the tax number. A claim belongs to a lead that is there. Whoever was erased is
+    not known again, and an operator may have sent what he likes.
     """
     for values in books.table:
         if values["sk"] == "CLAIM" and values["lead_id"] not in books.files:
             yield values["lead_id"], "has a claim, and is not in the table"
-    sent: dict[tuple[str, str], list[str]] = defaultdict(list)
+    sent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for lead_id, posted in books.who.items():
         file = books.files.get(lead_id)
         if file is None or file.lead.source not in books.dedup_sources:
@@ -139,10 +156,25 @@ def a_person_is_sent_once(books: Books) -> Iterator[tuple[str, str]]:
         for partner, delivery in file.deliveries.items():
             by_hand = any(one.what == "retry_requested" for one in file.steps.values())
             if _was_sent(delivery) and not delivery.is_erased and not by_hand:
-                sent[posted.phone, partner].append(lead_id)
-    for (_, partner), lead_ids in sent.items():
+                sent[partner, "phone", posted.phone].append(lead_id)
+                sent[partner, "tax number", posted.tax_number or lead_id].append(lead_id)
+    for (partner, known_by, _), lead_ids in sent.items():
         if len(lead_ids) > 1:
-            yield ", ".join(sorted(lead_ids)), f"are one person's, and all were sent to {partner}"
+            yield ", ".join(sorted(lead_ids)), f"are of one {known_by}, and all were sent to {partner}"
+
+
+@check
+def repeats_have_a_lead_that_was_served(books: Books) -> Iterator[tuple[str, str]]:
+    """A lead that was not sent because its person came before names a lead that the partner has or may have."""
+    for lead_id, file in books.files.items():
+        for partner, delivery in file.deliveries.items():
+            if delivery.state is not State.DUPLICATE or delivery.repeat_of is None or delivery.is_erased:
+                continue
+            first = books.files.get(delivery.repeat_of)
+            served = None if first is None else first.deliveries.get(partner)
+            if served is None or not _was_sent(served):
+                state = "gone" if served is None else served.state
+                yield lead_id, f"is a duplicate at {partner} of {delivery.repeat_of}, which is {state}"
 
 
 @check
@@ -169,6 +201,16 @@ def quotas_count_every_lead(books: Books) -> Iterator[tuple[str, str]]:
         too_many += max(0, counted[source, minute] - came[source, minute])
         if books.struck_posts is not None and too_many > books.struck_posts:
             yield source, words
+
+
+def _next_partner(books: Books, file: File, partner: str) -> str | None:
+    """The next partner in a lead's order that has all it requires of the lead."""
+    found = file.lead.fallbacks.get(partner)
+    for _ in file.lead.fallbacks:
+        if found is None or found not in books.partners or not lacking_for(file.lead, books.partners[found]):
+            break
+        found = file.lead.fallbacks.get(found)
+    return found
 
 
 def _was_never_sent(delivery: Delivery, was_fetched: bool) -> bool:

@@ -34,12 +34,13 @@ def no_message_goes_out_twice(books: Books) -> Iterator[tuple[str, str]]:
     for phone in read.keys() | leads.keys():
         files = [books.files[lead_id] for lead_id in leads[phone] if lead_id in books.files]
         names, texts = ", ".join(leads[phone]) or "nobody", read[phone]
-        twice = [text for text, number in Counter(texts).items() if number > 1]
-        if twice and len(files) == 1:
-            yield names, f"read twice: {'; '.join(twice)}"
         if any(file.lead.erased_at is not None for file in files):
             continue  # its messages are forgotten with the person
         messages = [message for file in files for message in file.messages if not message.is_mirror]
+        said = {(one.partner, one.partner_status, one.text, one.template_id) for one in messages}
+        if len(texts) - len(set(texts)) > len(messages) - len(said):  # a status that comes again is told again
+            twice = [text for text, number in Counter(texts).items() if number > 1]
+            yield names, f"read twice: {'; '.join(twice)}"
         states = Counter(message.state for message in messages)
         least, most = states[MessageState.SENT], states[MessageState.SENT] + states[MessageState.UNKNOWN]
         if not least <= len(texts) <= most:
@@ -61,6 +62,17 @@ def messages_come_in_their_order(books: Books) -> Iterator[tuple[str, str]]:
             times = [message.sent_at for message in line if message.sent_at is not None]
             if times != sorted(times):
                 yield lead_id, f"its messages were sent at {', '.join(map(str, times))}"
+
+
+@check
+def the_last_message_is_the_newest(books: Books) -> Iterator[tuple[str, str]]:
+    """The last message that a person was sent about a delivery is the newest of those sent, after a redrive, too."""
+    for lead_id, file in books.files.items():
+        for partner in file.deliveries:
+            told = [one for one in in_order(_told(file, partner)) if one.line == "told" and one.sent_at is not None]
+            last = max(told, key=lambda one: (one.sent_at or one.created_at, told.index(one)), default=None)
+            if last is not None and last != told[-1]:
+                yield lead_id, f"was told {last.partner_status} of {partner} after {told[-1].partner_status}"
 
 
 def _told(file: File, partner: str) -> list[Message]:

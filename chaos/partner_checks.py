@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from chaos.books import Books, check
 from chaos.history import History
+from chaos.partner_faults import REFUSED_STATUS
 from leadbridge.leads.delivery import Delivery, State
 
 LENDER, BROKER = "leadleader", "matchtrade"
@@ -28,6 +30,25 @@ def no_lead_is_created_twice(books: Books) -> Iterator[tuple[str, str]]:
         allowed = sum(_may_be_created(books, lead_id, partner) for lead_id in lead_ids)
         if number > allowed:
             yield ", ".join(lead_ids) or partner, f"{partner} made {number} of what may be {allowed}"
+
+
+@check
+def answers_are_written_down(books: Books) -> Iterator[tuple[str, str]]:
+    """No delivery is unknown although the partner answered the last create clearly, and a worker received the answer.
+
+    A dead letter may hold the answer until somebody puts it back.
+    """
+    calls = {(call["partner"], call["number"]): call for call in books.calls}
+    held = {(letter.lead_id, letter.partner) for letter in books.letters if letter.step == "record_answer"}
+    last = {(one.lead_id, one.partner): one for one in sorted(books.creates, key=lambda one: one.number)}
+    for (lead_id, partner), create in last.items():
+        file = books.files.get(lead_id)
+        delivery = None if file is None else file.deliveries.get(partner)
+        if delivery is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
+            continue
+        says = _clear_answer(calls.get((partner, create.number), {}))
+        if create.is_heard and says is not None and (lead_id, partner) not in held:
+            yield lead_id, f"is unknown at {partner}, which said: {says}"
 
 
 @check
@@ -81,6 +102,14 @@ def the_last_status_is_known(books: Books) -> Iterator[tuple[str, str]]:
         there = deals.get(delivery.deal_id) if delivery.partner == LENDER else accounts.get(delivery.account_uuid or "")
         if delivery.state in THERE and there is not None and there != delivery.partner_status:
             yield lead_id, f"is {delivery.partner_status} to us and {there} to {delivery.partner}"
+
+
+def _clear_answer(call: Mapping[str, Any]) -> str | None:
+    """What a partner said to a create call, if it said so clearly."""
+    if call.get("fault") is not None:
+        return "refused" if call["status"] == REFUSED_STATUS else None
+    created = call.get("deal_id") or call.get("account_uuid")
+    return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
 
 
 def _deliveries(books: Books, partner: str) -> list[tuple[str, Delivery]]:

@@ -5,8 +5,12 @@ Match-Trade says yes by any 2xx, with or without an account: that it says so unt
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+
+from chaos.people import Visitor
+from sandbox.remote import Remote
 
 OPERATIONS = {
     "leadleader": ("authorize", "create", "create", "create", "status"),
@@ -34,6 +38,12 @@ SLOW: dict[str, dict[str, Any]] = {
     "is too slow, and does it late": {"kind": "delay", "seconds": 5.5, "when": "before"},
     "trickles": {"kind": "slow_body", "seconds": 0.05, "chunk": 40},
 }
+# How each partner refuses a lead for good, in its own words. The status tells a refusal from all other faults.
+REFUSED_STATUS = 400
+REFUSALS: dict[str, dict[str, Any]] = {
+    "leadleader": {"clientInfo": {"stateCode": ["Клієнт у стоп-листі."]}},
+    "matchtrade": {"status": 400, "message": "Country is not allowed", "printableMessage": "Country is not allowed"},
+}
 
 
 def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str | None, str, dict[str, Any]]:
@@ -45,3 +55,34 @@ def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str |
     if partner == "matchtrade" and order.get("status") == 200 and not order.get("processed"):
         return partner, operation, "loses its answer", faults.get("loses its answer", order)
     return partner, operation, name, order
+
+
+def refusal(partner: str) -> dict[str, Any]:
+    """The sandbox's order for a partner that refuses a create for good."""
+    return {"kind": "answer", "status": REFUSED_STATUS, "body": REFUSALS[partner]}
+
+
+@dataclass
+class Refusals:
+    """Refuses people for good: the lender by tax number, the broker by e-mail. This is no fault that ends."""
+
+    partner: Remote
+    people: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, visitor: Visitor) -> None:
+        """Have a person refused by the partners that refuse them."""
+        known_as = {"leadleader": ("clientInfo.stateCode", visitor.tax_number)}
+        known_as["matchtrade"] = ("account.email", visitor.email)
+        for name in sorted(visitor.refused_by):
+            if known_as[name] not in self.people:
+                self.people[known_as[name]] = name
+                self._arm(name, known_as[name])
+
+    def arm_again(self) -> None:
+        """Refuse everybody once more, after all faults were cleared."""
+        for known_as, name in self.people.items():
+            self._arm(name, known_as)
+
+    def _arm(self, name: str, known_as: tuple[str, str]) -> None:
+        path, value = known_as
+        self.partner.arm(name, "create", refusal(name), times=None, match={path: value})

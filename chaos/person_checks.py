@@ -8,10 +8,12 @@ from typing import Any
 
 from chaos.books import Books, File, Posted, check
 from leadbridge.clock import from_text
+from leadbridge.leads.items import keyed_hash
 
 SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
 NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
 TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
+TIE_THAT_EXPIRES = frozenset({"pk", "sk", "lead_id", "expires_at"})
 CAME = frozenset({"pk", "sk", "lead_id", "received_at"})  # what tells that an event of Leeloo's came already
 CONTENT_CLAIM = CAME | {"expires_at"}  # what finds the tombstone when the form posts the same content again, for a day
 
@@ -20,8 +22,8 @@ CONTENT_CLAIM = CAME | {"expires_at"}  # what finds the tombstone when the form 
 def erased_people_are_forgotten(books: Books) -> Iterator[tuple[str, str]]:
     """Of somebody erased there are a tombstone, bare deliveries and a timeline without quotations, and nothing else.
 
-    Nor is there anything of them elsewhere in the table, but what docs/security.md says may stay. Whoever was to be
-    erased is.
+    Nor is there anything of them elsewhere in the table, under any key, in any attribute, as text or as a hash. The
+    exceptions are what docs/security.md names. Everybody who was to be erased is erased.
     """
     for lead_id in sorted(books.to_be_erased):
         if lead_id in books.files and books.files[lead_id].lead.erased_at is None:
@@ -72,18 +74,31 @@ def _left(file: File) -> Iterator[str]:
 
 def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every item that tells of an erased lead's person, and whose it is."""
-    erased = {lead_id for lead_id, file in books.files.items() if file.lead.erased_at is not None}
-    people = {lead_id: posted for lead_id, posted in books.who.items() if lead_id in erased}
+    tombstones = {lead_id for lead_id, file in books.files.items() if file.lead.erased_at is not None}
+    erased = tombstones | (books.to_be_erased - books.files.keys())
     if not erased:
         return
+    marks = {lead_id: _marks(books, posted) for lead_id, posted in books.who.items()}
+    people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
     ties = {values["pk"]: values["lead_id"] for values in books.table if values["sk"] == "TIE"}
     for values in books.table:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else ties.get(values["pk"]))
-        if of in erased and (not _may_stay(kind, values) or (of in people and _tells_of(values, people[of]))):
+        text = json.dumps(values, ensure_ascii=False, default=str).casefold()
+        if of in tombstones and not _may_stay(kind, values) and not _outlives_its_delivery(books, of, values):
             yield of, values
-        elif of not in books.files and kind not in {"ACCOUNT", "LEELOO"}:  # those are the broker's and Leeloo's own
-            yield from ((lead_id, values) for lead_id, person in people.items() if _tells_of(values, person))
+        elif of not in books.files and kind in {"ACCOUNT", "LEELOO"}:
+            continue  # those are the broker's and Leeloo's own
+        else:
+            own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
+            yield from ((lead_id, values) for lead_id, known_by in people.items() if _tells_of(text, known_by - own))
+
+
+def _marks(books: Books, posted: Posted) -> frozenset[str]:
+    """What a person is known by, and the hashes of it."""
+    known_by = {posted.phone, posted.email.casefold(), posted.tax_number} - {""}
+    hashes = {keyed_hash(books.index_key, one) for one in known_by} if books.index_key else set()
+    return frozenset({*(known_by - {posted.phone}), posted.phone[-NATIONAL:], *hashes})
 
 
 def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
@@ -101,6 +116,13 @@ def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
             return False
 
 
-def _tells_of(values: Mapping[str, Any], person: Posted) -> bool:
-    text = json.dumps(values, ensure_ascii=False, default=str).casefold()
-    return person.phone[-NATIONAL:] in text or person.email.casefold() in text
+def _outlives_its_delivery(books: Books, lead_id: str, values: Mapping[str, Any]) -> bool:
+    """Whether a tie is of a delivery that expired before its person was erased: nothing leads to the tie any more."""
+    partner = values["pk"].split("#")[1]
+    return (
+        values["sk"] == "TIE" and values.keys() <= TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
+    )
+
+
+def _tells_of(text: str, known_by: frozenset[str]) -> bool:
+    return any(one in text for one in known_by)

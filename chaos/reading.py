@@ -9,7 +9,7 @@ from typing import Any
 from chaos.books import Books, Posted
 from leadbridge.leads import items
 from leadbridge.letters import Letter, letter_of
-from leadbridge.settings import Source
+from leadbridge.settings import Settings
 from sandbox.remote import Remote
 
 ACCOUNTS_AT_ONCE = 1000
@@ -72,27 +72,31 @@ def read(
     stores: Stores,
     partner: Remote,
     posted: Sequence[Posted],
-    sources: Mapping[str, Source],
+    settings: Settings,
     waiting: Mapping[str, int] | None = None,
     **noted: Any,
 ) -> Books:
     """Everybody's word, as it is now. `waiting` is what queues hold that others than SQS keep; `noted` is the run's."""
+    sources = settings.sources
+    deduplicated = (name for name, one in sources.items() if one.dedup_days and one.on_repeat != "send")
     return Books(
         posted=posted,
+        partners=settings.partners,
         table=list(stores.table_items()),
         calls=[call for name in ("leadleader", "matchtrade") for call in partner.calls(name, "create")],
         deals=partner.deals(),
-        accounts=list(_accounts(partner)),
+        accounts=list(all_accounts(partner)),
         sent=partner.messages(),
         waiting=stores.waiting() if waiting is None else waiting,
         letters=stores.letters(),
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
-        dedup_sources=frozenset(name for name, source in sources.items() if source.dedup_days),
+        dedup_sources=frozenset(deduplicated),
         **noted,
     )
 
 
-def _accounts(partner: Remote) -> Iterator[dict[str, Any]]:
+def all_accounts(partner: Remote) -> Iterator[dict[str, Any]]:
+    """Every account that the broker has."""
     offset = 0
     while found := partner.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
         yield from found

@@ -9,7 +9,8 @@ from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.fetch import FetchState
 from leadbridge.leads.message import UNSETTLED
 
-LAST = {"ACTIVE_CLIENT", "NO_POTENTIAL"}  # the broker's statuses after which none comes in the sandbox
+LAST = {"ACTIVE_CLIENT", "NO_POTENTIAL", "Видано", "Відмовлено", "Скасовано"}  # statuses after which none comes
+LENDERS_OPEN = ("В обробці", "Погоджено", "На підписі")  # statuses of a deal that do not close it
 
 
 def unsettled(books: Books) -> Counter[str]:
@@ -17,7 +18,8 @@ def unsettled(books: Books) -> Counter[str]:
     found: Counter[str] = Counter()
     status = {deal["deal_id"]: deal["status"] for deal in books.deals}
     status |= {account["uuid"]: account["leadStatus"] for account in books.accounts}
-    found["accounts on their way"] = sum(account["leadStatus"] not in LAST for account in books.accounts)
+    pinned = {deal["deal_id"] for deal in books.deals if deal["pinned"]}
+    found["accounts on their way"] = sum(account["moves"] for account in books.accounts)
     for queue, number in books.waiting.items():
         found[f"in {queue}"] += number
     for file in books.files.values():
@@ -27,18 +29,19 @@ def unsettled(books: Books) -> Counter[str]:
             if message.state in UNSETTLED:
                 found[f"messages {message.state}"] += 1
         for delivery in file.deliveries.values():
-            if _moves(delivery, status.get(delivery.deal_id or delivery.account_uuid)):
+            there = status.get(delivery.deal_id or delivery.account_uuid)
+            if _moves(books, delivery, there, will_change=delivery.deal_id not in pinned):
                 found[f"deliveries {delivery.state}"] += 1
     return +found
 
 
-def _moves(delivery: Delivery, status: str | None) -> bool:
-    if delivery.is_erased:
+def _moves(books: Books, delivery: Delivery, status: str | None, *, will_change: bool) -> bool:
+    if delivery.is_erased or books.waits_for_ever(delivery):
         return False
     match delivery.state:
         case State.RECEIVED | State.SUBMITTING:
             return True
-        case State.SUBMITTED if delivery.partner == "leadleader":
+        case State.SUBMITTED if delivery.partner == "leadleader" and will_change:
             return True  # its deals all come to an end
         case State.SUBMITTED:
             return status is not None and status != delivery.partner_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from chaos.deployed.world import World
 from chaos.reading import read
 from chaos.settling import unsettled
 from leadbridge.clock import to_text
-from leadbridge.settings import Source
+from leadbridge.settings import Settings
 
 PATIENCE = 300.0  # seconds
 UNDER_WAY = timedelta(seconds=30)  # more than a call to Leeloo takes, on a machine that has much to do
@@ -31,13 +31,14 @@ class Drain:
 
     world: World
     desk: Desk
-    sources: Mapping[str, Source]
+    settings: Settings
     say: Callable[[str], None]
 
     def mend(self) -> None:
         """Nothing goes wrong any more."""
         self.world.front.open()
         self.world.partner.disarm()
+        self.world.refusals.arm_again()
         self.world.put_late()
         self.desk.wake()
         self.desk.redrive_all()
@@ -67,11 +68,13 @@ class Drain:
             self.world.stores,
             self.world.partner,
             self.world.posted,
-            self.sources,
+            self.settings,
             to_be_erased=frozenset(self.desk.erased),
             failures=dict(self.desk.tally.failures),
             under_way=UNDER_WAY,
             struck_posts=None,
+            now=datetime.now(UTC),
+            index_key=str(self.world.secret("index")["key"]),
         )
 
     def _moving(self) -> Counter[str]:

@@ -21,6 +21,7 @@ COUNTED_AS = {
     "acts": ("operators answered 2",),
     "close_door": ("partners' front killed",),
     "rotate": ("secret of ",),
+    "flip_status": ("statuses that flip back",),
 }
 BY_PROCESSES = {"kill_worker": " killed", "freeze_something": " frozen"}
 

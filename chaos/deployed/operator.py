@@ -122,8 +122,8 @@ class Desk:
             self.settle_all()
 
     def settle_all(self) -> None:
-        """Go through the list of what is unknown, rejected or failed."""
-        for state in (State.UNKNOWN, State.REJECTED, State.FAILED):
+        """Go through the list of what is unknown, rejected, failed or a duplicate."""
+        for state in (State.UNKNOWN, State.REJECTED, State.FAILED, State.DUPLICATE):
             path = f"/leads?status={state.value}&limit=20"
             answer = self._asked("GET /leads", partial(self.world.operator.get, path))
             listed = [] if answer is None else answer.content.get("leads", [])
@@ -144,7 +144,7 @@ class Desk:
             case State.UNKNOWN if datetime.now(UTC) - (delivery.last_attempt_at or delivery.received_at) > SURE:
                 self.tally.add("unknown ones settled by hand")
                 self._post(RESOLVE, self._truth(posted, delivery), **place)
-            case State.FAILED | State.REJECTED:
+            case State.FAILED | State.REJECTED | State.DUPLICATE:
                 self.tally.add("failed ones begun anew by hand")
                 self._post(RETRY, {}, **place)
 
@@ -156,6 +156,6 @@ class Desk:
         with self.world.lock:
             theirs = {one.lead_id for one in self.world.posted if one.phone == posted.phone}
         known = {one.deal_id for lead_id in theirs if (one := self.world.table.delivery(lead_id, "leadleader"))}
-        deals = [deal for deal in self.world.partner.deals() if posted.phone.endswith(deal["clientInfo"]["telephone"])]
+        deals = [deal for deal in self.world.partner.deals() if posted.is_in(deal["clientInfo"])]
         fresh = [deal for deal in deals if deal["deal_id"] not in known]
         return {"deal_id": fresh[0]["deal_id"]} if fresh else {"outcome": "not_created"}

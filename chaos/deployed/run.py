@@ -19,9 +19,10 @@ from chaos.deployed.happened import lacking
 from chaos.deployed.operator import Desk
 from chaos.deployed.processes import freeze, kill
 from chaos.deployed.repeats import Repeats
+from chaos.deployed.statuses import Statuses
 from chaos.deployed.world import World
-from chaos.partner_faults import DOWN, SLOW, fault
-from chaos.people import META, Post, posts
+from chaos.partner_faults import DOWN, REFUSALS, SLOW, fault, refusal
+from chaos.people import DEPLOYED, META, Post, posts
 from chaos.tally import Result, Tally
 from leadbridge.settings import Settings
 from leadbridge.shipping import read_toml
@@ -34,6 +35,7 @@ PACE = 3.0  # seconds that a deal stays in one status
 AWS = ("ministack",)  # the words of the emulator's command
 ANSWERS_OPERATORS = ("-manage-leads", "-authorize")
 FORMS = 5  # that post at once
+ORDERED = frozenset({"local-order"})  # the sources that try the broker after the lender
 
 
 class Run:
@@ -44,12 +46,15 @@ class Run:
         self.random, self.tally = Random(seed), Tally()
         self.repeats = Repeats(world, Random(seed + 1), self.tally)
         self.desk = Desk(world, Random(seed + 2), self.tally)
+        self.statuses = Statuses(world, Random(seed + 5), self.tally, self.repeats)
         self.sent: list[Post] = []
         self.taken: list[Future[bool]] = []
         self.others: list[Future[Any]] = []
         happens: dict[Callable[[], None], int] = {
             self.kill_worker: 18,
             self.break_partner: 24,
+            self.refuse: 4,
+            self.statuses.flip_status: 8,
             self.post_again: 12,
             self.repeats.queue_messages: 6,
             self.repeats.bus_events: 4,
@@ -63,12 +68,13 @@ class Run:
             self.rotate: 3,
         }
         self.aside = {self.repeats.queue_messages, self.repeats.bus_events, self.repeats.stream_records, self.desk.acts}
+        self.aside.add(self.statuses.flip_status)
         # The whole plan is drawn before anything happens, so that no thread's timing changes it.
         names = list(happens)
         self.plan = [
             self.random.choices(names, list(happens.values()), k=self.random.choice([0, 1, 1, 2])) for _ in range(leads)
         ]
-        self.posts = posts(self.random, f"{seed & 0xFFFFFF:x}")
+        self.posts = posts(self.random, f"{seed & 0xFFFFFF:x}", ORDERED, DEPLOYED)
         self.draws = Random(seed + 3)
 
     def happen(self) -> None:
@@ -100,6 +106,7 @@ class Run:
     def post(self) -> None:
         """Somebody fills in a form."""
         post = next(self.posts)
+        self.world.refusals.add(post.visitor)
         with suppress(OSError, ControlError):
             if post.source == META:
                 self.world.partner.add_lead(post.visitor.at_meta(), leadgen_id=post.visitor.leadgen_id)
@@ -132,6 +139,12 @@ class Run:
         partner, operation, name, order = fault(self.draws, DOWN | SLOW)
         self.world.partner.arm(partner, operation, order, times=self.draws.randint(1, 4))
         self.tally.add(f"{partner} {name}")
+
+    def refuse(self) -> None:
+        """A partner refuses for good whatever it is sent next."""
+        partner = self.draws.choice(list(REFUSALS))
+        self.world.partner.arm(partner, "create", refusal(partner), times=self.draws.randint(1, 2))
+        self.tally.add(f"{partner} refuses")
 
     def strike(self) -> None:
         """Schedules overlap."""
@@ -189,8 +202,8 @@ def run(seed: int, leads: int, say: Callable[[str], None]) -> Result:
             chaos = Run(world, seed, leads, say)
             chaos.happen()
             say("all leads posted; nothing goes wrong any more")
-            sources = Settings.model_validate(read_toml(PROJECT / "config", "local")).sources
-            drain = Drain(world, chaos.desk, sources, say)
+            settings = Settings.model_validate(read_toml(PROJECT / "config", "local"))
+            drain = Drain(world, chaos.desk, settings, say)
             drain.mend()
             drain.wait()
             say("operators ask whatever they can")

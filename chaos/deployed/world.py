@@ -17,7 +17,8 @@ from urllib3.exceptions import HTTPError
 from chaos.books import Posted
 from chaos.deployed.front import Front
 from chaos.deployed.processes import Processes
-from chaos.people import META, Post
+from chaos.partner_faults import Refusals
+from chaos.people import FORMS, META, Post
 from chaos.reading import Stores
 from leadbridge.leads.store import Store
 from local.deployment import PREFIX
@@ -67,10 +68,17 @@ class World:
             world.put_secret(name, world.secret(name))
         sources = world.secret("sources")
         sources[META] = world.behind_the_door(sources[META])
+        for name, form in FORMS.items():
+            sources[name] = sources[form]
         world.put_secret("sources", sources)
         for url in world.stores.queues.values():
             stack.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})
         return world
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """The people whom a partner refuses for good."""
+        return Refusals(self.partner)
 
     @cached_property
     def stores(self) -> Stores:
@@ -164,7 +172,7 @@ class World:
                 lead_ids = answer.content.get("lead_ids") or [answer.content["lead_id"]]
                 with self.lock:
                     for lead_id in lead_ids:
-                        self.posted.append(Posted(post.post_id, lead_id, post.visitor.phone, post.visitor.email))
+                        self.posted.append(Posted.of(post, lead_id))
                 return True
             if 400 <= answer.status < 500 and answer.status not in {401, 429}:
                 raise AssertionError(f"{post.source} was answered {answer.status}: {answer.content}")

@@ -1,56 +1,57 @@
-"""What happens in one run: as many turns as there are leads, in each turn some things at once, then the drain."""
+"""What happens in one run: as many turns as there are leads, in each turn some things at once."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from chaos.books import Books, Posted
-from chaos.calm import questions
+from chaos.books import Create, Posted
+from chaos.in_process.aws_faults import Throttling
 from chaos.in_process.operator import Operator
 from chaos.in_process.queues import Held, Transit
+from chaos.in_process.scenes import Scenes
 from chaos.in_process.secrets import Secrets
-from chaos.in_process.stage import INVOCATION, Fate, Stage, Time, Worker
-from chaos.partner_faults import DOWN, fault
-from chaos.people import META, Post, posts
-from chaos.reading import Stores, read
-from chaos.settling import unsettled
+from chaos.in_process.stage import Fate, Stage, Time, Worker
+from chaos.partner_faults import DOWN, REFUSALS, Refusals, fault
+from chaos.people import META, SOURCES, Post, posts
 from chaos.tally import Tally
-from leadbridge import aws, settings
-from leadbridge.clock import from_text
 from sandbox.remote import Remote
 from tests.moto_stack import MotoStack
 from tests.wiring import schedules
 
 PACE = 20.0  # seconds that a deal stays in one status
 STEPS = 18  # of a worker, at which something may befall it
-DEAD_LETTERS = {
-    "submit-leadleader": "SubmitDeadLetterQueue",
-    "submit-matchtrade": "AccountDeadLetterQueue",
-    "messages": "MessageDeadLetterQueue",
-    "fetch": "FetchDeadLetterQueue",
-    "checks": "CheckDeadLetterQueue",
-    "events": "EventDeadLetterQueue",
-}
-EVERY_MINUTE = timedelta(minutes=1)
-DRAIN = 1000  # rounds after which something goes in circles
-ERASURES = 20  # how often one that does not succeed in calm is tried
 
 
 class Chaos:
-    """One stack, its partners, and all that happens to them."""
+    """One stack, its partners, and all that happens to them.
 
-    def __init__(self, stack: MotoStack, partner: Remote, time: Time, seed: int) -> None:
+    `ordered` are the sources with an order of partners. `sources` says how often each is posted to.
+    """
+
+    def __init__(
+        self,
+        stack: MotoStack,
+        partner: Remote,
+        time: Time,
+        seed: int,
+        *,
+        ordered: frozenset[str] = frozenset(),
+        sources: Mapping[str, int] = SOURCES,
+    ) -> None:
         self.stack, self.partner, self.time = stack, partner, time
         self.random, self.tally = Random(seed), Tally()
         self.transit = Transit(stack, time)
-        self.stage = Stage(time, self.transit.hides)
+        self.stage = Stage(time, self.transit.hides, self.note_create, Random(seed + 1), Random(seed + 2))
+        self.refusals = Refusals(partner)
+        self.scenes = Scenes(self)
+        self.creates: list[Create] = []
+        self._numbers = dict.fromkeys(REFUSALS, 0)
         self.secrets = Secrets(stack, partner, self.random)
         self.operator = Operator(self)
-        self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}")
+        self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}", ordered, sources)
         self.posted: list[Posted] = []
         self.sent: list[Post] = []
         self.unanswered: list[Post] = []
@@ -62,6 +63,7 @@ class Chaos:
     def new_lead(self) -> None:
         """Somebody fills in a form."""
         post = next(self.posts)
+        self.refusals.add(post.visitor)
         if post.source == META:
             self.partner.add_lead(post.visitor.at_meta(), leadgen_id=post.visitor.leadgen_id)
         elif self.random.random() < 0.5:
@@ -83,12 +85,14 @@ class Chaos:
         def hear(answer: Any) -> None:
             if answer is None or answer["statusCode"] in {401, 429, 500, 503}:
                 return
-            assert answer["statusCode"] in {200, 202}, answer
-            content = json.loads(answer["body"])
-            for lead_id in content.get("lead_ids") or [content["lead_id"]]:
-                self.posted.append(Posted(post.post_id, lead_id, post.visitor.phone, post.visitor.email))
             if post in self.unanswered:
                 self.unanswered.remove(post)
+            if answer["statusCode"] not in {200, 202}:
+                self.tally.fail("ReceiveLead", f"answered {answer['statusCode']}: {answer['body']}")
+                return
+            content = json.loads(answer["body"])
+            for lead_id in content.get("lead_ids") or [content["lead_id"]]:
+                self.posted.append(Posted.of(post, lead_id))
 
         body = request.body.decode()
         self.work("ReceiveLead", lambda: self.stack.ask("POST", "/webhooks/{source}", body, **event), hear)
@@ -138,14 +142,21 @@ class Chaos:
             return
         self.give(message)
 
-    def give(self, message: Held) -> None:
-        """A worker works on a message."""
+    def give(self, message: Held, fate: Fate | None = None) -> None:
+        """A worker works on a message, with a fate of its own, or with this one."""
         comes_twice = not self.is_calm and self.random.random() < 0.3
         again = self.transit.copy(message) if comes_twice else None
         self.transit.take(message)
         frozen = len(self.stage.frozen)
-        fate = Fate(frozen_at=self.random.randint(1, STEPS)) if comes_twice and self.random.random() < 0.6 else None
-        self.invoke(message.function, message.event(), lambda answer: self.transit.settle(message, answer), fate)
+        if fate is None and comes_twice and self.random.random() < 0.6:
+            fate = Fate(frozen_at=self.random.randint(1, STEPS))
+        self.invoke(
+            message.function,
+            message.event(),
+            lambda answer: self.transit.settle(message, answer),
+            fate,
+            lead_id=message.lead_id,
+        )
         if again is not None:
             self.tally.add("queue messages sent twice")
             if len(self.stage.frozen) > frozen and again in self.transit.messages:
@@ -196,10 +207,16 @@ class Chaos:
     # How it happens
 
     def invoke(
-        self, function: str, event: dict[str, Any], settle: Callable[[Any], None], fate: Fate | None = None
+        self,
+        function: str,
+        event: dict[str, Any],
+        settle: Callable[[Any], None],
+        fate: Fate | None = None,
+        *,
+        lead_id: str | None = None,
     ) -> None:
         """Call a function with an event."""
-        self.work(function, lambda: self.stack.invoke(function, event), settle, fate)
+        self.work(function, lambda: self.stack.invoke(function, event), settle, fate, lead_id=lead_id)
 
     def work(
         self,
@@ -209,16 +226,22 @@ class Chaos:
         fate: Fate | None = None,
         *,
         name: str | None = None,
+        lead_id: str | None = None,
     ) -> None:
         """Have a worker do something, and die or freeze over it as the seed has it, or as its fate is.
 
-        What goes wrong otherwise is noted, as the failure of what `name` says.
+        What goes wrong otherwise is noted, as the failure of what `name` says. `lead_id` is the lead that it is about.
         """
 
         def end(worker: Worker) -> None:
             if worker.failure is not None:
                 self.tally.fail(name or function, worker.failure)
             self.struck_posts += worker.was_struck and function == "ReceiveLead"
+            for partner, number, is_answered in worker.creates:
+                is_heard = is_answered and not worker.died
+                self.creates.append(Create(lead_id or "", partner, number, is_heard=is_heard))
+            if worker.was_throttled:
+                self.tally.add("workers whose calls to AWS were throttled")
             if worker.died:
                 self.tally.add(f"{function} killed")
                 self.stack.restart(function)
@@ -231,15 +254,23 @@ class Chaos:
     def fate(self) -> Fate:
         """What befalls a worker."""
         drawn = self.random.random()
-        if self.is_calm or drawn > 0.35:
+        if self.is_calm or drawn > 0.44:
             return Fate()
-        if drawn < 0.15:
+        if drawn < 0.13:
             return Fate(killed_at=self.random.randint(1, STEPS))
-        if drawn < 0.27:
+        if drawn < 0.24:
             self.tally.add("workers frozen at some step")
             return Fate(frozen_at=self.random.randint(1, STEPS))
+        if drawn < 0.37:
+            return Fate(throttling=Throttling.drawn(self.random))
         self.tally.add("calls to AWS that are not answered")
         return Fate(unanswered_at=self.random.randint(1, STEPS // 2), took_place=self.random.random() < 0.5)
+
+    def note_create(self, worker: Worker, partner: str, is_answered: bool) -> None:
+        """Note by its number in the partner's log that a create call is over, and whether its answer came back."""
+        for call in self.partner.calls(partner, "create", since=self._numbers[partner]):
+            self._numbers[partner] = call["number"]
+            worker.creates.append((partner, call["number"], is_answered))
 
     def turns(self, leads: int) -> None:
         """All that happens, until so many leads were posted."""
@@ -251,95 +282,15 @@ class Chaos:
             self.thaw: 8,
             self.tick: 6,
             self.break_partner: 5,
+            self.scenes.refuse: 2,
+            self.scenes.flip_status: 5,
+            self.scenes.switch_bus: 1,
             self.operator.acts: 6,
             self.rotate: 1,
             self.restart: 2,
         }
         for _ in range(leads):
             self.new_lead()
-            for action in self.random.choices(list(happens), list(happens.values()), k=24):
+            for action in self.random.choices(list(happens), list(happens.values()), k=26):
                 action()
                 self.transit.collect()
-
-    # Until it is quiet
-
-    def drain(self) -> None:
-        """Nothing goes wrong any more, and time passes, until everything has ended; then operators ask in calm."""
-        self.is_calm = True
-        for worker in list(self.stage.frozen):
-            self.stage.thaw(worker, kill=self.random.random() < 0.5)
-        self.partner.disarm()
-        self.secrets.put_late()
-        if self.random.random() < 0.5:
-            self.operator.redrive_all()
-        self.come_to_rest()
-        for question in questions(self.books(), self.random, self.operator.truth):
-            self.operator.ask(question)
-        self.come_to_rest()
-
-    def come_to_rest(self) -> None:
-        """Let time pass until nothing moves; if it does for ever, the books tell what."""
-        looked_at, erasures = self.time.now, 0
-        for _ in range(DRAIN):
-            self.transit.collect()
-            if self.time.now - looked_at >= EVERY_MINUTE:
-                looked_at = self.time.now
-                self.invoke("FindDue", {}, lambda _: None)
-            if self.transit.records:
-                self.announce()
-            elif self.transit.visible():
-                self.deliver()
-            elif self.unanswered:
-                self.time.pass_(6)  # a secret is read anew every few seconds at most
-                self.post(self.unanswered[0])
-            elif self.transit.messages:
-                self.time.now = max(self.time.now, min(message.visible_at for message in self.transit.messages))
-            elif self.operator.to_be_erased and erasures < ERASURES:
-                erasures += 1
-                self.time.pass_(PACE)
-                self.operator.erase_the_rest()
-            elif self.waits_for_what_is_due():
-                self.invoke("FindDue", {}, lambda _: None)
-                self.invoke("SyncMatchtrade", {}, lambda _: None)
-            else:
-                self.time.pass_(60)  # letters that somebody held are there again
-                return
-        self.tally.fail("the run", f"is not quiet after {DRAIN} rounds")
-
-    def waits_for_what_is_due(self) -> bool:
-        """Let time pass until the next status, or, where only lost messages are waited for, until they are missed.
-
-        Whether there is anything to wait for.
-        """
-        books = self.books()
-        moving = unsettled(books).total()
-        if not moving:
-            return False
-        waits = [values["due_at"] for values in books.table if values.get("state") in {"received", "pending"}]
-        soonest = from_text(min(waits)) if waits and moving <= len(waits) else self.time.now
-        self.time.now = max(soonest, self.time.now + timedelta(seconds=PACE))
-        return True
-
-    def books(self) -> Books:
-        """The books as they are now."""
-        stores = Stores(
-            aws.dynamodb(),
-            aws.sqs(),
-            "Leads",
-            {},
-            {name: self.stack.ref(queue) for name, queue in DEAD_LETTERS.items()},
-        )
-        waiting = {"stream": len(self.transit.records)}
-        for message in self.transit.messages:
-            waiting[message.queue] = waiting.get(message.queue, 0) + 1
-        return read(
-            stores,
-            self.partner,
-            self.posted,
-            settings.settings().sources,
-            waiting,
-            to_be_erased=frozenset(self.operator.erased),
-            failures=dict(self.tally.failures),
-            under_way=timedelta(seconds=INVOCATION),
-            struck_posts=self.struck_posts,
-        )

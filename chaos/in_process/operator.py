@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chaos.books import Posted
 from chaos.calm import CHECK, QUEUES, REDRIVE, RESOLVE, RETRY, Question, hear
 from chaos.in_process.secrets import TOKEN
 from leadbridge.leads.delivery import Delivery, State
@@ -35,7 +36,7 @@ class Operator:
             hear(question, 0 if answer is None else answer["statusCode"], self.run.tally)
 
         place = question.place or None
-        self._ask(question.method, question.resource, question.body, pathParameters=place, hear=heard)
+        self.call(question.method, question.resource, question.body, pathParameters=place, hear=heard)
 
     def acts(self) -> None:
         """One thing that operators do."""
@@ -51,15 +52,15 @@ class Operator:
         elif drawn < 0.2:
             self.written += 1
             self.run.tally.add("messages written by hand")
-            self._ask("POST", "/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
+            self.call("POST", "/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
         elif drawn < 0.3:
             self.run.tally.add("dead letters put back")
             self._redrive(random.choice(QUEUES))
         elif drawn < 0.4:
             for partner in ("leadleader", "matchtrade"):
-                self._ask("POST", CHECK, pathParameters={**place, "partner": partner})
+                self.call("POST", CHECK, pathParameters={**place, "partner": partner})
         else:
-            self._settle(posted.lead_id, posted.phone, posted.email)
+            self._settle(posted)
 
     def erase_the_rest(self) -> None:
         """Whose erasure was not heard to be done is erased once more."""
@@ -75,42 +76,41 @@ class Operator:
             if answer is not None and answer["statusCode"] == 204 and lead_id in self.to_be_erased:
                 self.to_be_erased.remove(lead_id)
 
-        self._ask("DELETE", "/leads/{lead_id}", hear=hear, pathParameters={"lead_id": lead_id})
+        self.call("DELETE", "/leads/{lead_id}", hear=hear, pathParameters={"lead_id": lead_id})
 
     def redrive_all(self) -> None:
         """What a partner's new secret makes possible again."""
         for queue in QUEUES:
             self._redrive(queue)
 
-    def _settle(self, lead_id: str, phone: str, email: str) -> None:
+    def _settle(self, posted: Posted) -> None:
         """Have what failed sent again, and settle what is unknown, by what the partner says it has."""
         for partner in ("leadleader", "matchtrade"):
-            delivery = self.run.stack.store.delivery(lead_id, partner)
+            delivery = self.run.stack.store.delivery(posted.lead_id, partner)
             if delivery is None:
                 continue
-            place = {"lead_id": lead_id, "partner": partner}
+            place = {"lead_id": posted.lead_id, "partner": partner}
             if delivery.state is State.UNKNOWN and not self.run.stage.frozen:
                 if self.run.random.random() < 0.2:
                     self.run.tally.add("unknown ones sent again by hand")
-                    self._ask("POST", RETRY, {"confirm": True}, pathParameters=place)
+                    self.call("POST", RETRY, {"confirm": True}, pathParameters=place)
                 else:
                     self.run.tally.add("unknown ones settled by hand")
-                    self._ask("POST", RESOLVE, self._truth(delivery, phone, email), pathParameters=place)
-            elif delivery.state in {State.FAILED, State.REJECTED}:
+                    self.call("POST", RESOLVE, self._truth(delivery, posted), pathParameters=place)
+            elif delivery.state in {State.FAILED, State.REJECTED, State.DUPLICATE}:
                 self.run.tally.add("failed ones begun anew by hand")
-                self._ask("POST", RETRY, {}, pathParameters=place)
+                self.call("POST", RETRY, {}, pathParameters=place)
 
     def truth(self, delivery: Delivery) -> dict[str, Any]:
         """What the partner tells of a lead's person."""
-        posted = next(one for one in self.run.posted if one.lead_id == delivery.lead_id)
-        return self._truth(delivery, posted.phone, posted.email)
+        return self._truth(delivery, next(one for one in self.run.posted if one.lead_id == delivery.lead_id))
 
-    def _truth(self, delivery: Delivery, phone: str, email: str) -> dict[str, Any]:
-        """What the partner tells who asks it by phone."""
+    def _truth(self, delivery: Delivery, posted: Posted) -> dict[str, Any]:
+        """What the partner tells an operator who asks about this person."""
         if delivery.partner == "matchtrade":
-            found = self.run.partner.accounts(email)
+            found = self.run.partner.accounts(posted.email)
             return {"account_uuid": found[0]["uuid"]} if found else {"outcome": "not_created"}
-        theirs = [deal for deal in self.run.partner.deals() if phone.endswith(deal["clientInfo"]["telephone"])]
+        theirs = [deal for deal in self.run.partner.deals() if posted.is_in(deal["clientInfo"])]
         known = {call["deal_id"] for call in self._known()}
         fresh = [deal for deal in theirs if deal["deal_id"] not in known]
         return {"deal_id": fresh[0]["deal_id"]} if fresh else {"outcome": "not_created"}
@@ -125,9 +125,9 @@ class Operator:
         return found
 
     def _redrive(self, queue: str) -> None:
-        self._ask("POST", REDRIVE, {}, pathParameters={"queue": queue})
+        self.call("POST", REDRIVE, {}, pathParameters={"queue": queue})
 
-    def _ask(
+    def call(
         self,
         method: str,
         resource: str,
@@ -136,6 +136,7 @@ class Operator:
         pathParameters: dict[str, str] | None = None,  # noqa: N803 - the gateway's own name
         hear: Callable[[Any], None] = lambda _: None,
     ) -> None:
+        """Call a route."""
         text = None if body is None else json.dumps(body)
 
         def ask() -> Any:

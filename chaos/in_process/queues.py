@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +33,13 @@ class Held:
     @property
     def name(self) -> str:
         return f"held-{self.number}"
+
+    @property
+    def lead_id(self) -> str | None:
+        """The lead that it is about, if it names one."""
+        body = json.loads(self.body)
+        found: str | None = body.get("lead_id") or body.get("detail", {}).get("lead_id")
+        return found
 
     def event(self) -> dict[str, Any]:
         """What Lambda is called with."""

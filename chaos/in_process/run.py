@@ -15,14 +15,23 @@ from typing import Any, TextIO
 from unittest.mock import patch
 
 from chaos.balance import violations
+from chaos.in_process import retention
 from chaos.in_process.chaos import PACE, Chaos
+from chaos.in_process.drain import Drain
 from chaos.in_process.stage import Time
+from chaos.people import MANY_REPEATS, META, SOURCES
 from chaos.tally import Result
 from leadbridge import settings
 from leadbridge.logs import logger
+from leadbridge.settings.routing import Route
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
 from tests.moto_stack import moto_stack
+
+REPEATS = 4  # in one run of so many, most people post again
+BEYOND_RETENTION = 3  # one run of so many goes on until all leads have left the table
+ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
+"""The share of runs in which each source tries its partners in an order."""
 
 
 def run(seed: int, leads: int) -> Result:
@@ -36,21 +45,35 @@ def run(seed: int, leads: int) -> Result:
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack(directory))
-        _count_repeats()
-        chaos = Chaos(stack, Remote(sandbox.url), time, seed)
+        sources = MANY_REPEATS if seed % REPEATS == 0 else SOURCES
+        ordered = _configure(chance.Random(seed))
+        chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
         held.enter_context(chaos.stage.open())
         chaos.secrets.put_all(sandbox.secrets())
         chaos.turns(leads)
-        chaos.drain()
-        books = chaos.books()
-        found = violations(books)
+        drain = Drain(chaos)
+        found = violations(drain.drain())
+        books = drain.books()
+        found += [one for one in violations(books) if one not in found]
+        if seed % BEYOND_RETENTION == 0:
+            retention.Retention(chaos, drain).pass_()
+            found += [one for one in violations(drain.books(), retention.CHECKS) if one not in found]
     return Result(seed, chaos.tally, books, found, wall.monotonic() - began)
 
 
-def _count_repeats() -> None:
-    """One of the sources takes a person's second lead for the first."""
+def _configure(random: chance.Random) -> frozenset[str]:
+    """Have one source take a person's second lead for the first, and some try their partners in an order.
+
+    Returns the sources that try the broker after the lender.
+    """
     sources = settings.settings().sources
-    sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30})
+    on_repeat = random.choice(["mark", "mark", "mark", "hold"])
+    sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30, "on_repeat": on_repeat})
+    ordered = {name for name, share in ORDERED.items() if random.random() < share}
+    for name in ordered:
+        order = ("matchtrade", "leadleader") if name == "web-trading" else ("leadleader", "matchtrade")
+        sources[name] = sources[name].model_copy(update={"partners": (Route(to=order),)})
+    return frozenset(ordered - {"web-trading"})
 
 
 @contextmanager

@@ -7,11 +7,16 @@ waits in a thread of its own until the run lets it go on, so that a run is the s
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time as wall
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -20,13 +25,17 @@ from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 from moto.sqs import models as moto_sqs
 
+from chaos.in_process.aws_faults import Throttling, break_call
 from leadbridge import clock
 from leadbridge.budget import Budget
+from leadbridge.forms import reception
+from leadbridge.leads import accounts, contents, writing
 from leadbridge.partners.http import Transport
 from leadbridge.secrets import Secrets
 from tests.blades import Killed
 
 INVOCATION = 60.0  # seconds after which Lambda stops a function
+LOADED = (accounts, contents, reception, writing)  # before their clocks and ids are replaced
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -49,18 +58,22 @@ class Time:
 class Fate:
     """At which of its steps a worker is killed or frozen, and at which of its calls AWS does not answer; 0 is never.
 
-    The call whose answer is lost took place all the same if `took_place`.
+    The call whose answer is lost took place all the same if `took_place`. `throttling` are the calls that AWS refuses.
     """
 
     killed_at: int = 0
     frozen_at: int = 0
     unanswered_at: int = 0
     took_place: bool = False
+    throttling: Throttling | None = None
 
 
 @dataclass
 class Worker:
-    """One invocation. `answer` is what the function returned, None if it died or raised."""
+    """One invocation. `answer` is what the function returned, None if it died or raised.
+
+    `creates` are its create calls: the partner, the call's number there, and whether an answer came back.
+    """
 
     function: str
     began_at: float
@@ -69,6 +82,9 @@ class Worker:
     on_end: Callable[[Any], None]
     steps: int = 0
     calls: int = 0
+    calls_of: Counter[str] = field(default_factory=Counter)
+    was_throttled: bool = False
+    creates: list[tuple[str, int, bool]] = field(default_factory=list)
     answer: Any = None
     is_done: bool = False
     is_doomed: bool = False
@@ -82,7 +98,8 @@ class Worker:
         """Whether its fate has come about, which explains whatever became of it."""
         fate = self.fate
         was_frozen = bool(fate.frozen_at) and self.steps >= fate.frozen_at
-        return self.died or was_frozen or (bool(fate.unanswered_at) and self.calls >= fate.unanswered_at)
+        was_unanswered = bool(fate.unanswered_at) and self.calls >= fate.unanswered_at
+        return self.died or was_frozen or was_unanswered or self.was_throttled
 
     @property
     def failure(self) -> str | None:
@@ -97,10 +114,18 @@ class Worker:
 
 @dataclass
 class Stage:
-    """Where workers run. `hides` takes a queue's message out of sight, if the call that it is given asks for that."""
+    """Where workers run. `hides` takes a queue's message out of sight, if the call that it is given asks for that.
+
+    While `bus_is_off`, the event bus takes events and delivers none of them. `on_create` is called after each create
+    call with the worker, the partner, and whether an answer came back.
+    """
 
     time: Time
     hides: Callable[[dict[str, Any]], bool] = lambda _: False
+    on_create: Callable[[Worker, str, bool], None] = lambda _worker, _partner, _is_answered: None
+    random: Random = field(default_factory=lambda: Random(0))
+    ids: Random = field(default_factory=lambda: Random(0))
+    bus_is_off: bool = False
     frozen: list[Worker] = field(default_factory=list)
     _current: Worker | None = None
 
@@ -140,6 +165,13 @@ class Stage:
             if worker.is_doomed:
                 raise Killed
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass while the worker that runs waits; Lambda stops it where that is too long."""
+        self.time.pass_(seconds)
+        worker = self._current
+        if worker is not None and self.time.seconds() - worker.began_at >= INVOCATION:
+            raise Killed
+
     def _let_go(self, worker: Worker) -> None:
         environment, before, self._current = dict(os.environ), self._current, worker
         worker.goes.release()
@@ -157,6 +189,23 @@ class Stage:
         self._live(worker)
         worker.is_done = True
         worker.waits.release()
+
+    def _drawn_id(self) -> uuid.UUID:
+        """An id drawn from the run's seed."""
+        return uuid.UUID(int=self.ids.getrandbits(128), version=4)
+
+    def _answered(self, make: Any, worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        service = client.meta.service_model.service_name
+        worker.calls_of[service] += 1
+        throttling = worker.fate.throttling
+        if throttling is not None and throttling.strikes(service, worker.calls_of[service]):
+            worker.was_throttled = True
+            return break_call(make, client, operation, parameters, self.random)
+        if operation == "ChangeMessageVisibility" and self.hides(parameters):
+            return {}
+        if operation == "PutEvents" and self.bus_is_off:
+            return {"FailedEntryCount": 0, "Entries": [{"EventId": "lost"} for _ in parameters["Entries"]]}
+        return make(client, operation, parameters)
 
     @staticmethod
     def _live(worker: Worker) -> None:
@@ -181,16 +230,21 @@ class Stage:
             self.step()
             if is_unanswered and not worker.fate.took_place:
                 raise ReadTimeoutError(endpoint_url="aws")
-            is_hidden = operation == "ChangeMessageVisibility" and self.hides(parameters)
-            answer = {} if is_hidden else make(client, operation, parameters)
+            answer = self._answered(make, worker, client, operation, parameters)
             self.step()
             if is_unanswered:
                 raise ReadTimeoutError(endpoint_url="aws")
             return answer
 
-        def call_partner(transport: Transport, *arguments: Any, **named: Any) -> Any:
+        def call_partner(transport: Transport, operation: str, *arguments: Any, **named: Any) -> Any:
+            worker, is_answered = self._current, False
             self.step()
-            answer = call(transport, *arguments, **named)
+            try:
+                answer = call(transport, operation, *arguments, **named)
+                is_answered = True
+            finally:
+                if operation == "create" and worker is not None:
+                    self.on_create(worker, transport._partner, is_answered)
             self.step()
             return answer
 
@@ -207,4 +261,28 @@ class Stage:
             stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
             stack.enter_context(patch.object(Transport, "call", call_partner))
+            for module in _with("time", wall):
+                stack.enter_context(patch.object(module, "time", _Moved(self)))
+            for module in [uuid, *_with("uuid4", uuid.uuid4)]:
+                stack.enter_context(patch.object(module, "uuid4", self._drawn_id))
             yield
+
+
+class _Moved:
+    """The module `time` as functions see it: its clocks are the run's, and nobody waits for long."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.time = self.monotonic = stage.time.seconds
+        self.sleep = stage.sleep
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(wall, name)
+
+
+def _with(name: str, value: Any) -> list[Any]:
+    """The product's modules that have this name for this, but those that talk to partners over real sockets."""
+    return [
+        module
+        for path, module in sys.modules.items()
+        if path.startswith("leadbridge.") and ".partners" not in path and getattr(module, name, None) is value
+    ]

@@ -83,6 +83,7 @@ def shown(account: Account, broker: Broker) -> dict[str, Any]:
         **row(account, broker),
         "leadSource": account.lead_source(),
         "origin": account.origin.value,
+        "moves": bool(account.ahead),
         "account": account.given if account.origin is Origin.REGISTERED else None,
         "history": [{"status": status, "at": instant(at)} for status, at in account.history],
     }

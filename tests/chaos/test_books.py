@@ -9,23 +9,37 @@ from typing import Any
 import pytest
 
 from chaos.balance import CHECKS, violations
-from chaos.books import Books, Posted
+from chaos.books import Books, Create, Posted
 from leadbridge.leads import delivery as steps
 from leadbridge.leads import items
-from leadbridge.leads.delivery import Change, Delivery, receive
+from leadbridge.leads.delivery import Change, Delivery, Repeat, State, receive
 from leadbridge.leads.items import Entry
 from leadbridge.leads.message import about_status, sent, start_sending
 from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.outbox import message_item
 from leadbridge.letters import Letter
+from leadbridge.settings import Settings
+from leadbridge.shipping import read_toml
 from tests.people import NOW, lead
+from tests.template import ROOT
 
 LEAD = lead()
 MINUTE = timedelta(minutes=1)
 PHONE, EMAIL = "+380500000001", "olena@example.com"
 POSTED = Posted("post-1", LEAD.lead_id, PHONE, EMAIL)
 DEAL = {"deal_id": 24, "status": "Видано", "clientInfo": {"telephone": "0500000001"}, "history": []}
-CREATE = {"operation": "create", "partner": "leadleader", "deal_id": 24, "telephone": "0500000001"}
+CREATE = {
+    "number": 7,
+    "operation": "create",
+    "partner": "leadleader",
+    "deal_id": 24,
+    "telephone": "0500000001",
+    "status": 200,
+    "outcome": "answered",
+    "fault": None,
+}
+HEARD = Create(LEAD.lead_id, "leadleader", 7, is_heard=True)
+ANSWER = Letter("submit-leadleader", "letter-2", 0, "record_answer", "not written", LEAD.lead_id, "leadleader")
 LETTER = Letter("submit-leadleader", "letter-1", 0, "submit", "the password is wrong", LEAD.lead_id, "leadleader")
 
 
@@ -94,9 +108,60 @@ def unknown_then_made_twice() -> dict[str, Any]:
     return {"table": journey(changes[0], lost), "calls": [CREATE, {**CREATE, "deal_id": 25}], "sent": []}
 
 
-def misordered() -> dict[str, Any]:
+def misordered(*more: dict[str, Any]) -> dict[str, Any]:
     older, newer = told(5), told(6)
-    return {"table": [*journey(*closed()), {**older, "sent_at": "2026-03-01T13:00:00.000Z"}, newer]}
+    return {"table": [*journey(*closed()), {**older, "sent_at": "2026-03-01T13:00:00.000Z"}, newer, *more]}
+
+
+def redriven() -> dict[str, Any]:
+    """An operator put the letter of an older message back, after a newer one was sent."""
+    entry = Entry(NOW, "message_retry_requested", "leeloo", "Погоджено, by anna")
+    return misordered(items.decode(items.entry_item(LEAD.lead_id, entry, "m")))
+
+
+def lost() -> list[dict[str, Any]]:
+    """A delivery that is unknown."""
+    begun = submitted()[0]
+    return journey(begun, steps.lost(begun.after, NOW + MINUTE, "no answer came back"))
+
+
+def unknown(**changes: Any) -> dict[str, Any]:
+    """The partner answered, and the delivery is unknown all the same; but for the changes."""
+    return {"table": lost(), "calls": [{**CREATE, **changes}], "creates": [HEARD], "sent": []}
+
+
+REFUSED = {"deal_id": None, "status": 400, "fault": {"id": "f", "kind": "answer"}}
+PARTNERS = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners
+ORDERED = LEAD.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
+
+
+def rejected() -> dict[str, Any]:
+    """The first partner of an order rejected a lead that the next one can take, and that one never got it."""
+    begun = submitted()[0]
+    table = ended(steps.refused(begun.after, NOW + MINUTE, "the partner refused it"), begun)
+    lead_item = items.decode(items.lead_item(ORDERED, phone_hash=None))
+    return {"table": [lead_item if one["sk"] == "LEAD" else one for one in table], "partners": PARTNERS}
+
+
+FIRST = "ld_first"
+
+
+def repeat_of(state: State, **changes: Any) -> list[dict[str, Any]]:
+    """A duplicate of a first lead that is in this state."""
+    first = receive(FIRST, "leadleader", "web", NOW)
+    table = ended(steps.repeats(waiting(), NOW, FIRST, Repeat.MARK))
+    other = LEAD.model_copy(update={"lead_id": FIRST})
+    served = items.delivery_item(replace(first, state=state, **changes))
+    return [*table, *map(items.decode, (items.lead_item(other, phone_hash=None), served))]
+
+
+def expiring(days: int, **changes: Any) -> list[dict[str, Any]]:
+    """A lead whose own item expires so many days after what belongs to it."""
+    ends = int(NOW.timestamp()) + 400 * 86_400
+    return [
+        {**one, "expires_at": ends + days * 86_400 if one["sk"] == "LEAD" else ends, **changes}
+        for one in journey(*closed())
+    ]
 
 
 FOREIGN = {**DEAL, "clientInfo": {"telephone": "0509999999"}}
@@ -122,18 +187,30 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("letters_are_explained", {"letters": [replace(LETTER, reason="")]}),
     ("letters_are_explained", {"letters": [replace(LETTER, lead_id=None)]}),
     ("failures_have_a_cause", {"failures": {("POST /messages", "answered 500"): 7}}),
+    ("refused_leads_reach_the_next_partner", rejected()),
     ("a_person_is_sent_once", {"table": [CLAIM]}),
+    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.REJECTED)}),
+    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.FAILED)}),
+    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.DUPLICATE)}),
+    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.RECEIVED)}),
+    ("repeats_have_a_lead_that_was_served", {"table": ended(steps.repeats(waiting(), NOW, FIRST, Repeat.MARK))}),
     ("quotas_count_every_lead", {"table": [COUNT], "counted_sources": frozenset({"web"})}),
     ("quotas_count_every_lead", {"counted_sources": frozenset({"web"})}),
     ("every_change_is_told", {"table": journey(*closed())}),
     ("no_message_goes_out_twice", {"sent": [{"phone": PHONE, "text": "Видано"}] * 2}),
     ("no_message_goes_out_twice", {"sent": []}),
     ("messages_come_in_their_order", misordered()),
+    ("messages_come_in_their_order", redriven()),
+    ("the_last_message_is_the_newest", redriven()),
     ("no_lead_is_created_twice", unknown_then_made_twice()),
+    ("answers_are_written_down", unknown()),
+    ("answers_are_written_down", unknown(**REFUSED)),
     ("submitted_leads_are_at_the_partner", {"deals": []}),
     ("submitted_leads_are_at_the_partner", {"deals": [FOREIGN]}),
     ("whatever_partners_have_is_known", {"deals": [DEAL, {**DEAL, "deal_id": 25}]}),
     ("the_last_status_is_known", {"deals": [{**DEAL, "status": "Погоджено"}]}),
+    ("leads_leave_last", {"table": expiring(-30)}),
+    ("leads_leave_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
 ]
 
 
@@ -159,6 +236,57 @@ def test_a_worker_that_was_struck_may_have_counted_a_lead_that_it_did_not_store(
 def test_every_check_was_shown_something_that_does_not_hold() -> None:
     """What is left of erased people is in test_erased.py."""
     assert {name for name, _ in UNBALANCED} == {name for name in CHECKS if not name.startswith("erased_people")}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"creates": [replace(HEARD, is_heard=False)]},
+        {"letters": [ANSWER]},
+        {"calls": [{**CREATE, "fault": {"id": "f", "kind": "drop"}, "status": None}]},
+        {"calls": [{**CREATE, "outcome": "gone"}]},
+        {"creates": [HEARD, Create(LEAD.lead_id, "leadleader", 8, is_heard=False)]},
+    ],
+    ids=["the worker died", "a letter holds it", "the answer was lost", "nobody waited", "a later create was lost"],
+)
+def test_an_unknown_delivery_is_no_violation_where_no_answer_was_heard(changes: dict[str, Any]) -> None:
+    assert violations(balanced(**unknown() | changes), ["answers_are_written_down"]) == []
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTED, State.CLOSED, State.UNKNOWN])
+def test_a_duplicate_of_a_lead_that_the_partner_has_is_no_violation(state: State) -> None:
+    assert violations(balanced(table=repeat_of(state)), ["repeats_have_a_lead_that_was_served"]) == []
+
+
+def test_a_lead_that_was_refused_and_lacks_what_the_next_partner_requires_is_no_violation() -> None:
+    found = rejected()
+    for one in found["table"]:
+        if one["sk"] == "LEAD":
+            del one["person"]["email"]
+    assert violations(balanced(**found), ["refused_leads_reach_the_next_partner"]) == []
+
+
+def test_items_that_expire_with_their_lead_or_before_it_are_no_violation() -> None:
+    for days in (0, 30):
+        assert violations(balanced(table=expiring(days)), ["leads_leave_last"]) == []
+
+
+def test_what_expired_and_was_not_deleted_yet_is_no_violation() -> None:
+    table = [one for one in expiring(0) if one["sk"] != "LEAD"]
+    assert violations(balanced(table=table, now=NOW + timedelta(days=401)), ["leads_leave_last"]) == []
+
+
+@pytest.mark.parametrize("known_by", ["phone", "tax_number"])
+def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(known_by: str) -> None:
+    first = replace(POSTED, tax_number="3068208400")
+    second = Posted("post-2", FIRST, "+380500000002", "other@example.com", "3068208401")
+    second = replace(second, **{known_by: getattr(first, known_by)})
+    copy = [{**one, "pk": f"LEAD#{FIRST}", "lead_id": FIRST} for one in journey(*closed())]
+    books = balanced(
+        posted=[first, second], table=[*journey(*closed()), *copy], dedup_sources=frozenset({"web"}), calls=[], deals=[]
+    )
+    assert violations(books, ["a_person_is_sent_once"])
+    assert not violations(replace(books, posted=[first, Posted("p", FIRST, "+1", "o")]), ["a_person_is_sent_once"])
 
 
 def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:

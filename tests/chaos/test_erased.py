@@ -16,7 +16,7 @@ from leadbridge.clock import to_text
 from leadbridge.leads import items
 from leadbridge.leads.claims import claim_keys
 from leadbridge.leads.fetch import announced
-from leadbridge.leads.items import Entry
+from leadbridge.leads.items import Entry, keyed_hash
 from tests.chaos.erasures import ERASED_AT, erased
 from tests.chaos.test_books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, told
 from tests.people import NOW
@@ -112,6 +112,22 @@ def test_what_was_never_tied_to_the_lead_may_stay() -> None:
 
 def test_an_account_that_is_not_to_be_kept_again_may_be_known_by_its_number() -> None:
     assert violations(after(table=[*left(), {**TIE, "is_erased": True}]), CHECKS) == []
+
+
+def test_a_tie_may_stay_whose_delivery_expired_before_the_person_was_erased() -> None:
+    table = [one for one in left() if not one["sk"].startswith("DELIVERY#")]
+    tie = {"pk": "DEAL#leadleader#24", "sk": "TIE", "lead_id": LEAD.lead_id, "expires_at": 1}
+    assert violations(after(table=[*table, tie]), CHECKS) == []
+    assert violations(after(table=[*left(), tie]), CHECKS) != []
+
+
+@pytest.mark.parametrize("known_by", [PHONE, EMAIL, "3068208400"])
+def test_a_hash_of_somebody_erased_is_told_wherever_it_stands(known_by: str) -> None:
+    posted = [replace(one, tax_number="3068208400") for one in after().posted]
+    marker = {"pk": f"CONTENT#{keyed_hash('a-key', known_by)}", "sk": "CONTENT"}
+    books = after(table=[*left(), marker], posted=posted, index_key="a-key")
+    assert violations(books, CHECKS)
+    assert violations(replace(books, index_key="another-key"), CHECKS) == []
 
 
 def test_what_finds_the_tombstone_by_a_posts_content_may_stay_if_it_says_nothing() -> None:

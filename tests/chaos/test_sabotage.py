@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from chaos.in_process.run import run
-from leadbridge import errors
-from leadbridge.leads import store, writing
+from leadbridge import errors, submitting
+from leadbridge.leads import claims, store, writing
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.erasing import Eraser
 from leadbridge.leads.outbox import Outbox
@@ -58,3 +58,14 @@ def test_an_eraser_that_leaves_what_lies_beside_the_lead(monkeypatch: pytest.Mon
 def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Eraser, "erase", lambda *_: None)
     assert noticed("erased_people_are_forgotten", 7)
+
+
+def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "is_transient", lambda _: False)
+    monkeypatch.setattr(submitting, "keep_answer", lambda *_: None)
+    assert noticed("answers_are_written_down", 1001)
+
+
+def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "NOT_SERVED", frozenset())
+    assert noticed("repeats_have_a_lead_that_was_served", 1040, 1060, 1024)
