@@ -1,13 +1,14 @@
 """All that a stack does, once: whatever a function can want of AWS, it has wanted when this is over."""
 
 import json
+import os
 import time
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 from events.sign import signed
-from leadbridge import aws, self_check
+from leadbridge import aws, self_check, settings
 from leadbridge.clock import utc_now
 from leadbridge.leads import delivery as steps
 from leadbridge.leads.items import delivery_key, encode
@@ -27,6 +28,7 @@ LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
 def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Let everything happen. `secrets` are the partners'."""
     put_secrets(stack, secrets)
+    count_repeats()
     partner.add_person("Ольга", phone="+380500001101", accounts=["TELEGRAM"])
     partner.add_lead({"full_name": "Прикладенко Олена", "phone_number": "+380500000077"}, leadgen_id="1202100000000012")
     forms(stack)
@@ -43,6 +45,14 @@ def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) 
     faults_of_ours(stack)
     failures(stack, partner, secrets)
     erase_all(stack)
+
+
+def count_repeats() -> None:
+    """A source of each partner takes a person's second lead for the first, so that their leads claim the person."""
+    with patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}):  # as the stack's functions have it
+        sources = settings.settings().sources
+    for name in ("plain-credit", "web-trading"):
+        sources[name] = sources[name].model_copy(update={"dedup_days": 30})
 
 
 def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
