@@ -91,7 +91,10 @@ def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
             continue  # those are the broker's and Leeloo's own
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
-            yield from ((lead_id, values) for lead_id, known_by in people.items() if _tells_of(text, known_by - own))
+            # A pointer to the broker's own record is found by the hashes of the lead's item, while that is there.
+            of_whom = tombstones if kind == "TRACE" else erased
+            about = (lead_id for lead_id, known_by in people.items() if _tells_of(text, known_by - own))
+            yield from ((lead_id, values) for lead_id in about if lead_id in of_whom)
 
 
 def _marks(books: Books, posted: Posted) -> frozenset[str]:
