@@ -123,7 +123,7 @@ def _outlives_its_delivery(books: Books, lead_id: str, values: Mapping[str, Any]
     """Whether a tie is of a delivery that expired before its person was erased: nothing leads to the tie any more."""
     partner = values["pk"].split("#")[1]
     return (
-        values["sk"] == "TIE" and values.keys() <= TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
+        values["sk"] == "TIE" and values.keys() == TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
     )
 
 
