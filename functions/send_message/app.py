@@ -9,7 +9,7 @@ from typing import Any
 
 from leadbridge import aws
 from leadbridge.batches import work_through
-from leadbridge.budget import Budget, LambdaContext
+from leadbridge.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.clock import utc_now
 from leadbridge.errors import Unauthorized
 from leadbridge.leads.events import MessageChanged, read_message_changed
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     A message carries `MessageChanged`, or `{"owner", "message_id", "overdue": true}` from find_due.
     """
-    budget = Budget.of(context)
+    budget = Budget.of(context, reserve=RECORDING_RESERVE)
 
     def work(body: Any) -> timedelta | None:
         overdue = isinstance(body, dict) and body.get("overdue") is True

@@ -22,7 +22,7 @@ from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
 from leadbridge.leads.message import about_status
 from leadbridge.leads.outbox import Contact, Outbox
 from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Submitter
+from leadbridge.leads.submission import Outcome, Submitter
 from leadbridge.leads.writing import Conflict
 from leadbridge.partners.matchtrade import Account
 from leadbridge.settings import Settings
@@ -238,9 +238,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
     ample = Budget(deadline=90.0, monotonic=lambda: 0.0)
     settings = shipped_settings.partners["leadleader"]
     submitter = Submitter(store, Slow(), settings, time, lambda *_: None)
-    with pytest.raises(Conflict) as raised:
-        submitter.visit(lender.lead_id, "leadleader", ample)
-    assert raised.value.__notes__ == ["the partner has answered: {'deal_id': 24}"]
+    assert submitter.visit(lender.lead_id, "leadleader", ample).outcome is Outcome.GONE
     left = store.delivery(lender.lead_id, "leadleader")
     assert left is not None
     assert (left.state, left.deal_id, left.due_at) == (State.UNKNOWN, None, None)

@@ -300,6 +300,26 @@ def test_an_older_lead_that_is_sent_late_does_not_take_a_newer_leads_claim(world
     assert newest.lead_id == third.lead_id
 
 
+@pytest.mark.parametrize("error", [errors.Misconfigured, errors.Rejected])
+def test_a_retried_lead_whose_repeat_was_served_meanwhile_is_a_duplicate(
+    world: World, error: type[errors.PartnerError]
+) -> None:
+    first = unsettled(world)
+    second = world.comes(2)
+    world.visit(second)
+    world.time.pass_(hours=1)
+    world.partner.says = iter([error(PARTNER, "create", "no")])
+    world.visit(first)
+    assert world.visit(second) is Outcome.SUBMITTED
+    retry = operator_steps.retried(world.delivery(first), world.time.now, "olena", is_confirmed=False)
+    world.store.apply(retry)
+    assert world.visit(first) is Outcome.DUPLICATE
+    assert world.delivery(first).repeat_of == second.lead_id
+    again = operator_steps.retried(world.delivery(first), world.time.now, "olena", is_confirmed=False)
+    world.store.apply(again)
+    assert world.visit(first) is Outcome.SUBMITTED, "an operator can send it all the same"
+
+
 def test_nothing_is_claimed_for_a_person_who_was_erased_meanwhile(world: World) -> None:
     first = world.comes(1)
     delivery = world.delivery(first)

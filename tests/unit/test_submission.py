@@ -1,6 +1,6 @@
 """Submission: a worker may die anywhere, a message may come twice, and the partner may say anything."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from leadbridge.leads.submission import Outcome, Submitter, backoff
 from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.settings import Settings
 from tests.blades import Blade, Killed, Ports
-from tests.people import lead
+from tests.people import NOW, lead
 from tests.unit.conftest import Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -282,7 +282,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
     submitter = Submitter(Deaf(), world.lender, world.settings.partners["leadleader"], world.time, world.bury)
     with pytest.raises(Conflict) as raised:
         submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
-    assert "{'deal_id': 24}" in raised.value.__notes__[0]
+    assert "{'deal_id': 24}" in str(raised.value)
 
 
 @dataclass
@@ -328,7 +328,7 @@ def test_an_answer_that_the_table_does_not_take_is_kept(
     visit = submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
     assert (visit.outcome, visit.again) == (Outcome.UNRECORDED, None)
     assert answers == [(1, kept)]
-    assert table.retried_for == [AMPLE.left], "it is written for the rest of the invocation"
+    assert table.retried_for == [AMPLE.left_to_record], "it is written for the rest of the invocation"
     assert world.delivery.state is State.SUBMITTING
 
 
@@ -340,6 +340,83 @@ def test_a_lost_reply_that_the_table_does_not_take_is_raised_and_settled_by_the_
     )
     with pytest.raises(Contended):
         submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+
+
+@dataclass
+class Late(Lender):
+    """A partner that answers when its worker has been taken for lost; `meanwhile` is what happens after that."""
+
+    world: Any = None
+    meanwhile: Callable[[Delivery], Change | None] = lambda _: None
+
+    def create(self, submitted: Lead, budget: Budget) -> int:
+        self.world.time.pass_(hours=1)
+        self.world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+        assert self.world.delivery.state is State.UNKNOWN
+        if (change := self.meanwhile(self.world.delivery)) is not None:
+            self.world.store.apply(change)
+        return super().create(submitted, budget)
+
+
+def late(world: World, lender: Late) -> tuple[Outcome, list[dict[str, Any]]]:
+    """Let a partner answer late; return the outcome, and the answers that were kept."""
+    lender.world, kept = world, list[dict[str, Any]]()
+    submitter = Submitter(
+        world.store,
+        lender,
+        world.settings.partners["leadleader"],
+        world.time,
+        world.bury,
+        keep_answer=lambda _, answer: kept.append(answer.as_json()),
+    )
+    return submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome, kept
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (errors.Rejected, State.REJECTED),
+        (errors.Duplicate, State.DUPLICATE),
+        (errors.RateLimited, State.RECEIVED),
+        (errors.Unavailable, State.RECEIVED),
+    ],
+)
+def test_a_late_answer_that_is_no_deal_settles_what_was_called_unknown(
+    world: World, error: type[errors.PartnerError], state: State
+) -> None:
+    outcome, kept = late(world, Late(on_create=iter([fails(error)])))
+    assert (world.delivery.state, kept) == (state, [])
+    assert outcome is not Outcome.UNRECORDED
+    assert world.delivery.attempts_before_retry == 0, "the time for retries does not begin again"
+
+
+def test_a_late_answer_that_says_nothing_changes_nothing(world: World) -> None:
+    assert late(world, Late(on_create=iter([fails(errors.Unknown)]))) == (Outcome.NOTHING_TO_DO, [])
+    assert world.delivery.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        lambda one: operator_steps.not_found(one, NOW, "olena"),
+        lambda one: operator_steps.found(one, NOW, "olena", 99, None),
+    ],
+)
+def test_a_late_deal_of_a_delivery_that_an_operator_has_settled_otherwise_is_kept(
+    world: World, settled: Callable[[Delivery], Change]
+) -> None:
+    outcome, kept = late(world, Late(meanwhile=settled))
+    assert (outcome, kept) == (Outcome.UNRECORDED, [{"deal_id": 24}])
+
+
+def test_a_late_deal_that_an_operator_has_entered_already_is_no_news(world: World) -> None:
+    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.found(one, NOW, "olena", 24, None)))
+    assert (outcome, kept, world.delivery.deal_id) == (Outcome.SUBMITTED, [], 24)
+
+
+def test_a_late_answer_to_an_erased_delivery_is_no_fault(world: World) -> None:
+    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.erased(one, NOW)))
+    assert (outcome, kept, world.delivery.deal_id) == (Outcome.GONE, [], None)
 
 
 def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(world: World) -> None:

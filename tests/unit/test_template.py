@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.budget import RECORDING_RESERVE
 from leadbridge.leads.syncing import SECONDS_PER_CHUNK
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
@@ -182,10 +183,10 @@ def test_whom_the_authorizer_refuses_hears_what_one_without_a_token_hears() -> N
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) -> None:
     settings = Settings.model_validate(read_toml(ROOT / "config", environment))
-    reserve = 3.0
 
     def timeout(function: str) -> float:
-        return float(FUNCTIONS[function]["Properties"]["Timeout"]) - reserve
+        records = function in {"SubmitLead", "SubmitAccount", "SendMessage"}  # the answer of a partner
+        return float(FUNCTIONS[function]["Properties"]["Timeout"]) - (RECORDING_RESERVE if records else 3.0)
 
     lender = LeadLeader(
         Transport("leadleader", settings.partners["leadleader"].timeouts), NO_SECRET, status_method="GET"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # and tests have botocore check them.
 USER_AGENT = "leadbridge"
 
+CONNECT_TIMEOUT, READ_TIMEOUT = 1, 3  # seconds, of one attempt
+MAX_ATTEMPTS = 3  # of one call, by botocore itself
+
 
 def dynamodb() -> DynamoDBClient:
     """DynamoDB."""
@@ -50,9 +53,9 @@ def sqs() -> SQSClient:
 @lru_cache
 def _client(service: str) -> Any:
     config = Config(
-        connect_timeout=1,
-        read_timeout=3,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
         user_agent=USER_AGENT,
         parameter_validation=not on_lambda(),
     )

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+LONGEST_AWS_CALL = 13.0  # seconds: botocore's attempts with their timeouts and pauses (leadbridge/aws.py)
+# Seconds to keep for a partner's answer: one write that AWS does not answer, and a dead letter after it.
+RECORDING_RESERVE = 2 * LONGEST_AWS_CALL
+
 
 class LambdaContext(Protocol):
     """What the flows need of Lambda's context object."""
@@ -40,6 +44,11 @@ class Budget:
     def left(self) -> float:
         """Seconds that may be spent on outgoing calls."""
         return max(0.0, self.total - self.reserve)
+
+    @property
+    def left_to_record(self) -> float:
+        """Seconds for which writing a partner's answer may be retried, so that a dead letter can still be sent."""
+        return max(0.0, self.total - RECORDING_RESERVE)
 
     def allows(self, seconds: float) -> bool:
         """Whether work that takes `seconds` at worst can still be begun."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from leadbridge import aws
 from leadbridge.batches import work_through
-from leadbridge.budget import Budget, LambdaContext
+from leadbridge.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.leads.claims import Claims, EarlierLead
 from leadbridge.leads.delivery import Delivery, Repeat
 from leadbridge.leads.events import read_delivery_changed
@@ -25,7 +25,7 @@ from leadbridge.visits import note_visit
 
 def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callable[[], Submitter]) -> dict[str, Any]:
     """SQS messages that carry `DeliveryChanged` in, those that must come again out. `QUEUE_URL` is their queue."""
-    budget = Budget.of(context)
+    budget = Budget.of(context, reserve=RECORDING_RESERVE)
 
     def work(envelope: Any) -> timedelta | None:
         changed = read_delivery_changed(envelope)

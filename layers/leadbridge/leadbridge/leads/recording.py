@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
+from leadbridge.clock import Clock
 from leadbridge.leads import delivery as steps
 from leadbridge.leads import message as message_steps
 from leadbridge.leads.delivery import Change, Delivery, State
 from leadbridge.leads.message import Message, MessageChange, MessageState
+from leadbridge.leads.operator_steps import WrongState, contested
 from leadbridge.leads.transitions import OVERDUE
+from leadbridge.leads.writing import Conflict, Contended
 
 IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
 TAKEN = frozenset({State.SUBMITTED, State.CLOSED})
+CONTEST_TRIES = 5
 
 
 class LetterKept(Exception):
@@ -42,13 +46,14 @@ def delivery_answered(
     answer: Mapping[str, Any],
     attempt: int,
     now: datetime,
-    operator: str,
+    operator: str | None = None,
     *,
     check_after: timedelta | None,
     fall_back_on: Callable[[], str | None] = lambda: None,
 ) -> Change:
     """Write down what a partner has answered to a create. Raises LetterKept, LetterObsolete.
 
+    `operator` is who redrives the letter with the answer, None for the worker that got it.
     `fall_back_on` returns the partner that gets the lead next if this one has rejected it.
     """
     outcome = answer.get("outcome")
@@ -65,17 +70,17 @@ def delivery_answered(
         case None | "created":
             change = steps.accepted(delivery, now, created, check_after)
         case "rejected":
-            change = _ended(delivery, State.REJECTED, now, text)
+            change = _ended(delivery, State.REJECTED, now, text, attempt)
             if (following := fall_back_on()) is not None:
                 opened = steps.receive(delivery.lead_id, following, delivery.source, now)
                 change = replace(change, opened=opened)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
                 raise LetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
-            change = _ended(delivery, State.DUPLICATE, now, text)
+            change = _ended(delivery, State.DUPLICATE, now, text, attempt)
         case _:
-            change = _not_processed(delivery, now, text)
-    return replace(change, detail=f"{change.detail}, recorded by {operator}")
+            change = _not_processed(delivery, now, text, attempt, renewed=operator is not None)
+    return change if operator is None else replace(change, detail=f"{change.detail}, recorded by {operator}")
 
 
 def message_answered(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
@@ -88,6 +93,36 @@ def message_answered(message: Message, attempt: int, now: datetime, operator: st
         raise _another_attempt(attempt, message.attempts)
     change = message_steps.sent(message, now)
     return replace(change, detail=f"{change.detail}, recorded by {operator}")
+
+
+class Deliveries(Protocol):
+    """The part of the store that a contested delivery needs."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        ...
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change. Raises Conflict if another writer was faster."""
+        ...
+
+
+def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
+    """Put the delivery of the lead `holder` in doubt: the partner gave its id to `delivery`.
+
+    Only an id that an operator entered is in doubt. Another writer's change is retried a few times. What cannot be
+    written does not stop the caller.
+    """
+    for _ in range(CONTEST_TRIES):
+        held = deliveries.delivery(holder, delivery.partner)
+        if held is None or held.settled_at is None or held.contested_by == delivery.lead_id:
+            return
+        try:
+            deliveries.apply(contested(held, clock(), delivery.lead_id))
+        except Conflict:
+            continue
+        except (WrongState, Contended):
+            return
 
 
 def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> LetterKept:
@@ -112,12 +147,17 @@ def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None)
             return is_waiting or delivery.state is State.FAILED
 
 
-def _ended(delivery: Delivery, to: State, now: datetime, error: str) -> Change:
+def _may_be_there(delivery: Delivery, attempt: int) -> bool:
+    """Whether an earlier attempt is still in doubt, whatever the partner said of this one."""
+    return delivery.is_uncertain and attempt > 1
+
+
+def _ended(delivery: Delivery, to: State, now: datetime, error: str, attempt: int) -> Change:
     after = replace(
         delivery,
         state=to,
         version=delivery.version + 1,
-        is_uncertain=False,
+        is_uncertain=_may_be_there(delivery, attempt),
         lease_until=None,
         next_attempt_at=None,
         last_error=error,
@@ -126,15 +166,15 @@ def _ended(delivery: Delivery, to: State, now: datetime, error: str) -> Change:
     return Change(delivery, after, now, to.value, error)
 
 
-def _not_processed(delivery: Delivery, now: datetime, error: str) -> Change:
-    """The partner has not processed the attempt: the delivery is sent again, within a new retry window."""
+def _not_processed(delivery: Delivery, now: datetime, error: str, attempt: int, *, renewed: bool) -> Change:
+    """The partner has not processed the attempt: the delivery is sent again, within a new retry window if `renewed`."""
     after = replace(
         delivery,
         state=State.RECEIVED,
         version=delivery.version + 1,
-        is_uncertain=False,
-        retried_at=now,
-        attempts_before_retry=delivery.attempts,
+        is_uncertain=_may_be_there(delivery, attempt),
+        retried_at=now if renewed else delivery.retried_at,
+        attempts_before_retry=delivery.attempts if renewed else delivery.attempts_before_retry,
         lease_until=None,
         next_attempt_at=None,
         last_error=error,

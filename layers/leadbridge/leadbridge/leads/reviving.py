@@ -17,7 +17,13 @@ from leadbridge.leads.message import UNSETTLED, MessageState
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.recording import LetterKept, LetterObsolete, delivery_answered, message_answered
+from leadbridge.leads.recording import (
+    LetterKept,
+    LetterObsolete,
+    contest_holder,
+    delivery_answered,
+    message_answered,
+)
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import AlreadyTied, Conflict, Contended
 from leadbridge.settings import Partner
@@ -71,6 +77,9 @@ class Reviver:
             else:
                 raise LetterKept("unreadable", "the letter names no delivery, message or fetch")
         except AlreadyTied as tied:
+            delivery = self.store.delivery(owner, letter.partner or "")
+            if delivery is not None:
+                contest_holder(self.store, tied.lead_id, delivery, self.clock)
             raise self._kept(
                 letter, LetterKept("already_tied", f"the partner's id is entered at {tied.lead_id}")
             ) from None

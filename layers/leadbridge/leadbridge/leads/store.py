@@ -195,6 +195,7 @@ class Store:
         own = len(writes)
         if change.opened is not None:
             writes += self._opened(change.opened, change)
+        ends = time.monotonic() + retry_for
         try:
             if late and change.opened is None:
                 transact_late(self._client, self._table, writes, change.after.lead_id, retry_for=retry_for)
@@ -205,7 +206,7 @@ class Store:
                 self._raise_if_tied(after, conflict)
             if change.opened is None or min(conflict.failed) < own:
                 raise
-            return self.apply(replace(change, opened=None), retry_for=retry_for)
+            return self.apply(replace(change, opened=None), retry_for=ends - time.monotonic())
         return after
 
     def _raise_if_tied(self, delivery: Delivery, conflict: Conflict) -> None:

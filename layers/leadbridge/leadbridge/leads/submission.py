@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,11 +21,11 @@ from leadbridge.leads import delivery as steps
 from leadbridge.leads.delivery import Change, Delivery, Repeat, State
 from leadbridge.leads.lead import Lead
 from leadbridge.leads.looking_up import Accounts, Origin, origin
-from leadbridge.leads.operator_steps import WrongState, contested
 from leadbridge.leads.partner_answer import PartnerAnswer
+from leadbridge.leads.recording import TAKEN, LetterKept, LetterObsolete, contest_holder, delivery_answered
 from leadbridge.leads.submission_ports import EarlierLead, Ledger, Partner, Repeats
 from leadbridge.leads.transitions import OVERDUE
-from leadbridge.leads.writing import RETRY_FOR, AlreadyTied, Conflict, Contended
+from leadbridge.leads.writing import AlreadyTied, Conflict, Contended
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy
 
@@ -96,7 +95,7 @@ class Submitter:
         lead = self.ledger.lead(lead_id)
         if lead is None or lead.erased_at is not None:
             return Visit(Outcome.GONE)
-        if delivery.attempts == 0:
+        if delivery.attempts == delivery.attempts_before_retry:  # the first attempt, or the first after a retry
             ended = self._ended_before_an_attempt(delivery)
             if ended is not None:
                 return ended
@@ -204,78 +203,96 @@ class Submitter:
         except errors.PartnerError as error:
             answer = PartnerAnswer(error=error)
         try:
-            return self._record(delivery, lead, answer, max(RETRY_FOR, budget.left))
-        except Conflict as error:
-            error.add_note(f"the partner has answered: {answer.as_json()}")
-            raise
+            try:
+                return self._record(delivery, lead, answer, budget)
+            except Conflict:
+                return self._record_late(delivery, lead, answer, budget)
         except (Contended, BotoCoreError, ClientError) as error:
             error.add_note(f"the partner has answered: {answer.as_json()}")
             if self.keep_answer is None or isinstance(answer.error, errors.Unknown):
                 raise
-            self.keep_answer(delivery, answer)
-            return Visit(Outcome.UNRECORDED, error=answer.error)
+            return self._keep(delivery, answer)
 
-    def _record(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, retry_for: float) -> Visit:
-        """Write down what the partner has answered to a create. Raises what the ledger raises."""
+    def _record(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Visit:
+        """Write down what the partner has answered to a create. Raises what the ledger raises, Conflict too."""
         match answer.error:
             case None:
+                wait = self.settings.check_after(timedelta())
+                change = steps.accepted(delivery, self.clock(), answer.created, wait)
                 try:
-                    return self._accepted(delivery, answer.created, retry_for)
+                    return self._apply(change, Visit(Outcome.SUBMITTED), budget)
                 except AlreadyTied as tied:
-                    return self._named_twice(delivery, answer.created, tied.lead_id, retry_for)
+                    return self._named_twice(delivery, answer.created, tied.lead_id, budget)
             case errors.Misconfigured() as error:
-                return self._give_up(delivery, error, retry_for)
+                return self._give_up(delivery, error, budget)
             case errors.Rejected() as error:
                 fall_back_on = self.falls_back_on(lead, delivery.partner)
                 change = steps.refused(delivery, self.clock(), error.text, fall_back_on)
-                return self._write(change, Visit(Outcome.REJECTED, error=error), retry_for)
+                return self._apply(change, Visit(Outcome.REJECTED, error=error), budget)
             case errors.Duplicate() as error if not delivery.is_uncertain:
                 change = steps.exists(delivery, self.clock(), error.text)
-                return self._write(change, Visit(Outcome.DUPLICATE, error=error), retry_for)
+                return self._apply(change, Visit(Outcome.DUPLICATE, error=error), budget)
             case errors.Duplicate() | errors.Unknown() as error:  # a duplicate may be our own, which the look-up tells
-                return self._reply_lost(delivery, error.text, self._wait(delivery, error), error, retry_for)
+                return self._reply_lost(delivery, error.text, self._wait(delivery, error), error, budget)
             case error:
-                return self._come_again(delivery, error, retry_for)
+                return self._come_again(delivery, error, budget)
 
-    def _accepted(self, delivery: Delivery, created: int | str | None, retry_for: float) -> Visit:
-        now = self.clock()
-        wait = self.settings.check_after(timedelta())
+    def _record_late(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Visit:
+        """Write down an answer to an attempt that was settled meanwhile: its lease ran out, or an operator settled it.
+
+        An answer that does not fit what is known by now is kept for an operator. Nothing is written of an erased lead.
+        """
+        known = self.ledger.delivery(delivery.lead_id, delivery.partner)
+        if known is None or known.is_erased:
+            return Visit(Outcome.GONE, error=answer.error)
+        if isinstance(answer.error, errors.Unknown):
+            return Visit(Outcome.NOTHING_TO_DO, error=answer.error)
+        if answer.error is None and self._is_known(answer.created, known):
+            return Visit(Outcome.SUBMITTED)
+        # The partner that can be asked may have made the account at any attempt.
+        is_any_attempt = answer.error is None and self.accounts is not None
         try:
-            self.ledger.apply(steps.accepted(delivery, now, created, wait), retry_for=retry_for)
+            change = delivery_answered(
+                known,
+                answer.as_json(),
+                known.attempts if is_any_attempt else delivery.attempts,
+                self.clock(),
+                check_after=self.settings.check_after(timedelta()),
+                fall_back_on=lambda: self.falls_back_on(lead, delivery.partner),
+            )
+        except LetterObsolete:
+            return Visit(Outcome.NOTHING_TO_DO, error=answer.error)
+        except LetterKept:
+            return self._keep(delivery, answer)
+        try:
+            written = self.ledger.apply(change, retry_for=budget.left_to_record)
+        except AlreadyTied as tied:
+            contest_holder(self.ledger, tied.lead_id, known, self.clock)
+            return self._keep(delivery, answer)
         except Conflict:
-            # The lease ran out while the partner answered and nobody knew what became of it. Now it is known.
-            known = self.ledger.delivery(delivery.lead_id, delivery.partner)
-            if known is None or not self._is_settled_by(created, known, delivery):
-                raise
-            if known.state not in {State.SUBMITTED, State.CLOSED}:
-                self.ledger.apply(steps.accepted(known, now, created, wait), retry_for=retry_for)
-        return Visit(Outcome.SUBMITTED)
+            return self._keep(delivery, answer)
+        return Visit(LATE_OUTCOMES.get(written.state, Outcome.COMES_AGAIN), error=answer.error)
 
-    def _named_twice(self, delivery: Delivery, created: int | str | None, holder: str, retry_for: float) -> Visit:
+    def _keep(self, delivery: Delivery, answer: PartnerAnswer) -> Visit:
+        if self.keep_answer is None:
+            raise Conflict(f"the partner has answered: {answer.as_json()}")
+        self.keep_answer(delivery, answer)
+        return Visit(Outcome.UNRECORDED, error=answer.error)
+
+    @staticmethod
+    def _is_known(created: int | str | None, known: Delivery) -> bool:
+        """Whether a delivery that the partner has was written down already, with this id or without any."""
+        return known.state in TAKEN and (known.created is None or created in {None, known.created})
+
+    def _named_twice(self, delivery: Delivery, created: int | str | None, holder: str, budget: Budget) -> Visit:
         """The partner answered with an id that another lead has: a person must find out whose it is.
 
         What an operator entered is in doubt now. An account is looked up, where the partner can be asked.
         """
-        now = self.clock()
-        held = self.ledger.delivery(holder, delivery.partner)
-        if held is not None and held.settled_at is not None:
-            with suppress(WrongState):
-                self.ledger.apply(contested(held, now, delivery.lead_id), retry_for=retry_for)
+        contest_holder(self.ledger, holder, delivery, self.clock)
         kind = "deal" if isinstance(created, int) else "account"
         text = f"the partner answered {kind} {created}, which {holder} has already"
-        return self._reply_lost(delivery, text, self.settings.retry.first_delay, retry_for=retry_for)
-
-    def _is_settled_by(self, created: int | str | None, known: Delivery, delivery: Delivery) -> bool:
-        """Whether a late answer tells what became of the delivery as it is known now, or was told by others already.
-
-        Of an erased one nothing is written down any more.
-        """
-        if known.is_erased:
-            return False
-        if known.state in {State.SUBMITTED, State.CLOSED}:
-            return created in {known.deal_id, known.account_uuid} or known.account_uuid is None is known.deal_id
-        in_doubt = known.state is State.UNKNOWN or (known.state is State.RECEIVED and known.is_uncertain)
-        return in_doubt and (self.accounts is not None or known.attempts == delivery.attempts)
+        return self._reply_lost(delivery, text, self.settings.retry.first_delay, budget=budget)
 
     def _reply_lost(
         self,
@@ -283,23 +300,23 @@ class Submitter:
         text: str,
         again: timedelta,
         error: errors.PartnerError | None = None,
-        retry_for: float = RETRY_FOR,
+        budget: Budget | None = None,
     ) -> Visit:
         """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
             change = steps.lost(delivery, now, text, can_be_looked_up=self.accounts is not None)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error), retry_for)
+            return self._apply(change, Visit(Outcome.UNKNOWN, error=error), budget)
         visit = Visit(Outcome.UNCERTAIN, again=again, error=error)
-        return self._write(steps.doubt(delivery, now, text, again), visit, retry_for)
+        return self._apply(steps.doubt(delivery, now, text, again), visit, budget)
 
-    def _come_again(self, delivery: Delivery, error: errors.PartnerError, retry_for: float = RETRY_FOR) -> Visit:
+    def _come_again(self, delivery: Delivery, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         now = self.clock()
         if self._is_spent(delivery, now):
-            return self._give_up(delivery, error, retry_for)
+            return self._give_up(delivery, error, budget)
         wait = self._wait(delivery, error)
         change = steps.come_again(delivery, now, error.text, wait)
-        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), retry_for)
+        return self._apply(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
     def _is_spent(self, delivery: Delivery, now: datetime) -> bool:
         began = max(filter(None, (delivery.first_attempt_at, delivery.retried_at)), default=now)
@@ -312,19 +329,27 @@ class Submitter:
         asked = timedelta(seconds=error.retry_after or 0)
         return max(wait, min(asked, self.settings.retry.give_up_after))
 
-    def _give_up(self, delivery: Delivery, error: errors.PartnerError, retry_for: float = RETRY_FOR) -> Visit:
+    def _give_up(self, delivery: Delivery, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         if delivery.is_uncertain:
             change = steps.lost(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
-            return self._write(change, Visit(Outcome.UNKNOWN, error=error), retry_for)
+            return self._apply(change, Visit(Outcome.UNKNOWN, error=error), budget)
         self.dead_letter(delivery, error.text)
         change = steps.gave_up(delivery, self.clock(), error.text)
-        return self._write(change, Visit(Outcome.FAILED, error=error), retry_for)
+        return self._apply(change, Visit(Outcome.FAILED, error=error), budget)
 
-    def _write(self, change: Change, visit: Visit, retry_for: float = RETRY_FOR) -> Visit:
+    def _write(self, change: Change, visit: Visit) -> Visit:
+        """Write a change; another worker that was faster has done what there was to do."""
         try:
-            self.ledger.apply(change, retry_for=retry_for)
+            self.ledger.apply(change)
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
+        return visit
+
+    def _apply(self, change: Change, visit: Visit, budget: Budget | None) -> Visit:
+        """Write a change. With a `budget` it holds a partner's answer, which must not be lost. Then raises Conflict."""
+        if budget is None:
+            return self._write(change, visit)
+        self.ledger.apply(change, retry_for=budget.left_to_record)
         return visit
 
 
@@ -333,6 +358,11 @@ EXISTS = "the partner has an account of this e-mail already"
 ORIGIN_UNTOLD = "the partner has an account of this e-mail, and nobody can tell whose making it is"
 NOT_FOUND_IN_TIME = "the partner lists no account of this e-mail, and the time for retries is over"
 LOOK_UP_TOOK_LONG = "the look-up took all the time there was"
+LATE_OUTCOMES = {
+    State.SUBMITTED: Outcome.SUBMITTED,
+    State.REJECTED: Outcome.REJECTED,
+    State.DUPLICATE: Outcome.DUPLICATE,
+}
 SHORTEST_REPEAT_WAIT = timedelta(seconds=5)
 LONGEST_REPEAT_WAIT = timedelta(hours=1)
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ

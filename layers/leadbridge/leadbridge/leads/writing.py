@@ -177,12 +177,13 @@ def transact_late(
     client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, retry_for: float = RETRY_FOR
 ) -> None:
     """Write all or nothing, and prolong the lead's item, if there still is one. Raises Conflict, Contended."""
+    ends = time.monotonic() + retry_for
     try:
         transact(client, [*writes, prolong(table, lead_id)], or_conflict=True, retry_for=retry_for)
     except Conflict as conflict:
         if conflict.failed != {len(writes)}:
             raise
-        transact(client, writes, or_conflict=True, retry_for=retry_for)
+        transact(client, writes, or_conflict=True, retry_for=ends - time.monotonic())
 
 
 def transact_beside(
@@ -198,11 +199,12 @@ def transact_beside(
 
     Returns what `transact` returns; the number after the last write stands for an erased person.
     """
+    ends = time.monotonic() + retry_for
     refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)], retry_for=retry_for)
     if refused == len(writes):
         found = client.get_item(TableName=table, Key=encode(dict(lead_key(lead_id))), ConsistentRead=True)
         if "Item" not in found:  # it has expired, and the person was not erased
-            refused = transact(client, writes, retry_for=retry_for)
+            refused = transact(client, writes, retry_for=ends - time.monotonic())
     if refused is not None and or_conflict:
         raise Conflict(failed=frozenset({refused}))
     return refused
