@@ -56,7 +56,7 @@ from leadbridge.starting import prepare
 if TYPE_CHECKING:
     from leadbridge.leads.resolution import Register
 
-RESERVE = 5.0  # seconds that a call to a partner leaves for writing its answer
+RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result
 
 
 @lru_cache
@@ -230,7 +230,7 @@ def resolve_delivery(event: dict[str, Any], budget: Budget) -> Response:
 
 @lru_cache
 def register(partner: str) -> Register:
-    """How a partner is asked whether it knows an id. Imports its client late: other routes start without it."""
+    """Return what asks a partner whether it knows an id. The client is imported late: other routes do not need it."""
     from leadbridge.leads.resolution import AccountRegister, DealRegister
 
     if settings().partners[partner].sync is None:

@@ -74,7 +74,7 @@ def dead_letter(message: Message, reason: str) -> None:
 
 
 def keep_answer(message: Message, reason: str) -> None:
-    """Keep the answer to a send that the table could not be told of; redrive writes it down."""
+    """Put the answer to a send that the table did not take into the dead-letter queue; redrive writes it down."""
     about = {"lead_id": message.owner, "message_id": message.message_id, "step": "record_answer", "reason": reason}
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 

@@ -67,7 +67,7 @@ def retry_message(event: dict[str, Any]) -> Response:
 
 
 def names_adapter(event: dict[str, Any]) -> bool:
-    """Whether the path names an adapter that fetches leads in the place of a partner."""
+    """Return whether the path names an adapter that fetches leads, in the place of a partner."""
     partner = (event.get("pathParameters") or {}).get("partner")
     fetching = {source.adapter for source in settings().sources.values() if source.fetch is not None}
     return partner in fetching and partner not in settings().partners
@@ -84,7 +84,7 @@ def _lead(event: dict[str, Any]) -> Lead:
 
 
 def _message_id(event: dict[str, Any]) -> str:
-    """The message that the path names, whether or not the gateway has decoded it. Raises Problem."""
+    """Return the id of the message that the path names, decoded or percent-encoded. Raises Problem."""
     message_id = unquote(str((event.get("pathParameters") or {}).get("message_id") or ""))
     if not re.fullmatch(MESSAGE_ID, message_id):
         raise Problem(404, "unknown-message", "Unknown message", "The lead has no such message.")

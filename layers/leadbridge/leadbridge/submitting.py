@@ -70,7 +70,7 @@ class Repeats:
     settings: Settings
 
     def first(self, delivery: Delivery) -> EarlierLead | None:
-        """Return the lead with which the person came to this partner before; None with none, or where none counts."""
+        """Return the lead with which the person came to this partner before; None if there is none or none counts."""
         source = self.settings.sources.get(delivery.source)
         if source is None or not source.dedup_days:
             return None

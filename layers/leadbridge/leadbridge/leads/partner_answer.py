@@ -10,7 +10,7 @@ from leadbridge.errors import Duplicate, PartnerError, Rejected
 
 @dataclass(frozen=True)
 class PartnerAnswer:
-    """The answer: the id of what was created (None where the partner does not tell it), or an error."""
+    """The answer: the id of what was created (None if the partner does not return it), or an error."""
 
     created: int | str | None = None
     error: PartnerError | None = None

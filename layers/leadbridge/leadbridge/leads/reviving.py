@@ -43,7 +43,7 @@ class Reviver:
     clock: Clock
 
     def begin_anew(self, letter: Letter) -> bool:
-        """Put back what a letter names; whether anything was put back."""
+        """Put back what a letter names; return whether anything was put back."""
         try:
             self.redrive(letter)
         except (LetterKept, LetterObsolete):
@@ -53,8 +53,8 @@ class Reviver:
     def redrive(self, letter: Letter) -> None:
         """Put back what a letter names.
 
-        Raises LetterKept where that cannot be done, LetterObsolete where nothing is left to do. A letter is written
-        before what it names is called failed. One that is put back in between is kept.
+        Raises LetterKept if that cannot be done, LetterObsolete if nothing is left to do. A letter is written before
+        the item that it names becomes `failed`. A letter that is put back in between is kept.
         """
         if letter.lead_id is None:
             raise LetterKept("unreadable", "the letter names no lead")
@@ -177,5 +177,5 @@ class Reviver:
 
 
 def _is_of_this_life(letter: Letter, began_at: datetime | None) -> bool:
-    """Whether a letter was written after what it names began, or was retried; None stands for always."""
+    """Return whether a letter was written after what it names began or was retried; for None it always was."""
     return began_at is None or began_at.timestamp() * 1000 < letter.sent_at
