@@ -39,6 +39,7 @@ from leadbridge.questions import (
     asked_in,
     attention_in,
     bad_query,
+    erased_lead,
     known_in,
     lead_id_in,
     limit_in,
@@ -284,11 +285,6 @@ def delivery_in(event: dict[str, Any]) -> Delivery:
     if delivery is None:
         raise unknown_lead()
     return delivery
-
-
-def erased_lead() -> Problem:
-    """There is nobody left to do this with."""
-    return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
 
 
 ROUTES: dict[tuple[str, str], Callable[..., Response]] = {

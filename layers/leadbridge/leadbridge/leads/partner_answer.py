@@ -7,6 +7,8 @@ from typing import Any
 
 from leadbridge.errors import Duplicate, PartnerError, Rejected
 
+RECORD_ANSWER = "record_answer"  # the step of a dead letter that carries an answer to write down
+
 
 @dataclass(frozen=True)
 class PartnerAnswer:

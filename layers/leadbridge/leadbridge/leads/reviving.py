@@ -17,6 +17,7 @@ from leadbridge.leads.message import UNSETTLED, MessageState
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.partner_answer import RECORD_ANSWER
 from leadbridge.leads.recording import LetterKept, LetterObsolete, delivery_answered, message_answered
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import AlreadyTied, Conflict, Contended
@@ -25,7 +26,6 @@ from leadbridge.settings import Partner
 if TYPE_CHECKING:
     from leadbridge.letters import Letter
 
-RECORD_ANSWER = "record_answer"  # the step of a letter that carries an answer to write down
 NOTED = frozenset(
     {"already_tied", "missing_fields", "needs_confirmation", "settled_otherwise", "another_attempt", "may_be_ours"}
 )
