@@ -1,6 +1,6 @@
-"""Asks a deployed stack whether it answers as it should, sends a test lead its whole road, and removes it.
+"""Checks a deployed stack: its answers, the account's concurrency, and the whole way of a test lead, which is removed.
 
-It ends with 1 where something is wrong.
+Exits with 1 if something is wrong.
 
 python -m deploy.check dev                        the stack that samconfig.toml names for an environment
 python -m deploy.check --stack NAME               another
@@ -118,7 +118,7 @@ class Deployed:
 
     @property
     def environment(self) -> str:
-        """Which environment it is of."""
+        """The environment that it was deployed for."""
         return self.parameters["Environment"]
 
 
@@ -138,7 +138,7 @@ def stack_of(client: CloudFormationClient, name: str) -> Deployed:
 
 
 def road_is_whole(found: Deployed, api_url: str, settings: Settings) -> bool:
-    """Send the test lead the whole road. Raises botocore's errors."""
+    """Send the test lead through the whole stack. Raises botocore's errors."""
     if self_check.SOURCE not in settings.sources:
         print(f"the whole road: config/sources.toml has no source {self_check.SOURCE}, so it cannot be proven")
         return False

@@ -1,6 +1,6 @@
 """Compares the concurrency that the template may use with the account's quota, before a deployment.
 
-python -m deploy.concurrency prod                       refuses (exit 1) where the quota is too small
+python -m deploy.concurrency prod                       refuses (exit 1) if the quota is too small
 python -m deploy.concurrency dev                        warns
 python -m deploy.concurrency prod --parameters "A=b …"  with these parameters instead of those of samconfig.toml
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 SHARDS = 4  # of the stream of a new table on demand
-SECONDS_PER_POST = 0.2  # that the forms' function takes, with some room
+SECONDS_PER_POST = 0.2  # the forms' function takes less
 HINT = (
     "Ask for a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters:"
     " docs/deploy.md#concurrency"
@@ -39,7 +39,7 @@ HINT = (
 
 @dataclass(frozen=True)
 class Quota:
-    """How many executions the account and region may run at once, and how many of those nothing has reserved."""
+    """How many executions the account and region may run at once, and how many of them are unreserved."""
 
     total: int
     unreserved: int
@@ -89,9 +89,9 @@ def verdict(wanted: Mapping[str, int], quota: Quota) -> tuple[bool, str]:
 def check(
     client: LambdaClient, parameters: Mapping[str, str], *, refuses: bool, tell: Callable[[str], None] = print
 ) -> bool:
-    """Tell the numbers; return False where the quota is too small and that is to be refused.
+    """Report the numbers; return False if the quota is too small and `refuses` is set.
 
-    Where Lambda does not tell the quota, that is a warning.
+    If Lambda does not return the quota, that is a warning.
     """
     try:
         quota = quota_of(client)

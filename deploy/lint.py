@@ -1,7 +1,7 @@
-"""Lints the template as CloudFormation gets it, and ends with 1 where something is wrong.
+"""Lints the template as CloudFormation gets it. Exits with 1 if something is wrong.
 
-cfn-lint sees both sides of each condition, so one run covers every combination of the parameters that conditions use.
-The parameters that SAM's transform itself resolves change the resources: for those there is one run each.
+cfn-lint checks both sides of each condition, so one run covers every combination of the parameters that conditions use.
+The parameters that SAM's transform resolves change the resources: each combination of these has a run of its own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RESOLVED_BY_SAM = ("GradualDeployment", "TrafficShift")
 
 
 def variants(source: dict[str, Any]) -> dict[str, str]:
-    """The different templates that CloudFormation may get, as JSON, and the parameters that lead to each.
+    """Return the different templates that CloudFormation may get, as JSON, and the parameters of each.
 
-    Templates that differ in nothing but the name of the traffic shift count as one.
+    Templates that differ only in the name of the traffic shift count as one.
     """
     found: dict[str, tuple[str, str]] = {}
     values = [source["Parameters"][name]["AllowedValues"] for name in RESOLVED_BY_SAM if name in source["Parameters"]]
@@ -36,14 +36,14 @@ def variants(source: dict[str, Any]) -> dict[str, str]:
 
 
 def problems(text: str) -> list[str]:
-    """What cfn-lint finds in one of them."""
+    """Return what cfn-lint finds in a template."""
     from cfnlint.api import lint
 
     return [f"{match.rule.id} {match.message}" for match in lint(text, regions=[REGION])]
 
 
 def check(source: dict[str, Any]) -> Iterator[str]:
-    """One line for each problem of each variant."""
+    """Yield one line for each problem of each variant."""
     texts = variants(source)
     with ProcessPoolExecutor() as pool:
         for said, found in zip(texts.values(), pool.map(problems, texts), strict=True):

@@ -4,8 +4,8 @@ python -m deploy.put_back COPY LIVE ld_…        some leads
 python -m deploy.put_back COPY LIVE --all       all that the copy holds
 … --write                                       does it; without it is only told what would be done
 
-A copy shows the leads as they were. What was waiting then may have arrived since, and the copy cannot know. So
-whatever would go on without a person is settled (docs/deploy.md): a delivery that was `received` or `submitting` and a
+A copy shows the leads as they were. What waited at that moment may have arrived since. So everything that would
+continue without a person is settled (docs/deploy.md): a delivery that was `received` or `submitting` and a
 message that was `pending`, `sending` or `failed` become `unknown`, a fetch that was `pending` becomes `failed`. Every
 delivery and fetch is marked (`restored_at`): it is retried only with a confirmation, and the person gets no message
 about its next status. A person who was erased from the live table is not brought back.
@@ -43,7 +43,7 @@ PASSED_OVER = ("RATE#", "SYNC#")  # counts of minutes long gone; how far a list 
 
 
 def settled(item: Item, now: datetime) -> list[Item]:
-    """What is written in an item's place: itself, marked; if it would go on, its settled state and an entry of that.
+    """Return what is written for an item: itself, marked; if it would continue, its settled state and a timeline entry.
 
     Its `expires_at` stays as it was.
     """
@@ -107,7 +107,7 @@ def put_back(
             tell(f"{owner} {item['sk']['S']}: {item['state']['S']} -> {written[0]['state']['S']}")
         for one in written if write else ():
             client.put_item(TableName=live, Item=one)
-    if write and lead_ids is None:  # what names no lead came back, too
+    if write and lead_ids is None:  # then items that name no lead came back, too
         for lead in (lead for lead, is_erased in erased.items() if is_erased):
             Eraser(client, live).erase_restored(lead, map(items.decode, found(client, copy, [lead])))
     return done

@@ -1,7 +1,7 @@
-"""Proves the whole road of a deployed stack once: a test lead goes from the gateway to each worker, and is removed.
+"""Tests a deployed stack from end to end: a test lead goes from the gateway to each worker, and is removed.
 
-The lead is of the source `self-check`, whose secret the stack has made. The workers end its deliveries before they
-call a partner. It has the same id each time, so that one partition of the table is all that this needs to reach.
+The lead is of the source `self-check`, whose secret the stack generates. The workers end its deliveries before they
+call a partner. It has the same id each time, so that access to one partition of the table is enough.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 LEAD_ID = lead_id_of(self_check.SOURCE, f"id:{self_check.DELIVERY_ID}")
 PARTITION = f"LEAD#{LEAD_ID}"
-TURNS, PAUSE = 60, 2.0  # looks at the table, and seconds between: longer than a cold start of everything
-# A lead that every partner accepts, and of nobody: reserved domain, and a phone of no operator.
+TURNS, PAUSE = 60, 2.0  # reads of the table, and seconds between: longer than a cold start of all functions
+# A lead that every partner accepts, of an invented person: a reserved domain, and a phone number that is not assigned.
 LEAD: dict[str, Any] = {
     "person": {
         "full_name": "Перевірка Розгортання Системи",
@@ -47,7 +47,7 @@ LEAD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Road:
-    """What the road of a stack is reached by. `queues` are addresses by the name to show them under."""
+    """Access to a deployed stack. `queues` are URLs by the name that is shown."""
 
     api_url: str
     secret: str
@@ -60,7 +60,7 @@ class Road:
     now: Callable[[], float] = time.time
 
     def is_whole(self, tell: Callable[[str], None] = print) -> bool:
-        """Send the lead, wait for its end, remove it; tell what came of it. Raises botocore's errors."""
+        """Send the lead, wait for its end, remove it; report the result. Raises botocore's errors."""
         self._remove()
         began = self.now()
         try:
@@ -74,7 +74,7 @@ class Road:
         return False
 
     def _send(self) -> str | None:
-        """Post the lead; None, or where it stopped."""
+        """Post the lead; return None, or where it stopped."""
         body = json.dumps(LEAD, ensure_ascii=False).encode()
         stamp = int(self.now())
         headers = {
@@ -98,7 +98,7 @@ class Road:
         return None
 
     def _wait(self) -> str | None:
-        """Wait until the workers have ended all deliveries; None, or where it stopped."""
+        """Wait until the workers have ended all deliveries; return None, or where it stopped."""
         deliveries: dict[str, dict[str, Any]] = {}
         for turn in range(TURNS):
             if turn:
@@ -120,7 +120,7 @@ class Road:
         )
 
     def _hint(self, deliveries: Mapping[str, Mapping[str, Any]]) -> str:
-        """At which hop to look, as far as the queues show it."""
+        """Return which hop to look at, as far as the queues show it."""
         counts = {name: self._waiting(url) for name, url in self.queues.items()}
         filled = ", ".join(f"{name} holds {number}" for name, number in counts.items() if number)
         if counts.get("EventDeadLetterQueue"):

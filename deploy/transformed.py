@@ -14,7 +14,7 @@ TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 
 
 def transformed(source: dict[str, Any] | None = None, **parameters: str) -> dict[str, Any]:
-    """Transform `source`, by default template.yaml. The parameters have their defaults except those that are given."""
+    """Transform `source`, by default template.yaml. Parameters that are not given have their defaults."""
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 

@@ -56,8 +56,8 @@ class EventKept(Shape):
 class Delivery(Shape):
     """A lead at one partner.
 
-    `settled_at`: when an operator settled it; it is null if the partner itself confirmed it. `attention`: why a person
-    must look. The partner refuses the checks of its status, or gave the same id to another lead.
+    `settled_at`: when an operator settled it; null if the partner itself confirmed it. `attention`: why it needs a
+    person. The partner refuses its status checks, or returned the same id for another lead.
     """
 
     state: State
@@ -133,7 +133,7 @@ class Message(Shape):
 
 
 class LeftOut(Shape):
-    """How many older timeline entries and messages do not fit into the response. It is missing where all are there."""
+    """How many older timeline entries and messages do not fit into the response. It is missing if all fit."""
 
     timeline: Count
     messages: Count
@@ -262,7 +262,7 @@ class LeftOver(Shape):
 
 
 class LettersRedriven(Shape):
-    """How many letters were put back; those that stay in the queue, and those that had nothing left to do."""
+    """How many letters were put back; which stay in the queue; which were removed because they are obsolete."""
 
     letters: Count
     kept: list[LeftOver]

@@ -44,7 +44,7 @@ def document() -> dict[str, Any]:
 
 
 def operation(route: Route) -> dict[str, Any]:
-    """One route's part of the document. A fault of ours is a 500, one of AWS a 503, a surplus a 429."""
+    """One route's part of the document. Every route may answer 429, 500 (a fault of ours) and 503 (AWS is busy)."""
     problems = sorted({*route.problems, 429, 500, 503, *([401] if route.is_operators else [])})
     found: dict[str, Any] = {"operationId": route.name, "summary": route.summary}
     if route.is_operators:

@@ -1,4 +1,4 @@
-"""Statuses at the partners that flip: A, B and A again, read by a sync, by an operator's check, or by nobody."""
+"""Statuses at the partners that flip: A, B and A again, read by a sync, by an operator's check, or by nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from urllib3.exceptions import HTTPError
 from chaos.calm import CHECK
 from chaos.deployed.repeats import Repeats
 from chaos.deployed.world import World
-from chaos.settling import LAST, LENDERS_OPEN
+from chaos.partner_statuses import is_followed, put_status, status_at, statuses_of
+from chaos.settling import LAST
 from chaos.tally import Tally
-from leadbridge.leads.delivery import Delivery, State
+from leadbridge.leads.delivery import Delivery
 from local.pacemaker import scheduled_event
-from sandbox.matchtrade.statuses import SEEN
 
 RECENT = 20  # so many of the latest leads are looked at
 READ_WITHIN = 2.0  # seconds that a check has for its way through the queue
@@ -34,16 +34,15 @@ class Statuses:
     repeats: Repeats
 
     def flip_status(self) -> None:
-        """Put a status to another one and back, and have it read in between."""
+        """Change a status and change it back, and have it read in between."""
         delivery = self._followed()
         if delivery is None:
             return
-        known = LENDERS_OPEN if delivery.deal_id is not None else SEEN
-        first = self._status(delivery)
-        other = self.random.choice([status for status in known if status != first])
+        first = status_at(self.world.partner, delivery)
+        other = self.random.choice([status for status in statuses_of(delivery) if status != first])
         self.tally.add("statuses that flip back")
         for status in (first, other, first):
-            self._put(delivery, status)
+            put_status(self.world.partner, delivery, status)
             self.random.choice(self._readers(delivery))()
 
     def _readers(self, delivery: Delivery) -> list[Callable[[], object]]:
@@ -63,22 +62,8 @@ class Statuses:
         for posted in recent:
             for name in ("leadleader", "matchtrade"):
                 delivery = self.world.table.delivery(posted.lead_id, name)
-                if delivery is not None and _is_followed(delivery) and self._status(delivery) not in LAST:
+                if delivery is None or not is_followed(delivery):
+                    continue
+                if status_at(self.world.partner, delivery) not in LAST:
                     return delivery
         return None
-
-    def _status(self, delivery: Delivery) -> str:
-        if delivery.deal_id is not None:
-            return str(self.world.partner.deal(delivery.deal_id)["status"])
-        return str(self.world.partner.account(delivery.account_uuid or "")["leadStatus"])
-
-    def _put(self, delivery: Delivery, status: str) -> None:
-        if delivery.deal_id is not None:
-            self.world.partner.pin(delivery.deal_id, status)
-        else:
-            self.world.partner.put_account(delivery.account_uuid or "", status)
-
-
-def _is_followed(delivery: Delivery) -> bool:
-    is_known = delivery.deal_id is not None or delivery.account_uuid is not None
-    return delivery.state is State.SUBMITTED and not delivery.is_erased and is_known

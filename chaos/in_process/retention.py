@@ -1,4 +1,4 @@
-"""Time beyond retention: months pass, deals go on, DynamoDB lets expired items go late and in any order."""
+"""Time beyond retention: months pass, deals change, DynamoDB deletes expired items late and in any order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAP = (0.25, 0.6)  # of the retention period, at least and at most
 LATE = 0.4  # the share of expired items that DynamoDB leaves for the next time
 DAY = 86_400
 
-# What still holds once parts of leads have left the table in their time.
+# The checks that still apply after parts of leads have expired.
 CHECKS = (
     "nothing_is_in_flight",
     "failures_have_a_cause",
@@ -67,12 +67,12 @@ class Retention:
         for delivery in followed(self.drain.books()):
             if random.random() < 0.5:
                 self.run.tally.add("statuses that change after months")
-                self.run.scenes.put_status(delivery, self.run.scenes.another_status(delivery))
+                self.run.scenes.change_status(delivery)
         for lead_id in sorted({posted.lead_id for posted in random.sample(self.run.posted, 2)}):
             self.run.operator.call("POST", "/messages", {"lead_id": lead_id, "text": f"Лист через місяці {lead_id}"})
 
     def _read(self, lead_id: str) -> None:
-        """A lead that is there can be read; of one that is gone an operator hears so."""
+        """An operator reads a lead: 200 if it exists, 404 if it has expired."""
 
         def hear(answer: Any) -> None:
             expected = 200 if self._is_there(lead_id) else 404
@@ -82,7 +82,7 @@ class Retention:
         self.run.operator.call("GET", LEAD, pathParameters={"lead_id": lead_id}, hear=hear)
 
     def _erase(self, lead_id: str) -> None:
-        """Whatever is left of a lead can be erased, also where its own item is gone."""
+        """An operator erases what remains of a lead, also if its own item has expired."""
         is_left = bool(self._left(lead_id))
 
         def hear(answer: Any) -> None:

@@ -39,7 +39,7 @@ def redrive(
     letter_id: Annotated[str | None, typer.Argument(help="The letter's id.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All letters of the queue.")] = False,
 ) -> None:
-    """Put letters back. One that nothing can be done with stays, one whose work is done is removed. Safe to repeat."""
+    """Put letters back. One that cannot be put back stays, one whose work is done is removed. Safe to repeat."""
     if every == (letter_id is not None):
         raise wrong_use("Name one letter, or say --all.")
     number, is_rest = 0, False

@@ -58,7 +58,7 @@ def list_leads(
 
 @command(app, "show", api_at)
 def show(screen: Screen, api: Api, lead_id: LeadId, reveal: Reveal = False) -> None:
-    """Show all that is known of a lead: the person, the deliveries, the timeline. --reveal is noted in the timeline."""
+    """Show a lead: the person, the deliveries, the timeline. --reveal is noted in the timeline."""
     lead = api.post("leads", lead_id, "reveal") if reveal else masked(_lead(api, lead_id))
     screen.answer(lead, lambda: _journey(lead))
 
@@ -74,7 +74,7 @@ def retry(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Send a delivery again that is failed, rejected or a duplicate."""
+    """Retry a delivery that is failed, rejected or a duplicate."""
     partner = _partner(api, lead_id, partner)
     if even_if_twice:
         screen.confirm("If it is unknown, the partner may have it already and would get it twice. Send it?", yes=yes)
@@ -92,7 +92,7 @@ def retry_fetch(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Fetch a lead again whose fetch is failed."""
+    """Retry the fetch of a lead that could not be fetched."""
     if even_if_twice:
         screen.confirm("If it was restored, partners may have the lead already and would get it twice. Fetch?", yes=yes)
     answer = api.post("leads", lead_id, "fetch", "retry", body={"confirm": True} if even_if_twice else None)
@@ -106,7 +106,7 @@ def retry_message(
     lead_id: LeadId,
     message_id: Annotated[str, typer.Argument(help="The message's id, as `leads show --json` names it.")],
 ) -> None:
-    """Send a message again that is failed. It is skipped if a newer one about the same delivery was sent."""
+    """Retry a message that failed. It is skipped if a newer one about the same delivery was sent."""
     answer = api.post("leads", lead_id, "messages", message_id, "retry")
     screen.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{message_id} is {answer['status']}.")])
 
@@ -187,7 +187,7 @@ def export(
 
 
 def _lead(api: Api, lead_id: str) -> dict[str, Any]:
-    """A lead without what leads to its person. Raises Failure."""
+    """A lead without its person's contact data. Raises Failure."""
     return api.get("leads", lead_id, masked="true")
 
 

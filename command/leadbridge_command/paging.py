@@ -13,7 +13,7 @@ MOST_PAGES = 10_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which leads are asked for; None is any. `masked`: without what leads to their people."""
+    """Which leads are asked for; None is any. `masked`: without their people's contact data."""
 
     status: str | None = None
     source: str | None = None

@@ -37,7 +37,7 @@ def checker(partner: str) -> Checker:
 
 
 def requeue(delivery: Delivery) -> None:
-    """Send a delivery that waits too long to its partner's queue, past the stream and the bus. Raises LookupError."""
+    """Send a delivery that waits too long directly to its partner's queue. Raises LookupError, Contended."""
     queue_url = json.loads(os.environ["SUBMIT_QUEUES"])[delivery.partner]
     send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 

@@ -39,6 +39,7 @@ from leadbridge.questions import (
     asked_in,
     attention_in,
     bad_query,
+    erased_lead,
     known_in,
     lead_id_in,
     limit_in,
@@ -56,7 +57,7 @@ from leadbridge.starting import prepare
 if TYPE_CHECKING:
     from leadbridge.leads.resolution import Register
 
-RESERVE = 5.0  # seconds that a call to a partner leaves for writing its answer
+RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result
 
 
 @lru_cache
@@ -230,7 +231,7 @@ def resolve_delivery(event: dict[str, Any], budget: Budget) -> Response:
 
 @lru_cache
 def register(partner: str) -> Register:
-    """How a partner is asked whether it knows an id. Imports its client late: other routes start without it."""
+    """Return what asks a partner whether it knows an id. The client is imported late: other routes do not need it."""
     from leadbridge.leads.resolution import AccountRegister, DealRegister
 
     if settings().partners[partner].sync is None:
@@ -284,11 +285,6 @@ def delivery_in(event: dict[str, Any]) -> Delivery:
     if delivery is None:
         raise unknown_lead()
     return delivery
-
-
-def erased_lead() -> Problem:
-    """There is nobody left to do this with."""
-    return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
 
 
 ROUTES: dict[tuple[str, str], Callable[..., Response]] = {

@@ -15,7 +15,7 @@ from leadbridge.logs import count, logger, metrics
 from leadbridge.queues import send_dead_letter
 from leadbridge.starting import prepare
 
-SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the time after which the sweep sends what nothing announced
+SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
 
 
 @lru_cache
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Receive DynamoDB stream records; return the first one to retry. Lambda retries all records after it too.
 
     A record that would hold up the others goes to the dead-letter queue: at once if the bus rejects its event for good,
-    and after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts nothing, none does.
+    after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts none, all are retried.
     """
     told: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
@@ -67,7 +67,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def age(record: dict[str, Any]) -> timedelta:
-    """How long ago the change of a record was made."""
+    """Return how long ago a record's change was made."""
     created = record["dynamodb"].get("ApproximateCreationDateTime")
     return timedelta() if created is None else utc_now() - datetime.fromtimestamp(float(created), UTC)
 

@@ -27,7 +27,7 @@ from leadbridge.settings import settings
 from leadbridge.starting import prepare
 
 UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name is configured
-RETRY_AFTER = 10  # seconds, where a post could not be taken for a reason that passes
+RETRY_AFTER = 10  # seconds, for a post that was refused for a temporary reason
 
 
 @lru_cache
@@ -61,7 +61,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     source = (event.get("pathParameters") or {}).get("source") or ""
     visitor = Visitor()
     try:
-        # A path is text of a stranger, who may have put a token or a phone number into it.
+        # A path is untrusted text: a sender may have put a token or a phone number into it.
         logger.append_keys(source=source if source in settings().sources else UNKNOWN_SOURCE)
         match event.get("httpMethod"):
             case "GET":

@@ -16,6 +16,7 @@ from leadbridge.leads.events import MessageChanged, read_message_changed
 from leadbridge.leads.message import Message
 from leadbridge.leads.messaging import Sender
 from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.partner_answer import RECORD_ANSWER
 from leadbridge.leads.store import Store
 from leadbridge.logs import count, logger, metrics
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
@@ -74,8 +75,8 @@ def dead_letter(message: Message, reason: str) -> None:
 
 
 def keep_answer(message: Message, reason: str) -> None:
-    """Keep the answer to a send that the table could not be told of; redrive writes it down."""
-    about = {"lead_id": message.owner, "message_id": message.message_id, "step": "record_answer", "reason": reason}
+    """Put the answer to a send that the table did not take into the dead-letter queue; redrive writes it down."""
+    about = {"lead_id": message.owner, "message_id": message.message_id, "step": RECORD_ANSWER, "reason": reason}
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 

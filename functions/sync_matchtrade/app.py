@@ -67,7 +67,7 @@ def plan() -> SyncPlan:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Receive a schedule's tick; return the outcome of the run.
 
-    A transient error of AWS is counted and is no failure of the function: the next run continues where this one ended.
+    A transient error of AWS is counted and does not fail the function: the next run continues where this one ended.
     """
     try:
         return run(context)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from leadbridge import aws
+from tests.aws_answers import aws_error
 from tests.contract.everything import TOKEN
 from tests.moto_stack import MotoStack, moto_stack
 from tests.template import resources
@@ -131,7 +131,7 @@ def test_a_transient_error_of_aws_is_counted_and_laid_to_no_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def throttled(**_: object) -> None:
-        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+        raise aws_error("ThrottlingException", "GetSecretValue")
 
     monkeypatch.setattr(aws.secrets_manager(), "get_secret_value", throttled)
     answer = stack.ask("POST", path, "{}", headers={"Content-Type": "application/json"}, pathParameters={named: "web"})

@@ -15,13 +15,13 @@ from unittest.mock import patch
 
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 
 from leadbridge import aws
 from leadbridge.leads import writing
 from leadbridge.leads.items import decode
 from sandbox.remote import Remote
 from sandbox.server import Sandbox
+from tests.aws_answers import aws_error, canceled
 from tests.contract import everything
 from tests.moto_stack import MotoStack, moto_stack
 
@@ -33,12 +33,6 @@ PLAIN = (
 REASONS = ("ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict")
 QUEUE = ("RequestThrottled", "KmsThrottled")
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"})
-
-
-def error(code: str, operation: str, **more: Any) -> ClientError:
-    """An error as AWS answers it."""
-    answer: Any = {"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": {"HTTPStatusCode": 400}, **more}
-    return ClientError(answer, operation)
 
 
 @contextmanager
@@ -54,9 +48,8 @@ def throttled(stack: MotoStack) -> Iterator[Counter[str]]:
             failed[operation] += 1
             if operation == "TransactWriteItems":
                 codes = ["None"] * (len(parameters["TransactItems"]) - 1) + [next(reasons)]
-                canceled = [{"Code": code} for code in codes]
-                raise error("TransactionCanceledException", operation, CancellationReasons=canceled)
-            raise error(next(queue if operation == "SendMessage" else plain), operation)
+                raise canceled(*codes)
+            raise aws_error(next(queue if operation == "SendMessage" else plain), operation)
         return call(client, operation, parameters)
 
     with patch.object(BaseClient, "_make_api_call", make):

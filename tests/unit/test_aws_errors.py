@@ -1,4 +1,4 @@
-"""Which errors of AWS pass by themselves, and what a write does when it meets them."""
+"""Which errors of AWS are transient, and how a write retries them."""
 
 import time
 from collections.abc import Iterator
@@ -10,26 +10,11 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 
 from leadbridge.aws_errors import Contended, is_transient
 from leadbridge.leads.writing import Conflict, persist, transact
-
-
-def refusal(code: str, *, status: int = 400) -> ClientError:
-    """An error as AWS answers it."""
-    answer: Any = {"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "PutItem")
-
-
-def canceled(*reasons: str) -> ClientError:
-    """A transaction that AWS canceled, one reason for each of its writes."""
-    answer: Any = {
-        "Error": {"Code": "TransactionCanceledException", "Message": "…"},
-        "CancellationReasons": [{"Code": reason} for reason in reasons],
-        "ResponseMetadata": {"HTTPStatusCode": 400},
-    }
-    return ClientError(answer, "TransactWriteItems")
+from tests.aws_answers import aws_error, canceled
 
 
 class Client:
-    """A client of DynamoDB that answers transactions one by one, as it is told, and then takes them."""
+    """A client of DynamoDB that gives the given answers to transactions, and then accepts them."""
 
     def __init__(self, *answers: ClientError | ReadTimeoutError) -> None:
         self._answers: Iterator[Exception | None] = chain(answers, repeat(None))
@@ -44,7 +29,7 @@ class Client:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, which nobody waits for."""
+    """The pauses between tries, which tests do not wait for."""
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     return slept
@@ -53,12 +38,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize(
     "error",
     [
-        refusal("ThrottlingException"),
-        refusal("ProvisionedThroughputExceededException"),
-        refusal("TransactionConflictException"),
-        refusal("TransactionInProgressException"),
-        refusal("InternalServerError", status=500),
-        refusal("SomethingNew", status=503),
+        aws_error("ThrottlingException"),
+        aws_error("ProvisionedThroughputExceededException"),
+        aws_error("TransactionConflictException"),
+        aws_error("TransactionInProgressException"),
+        aws_error("InternalServerError", status=500),
+        aws_error("SomethingNew", status=503),
         canceled("None", "ThrottlingError"),
         canceled("ProvisionedThroughputExceeded", "TransactionConflict", "None"),
         ReadTimeoutError(endpoint_url="aws"),
@@ -75,9 +60,9 @@ def test_errors_that_pass_by_themselves(error: Exception) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        refusal("ValidationException"),
-        refusal("AccessDeniedException"),
-        refusal("ConditionalCheckFailedException"),
+        aws_error("ValidationException"),
+        aws_error("AccessDeniedException"),
+        aws_error("ConditionalCheckFailedException"),
         canceled("ConditionalCheckFailed", "None"),
         canceled("ThrottlingError", "ConditionalCheckFailed"),
         canceled("ValidationError", "None"),
@@ -140,7 +125,7 @@ def test_retries_end_with_the_time_that_the_caller_gives(monkeypatch: pytest.Mon
 
 def test_an_error_that_stays_is_raised_at_once(pauses: list[float]) -> None:
     def call() -> None:
-        raise refusal("ValidationException")
+        raise aws_error("ValidationException")
 
     with pytest.raises(ClientError, match="ValidationException"):
         persist(call)

@@ -11,13 +11,14 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from leadbridge import aws
 from leadbridge.forms.standard_webhooks import sign
 from leadbridge.leads.store import Store
 from leadbridge.logs import logger
 from leadbridge.settings import Settings
+from tests.aws_answers import aws_error, canceled
 from tests.people import asked
 from tests.unit.conftest import TABLE, Context
 
@@ -193,18 +194,13 @@ def test_when_the_table_is_away_the_form_is_asked_to_try_again_and_told_nothing(
     assert "ResourceNotFound" not in json.dumps(problem)
 
 
-def canceled(reason: str) -> ClientError:
-    answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": reason}]}
-    return ClientError(answer, "TransactWriteItems")
-
-
 @pytest.mark.parametrize(
     "error",
     [
         ReadTimeoutError(endpoint_url="dynamodb"),
         canceled("TransactionConflict"),
         canceled("ThrottlingError"),
-        ClientError({"Error": {"Code": "InternalServerError"}}, "w"),
+        aws_error("InternalServerError"),
     ],
     ids=["no answer", "conflict", "throttling", "a fault inside AWS"],
 )
@@ -226,7 +222,7 @@ def test_when_aws_is_busy_the_form_is_asked_to_try_again_within_its_five_seconds
 
 
 def test_secrets_manager_that_is_busy_is_no_fault_of_ours(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    throttled = ClientError({"Error": {"Code": "ThrottlingException"}}, "GetSecretValue")
+    throttled = aws_error("ThrottlingException", "GetSecretValue")
     monkeypatch.setattr(aws.secrets_manager(), "get_secret_value", Mock(side_effect=throttled))
     assert post()[0] == 503
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from leadbridge.logs import logger, metrics
 from leadbridge.secrets import KEPT_FOR, READ_AGAIN_AFTER, UNREAD_FOR, SecretMissing, Secrets, SecretUnusable
+from tests.aws_answers import aws_error
 
 GOOD = {"web": {"secrets": ["a"]}, "tilda": {"secrets": ["b"]}}
 
@@ -158,7 +159,7 @@ def test_a_wrong_proof_is_not_judged_by_an_old_value_while_the_present_one_is_un
 
 
 def test_while_secrets_manager_does_not_answer_the_value_in_memory_is_used_for_a_time(world: World) -> None:
-    world.manager.error = ClientError({"Error": {"Code": "InternalServiceError"}}, "GetSecretValue")
+    world.manager.error = aws_error("InternalServiceError", "GetSecretValue")
     world.now += KEPT_FOR
     assert world.secrets.get("sources") == GOOD
     world.manager.error, reads = ConnectTimeoutError(endpoint_url="secretsmanager"), world.manager.reads
@@ -174,10 +175,10 @@ def test_while_secrets_manager_does_not_answer_the_value_in_memory_is_used_for_a
 
 
 def test_what_passes_not_by_itself_is_raised_at_once(world: World) -> None:
-    world.manager.error = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+    world.manager.error = aws_error("AccessDeniedException", "GetSecretValue")
     world.now += KEPT_FOR
     with pytest.raises(ClientError):
         world.secrets.get("sources")
-    world.manager.error = ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue")
+    world.manager.error = aws_error("ResourceNotFoundException", "GetSecretValue")
     with pytest.raises(SecretMissing):
         world.secrets.get("sources")

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from leadbridge import aws
 from leadbridge.leads import items
 from leadbridge.leads.delivery import receive
+from tests.aws_answers import aws_error
 from tests.people import NOW
 from tests.template import template
 from tests.unit.conftest import Context, queue
@@ -127,10 +128,6 @@ def lane(
     return make
 
 
-def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code}}, "PutEvents")
-
-
 def letters() -> list[str]:
     answer = aws.sqs().receive_message(QueueUrl=queue("dead"), MaxNumberOfMessages=10)
     return [message["Body"] for message in answer.get("Messages", [])]
@@ -152,7 +149,7 @@ def test_the_mapping_is_bounded_and_its_attempts_end_before_its_age() -> None:
     [
         {"code": "InternalFailure"},
         {"code": "ThrottlingException"},
-        {"error": client_error("ValidationException")},
+        {"error": aws_error("ValidationException")},
     ],
     ids=["fails", "throttled", "invalid"],
 )

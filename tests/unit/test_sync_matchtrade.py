@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from leadbridge import aws, errors
 from leadbridge.aws_errors import Contended
@@ -24,6 +23,7 @@ from leadbridge.leads.syncing import Sync
 from leadbridge.logs import logger
 from leadbridge.secrets import SecretMissing
 from leadbridge.settings import Settings
+from tests.aws_answers import aws_error
 from tests.brokers import Broker
 from tests.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, Time
@@ -179,7 +179,7 @@ def test_without_the_indexs_key_nothing_is_begun(
     assert app.sync().log.state() is None
 
 
-@pytest.mark.parametrize("error", [Contended(), ClientError({"Error": {"Code": "ThrottlingException"}}, "Query")])
+@pytest.mark.parametrize("error", [Contended(), aws_error("ThrottlingException", "Query")])
 def test_a_transient_error_of_aws_fails_the_run_and_not_the_function(
     app: ModuleType,
     context: Context,

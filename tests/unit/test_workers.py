@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
 from leadbridge import aws
 from leadbridge.aws_errors import Contended
@@ -19,6 +19,7 @@ from leadbridge.leads.store import Store
 from leadbridge.leads.submission import Outcome, Visit
 from leadbridge.logs import metrics
 from leadbridge.settings import Settings
+from tests.aws_answers import aws_error, canceled
 from tests.people import NOW, lead
 from tests.unit.conftest import Context, queue
 
@@ -64,15 +65,9 @@ def test_a_message_that_fails_is_laid_to_the_version(capsys: pytest.CaptureFixtu
 TRANSIENT = [
     Contended(),
     ReadTimeoutError(endpoint_url="https://dynamodb"),
-    ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem"),
-    ClientError({"Error": {"Code": "KMSInternalException"}}, "GetSecretValue"),
-    ClientError(
-        {
-            "Error": {"Code": "TransactionCanceledException"},
-            "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
-        },
-        "TransactWriteItems",
-    ),
+    aws_error("ThrottlingException", "GetItem"),
+    aws_error("KMSInternalException", "GetSecretValue"),
+    canceled("None", "TransactionConflict"),
 ]
 
 

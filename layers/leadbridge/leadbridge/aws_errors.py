@@ -1,7 +1,7 @@
-"""Which errors of AWS pass by themselves, so that the same call may succeed a little later.
+"""Which errors of AWS are transient, so that the same call may succeed a little later.
 
-botocore retries throttling, time-outs and internal errors of a single call three times. It does not retry a canceled
-transaction, nor a write that meets one, nor does it go on for long.
+botocore retries throttling, time-outs and internal errors of a single call three times, within a few seconds. It does
+not retry a canceled transaction or a write that conflicts with one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-# Throttling, as DynamoDB, SQS, EventBridge, Secrets Manager, Lambda and KMS call it.
+# The codes for throttling of DynamoDB, SQS, EventBridge, Secrets Manager, Lambda and KMS.
 THROTTLED = frozenset(
     {
         *("ThrottlingException", "Throttling", "ThrottledException", "ThrottlingError", "RequestThrottled"),
@@ -20,7 +20,7 @@ THROTTLED = frozenset(
         *("KmsThrottled", "KMS.ThrottlingException", "EC2ThrottledException", "SlowDown"),
     }
 )
-# Writes that met another write in the same moment.
+# Writes that conflicted with another write.
 CONFLICTED = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 # Faults inside AWS, those of the key service included.
 INTERNAL = frozenset(
@@ -37,7 +37,7 @@ CONDITION_FAILED = "ConditionalCheckFailed"  # the reason in a canceled transact
 
 
 class Contended(Exception):
-    """AWS did not take a write for as long as it was retried; the same call may succeed a little later."""
+    """AWS did not accept a call within its retry time; the same call may succeed a little later."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -46,7 +46,7 @@ def is_transient(error: BaseException) -> bool:
     A canceled transaction is transient if all of its reasons are.
     """
     match error:
-        case Contended() | NoConnection() | HTTPClientError():  # no connection, no answer in time, or half of one
+        case Contended() | NoConnection() | HTTPClientError():  # no connection, a time-out, or an incomplete response
             return True
         case ClientError():
             reasons = cancellation_reasons(error)

@@ -35,7 +35,7 @@ def work_through(
                 queue.change_message_visibility(
                     QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=int(seconds + 0.999)
                 )
-        except Exception as error:  # the outermost edge: whatever it is, the other messages go on
+        except Exception as error:  # the outermost edge: the other messages are processed all the same
             count("MessagesFailed")
             blame(error)
             logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])

@@ -17,8 +17,8 @@ class PartnerError(Exception):
     """A call to a partner that did not succeed.
 
     `text` is safe to store, show and log: it never holds the partner's raw words nor anybody's data.
-    `retry_after` is what the partner asked us to wait, in seconds. `is_intercepted` says that not the partner answered,
-    but a proxy or a firewall in front of it.
+    `retry_after` is what the partner asked us to wait, in seconds. `is_intercepted` says that a proxy or a
+    firewall in front of the partner answered.
     """
 
     kind: ClassVar[str] = "partner_error"

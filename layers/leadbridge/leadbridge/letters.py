@@ -2,10 +2,11 @@
 
 Most are notes of our own, `{"lead_id", "step", "reason"}`: the delivery, message or fetch that they name is put back.
 One with the step `record_answer` carries a partner's answer that the table did not take: the answer is written down.
-Others are messages that nobody could work on, or that a service could not hand on: they go where they were going.
+Others are messages that no worker could process, or that a service could not deliver: they go to the queue that they
+were sent to.
 
-A letter leaves its queue when it was put back, or when it is obsolete because what it names has moved on. One that
-nothing can be done with is kept. The answer names both kinds, each with a code.
+A letter leaves its queue when it was put back, or when it is obsolete because what it names has another state by now.
+One that cannot be put back is kept. The response names the obsolete and the kept letters, each with a code.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ LOOKS = 10  # receives, of ten messages each, that one look into a queue may cos
 HIDDEN = 30  # seconds for which a letter is nobody else's while it is put back
 LONGEST_ID = 512  # characters of an id in an answer
 LONGEST_ERROR = 1024  # characters of an answer's error
-MOST_ATTEMPTS = 1_000_000
-REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does anyway
+MOST_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
+REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
 OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent"})
 
 
@@ -68,7 +69,7 @@ class LeftOver:
 
 @dataclass
 class Redriven:
-    """What came of putting letters back: how many were, and those that were kept or removed as obsolete."""
+    """The result of a redrive: how many letters were put back, which were kept, which were removed as obsolete."""
 
     letters: int = 0
     kept: list[LeftOver] = field(default_factory=list)
@@ -83,9 +84,9 @@ class Redriven:
 class DeadLetters:
     """The dead-letter queues of this stack.
 
-    `queues` are their addresses by name, `destinations` those of the queues that letters go back to. `redrive_note`
-    puts back what one of our own notes names, and raises LetterKept or LetterObsolete. `note` writes into a lead's
-    timeline what was done with a letter about it.
+    `queues` are their URLs by name, `destinations` those of the queues that letters go back to. `redrive_note` puts
+    back what one of our own notes names, and raises LetterKept or LetterObsolete. `note` adds to a lead's timeline
+    what was done with a letter about it.
     """
 
     sqs: SQSClient

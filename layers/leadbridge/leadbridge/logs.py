@@ -1,7 +1,7 @@
-"""Structured logs and metrics, one of each a worker. Logs name a lead by its id and tell nothing of the person.
+"""Structured logs and metrics, one of each per worker. Logs name a lead by its id and hold nothing about the person.
 
 Libraries log addresses with their queries, headers and bodies, and warnings quote values. Lambda's runtime prints all
-of that from the root logger, so a record of another logger keeps its level and its logger's name and nothing else.
+records of the root logger. So a record of any other logger keeps only its level and its logger's name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OWN = frozenset({_FLOW, "leadbridge"})
 
 
 class StrippedRecord(logging.LogRecord):
-    """A record of our own loggers as it is; of any other, only the logger's name, the level and an exception's type."""
+    """A log record. One of a foreign logger keeps only the logger's name, the level and an exception's type."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -64,8 +64,8 @@ def count(name: str, number: float = 1) -> None:
 def blame(error: BaseException) -> None:
     """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 
-    For errors that no stranger, form or operator can cause. An error of AWS that passes by itself, such as throttling
-    or a time-out, is counted as `TransientErrors` instead: every version meets it.
+    For errors that no stranger, form or operator can cause. A transient error of AWS, such as throttling or a time-out,
+    is counted as `TransientErrors` instead: it is no fault of a version.
     """
     from leadbridge.aws_errors import is_transient
 

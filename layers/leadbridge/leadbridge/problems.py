@@ -21,7 +21,7 @@ class FieldError:
 class Problem(Exception):
     """An answer that tells the caller what is wrong with the request, in words that are safe to show.
 
-    `retry_after` is in how many seconds it may be sent again. `members` are further members, for machines.
+    `retry_after` is in how many seconds it may be sent again. `members` are further members of the problem.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ def unexpected() -> Response:
 
 
 def busy(retry_after: int = 10) -> Problem:
-    """Return the problem for an error of AWS that passes by itself. `retry_after` is in seconds."""
+    """Return the problem for a transient error of AWS. `retry_after` is in seconds."""
     detail = "AWS did not answer in time. Please try again."
     return Problem(503, "busy", "Busy", detail, retry_after=retry_after)
 

@@ -113,6 +113,11 @@ def unknown_lead() -> Problem:
     return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
 
 
+def erased_lead() -> Problem:
+    """The lead's person was erased, so nothing can be done with it."""
+    return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
+
+
 def _flag(name: str, text: str | None) -> bool:
     if text not in {None, "", "true", "false"}:
         raise bad_query(f"{name} is true or false.")

@@ -1,4 +1,4 @@
-"""Messages to SQS queues, sent until SQS takes them."""
+"""Sending messages to SQS queues, with retries."""
 
 from __future__ import annotations
 

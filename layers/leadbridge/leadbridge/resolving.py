@@ -1,4 +1,4 @@
-"""How the operators' API settles deliveries, and which problem says why it does not."""
+"""The operators' API settles deliveries: outcomes and errors as problem details."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from leadbridge.settings import settings
 if TYPE_CHECKING:
     from leadbridge.leads.resolution import Register
 
-RETRY_AFTER = 30  # seconds, where a partner that could not be asked does not say when
+RETRY_AFTER = 30  # seconds, if the partner sends no Retry-After
 
 
 def resolved(
@@ -33,9 +33,9 @@ def resolved(
     operator: str,
     budget: Budget,
 ) -> Delivery:
-    """Settle, correct or withdraw as an operator asks; return the delivery as it is now.
+    """Settle, correct or withdraw; return the delivery after the change.
 
-    `register` is how a partner is asked whether it knows an id. Raises Problem.
+    `register` returns, by a partner's name, what confirms its ids. Raises Problem.
     """
     from leadbridge.leads.resolution import NotKnown, Resolver, WrongKind
 

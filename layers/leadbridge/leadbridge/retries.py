@@ -21,7 +21,8 @@ from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.logs import logger
 from leadbridge.problems import Problem, Response, answer
-from leadbridge.questions import asked_in, lead_id_in, operator, unknown_lead
+from leadbridge.questions import asked_in, erased_lead, lead_id_in, operator, unknown_lead
+from leadbridge.resolving import not_changed
 from leadbridge.settings import settings
 
 MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
@@ -39,8 +40,8 @@ def retry_fetch(event: dict[str, Any]) -> Response:
         raise _wrong_state("It was restored, and the lead may have been delivered since. Confirm to fetch it.")
     try:
         after = arrivals.apply(ask_again(fetch, utc_now(), f"by {operator(event)}"))
-    except (Conflict, Contended):
-        raise _changed_meanwhile() from None
+    except (Conflict, Contended) as refused:
+        raise not_changed(refused) from None
     logger.info("fetch retried", lead_id=lead.lead_id, operator=operator(event))
     return answer(202, fetch_shown(after))
 
@@ -60,14 +61,14 @@ def retry_message(event: dict[str, Any]) -> Response:
         raise _wrong_state(f"The message is {message.state.value}; only one that is failed can be retried.")
     try:
         after = outbox.apply(retried_message(message, utc_now(), operator(event), others=others))
-    except (Conflict, Contended):
-        raise _changed_meanwhile() from None
+    except (Conflict, Contended) as refused:
+        raise not_changed(refused) from None
     logger.info("message retried", lead_id=lead.lead_id, message_id=message_id, operator=operator(event))
     return answer(202, {"message_id": message_id, "status": after.state.value})
 
 
 def names_adapter(event: dict[str, Any]) -> bool:
-    """Whether the path names an adapter that fetches leads in the place of a partner."""
+    """Return whether the path names an adapter that fetches leads, in the place of a partner."""
     partner = (event.get("pathParameters") or {}).get("partner")
     fetching = {source.adapter for source in settings().sources.values() if source.fetch is not None}
     return partner in fetching and partner not in settings().partners
@@ -79,12 +80,12 @@ def _lead(event: dict[str, Any]) -> Lead:
     if lead is None:
         raise unknown_lead()
     if lead.erased_at is not None:
-        raise _wrong_state("The person was erased.")
+        raise erased_lead()
     return lead
 
 
 def _message_id(event: dict[str, Any]) -> str:
-    """The message that the path names, whether or not the gateway has decoded it. Raises Problem."""
+    """Return the id of the message that the path names, decoded or percent-encoded. Raises Problem."""
     message_id = unquote(str((event.get("pathParameters") or {}).get("message_id") or ""))
     if not re.fullmatch(MESSAGE_ID, message_id):
         raise Problem(404, "unknown-message", "Unknown message", "The lead has no such message.")
@@ -93,7 +94,3 @@ def _message_id(event: dict[str, Any]) -> str:
 
 def _wrong_state(detail: str) -> Problem:
     return Problem(409, "wrong-state", "Wrong state", detail)
-
-
-def _changed_meanwhile() -> Problem:
-    return Problem(409, "changed-meanwhile", "Changed meanwhile", "Somebody else has changed it. Look at it again.")

@@ -1,8 +1,8 @@
-"""Secrets from Secrets Manager, kept for a minute and read again when a partner or a form says they are wrong.
+"""Secrets from Secrets Manager, cached for a minute and read again when a partner or a form refuses them.
 
 A value that cannot be used (no JSON, not an object, an entry of a wrong type) does not replace a good one in memory:
-one typo in the console would stop every form at once. That is counted as `SecretUnusable`. An entry that is left out is
-removed: what was revoked stops working within a minute. A worker that starts meanwhile has no good value, and fails.
+one typo in the console would stop every form at once. It is counted as `SecretUnusable`. An entry that is left out is
+revoked within a minute. A worker that starts meanwhile has no good value, and fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEPT_FOR = 60.0  # seconds a secret is believed without asking again
 READ_AGAIN_AFTER = 5.0  # seconds that must lie between two reads of one secret, whatever fails meanwhile
-WHOLE = ""  # stands for all entries of a secret that is unusable as a whole
+WHOLE = ""  # marks a secret that is unusable as a whole, in place of an entry's name
 UNREAD_FOR = 900.0  # seconds for which a value is used while Secrets Manager does not answer; then it may be revoked
 
 
@@ -43,7 +43,7 @@ def _is_token(entry: object) -> bool:
 
 
 def _is_source(entry: object) -> bool:
-    """Whether it is a source's entry. One without secrets is: it revokes them. Meta's has more texts."""
+    """Whether it is a source's entry. An entry without secrets is one: it revokes them. Meta's has further texts."""
     if entry is None:
         return True
     if not isinstance(entry, dict):
@@ -78,7 +78,7 @@ class Secrets:
     def get(self, name: str) -> dict[str, Any]:
         """The secret `{prefix}/{name}`, at most a minute old; the last good value while the present one is unusable.
 
-        So it is for `UNREAD_FOR` seconds while Secrets Manager does not answer.
+        While Secrets Manager does not answer, the value in memory is used for `UNREAD_FOR` seconds.
         """
         kept, now = self._kept.get(name), self._monotonic()
         if kept is not None and now - kept[0] < KEPT_FOR:
@@ -93,10 +93,10 @@ class Secrets:
             return kept[1]
 
     def refresh(self, name: str, *, entry: str | None = None) -> dict[str, Any] | None:
-        """The secret as it stands now, for use after it was refused; None if it was read a few seconds ago.
+        """The secret as it is now, for use after it was refused; None if it was read a few seconds ago.
 
-        Raises SecretUnusable if it, or the given entry of it, cannot be used: then a wrong proof may be one by a secret
-        that is just being put.
+        Raises SecretUnusable if it, or the given entry of it, cannot be used: then a wrong proof may be by the
+        secret that somebody meant to store.
         """
         kept = self._kept.get(name)
         is_recent = kept is not None and self._monotonic() - kept[0] < READ_AGAIN_AFTER

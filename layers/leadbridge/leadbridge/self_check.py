@@ -1,7 +1,8 @@
-"""The source by which `make check-deployed` proves a deployment.
+"""The source by which `make check-deployed` tests a deployment.
 
-Its one lead takes the way of all leads, and each worker ends its delivery before it calls the partner. The source's
-secret is made by the stack and kept apart from those of the forms, so that who deploys can read it and no other.
+Its one lead passes through all flows of a lead, and each worker ends its delivery before it calls the partner. The
+stack generates the source's secret. It is separate from those of the forms, so that the role that deploys can read it
+and no other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ENDED = "self-check: it ends here, no partner is called"  # the delivery's last_
 def signing_secrets(secret: Mapping[str, Any]) -> list[str]:
     """Return what signs the source's posts, as Standard Webhooks require it, or nothing if the secret has no text.
 
-    Secrets Manager draws a text of any characters; the standard wants base64.
+    Secrets Manager generates a text of any characters; the standard requires base64.
     """
     text = secret.get("secret")
     if not isinstance(text, str) or not text:

@@ -15,7 +15,7 @@ from leadbridge.leads.claims import Claims, EarlierLead
 from leadbridge.leads.delivery import Delivery, Repeat
 from leadbridge.leads.events import read_delivery_changed
 from leadbridge.leads.lead import Lead, next_partner
-from leadbridge.leads.partner_answer import PartnerAnswer
+from leadbridge.leads.partner_answer import RECORD_ANSWER, PartnerAnswer
 from leadbridge.leads.submission import Submitter
 from leadbridge.logs import logger
 from leadbridge.queues import send_dead_letter
@@ -47,14 +47,11 @@ def dead_letter(delivery: Delivery, reason: str) -> None:
 
 
 def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
-    """Put a partner's answer that the table did not take into the dead-letter queue; redrive writes it down.
-
-    `DEAD_LETTER_QUEUE_URL` is the queue.
-    """
+    """Put a partner's answer that the table did not take into the dead-letter queue; redrive writes it down."""
     body = {
         "lead_id": delivery.lead_id,
         "partner": delivery.partner,
-        "step": "record_answer",
+        "step": RECORD_ANSWER,
         "reason": "the partner has answered, and the answer could not be written down",
         "answer": answer.as_json(),
         "attempt": delivery.attempts,
@@ -70,7 +67,7 @@ class Repeats:
     settings: Settings
 
     def first(self, delivery: Delivery) -> EarlierLead | None:
-        """Return the lead with which the person came to this partner before; None with none, or where none counts."""
+        """Return the lead with which the person came to this partner before; None if there is none or none counts."""
         source = self.settings.sources.get(delivery.source)
         if source is None or not source.dedup_days:
             return None

@@ -55,7 +55,7 @@ def flattened(content: dict[str, Any]) -> Fields:
 
 
 def inside(name: str, key: str) -> str:
-    """Returns the name of a field inside another one. The outer name is cut, because each inner one repeats it."""
+    """Return the name of a field inside another one. The outer name is cut, because each inner name repeats it."""
     return f"{name[:LONGEST_NAME]}.{key}"
 
 

@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Mapping
 
-# What carries a post, or proves it to the website, and differs between two posts of the same answers.
+# Fields of the transport or of the website's own checks. They differ between two posts of the same answers.
 TRANSPORT_FIELDS = frozenset(
     {
         *("token", "_charset_"),
@@ -23,7 +23,7 @@ TRANSPORT_FIELDS = frozenset(
 
 
 def without_transport(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields that somebody filled in, or the form itself has."""
+    """Return the fields without those in `TRANSPORT_FIELDS`."""
     return {name: value for name, value in fields.items() if name.strip().casefold() not in TRANSPORT_FIELDS}
 
 
@@ -38,5 +38,5 @@ def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
 
 
 def _value(text: str) -> str:
-    """HTML forms end a line by CR LF whatever was typed; JSON keeps what the script has read."""
+    """Return a value with one kind of line end: HTML forms send CR LF, JSON sends what the script has read."""
     return text.replace("\r\n", "\n").strip()

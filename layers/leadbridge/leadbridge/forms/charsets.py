@@ -44,7 +44,7 @@ def known(name: str) -> str:
 
 
 def _is_listed(name: str) -> bool:
-    """Whether Python has a codec of this name. Asking `codecs` would keep every unknown name in its cache forever."""
+    """Return whether Python has a codec of this name. `codecs.lookup` would cache every unknown name forever."""
     if len(name) > _LONGEST_NAME or not name.isascii():
         return False
     plain = normalize_encoding(name).lower()

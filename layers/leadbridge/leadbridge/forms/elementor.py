@@ -58,7 +58,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=to_sections(answers, source, consent),
         delivery_id=None,
         answers=answers,
-        content=without_transport(fields),  # Elementor's own time among them: a second submission is a second lead
+        content=without_transport(fields),  # with Elementor's own time, so that a second submission is a second lead
     )
     return (submission,)
 

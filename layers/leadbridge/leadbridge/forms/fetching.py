@@ -109,7 +109,7 @@ class Fetcher:
     def visit(self, lead_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
         """Do what can be done now for one lead. Safe to repeat and to run twice at once.
 
-        `overdue` is for a fetch that the sweep found: if it is still due, it is due later next time.
+        `overdue` is for a fetch that the sweep found: if it is still due, its due time is moved on.
         Raises whatever the ledger raises, and KeyError for a source that is not configured any more; the lead waits.
         """
         fetch = self.ledger.fetch(lead_id)

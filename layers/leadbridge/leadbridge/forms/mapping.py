@@ -53,7 +53,7 @@ def is_ticked(answer: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def fold_configured(label: str) -> str:
-    """`fold` of a label that the configuration holds. Only those are kept: what strangers send never is."""
+    """Return `fold` of a label in the configuration. Only these are cached, never text that strangers send."""
     return fold(label)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead
 LONGEST = timedelta(seconds=4)  # that leads of one post are stored one after another; builders wait 5 s or more
-DECOY_RECEIVED = timedelta(minutes=1)  # how long a redelivery of a caught post is said to be where a new lead is
+DECOY_RECEIVED = timedelta(minutes=1)  # for how long the answer to a repeated caught post says `received`
 
 
 class UnknownSource(LookupError):
@@ -80,7 +80,7 @@ class Book(Protocol):
         ...
 
     def journey(self, lead_id: str) -> Journey | None:
-        """All that is known of a lead, as it is now."""
+        """Return the lead with its deliveries, timeline and messages."""
         ...
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
@@ -105,8 +105,8 @@ class Reception:
     Of one that the honeypot caught there is no lead either: its id is for show.
 
     `lead_ids` are all of a post that held several, the first of them being `lead_id`; `stored` of them are new.
-    `status` is the lead's, and given for a redelivery only. `changed` is given for a redelivery with content that the
-    lead does not have and that is new to its timeline: the fields of the lead that differ, perhaps none.
+    `status` is the lead's; only a redelivery has it. `changed` are the fields of the lead that differ, possibly none.
+    Only a redelivery has it whose content is not the lead's and was not noted in the timeline before.
     """
 
     kind: Kind
@@ -241,7 +241,7 @@ class Desk:
         return self._redelivered(already, lead)
 
     def _redelivered(self, lead_id: str, posted: Lead) -> Reception:
-        """What a post amounts to whose lead is here. The first content stays; other content is noted with the lead."""
+        """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
         journey = self.book.journey(lead_id)
         if journey is None:
             return Reception(Kind.REDELIVERY, lead_id, status=State.RECEIVED.value)
@@ -253,9 +253,9 @@ class Desk:
         return Reception(Kind.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
 
     def _catch(self, name: str, submission: Submission, now: datetime) -> Reception:
-        """Answer what a lead would be answered, the second time too, and store nothing of the content.
+        """Answer a caught post as a lead is answered, a repeated post too. No content is stored.
 
-        What is stored is a claim, as a lead without an id has one. So every worker answers the same.
+        Only a claim is stored, like that of a lead without an id. So every worker gives the same answer.
         """
         if submission.delivery_id is None:
             lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
@@ -265,7 +265,7 @@ class Desk:
             content = {"delivery_id": submission.delivery_id}
             if self.book.known([lead_id]):
                 return Reception(Kind.CAUGHT, lead_id, status=self._status(lead_id))
-        decoys = f"{name}+honeypot"  # no name of a source, so that no lead ever meets the claim of a decoy
+        decoys = f"{name}+honeypot"  # no source can have this name, so no lead shares a claim with a decoy
         claim = ContentClaim(decoys, self._content_hash(decoys, content), lead_id, now, window)
         held = self.book.claim_content(claim)
         if held is claim:
@@ -278,7 +278,7 @@ class Desk:
         return (journey.status if journey else State.RECEIVED).value
 
     def _content_hash(self, source: str, content: Mapping[str, str]) -> str:
-        """The digest has a key of its own, derived from the index's."""
+        """Return the content's digest. Its key is derived from the index's key."""
         return content_hash(self.keyed_hash("key of content hashes"), source, content)
 
 

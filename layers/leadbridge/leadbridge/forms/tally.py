@@ -67,7 +67,7 @@ def _value(field: dict[str, Any]) -> str:
     value = field.get("value")
     texts = {as_text(option.get("id")): as_text(option.get("text")) for option in objects(field.get("options"))}
     if isinstance(value, list):
-        # Each id once: the texts of one id that is repeated would be many times as long as the post.
+        # Each id counts once. The texts of an id that is repeated could be many times as long as the post.
         chosen = dict.fromkeys(map(as_text, value))
         return ", ".join(filter(None, (texts.get(one) or one for one in chosen)))
     return texts.get(as_text(value)) or as_text(value)

@@ -85,11 +85,11 @@ class Accounts:
         return self._leads_found[hashed]
 
     def keep(self, accounts: Sequence[KeptAccount]) -> None:
-        """Write accounts, over what is kept of them; not those of a person who was erased meanwhile.
+        """Store accounts, in place of what is stored; not those of a person who was erased meanwhile.
 
-        An account that can be of one of our leads is written on the condition that the lead is not erased. The others
-        are written together, and those whose tie says afterwards that their person was erased are deleted again. A run
-        that dies in between reads their page again, finds the ties and deletes them.
+        An account that may belong to one of our leads is written on the condition that the lead is not erased. The
+        others are written in batches. Afterwards those whose tie says that their person was erased are deleted. A run
+        that stops in between reads their page again, finds the ties and deletes them.
         """
         owners = {account.uuid: self._owners(account) for account in accounts}
         self._leads_found = {}
@@ -104,7 +104,7 @@ class Accounts:
                 self._keep_with_owners(account, owners[account.uuid])
 
     def _owners(self, account: KeptAccount) -> list[str]:
-        """The leads that the account was made of, or that have its e-mail, or had it when it was looked up last."""
+        """Return the lead that the account was made of and the leads with its e-mail, as they were last looked up."""
         found = {account.lead_id} if account.lead_id is not None else set()
         if account.email is not None:
             known = self._leads_found.get(self._keyed_hash(account.email.casefold()))

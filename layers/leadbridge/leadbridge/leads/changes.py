@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 PER_CALL = 10  # events that PutEvents takes at once
-NO_ANSWER = "NoAnswer"  # in place of AWS's code, where the call failed on its way
+NO_ANSWER = "NoAnswer"  # in place of AWS's code, where no response came
 
 
 def announcement(record: dict[str, Any]) -> Event | None:
@@ -57,7 +57,7 @@ class Bus:
     def publish(self, events: Sequence[Event]) -> Iterator[tuple[int, str]]:
         """Publish events; yield the number of each that the bus did not accept, and AWS's code for it.
 
-        A call that fails by a transient error ends this early: the rest is not tried. Raises botocore's other errors.
+        A transient error of a call ends this early, and the rest is not tried. Raises botocore's other errors.
         """
         for start in range(0, len(events), PER_CALL):
             chunk = events[start : start + PER_CALL]

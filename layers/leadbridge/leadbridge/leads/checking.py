@@ -41,7 +41,7 @@ class Ledger(Protocol):
         ...
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:
-        """Move a delivery's next look, and nothing else."""
+        """Move the time at which a delivery is due, and nothing else."""
         ...
 
 
@@ -143,10 +143,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Checker:
-    """Looks at the due deliveries of one partner. `mirrors`: whether a new status is also noted with the person.
+    """Processes the due deliveries of one partner. `mirrors`: whether a new status is also noted with the person.
 
-    `requeue` sends a delivery that waits too long to its partner's queue: directly, because the stream, the bus or the
-    rule that should have done so may be what failed.
+    `requeue` sends a delivery that waits too long directly to its partner's queue, because the stream, the bus or the
+    rule may have failed.
     """
 
     ledger: Ledger

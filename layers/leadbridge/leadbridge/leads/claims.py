@@ -42,11 +42,11 @@ class Claims:
         self._table = table
 
     def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> EarlierLead | None:
-        """Return the lead with which this delivery's person came to its partner `within` so long before, None if none.
+        """Return the lead with which this delivery's person came to its partner in the time `within`; None if none.
 
-        Then this lead claims the person, for `kept_for`. A lead that the partner never got is passed over. A delivery
-        that is sent although it repeats another lead (`repeat_of`) takes the claims over. Nothing is claimed for a
-        person who was erased. Safe to repeat. Raises Contended.
+        If there is none, this lead claims the person for `kept_for`. A lead that the partner never got does not count.
+        A delivery that is sent although it repeats another lead (`repeat_of`) takes the claims over. Nothing is claimed
+        for a person who was erased. Safe to repeat. Raises Contended.
         """
         lead = self._get(items.lead_key(delivery.lead_id)) or {}
         keys = claim_keys(lead, (delivery.partner,))
@@ -73,7 +73,7 @@ class Claims:
         return None
 
     def releasing(self, lead: dict[str, Any]) -> list[Any]:
-        """The deletes by which a transaction gives up what a lead claims now; `lead` is its item, decoded."""
+        """Return the deletes for a transaction that releases the claims of a lead; `lead` is its item, decoded."""
         own = [key for key in claim_keys(lead, lead["partners"]) if self._is_held_by(lead["lead_id"], key)]
         return [
             {
@@ -115,7 +115,7 @@ class Claims:
             **key,
             "lead_id": delivery.lead_id,
             "claimed_at": to_text(delivery.received_at),
-            # Only its lead's hashes find a claim, so that it may not outlive the lead's item.
+            # Only its lead's hashes find a claim, so the claim must not outlive the lead's item.
             "expires_at": min(int((delivery.received_at + kept_for).timestamp()), expires_at()),
         }
         write = put(self._table, items.encode(item), condition)

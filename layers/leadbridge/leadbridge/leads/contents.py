@@ -1,10 +1,10 @@
-"""Which lead a post is that has no id of its own: one claim for each content, written together with its lead.
+"""Claims on content: which lead a post without an id belongs to. A claim is written together with its lead.
 
 pk                         sk        item
-CONTENT#{source}#{hash}    CONTENT   the lead that this content was stored as last, and when
+CONTENT#{source}#{hash}    CONTENT   the lead that this content was last stored as, and when
 
 The hash is keyed (`forms.canonical`). The claim outlives the erasure of its lead, so that the form's second try still
-meets the tombstone; it says nothing of the person, and it expires with its window.
+finds the tombstone. It holds nothing about the person and expires with its window.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from leadbridge.leads.writing import LEAD_OUTLIVES, expires_at, kept, persist, p
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MAX_CHANGED = 5  # redeliveries with other content that one lead's timeline tells of
+MAX_CHANGED = 5  # redeliveries with other content that one lead's timeline notes
 
 
 @dataclass(frozen=True)
 class ContentClaim:
     """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are kept.
 
-    The window ends `window` after the claim that was stored. It is no interval of a calendar, so two workers whose
-    clocks differ never find themselves in different ones.
+    The window begins with the stored claim, not with a day of the calendar, so two workers whose clocks differ see the
+    same window.
     """
 
     source: str
@@ -49,11 +49,11 @@ class ContentClaim:
         return {"pk": f"CONTENT#{self.source}#{self.content_hash}", "sk": "CONTENT"}
 
     def write(self, table: str) -> Any:
-        """The write for a transaction; it fails, and returns the claim that is there, while that one is valid."""
+        """The write for a transaction. It fails and returns the stored claim while that one is valid."""
         return {"Put": self._put(table)}
 
     def stored(self, client: DynamoDBClient, table: str) -> ContentClaim:
-        """Store the claim by itself; return it, or the claim that is there. Raises Contended."""
+        """Store the claim without a lead; return it, or the claim that is stored already. Raises Contended."""
         try:
             persist(lambda: client.put_item(**self._put(table)))
         except ClientError as error:
@@ -70,7 +70,7 @@ class ContentClaim:
         return ContentClaim(self.source, self.content_hash, values["lead_id"], received_at, self.window)
 
     def is_valid_at(self, now: datetime) -> bool:
-        """Whether another post of this content is the same one at that time."""
+        """Return whether another post of this content at that time is a redelivery."""
         return self.window is None or self.received_at > now - self.window
 
     def _put(self, table: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class ContentClaim:
 
 
 def stored_as(client: DynamoDBClient, table: str, lead: Lead, claim: ContentClaim | None) -> str | None:
-    """Return the id of the lead that a post was stored as already, by its own id or by its content; else None."""
+    """Return the id of the lead that a post is already stored as, by its own id or by its content; else None."""
     key = items.lead_key(lead.lead_id) if claim is None else claim.key
     asked: Any = {table: {"Keys": [items.encode(key)], "ConsistentRead": True}}
     found = client.batch_get_item(RequestItems=asked)["Responses"].get(table, [])
@@ -102,7 +102,7 @@ def stored_as(client: DynamoDBClient, table: str, lead: Lead, claim: ContentClai
 def note_change(client: DynamoDBClient, table: str, posted: Lead, fields: tuple[str, ...]) -> bool:
     """Note in a lead's timeline that a redelivery has other content; return whether it was noted.
 
-    Each content is noted once, `MAX_CHANGED` at most, and none once the person was erased. Raises Contended.
+    Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. Raises Contended.
     """
     entry = Entry(posted.received_at, "redelivered_changed", detail=", ".join(fields) or None)
     update = {

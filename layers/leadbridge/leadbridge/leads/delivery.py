@@ -25,7 +25,7 @@ from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
 if TYPE_CHECKING:
     from leadbridge.leads.message import Message, MessageChange
 
-MAX_REFUSED_CHECKS = 3  # status checks that a partner refuses in a row before a person must look
+MAX_REFUSED_CHECKS = 3  # status checks that a partner refuses in a row before the delivery needs a person
 
 
 class State(StrEnum):
@@ -49,14 +49,14 @@ class Delivery:
     at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
     person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
-    operator had it begin anew, after `attempts_before_retry`. `is_erased` says that its person was forgotten.
-    `status_at` is when the partner was asked that told `partner_status`. `last_error` is always a text of ours.
+    operator retried it, after `attempts_before_retry` attempts. `is_erased` says that its person was erased.
+    `status_at` is when the partner was asked for `partner_status`. `last_error` is always a text of ours.
 
     `settled_at` is when an operator settled the delivery; it is None if the partner itself confirmed it. `void_version`
-    is the version with which a wrong settlement was withdrawn: statuses of this version and earlier ones are not this
-    lead's. `checks_refused` counts the status checks that the partner refused in a row. `contested_by` is a lead for
-    which the partner named the same id.
-    `restored_at` is when it was put back from a restored table: what was sent since the restored moment is not known.
+    is the version that withdrew a wrong settlement: statuses up to this version are not this lead's. `checks_refused`
+    counts the status checks that the partner refused in a row. `contested_by` is a lead for which the partner returned
+    the same id. `restored_at` is when it was put back from a restored table: it may have been sent since the moment of
+    the copy.
     """
 
     lead_id: str
@@ -93,7 +93,7 @@ class Delivery:
 
     @property
     def attention(self) -> str | None:
-        """The code of what a person must look at although the delivery is followed; None if there is nothing."""
+        """The code of why a delivery needs a person although it is followed; None if it does not."""
         if self.contested_by is not None:
             return "id_contested"
         return "status_check_refused" if self.checks_refused >= MAX_REFUSED_CHECKS else None
@@ -185,7 +185,7 @@ def come_again(delivery: Delivery, now: datetime, error: str, after: timedelta) 
 def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, due_after: timedelta) -> Change:
     """Wait for the delivery of an earlier lead of the same person, `first`, to end.
 
-    The next look is allowed after `wait`, and due after `due_after`.
+    The next try is allowed after `wait`, and due after `due_after`.
     """
     return _step(
         delivery,
@@ -314,7 +314,7 @@ def status_changed(
 
 
 def checked(delivery: Delivery, *, is_failed: bool, is_refused: bool) -> Delivery:
-    """Count a status check that brought nothing new. A check that found the partner away ends no row of refusals."""
+    """Count a status check without a new status. An unavailable partner does not reset the count of refusals."""
     if not is_failed:
         return replace(delivery, checks_failed=0, checks_refused=0)
     refused = delivery.checks_refused + is_refused

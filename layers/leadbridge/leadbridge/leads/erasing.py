@@ -1,11 +1,11 @@
 """Erasing a person: what remains of their lead is a tombstone, by which a redelivered post still finds it.
 
-An erasure has three steps, and each leaves what the next one needs to be repeated:
+An erasure has three steps. Each leaves what the next one needs, so that a repeated erasure can finish it:
 
 close     one transaction: the lead becomes a tombstone, which still has the keyed hashes; its deliveries end; no
-          message to the person's accounts is accepted. From here on nothing is written about the person any more.
-release   claims, and items of no lead that the hashes find; with the last of them the hashes leave the tombstone.
-clean     messages to the person's accounts, then all that lies beside the lead, which names those accounts.
+          message to the person's accounts is accepted. From here on nothing more is written about the person.
+release   claims and unowned items that the hashes find are deleted; the last transaction also deletes the hashes.
+clean     messages to the person's accounts are deleted, then the items beside the lead, which name those accounts.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 25  # items that one batch writes at most
 TRANSACTION_SIZE = 100  # items of one transaction
-MAX_DELIVERIES = 30  # that one transaction ends, with three items each; further ones are ended by the next
-MAX_TRIES = 10  # of a transaction while others change the lead, and of what a batch left over
+MAX_DELIVERIES = 30  # that one transaction ends, with three items each; the next transaction ends further ones
+MAX_TRIES = 10  # of a transaction while others change the lead, and of a batch's unprocessed items
 HASHES = ("phone_hash", "email_hash", "tax_hash")
-AS_READ = (*HASHES, "awaits_fetch", "partners", "erased_at")  # what the lead's item must still say when it is replaced
-KEPT = ("LEAD", "DELIVERY#", "EVENT#")  # how the keys begin of what remains
+AS_READ = (*HASHES, "awaits_fetch", "partners", "erased_at")  # attributes that must be unchanged to replace the lead
+KEPT = ("LEAD", "DELIVERY#", "EVENT#")  # prefixes of the keys of what remains
 KEPT_OF_ENTRY = frozenset({"pk", "sk", "at", "what", "partner", "expires_at"})
-UNKNOWN_SOURCE = "unknown"  # of a lead whose own item has expired before the rest
+UNKNOWN_SOURCE = "unknown"  # for a lead whose own item expired before the rest
 
 
 class UnknownLead(LookupError):
@@ -50,7 +50,7 @@ class UnknownLead(LookupError):
 
 @dataclass(frozen=True)
 class _Found:
-    """What lies in a lead's partition. `accounts` are the accounts at Leeloo that the person was written to."""
+    """The items in a lead's partition. `accounts` are the accounts at Leeloo to which messages were written."""
 
     lead: dict[str, Any] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
@@ -83,13 +83,13 @@ class _Found:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the lead is a tombstone already, with nothing beside it that could go on."""
+        """Whether the lead is a tombstone already, and no fetch or delivery beside it can continue."""
         is_tombstone = self.lead is not None and "erased_at" in self.lead
         return is_tombstone and not self.has_fetch and all(delivery.is_erased for delivery in self.deliveries)
 
 
 class Eraser:
-    """Erases people from the table. Safe to repeat: an erasure that died half-way is finished by the next one.
+    """Erases people from the table. Safe to repeat: the next erasure finishes one that stopped half-way.
 
     Every method may raise botocore's errors when AWS does not answer.
     """
@@ -101,15 +101,15 @@ class Eraser:
     def erase(self, lead_id: str, operator: str, now: datetime) -> None:
         """Erase a lead's person.
 
-        A lead whose own item has expired before the rest is erased, too. Raises UnknownLead where there is nothing;
-        Busy while the lead is being submitted; Conflict, Contended while others keep changing it.
+        A lead whose own item has expired before the rest is erased, too. Raises UnknownLead if there is nothing, Busy
+        while the lead is being submitted, Conflict or Contended while others keep changing it.
         """
         self._close(lead_id, operator, now)
         self._release(lead_id)
         self._clean(lead_id)
 
     def _close(self, lead_id: str, operator: str, now: datetime) -> None:
-        """Write the tombstone over the lead as it was read, and end what could go on; again if somebody was quicker."""
+        """Replace the lead as it was read by the tombstone, and end what could continue; try again after a conflict."""
         conflict: Conflict | None = None
         for _ in range(MAX_TRIES):
             found = _Found.of(self._items(lead_id))
@@ -150,7 +150,7 @@ class Eraser:
         return writes + [self._closed(account_id) for account_id in sorted(found.accounts)[:left]]
 
     def _replaced(self, before: dict[str, Any] | None, after: Item) -> Any:
-        """Put a lead's item over the one that was read, if that is still what was read."""
+        """Replace a lead's item, on the condition that it is as it was read."""
         if before is None:
             return put(self._table, after, "attribute_not_exists(pk)")
         given = [name for name in AS_READ if name in before]
@@ -190,7 +190,7 @@ class Eraser:
         ]
 
     def _release(self, lead_id: str) -> None:
-        """Delete what only the hashes find, and with the last of it the hashes; again if a claim changed meanwhile."""
+        """Delete what only the hashes find, and last the hashes; try again if a claim changed meanwhile."""
         conflict: Conflict | None = None
         for _ in range(MAX_TRIES):
             try:
@@ -212,9 +212,9 @@ class Eraser:
         transact(self._client, [*last, bare], or_conflict=True)
 
     def erase_restored(self, lead_id: str, copy: Iterable[dict[str, Any]]) -> None:
-        """Erase what was restored of a person without naming their lead, which is erased.
+        """Erase restored items about the person of an erased lead that do not name the lead.
 
-        `copy` are the items, decoded, that the lead's partition had before the erasure.
+        `copy` are the items, decoded, of the lead's partition before the erasure.
         """
         found = _Found.of(copy) or _Found()
         self._erase_unowned(lead_id, found)
@@ -235,7 +235,7 @@ class Eraser:
         """Delete what belongs to the person, and take from the timeline what it quotes."""
         every = list(self._items(lead_id))
         found = _Found.of(every) or _Found()
-        self._delete_messages_to(found.accounts)  # before what names the accounts is deleted
+        self._delete_messages_to(found.accounts)  # first, because the items below name the accounts
         requests: list[Any] = []
         for values in every:
             if not values["sk"].startswith(KEPT):
@@ -277,7 +277,7 @@ def _deleted(values: dict[str, Any]) -> Any:
 
 
 def _tombstone(lead_id: str, found: _Found, now: datetime) -> Lead:
-    """What remains of a lead; where its own item has expired, what the rest says of it."""
+    """Return what remains of a lead. Where its own item has expired, this comes from the other items."""
     if found.lead is not None:
         lead = items.lead_of(found.lead)
         source, received_at, partners = lead.source, lead.received_at, lead.partners

@@ -27,7 +27,7 @@ _PHONE_SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015]+")
 def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
     """Any text: NFC, white space collapsed, invisible and control characters gone, `limit` characters at most.
 
-    What takes linear time comes first. Only a text that can still fit its limit is normalized.
+    The steps of linear time come first. Only a text that can still fit its limit is normalized.
     """
     if value is None:
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RECENT = timedelta(days=35)  # days younger than this are counted anew, for their leads still move
 READS = 500  # index pages, of a megabyte each, that one question may cost
-LOOK_UPS = 1000  # deliveries that one question may read because they changed while they were counted
+LOOK_UPS = 1000  # deliveries that one count may read because they changed while it ran
 SEPARATOR = "|"
 
 
@@ -98,10 +98,10 @@ class FigureBook:
         return len(days)
 
     def _count(self, first: date, last: date, figures: Figures) -> None:
-        """Count in one pass: the lists of leads and of each state are read side by side, in one order.
+        """Count in one pass over the lists of leads and of each state, merged in one order.
 
-        A delivery that changes its state during the pass may stand in two lists or in none. The lead's partners tell
-        of the second case. Then the delivery itself is read, and it is counted once.
+        A delivery that changes its state during the pass can be in two lists or in none. The lead's partners show the
+        second case. In both cases the delivery itself is read, and it is counted once.
         """
         reads, look_ups = iter(range(READS)), iter(range(LOOK_UPS))
         lists = [self._listed(items.LEADS, first, last, reads)]
@@ -111,14 +111,14 @@ class FigureBook:
             self._count_lead(list(found), look_ups, figures)
 
     def _count_lead(self, found: list[dict[str, Any]], look_ups: Iterator[int], figures: Figures) -> None:
-        """Count what the lists tell of one lead."""
+        """Count one lead by its entries in the lists."""
         day, source, pk = found[0]["received_key"][:10], found[0]["source"], found[0]["pk"]
         states: dict[str, set[State]] = {}
         for values in found:
             if values["listed"] == items.LEADS:
                 figures.leads[day, source] += 1
                 states = {**{partner: set() for partner in values.get("partners", ())}, **states}
-            elif "partner" in values:  # the fetch of a lead without deliveries stands in their lists
+            elif "partner" in values:  # the fetch of a lead without deliveries is in these lists, too
                 states.setdefault(values["partner"], set()).add(State(values["listed"].removeprefix("delivery#")))
         for partner, seen in states.items():
             state = next(iter(seen)) if len(seen) == 1 else self._state(pk, partner, seen, look_ups)
@@ -126,7 +126,7 @@ class FigureBook:
                 figures.deliveries[day, source, partner, state.value] += 1
 
     def _state(self, pk: str, partner: str, seen: set[State], look_ups: Iterator[int]) -> State | None:
-        """The state of a delivery that stands in several lists or in none, as it is now."""
+        """Return the present state of a delivery that is in several lists or in none."""
         if next(look_ups, None) is None:
             return max(seen, key=list(State).index, default=None)
         got = self._client.get_item(

@@ -1,9 +1,9 @@
 """What a partner's own list tells of accounts: each is kept, tied to the lead it was made of, and its news told.
 
 An account belongs to the lead that a tie names (written when it was made, in the same transaction), else to one with
-the same e-mail whose attempts can have made it. A row is compared with its delivery, never with a note of what was
-written before: a check, an operator or a run that died may have changed the delivery since. The deliveries of a page's
-accounts are read in one batch, so an unchanged row costs no read of its own. Of a person who was erased nothing is kept
+the same e-mail whose attempts can have made it. A row is compared with its delivery, never with a note of the
+last write: a check, an operator or a run that stopped may have changed the delivery since. The deliveries of a page's
+accounts are read in one batch, so an unchanged row costs no read of its own. Nothing about an erased person is stored
 again.
 """
 
@@ -149,7 +149,7 @@ class Intake:
         *,
         may_be_ours: bool,
     ) -> KeptAccount | None:
-        """The account to keep after its delivery has its news; None where its person was erased."""
+        """Return the account to store after its delivery is up to date; None if its person was erased."""
         try:
             lead_id = account.lead_id or tie
             if lead_id is None and may_be_ours and self._is_to_be_looked_up(account, before):
@@ -212,7 +212,7 @@ class Intake:
         learned_at: datetime,
         taken: Taken,
     ) -> Heard:
-        """Write what was learned of an account to its delivery. `read` holds the deliveries that the batch has read."""
+        """Write an account's news to its delivery. `read` holds the deliveries that the batch has read."""
         for number in range(TRIES):
             is_read = number == 0 and lead_id in read
             delivery = read[lead_id] if is_read else self.ledger.delivery(lead_id, self.partner)
@@ -265,7 +265,7 @@ def _named(rows: Iterable[Row], taken: Taken) -> dict[str, Row]:
 
 
 def _owner_known(before: KeptAccount | None, tie: str | None) -> str | None:
-    """The lead that an account is known to belong to without a look-up."""
+    """Return the lead that an account is known to belong to without a look-up."""
     return tie if before is None or before.lead_id is None else before.lead_id
 
 

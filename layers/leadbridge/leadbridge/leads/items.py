@@ -6,7 +6,7 @@ LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
 DEAL#{partner}#{deal id}    TIE        which lead a deal at a partner was made of
-LEAD#{id}     ATTENTION#{partner}      a delivery that is followed and needs a person all the same
+LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
 PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
 LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
 CONTENT#{source}#{hash}    CONTENT     which lead a post without an id of its own was stored as (see `contents`)
@@ -111,13 +111,13 @@ def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
 
 
 def tie_key(partner: str, created: int | str) -> dict[str, str]:
-    """The key of what ties a deal (an int) or an account (a uuid) at a partner to a lead."""
+    """The key of the tie of a deal (an int) or an account (a uuid) at a partner to a lead."""
     kind = "DEAL" if isinstance(created, int) else "ACCOUNT"
     return {"pk": f"{kind}#{partner}#{created}", "sk": "TIE"}
 
 
 def attention_key(lead_id: str, partner: str) -> dict[str, str]:
-    """The key of what lists a delivery as needing a person."""
+    """The key of the item that lists a delivery as needing a person."""
     return {"pk": f"LEAD#{lead_id}", "sk": f"ATTENTION#{partner}"}
 
 
@@ -198,12 +198,12 @@ def delivery_item(delivery: Delivery) -> Item:
 
 
 def tie_item(delivery: Delivery) -> Item:
-    """What ties a delivery's deal or account to its lead."""
+    """The item that ties a delivery's deal or account to its lead."""
     return encode({**tie_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
 
 
 def attention_item(delivery: Delivery) -> Item:
-    """What lists a delivery as needing a person."""
+    """The item that lists a delivery as needing a person."""
     return encode(
         {
             **attention_key(delivery.lead_id, delivery.partner),

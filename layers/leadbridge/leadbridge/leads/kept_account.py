@@ -33,8 +33,8 @@ class Row(Account, Protocol):
 class KeptAccount:
     """An account as we keep it: the partner's row, and what we made of it.
 
-    `lead_id` is the lead it was made of, None where it did not come from us. `is_pending` says that its delivery could
-    not take its news yet: the next run looks for its lead again. Times are to the millisecond.
+    `lead_id` is the lead it was made of, None where it did not come from us. `is_pending` says that its delivery
+    could not be updated yet: the next run looks for its lead again. Times are to the millisecond.
     """
 
     uuid: str
@@ -63,9 +63,9 @@ class KeptAccount:
         return replace(before, **told)
 
     def is_older_than(self, before: KeptAccount, now: datetime) -> bool:
-        """Whether this came late, for a page may have been on its way for long.
+        """Return whether this is older than what is stored, because its page was delayed.
 
-        A time in the future tells nothing. An ambiguous time is older only if both of its moments are.
+        A time in the future proves nothing. An ambiguous time is older only if both of its moments are.
         """
         if self.updated is None or before.updated is None:
             return False

@@ -65,7 +65,7 @@ class Loan(_Section):
 
 
 class Trading(_Section):
-    """Where a trader's lead comes from, in the broker's words. A text that is too long is cut and refuses no lead."""
+    """Where a trader's lead comes from, in the broker's words. A text that is too long is cut; the lead is accepted."""
 
     offer: Cut = None
     site: Cut = None
@@ -152,7 +152,7 @@ def build_lead(
 ) -> Lead:
     """Clean and check what a form sent, for those of the partners (by name) that shall get it: all, or the chosen.
 
-    In an order of partners, one that would miss something is passed over.
+    In an order of partners, one that lacks a required field is passed over.
     `values` holds the sections `person`, `loan`, `trading`, `utm`, `consent` as they came. Raises InvalidLead.
     """
     asked, wrong = _clean(values)
@@ -254,7 +254,7 @@ def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
 
 
 def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> str | None:
-    """The partner that gets a lead which this one has rejected: the next in the lead's order that would take it."""
+    """Return the partner that gets a lead after this one rejected it: the next in the lead's order that can take it."""
     found = lead.fallbacks.get(partner)
     for _ in lead.fallbacks:
         if found is None or (found in partners and not wrong_for(lead, partners[found])):
@@ -264,7 +264,7 @@ def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> s
 
 
 def changed_fields(before: Asked, after: Asked) -> tuple[str, ...]:
-    """Return the places in a lead whose content differs, as dotted paths; of the tags only that some do."""
+    """Return the fields of a lead that differ, as dotted paths; all tags count as one, `utm`."""
     sections: dict[str, type[_Section]] = {"person": Person, "loan": Loan, "trading": Trading}
     paths = [f"{section}.{field}" for section, model in sections.items() for field in model.model_fields]
     changed = [path for path in (*paths, "consent.text") if before.value(path) != after.value(path)]

@@ -91,7 +91,7 @@ class Inbox:
     def keep(self, event: LeelooEvent) -> tuple[bool, str | None]:
         """Keep an event; return whether it is new, and the lead it is tied to. Safe to repeat.
 
-        Of a person who is erased at this moment only the fact that the event came is kept. Raises botocore's errors,
+        Of a person whose erasure is running only the fact that the event came is stored. Raises botocore's errors and
         Contended.
         """
         for number in range(MAX_LOOKUPS):
@@ -134,7 +134,7 @@ class Inbox:
         return {"type": event.type, "body": body, "received_at": to_text(self.clock())}
 
     def _known_by(self, event: LeelooEvent) -> list[tuple[str, str]]:
-        """What the event says of whose it is: kinds of pointers and their values, the surest first."""
+        """Return what identifies the event's person: kinds of pointers and their values, the most reliable first."""
         account_id = event.text("account_id")
         known = [(traces.ACCOUNT, account_id)] if account_id and len(account_id) <= MAX_KEY else []
         for name, clean, kind in (("phone", fields.phone, traces.PHONE), ("email", _email, traces.EMAIL)):

@@ -34,7 +34,7 @@ class BadCursor(ValueError):
 class Wanted:
     """Which leads are asked for; None means any. `phone_hash` is the keyed hash of a phone.
 
-    `needs_attention`: only those with a delivery that is followed and needs a person all the same.
+    `needs_attention`: only those with a delivery that needs a person although it is followed.
     """
 
     status: State | None = None

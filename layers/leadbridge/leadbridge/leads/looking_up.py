@@ -61,8 +61,8 @@ class Origin(Enum):
 def origin(account: Account, delivery: Delivery, owner: str | None) -> Origin:
     """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id).
 
-    Undetermined for one that is much younger than the last attempt, and for one whose time of creation is ambiguous if
-    its two moments lead to two results.
+    Undetermined for an account that is much younger than the last attempt, and for one with an ambiguous time of
+    creation whose two moments lead to two results.
     """
     if owner is not None:
         return Origin.OURS if owner == delivery.lead_id else Origin.ANOTHERS

@@ -6,7 +6,7 @@
        │           └──────► failed
        └──► failed, no_channel, skipped
 
-    failed ──► pending (an operator retries it), skipped (a newer message was sent instead)
+    failed ──► pending (an operator retries it), skipped (a newer message was sent)
 
 Messages about statuses keep their order (`in_order`). Of one delivery the delivery's version decides, because the
 clocks of two workers may disagree. Between the deliveries of one lead the time of creation decides. A message never
@@ -123,7 +123,7 @@ class Message:
 
 @dataclass(frozen=True)
 class MessageChange:
-    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of.
+    """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show.
 
     `also` is a change of another message of the same owner, written in the same transaction.
     """
@@ -139,8 +139,8 @@ class MessageChange:
 def in_order(messages: Iterable[Message]) -> list[Message]:
     """The messages of one owner in the order of sending.
 
-    A message counts as no older than those about earlier versions of its delivery, whatever its clock said. This keeps
-    one order for all deliveries of a lead.
+    A message counts as no older than those about earlier versions of its delivery, whatever its time of creation is.
+    This keeps one order for all deliveries of a lead.
     """
     latest: dict[tuple[str, str | None], datetime] = {}
     keys: dict[str, tuple[datetime, int, str]] = {}
@@ -314,7 +314,7 @@ def held(message: Message) -> Message:
 
 
 def restored(message: Message, now: datetime) -> MessageChange:
-    """A message of a restored table that may have been sent since the restored moment: it is never sent again."""
+    """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
     sources = UNSETTLED | {MessageState.FAILED}
     return _settle(message, sources, MessageState.UNKNOWN, now, RESTORED, code=MessageCode.RESTORED)
 

@@ -36,7 +36,7 @@ from leadbridge.settings.messages import Messages
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
 SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
-DOUBT_POLL = timedelta(hours=1)  # how often a message looks whether its deal is still in doubt
+DOUBT_POLL = timedelta(hours=1)  # between two checks whether a message's deal is still in doubt
 NOT_WRITTEN = "Leeloo has taken the message, and the table could not be written"
 
 
@@ -156,9 +156,9 @@ class Visit:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends messages. `dead_letter` is told of one that cannot be sent, before that is written.
+    """Sends messages. `dead_letter` is called for one that cannot be sent, before its state is written.
 
-    `keep_answer` takes a message that was sent, and the reason why the table could not be told: redrive writes it down.
+    `keep_answer` is called for a sent message that the table did not take, with the reason: redrive writes it down.
     """
 
     leads: Leads
@@ -173,7 +173,7 @@ class Sender:
     def visit(self, owner: str, message_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
         """Do what can be done now for one message. Safe to repeat and to run twice at once.
 
-        `overdue` is for a message that the sweep found: if it is still due, it is due later next time.
+        `overdue` is for a message that the sweep found: if it is still due, its due time is moved on.
         """
         messages = self.book.messages(owner)
         message = next((one for one in messages if one.message_id == message_id), None)
@@ -192,7 +192,7 @@ class Sender:
             return self._write(change, Visit(Outcome.SKIPPED))
         if message.next_attempt_at is not None and message.next_attempt_at > now:
             return Visit(Outcome.WAITS, again=message.next_attempt_at - now)
-        if MessageState.SENDING in newer:  # once its outcome is known, this one is sent or skipped
+        if MessageState.SENDING in newer:  # its outcome decides whether this one is sent or skipped
             return Visit(Outcome.WAITS, again=TURN)
         before = takewhile(lambda one: one.message_id != message_id, steps.in_order(messages))
         older = [one for one in before if one.state in UNSETTLED and one.line == message.line]
@@ -348,7 +348,7 @@ class Sender:
         return self._write(change, Visit(Outcome.WAITS, again=later.until - now))
 
     def _hold(self, message: Message) -> Visit:
-        """Wait while it is in doubt whose deal the status is of; after the retry window the message is not sent."""
+        """Wait while it is in doubt whose deal the status is about; skip the message after the retry window."""
         now = self.clock()
         if now - message.created_at >= self.settings.retry.give_up_after:
             change = steps.skip(message, now, "it is in doubt whose deal the status is of", MessageCode.DEAL_IN_DOUBT)
@@ -374,7 +374,7 @@ class Sender:
         return self._write(change, Visit(Outcome.FAILED, error=error), budget)
 
     def _write(self, change: MessageChange, visit: Visit, answered: Budget | None = None) -> Visit:
-        """Write a change. After Leeloo has `answered`, the rest of the invocation is there to write the answer."""
+        """Write a change. After Leeloo has `answered`, the write is retried for the rest of the invocation."""
         try:
             self.book.apply(change, retry_for=RETRY_FOR if answered is None else max(RETRY_FOR, answered.left))
         except Conflict:

@@ -28,7 +28,7 @@ class WrongState(Exception):
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What a settlement led to: `text` for the timeline, and the messages that must not be sent any more."""
+    """The effects of a settlement: `text` for the timeline, and the messages that must not be sent any more."""
 
     text: str = ""
     skipped: tuple[MessageChange, ...] = ()
@@ -84,7 +84,7 @@ def found(
 ) -> Change:
     """An operator says that the partner has it, and as what; this settles or corrects the delivery. Raises WrongState.
 
-    `aftermath` is what an earlier settlement led to.
+    `aftermath` are the effects of an earlier settlement.
     """
     if delivery.settled_at is not None and delivery.created == created:
         raise WrongState("The delivery is settled as this already.")
@@ -106,9 +106,9 @@ def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Af
 def withdrawn(
     delivery: Delivery, now: datetime, operator: str, *, can_be_looked_up: bool, aftermath: Aftermath = NOTHING
 ) -> Change:
-    """An operator withdraws what one of them settled: the delivery is unknown again. Raises WrongState.
+    """An operator withdraws a settlement: the delivery is unknown again. Raises WrongState.
 
-    `can_be_looked_up`: the partner can be asked what it has, and is asked before the delivery is sent again.
+    `can_be_looked_up`: the partner can be asked what it has, and will be asked before the delivery is sent again.
     """
     if delivery.settled_at is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be unknown again.")
@@ -125,7 +125,7 @@ def withdrawn(
 
 
 def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
-    """The partner gave the id by which an operator settled the delivery to another lead. Raises WrongState."""
+    """The partner returned the id of an operator's settlement for another lead. Raises WrongState."""
     if delivery.settled_at is None or delivery.created is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
     after = replace(delivery, version=delivery.version + 1, contested_by=other_lead)
@@ -183,7 +183,7 @@ def _unsettled(delivery: Delivery) -> Delivery:
 def _settled(
     before: Delivery, after: Delivery, now: datetime, detail: str, operator: str, aftermath: Aftermath
 ) -> Change:
-    """The change to a settled delivery; what an earlier settlement led to is void."""
+    """Return the change to a settled delivery. The effects of an earlier settlement become void."""
     after = replace(after, settled_at=now)
     if before.settled_at is not None:
         after = replace(after, void_version=after.version)
@@ -192,7 +192,7 @@ def _settled(
 
 
 def _named(delivery: Delivery) -> str:
-    """What a settlement said."""
+    """Return what a settlement says, for the timeline."""
     if delivery.deal_id is not None:
         return f"deal {delivery.deal_id}"
     return "not created" if delivery.account_uuid is None else f"account {delivery.account_uuid}"

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 DUE_PARTITION = "messages"  # where messages stand in the index `due`
 MOST_MESSAGES = 1000  # of one owner that are read; nobody is told more
-CLOSED_FOR = 3600  # seconds; a request that found no lead of an account before an erasure has long ended by then
-# In a lead's first hours its item is not prolonged by each write (`writing.FRESH`). A message that is new then is
-# settled within this time, or prolongs it.
+CLOSED_FOR = 3600  # seconds; a request that found no lead of an account before an erasure has ended long before
+# Writes in a lead's first hours do not prolong its item (`writing.FRESH`). A message that is written then and not
+# settled within this time prolongs it.
 SETTLES_WITHIN = timedelta(hours=1)
 
 _TIMES = ("created_at", "first_attempt_at", "next_attempt_at", "lease_until", "sent_at", "retried_at", "due_at")
@@ -205,7 +205,7 @@ class Outbox:
     def forget(self, lead_id: str) -> None:
         """Delete the person's contact, and release a claim.
 
-        An account that was the contact stays noted: an erasure deletes the messages to it.
+        The account is noted as a former contact, so that an erasure deletes the messages to it.
         """
         former = self.contact(lead_id).account_id
         delete = {"Delete": {"TableName": self._table, "Key": items.encode(contact_key(lead_id))}}

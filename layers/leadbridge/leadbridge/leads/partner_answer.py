@@ -7,10 +7,12 @@ from typing import Any
 
 from leadbridge.errors import Duplicate, PartnerError, Rejected
 
+RECORD_ANSWER = "record_answer"  # the step of a dead letter that carries an answer to write down
+
 
 @dataclass(frozen=True)
 class PartnerAnswer:
-    """The answer: the id of what was created (None where the partner does not tell it), or an error."""
+    """The answer: the id of what was created (None if the partner does not return it), or an error."""
 
     created: int | str | None = None
     error: PartnerError | None = None

@@ -3,9 +3,9 @@
 pk                              sk       item
 RATE#{source}#{minute}#{part}   COUNT    how many came, in this part of the count
 
-The count is a plain update: plain updates of one item wait for each other, while a transaction that meets another one
-at an item is canceled. It comes first, so that no lead is stored uncounted. A post that turns out to be a redelivery
-is taken off the count again. A worker that dies in between leaves the count too high, until its minute ends.
+The count is a plain update: plain updates of one item wait for each other, while a transaction that conflicts with
+another one is canceled. It comes first, so that no lead is stored uncounted. A redelivery is taken off the count
+again. A worker that stops in between leaves the count too high, until its minute ends.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from leadbridge.leads.writing import RETRY_FOR, persist, transact
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PER_PART = 6000  # leads in a minute that one item counts; AWS writes an item a thousand times in a second
+PER_PART = 6000  # leads in a minute that one item counts; DynamoDB takes a thousand writes of an item in a second
 KEPT_FOR = 3600  # seconds for which a count outlives its minute
-RETURN_FOR = 0.5  # seconds for which it is tried to take a redelivery off the count
+RETURN_FOR = 0.5  # seconds for which taking a redelivery off the count is retried
 
 
 class TooMany(Exception):
@@ -61,10 +61,10 @@ class Quota:
 
 
 def give_back(client: DynamoDBClient, table: str, key: Item) -> None:
-    """Take off the count what was no new lead. Where AWS does not write it in time, the count stays too high.
+    """Take a redelivery off the count. If AWS does not write it in time, the count stays too high.
 
-    A transaction has an idempotency token. A plain update that is repeated because its answer was lost would take two
-    off, and a lead would be stored uncounted.
+    This is a transaction because it has an idempotency token. A plain update that is repeated after a lost answer
+    would subtract two, and a lead would be stored uncounted.
     """
     update = {
         "TableName": table,

@@ -1,6 +1,6 @@
-"""How an answer is written down late: one that a partner gave, and that the table did not take at that time.
+"""Writing down a partner's answer late, after the table did not take it.
 
-The worker that got the answer has put it into a dead letter. The answer counts for one attempt. Each function returns
+The worker that received the answer has put it into a dead letter. The answer is for one attempt. Each function returns
 the change to write, or raises LetterKept or LetterObsolete.
 """
 
@@ -26,7 +26,7 @@ CONTEST_TRIES = 5
 
 
 class LetterKept(Exception):
-    """A letter stays in its queue: nothing could be done with it. The message says why, in words for an operator."""
+    """A letter cannot be put back and stays in its queue. The message says why, in words for an operator."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -34,7 +34,7 @@ class LetterKept(Exception):
 
 
 class LetterObsolete(Exception):
-    """A letter has nothing left to do: what it names has moved on, or is gone."""
+    """A letter is obsolete: what it names has another state by now, or is gone."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -51,7 +51,7 @@ def delivery_answered(
     check_after: timedelta | None,
     fall_back_on: Callable[[], str | None] = lambda: None,
 ) -> Change:
-    """Write down what a partner has answered to a create. Raises LetterKept, LetterObsolete.
+    """Write down a partner's answer to a create. Raises LetterKept, LetterObsolete.
 
     `operator` is who redrives the letter with the answer, None for the worker that got it.
     `fall_back_on` returns the partner that gets the lead next if this one has rejected it.

@@ -1,4 +1,4 @@
-"""How an operator settles an unknown delivery, corrects what was settled, or withdraws it.
+"""An operator settles an unknown delivery, corrects a settlement, or withdraws it.
 
 The partner is asked about an id before it is stored. Nothing is stored while the partner cannot be asked.
 """
@@ -27,7 +27,7 @@ from leadbridge.leads.store import Journey
 from leadbridge.leads.writing import AlreadyTied, Conflict, Contended
 from leadbridge.settings import Partner as PartnerSettings
 
-MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest when their turn comes
+MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
 MAX_NAMED = 5  # statuses that a timeline entry names
 MAX_NAME = 60  # characters of a status in a timeline entry
 SENT = {MessageState.SENT, MessageState.SENDING, MessageState.UNKNOWN}
@@ -59,7 +59,7 @@ class Register(Protocol):
 
 @dataclass(frozen=True)
 class DealRegister:
-    """Asks by the deal's number; the partner does not tell whose the deal is."""
+    """Asks for the deal's status by its number. The partner does not say whose the deal is."""
 
     deals: Deals
 
@@ -93,7 +93,7 @@ class Ledger(Protocol):
         ...
 
     def journey(self, lead_id: str) -> Journey | None:
-        """All that is known of a lead."""
+        """Return the lead with its deliveries, timeline and messages."""
         ...
 
     def apply(self, change: Change) -> Delivery:
@@ -103,7 +103,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Resolver:
-    """Settles deliveries as operators say. `register` is how a partner, by its name, is asked about an id.
+    """Settles deliveries for operators. `register` returns, by a partner's name, what confirms its ids.
 
     `mirrors`: a status is also noted with the person.
     """
@@ -115,7 +115,7 @@ class Resolver:
     mirrors: bool = False
 
     def resolve(self, delivery: Delivery, lead: Lead, asked: ResolveRequest, operator: str, budget: Budget) -> Delivery:
-        """Do what an operator asks; return the delivery as it is now.
+        """Settle, correct or withdraw; return the delivery after the change.
 
         Raises WrongState, WrongKind, AlreadyTied, NotKnown, PartnerError, Conflict, Contended.
         """
@@ -153,7 +153,7 @@ class Resolver:
     def _with_status(
         self, delivery: Delivery, status: str | None, settings: PartnerSettings | None, check_after: timedelta | None
     ) -> Delivery:
-        """Store the status that came with the id. If this fails, the next check learns it."""
+        """Store the status that came with the id. If this fails, the next check stores it."""
         if status is None or settings is None:
             return delivery
         change = new_status(delivery, status, settings, self.clock(), check_after=check_after, mirrors=self.mirrors)
@@ -162,7 +162,7 @@ class Resolver:
         return delivery
 
     def _aftermath(self, delivery: Delivery) -> Aftermath:
-        """What an earlier settlement led to: statuses that were learned, messages that were sent or still wait."""
+        """Return the effects of an earlier settlement: statuses, messages that were sent, messages that still wait."""
         journey = self.ledger.journey(delivery.lead_id) if delivery.settled_at is not None else None
         if journey is None or delivery.settled_at is None:
             return NOTHING

@@ -1,4 +1,4 @@
-"""Lists that fit into a response: Lambda returns at most 6 MB, and an API whose answer is longer returns 502."""
+"""Lists that fit into a response: Lambda returns at most 6 MB; for a longer response API Gateway returns 502."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from leadbridge.leads.listing import Page
 from leadbridge.leads.store import Journey
 
-MAX_BYTES = 5_000_000  # of a list; what stands around it has room enough
+MAX_BYTES = 5_000_000  # of a list; the rest of the response has room enough
 
 
 def payload_bytes(value: object) -> int:
-    """Returns how many bytes the value takes in Lambda's response, where the body is JSON inside of JSON."""
+    """Return the bytes that a value takes in Lambda's response, where the body is JSON inside JSON."""
     return len(json.dumps(json.dumps(value, ensure_ascii=False), ensure_ascii=False).encode(errors="replace"))
 
 
 def first_that_fit[T](values: Iterable[T], room: int = MAX_BYTES) -> list[T]:
-    """Returns the values from the first on that take no more than `room` bytes together."""
+    """Return the first values that together take at most `room` bytes."""
     kept = []
     for value in values:
         room -= payload_bytes(value)
@@ -29,12 +29,12 @@ def first_that_fit[T](values: Iterable[T], room: int = MAX_BYTES) -> list[T]:
 
 
 def last_that_fit[T](values: list[T], room: int = MAX_BYTES) -> list[T]:
-    """Returns the values up to the last one that take no more than `room` bytes together, in their order."""
+    """Return the last values that together take at most `room` bytes, in their order."""
     return first_that_fit(reversed(values), room)[::-1]
 
 
 def leads_that_fit(page: Page, show: Callable[[Journey], dict[str, Any]]) -> tuple[list[dict[str, Any]], str | None]:
-    """Returns the leads of a page that fit, at least one, and the cursor for the next page."""
+    """Return the leads of a page that fit, at least one, and the cursor of the next page."""
     shown: list[dict[str, Any]] = []
     room = MAX_BYTES
     for journey, begins_here in zip(page.leads, page.cursors, strict=True):
@@ -47,9 +47,9 @@ def leads_that_fit(page: Page, show: Callable[[Journey], dict[str, Any]]) -> tup
 
 
 def bounded_journey(lead: dict[str, Any], timeline: list[Any], messages: list[Any]) -> dict[str, Any]:
-    """Returns a lead with its newest timeline entries and messages that fit.
+    """Return a lead with its newest timeline entries and messages that fit.
 
-    `left_out` says how many older ones do not. It is missing where all are there.
+    `left_out` counts the older ones that do not fit. It is missing if all fit.
     """
     room = MAX_BYTES - payload_bytes(lead)
     newest_messages = last_that_fit(messages, room // 2)

@@ -17,6 +17,7 @@ from leadbridge.leads.message import UNSETTLED, MessageState
 from leadbridge.leads.message import retried as retried_message
 from leadbridge.leads.operator_steps import retried
 from leadbridge.leads.outbox import Outbox
+from leadbridge.leads.partner_answer import RECORD_ANSWER
 from leadbridge.leads.recording import (
     LetterKept,
     LetterObsolete,
@@ -31,7 +32,6 @@ from leadbridge.settings import Partner
 if TYPE_CHECKING:
     from leadbridge.letters import Letter
 
-RECORD_ANSWER = "record_answer"  # the step of a letter that carries an answer to write down
 NOTED = frozenset(
     {"already_tied", "missing_fields", "needs_confirmation", "settled_otherwise", "another_attempt", "may_be_ours"}
 )
@@ -49,7 +49,7 @@ class Reviver:
     clock: Clock
 
     def begin_anew(self, letter: Letter) -> bool:
-        """Put back what a letter names; whether anything was put back."""
+        """Put back what a letter names; return whether anything was put back."""
         try:
             self.redrive(letter)
         except (LetterKept, LetterObsolete):
@@ -59,8 +59,8 @@ class Reviver:
     def redrive(self, letter: Letter) -> None:
         """Put back what a letter names.
 
-        Raises LetterKept where that cannot be done, LetterObsolete where nothing is left to do. A letter is written
-        before what it names is called failed. One that is put back in between is kept.
+        Raises LetterKept if that cannot be done, LetterObsolete if nothing is left to do. A letter is written before
+        the item that it names becomes `failed`. A letter that is put back in between is kept.
         """
         if letter.lead_id is None:
             raise LetterKept("unreadable", "the letter names no lead")
@@ -186,5 +186,5 @@ class Reviver:
 
 
 def _is_of_this_life(letter: Letter, began_at: datetime | None) -> bool:
-    """Whether a letter was written after what it names began, or was retried; None stands for always."""
+    """Return whether a letter was written after what it names began or was retried; for None it always was."""
     return began_at is None or began_at.timestamp() * 1000 < letter.sent_at

@@ -63,8 +63,8 @@ def message_shown(message: Message, *, masked: bool = False) -> dict[str, Any]:
 def delivery_shown(delivery: Delivery) -> dict[str, Any]:
     """A delivery; what is not known yet is null.
 
-    `settled_at` is when an operator settled it; then it can be corrected. `attention` is the code of what a person must
-    look at.
+    `settled_at` is when an operator settled it; then it can be corrected. `attention` is the code of why it needs a
+    person.
     """
     return {
         "state": delivery.state.value,

@@ -23,7 +23,7 @@ def new_status(
 ) -> Change:
     """The change to a status that is another than the delivery's last one; `learned_at` is when the partner was asked.
 
-    The person is told of every status after the first, but not of the first one after a restore. `mirrors`: it is also
+    Every status after the first is sent to the person, except the first one after a restore. `mirrors`: it is also
     noted with the person.
     """
     known = settings.statuses.get(status)
@@ -40,6 +40,6 @@ def new_status(
     told = () if delivery.partner_status is None else (about_status(*about),)
     mirrored = (mirror_of_status(*about),) if mirrors else ()
     messages = told + mirrored
-    if delivery.restored_at is not None:  # the person may have been told after the restored moment
+    if delivery.restored_at is not None:  # the person may have got this message after the moment of the copy
         messages = tuple(map(held, messages))
     return replace(change, messages=messages)

@@ -152,7 +152,7 @@ class Store:
         return None
 
     def claim_content(self, claim: ContentClaim) -> ContentClaim:
-        """Store a claim without a lead; return it, or the claim of the same content that is here. Raises Contended."""
+        """Store a claim without a lead; return it, or the stored claim of the same content. Raises Contended."""
         return claim.stored(self._client, self._table)
 
     def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
@@ -172,10 +172,10 @@ class Store:
     def apply(self, change: Change, *, retry_for: float = RETRY_FOR) -> Delivery:
         """Write a delivery's change and its timeline entry; return the delivery as it is now.
 
-        What the partner calls it is tied to its lead, and a tie that no longer holds is released. A delivery that the
-        change opens may be open already, by an earlier refusal: then it stays as it is, and the change is written
-        without it. Raises Conflict if the delivery is no longer as the change supposes, AlreadyTied if another lead
-        has the id, Contended after `retry_for` seconds.
+        The partner's id is tied to the lead, and a tie that no longer holds is released. A delivery that the change
+        opens may be open already because of an earlier refusal: then it stays as it is, and the change is written
+        without it. Raises Conflict if the delivery has changed since it was read, AlreadyTied if another lead has the
+        id, Contended after `retry_for` seconds.
         """
         before, after = change.before, change.after
         writes = [
@@ -219,8 +219,8 @@ class Store:
     ) -> None:
         """Put off the next look at a delivery, noting a failed check; no change that anybody is told of.
 
-        `is_refused`: the partner answered, and does not know what it was asked about. Does nothing if the delivery has
-        changed or was put off meanwhile.
+        `is_refused`: the partner answered that it does not know the id. Does nothing if the delivery has changed or was
+        deferred meanwhile.
         """
         after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
         sets = "SET due_at = :due_at, checks_failed = :failed, checks_refused = :refused"
@@ -252,7 +252,7 @@ class Store:
             persist(lambda: self._client.update_item(**update))
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:
-        """Move a delivery's next look, and nothing else; nothing is announced.
+        """Move the time at which a delivery is due, and nothing else; no event is published.
 
         Does nothing if the delivery has changed or was deferred meanwhile.
         """
@@ -345,7 +345,7 @@ class Store:
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=items.encode({":pk": key["pk"]}),
-            FilterExpression="attribute_not_exists(body)",  # Leeloo's events: long, and no part of what is read here
+            FilterExpression="attribute_not_exists(body)",  # leaves out Leeloo's events: they are long and not needed
             ConsistentRead=True,
             PaginationConfig={"MaxItems": PAGES * 100},
         )

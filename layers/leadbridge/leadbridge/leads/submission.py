@@ -60,7 +60,7 @@ class Submitter:
     """Takes deliveries to one partner. `accounts` is where it can be asked what it has, None if it cannot.
 
     `repeats` knows who came before. `falls_back_on` is the partner that gets a lead which this one has rejected.
-    `keep_answer` stores an answer of the partner that the table did not take, where an operator can have it written.
+    `keep_answer` puts an answer of the partner that the table did not take into a dead letter.
 
     `dead_letter` is told of a delivery that cannot go on by itself, before that is written, so that a crash between
     the two leaves one word too many and never one too few.
@@ -137,10 +137,10 @@ class Submitter:
                 return self._write(change, Visit(Outcome.FAILED))
 
     def _wait_for(self, delivery: Delivery, earlier: EarlierLead) -> Visit:
-        """Wait until the earlier lead's delivery has ended: if the partner does not get that one, it gets this one.
+        """Wait until the earlier lead's delivery has ended: if the partner does not get that one, this one is sent.
 
-        An earlier delivery that is unknown waits for an operator. Then this one leaves the queue, and the sweep finds
-        it from time to time.
+        An earlier delivery that is unknown waits for an operator. Then this one leaves the queue, and the sweep sends
+        it there again when it is due.
         """
         now = self.clock()
         wait = min(max((now - delivery.received_at) / 4, SHORTEST_REPEAT_WAIT), LONGEST_REPEAT_WAIT)
@@ -214,7 +214,7 @@ class Submitter:
             return self._keep(delivery, answer)
 
     def _record(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Visit:
-        """Write down what the partner has answered to a create. Raises what the ledger raises, Conflict too."""
+        """Write down the partner's answer to a create. Raises what the ledger raises, Conflict too."""
         match answer.error:
             case None:
                 wait = self.settings.check_after(timedelta())
@@ -232,7 +232,7 @@ class Submitter:
             case errors.Duplicate() as error if not delivery.is_uncertain:
                 change = steps.exists(delivery, self.clock(), error.text)
                 return self._apply(change, Visit(Outcome.DUPLICATE, error=error), budget)
-            case errors.Duplicate() | errors.Unknown() as error:  # a duplicate may be our own, which the look-up tells
+            case errors.Duplicate() | errors.Unknown() as error:  # a duplicate may be our own: the look-up decides
                 return self._reply_lost(delivery, error.text, self._wait(delivery, error), error, budget)
             case error:
                 return self._come_again(delivery, error, budget)
@@ -285,9 +285,10 @@ class Submitter:
         return known.state in TAKEN and (known.created is None or created in {None, known.created})
 
     def _named_twice(self, delivery: Delivery, created: int | str | None, holder: str, budget: Budget) -> Visit:
-        """The partner answered with an id that another lead has: a person must find out whose it is.
+        """Handle an answer with an id that another lead has: a person must find out whose it is.
 
-        What an operator entered is in doubt now. An account is looked up, where the partner can be asked.
+        If an operator entered it there, that settlement becomes contested. An account is looked up if the partner can
+        be asked.
         """
         contest_holder(self.ledger, holder, delivery, self.clock)
         kind = "deal" if isinstance(created, int) else "account"

@@ -26,7 +26,7 @@ class Ledger(Protocol):
         ...
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:
-        """Move a delivery's next look, and nothing else."""
+        """Move the time at which a delivery is due, and nothing else."""
         ...
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
@@ -58,7 +58,7 @@ class EarlierLead(Protocol):
 
 
 class Repeats(Protocol):
-    """Which leads repeat an earlier one of the same person, and what their source wants done with them."""
+    """Finds earlier leads of the same person, and what the source's configuration does with a repeat."""
 
     def first(self, delivery: Delivery) -> EarlierLead | None:
         """Return the lead with which the person came to this partner before, None if none. Safe to repeat."""

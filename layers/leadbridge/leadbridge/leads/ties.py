@@ -1,4 +1,4 @@
-"""What is written beside a delivery, in its transaction: the tie of its id at the partner, and its place in a list."""
+"""Items that are written with a delivery, in its transaction: the tie of its id at the partner, its entry in a list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tie(table: str, delivery: Delivery) -> Any:
 
 
 def untie(table: str, delivery: Delivery, created: int | str) -> list[Any]:
-    """Release a tie. What is kept of the account goes too, so that the sync reads it again as another's."""
+    """Release a tie. The stored account is deleted too, so that the next sync looks for its lead again."""
     key = items.tie_key(delivery.partner, created)
     own: Any = {
         "TableName": table,
@@ -31,7 +31,7 @@ def untie(table: str, delivery: Delivery, created: int | str) -> list[Any]:
 
 
 def attention(table: str, before: Delivery, after: Delivery) -> list[Any]:
-    """List a delivery as needing a person, or take it from that list; nothing if neither changes."""
+    """Return the write that lists a delivery as needing a person, or takes it off the list; none if nothing changes."""
     if (before.attention is None) == (after.attention is None):
         return []
     if after.attention is not None:

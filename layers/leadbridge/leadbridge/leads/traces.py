@@ -1,4 +1,4 @@
-"""Pointers to items about a person that belong to no lead, so that the erasure of a lead finds them.
+"""Pointers to items about a person that belong to no lead. The erasure of a lead finds these items by them.
 
 pk                     sk                          points to
 TRACE#{kind}#{value}   ACCOUNT#{partner}#{uuid}    an account in a partner's list, by its e-mail

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-# An item that waits for a worker is sent to its queue once more if nothing happened to it for so long.
+# If a waiting item does not change for this time, it is sent to its queue once more.
 OVERDUE = timedelta(minutes=15)
 LONGEST_OVERDUE = timedelta(hours=6)
 

@@ -8,7 +8,7 @@ MAX_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text For
 
 
 def normalize(text: str) -> str:
-    """Returns the text in NFC, without the combining marks that follow `MAX_MARKS` others.
+    """Return the text in NFC, without the combining marks that follow `MAX_MARKS` others.
 
     CPython sorts a run of combining marks in quadratic time, so the runs are bounded before it sorts them. They are
     bounded again afterwards, because one character can become two marks.
@@ -19,7 +19,7 @@ def normalize(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Returns what equal texts have in common: case, white space and the way to write accents do not count."""
+    """Return a form that is the same for texts that differ only in case, white space or the encoding of accents."""
     return " ".join(normalize(normalize(text).casefold()).split())
 
 

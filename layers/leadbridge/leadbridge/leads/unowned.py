@@ -12,11 +12,11 @@ from leadbridge.leads.writing import Conflict, transact
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MAX_LEADS = 50  # of one e-mail that are looked at
+MAX_LEADS = 50  # leads of one e-mail that are read
 
 
 class Unowned:
-    """Erases what is kept of the person of `lead_id` without a lead. Safe to repeat.
+    """Erases the items about the person of `lead_id` that belong to no lead. Safe to repeat.
 
     Every method may raise botocore's errors when AWS does not answer, and Contended.
     """
@@ -27,7 +27,7 @@ class Unowned:
         self._lead_id = lead_id
 
     def erase(self, kind: str, values: Iterable[str]) -> None:
-        """Erase all that the values find: keyed hashes, or ids of accounts."""
+        """Erase all items that the values find: keyed hashes, or ids of accounts."""
         for value in sorted(values):
             is_shared: bool | None = None
             for pointer in list(find_traces(self._client, self._table, kind, value)):
@@ -61,7 +61,7 @@ class Unowned:
     def _erase_account(self, pointer: dict[str, Any], *, is_shared: bool) -> None:
         """Delete an account that no other lead has, and mark it as not to be kept again.
 
-        `is_shared` says that another lead has the person's e-mail: then the account goes when that lead is erased.
+        `is_shared` says that another lead has the person's e-mail: then the account is deleted with that lead.
         """
         tie = {"pk": pointer["sk"], "sk": "TIE"}
         if is_shared and (self._get(tie) or {}).get("lead_id") != self._lead_id:

@@ -40,7 +40,7 @@ __all__ = [
 
 RETRY_FOR = 2.0  # seconds for which a write is retried, where its caller does not say otherwise
 MAX_TRIES = 1000  # of one write, however long it may be retried
-FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it left to chance
+FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it is random
 LONGEST_PAUSE = 1.0
 DEFAULT_RETENTION_DAYS = "400"
 DAY = 86_400
@@ -51,8 +51,8 @@ FRESH = timedelta(hours=22)  # after a lead came; what is written in this time c
 class Conflict(Exception):
     """A condition failed: what the caller knew is out of date.
 
-    `failed` are the numbers of the writes of a transaction whose conditions failed. `found` are the items in their
-    place, where the write asked for its item by `ReturnValuesOnConditionCheckFailure`.
+    `failed` are the numbers of the writes of a transaction whose conditions failed. `found` are the stored items of
+    those that set `ReturnValuesOnConditionCheckFailure`.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ def put(table: str, item: Item, condition: str | None = None, *, version: int | 
 
 
 def unless_erased(table: str, lead_id: str) -> Any:
-    """A check for a transaction that must not write beside a lead whose person was erased."""
+    """A check for a transaction: it fails if the lead's person was erased."""
     check = {"TableName": table, "Key": encode(dict(lead_key(lead_id)))}
     return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
 
@@ -154,8 +154,8 @@ def transact(
 ) -> int | None:
     """Write all or nothing; return None if written, else the number of the first write whose condition failed.
 
-    Every try carries the same idempotency token: a transaction whose answer was lost is not taken for another
-    writer's. Raises Contended after `retry_for` seconds; with `or_conflict`, Conflict instead of returning a number.
+    Every try carries the same idempotency token, so a retry after a lost answer does not fail on its own conditions.
+    Raises Contended after `retry_for` seconds; with `or_conflict`, Conflict instead of returning a number.
     """
     token = uuid4().hex
     try:
@@ -176,7 +176,7 @@ def transact(
 def transact_late(
     client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, retry_for: float = RETRY_FOR
 ) -> None:
-    """Write all or nothing, and prolong the lead's item, if there still is one. Raises Conflict, Contended."""
+    """Write all or nothing, and prolong the lead's item if it still exists. Raises Conflict, Contended."""
     ends = time.monotonic() + retry_for
     try:
         transact(client, [*writes, prolong(table, lead_id)], or_conflict=True, retry_for=retry_for)
@@ -195,9 +195,9 @@ def transact_beside(
     or_conflict: bool = False,
     retry_for: float = RETRY_FOR,
 ) -> int | None:
-    """Write all or nothing unless the lead's person was erased, and prolong the lead's item, if there still is one.
+    """Write all or nothing unless the lead's person was erased, and prolong the lead's item if it still exists.
 
-    Returns what `transact` returns; the number after the last write stands for an erased person.
+    Returns what `transact` returns; the number after the last write means that the person was erased.
     """
     ends = time.monotonic() + retry_for
     refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)], retry_for=retry_for)
@@ -211,7 +211,7 @@ def transact_beside(
 
 
 def persist[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
-    """Call AWS until it answers; errors that pass by themselves are retried with growing pauses.
+    """Call AWS; retry transient errors with growing pauses.
 
     The call must be safe to repeat. Raises Contended after `retry_for` seconds, and any other error at once.
     """

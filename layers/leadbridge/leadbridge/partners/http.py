@@ -121,12 +121,12 @@ def asked_to_wait(partner: str, operation: str, answer: Answer) -> RateLimited |
     return None
 
 
-# A 4xx of these says nothing about whether the request was processed: something waited for the partner in vain.
+# These 4xx do not say whether the request was processed: a proxy waited for the partner in vain.
 TIMED_OUT = frozenset({408, 499})
 
 
 def intercepted(partner: str, operation: str, answer: Answer) -> Unavailable:
-    """The error for a 4xx that is not the partner's own word: a proxy or a firewall did not let the request through."""
+    """Return the error for a 4xx that is not the partner's own: a proxy or a firewall blocked the request."""
     text = f"something in front of the partner answered instead (HTTP {answer.status})"
     error = Unavailable(partner, operation, text)
     error.is_intercepted = True
@@ -139,7 +139,7 @@ class Outcome(StrEnum):
     ANSWERED = "answered"  # with whatever it says, a refusal too
     ASKED_TO_WAIT = "asked_to_wait"
     FAILED = "failed"  # HTTP 5xx
-    INTERCEPTED = "intercepted"  # a 4xx that is not the partner's own word
+    INTERCEPTED = "intercepted"  # a 4xx that is not the partner's own
     UNREACHABLE = "unreachable"  # the request never went out
     LOST = "lost"  # it did, and no whole answer came back
     NO_ADDRESS = "no_address"

@@ -17,8 +17,8 @@ from leadbridge.leads.fields import text
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 
 PARTNER = "leadleader"
-GATEWAY = frozenset({502, 503, 504, *range(520, 531)})  # what a proxy answers for a partner that it cannot reach
-REFUSED_DATA = frozenset({400, 409, 422})  # with which Django REST framework gives a reason as `detail` alone
+GATEWAY = frozenset({502, 503, 504, *range(520, 531)})  # statuses of a proxy that cannot reach the partner
+REFUSED_DATA = frozenset({400, 409, 422})  # statuses with which Django REST framework sends a `detail` alone
 LARGEST_ID = 10**18  # what the table can surely keep
 
 AUTHORIZATION_ERRORS = {
@@ -124,7 +124,7 @@ def _is_refusal(answer: Answer, content: dict[str, Any]) -> bool:
 
 
 def _has_reason(answer: Answer, content: dict[str, Any]) -> bool:
-    """Whether it is `{"detail", "code"}`; of a `detail` alone only a few statuses are about the request's data."""
+    """Whether it is `{"detail", "code"}`; a `detail` alone is about the request's data with a few statuses only."""
     return "detail" in content and ("code" in content or answer.status in REFUSED_DATA)
 
 
@@ -156,7 +156,7 @@ def _is_token_refused(content: dict[str, Any]) -> bool:
 
 
 def _refused_fields(content: dict[str, Any]) -> set[str]:
-    """The names in a map of fields: those that a request has, and Django REST framework's name for all of them."""
+    """The names in a map of refused fields: those of a request, and Django REST framework's `non_field_errors`."""
     inner = content.get("clientInfo")
     named = {**content, **(inner if isinstance(inner, dict) else {})}
     known = {"clientInfo", "non_field_errors", *_FIELDS}

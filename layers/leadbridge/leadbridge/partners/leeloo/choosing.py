@@ -20,8 +20,8 @@ def account_of(person: Person, preferred: str | None = None) -> AccountId | None
 def has_phone(person: Person, phone: str) -> bool:
     """Whether it is this person's number (E.164).
 
-    The whole number must be the same. A number that Leeloo has in a Ukrainian national form (`0…`, `80…`) is read as
-    one. Nine digits alone prove nothing: +380 50 123 45 67 and +48 501 234 567 share theirs.
+    The whole number must be the same. A number in a Ukrainian national form (`0…`, `80…`) is read as Ukrainian. Nine
+    digits alone prove nothing: +380 50 123 45 67 and +48 501 234 567 have the same.
     """
     return bool(phone) and _whole_number(person.phone or "") == _digits(phone)
 
@@ -36,7 +36,7 @@ def _digits(phone: str) -> str:
 
 
 def _whole_number(phone: str) -> str | None:
-    """The digits of a number with its country's code; None for what is no whole number."""
+    """Return the digits of a number with its country code; None if there are none."""
     digits = _digits(phone)
     if not phone.strip().startswith("+"):
         if len(digits) == 10 and digits.startswith("0"):

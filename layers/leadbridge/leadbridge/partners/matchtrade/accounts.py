@@ -13,7 +13,7 @@ SOURCE_PARTS = ("offer", "site", "description", "click_id")
 SEPARATOR = "|"
 LONGEST_VALUE = 255  # characters; the broker publishes no limits
 
-INSTEAD = "/"  # of a pipe or a line's end inside a part
+INSTEAD = "/"  # replaces a pipe or a line's end inside a part
 
 _WHOLE = frozenset({"person.phone", "person.email", "person.tax_number", "loan.amount", "loan.term"})
 _OURS = frozenset({"partnerId", "email", "name", "surname", "phone", "leadInfo"})
@@ -39,9 +39,9 @@ class AccountForm:
             raise ValueError(f"sent anyway: {', '.join(sorted(twice))}")
 
     def body(self, lead: Lead, credentials: Credentials) -> dict[str, Any]:
-        """Returns the body of a create, without empty fields. Texts are shortened to fit; nothing refuses a lead here.
+        """Return the body of a create, without empty fields. Texts are shortened to fit; no lead is refused here.
 
-        An e-mail, a phone or a number makes no sense when it is shortened. `wrong_for` checks those at reception.
+        A shortened e-mail, phone or number would be wrong. `wrong_for` checks their lengths at reception.
         """
         person = lead.person
         name, surname = _split_name(person.full_name or "")
@@ -74,7 +74,7 @@ class AccountForm:
 
 
 def lead_source(trading: Trading, *, longest: int = LONGEST_VALUE) -> str:
-    """Returns offer, site, description and click id, joined by pipes: always four parts, an empty one in its place.
+    """Return offer, site, description and click id, joined by pipes: always four parts, a missing one is empty.
 
     Empty if all of them are. A pipe or a line's end inside a part becomes ` / `. Where the whole is longer than
     `longest`, its longest parts are shortened; the click id stays whole, unless it alone does not fit.
@@ -93,7 +93,7 @@ def _part(value: str | None) -> str:
 
 
 def _longest_part(parts: list[str], room: int) -> int:
-    """Returns to how many characters each part is shortened, so that all of them have room."""
+    """Return the number of characters to which each part is shortened, so that all of them fit."""
     for number, part in enumerate(shortest_first := sorted(parts, key=len)):
         share = room // (len(shortest_first) - number)
         if len(part) > share:

@@ -3,7 +3,7 @@
 Its errors are `{"status", "timestamp", "message", "printableMessage"}`, those of its token endpoint OAuth's
 `{"error", "error_description"}`. One 500 is a refusal for good, one 400 leaks SQL: no word of the partner's goes into
 an error of ours. An answer of another shape is not the partner's own, whatever its status says: a proxy or a firewall
-wrote it, and nobody can tell whether the partner processed the request.
+wrote it, and it is not known whether the partner processed the request.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ LONGEST = 1024  # characters of a value; a longer one is none
 class Account:
     """One row. `status` and `role` are the broker's own words, of which there may be any.
 
-    A local time without an offset names two moments where clocks go back, and none where they go forward. Then the
-    row holds the earliest moment that it can mean, and the latest beside it.
+    A local time without an offset is ambiguous where clocks go back, and does not exist where they go forward. Then
+    the row holds the earliest moment that it can mean, and also the latest.
     """
 
     uuid: str | None
