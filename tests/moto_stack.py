@@ -39,7 +39,6 @@ OUTSIDE = {
     "AWS::Partition": "aws",
 }
 CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-MILLISECONDS = 60_000  # that an invocation has
 ROUNDS = 100  # of carrying, after which something goes in circles
 
 _requests = count(1)
@@ -61,13 +60,13 @@ class Context:
     memory_limit_in_mb = 512
     invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:a-function"
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: int) -> None:
         self.aws_request_id = f"request-{next(_requests)}"
+        self._seconds = seconds
 
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        """As much as there ever is."""
-        return MILLISECONDS
+    def get_remaining_time_in_millis(self) -> int:
+        """The whole time of the function."""
+        return self._seconds * 1000
 
 
 @dataclass
@@ -103,7 +102,7 @@ class MotoStack:
         before, self._function = self._function, function
         try:
             with patch.dict(os.environ, self._environment(function)):
-                return self._module(function).handler(event, Context())
+                return self._module(function).handler(event, Context(self._timeout(function)))
         finally:
             self._function = before
 
@@ -236,6 +235,11 @@ class MotoStack:
                 aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=receipt)
             number += 1
         return number
+
+    @staticmethod
+    def _timeout(function: str) -> int:
+        own = template()["Resources"][function]["Properties"]
+        return int(own.get("Timeout", template()["Globals"]["Function"]["Timeout"]))
 
     def _environment(self, function: str) -> dict[str, str]:
         own = template()["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})

@@ -34,7 +34,7 @@ from leadbridge.partners.http import Transport
 from leadbridge.secrets import Secrets
 from tests.blades import Killed
 
-INVOCATION = 60.0  # seconds after which Lambda stops a function
+INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
 LOADED = (accounts, contents, reception, writing)  # before their clocks and ids are replaced
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -107,7 +107,7 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
     class Submitter:
         def visit(self, lead_id: str, partner: str, budget: Any) -> Visit:
             visited.append((lead_id, partner))
-            assert 50 < budget.left < 60
+            assert 30 < budget.left < 40
             return Visit(Outcome.SUBMITTED)
 
     monkeypatch.setattr(app, "submitter", Submitter)
