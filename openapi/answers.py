@@ -253,6 +253,7 @@ class LeftOver(Shape):
         "missing_fields",
         "moved_on",
         "needs_confirmation",
+        "outcome_unknown",
         "recorded",
         "replaced",
         "settled_otherwise",

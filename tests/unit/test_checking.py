@@ -6,15 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge import errors
+from leadbridge import aws, errors
 from leadbridge.budget import Budget
 from leadbridge.leads import delivery as steps
+from leadbridge.leads import items
 from leadbridge.leads.checking import ByDeal, Checker, Outcome
 from leadbridge.leads.delivery import Delivery, State
 from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
 from tests.people import lead
-from tests.unit.conftest import Time
+from tests.unit.conftest import TABLE, Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 LEAD = lead()
@@ -228,3 +229,32 @@ def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) ->
     assert world.look(at_once=True) is Outcome.CHANGED
     after = world.delivery
     assert (after.attention, after.checks_refused) == (None, 0)
+
+
+def test_status_is_dated_by_the_moment_at_which_the_partner_was_asked(world: World) -> None:
+    asked_at = world.time.now
+    status = world.lender.status
+
+    def slow(deal_id: int, budget: Budget) -> str:
+        world.time.pass_(seconds=20)
+        return status(deal_id, budget)
+
+    world.lender.status = slow  # type: ignore[method-assign]
+    world.says("В обробці")
+    assert world.look() is Outcome.CHANGED
+    assert world.delivery.status_at == asked_at
+
+
+def test_status_of_a_deal_that_another_lead_has_is_asked_for_at_its_cadence_only(world: World) -> None:
+    other = lead(2)
+    tie = items.tie_key("leadleader", 24)
+    aws.dynamodb().put_item(TableName=TABLE, Item=items.encode({**tie, "lead_id": other.lead_id}))
+    world.time.pass_(days=2)  # the tie is written once more with a late change
+    world.says("Погоджено", "Погоджено")
+    assert world.look() is Outcome.CHECK_FAILED
+    after = world.delivery
+    assert after.due_at is not None
+    assert after.due_at >= world.time.now + timedelta(minutes=2)
+    assert (after.partner_status, after.checks_failed) == (None, 1)
+    assert after.last_error == f"the partner's id is entered at {other.lead_id}"
+    assert world.look() is Outcome.NOTHING_TO_DO, "the partner is not asked at every sweep"

@@ -320,6 +320,21 @@ def test_letter_of_a_delivery_that_may_have_arrived_is_kept_and_sends_nothing(
     assert delivery(store).state is State.UNKNOWN
 
 
+def test_letter_of_a_message_that_may_have_arrived_is_kept(ask: Ask, queues: dict[str, str], store: Store) -> None:
+    store.accept(LEAD, phone_hash=None)
+    outbox = Outbox(aws.dynamodb(), TABLE)
+    message = about_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
+    outbox.add(message)
+    sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
+    outbox.apply(message_steps.lost(sending, NOW, "lost"))
+    put(
+        queues["dead-messages"],
+        {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
+    )
+    assert redriven(ask("redrive", "messages")) == (0, ["outcome_unknown"], [])
+    assert len(ask()[1]["letters"]) == 1
+
+
 def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
     ask: Ask, queues: dict[str, str], store: Store
 ) -> None:

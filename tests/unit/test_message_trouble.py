@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from leadbridge import errors
 from leadbridge.budget import Budget
-from leadbridge.leads.message import UNSETTLED, MessageState
+from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState
 from leadbridge.leads.messaging import Outcome, Visit
 from tests.people import lead
 from tests.unit.sending import (
@@ -176,3 +177,85 @@ class Patient(Messenger):
 
     def _asked(self, what: str, says: Answers, budget: Budget) -> None:
         assert what == "find"
+
+
+def answers_late(world: World, message: Message, error: errors.PartnerError) -> Answers:
+    """Leeloo answers after the lease ran out and the sweep has set the message to unknown."""
+    world.time.pass_(minutes=30)
+    assert world.visit(message).outcome is Outcome.UNKNOWN
+    yield error
+    yield None
+
+
+@pytest.mark.parametrize("error", SURELY_NOT_SENT)
+def test_late_answer_that_nothing_was_sent_has_the_message_sent_again(
+    world: World, error: type[errors.PartnerError]
+) -> None:
+    message = world.status("Погоджено")
+    world.messenger.on_send = answers_late(world, message, fails(error))
+    visit = world.visit(message)
+    assert visit.outcome is Outcome.COMES_AGAIN
+    assert visit.again is not None
+    waiting = world.now_of(message)
+    assert (waiting.state, waiting.attempts, waiting.last_error) == (MessageState.PENDING, 1, "as the test wants")
+    world.time.pass_(seconds=visit.again.total_seconds())
+    assert world.visit(message).outcome is Outcome.SENT
+    assert world.messenger.texts == ["Статус: Погоджено."]
+
+
+@pytest.mark.parametrize("error", FOR_GOOD)
+def test_message_that_leeloo_refuses_late_is_failed_and_its_letter_can_be_redriven(
+    world: World, error: type[errors.PartnerError]
+) -> None:
+    message = world.status("Погоджено")
+    world.messenger.on_send = answers_late(world, message, fails(error))
+    outcome = world.visit(message).outcome
+    assert (outcome, world.state(message)) == (Outcome.FAILED, MessageState.FAILED)
+    assert [letter[0] for letter in world.dead_letters] == [message.message_id]
+    assert [what for what, _ in world.timeline] == ["message_unknown", "message_failed"]
+
+
+def test_late_answer_that_nothing_was_sent_never_sends_after_a_newer_message(world: World) -> None:
+    older, newer = world.status("Погоджено"), world.status("Очікує")
+
+    def slow() -> Answers:
+        yield from answers_late(world, older, fails(errors.Unavailable))
+
+    answer = slow()
+
+    def sweep_and_send_newer() -> Answers:
+        error = next(answer)
+        world.messenger.on_send = answers(None)
+        assert world.visit(newer).outcome is Outcome.SENT
+        yield error
+
+    world.messenger.on_send = sweep_and_send_newer()
+    assert world.visit(older).outcome is Outcome.COMES_AGAIN
+    world.time.pass_(hours=2)
+    assert world.visit(older).outcome is Outcome.SKIPPED
+    assert world.messenger.texts == ["Статус: Очікує."]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": MessageState.UNKNOWN, "code": MessageCode.RESTORED},
+        {"state": MessageState.UNKNOWN, "attempts": 2},
+        {"state": MessageState.SENT},
+        {"state": MessageState.PENDING},
+    ],
+)
+def test_late_answer_changes_nothing_but_what_the_sweep_settled_of_its_attempt(
+    world: World, changes: dict[str, Any]
+) -> None:
+    message = world.status("Погоджено")
+
+    def slow() -> Answers:
+        before = world.now_of(message)
+        after = replace(before, version=before.version + 1, **changes)
+        world.outbox.apply(MessageChange(before, after, world.time(), None))
+        yield fails(errors.Unavailable)
+
+    world.messenger.on_send = slow()
+    assert world.visit(message).outcome is Outcome.NOTHING_TO_DO
+    assert world.state(message) is changes["state"]

@@ -10,7 +10,7 @@ from leadbridge import errors
 from leadbridge.leads import message as steps
 from leadbridge.leads.message import UNSETTLED, Message, MessageState, about_status
 from leadbridge.leads.messaging import LONGEST_TURN, TURN, Outcome, Visit
-from leadbridge.leads.outbox import DUE_PARTITION
+from leadbridge.leads.outbox import DUE_PARTITION, OutOfTurn
 from tests.blades import Blade, Killed
 from tests.people import lead
 from tests.unit.sending import LEAD, NIGHT, PARTNER, World, answers, fails, settings, world
@@ -132,6 +132,44 @@ def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is
     for message in (older, newer):
         assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.texts == ["Статус: 1.", "Статус: 2."]
+
+
+def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did_not_read(world: World) -> None:
+    """The operator and both workers read the line before anything is written to it."""
+    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    older = world.status("1")
+    world.visit(older)
+    read_by_operator = world.outbox.messages(LEAD.lead_id)
+    world.status("2")
+    lease = timedelta(minutes=1)
+    _, newer_read = world.outbox.messages(LEAD.lead_id)
+    world.outbox.apply(steps.retried(read_by_operator[0], world.time(), "olena", others=read_by_operator))
+    older_read, _ = world.outbox.messages(LEAD.lead_id)
+    sending = world.outbox.apply(steps.start_sending(newer_read, world.time(), lease))
+    world.outbox.apply(steps.sent(sending, world.time()))
+    with pytest.raises(OutOfTurn):
+        world.outbox.apply(steps.start_sending(older_read, world.time(), lease))
+    assert world.visit(older).outcome is Outcome.SKIPPED
+
+
+def test_worker_whose_line_was_used_meanwhile_looks_again_soon(world: World) -> None:
+    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    older, newer = world.status("1"), world.status("2")
+    world.visit(older)
+    find = world.messenger.find
+
+    def send_other_first(person: Any, budget: Any) -> Any:
+        world.messenger.find = find  # type: ignore[method-assign]
+        other = next(one for one in world.outbox.messages(LEAD.lead_id) if one.message_id == third.message_id)
+        world.outbox.apply(steps.start_sending(other, world.time(), timedelta(minutes=1)))
+        return find(person, budget)
+
+    third = world.status("3")
+    world.outbox.forget(LEAD.lead_id)
+    world.messenger.find = send_other_first  # type: ignore[method-assign]
+    assert world.visit(newer) == Visit(Outcome.WAITS, again=TURN)
+    assert world.state(newer) is MessageState.PENDING
+    assert world.messenger.texts == []
 
 
 def test_order_is_that_of_the_deliverys_versions_though_the_workers_clocks_disagree(world: World) -> None:

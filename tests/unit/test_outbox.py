@@ -12,8 +12,8 @@ from leadbridge.leads import items
 from leadbridge.leads import message as steps
 from leadbridge.leads.changes import announcement
 from leadbridge.leads.events import InvalidEvent, MessageChanged, read_message_changed
-from leadbridge.leads.message import Message, MessageCode, MessageState, about_status
-from leadbridge.leads.outbox import DUE_PARTITION, Contact, Outbox, message_item, message_of
+from leadbridge.leads.message import Message, MessageCode, MessageState, about_status, mirror_of_status
+from leadbridge.leads.outbox import DUE_PARTITION, Contact, Outbox, OutOfTurn, message_item, message_of
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict
 from tests.people import NOW, lead
@@ -64,6 +64,33 @@ def test_what_is_added_twice_is_there_once_and_as_it_was(outbox: Outbox) -> None
     sending = outbox.apply(steps.start_sending(NEW, NOW, HOUR))
     assert not outbox.add(NEW)
     assert outbox.messages(LEAD.lead_id) == [sending]
+
+
+def test_each_line_counts_the_sends_that_it_started(outbox: Outbox) -> None:
+    told = [about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3)]
+    mirror = mirror_of_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
+    for message in (*told, mirror):
+        outbox.add(message)
+    read = {one.message_id: one for one in outbox.messages(LEAD.lead_id)}
+    assert [one.turn for one in read.values()] == [0, 0, 0]
+    for message in (told[0], mirror):  # the lines do not hinder each other
+        outbox.apply(steps.start_sending(read[message.message_id], NOW, HOUR))
+    with pytest.raises(OutOfTurn):
+        outbox.apply(steps.start_sending(read[told[1].message_id], NOW, HOUR))
+    again = {one.message_id: one for one in outbox.messages(LEAD.lead_id)}
+    assert again[told[1].message_id].state is MessageState.PENDING
+    assert {one.turn for one in again.values()} == {1}
+    outbox.apply(steps.start_sending(again[told[1].message_id], NOW, HOUR))
+    assert {one.line: one.turn for one in outbox.messages(LEAD.lead_id)} == {"told": 2, "mirror": 1}
+
+
+def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: Outbox) -> None:
+    outbox.add(about_status(LEAD.lead_id, "leadleader", 2, "s", NOW))
+    (message,) = outbox.messages(LEAD.lead_id)
+    outbox.apply(steps.start_sending(message, NOW, HOUR))
+    key = items.encode({"pk": f"LEAD#{LEAD.lead_id}", "sk": "LINE#told"})
+    item = items.decode(aws.dynamodb().get_item(TableName=TABLE, Key=key)["Item"])
+    assert set(item) == {"pk", "sk", "turn", "expires_at"}
 
 
 def test_of_two_writers_the_slower_one_hears_of_it(outbox: Outbox, store: Store) -> None:

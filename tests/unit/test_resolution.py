@@ -455,3 +455,20 @@ def test_a_status_that_stays_in_doubt_is_not_told_a_day_later(world: World) -> N
     world.time.pass_(hours=24)
     assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []
+
+
+def test_status_that_comes_with_an_id_is_dated_by_the_moment_at_which_the_partner_was_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = NOW
+    confirm = desk.partner.confirm
+
+    def slow(*asked: Any) -> Any:
+        nonlocal now
+        now += MINUTE
+        return confirm(*asked)
+
+    monkeypatch.setattr("leadbridge.resolving.utc_now", lambda: now)
+    monkeypatch.setattr(desk.partner, "confirm", slow)
+    assert desk.resolve({"deal_id": 24})["http"] == 200
+    assert (desk.delivery().settled_at, desk.delivery().status_at) == (NOW + MINUTE, NOW)

@@ -19,7 +19,7 @@ from leadbridge.leads.looking_up import Accounts
 from leadbridge.leads.statuses import new_status
 from leadbridge.leads.submission import WORKER_DIED, backoff
 from leadbridge.leads.transitions import overdue_wait
-from leadbridge.leads.writing import Conflict
+from leadbridge.leads.writing import AlreadyTied, Conflict
 from leadbridge.settings import Partner as PartnerSettings
 
 
@@ -31,7 +31,7 @@ class Ledger(Protocol):
         ...
 
     def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict if somebody was quicker."""
+        """Write a change; raises Conflict if somebody was quicker, AlreadyTied if another lead has the partner's id."""
         ...
 
     def look_again(
@@ -181,6 +181,7 @@ class Checker:
         return self._ask(delivery, budget)
 
     def _ask(self, delivery: Delivery, budget: Budget) -> Look:
+        asked_at = self.clock()
         try:
             status = self.partner.status(delivery, budget)
         except errors.PartnerError as error:
@@ -197,14 +198,31 @@ class Checker:
             if check_after is not None:
                 self.ledger.look_again(delivery, now + check_after)
             return Look(Outcome.UNCHANGED)
-        change = new_status(delivery, status, self.settings, now, check_after=check_after, mirrors=self.mirrors)
+        change = new_status(
+            delivery,
+            status,
+            self.settings,
+            now,
+            check_after=check_after,
+            mirrors=self.mirrors,
+            learned_at=asked_at,
+        )
         is_closed = change.after.state is State.CLOSED
-        return self._write(change, Look(Outcome.CLOSED if is_closed else Outcome.CHANGED))
+        try:
+            return self._write(change, Look(Outcome.CLOSED if is_closed else Outcome.CHANGED))
+        except AlreadyTied as tied:
+            # The status cannot be stored while another lead has the id. Without a later due time every sweep would ask.
+            if delivery.due_at is not None:
+                wait = max(check_after or timedelta(), self._backoff(delivery))
+                self.ledger.look_again(delivery, now + wait, error=f"the partner's id is entered at {tied.lead_id}")
+            return Look(Outcome.CHECK_FAILED)
 
     def _after_failure(self, delivery: Delivery, error: errors.PartnerError) -> timedelta:
-        wait = backoff(self.settings.retry, delivery.checks_failed + 1, self.jitter())
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
-        return max(wait, asked)
+        return max(self._backoff(delivery), asked)
+
+    def _backoff(self, delivery: Delivery) -> timedelta:
+        return backoff(self.settings.retry, delivery.checks_failed + 1, self.jitter())
 
     def _spread(self, wait: timedelta) -> timedelta:
         """A tenth of the wait left to chance, so that leads which came together do not stay together."""
@@ -213,6 +231,8 @@ class Checker:
     def _write(self, change: Change, look: Look) -> Look:
         try:
             self.ledger.apply(change)
+        except AlreadyTied:
+            raise
         except Conflict:
             return Look(Outcome.NOTHING_TO_DO, error=look.error)
         return look

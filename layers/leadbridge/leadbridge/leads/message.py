@@ -6,6 +6,7 @@
        │           └──────► failed
        └──► failed, no_channel, skipped
 
+    unknown ──► sent, pending, failed (the answer arrives after the lease ran out)
     failed ──► pending (an operator retries it), skipped (a newer message was sent)
 
 Messages about statuses keep their order (`in_order`). Of one delivery the delivery's version decides, because the
@@ -66,7 +67,8 @@ class Message:
     `owner` is the lead's id, or the account's where an operator writes to an account that no lead is known of.
     `message_id` begins with the time, so that an owner's messages sort by age. A mirror is not said to the person but
     written to their tags and comments. `delivery_version` is the version of the delivery that has the status. `code`
-    says why the message was skipped.
+    says why the message was skipped. `turn` is the number of sends that its line had started before the line was read.
+    It is not stored with the message.
     """
 
     owner: str
@@ -91,6 +93,7 @@ class Message:
     last_error: str | None = None
     code: MessageCode | None = None
     due_at: datetime | None = None
+    turn: int | None = field(default=None, compare=False)
 
     @property
     def subject(self) -> str:
@@ -198,7 +201,11 @@ def by_operator(
 
 
 def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageChange:
-    """The last step before the send: from here until the answer is written, only this worker knows."""
+    """The last step before the send: from here until the answer is written, only this worker knows.
+
+    It is written only if no other message of the line was started since the line was read (`Message.turn`). Without
+    this condition, two workers that both read the line before a retry could send its messages in the wrong order.
+    """
     return _step(
         message,
         {MessageState.PENDING},
@@ -214,11 +221,14 @@ def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageC
 
 
 def send_again(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
-    """An attempt that surely sent nothing; the next one is allowed `after` from now."""
-    counted = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
+    """An attempt that surely sent nothing; the next one is allowed `after` from now.
+
+    A message is unknown here if its lease ran out before the answer arrived.
+    """
+    counted = message.attempts + 1 if message.state is MessageState.PENDING else message.attempts
     return _step(
         message,
-        UNSETTLED,
+        UNSETTLED | {MessageState.UNKNOWN},
         MessageState.PENDING,
         now,
         None,
@@ -263,8 +273,8 @@ def lost(message: Message, now: datetime, error: str) -> MessageChange:
 
 
 def gave_up(message: Message, now: datetime, error: str) -> MessageChange:
-    """It cannot be sent."""
-    return _settle(message, UNSETTLED, MessageState.FAILED, now, error)
+    """It cannot be sent. A message is unknown here if its lease ran out before the answer arrived."""
+    return _settle(message, UNSETTLED | {MessageState.UNKNOWN}, MessageState.FAILED, now, error)
 
 
 def no_channel(message: Message, now: datetime) -> MessageChange:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import takewhile
 from typing import Protocol
 
@@ -26,7 +27,7 @@ from leadbridge.leads.message import (
     MessageCode,
     MessageState,
 )
-from leadbridge.leads.outbox import Contact
+from leadbridge.leads.outbox import Contact, OutOfTurn
 from leadbridge.leads.submission import LEASE_MARGIN, WORKER_DIED, backoff
 from leadbridge.leads.transitions import overdue_wait
 from leadbridge.leads.wording import Content, content_of, quiet_until
@@ -64,7 +65,10 @@ class Book(Protocol):
         ...
 
     def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
-        """Write a change, retrying transient errors for so many seconds; raises Conflict if somebody was quicker."""
+        """Write a change, retrying transient errors for so many seconds.
+
+        Raises Conflict if somebody was quicker, OutOfTurn if another message of the line was started meanwhile.
+        """
         ...
 
     def defer(self, message: Message, due_at: datetime) -> None:
@@ -304,6 +308,8 @@ class Sender:
         try:
             lease = timedelta(seconds=longest + LEASE_MARGIN)
             message = self.book.apply(steps.start_sending(message, self.clock(), lease))
+        except OutOfTurn:
+            return Visit(Outcome.WAITS, again=TURN)
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO)
         try:
@@ -337,7 +343,7 @@ class Sender:
             known = self.book.message(message.owner, message.message_id)
             if known is None or known.version == message.version:
                 return Visit(Outcome.SENT)  # and the person was erased meanwhile: nothing more is told of them
-            if known.state is not MessageState.UNKNOWN or known.attempts != message.attempts:
+            if not _is_unknown_of(known, message):
                 raise
             self.book.apply(steps.sent(known, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         return Visit(Outcome.SENT)
@@ -365,13 +371,29 @@ class Sender:
         attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
         wait = max(backoff(self.settings.retry, attempts, self.jitter()), asked)
-        change = steps.send_again(message, now, error.text, wait)
-        return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
+        step = partial(steps.send_again, now=now, error=error.text, after=wait)
+        return self._not_sent(message, step, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
     def _give_up(self, message: Message, error: errors.PartnerError, budget: Budget | None = None) -> Visit:
         self.dead_letter(message, error.text)
-        change = steps.gave_up(message, self.clock(), error.text)
-        return self._write(change, Visit(Outcome.FAILED, error=error), budget)
+        step = partial(steps.gave_up, now=self.clock(), error=error.text)
+        return self._not_sent(message, step, Visit(Outcome.FAILED, error=error), budget)
+
+    def _not_sent(
+        self, message: Message, step: Callable[[Message], MessageChange], visit: Visit, budget: Budget | None
+    ) -> Visit:
+        """Write that nothing was sent; with a `budget`, Leeloo has answered that to a send.
+
+        The lease may run out before Leeloo answers, and the sweep then sets the message to unknown. The answer settles
+        it, so the step is taken from there.
+        """
+        written = self._write(step(message), visit, budget)
+        if written is visit or budget is None:
+            return written
+        known = self.book.message(message.owner, message.message_id)
+        if known is None or known.code is not None or not _is_unknown_of(known, message):
+            return written
+        return self._write(step(known), visit, budget)
 
     def _write(self, change: MessageChange, visit: Visit, answered: Budget | None = None) -> Visit:
         """Write a change. After Leeloo has `answered`, the write is retried for the rest of the invocation."""
@@ -380,6 +402,11 @@ class Sender:
         except Conflict:
             return Visit(Outcome.NOTHING_TO_DO, error=visit.error)
         return visit
+
+
+def _is_unknown_of(known: Message, attempted: Message) -> bool:
+    """Return whether a message is unknown since this attempt to send it."""
+    return known.state is MessageState.UNKNOWN and known.attempts == attempted.attempts
 
 
 class _NotYet(Exception):

@@ -2,6 +2,7 @@
 
 pk                 sk                     item
 LEAD#{lead_id}     MESSAGE#{message_id}   a message
+LEAD#{lead_id}     LINE#{line}            how many sends of messages about statuses were started
 LEAD#{lead_id}     CONTACT                the person's account at Leeloo, once it is known
 LEAD#{lead_id}     FORMER#{account_id}    an account that was the person's contact before
 ACCOUNT#{id}       MESSAGE#{message_id}   a message to an account without a lead
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,22 @@ from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.message import Message, MessageChange, MessageCode, MessageState
-from leadbridge.leads.writing import RETRY_FOR, Conflict, defer, is_late, put, transact, transact_beside
+from leadbridge.leads.writing import (
+    RETRY_FOR,
+    Conflict,
+    defer,
+    expires_at,
+    is_late,
+    put,
+    transact,
+    transact_beside,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DUE_PARTITION = "messages"  # where messages stand in the index `due`
+LINE = "LINE#"  # how the keys of lines begin
 MOST_MESSAGES = 1000  # of one owner that are read; nobody is told more
 CLOSED_FOR = 3600  # seconds; a request that found no lead of an account before an erasure has ended long before
 # Writes in a lead's first hours do not prolong its item (`writing.FRESH`). A message that is written then and not
@@ -44,6 +55,10 @@ _TEXTS = (
     "text",
     "last_error",
 )
+
+
+class OutOfTurn(Conflict):
+    """Another message of the line was started since the line was read."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,21 @@ def message_writes(table: str, change: MessageChange) -> list[Any]:
     return writes
 
 
+def _turn_write(table: str, owner: str, line: str, turn: int) -> Any:
+    """Count a started send of a line, on the condition that none was started since the line was read."""
+    values = {":turn": turn, ":next": turn + 1, ":expires_at": expires_at()}
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": items.encode({"pk": partition(owner), "sk": f"{LINE}{line}"}),
+            "UpdateExpression": "SET #turn = :next, expires_at = :expires_at",
+            "ConditionExpression": "#turn = :turn" if turn else "attribute_not_exists(#turn)",
+            "ExpressionAttributeNames": {"#turn": "turn"},
+            "ExpressionAttributeValues": items.encode({k: v for k, v in values.items() if turn or k != ":turn"}),
+        }
+    }
+
+
 class Outbox:
     """Messages in the table. Every method may raise botocore's errors when AWS does not answer."""
 
@@ -142,15 +172,24 @@ class Outbox:
     def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
         """Write a message's change, and its line in the lead's timeline; retry transient errors for so many seconds.
 
-        Nothing is begun to be said to a person who was erased, and nothing is told of them. Raises Conflict, Contended.
+        Nothing is begun to be said to a person who was erased, and nothing is told of them. Raises Conflict, Contended;
+        OutOfTurn if the change starts a message and another one of its line was started meanwhile.
         """
-        after, of_lead = change.after, change.after.owner.startswith("ld_")
+        before, after, of_lead = change.before, change.after, change.after.owner.startswith("ld_")
         writes = message_writes(self._table, change)
-        is_told = change.what is not None or after.state is MessageState.SENDING
-        if of_lead and (is_told or is_late(after.created_at, change.at, SETTLES_WITHIN)):
-            transact_beside(self._client, self._table, writes, after.owner, or_conflict=True, retry_for=retry_for)
-        else:
-            transact(self._client, writes, or_conflict=True, retry_for=retry_for)
+        starts = after.state is MessageState.SENDING
+        takes_turn = starts and of_lead and before.turn is not None and after.delivery_version is not None
+        if takes_turn:
+            writes.append(_turn_write(self._table, after.owner, after.line, before.turn or 0))
+        try:
+            if of_lead and (change.what is not None or starts or is_late(after.created_at, change.at, SETTLES_WITHIN)):
+                transact_beside(self._client, self._table, writes, after.owner, or_conflict=True, retry_for=retry_for)
+            else:
+                transact(self._client, writes, or_conflict=True, retry_for=retry_for)
+        except Conflict as conflict:
+            if takes_turn and conflict.failed == {len(writes) - 1}:
+                raise OutOfTurn(failed=conflict.failed) from None
+            raise
         return after
 
     def defer(self, message: Message, due_at: datetime) -> None:
@@ -160,6 +199,7 @@ class Outbox:
 
     def messages(self, owner: str) -> list[Message]:
         """The messages of one owner, the latest thousand of them, oldest first."""
+        turns = self._turns(owner)  # before the messages: a send that starts between the two reads must be noticed
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
@@ -168,7 +208,21 @@ class Outbox:
             ScanIndexForward=False,
             PaginationConfig={"MaxItems": MOST_MESSAGES},
         )
-        return [message_of(items.decode(item)) for page in pages for item in page["Items"]][::-1]
+        found = [message_of(items.decode(item)) for page in pages for item in page["Items"]][::-1]
+        return [replace(one, turn=turns.get(one.line, 0)) for one in found]
+
+    def _turns(self, owner: str) -> dict[str, int]:
+        """How many sends each line of a lead's messages has started."""
+        if not owner.startswith("ld_"):
+            return {}  # what operators write to an account is never replaced by something newer
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
+            ExpressionAttributeValues=items.encode({":pk": partition(owner), ":kind": LINE}),
+            ConsistentRead=True,
+        )
+        found = [items.decode(item) for item in answer["Items"]]
+        return {str(values["sk"]).removeprefix(LINE): int(values["turn"]) for values in found}
 
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""

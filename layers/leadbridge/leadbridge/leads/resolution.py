@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from leadbridge import errors
@@ -136,10 +136,11 @@ class Resolver:
         found(delivery, now, operator, created, check_after)  # refuses a wrong state before the partner is asked
         if settings is not None and isinstance(created, str) is not can_be_looked_up:
             raise WrongKind
+        asked_at = self.clock()
         confirmed = self._confirmed(delivery, lead, created, budget)
         change = found(delivery, self.clock(), operator, confirmed.created, check_after, aftermath=aftermath)
         after = self.ledger.apply(change)
-        return self._with_status(after, confirmed.status, settings, check_after)
+        return self._with_status(after, confirmed.status, settings, check_after, asked_at)
 
     def _confirmed(self, delivery: Delivery, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
         """Make sure that no other lead has the id and that the partner knows it."""
@@ -151,12 +152,25 @@ class Resolver:
         return self.register(delivery.partner).confirm(lead, created, budget)
 
     def _with_status(
-        self, delivery: Delivery, status: str | None, settings: PartnerSettings | None, check_after: timedelta | None
+        self,
+        delivery: Delivery,
+        status: str | None,
+        settings: PartnerSettings | None,
+        check_after: timedelta | None,
+        asked_at: datetime,
     ) -> Delivery:
         """Store the status that came with the id. If this fails, the next check stores it."""
         if status is None or settings is None:
             return delivery
-        change = new_status(delivery, status, settings, self.clock(), check_after=check_after, mirrors=self.mirrors)
+        change = new_status(
+            delivery,
+            status,
+            settings,
+            self.clock(),
+            check_after=check_after,
+            mirrors=self.mirrors,
+            learned_at=asked_at,
+        )
         with suppress(Conflict, Contended):
             return self.ledger.apply(change)
         return delivery

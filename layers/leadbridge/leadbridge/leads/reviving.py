@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from leadbridge.letters import Letter
 
 NOTED = frozenset(
-    {"already_tied", "missing_fields", "needs_confirmation", "settled_otherwise", "another_attempt", "may_be_ours"}
+    {
+        "already_tied",
+        "another_attempt",
+        "may_be_ours",
+        "missing_fields",
+        "needs_confirmation",
+        "outcome_unknown",
+        "settled_otherwise",
+    }
 )
 
 
@@ -133,6 +141,8 @@ class Reviver:
             raise LetterObsolete("lead_gone")
         if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
             raise LetterKept("in_progress", "it is still being sent")
+        if message.state is MessageState.UNKNOWN:
+            raise LetterKept("outcome_unknown", "the person may have the message")
         if message.state is not MessageState.FAILED:
             raise LetterObsolete("moved_on")
         after = self.outbox.apply(retried_message(message, self.clock(), self.operator, others=others))
