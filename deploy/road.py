@@ -2,6 +2,7 @@
 
 The lead is of the source `self-check`, whose secret the stack generates. The workers end its deliveries before they
 call a partner. It has the same id each time, so that access to one partition of the table is enough.
+So two checks cannot run at once: the second one waits for the end of the first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import urllib3
 
 from deploy.asking import Answer, Ask, Question
 from leadbridge import self_check
+from leadbridge.clock import from_text
 from leadbridge.forms import standard_webhooks
 from leadbridge.leads import items
 from leadbridge.leads.delivery import State
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 LEAD_ID = lead_id_of(self_check.SOURCE, f"id:{self_check.DELIVERY_ID}")
 PARTITION = f"LEAD#{LEAD_ID}"
 TURNS, PAUSE = 60, 2.0  # reads of the table, and seconds between: longer than a cold start of all functions
+ABANDONED_AFTER = 180.0  # seconds after which a check that left its test lead is dead; longer than any check takes
+ANOTHER_CHECK = "by another check of this stack, which is running. Run this one again after its end"
 # A lead that every partner accepts, of an invented person: a reserved domain, and a phone number that is not assigned.
 LEAD: dict[str, Any] = {
     "person": {
@@ -61,17 +65,32 @@ class Road:
 
     def is_whole(self, tell: Callable[[str], None] = print) -> bool:
         """Send the lead, wait for its end, remove it; report the result. Raises botocore's errors."""
-        self._remove()
-        began = self.now()
-        try:
-            stopped = self._send() or self._wait()
-        finally:
-            self._remove()
+        began, stopped = self.now(), self._wait_for_others(tell)
+        if stopped is None:
+            began = self.now()
+            try:
+                stopped = self._send() or self._wait()
+            finally:
+                if stopped != ANOTHER_CHECK:
+                    self._remove()
         if stopped is None:
             tell(f"the whole road: {self.now() - began:.1f} s from the gateway to the workers, and the lead is removed")
             return True
         tell(f"the whole road: stopped {stopped}")
         return False
+
+    def _wait_for_others(self, tell: Callable[[str], None]) -> str | None:
+        """Wait until no other check has its lead in the table, and remove one that a dead check has left."""
+        for turn in range(int(ABANDONED_AFTER / PAUSE) + 1):
+            if turn:
+                self.sleep(PAUSE)
+            leads = [item for item in self._items() if item["sk"] == "LEAD"]
+            if all(self.now() - from_text(one["received_at"]).timestamp() > ABANDONED_AFTER for one in leads):
+                self._remove()
+                return None
+            if not turn:
+                tell("the whole road: another check of this stack is running; waiting for its end")
+        return ANOTHER_CHECK
 
     def _send(self) -> str | None:
         """Post the lead; return None, or where it stopped."""
@@ -95,6 +114,8 @@ class Road:
             return f"at the gateway or the forms' function: {answer}"
         if answer.content.get("lead_id") != LEAD_ID:
             return "at the forms' function: it stored the lead under another id than deploy/github-role.yaml names"
+        if answer.content.get("duplicate") is True:  # the other one has sent it since this one has looked
+            return ANOTHER_CHECK
         return None
 
     def _wait(self) -> str | None:

@@ -33,7 +33,7 @@ from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
 from leadbridge.leads.store import Journey, Store
 from leadbridge.leads.writing import Conflict, Contended
 from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, busy, unexpected
+from leadbridge.problems import Problem, Response, answer, busy, not_ready, unexpected
 from leadbridge.questions import (
     PARTNER,
     asked_in,
@@ -50,7 +50,7 @@ from leadbridge.questions import (
     unknown_lead,
 )
 from leadbridge.queues import send
-from leadbridge.secrets import Secrets
+from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.settings import settings
 from leadbridge.starting import prepare
 
@@ -104,6 +104,9 @@ def handler(event: dict[str, Any], context: Any) -> Response:
         return route(event)
     except Problem as problem:
         return problem.response()
+    except SecretMissing:
+        logger.warning("a secret has no usable value", exc_info=True)
+        return not_ready("A secret has no usable value. Please try again.").response()
     except Exception as error:  # the outermost edge
         logger.exception("could not answer")
         return busy().response() if is_transient(error) else unexpected()

@@ -8,13 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge import aws
+from leadbridge.aws_errors import is_transient
 from leadbridge.clock import utc_now
 from leadbridge.forms import adapter
 from leadbridge.forms.json_body import read_object
 from leadbridge.leads.items import keyed_hash
 from leadbridge.leads.leeloo_events import Inbox, InvalidEvent, LeelooEvent
 from leadbridge.logs import blame, count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, unexpected
+from leadbridge.problems import Problem, Response, answer, busy, not_ready, unexpected
 from leadbridge.secrets import SecretMissing, Secrets
 from leadbridge.starting import prepare
 
@@ -41,12 +42,20 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     """Gateway proxy event in, proxy response out."""
     try:
         return receive((event.get("pathParameters") or {}).get("token") or "", event)
+    except SecretMissing:
+        # Counted apart: anybody may post while the secret has no usable value.
+        count("SourceNotReady")
+        logger.info("refused", problem="not-ready", status=503, exc_info=True)
+        return not_ready("A secret has no usable value yet. Please try again.").response()
     except Problem as problem:
-        # The only problem of ours, not-ready, is a secret that nobody has put: anybody may post meanwhile.
-        count("SourceNotReady" if problem.status >= 500 else "LeelooEventsRefused")
+        count("LeelooEventsRefused")
         logger.info("refused", problem=problem.slug, status=problem.status)
         return problem.response()
     except Exception as error:  # the outermost edge
+        if is_transient(error):  # no fault of the version that runs
+            count("ReceptionBusy")
+            logger.warning("AWS did not answer in time", exc_info=True)
+            return busy().response()
         count("ReceptionErrors")
         blame(error)
         logger.exception("could not receive")
@@ -54,14 +63,12 @@ def handler(event: dict[str, Any], context: Any) -> Response:
 
 
 def receive(token: str, event: dict[str, Any]) -> Response:
-    """Keep one event; raises Problem for whatever the sender can hear about."""
+    """Keep one event. Raises Problem, SecretMissing."""
     try:
         if not is_right(token):
             raise Problem(401, "bad-proof", "Proof of origin failed", "This address is not the one that was agreed.")
         request = adapter.Request.of(event)
         told = LeelooEvent.of(read_object(request.body), request.body)
-    except SecretMissing:
-        raise Problem(503, "not-ready", "Not ready", "Leeloo's secret has no value yet. Please try again.") from None
     except adapter.TooLarge:
         raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
     except adapter.Unreadable as reason:

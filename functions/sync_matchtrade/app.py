@@ -47,11 +47,7 @@ def sync() -> Sync:
 
 def index_key() -> str:
     """The key of the index that finds leads by e-mail. Raises SecretMissing."""
-    match secrets().get("index"):
-        case {"key": str(key)}:
-            return key
-        case _:
-            raise SecretMissing("index has no key")
+    return str(secrets().get("index")["key"])
 
 
 def plan() -> SyncPlan:

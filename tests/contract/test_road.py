@@ -1,6 +1,7 @@
 """The test lead of a deployment: it goes through all handlers to its end, calls no partner, and leaves nothing."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import urllib3
 
 from deploy import road as roads
 from deploy.asking import Answer, Question
-from deploy.road import LEAD, LEAD_ID, PARTITION, TURNS, Road
+from deploy.road import ABANDONED_AFTER, ANOTHER_CHECK, LEAD, LEAD_ID, PARTITION, TURNS, Road
 from leadbridge import aws, self_check
 from leadbridge.leads.transitions import OVERDUE
 from leadbridge.partners.http import Transport
@@ -93,8 +94,63 @@ def test_it_asks_no_secret_of_a_partner(road: Road, stack: MotoStack) -> None:
 def test_what_an_earlier_check_left_does_not_matter(road: Road, stack: MotoStack) -> None:
     assert road._send() is None
     assert left(stack)
-    assert walked(road)[0]
+    assert walked(replace(road, now=lambda: time.time() + ABANDONED_AFTER + 1))[0]
     assert left(stack) == []
+
+
+def test_what_a_check_left_that_died_this_moment_is_removed_after_a_time(road: Road, stack: MotoStack) -> None:
+    assert road._send() is None
+    slept, told = [0.0], list[str]()
+
+    def sleep(seconds: float) -> None:
+        slept[0] += seconds
+        stack.carry()
+
+    late = replace(road, sleep=sleep, now=lambda: time.time() + slept[0])
+    assert late.is_whole(told.append), told
+    assert "another check" in told[0]
+    assert slept[0] < ABANDONED_AFTER + 30
+    assert left(stack) == []
+
+
+@pytest.mark.parametrize("comes", ["while the first waits", "before the first posts"])
+def test_a_second_check_does_not_disturb_the_first_and_says_that_another_one_runs(
+    road: Road, stack: MotoStack, comes: str
+) -> None:
+    seconds = list[tuple[bool, list[str]]]()
+
+    def second(check: Road) -> None:
+        if not seconds:
+            told = list[str]()
+            seconds.append((False, told))
+            seconds[0] = (check.is_whole(told.append), told)
+
+    def waits(_: float) -> None:
+        second(road)
+        stack.carry()
+
+    def asks(url: str, question: Question) -> Answer:
+        answer = road.ask(url, question)
+        second(replace(road, sleep=lambda _: None))
+        return answer
+
+    first = replace(road, sleep=waits) if comes == "while the first waits" else replace(road, ask=asks)
+    assert walked(first)[0]
+    [(is_whole, told)] = seconds
+    assert not is_whole
+    assert told[-1] == f"the whole road: stopped {ANOTHER_CHECK}"
+    assert left(stack) == []
+
+
+def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first(road: Road, stack: MotoStack) -> None:
+    """Both have looked at an empty table. The answer of the form's function shows which one came second."""
+
+    def asks(url: str, question: Question) -> Answer:
+        assert road._send() is None  # the other one is first
+        return road.ask(url, question)
+
+    assert walked(replace(road, ask=asks)) == (False, f"the whole road: stopped {ANOTHER_CHECK}")
+    assert left(stack), "the other one removes it"
 
 
 @pytest.mark.parametrize("secret", ["B" * 48, "", "not base64"])

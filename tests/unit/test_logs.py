@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from leadbridge.logs import note_call
+from leadbridge.logs import blame, metrics, note_call
 from leadbridge.partners.http import Call, Outcome
+from leadbridge.secrets import SecretMissing, SecretUnusable
 
 
 def noted(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> dict[str, object]:
@@ -43,3 +44,14 @@ def test_the_line_says_which_call_it_was_and_no_more(capsys: pytest.CaptureFixtu
         *("PartnerLatency", "PartnerErrors"),
     }
     assert (line["partner"], line["operation"], line["outcome"]) == ("leeloo", "send_message", "failed")
+
+
+@pytest.mark.parametrize("error", [SecretMissing("leadbridge/index"), SecretUnusable("leadbridge/index")])
+def test_a_secret_without_a_usable_value_is_no_fault_of_a_version(
+    capsys: pytest.CaptureFixture[str], error: SecretMissing
+) -> None:
+    metrics.clear_metrics()
+    blame(error)
+    assert capsys.readouterr().out == ""
+    assert metrics.metric_set.keys() == {"SecretUnusable"}
+    metrics.clear_metrics()

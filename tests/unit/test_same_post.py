@@ -5,9 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import urlencode
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ReadTimeoutError
 
 from leadbridge import aws
 from leadbridge.forms import canonical
@@ -97,6 +100,10 @@ SAME = {
     "JSON": request({**FIELDS, "amount": 6000, "comment": "перший рядок\nдругий"}, JSON),
     "JSON with empty fields": request({**FIELDS, "your-city": "", "your-email": None}, JSON),
     "with a token": encoded(token=TOKEN),
+    "no-break spaces": encoded({**FIELDS, "your-name": FIELDS["your-name"].replace(" ", "\u00a0")}),
+    "runs of white space": encoded({**FIELDS, "your-name": FIELDS["your-name"].replace(" ", " \t ")}),
+    "invisible characters": encoded({**FIELDS, "your-name": FIELDS["your-name"] + "\u200b", "your-city": "\ufeff"}),
+    "decomposed characters": encoded({name: normalize("NFD", text) for name, text in FIELDS.items()}),
     "with what WordPress adds": encoded(_wpnonce="0a1b2c", _wpcf7_unit_tag="wpcf7-f7-p2-o1"),
 }
 
@@ -136,6 +143,14 @@ def test_two_sources_have_contents_of_their_own(receive: Receive) -> None:
     post = encoded({**elementor, "Бажана сума": "6000", "На скільки місяців": "12", **FIELDS})
     assert receive(post).lead_id != receive(post, source="elementor-credit").lead_id
     assert len({item["pk"].rpartition("#")[2] for item in table() if item["sk"] == "CONTENT"}) == 2
+
+
+def test_unicode_form_and_white_space_do_not_count_in_a_content_and_case_does() -> None:
+    def digest(name: str, text: str) -> str:
+        return canonical.content_hash("k", "s", {name: text})
+
+    assert digest("a", "й\u00a0 x\u200b") == digest("a ", "и\u0306 x")
+    assert digest("a", "x") != digest("a", "X")
 
 
 def test_a_content_hash_needs_its_key() -> None:
@@ -231,6 +246,28 @@ def test_of_a_caught_post_nothing_is_kept_but_a_claim(receive: Receive) -> None:
     (claim,) = table()
     assert claim.keys() == {"pk", "sk", "lead_id", "received_at", "expires_at"}
     assert claim["pk"].startswith("CONTENT#plain-credit+honeypot#")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_lost_reply_to_a_decoys_claim_does_not_make_its_first_post_a_duplicate(
+    receive: Receive, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The retry must not take the claim of the same post for an earlier one's."""
+    client, lost = aws.dynamodb(), list[str]()
+    call = vars(BaseClient)["_make_api_call"]
+
+    def lossy(caller: Any, operation: str, parameters: Any) -> Any:
+        answer = call(caller, operation, parameters)
+        if caller is client and "CONTENT#" in str(parameters) and len(lost) < times:
+            lost.append(operation)
+            raise ReadTimeoutError(endpoint_url="dynamodb")
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", lossy)
+    first = receive(spam())
+    assert (first.kind, first.status, len(lost)) == (Kind.CAUGHT, None, times)
+    again = receive(spam(), MIDNIGHT + SECOND)
+    assert (again.lead_id, again.status) == (first.lead_id, "received")
 
 
 def test_a_caught_post_with_an_id_of_its_own_is_known_by_it(store: Store, shipped_settings: Settings) -> None:

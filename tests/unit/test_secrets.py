@@ -86,8 +86,9 @@ def test_a_value_that_is_no_json_object_does_not_replace_a_good_one(
     assert counted() == 1
     assert (json.loads(log.getvalue())["level"], json.loads(log.getvalue())["secret"]) == ("ERROR", name)
     assert [world.secrets.get(name), world.manager.reads] == [good, 2], "it is read once a minute"
-    world.put({})
-    assert [world.secrets.get(name), counted()] == [{}, 0]
+    other = {"key": "b"} if name == "index" else {}
+    world.put(other)
+    assert [world.secrets.get(name), counted()] == [other, 0]
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
@@ -107,6 +108,11 @@ WRONG: list[Any] = [
     {"secrets": [5]},
     {"secrets": [""]},
     {"secrets": ["a"], "verify_token": 5},
+    {"secret": ["a"]},
+    {"secret": "whsec_YQ=="},
+    {"verify_token": "a"},
+    {"secrets": ["whsec_no base64"]},
+    {"secrets": ["whsec_"]},
 ]
 
 
@@ -142,6 +148,24 @@ def test_operators_and_the_index_keep_their_last_good_entries_too() -> None:
     assert world.secrets.get("operators") == {"key": "k"}
 
 
+@pytest.mark.parametrize("value", [{}, {"kye": "b"}, {"key": ""}, {"key": 5}, {"key": None}, {"key": ["b"]}], ids=str)
+def test_an_index_without_a_key_is_unusable_as_a_whole(value: dict[str, Any], counted: Callable[[], int]) -> None:
+    world = World(Manager('{"key": "a"}'))
+    world.secrets.get("index")
+    world.put(value)
+    assert [world.secrets.get("index"), counted()] == [{"key": "a"}, 1]
+    with pytest.raises(SecretUnusable):
+        World(Manager(json.dumps(value))).secrets.get("index")
+    world.put({"key": "b"})
+    assert [world.secrets.get("index"), counted()] == [{"key": "b"}, 0]
+
+
+def test_one_usable_secret_makes_an_entry_usable(world: World, counted: Callable[[], int]) -> None:
+    value = {"web": {"secrets": ["whsec_no base64", "whsec_YQ=="]}}
+    world.put(value)
+    assert [world.secrets.get("sources"), counted()] == [value, 0]
+
+
 def test_a_wrong_proof_is_not_judged_by_an_old_value_while_the_present_one_is_unusable(world: World) -> None:
     world.put({"web": 5, "tilda": {"secrets": ["b"]}})
     for _ in range(2):  # the second time from memory
@@ -174,11 +198,33 @@ def test_while_secrets_manager_does_not_answer_the_value_in_memory_is_used_for_a
     assert world.secrets.get("sources") == GOOD
 
 
-def test_what_passes_not_by_itself_is_raised_at_once(world: World) -> None:
-    world.manager.error = aws_error("AccessDeniedException", "GetSecretValue")
+UNREADABLE = ["InvalidRequestException", "AccessDeniedException", "ResourceNotFoundException"]
+
+
+@pytest.mark.parametrize("code", UNREADABLE)
+def test_a_secret_that_cannot_be_read_keeps_its_last_good_value_for_a_time(
+    world: World, code: str, counted: Callable[[], int]
+) -> None:
+    world.manager.error = aws_error(code, "GetSecretValue")
     world.now += KEPT_FOR
-    with pytest.raises(ClientError):
-        world.secrets.get("sources")
-    world.manager.error = aws_error("ResourceNotFoundException", "GetSecretValue")
+    assert [world.secrets.get("sources"), counted()] == [GOOD, 1]
+    world.now += READ_AGAIN_AFTER - 0.1
+    assert [world.secrets.get("sources"), counted(), world.manager.reads] == [GOOD, 0, 2]
+    with pytest.raises(SecretMissing):  # a wrong proof is not judged by the value in memory
+        world.secrets.refresh("sources", entry="web")
+    world.now = UNREAD_FOR + 1
     with pytest.raises(SecretMissing):
         world.secrets.get("sources")
+    world.manager.error = None
+    assert world.secrets.get("sources") == GOOD
+
+
+@pytest.mark.parametrize("code", ["InvalidRequestException", "ResourceNotFoundException"])
+def test_a_worker_without_a_value_of_a_deleted_secret_is_not_ready(code: str) -> None:
+    with pytest.raises(SecretMissing):
+        World(Manager(error=aws_error(code, "GetSecretValue"))).secrets.get("sources")
+
+
+def test_a_worker_that_never_had_the_right_to_read_a_secret_raises_the_error_of_aws() -> None:
+    with pytest.raises(ClientError):
+        World(Manager(error=aws_error("AccessDeniedException", "GetSecretValue"))).secrets.get("sources")

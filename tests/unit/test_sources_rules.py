@@ -192,20 +192,45 @@ def test_a_lead_whose_write_fails_is_counted_all_the_same(store: Store, monkeypa
 def test_a_redelivery_whose_lost_answer_is_repeated_is_taken_off_the_count_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, quota = aws.dynamodb(), Quota("mine", 9)
+    quota = Quota("mine", 9)
     for number in (1, 2, 3):
         store.accept(lead(number), phone_hash=None, quota=quota)
-    write, answers = client.transact_write_items, iter([False, True])
+    lost = lose_replies(monkeypatch, "REMOVE", 2)
+    assert store.accept(lead(1), phone_hash=None, quota=quota) == lead(1).lead_id
+    assert (counts(), len(lost)) == ([3], 2)
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_post_whose_count_is_repeated_after_a_lost_reply_is_counted_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    quota = Quota("mine", others + 1)
+    for number in range(others):
+        store.accept(lead(number), phone_hash=None, quota=quota)
+    lost = lose_replies(monkeypatch, "SET", 2)
+    assert store.accept(lead(9), phone_hash=None, quota=quota) is None, "it has the last place"
+    assert (counts(), len(lost)) == ([others + 1], 2)
+    with pytest.raises(TooMany):
+        store.accept(lead(10), phone_hash=None, quota=quota)
+
+
+def lose_replies(monkeypatch: pytest.MonkeyPatch, verb: str, times: int) -> list[str]:
+    """Lose the replies to so many updates of a count, after each was written; return the updates that lost theirs."""
+    client, lost = aws.dynamodb(), list[str]()
+    write = client.update_item
 
     def lossy(**parameters: Any) -> Any:
-        answer = write(**parameters)
-        if not next(answers):
-            raise ReadTimeoutError(endpoint_url="dynamodb")
+        answer = None
+        try:
+            answer = write(**parameters)
+        finally:
+            if parameters["UpdateExpression"].startswith(verb) and len(lost) < times:
+                lost.append(parameters["UpdateExpression"])
+                raise ReadTimeoutError(endpoint_url="dynamodb")
         return answer
 
-    monkeypatch.setattr(client, "transact_write_items", lossy)
-    assert store.accept(lead(1), phone_hash=None, quota=quota) == lead(1).lead_id
-    assert counts() == [3]
+    monkeypatch.setattr(client, "update_item", lossy)
+    return lost
 
 
 def test_a_new_minute_begins_anew_and_parts_add_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

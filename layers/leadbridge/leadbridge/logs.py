@@ -65,12 +65,17 @@ def blame(error: BaseException) -> None:
     """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 
     For errors that no stranger, form or operator can cause. A transient error of AWS, such as throttling or a time-out,
-    is counted as `TransientErrors` instead: it is no fault of a version.
+    is counted as `TransientErrors` instead, and a secret without a usable value as `SecretUnusable`: these are no fault
+    of a version.
     """
     from leadbridge.aws_errors import is_transient
+    from leadbridge.secrets import SecretMissing
 
     if is_transient(error):
         count("TransientErrors")
+        return
+    if isinstance(error, SecretMissing):
+        count("SecretUnusable")
         return
     with single_metric("Faults", MetricUnit.Count, 1, namespace=_NAMESPACE) as faults:
         faults.add_dimension("service", _FLOW)

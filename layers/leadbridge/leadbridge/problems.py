@@ -77,6 +77,11 @@ def busy(retry_after: int = 10) -> Problem:
     return Problem(503, "busy", "Busy", detail, retry_after=retry_after)
 
 
+def not_ready(detail: str, retry_after: int = 10) -> Problem:
+    """Return the problem for a secret without a usable value. `retry_after` is in seconds."""
+    return Problem(503, "not-ready", "Not ready", detail, retry_after=retry_after)
+
+
 def internal() -> Problem:
     """A fault of our own, as a problem."""
     return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.")

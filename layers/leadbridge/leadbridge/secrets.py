@@ -3,10 +3,14 @@
 A value that cannot be used (no JSON, not an object, an entry of a wrong type) does not replace a good one in memory:
 one typo in the console would stop every form at once. It is counted as `SecretUnusable`. An entry that is left out is
 revoked within a minute. A worker that starts meanwhile has no good value, and fails.
+
+A secret that cannot be read (scheduled for deletion, access denied) keeps its good value for `UNREAD_FOR` seconds.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leadbridge.aws_errors import is_transient
+from leadbridge.aws_errors import code_of, is_transient
 from leadbridge.logs import count, logger
 
 if TYPE_CHECKING:
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
 KEPT_FOR = 60.0  # seconds a secret is believed without asking again
 READ_AGAIN_AFTER = 5.0  # seconds that must lie between two reads of one secret, whatever fails meanwhile
 WHOLE = ""  # marks a secret that is unusable as a whole, in place of an entry's name
-UNREAD_FOR = 900.0  # seconds for which a value is used while Secrets Manager does not answer; then it may be revoked
+UNREAD_FOR = 900.0  # seconds for which a value is used while Secrets Manager returns none; then it may be revoked
+SCHEDULED_FOR_DELETION = "InvalidRequestException"  # the code with which AWS refuses to read such a secret
+STANDARD = "whsec_"  # the prefix of a secret of Standard Webhooks; base64 follows
 
 
 class SecretMissing(LookupError):
@@ -31,7 +37,7 @@ class SecretMissing(LookupError):
 
 
 class SecretUnusable(SecretMissing):
-    """The secret has a value, or an entry, that cannot be used. Carries the secret's name only."""
+    """The secret has a value, or an entry, that cannot be used, or cannot be read. Carries the secret's name only."""
 
 
 def _is_text(entry: object) -> bool:
@@ -42,21 +48,36 @@ def _is_token(entry: object) -> bool:
     return entry is None or isinstance(entry, str)
 
 
+def _is_secret(entry: object) -> bool:
+    """Return whether it can prove a post. A broken base64 after `whsec_` proves nothing, whatever the adapter."""
+    if not isinstance(entry, str) or not entry.startswith(STANDARD):
+        return _is_text(entry)
+    try:
+        return bool(base64.b64decode(entry.removeprefix(STANDARD), validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
 def _is_source(entry: object) -> bool:
-    """Whether it is a source's entry. An entry without secrets is one: it revokes them. Meta's has further texts."""
+    """Return whether it is a source's entry. Meta's has further texts.
+
+    An empty entry, or one with an empty `secrets`, revokes. Other names without `secrets` are a typo.
+    """
     if entry is None:
         return True
-    if not isinstance(entry, dict):
+    if not isinstance(entry, dict) or (entry and "secrets" not in entry):
         return False
     texts = [value for name, value in entry.items() if name != "secrets"]
     secrets = entry.get("secrets") or []
-    is_list = isinstance(secrets, list) and (not secrets or any(map(_is_text, secrets)))
+    is_list = isinstance(secrets, list) and (not secrets or any(map(_is_secret, secrets)))
     return is_list and all(map(_is_token, texts))
 
 
 # The secrets that hold one entry for each source, operator or use, and what an entry must be. A partner's secret has no
 # such entries: the partner's client checks it, and deliveries wait while it is wrong.
-ENTRIES: Mapping[str, Callable[[object], bool]] = {"sources": _is_source, "operators": _is_token, "index": _is_text}
+ENTRIES: Mapping[str, Callable[[object], bool]] = {"sources": _is_source, "operators": _is_token}
+# The secrets without a use if one entry is missing, and that entry, a text. No one revokes it by leaving it out.
+REQUIRED: Mapping[str, str] = {"index": "key"}
 
 
 class Secrets:
@@ -78,17 +99,23 @@ class Secrets:
     def get(self, name: str) -> dict[str, Any]:
         """The secret `{prefix}/{name}`, at most a minute old; the last good value while the present one is unusable.
 
-        While Secrets Manager does not answer, the value in memory is used for `UNREAD_FOR` seconds.
+        While Secrets Manager returns no value, the one in memory is used for `UNREAD_FOR` seconds. After that, raises
+        SecretUnusable if AWS refuses to return it, and botocore's error if AWS does not answer.
         """
         kept, now = self._kept.get(name), self._monotonic()
         if kept is not None and now - kept[0] < KEPT_FOR:
             return kept[1]
         try:
             return self._read(name)
-        except (BotoCoreError, ClientError) as error:
-            if kept is None or not is_transient(error) or now - self._read_at[name] > UNREAD_FOR:
+        except (BotoCoreError, ClientError, SecretMissing) as error:
+            is_unreadable = isinstance(error, SecretMissing)
+            if kept is None or now - self._read_at[name] > UNREAD_FOR or not (is_unreadable or is_transient(error)):
                 raise
-            logger.warning("secret not read, the value in memory is used", secret=name, exc_info=True)
+            if is_unreadable:
+                count("SecretUnusable")
+                logger.error("secret cannot be used", secret=name, entries=[], exc_info=True)
+            else:
+                logger.warning("secret not read, the value in memory is used", secret=name, exc_info=True)
             self._kept[name] = (now - KEPT_FOR + READ_AGAIN_AFTER, kept[1])
             return kept[1]
 
@@ -108,8 +135,9 @@ class Secrets:
     def _read(self, name: str) -> dict[str, Any]:
         now, kept = self._monotonic(), self._kept.get(name)
         good = kept[1] if kept else {}
+        text = self._text(name)
         try:
-            value = self._fetch(f"{self._prefix}/{name}")
+            value = self._parsed(name, text)
         except SecretUnusable:
             if kept is None:
                 raise
@@ -124,17 +152,30 @@ class Secrets:
         self._kept[name], self._read_at[name], self._wrong[name] = (now, value), now, wrong
         return value
 
-    def _fetch(self, full_name: str) -> dict[str, Any]:
+    def _text(self, name: str) -> str:
+        """Return what Secrets Manager holds. Raises SecretMissing, SecretUnusable, botocore's errors.
+
+        A right that is missing is a fault of the version, except where the worker has read the secret before.
+        """
+        full_name = f"{self._prefix}/{name}"
         try:
-            text = self._client.get_secret_value(SecretId=full_name).get("SecretString", "")
+            return self._client.get_secret_value(SecretId=full_name).get("SecretString", "")
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            code = code_of(error)
+            if code == "ResourceNotFoundException":
                 raise SecretMissing(full_name) from None
+            if code == SCHEDULED_FOR_DELETION or (name in self._kept and not is_transient(error)):
+                raise SecretUnusable(f"{full_name} cannot be read: {code}") from None
             raise
+
+    def _parsed(self, name: str, text: str) -> dict[str, Any]:
+        full_name = f"{self._prefix}/{name}"
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             raise SecretUnusable(f"{full_name} is not JSON") from None
         if not isinstance(value, dict):
             raise SecretUnusable(f"{full_name} is not a JSON object")
+        if name in REQUIRED and not _is_text(value.get(REQUIRED[name])):
+            raise SecretUnusable(f"{full_name} has no {REQUIRED[name]}")
         return value

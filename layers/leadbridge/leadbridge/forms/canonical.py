@@ -1,7 +1,8 @@
 """The canonical content of a post: what makes two posts the same, however each of them was encoded.
 
 Content type, boundary, character set and the order of fields do not count. Neither do empty fields, tokens and what
-the website adds for itself.
+the website adds for itself. White space, invisible characters and the Unicode form do not count, as in the fields of a
+lead; case does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+
+from leadbridge.leads.unicode_text import clean
 
 # Fields of the transport or of the website's own checks. They differ between two posts of the same answers.
 TRANSPORT_FIELDS = frozenset(
@@ -32,11 +35,6 @@ def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
 
     A bare hash could be guessed: of most posts everything but a phone number is known.
     """
-    pairs = sorted((name.strip(), _value(text)) for name, text in content.items() if text.strip())
+    pairs = sorted((clean(name), value) for name, text in content.items() if (value := clean(text)))
     canonical = json.dumps([source, pairs])  # ASCII, so that lone surrogates of a JSON body have a form, too
     return hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()
-
-
-def _value(text: str) -> str:
-    """Return a value with one kind of line end: HTML forms send CR LF, JSON sends what the script has read."""
-    return text.replace("\r\n", "\n").strip()

@@ -14,14 +14,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
-from leadbridge.aws_errors import code_of
 from leadbridge.clock import from_text, to_text
 from leadbridge.leads import items
 from leadbridge.leads.items import Entry, Item
 from leadbridge.leads.lead import Lead
-from leadbridge.leads.writing import LEAD_OUTLIVES, expires_at, kept, persist, put, transact
+from leadbridge.leads.writing import LEAD_OUTLIVES, Conflict, expires_at, kept, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,30 +47,6 @@ class ContentClaim:
 
     def write(self, table: str) -> Any:
         """The write for a transaction. It fails and returns the stored claim while that one is valid."""
-        return {"Put": self._put(table)}
-
-    def stored(self, client: DynamoDBClient, table: str) -> ContentClaim:
-        """Store the claim without a lead; return it, or the claim that is stored already. Raises Contended."""
-        try:
-            persist(lambda: client.put_item(**self._put(table)))
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-            answer: Any = error.response
-            return self.held_by(answer["Item"])
-        return self
-
-    def held_by(self, item: Item) -> ContentClaim:
-        """The claim of the same content that an item holds."""
-        values = items.decode(item)
-        received_at = from_text(values["received_at"])
-        return ContentClaim(self.source, self.content_hash, values["lead_id"], received_at, self.window)
-
-    def is_valid_at(self, now: datetime) -> bool:
-        """Return whether another post of this content at that time is a redelivery."""
-        return self.window is None or self.received_at > now - self.window
-
-    def _put(self, table: str) -> dict[str, Any]:
         item = items.encode({**self.key, "lead_id": self.lead_id, "received_at": to_text(self.received_at)})
         write: dict[str, Any] = {
             "TableName": table,
@@ -85,7 +58,28 @@ class ContentClaim:
             write["Item"]["expires_at"] = {"N": str(int((self.received_at + self.window).timestamp()))}
             write["ConditionExpression"] += " OR received_at <= :window_ago"
             write["ExpressionAttributeValues"] = items.encode({":window_ago": to_text(self.received_at - self.window)})
-        return write
+        return {"Put": write}
+
+    def stored(self, client: DynamoDBClient, table: str) -> ContentClaim:
+        """Store the claim without a lead; return it, or the claim that is stored already. Raises Contended.
+
+        A transaction has an idempotency token, so a retry after a lost reply does not meet its own claim as another's.
+        """
+        try:
+            transact(client, [self.write(table)], or_conflict=True)
+        except Conflict as conflict:
+            return self.held_by(conflict.found[0])
+        return self
+
+    def held_by(self, item: Item) -> ContentClaim:
+        """The claim of the same content that an item holds."""
+        values = items.decode(item)
+        received_at = from_text(values["received_at"])
+        return ContentClaim(self.source, self.content_hash, values["lead_id"], received_at, self.window)
+
+    def is_valid_at(self, now: datetime) -> bool:
+        """Return whether another post of this content at that time is a redelivery."""
+        return self.window is None or self.received_at > now - self.window
 
 
 def stored_as(client: DynamoDBClient, table: str, lead: Lead, claim: ContentClaim | None) -> str | None:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
-from leadbridge.leads.unicode_text import normalize
+from leadbridge.leads.unicode_text import collapse, normalize
 
 TEXT_LIMIT = 255  # characters; the partners publish no limits of their own
 AMOUNT_DIGITS = 16
 DECOMPOSED = 4  # characters that NFC can compose into one
 
-_INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-)
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _LATIN = re.compile("[A-Za-z]")
 _EMAIL = re.compile(r"[^@\s,;<>()\[\]\"]{1,64}@[^@\s,;<>()\[\]\".]+(\.[^@\s,;<>()\[\]\".]+)+")
@@ -38,7 +35,7 @@ def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
         raw.encode()
     except ValueError:
         raise ValueError("holds characters that are not text") from None
-    clean = " ".join(_INVISIBLE.sub("", raw).split())
+    clean = collapse(raw)
     if len(clean) <= DECOMPOSED * limit:
         clean = " ".join(normalize(clean).split())
     if len(clean) > limit:

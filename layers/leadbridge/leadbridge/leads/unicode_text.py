@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; no language writes more
+
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+
+
+def collapse(text: str) -> str:
+    """Returns the text without invisible and control characters, each run of white space as one space."""
+    return " ".join(_INVISIBLE.sub("", text).split())
+
+
+def clean(text: str) -> str:
+    """Returns the text as a field of a lead keeps it: collapsed, and in NFC."""
+    return " ".join(normalize(collapse(text)).split())
 
 
 def normalize(text: str) -> str:
