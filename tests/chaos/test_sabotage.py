@@ -7,6 +7,7 @@ import pytest
 
 from chaos.in_process.run import run
 from leadbridge import errors, submitting
+from leadbridge.budget import Budget
 from leadbridge.leads import claims, store, writing
 from leadbridge.leads.delivery import Delivery
 from leadbridge.leads.erasing import Eraser
@@ -33,9 +34,15 @@ def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytes
 
 def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     def hopeful(
-        submitter: Submitter, delivery: Delivery, text: str, _: timedelta, error: errors.PartnerError | None = None
+        submitter: Submitter,
+        delivery: Delivery,
+        text: str,
+        _again: timedelta,
+        error: errors.PartnerError | None = None,
+        budget: Budget | None = None,
     ) -> Visit:
-        return submitter._come_again(delivery, error or errors.Unavailable(delivery.partner, "create", text))
+        lost = error or errors.Unavailable(delivery.partner, "create", text)
+        return submitter._come_again(delivery, lost, budget)
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
     assert noticed("no_lead_is_created_twice", 2)

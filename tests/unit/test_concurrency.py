@@ -81,7 +81,7 @@ def test_the_usual_quota_has_room_for_what_is_shipped() -> None:
 
 def test_the_page_says_how_many_it_is() -> None:
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    assert f"As shipped the stack may use {sum(wanted().values())} at once" in page
+    assert f"With the default parameters the stack may use {sum(wanted().values())} at once" in page
 
 
 def test_given_parameters_replace_those_of_the_environment() -> None:
