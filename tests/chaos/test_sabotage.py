@@ -45,7 +45,7 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         return submitter._come_again(delivery, lost, budget)
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
-    assert noticed("no_lead_is_created_twice", 2)
+    assert noticed("no_lead_is_created_twice", 3)
 
 
 @pytest.mark.parametrize("broken", [(Outbox, "add"), (DeadLetters, "redrive")])
@@ -70,7 +70,7 @@ def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "is_transient", lambda _: False)
     monkeypatch.setattr(submitting, "keep_answer", lambda *_: None)
-    assert noticed("answers_are_written_down", 1001)
+    assert noticed("answers_are_written_down", 1015)
 
 
 def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) -> None:
