@@ -159,7 +159,7 @@ class Books:
         return {posted.lead_id: posted for posted in self.posted}
 
     def waits_for_ever(self, delivery: Delivery) -> bool:
-        """Whether it is a repeat of a lead of which nobody knows whether the partner has it.
+        """Whether it is a repeat of a lead that the partner may or may not have.
 
         Such a repeat waits until a person settles the first lead.
         """

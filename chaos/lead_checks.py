@@ -34,7 +34,7 @@ def accepted_leads_are_there(books: Books) -> Iterator[tuple[str, str]]:
 def every_delivery_has_ended(books: Books) -> Iterator[tuple[str, str]]:
     """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without any.
 
-    A repeat may wait for ever, while nobody knows whether the partner has the first lead.
+    A repeat may wait for ever while the first lead is unknown.
     """
     for lead_id, file in books.files.items():
         has_none = file.fetch is not None and file.fetch.state is not FetchState.FETCHED

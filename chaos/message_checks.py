@@ -38,7 +38,7 @@ def no_message_goes_out_twice(books: Books) -> Iterator[tuple[str, str]]:
             continue  # its messages are forgotten with the person
         messages = [message for file in files for message in file.messages if not message.is_mirror]
         said = {(one.partner, one.partner_status, one.text, one.template_id) for one in messages}
-        if len(texts) - len(set(texts)) > len(messages) - len(said):  # a status that comes again is told again
+        if len(texts) - len(set(texts)) > len(messages) - len(said):  # a repeated status is sent again
             twice = [text for text, number in Counter(texts).items() if number > 1]
             yield names, f"read twice: {'; '.join(twice)}"
         states = Counter(message.state for message in messages)
@@ -51,7 +51,7 @@ def no_message_goes_out_twice(books: Books) -> Iterator[tuple[str, str]]:
 def messages_come_in_their_order(books: Books) -> Iterator[tuple[str, str]]:
     """Of the messages about statuses, none is sent after a newer one of its delivery, whatever operators retry.
 
-    Between the deliveries of a lead the order holds as long as nobody retries a message.
+    Between the deliveries of a lead the order holds while no message is retried.
     """
     for lead_id, file in books.files.items():
         told = [one for one in in_order(file.messages) if one.line == "told" and one.sent_at is not None]

@@ -45,7 +45,7 @@ class Answer:
 
 
 Ask = Callable[[str, Question], Answer]
-"""Ask at an address, once. Raises urllib3's HTTPError where nobody answers in time."""
+"""Ask at an address, once. Raises urllib3's HTTPError if no answer comes in time."""
 
 
 def asked_over_http(api_url: str, question: Question) -> Answer:

@@ -98,7 +98,7 @@ class Drain:
             elif run.transit.visible():
                 run.deliver()
             elif run.unanswered:
-                run.time.pass_(6)  # a secret is read anew every few seconds at most
+                run.time.pass_(6)  # a secret is read once in a few seconds at most
                 run.post(run.unanswered[0])
             elif run.transit.messages:
                 run.time.now = max(run.time.now, min(message.visible_at for message in run.transit.messages))

@@ -269,7 +269,7 @@ class Stage:
 
 
 class _Moved:
-    """The module `time` as functions see it: its clocks are the run's, and nobody waits for long."""
+    """The module `time` as functions see it: its clocks are the run's, and pauses are short."""
 
     def __init__(self, stage: Stage) -> None:
         self.time = self.monotonic = stage.time.seconds

@@ -16,8 +16,8 @@ from leadbridge.leads.store import Store
 from leadbridge.settings import Settings
 from tests.browser.gateway import FUNCTIONS, Gateway, serving
 from tests.browser.world import KEY, TOKENS, World
+from tests.registers import Knows
 from tests.unit.conftest import Context, aws_mocked, context, function, queue, shipped_settings, store
-from tests.unit.test_operating import Knows
 
 __all__ = ["aws_mocked", "context", "function", "shipped_settings", "store"]
 

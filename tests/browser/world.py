@@ -17,8 +17,8 @@ from leadbridge.leads.lead import Lead, Trading
 from leadbridge.leads.store import Journey, Store
 from tests.browser.gateway import Gateway
 from tests.people import lead
+from tests.registers import Knows
 from tests.unit.conftest import TABLE
-from tests.unit.test_operating import Knows
 
 KEY = "an index key of the tests alone"
 TOKENS = {"olena": "token-of-olena", "bohdan": "token-of-bohdan"}

@@ -15,8 +15,8 @@ from sandbox.remote import Remote
 from sandbox.server import Sandbox
 from tests.command.desk import LEAD, TOKEN, Desk, secret
 from tests.command.gateway import Gateway
+from tests.registers import Knows
 from tests.unit.conftest import aws_mocked, function, queue, shipped_settings, store
-from tests.unit.test_operating import Knows
 
 __all__ = ["aws_mocked", "function", "shipped_settings", "store"]
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -18,12 +17,12 @@ from leadbridge.leads.lead import Lead
 from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
 from leadbridge.leads.message import about_status
 from leadbridge.leads.outbox import Contact, Outbox
-from leadbridge.leads.resolution import Confirmed, NotKnown
 from leadbridge.leads.store import Store
 from leadbridge.leads.writing import Conflict
 from leadbridge.settings import Settings
 from leadbridge.submitting import Repeats
 from tests.people import NOW, lead
+from tests.registers import Knows
 from tests.unit.conftest import TABLE, Context
 
 LEAD = lead()
@@ -46,22 +45,6 @@ def app(
     module = function("manage_leads")
     monkeypatch.setattr(module, "register", lambda _: Knows())
     return module
-
-
-@dataclass
-class Knows:
-    """A partner that knows whatever it is asked about, but for what a test says; `away` is raised instead."""
-
-    unknown: set[int | str] = field(default_factory=set)
-    away: errors.PartnerError | None = None
-
-    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
-        assert 0 < budget.left <= 60
-        if self.away is not None:
-            raise self.away
-        if created in self.unknown:
-            raise NotKnown
-        return Confirmed(created, None)
 
 
 @pytest.fixture
@@ -143,7 +126,6 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: Store, shipped_settin
         seconds_per_submission = seconds_per_create = 1.0
 
         def authorize(self, budget: Budget) -> Any:
-            from leadbridge import errors
 
             raise errors.Unavailable("leadleader", "authorize", "away")
 
