@@ -120,7 +120,7 @@ class Books:
     of whom, what, and how often. A message that goes out may be `under_way` for so long. `struck_posts` is how many
     workers were struck while they took a form's post, None where that is not known. `creates` are the create calls that
     workers made, `partners` their settings. `now` is when the books were read. `index_key` is the key of the hashes in
-    the table.
+    the table. `expired` are the leads whose own item had left the table before they were erased.
     """
 
     posted: Sequence[Posted]
@@ -141,6 +141,7 @@ class Books:
     partners: Mapping[str, Partner] = field(default_factory=dict)
     now: datetime | None = None
     index_key: str | None = None
+    expired: frozenset[str] = frozenset()
 
     @cached_property
     def files(self) -> dict[str, File]:

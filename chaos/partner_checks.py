@@ -9,6 +9,7 @@ from typing import Any
 from chaos.books import Books, check
 from chaos.history import History
 from chaos.partner_faults import REFUSED_STATUS
+from leadbridge.clock import from_text
 from leadbridge.leads.delivery import Delivery, State
 
 LENDER, BROKER = "leadleader", "matchtrade"
@@ -46,7 +47,10 @@ def answers_are_written_down(books: Books) -> Iterator[tuple[str, str]]:
         delivery = None if file is None else file.deliveries.get(partner)
         if delivery is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
             continue
-        says = _clear_answer(calls.get((partner, create.number), {}))
+        call = calls.get((partner, create.number), {})
+        if "at" in call and delivery.last_attempt_at and from_text(call["at"]) < delivery.last_attempt_at:
+            continue  # the last attempt's worker died before its create call
+        says = _clear_answer(call)
         if create.is_heard and says is not None and (lead_id, partner) not in held:
             yield lead_id, f"is unknown at {partner}, which said: {says}"
 

@@ -92,7 +92,7 @@ def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
             # A pointer to the broker's own record is found by the hashes of the lead's item, while that is there.
-            of_whom = tombstones if kind == "TRACE" else erased
+            of_whom = tombstones - books.expired if kind == "TRACE" else erased
             about = (lead_id for lead_id, known_by in people.items() if _tells_of(text, known_by - own))
             yield from ((lead_id, values) for lead_id in about if lead_id in of_whom)
 

@@ -71,9 +71,10 @@ class Operator:
 
 
 def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
-    """Make one request and return whatever was answered."""
+    """Make one request and return whatever was answered; one that only reads is made again if no answer comes."""
     began = time.monotonic()
-    response = urllib3.request(method, url, headers=headers, body=body, timeout=PATIENCE, retries=False)
+    retries = urllib3.Retry(total=2, redirect=False, status=0) if method == "GET" else False
+    response = urllib3.request(method, url, headers=headers, body=body, timeout=PATIENCE, retries=retries)
     seconds = time.monotonic() - began
     try:
         content = json.loads(response.data)

@@ -43,6 +43,10 @@ class Ledger:
         """Store a delivery as it stands, whatever was there: for the beginning of a test."""
         self._put(items.delivery_item(delivery))
 
+    def expire(self, lead_id: str) -> None:
+        """Delete a lead and its deliveries, as DynamoDB does at the end of retention."""
+        self._items = {key: item for key, item in self._items.items() if key[0] != f"LEAD#{lead_id}"}
+
     def lead(self, lead_id: str) -> Lead | None:
         """The lead."""
         values = self._get(items.lead_key(lead_id))

@@ -156,4 +156,5 @@ class Drain:
             creates=run.creates,
             now=run.time.now,
             index_key=run.stack.secret("index")["key"],
+            expired=frozenset(run.operator.expired),
         )

@@ -25,6 +25,7 @@ class Operator:
         self.run = run
         self.written = 0
         self.to_be_erased: list[str] = []
+        self.expired: set[str] = set()  # leads whose own item had left the table before they were erased
         self.erased: set[str] = set()
 
     def ask(self, question: Question) -> None:

@@ -84,6 +84,8 @@ class Retention:
     def _erase(self, lead_id: str) -> None:
         """An operator erases what remains of a lead, also if its own item has expired."""
         is_left = bool(self._left(lead_id))
+        if not self._is_there(lead_id):
+            self.run.operator.expired.add(lead_id)
 
         def hear(answer: Any) -> None:
             if answer is None:

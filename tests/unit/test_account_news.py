@@ -217,7 +217,8 @@ def test_unchanged_rows_cost_no_read_of_their_own(world: World, monkeypatch: pyt
         world.broker.add(f"a{number}")
     names = [f"a{number}" for number in range(5)]
     take(world, *names)
-    del world.ledger._items[f"LEAD#{made[0].lead_id}", f"DELIVERY#{PARTNER}"]  # its retention has ended
+    world.ledger.expire(made[0].lead_id)
+    assert take(world, *names).written == 1  # it is the broker's own from now on
     read = []
     delivery = world.ledger.delivery
 

@@ -85,6 +85,24 @@ def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: Accounts) -> Non
     assert accounts.ties(["uuid-1"]) == {"uuid-1": None}
 
 
+def test_a_leads_item_outlives_the_account_that_was_made_of_it(accounts: Accounts, store: Store) -> None:
+    """Without the lead's hashes its erasure would not find the account."""
+    one = lead()
+    store.accept(one, phone_hash=None, email_hash=hashed("1@example.com"))
+    aws.dynamodb().update_item(
+        TableName=TABLE,
+        Key=items.encode(items.lead_key(one.lead_id)),
+        UpdateExpression="SET expires_at = :soon",
+        ExpressionAttributeValues={":soon": {"N": "1"}},
+    )
+    accounts.keep([account(1, lead_id=one.lead_id)])
+    account_ends, lead_ends = (
+        int(aws.dynamodb().get_item(TableName=TABLE, Key=items.encode(key))["Item"]["expires_at"]["N"])
+        for key in (module.account_key("matchtrade", "uuid-1"), items.lead_key(one.lead_id))
+    )
+    assert lead_ends > account_ends
+
+
 def test_an_account_stands_in_no_index_of_leads(accounts: Accounts, store: Store) -> None:
     store.accept(lead(), phone_hash=None, email_hash=hashed("1@example.com"))
     accounts.keep([account(1)])

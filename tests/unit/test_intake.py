@@ -106,6 +106,18 @@ def test_an_account_that_did_not_come_from_us_is_kept_and_marked_so(world: World
     assert (kept(world).lead_id, kept(world).email) == (None, "a@clients.example.com")
 
 
+def test_an_account_whose_lead_has_expired_is_the_brokers_own(world: World) -> None:
+    ours = world.lead()
+    world.submitted(ours, "a")
+    world.broker.add("a")
+    take(world, "a")
+    assert kept(world).lead_id == ours.lead_id
+    world.ledger.expire(ours.lead_id)
+    world.broker.put("a", "CONTACTED")
+    take(world, "a")
+    assert (kept(world).lead_id, kept(world).status) == (None, "CONTACTED")
+
+
 def test_an_account_older_than_the_first_attempt_is_not_ours(world: World) -> None:
     ours = world.lead()
     world.time.now += 10 * MINUTE

@@ -25,7 +25,7 @@ from leadbridge.leads.items import Item
 from leadbridge.leads.kept_account import KeptAccount
 from leadbridge.leads.passes import Kind, Pass, State
 from leadbridge.leads.syncing import Overtaken
-from leadbridge.leads.writing import Contended, kept, persist, put, transact, unless_erased
+from leadbridge.leads.writing import Contended, kept, persist, put, transact, transact_beside, unless_erased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -116,7 +116,11 @@ class Accounts:
         unmarked = {"TableName": self._table, "Key": tie, "ConditionExpression": "attribute_not_exists(is_erased)"}
         writes = [put(self._table, item) for item in self._traces(account)]
         writes += [put(self._table, account_item(self._partner, account)), {"ConditionCheck": unmarked}]
-        transact(self._client, [*writes, *(unless_erased(self._table, lead_id) for lead_id in lead_ids)])
+        writes += [unless_erased(self._table, lead_id) for lead_id in lead_ids if lead_id != account.lead_id]
+        if account.lead_id is None:
+            transact(self._client, writes)
+        else:
+            transact_beside(self._client, self._table, writes, account.lead_id)
 
     def _traces(self, account: KeptAccount) -> list[Item]:
         if account.email is None:

@@ -78,6 +78,7 @@ class Heard(Enum):
     YES = auto()
     NOT_YET = auto()
     ERASED = auto()
+    GONE = auto()
 
 
 @dataclass
@@ -165,6 +166,8 @@ class Intake:
         match heard:
             case Heard.ERASED:
                 return None
+            case Heard.GONE:  # the lead has expired: this is an account in the broker's list like any other
+                return replace(account, lead_id=None, is_pending=False)
             case Heard.NOT_YET:
                 return replace(account, is_pending=True)
             case Heard.YES:
@@ -218,8 +221,10 @@ class Intake:
             delivery = read[lead_id] if is_read else self.ledger.delivery(lead_id, self.partner)
             if delivery is not None and delivery.is_erased:
                 return Heard.ERASED
-            if delivery is None or delivery.account_uuid not in {None, account.uuid}:
-                return Heard.YES  # the lead is gone, or is another account's
+            if delivery is None:
+                return Heard.GONE
+            if delivery.account_uuid not in {None, account.uuid}:
+                return Heard.YES  # the lead has another account
             try:
                 return self._bring(account, delivery, learned_at, taken)
             except (Conflict, Contended):
