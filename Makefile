@@ -25,7 +25,7 @@ install: $(READY) ## Install everything (the others do it by themselves)
 
 .PHONY: run
 run: $(READY) ## Start the local AWS, send the sample leads and show each one's journey
-	@$(PYTHON) -m local.journeys
+	@$(PYTHON) -m devstack.commands.demo
 
 .PHONY: test
 test: $(READY) ## Run all tests, or some (ARGS="tests/unit")
@@ -42,32 +42,32 @@ test-sam-local: $(READY) ## Run every sample event through the real `sam local` 
 
 .PHONY: bench
 bench: $(READY) ## Measure, and fail where the budget is broken (ROUNDS=0.3, ONLY=cold,warm, WRITE=1: docs/benchmarks.md)
-	@$(PYTHON) -m benchmarks $(if $(ROUNDS),--scale $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
+	@$(PYTHON) -m quality.benchmarks $(if $(ROUNDS),--scale $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 .PHONY: lint
 lint: $(READY) ## Check the code and the template
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
-	@.venv/bin/cfn-lint template.yaml deploy/github-role.yaml deploy/api-logging.yaml
-	@$(PYTHON) -m deploy.lint
+	@.venv/bin/cfn-lint template.yaml infra/github-role.yaml infra/api-logging.yaml
+	@$(PYTHON) -m infra.lint
 	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: audit
 audit: $(READY) .local/audit/.ready ## Look for known weaknesses (STRICT=1 fails where they cannot be asked for)
-	@.local/audit/bin/python audit $(UV) $(if $(STRICT),--strict)
+	@.local/audit/bin/python tools/audit $(UV) $(if $(STRICT),--strict)
 
 .PHONY: check-config
 check-config: $(READY) ## Check config/ and say which lines are wrong
-	@$(PYTHON) -m leadbridge.shipping config
+	@$(PYTHON) -m tools.config config
 
 .PHONY: openapi
 openapi: $(READY) ## Write docs/openapi.json anew from the code
-	@$(PYTHON) -m openapi
+	@$(PYTHON) -m tools.openapi
 
 .PHONY: diagrams
 diagrams: $(READY) ## Draw the documentation's pictures anew from the template and the code
-	@$(PYTHON) -m diagrams
+	@$(PYTHON) -m tools.diagrams
 
 .PHONY: fuzz
 fuzz: $(READY) ## Throw everything at the forms, the API and a delivery's states, long (HYPOTHESIS_PROFILE=nightly)
@@ -76,7 +76,7 @@ fuzz: $(READY) ## Throw everything at the forms, the API and a delivery's states
 
 .PHONY: chaos
 chaos: $(READY) ## Let everything go wrong at once, then balance the books (SEED=7 LEADS=300 RUNS=5)
-	@$(PYTHON) -m chaos $(if $(SEED),--seed $(SEED)) $(if $(LEADS),--leads $(LEADS)) $(if $(RUNS),--runs $(RUNS))
+	@$(PYTHON) -m quality.chaos $(if $(SEED),--seed $(SEED)) $(if $(LEADS),--leads $(LEADS)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: build
 build: $(READY) ## Build what is deployed to AWS, into .aws-sam
@@ -85,7 +85,7 @@ build: $(READY) ## Build what is deployed to AWS, into .aws-sam
 .PHONY: deploy
 deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PARAMETERS as docs/deploy.md tells)
 	@$(if $(filter dev prod,$(ENV)),,echo "Say where to: make deploy ENV=dev" >&2; exit 1)
-	@$(PYTHON) -m deploy.concurrency $(ENV) $(if $(PARAMETERS),--parameters "$(PARAMETERS)")
+	@$(PYTHON) -m infra.concurrency $(ENV) $(if $(PARAMETERS),--parameters "$(PARAMETERS)")
 	@PATH="$(SAM):$(PATH)" sam deploy --config-env $(ENV) \
 		$(if $(ROLE),--role-arn "$(ROLE)" --no-confirm-changeset) \
 		$(if $(BUCKET),--no-resolve-s3 --s3-bucket "$(BUCKET)") \
@@ -93,55 +93,55 @@ deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PAR
 
 .PHONY: check-deployed
 check-deployed: $(READY) ## Check a deployment with a test lead (ENV=dev or prod, or STACK=name; API=address)
-	@$(PYTHON) -m deploy.check $(ENV) $(if $(STACK),--stack "$(STACK)") $(if $(API),--api "$(API)")
+	@$(PYTHON) -m infra.check $(ENV) $(if $(STACK),--stack "$(STACK)") $(if $(API),--api "$(API)")
 
 .PHONY: up
 up: $(READY) ## Start the local AWS in the background; returns when the API answers
-	@$(PYTHON) -m local up
+	@$(PYTHON) -m devstack up
 
 .PHONY: down
 down: $(READY) ## Stop it
-	@$(PYTHON) -m local down
+	@$(PYTHON) -m devstack down
 
 .PHONY: lead
 lead: $(READY) ## Post a sample to it (SAMPLE=good, see events/receive_lead)
-	@$(PYTHON) -m local.send $(SAMPLE)
+	@$(PYTHON) -m devstack.commands.send $(SAMPLE)
 
 .PHONY: address
 address: $(READY) ## Say where a form posts to, with its token (SOURCE=plain-credit)
-	@$(PYTHON) -m local.address $(SOURCE)
+	@$(PYTHON) -m devstack.commands.address $(SOURCE)
 
 .PHONY: form
 form: $(READY) ## Serve the form page of docs/form/, posting to it
-	@$(PYTHON) -m local.form_page
+	@$(PYTHON) -m devstack.commands.form_page
 
 .PHONY: ask
 ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)
-	@$(PYTHON) -m local.ask $(ROUTE)
+	@$(PYTHON) -m devstack.commands.ask $(ROUTE)
 
 .PHONY: sam-local
 sam-local: $(READY) ## Run `sam local` on it, in Docker (ARGS="invoke FindDue -e events/find_due/tick.json")
-	@$(PYTHON) -m local.sam_local $(ARGS)
+	@$(PYTHON) -m devstack.sam_local.run $(ARGS)
 
 .PHONY: logs
 logs: $(READY) ## Show what the functions have logged since it was started
-	@$(PYTHON) -m local logs
+	@$(PYTHON) -m devstack logs
 
 .PHONY: clean
 clean: ## Stop it and remove everything that was installed or built
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m devstack down; fi
 	@rm -rf .venv .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.venv/.ready: pyproject.toml command/pyproject.toml uv.lock | uv
+.venv/.ready: pyproject.toml cli/pyproject.toml uv.lock | uv
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
-.local/emulator/.ready: local/pyproject.toml local/uv.lock | uv
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/emulator $(UV) sync --project local --frozen --quiet
+.local/emulator/.ready: devstack/pyproject.toml devstack/uv.lock | uv
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/emulator $(UV) sync --project devstack --frozen --quiet
 	@touch $@
 
-.local/audit/.ready: audit/pyproject.toml audit/uv.lock | uv
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/audit $(UV) sync --project audit --frozen --quiet
+.local/audit/.ready: tools/audit/pyproject.toml tools/audit/uv.lock | uv
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.local/audit $(UV) sync --project tools/audit --frozen --quiet
 	@touch $@
 
 .PHONY: uv

@@ -20,7 +20,7 @@ from typing import Any, Protocol, cast
 
 sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
 
-from leadbridge.forms.adapter import Request, adapter_named  # the layer is no installed package
+from leadbridge.forms.base import Request, adapter_named  # the layer is no installed package
 
 DRAWN = Path(__file__).parents[1] / ".local" / "secrets.json"
 SOURCES = Path(__file__).parents[1] / "config" / "sources.toml"

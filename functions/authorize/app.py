@@ -7,10 +7,10 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.logs import count, logger, metrics
-from leadbridge.secrets import SecretMissing, Secrets
-from leadbridge.starting import prepare
+from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.warmup import prepare
 
 
 @lru_cache

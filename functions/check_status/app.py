@@ -7,19 +7,19 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.batches import work_through
-from leadbridge.budget import Budget, LambdaContext
-from leadbridge.clock import utc_now
-from leadbridge.leads.checking import ByDeal, ByEmail, Checker, Partner
-from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.events import DeliveryChanged, envelope
-from leadbridge.leads.store import Store
-from leadbridge.logs import logger, metrics
-from leadbridge.queues import send
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.events import DeliveryChanged, envelope
+from leadbridge.runtime import aws
+from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.logs import logger, metrics
+from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.queues import send
+from leadbridge.runtime.warmup import prepare
+from leadbridge.services.check_status import ByDeal, ByEmail, Checker, Partner
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
-from leadbridge.visits import note_visit
+from leadbridge.storage.leads import Store
 
 
 @lru_cache

@@ -7,26 +7,26 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.batches import work_through
-from leadbridge.budget import Budget, LambdaContext
-from leadbridge.clock import utc_now
-from leadbridge.forms.adapter import adapter_named
-from leadbridge.forms.fetching import Fetcher
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.events import FetchChanged, read_fetch_changed
-from leadbridge.leads.fetch import Fetch
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.lead import Asked, Lead
-from leadbridge.logs import logger, metrics
+from leadbridge.auth.secrets import Secrets
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.events import FetchChanged, read_fetch_changed
+from leadbridge.domain.fetch import Fetch
+from leadbridge.domain.lead import Asked, Lead
+from leadbridge.forms.base import adapter_named
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
-from leadbridge.queues import send_dead_letter
-from leadbridge.secrets import Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.logs import logger, metrics
+from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.queues import send_dead_letter
+from leadbridge.runtime.warmup import prepare
+from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
-from leadbridge.visits import note_visit
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.items import keyed_hash
 
 
 @lru_cache

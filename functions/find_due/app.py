@@ -14,15 +14,15 @@ from functools import lru_cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from leadbridge import aws
-from leadbridge.clock import utc_now
-from leadbridge.leads import arrivals
-from leadbridge.leads.outbox import DUE_PARTITION
-from leadbridge.leads.store import Due, Store
-from leadbridge.leads.watching import Watch
-from leadbridge.logs import count, logger, measure, metrics
+from leadbridge.domain.clock import utc_now
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import count, logger, measure, metrics
+from leadbridge.runtime.warmup import prepare
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
+from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
+from leadbridge.storage.leads import Due, Store
+from leadbridge.storage.messages import DUE_PARTITION
+from leadbridge.storage.queries.backlog import Watch
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -60,7 +60,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     queued += fill(messages, room, [DUE_PARTITION], now, message_body)
     fetches = os.environ["FETCH_QUEUE_URL"]
     room = most - waiting(fetches, "ApproximateNumberOfMessages")
-    queued += fill(fetches, room, [arrivals.DUE_PARTITION], now, fetch_body)
+    queued += fill(fetches, room, [FETCHES_DUE], now, fetch_body)
     count("ChecksQueued", queued)
     oldest = watch().oldest_waiting()
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())

@@ -6,12 +6,12 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.clock import to_text, utc_now
-from leadbridge.leads.watching import Watch, gone_quiet
-from leadbridge.logs import count, logger, metrics
+from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.warmup import prepare
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
+from leadbridge.storage.queries.backlog import Watch, gone_quiet
 
 
 @lru_cache

@@ -6,11 +6,11 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.clock import utc_now
-from leadbridge.leads.figures import FigureBook
-from leadbridge.logs import count, logger, metrics
-from leadbridge.starting import prepare
+from leadbridge.domain.clock import utc_now
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.warmup import prepare
+from leadbridge.storage.queries.daily_stats import FigureBook
 
 
 @lru_cache

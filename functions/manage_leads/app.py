@@ -9,32 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from leadbridge import aws, resolving, retries, standing
-from leadbridge.aws_errors import is_transient
-from leadbridge.budget import Budget
-from leadbridge.clock import utc_now
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.erasing import Eraser, UnknownLead
-from leadbridge.leads.finding import Finder
-from leadbridge.leads.items import Entry, keyed_hash
-from leadbridge.leads.lead import Lead, lacking_for
-from leadbridge.leads.listing import BadCursor, Listing, Wanted
-from leadbridge.leads.message import by_operator
-from leadbridge.leads.operator_steps import Busy, WrongState, retried
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.requests import (
-    MessageRequest,
-    ResolveRequest,
-    RetryRequest,
-)
-from leadbridge.leads.response_size import leads_that_fit
-from leadbridge.leads.shown import delivery_shown, journey_shown, lead_shown
-from leadbridge.leads.store import Journey, Store
-from leadbridge.leads.writing import Conflict, Contended
-from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, busy, not_ready, unexpected
-from leadbridge.questions import (
+from leadbridge.api import resolve_problems
+from leadbridge.api.params import (
     PARTNER,
     asked_in,
     attention_in,
@@ -49,13 +25,39 @@ from leadbridge.questions import (
     state_in,
     unknown_lead,
 )
-from leadbridge.queues import send
-from leadbridge.secrets import SecretMissing, Secrets
+from leadbridge.api.problems import Problem, Response, answer, busy, not_ready, unexpected
+from leadbridge.api.requests import (
+    MessageRequest,
+    ResolveRequest,
+    RetryRequest,
+)
+from leadbridge.api.response_size import leads_that_fit
+from leadbridge.api.routes import operations, retries
+from leadbridge.api.schemas import delivery_shown, journey_shown, lead_shown
+from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.lead import Lead, lacking_for
+from leadbridge.domain.message import by_operator
+from leadbridge.domain.operator_steps import Busy, WrongState, retried
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.budget import Budget
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.queues import send
+from leadbridge.runtime.warmup import prepare
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
+from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
+from leadbridge.storage.items import Entry, keyed_hash
+from leadbridge.storage.leads import Journey, Store
+from leadbridge.storage.messages import Outbox
+from leadbridge.storage.queries.lead_list import BadCursor, Listing, Wanted
+from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.table import Conflict, Contended
 
 if TYPE_CHECKING:
-    from leadbridge.leads.resolution import Register
+    from leadbridge.services.resolve_delivery import Register
 
 RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result
 
@@ -228,14 +230,14 @@ def resolve_delivery(event: dict[str, Any], budget: Budget) -> Response:
     """POST /leads/{lead_id}/deliveries/{partner}/resolve"""
     asked, delivery = asked_in(event, ResolveRequest), delivery_in(event)
     lead = living_lead(delivery)
-    after = resolving.resolved(store(), register, delivery, lead, asked, operator(event), budget)
+    after = resolve_problems.resolved(store(), register, delivery, lead, asked, operator(event), budget)
     return answer(200, delivery_shown(after))
 
 
 @lru_cache
 def register(partner: str) -> Register:
     """Return what asks a partner whether it knows an id. The client is imported late: other routes do not need it."""
-    from leadbridge.leads.resolution import AccountRegister, DealRegister
+    from leadbridge.services.resolve_delivery import AccountRegister, DealRegister
 
     if settings().partners[partner].sync is None:
         from leadbridge.partners.leadleader.wiring import lead_leader
@@ -268,7 +270,7 @@ def changed(event: dict[str, Any], change: Callable[[Delivery, Lead], Change], s
     try:
         after = store().apply(change(delivery, lead))
     except (WrongState, Conflict, Contended) as refused:
-        raise resolving.not_changed(refused) from None
+        raise resolve_problems.not_changed(refused) from None
     logger.info("changed", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=operator(event))
     return answer(status, delivery_shown(after))
 
@@ -301,11 +303,11 @@ ROUTES: dict[tuple[str, str], Callable[..., Response]] = {
     ("POST", "/leads/{lead_id}/fetch/retry"): retries.retry_fetch,
     ("POST", "/leads/{lead_id}/messages/{message_id}/retry"): retries.retry_message,
     ("DELETE", "/leads/{lead_id}"): erase_lead,
-    ("GET", "/stats"): standing.show_figures,
-    ("GET", "/sync"): standing.show_sync,
-    ("GET", "/dead-letters"): standing.list_letters,
-    ("POST", "/dead-letters/{queue}/redrive"): standing.redrive_letters,
-    ("POST", "/dead-letters/{queue}/discard"): standing.discard_letter,
+    ("GET", "/stats"): operations.show_figures,
+    ("GET", "/sync"): operations.show_sync,
+    ("GET", "/dead-letters"): operations.list_letters,
+    ("POST", "/dead-letters/{queue}/redrive"): operations.redrive_letters,
+    ("POST", "/dead-letters/{queue}/discard"): operations.discard_letter,
     ("POST", "/messages"): write_message,
 }
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.clock import utc_now
-from leadbridge.leads.changes import NO_ANSWER, Bus, announcement, may_pass
-from leadbridge.leads.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
-from leadbridge.logs import count, logger, metrics
-from leadbridge.queues import send_dead_letter
-from leadbridge.starting import prepare
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.queues import send_dead_letter
+from leadbridge.runtime.warmup import prepare
+from leadbridge.storage.stream import NO_ANSWER, Bus, announcement, may_pass
 
 SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
 

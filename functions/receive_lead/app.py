@@ -9,22 +9,23 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws, self_check
-from leadbridge.aws_errors import is_transient
-from leadbridge.clock import utc_now
-from leadbridge.forms import adapter, reception
+from leadbridge.api.problems import Problem, Response, answer, busy, internal
+from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.fields import tax_number_checks
+from leadbridge.domain.lead import Asked, InvalidLead, Lead
+from leadbridge.forms import base
 from leadbridge.forms.browsers import Visitor, foreign
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.fields import tax_number_checks
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.lead import Asked, InvalidLead, Lead
-from leadbridge.leads.quota import TooMany
-from leadbridge.leads.store import Store
-from leadbridge.logs import blame, count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, busy, internal
-from leadbridge.secrets import SecretMissing, Secrets
-from leadbridge.settings import settings
-from leadbridge.starting import prepare
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.logs import blame, count, logger, metrics
+from leadbridge.runtime.warmup import prepare
+from leadbridge.services import receive_lead
+from leadbridge.settings import self_check, settings
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Store
+from leadbridge.storage.quota import TooMany
 
 UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name is configured
 RETRY_AFTER = 10  # seconds, for a post that was refused for a temporary reason
@@ -37,7 +38,7 @@ def store() -> Store:
 
 
 @lru_cache
-def desk() -> reception.Desk:
+def desk() -> receive_lead.Desk:
     """The desk that receives posts, wired to this stack."""
     secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
 
@@ -51,7 +52,7 @@ def desk() -> reception.Desk:
     def hashed(value: str) -> str:
         return keyed_hash(secrets.get("index")["key"], value)
 
-    return reception.Desk(settings(), store(), proofs, hashed, utc_now)
+    return receive_lead.Desk(settings(), store(), proofs, hashed, utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -93,9 +94,9 @@ def verify(source: str, event: dict[str, Any]) -> Response:
     """Answer a builder that asks whether the address is ours; raises Problem."""
     try:
         challenge = desk().answer_challenge(source, event.get("queryStringParameters") or {})
-    except reception.UnknownSource:
+    except receive_lead.UnknownSource:
         raise unknown_source() from None
-    except adapter.Forged as reason:
+    except base.Forged as reason:
         raise Problem(403, "not-verified", "Not verified", f"{str(reason).capitalize()}.") from None
     except SecretMissing:
         raise not_ready() from None
@@ -127,27 +128,27 @@ def not_ready() -> Problem:
     return Problem(503, "not-ready", "Not ready", detail, retry_after=RETRY_AFTER)
 
 
-def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.Reception:
+def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lead.Reception:
     """Receive one post; raises Problem for whatever the sender can hear about."""
     if visitor.is_foreign:
         raise foreign()
     try:
-        return desk().receive(source, adapter.Request.of(event, desk().most_bytes(source)))
-    except reception.UnknownSource:
+        return desk().receive(source, base.Request.of(event, desk().most_bytes(source)))
+    except receive_lead.UnknownSource:
         raise unknown_source() from None
-    except adapter.TooLarge:
+    except base.TooLarge:
         detail = f"A post may have {desk().most_bytes(source) // 1024} KiB at most."
         raise Problem(413, "too-large", "Body too large", detail) from None
-    except adapter.UnsupportedType as types:
+    except base.UnsupportedType as types:
         detail = f"This source sends {types}."
         raise Problem(415, "unsupported-type", "Unsupported content type", detail) from None
-    except adapter.Forged as reason:
+    except base.Forged as reason:
         raise Problem(401, "bad-proof", "Proof of origin failed", f"{str(reason).capitalize()}.") from None
-    except adapter.Unreadable as reason:
+    except base.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
-    except (reception.Unprovable, SecretMissing):
+    except (receive_lead.Unprovable, SecretMissing):
         raise not_ready() from None
-    except reception.Unfinished:
+    except receive_lead.Unfinished:
         detail = "Not all of these leads could be stored in time. Please send them again."
         raise Problem(503, "unfinished", "Unfinished", detail, retry_after=RETRY_AFTER) from None
     except TooMany as seconds:
@@ -158,27 +159,27 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> reception.R
         raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
 
 
-def told(source: str, received: reception.Reception) -> Response:
+def told(source: str, received: receive_lead.Reception) -> Response:
     """What the sender hears of a post that was taken."""
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
-    if received.kind is not reception.Kind.CAUGHT:
+    if received.kind is not receive_lead.Kind.CAUGHT:
         logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
-        case reception.Kind.TEST:
+        case receive_lead.Kind.TEST:
             count("TestPings")
             logger.info("test ping")
             return answer(200, {"status": "test"})
-        case reception.Kind.IGNORED:
+        case receive_lead.Kind.IGNORED:
             count("PostsIgnored")
             logger.info("ignored")
             return answer(200, {"status": "ignored"})
-        case reception.Kind.CAUGHT:
+        case receive_lead.Kind.CAUGHT:
             count("HoneypotCaught")
             logger.info("caught by the honeypot")
-        case reception.Kind.NEW:
+        case receive_lead.Kind.NEW:
             count("LeadsReceived", received.stored)
             logger.info("received")
-        case reception.Kind.REDELIVERY:
+        case receive_lead.Kind.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")
     if received.changed is not None:
@@ -193,7 +194,7 @@ def told(source: str, received: reception.Reception) -> Response:
 def readers() -> None:
     """What reads the posts of all sources, and checks what a lender's leads have."""
     for source in settings().sources.values():
-        adapter.adapter_named(source.adapter)
+        base.adapter_named(source.adapter)
     tax_number_checks("0" * 10)
 
 

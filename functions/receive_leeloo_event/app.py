@@ -7,17 +7,17 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.aws_errors import is_transient
-from leadbridge.clock import utc_now
-from leadbridge.forms import adapter
-from leadbridge.forms.json_body import read_object
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.leeloo_events import Inbox, InvalidEvent, LeelooEvent
-from leadbridge.logs import blame, count, logger, metrics
-from leadbridge.problems import Problem, Response, answer, busy, not_ready, unexpected
-from leadbridge.secrets import SecretMissing, Secrets
-from leadbridge.starting import prepare
+from leadbridge.api.problems import Problem, Response, answer, busy, not_ready, unexpected
+from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.domain.clock import utc_now
+from leadbridge.forms import base
+from leadbridge.forms.parsing.json_body import read_object
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.logs import blame, count, logger, metrics
+from leadbridge.runtime.warmup import prepare
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leeloo_events import Inbox, InvalidEvent, LeelooEvent
 
 
 @lru_cache
@@ -67,11 +67,11 @@ def receive(token: str, event: dict[str, Any]) -> Response:
     try:
         if not is_right(token):
             raise Problem(401, "bad-proof", "Proof of origin failed", "This address is not the one that was agreed.")
-        request = adapter.Request.of(event)
+        request = base.Request.of(event)
         told = LeelooEvent.of(read_object(request.body), request.body)
-    except adapter.TooLarge:
+    except base.TooLarge:
         raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
-    except adapter.Unreadable as reason:
+    except base.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
     except InvalidEvent as reason:
         raise Problem(422, "invalid-event", "Invalid event", f"{str(reason).capitalize()}.") from None

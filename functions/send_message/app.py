@@ -7,25 +7,25 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.batches import work_through
-from leadbridge.budget import RECORDING_RESERVE, Budget, LambdaContext
-from leadbridge.clock import utc_now
-from leadbridge.errors import Unauthorized
-from leadbridge.leads.events import MessageChanged, read_message_changed
-from leadbridge.leads.message import Message
-from leadbridge.leads.messaging import Sender
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.partner_answer import RECORD_ANSWER
-from leadbridge.leads.store import Store
-from leadbridge.logs import count, logger, metrics
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.events import MessageChanged, read_message_changed
+from leadbridge.domain.message import Message
+from leadbridge.domain.partner_answer import RECORD_ANSWER
+from leadbridge.domain.partner_errors import Unauthorized
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.leeloo.models.people import Person, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
-from leadbridge.queues import send_dead_letter
+from leadbridge.runtime import aws
+from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.queues import send_dead_letter
+from leadbridge.runtime.warmup import prepare
+from leadbridge.services.send_message import Sender
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
-from leadbridge.visits import note_visit
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import Outbox
 
 
 @lru_cache

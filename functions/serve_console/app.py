@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leadbridge.logs import count, logger, metrics
-from leadbridge.problems import Problem, Response, unexpected
-from leadbridge.starting import prepare
+from leadbridge.api.problems import Problem, Response, unexpected
+from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.warmup import prepare
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "index.html"

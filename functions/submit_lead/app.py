@@ -6,18 +6,18 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.budget import LambdaContext
-from leadbridge.clock import utc_now
-from leadbridge.leads.claims import Claims
-from leadbridge.leads.events import DeliveryChanged
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Submitter
-from leadbridge.logs import logger, metrics
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.events import DeliveryChanged
 from leadbridge.partners.leadleader.wiring import lead_leader
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import LambdaContext
+from leadbridge.runtime.logs import logger, metrics
+from leadbridge.runtime.warmup import prepare
+from leadbridge.services.submit_batch import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
+from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
-from leadbridge.starting import prepare
-from leadbridge.submitting import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
+from leadbridge.storage.claims import Claims
+from leadbridge.storage.leads import Store
 
 
 @lru_cache

@@ -7,23 +7,23 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.aws_errors import is_transient
-from leadbridge.budget import Budget, LambdaContext
-from leadbridge.clock import to_text, utc_now
-from leadbridge.errors import Misconfigured
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.intake import Intake
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.store import Store
-from leadbridge.leads.syncing import Outcome, PageTaken, Report, Sync
-from leadbridge.logs import count, logger, measure, metrics
+from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.domain.partner_errors import Misconfigured
 from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.partners.matchtrade.wiring import match_trade
-from leadbridge.secrets import SecretMissing, Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.logs import count, logger, measure, metrics
+from leadbridge.runtime.warmup import prepare
+from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import settings
 from leadbridge.settings.partners import SyncPlan
-from leadbridge.starting import prepare
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Store
 
 RESERVE = 15.0  # seconds for the last of what is written
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from benchmarks.capacity import read_units, size
-from leadbridge import aws
-from leadbridge.leads.store import Store
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
+from leadbridge.storage.leads import Store
+from quality.benchmarks.capacity import read_units, size
+from quality.testkit.fakes.registers import Knows
 from tests.browser.gateway import FUNCTIONS, Gateway, serving
 from tests.browser.world import KEY, TOKENS, World
-from tests.registers import Knows
 from tests.unit.conftest import Context, aws_mocked, context, function, queue, shipped_settings, store
 
 __all__ = ["aws_mocked", "context", "function", "shipped_settings", "store"]
@@ -55,7 +55,7 @@ def world(
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
     monkeypatch.setenv("QUEUES", json.dumps(alive))
     monkeypatch.setenv("CHECK_QUEUE_URL", alive["checks"])
-    monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 0)
     modules = {flow: function(flow) for flow in FUNCTIONS.values()}
     partner = Knows()
     monkeypatch.setattr(modules["manage_leads"], "register", lambda _: partner)

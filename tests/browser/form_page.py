@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from playwright.sync_api import Page
 
+from devstack.commands.form_page import SOURCE, page_server, served
 from leadbridge.settings import Settings, Source
-from local.form_page import SOURCE, page_server, served
 from tests.unit.forms.desk import Reception, configured, opened, secrets_of
 
 PATIENCE = 30_000  # milliseconds

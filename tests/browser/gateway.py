@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.template import resources
+from quality.testkit.template import resources
 
 STAGE = "/_aws/execute-api/a1b2c3d4e5/v1"  # the longest way there is before a route
 FUNCTIONS = {"ManageLeads": "manage_leads", "ServeConsole": "serve_console"}

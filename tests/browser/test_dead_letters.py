@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from leadbridge.leads.delivery import State
+from leadbridge.domain.delivery import State
 from tests.browser.conftest import Open
 from tests.browser.world import World
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from playwright.sync_api import expect
 
-from leadbridge import aws
-from leadbridge.leads.delivery import State
-from leadbridge.leads.outbox import Outbox
+from leadbridge.domain.delivery import State
+from leadbridge.runtime import aws
+from leadbridge.storage.messages import Outbox
 from tests.browser.conftest import Open
 from tests.browser.world import World
 from tests.unit.conftest import TABLE

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 
-from leadbridge import errors
-from leadbridge.leads.delivery import State
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import State
 from tests.browser.conftest import Open
 from tests.browser.world import World, busy
 
@@ -72,7 +72,7 @@ def test_why_a_number_is_not_stored_is_said_by_the_answers_code(open_console: Op
     dialog = page.get_by_role("dialog")
     for number, said in (("24", other.lead_id), ("99", "does not know this number"), ("98", "cannot be asked")):
         if number == "98":
-            world.partner.away = errors.Unavailable("leadleader", "status", "away")
+            world.partner.away = partner_errors.Unavailable("leadleader", "status", "away")
         dialog.get_by_label("Deal number").fill(number)
         dialog.get_by_role("button", name="Save").click()
         expect(dialog.get_by_role("alert")).to_contain_text(said)

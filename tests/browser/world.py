@@ -7,17 +7,17 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from leadbridge import aws
-from leadbridge.clock import utc_now
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import items
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.lead import Lead, Trading
-from leadbridge.leads.store import Journey, Store
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.lead import Lead, Trading
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Journey, Store
+from quality.testkit.fakes.registers import Knows
+from quality.testkit.people import lead
 from tests.browser.gateway import Gateway
-from tests.people import lead
-from tests.registers import Knows
 from tests.unit.conftest import TABLE
 
 KEY = "an index key of the tests alone"

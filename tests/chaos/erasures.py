@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from leadbridge import aws
-from leadbridge.leads import items
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.lead import Lead
-from tests.moto_calls import moto_calls
-from tests.moto_stack import CREDENTIALS
-from tests.people import NOW
-from tests.template import table_definition
+from leadbridge.domain.lead import Lead
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from leadbridge.storage.erasure.eraser import Eraser
+from quality.testkit.aws.moto_calls import moto_calls
+from quality.testkit.aws.moto_stack import CREDENTIALS
+from quality.testkit.people import NOW
+from quality.testkit.template import table_definition
 
 TABLE = "leads"
 ERASED_AT = NOW + timedelta(hours=1)

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from chaos.balance import CHECKS, violations
-from chaos.books import Books, Create, Posted
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import items
-from leadbridge.leads.delivery import Change, Delivery, Repeat, State, receive
-from leadbridge.leads.items import Entry
-from leadbridge.leads.message import about_status, sent, start_sending
-from leadbridge.leads.operator_steps import retried
-from leadbridge.leads.outbox import message_item
-from leadbridge.letters import Letter
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Change, Delivery, Repeat, State, receive
+from leadbridge.domain.message import about_status, sent, start_sending
+from leadbridge.domain.operator_steps import retried
+from leadbridge.services.dead_letters import Letter
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from tests.people import NOW, lead
-from tests.template import ROOT
+from leadbridge.storage import items
+from leadbridge.storage.items import Entry
+from leadbridge.storage.messages import message_item
+from quality.chaos.checks import CHECKS, violations
+from quality.chaos.reconciliation import Books, Create, Posted
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import ROOT
+from tools.config import read_toml
 
 LEAD = lead()
 MINUTE = timedelta(minutes=1)

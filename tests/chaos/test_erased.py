@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from chaos.balance import violations
-from chaos.books import Books
-from leadbridge.clock import to_text
-from leadbridge.leads import items
-from leadbridge.leads.claims import claim_keys
-from leadbridge.leads.fetch import announced
-from leadbridge.leads.items import Entry, keyed_hash
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.fetch import announced
+from leadbridge.storage import items
+from leadbridge.storage.claims import claim_keys
+from leadbridge.storage.items import Entry, keyed_hash
+from quality.chaos.checks import violations
+from quality.chaos.reconciliation import Books
+from quality.testkit.people import NOW
 from tests.chaos.erasures import ERASED_AT, erased
 from tests.chaos.test_books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, told
-from tests.people import NOW
 
 CHECKS = ("erased_people_are_forgotten", "erased_people_are_written_to_no_more")
 ACCOUNT = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "ACCOUNT", "uuid": "u-1", "email": EMAIL, "phone": PHONE}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chaos.__main__ import main
-from chaos.deployed.happened import lacking
-from chaos.tally import Tally
+from quality.chaos.__main__ import main
+from quality.chaos.counters import Tally
+from quality.chaos.deployed.coverage import lacking
 
 PLANNED = {"kill_worker": 8, "break_partner": 12, "freeze_something": 1, "post_again": 5}
 HAPPENED = {"submit-lead killed": 2, "forms posted again": 15}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.in_process.run import run
+from quality.chaos.in_process.run import run
 
 
 @pytest.mark.parametrize("seed", [7, 52])

@@ -2,8 +2,8 @@
 
 import re
 
-from chaos.balance import CHECKS
-from tests.template import ROOT
+from quality.chaos.checks import CHECKS
+from quality.testkit.template import ROOT
 
 
 def test_the_page_lists_the_checks_that_there_are() -> None:

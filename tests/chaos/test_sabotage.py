@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from chaos.in_process.run import run
-from leadbridge import errors, submitting
-from leadbridge.budget import Budget
-from leadbridge.leads import claims, store, writing
-from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.submission import Submitter, Visit
-from leadbridge.letters import DeadLetters
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Delivery
+from leadbridge.runtime.budget import Budget
+from leadbridge.services import submit_batch
+from leadbridge.services.dead_letters import DeadLetters
+from leadbridge.services.submit_lead import Submitter, Visit
+from leadbridge.storage import claims, leads, table
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.messages import Outbox
+from quality.chaos.in_process.run import run
 
 
 def noticed(check: str, *first: int) -> bool:
@@ -23,12 +24,12 @@ def noticed(check: str, *first: int) -> bool:
 
 
 def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
-    put = writing.put
+    put = table.put
 
     def reckless(table: str, item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
         return put(table, item, condition)
 
-    monkeypatch.setattr(store, "put", reckless)
+    monkeypatch.setattr(leads, "put", reckless)
     assert noticed("timelines_have_no_gaps", 8)
 
 
@@ -38,10 +39,10 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         delivery: Delivery,
         text: str,
         _again: timedelta,
-        error: errors.PartnerError | None = None,
+        error: partner_errors.PartnerError | None = None,
         budget: Budget | None = None,
     ) -> Visit:
-        lost = error or errors.Unavailable(delivery.partner, "create", text)
+        lost = error or partner_errors.Unavailable(delivery.partner, "create", text)
         return submitter._come_again(delivery, lost, budget)
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
@@ -68,8 +69,8 @@ def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "is_transient", lambda _: False)
-    monkeypatch.setattr(submitting, "keep_answer", lambda *_: None)
+    monkeypatch.setattr(table, "is_transient", lambda _: False)
+    monkeypatch.setattr(submit_batch, "keep_answer", lambda *_: None)
     assert noticed("answers_are_written_down", 1015)
 
 

@@ -7,15 +7,15 @@ from types import ModuleType
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads.store import Store
-from leadbridge.logs import metrics
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import metrics
 from leadbridge.settings import Settings
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from leadbridge.storage.leads import Store
+from quality.testkit.fakes.registers import Knows
 from tests.command.desk import LEAD, TOKEN, Desk, secret
 from tests.command.gateway import Gateway
-from tests.registers import Knows
 from tests.unit.conftest import aws_mocked, function, queue, shipped_settings, store
 
 __all__ = ["aws_mocked", "function", "shipped_settings", "store"]
@@ -41,13 +41,13 @@ def desk(
 ) -> Iterator[Desk]:
     """An operator before an API with one lead."""
     # Metrics are lines on stdout, which is the command's here.
-    monkeypatch.setattr("leadbridge.logs.metrics.provider.flush_metrics", lambda **_: metrics.clear_metrics())
+    monkeypatch.setattr("leadbridge.runtime.logs.metrics.provider.flush_metrics", lambda **_: metrics.clear_metrics())
     secret("index", {"key": "k"})
     secret("operators", {"olena": TOKEN})
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({name: queue(f"dead-{name}") for name in QUEUES}))
     monkeypatch.setenv("QUEUES", json.dumps({name: queue(name) for name in QUEUES}))
     monkeypatch.setenv("CHECK_QUEUE_URL", aws.sqs().get_queue_url(QueueName="checks")["QueueUrl"])
-    monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 0)
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     manage = function("manage_leads")
     monkeypatch.setattr(manage, "register", lambda _: Knows())

@@ -10,14 +10,14 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Store
-from leadbridge_command.__main__ import app
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import Store
+from leadbridge_cli.__main__ import app
+from quality.testkit.people import NOW, lead
 from tests.command.gateway import Gateway
-from tests.people import NOW, lead
 
 TOKEN = "token-of-olena-0123456789"
 LEAD = lead()

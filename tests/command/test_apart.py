@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from tests.template import ROOT
+from quality.testkit.template import ROOT
 
 
 def test_what_the_layers_are_built_from_does_not_lead_to_the_command() -> None:
@@ -23,4 +23,4 @@ def test_what_the_layers_are_built_from_does_not_lead_to_the_command() -> None:
 def test_nothing_that_is_deployed_imports_it() -> None:
     for folder in ("layers", "functions"):
         for file in (ROOT / folder).rglob("*.py"):
-            assert "leadbridge_command" not in file.read_text(encoding="utf-8"), file
+            assert "leadbridge_cli" not in file.read_text(encoding="utf-8"), file

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 import typer
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.items import encode
-from leadbridge_command.__main__ import app
-from leadbridge_command.cloud import Cloud
-from leadbridge_command.outcome import Code
-from sandbox.remote import Remote
+from devstack.sandbox.remote import Remote
+from leadbridge.domain import delivery as steps
+from leadbridge.runtime import aws
+from leadbridge.storage.items import encode
+from leadbridge_cli.__main__ import app
+from leadbridge_cli.cloud import Cloud
+from leadbridge_cli.exit_codes import Code
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import ROOT
 from tests.command.desk import MINUTE, Desk, kept, secret
 from tests.command.test_messages_and_letters import put
 from tests.command.test_sync_and_config import STATE
-from tests.people import NOW, lead
-from tests.template import ROOT
 from tests.unit.conftest import TABLE
 
 DOCS = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")

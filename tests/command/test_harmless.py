@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from leadbridge_command.harmless import as_json, for_spreadsheet, harmless, masked
+from leadbridge_cli.sanitize import as_json, for_spreadsheet, harmless, masked
+from quality.testkit.rubbish import any_text, json_values
 from tests.command.desk import LEAD, Desk, Said
 from tests.command.gateway import problem
-from tests.rubbish import any_text, json_values
 
 HOSTILE = [
     "\x1b[2J\x1b]0;title\x07\x1b[31mred",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import operator_steps
-from leadbridge.leads.delivery import State
-from leadbridge.leads.items import keyed_hash
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import operator_steps
+from leadbridge.domain.delivery import State
+from leadbridge.storage.items import keyed_hash
+from quality.testkit.people import NOW, lead
 from tests.command.desk import LEAD, MINUTE, Desk, run
 from tests.command.gateway import problem
-from tests.people import NOW, lead
 
 ID = LEAD.lead_id
 NOBODY = "ld_" + "a" * 26

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from leadbridge_command.leeloo import all_endpoints
-from sandbox.remote import Remote
+from devstack.sandbox.remote import Remote
+from leadbridge_cli.leeloo import all_endpoints
 from tests.command.desk import Said, kept, run
 
 PHONE, EMAIL = "+380501234567", "olha@example.com"

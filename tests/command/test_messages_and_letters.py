@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads.delivery import State
-from leadbridge.leads.outbox import Outbox
+from leadbridge.domain.delivery import State
+from leadbridge.runtime import aws
+from leadbridge.storage.messages import Outbox
 from tests.command.desk import LEAD, Desk
 from tests.unit.conftest import TABLE
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from leadbridge import aws, crypto
-from leadbridge_command.vault import Vault
-from sandbox.remote import Remote
+from devstack.sandbox.remote import Remote
+from leadbridge.auth import rsa_credentials
+from leadbridge.runtime import aws
+from leadbridge_cli.secrets_store import Vault
 from tests.command.desk import Said, kept, run, secret
 
 AT_AWS = ("--region", "eu-central-1")
@@ -94,7 +95,7 @@ def test_each_value_is_asked_for_in_a_terminal_and_shown_nowhere(
     aws_mocked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret("leeloo", LEELOO)
-    monkeypatch.setattr("leadbridge_command.secret_commands.is_terminal", lambda _: True)
+    monkeypatch.setattr("leadbridge_cli.secret_commands.is_terminal", lambda _: True)
     said = secrets("put", "leeloo", stdin="\nnew-token-0123456789\n\n")
     assert said.code == 0, said.err
     assert kept("leeloo") == {**LEELOO, "token": "new-token-0123456789"}
@@ -138,7 +139,7 @@ def test_a_new_key_pair_is_of_the_partners_size_and_only_its_public_half_is_show
     assert "PRIVATE" not in said.out + said.err
     public = load_pem_public_key(said.json["public_key"].encode())
     assert public.key_size == 1024  # type: ignore[union-attr]
-    assert len(crypto.sign(after["private_key"], "x")) == 128
+    assert len(rsa_credentials.sign(after["private_key"], "x")) == 128
     refused = secrets("check", "leadleader", "--json")
     assert (refused.code, json.loads(refused.out)["partners"][0]["accepted"]) == (1, False)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads.items import encode
-from leadbridge.leads.store import Store
-from leadbridge_command.cloud import Cloud
-from leadbridge_command.syncing import shown
+from leadbridge.runtime import aws
+from leadbridge.storage.items import encode
+from leadbridge.storage.leads import Store
+from leadbridge_cli.cloud import Cloud
+from leadbridge_cli.syncing import shown
+from quality.testkit.template import ROOT
 from tests.command.desk import Said, run
-from tests.template import ROOT
 from tests.unit.conftest import TABLE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from leadbridge_command.local_stack import LocalStack
+from leadbridge_cli.local_stack import LocalStack
 from tests.command.desk import Desk, run
 from tests.command.gateway import problem
 
@@ -60,7 +60,7 @@ def at(desk: Desk) -> dict[str, str]:
 
 
 def test_help_loads_nothing_that_only_commands_need() -> None:
-    line = "import sys, leadbridge_command.__main__ as m; print(*{n.partition('.')[0] for n in sys.modules})"
+    line = "import sys, leadbridge_cli.__main__ as m; print(*{n.partition('.')[0] for n in sys.modules})"
     told = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True, timeout=60)
     assert not HEAVY & {*told.stdout.split()}
 

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from tests.contract.world import PARTNER, Vault, World
 
 

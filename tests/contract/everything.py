@@ -7,16 +7,18 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from devstack.sandbox.remote import Remote
 from events.sign import signed
-from leadbridge import aws, self_check, settings
-from leadbridge.clock import utc_now
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.items import delivery_key, encode
-from leadbridge.leads.lead import Lead, Loan, Person
-from leadbridge.leads.outbox import Contact, Outbox
-from sandbox.remote import Remote
-from tests.moto_stack import MotoStack
-from tests.runtime.samples import sample
+from leadbridge import settings
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.lead import Lead, Loan, Person
+from leadbridge.runtime import aws
+from leadbridge.settings import self_check
+from leadbridge.storage.items import delivery_key, encode
+from leadbridge.storage.messages import Contact, Outbox
+from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.lambda_runtime.samples import sample
 
 WEB, PLAIN = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-tests"
 TOKEN, WEBHOOK_TOKEN = "an-operator-of-the-tests", "leeloo-of-the-tests"
@@ -325,7 +327,7 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
         stack.restart(function)
     accept(stack, 2, "leadleader", "matchtrade")
     accept(stack, 3, "matchtrade", "leadleader")
-    with patch("leadbridge.secrets.READ_AGAIN_AFTER", 0.0):  # it is read anew at once, and is as wrong as before
+    with patch("leadbridge.auth.secrets.READ_AGAIN_AFTER", 0.0):  # it is read anew at once, and is as wrong as before
         stack.carry()
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from leadbridge.budget import Budget
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
 from tests.contract.world import Vault
 
 PARTNER = "leeloo"

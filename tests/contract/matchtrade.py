@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from leadbridge.budget import Budget
-from leadbridge.leads.lead import Lead, Person, Trading
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.lead import Lead, Person, Trading
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade import Account, AccountForm, MatchTrade
 from leadbridge.partners.matchtrade.wiring import ANSWER_LIMIT
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
 from tests.contract.raw_server import RawServer
 from tests.contract.world import Vault
 

@@ -18,20 +18,20 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from leadbridge.leads import items
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.events import MessageChanged
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageState
-from leadbridge.leads.messaging import Messenger, Outcome, Sender, Visit
-from leadbridge.leads.outbox import Contact, message_item, message_of
-from leadbridge.leads.transitions import overdue_wait
-from leadbridge.leads.writing import Conflict
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.events import MessageChanged
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageState
+from leadbridge.domain.transitions import overdue_wait
+from leadbridge.services.send_message import Messenger, Outcome, Sender, Visit
 from leadbridge.settings.messages import Messages
-from leadbridge.shipping import read_toml
+from leadbridge.storage import items
+from leadbridge.storage.messages import Contact, message_item, message_of
+from leadbridge.storage.table import Conflict
+from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.leeloo import budget
 from tests.contract.world import Clock
-from tests.ledgers import Ledger
+from tools.config import read_toml
 
 LENDER = "leadleader"
 TICK = timedelta(minutes=1)  # how often the schedule looks for what is due

@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.leads import submission
-from leadbridge.leads.delivery import Delivery, State
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.services import submit_lead
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from sandbox.server import Sandbox
+from quality.testkit.fakes.ledgers import Ledger
+from quality.testkit.template import ROOT
 from tests.contract.matchtrade import (
     EMAIL,
     PARTNER,
@@ -27,8 +28,7 @@ from tests.contract.matchtrade import (
     matchtrade_world,
 )
 from tests.contract.test_matchtrade_faults import MATRIX
-from tests.ledgers import Ledger
-from tests.template import ROOT
+from tools.config import read_toml
 
 SETTINGS = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners[PARTNER]
 SECOND = timedelta(seconds=1)
@@ -64,9 +64,9 @@ class Flow:
         assert delivery is not None
         return delivery
 
-    def visit(self) -> submission.Visit:
+    def visit(self) -> submit_lead.Visit:
         client = self.world.client()
-        submitter = submission.Submitter(
+        submitter = submit_lead.Submitter(
             self.ledger,
             client,
             self.settings,
@@ -85,7 +85,7 @@ class Flow:
             self.clock.now += visit.again
         else:
             pytest.fail("it comes again for ever")
-        assert self.visit().outcome is submission.Outcome.NOTHING_TO_DO
+        assert self.visit().outcome is submit_lead.Outcome.NOTHING_TO_DO
 
     def assert_the_books_agree(self) -> None:
         """At most one account; what is submitted has one, and knows it if the partner told."""

@@ -6,11 +6,11 @@ from unittest.mock import patch
 
 import pytest
 
-from leadbridge.leads.changes import Bus
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.storage.stream import Bus
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from tests.contract.everything import make_due, post, put_secrets
-from tests.moto_stack import MotoStack, moto_stack
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from leadbridge.errors import Misconfigured, RateLimited, Rejected, Unauthorized, Unavailable
-from leadbridge.forms import meta
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized, Unavailable
+from leadbridge.forms.adapters import meta
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.client import FIELDS
 from leadbridge.partners.http import Transport
 from leadbridge.settings import Source
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
 from tests.contract.faults import MATRIX, Broken, Meaning
 from tests.contract.world import Vault, budget, short
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.errors import PartnerError, Unknown
-from leadbridge.leads.delivery import State
-from leadbridge.leads.submission import Outcome, Submitter
+from leadbridge.domain.delivery import State
+from leadbridge.domain.partner_errors import PartnerError, Unknown
+from leadbridge.services.submit_lead import Outcome, Submitter
+from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.faults import WHOLE, Broken, bytes_sent, fault, listening, tls_that_stalls
 from tests.contract.raw_server import CHUNKED, RawServer, never_accepting, with_length
 from tests.contract.world import PARTNER, SETTINGS, Clock, Operation, World, budget, lead, short
-from tests.ledgers import Ledger
 
 GRANTED = 0.25  # seconds
 MARGIN = 0.6  # seconds that a busy machine may add

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from leadbridge.errors import Misconfigured, RateLimited, Rejected, Unauthorized
+from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized
 from leadbridge.partners.leadleader.client import Authorized
 from tests.contract.world import PARTNER, World, budget, lead
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from leadbridge import crypto
+from leadbridge.auth import rsa_credentials
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "leadleader_auth.json").read_text(encoding="utf-8")
@@ -31,17 +31,17 @@ def decrypted(ciphertext: str) -> str:
 
 @pytest.mark.parametrize("what", ["email", "password"])
 def test_signatures_are_the_published_ones_byte_for_byte(what: str) -> None:
-    assert crypto.sign(VECTORS["private_key_pem"], VECTORS[what]) == VECTORS[f"signed_{what}"]
+    assert rsa_credentials.sign(VECTORS["private_key_pem"], VECTORS[what]) == VECTORS[f"signed_{what}"]
 
 
 @pytest.mark.parametrize("what", ["email", "password"])
 def test_our_ciphertexts_decrypt_as_the_published_ones_do(what: str) -> None:
-    ours = crypto.encrypt(VECTORS["public_key_pem"], VECTORS[what])
+    ours = rsa_credentials.encrypt(VECTORS["public_key_pem"], VECTORS[what])
     assert decrypted(ours) == decrypted(VECTORS[f"encrypted_{what}"]) == VECTORS[what]
 
 
 def test_keys_on_one_line_load() -> None:
     public, private = on_one_line(VECTORS["public_key_pem"]), on_one_line(VECTORS["private_key_pem"])
     assert public.count("\n") == private.count("\n") == 2
-    assert crypto.sign(private, VECTORS["email"]) == VECTORS["signed_email"]
-    assert decrypted(crypto.encrypt(public, VECTORS["email"])) == VECTORS["email"]
+    assert rsa_credentials.sign(private, VECTORS["email"]) == VECTORS["signed_email"]
+    assert decrypted(rsa_credentials.encrypt(public, VECTORS["email"])) == VECTORS["email"]

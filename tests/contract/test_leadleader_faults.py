@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
-from leadbridge.leads import checking, submission
-from leadbridge.leads.delivery import Delivery, State, accepted, receive, start_attempt
+from leadbridge.domain.delivery import Delivery, State, accepted, receive, start_attempt
+from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.services import check_status, submit_lead
 from leadbridge.settings import Partner, RetryPolicy
+from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.faults import Broken, Meaning, bytes_sent, rows
 from tests.contract.raw_server import with_length
 from tests.contract.world import PARTNER, SETTINGS, Clock, Operation, World, budget, lead
-from tests.ledgers import Ledger
 
 # Retries that are spent with the second visit.
 RETRY = RetryPolicy.model_construct(
@@ -55,8 +55,8 @@ class Flow:
         assert delivery is not None
         return delivery
 
-    def visit(self) -> submission.Visit:
-        submitter = submission.Submitter(
+    def visit(self) -> submit_lead.Visit:
+        submitter = submit_lead.Submitter(
             self.ledger,
             self.world.client(),
             self.settings,
@@ -76,11 +76,11 @@ class Flow:
         else:
             pytest.fail("it comes again for ever")
         self.clock.now += timedelta(days=1)
-        assert self.visit().outcome is submission.Outcome.NOTHING_TO_DO
+        assert self.visit().outcome is submit_lead.Outcome.NOTHING_TO_DO
 
-    def look(self) -> checking.Look:
-        checker = checking.Checker(
-            self.ledger, checking.ByDeal(self.world.client()), self.settings, self.clock, jitter=lambda: 1.0
+    def look(self) -> check_status.Look:
+        checker = check_status.Checker(
+            self.ledger, check_status.ByDeal(self.world.client()), self.settings, self.clock, jitter=lambda: 1.0
         )
         self.clock.now = max(self.clock.now, self.delivery.due_at or self.clock.now)
         return checker.look("ld_1", PARTNER, budget())
@@ -165,7 +165,7 @@ def test_each_fault_of_a_check_has_its_meaning_changes_nothing_and_passes(
     look = submitted.look()
     assert_meant(look.error, meaning, operation)
     if meaning is not None:
-        assert look.outcome is checking.Outcome.CHECK_FAILED
+        assert look.outcome is check_status.Outcome.CHECK_FAILED
         kept = submitted.delivery
         assert (kept.state, kept.version, kept.deal_id) == (State.SUBMITTED, before.version, before.deal_id)
         assert kept.checks_failed == 1
@@ -187,7 +187,7 @@ def test_a_delivery_waits_as_long_as_the_partner_asks(flow: Flow, operation: Ope
     flow.world.remote.arm(PARTNER, operation, {"kind": "rate_limit", "retry_after": 60})
     assert flow.visit().again == timedelta(seconds=60)
     flow.clock.now += timedelta(seconds=59)
-    assert flow.visit().outcome is submission.Outcome.COMES_AGAIN
+    assert flow.visit().outcome is submit_lead.Outcome.COMES_AGAIN
     assert len(flow.world.remote.calls(PARTNER, "authorize")) == 1
 
 
@@ -201,7 +201,7 @@ def test_wrong_credentials_fail_a_delivery_at_once(flow: Flow) -> None:
 
 def test_a_rotation_is_no_reason_for_a_delivery_to_fail(flow: Flow) -> None:
     flow.world.remote.rotate(PARTNER, "password")
-    assert flow.visit().outcome is submission.Outcome.SUBMITTED
+    assert flow.visit().outcome is submit_lead.Outcome.SUBMITTED
 
 
 @pytest.mark.parametrize("before", [[], ["a 503 first"]], ids=["untroubled", "after another failure"])
@@ -218,21 +218,21 @@ def test_a_rotation_just_after_the_secret_was_read_heals_with_the_next_visit(flo
 
     flow.world.vault.just_read = False
     flow.clock.now += again
-    assert flow.visit().outcome is submission.Outcome.SUBMITTED
+    assert flow.visit().outcome is submit_lead.Outcome.SUBMITTED
     assert flow.dead_letters == []
 
 
 def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Flow) -> None:
-    assert submitted.look().outcome is checking.Outcome.CHANGED
-    assert submitted.look().outcome is checking.Outcome.UNCHANGED
+    assert submitted.look().outcome is check_status.Outcome.CHANGED
+    assert submitted.look().outcome is check_status.Outcome.UNCHANGED
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Видано")
-    assert submitted.look().outcome is checking.Outcome.CLOSED
-    assert submitted.look().outcome is checking.Outcome.NOTHING_TO_DO
+    assert submitted.look().outcome is check_status.Outcome.CLOSED
+    assert submitted.look().outcome is check_status.Outcome.NOTHING_TO_DO
 
 
 def test_a_status_that_nobody_has_heard_of_is_kept_as_it_is(submitted: Flow) -> None:
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Чекаємо на довідку")
-    assert submitted.look().outcome is checking.Outcome.CHANGED
+    assert submitted.look().outcome is check_status.Outcome.CHANGED
     delivery = submitted.delivery
     assert (delivery.partner_status, delivery.status_meaning) == ("Чекаємо на довідку", None)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from leadbridge.errors import RateLimited, Rejected, Unauthorized
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.partner_errors import RateLimited, Rejected, Unauthorized
 from leadbridge.partners.leeloo import AccountId, Leeloo, PersonId, TagId
 from leadbridge.partners.leeloo.answers import NotFound
 from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.models.people import CustomField
 from leadbridge.partners.leeloo.people import SmsRecipient
-from sandbox.server import Sandbox
 from tests.contract.leeloo import EMAIL, PARTNER, PHONE, LeelooWorld, budget, leeloo_world
 
 SET_UP_AT = datetime(2025, 1, 1, tzinfo=UTC)

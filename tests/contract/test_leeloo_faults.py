@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from leadbridge.errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.leeloo import AccountId, Leeloo
 from leadbridge.partners.leeloo.answers import NotFound
-from sandbox.server import Sandbox
 from tests.contract.leeloo import EMAIL, PARTNER, PHONE, SHORT, LeelooWorld, budget, leeloo_world
 from tests.contract.raw_server import CHUNKED, RawServer, never_accepting, nobody_listening, with_length
 

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Unavailable, Unknown
-from leadbridge.leads.lead import Person
-from leadbridge.leads.message import mirror_of_status
-from leadbridge.leads.wording import Content, content_of
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.lead import Person
+from leadbridge.domain.message import mirror_of_status
+from leadbridge.domain.partner_errors import Unavailable, Unknown
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.message_text import Content, content_of
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import Channel
-from leadbridge.shipping import read_toml
-from sandbox.server import Sandbox
+from quality.testkit.people import lead
+from quality.testkit.template import ROOT
 from tests.contract.leeloo import PARTNER, LeelooWorld, leeloo_world
-from tests.people import lead
-from tests.template import ROOT
+from tools.config import read_toml
 
 CHANNEL = Channel.model_validate({"preferred": "TELEGRAM", "wait_for_sms": "1h"})
 

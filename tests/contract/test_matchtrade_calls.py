@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from leadbridge.errors import Duplicate, Misconfigured, Rejected
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.partner_errors import Duplicate, Misconfigured, Rejected
 from leadbridge.partners.matchtrade import Account, AccountForm
-from sandbox.server import Sandbox
 from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, bytes_sent, matchtrade_world
 from tests.contract.raw_server import with_length
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from leadbridge.errors import (
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.partner_errors import (
     Duplicate,
     Misconfigured,
     PartnerError,
@@ -21,7 +22,6 @@ from leadbridge.errors import (
     Unavailable,
     Unknown,
 )
-from sandbox.server import Sandbox
 from tests.contract.matchtrade import (
     BEGINNING,
     EMAIL,

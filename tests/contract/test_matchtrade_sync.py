@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.intake import Intake
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.syncing import Outcome, PageTaken, Report, Sync
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import Settings
 from leadbridge.settings.partners import SyncPlan
-from leadbridge.shipping import read_toml
-from sandbox.server import Sandbox
-from tests.books import PARTNER, Book
+from quality.testkit.fakes.books import PARTNER, Book
+from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.matchtrade import Broken, MatchTradeWorld, Operation, budget, lead, matchtrade_world
 from tests.contract.test_matchtrade_faults import MATRIX
-from tests.ledgers import Ledger
+from tools.config import read_toml
 
 SETTINGS = Settings.model_validate(read_toml(Path(__file__).parents[2] / "config", "prod")).partners[PARTNER]
 NOW = datetime.now(UTC)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from leadbridge.errors import Misconfigured, Unauthorized
-from leadbridge.secrets import READ_AGAIN_AFTER
-from sandbox.server import Sandbox
+from devstack.sandbox.server import Sandbox
+from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.partner_errors import Misconfigured, Unauthorized
 from tests.contract.matchtrade import EMAIL, PARTNER, MatchTradeWorld, budget, lead, matchtrade_world
 
 TODAY = datetime.now(UTC)

@@ -12,20 +12,20 @@ from typing import Any, Literal
 
 import pytest
 
-from leadbridge.budget import Budget
-from leadbridge.errors import PartnerError, Rejected, Unknown
-from leadbridge.leads.message import UNSETTLED, MessageState, about_status
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.message import UNSETTLED, MessageState, about_status
+from leadbridge.domain.partner_errors import PartnerError, Rejected, Unknown
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.answers import Reply
 from leadbridge.partners.leeloo.client import Query
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
-from sandbox.server import Sandbox
+from leadbridge.runtime.budget import Budget
+from quality.testkit.people import lead
 from tests.contract.leeloo import PARTNER, SHORT, LeelooWorld, budget, leeloo_world
 from tests.contract.messaging import LENDER, Office, settings
 from tests.contract.test_leeloo_faults import MATRIX, Broken
 from tests.contract.world import Clock, Vault, short
-from tests.people import lead
 
 type Meaning = type[PartnerError] | None
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from leadbridge.budget import Budget
-from leadbridge.leads.checking import ByDeal, Checker
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.message import MessageState
-from leadbridge.leads.messaging import Outcome
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import MessageState
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import ByDeal, Checker
+from leadbridge.services.send_message import Outcome
+from quality.testkit.people import lead
+from quality.testkit.template import template
 from tests.contract.leeloo import LeelooWorld, budget, leeloo_world
 from tests.contract.messaging import LENDER, Office, settings
 from tests.contract.world import SETTINGS, Clock
-from tests.people import lead
-from tests.template import template
 
 WORKERS = 4
 RECEIVES_ALLOWED = template()["Resources"]["MessageQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]

@@ -16,14 +16,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from openapi.__main__ import FILE
-from openapi.document import document, written
-from openapi.routes import ROUTES, Route
-from sandbox.server import Sandbox
+from devstack.sandbox.server import Sandbox
+from quality.testkit.aws.moto_gateway import MotoGateway
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.wiring import routes
 from tests.contract.everything import BEARER, PLAIN, TOKEN, WEBHOOK_TOKEN, forms, post, put_secrets
-from tests.moto_gateway import MotoGateway
-from tests.moto_stack import MotoStack, moto_stack
-from tests.wiring import routes
+from tools.openapi.__main__ import FILE
+from tools.openapi.document import document, written
+from tools.openapi.routes import ROUTES, Route
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 GATEWAY = MotoGateway(document())

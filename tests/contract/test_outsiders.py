@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from tests.aws_answers import aws_error
+from leadbridge.runtime import aws
+from quality.testkit.aws.aws_answers import aws_error
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.fakes.watched import watched_by
+from quality.testkit.template import resources
+from quality.testkit.wiring import routes
 from tests.contract.everything import TOKEN
-from tests.moto_stack import MotoStack, moto_stack
-from tests.template import resources
-from tests.watched import watched_by
-from tests.wiring import routes
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 SECRETS = ["index", "leadleader", "leeloo", "matchtrade", "operators", "sources"]

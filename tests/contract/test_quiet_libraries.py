@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from leadbridge import logs
-from leadbridge.errors import PartnerError
+from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import AccountId, Client, Leeloo
 from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.runtime import logs
+from quality.testkit.people import lead as person
 from tests.contract.raw_server import RawServer, nobody_listening
 from tests.contract.world import budget, lead, short
-from tests.people import lead as person
 from tests.unit.test_crypto import PRIVATE, PUBLIC
 
 EMAIL, PHONE, NAME, TAX_NUMBER = "olena@example.com", "380500000001", "Прикладенко", "3068208400"

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import urllib3
 
-from deploy import road as roads
-from deploy.asking import Answer, Question
-from deploy.road import ABANDONED_AFTER, ANOTHER_CHECK, LEAD, LEAD_ID, PARTITION, TURNS, Road
-from leadbridge import aws, self_check
-from leadbridge.leads.transitions import OVERDUE
+from infra import road as roads
+from infra.asking import Answer, Question
+from infra.road import ABANDONED_AFTER, ANOTHER_CHECK, LEAD, LEAD_ID, PARTITION, TURNS, Road
+from leadbridge.domain.transitions import OVERDUE
 from leadbridge.partners.http import Transport
-from tests.moto_stack import MotoStack, moto_stack
-from tests.template import resources
+from leadbridge.runtime import aws
+from leadbridge.settings import self_check
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.template import resources
 
 TEXT = "1D)Nte|^$:`" * 4
 (SECRET,) = self_check.signing_secrets({"secret": TEXT})
@@ -220,7 +221,7 @@ def test_a_rule_that_is_off_is_told_from_a_stream_that_stands_still(road: Road, 
 
 
 def test_its_id_is_the_one_that_the_role_names_and_the_lead_is_nobodys() -> None:
-    role = Path("deploy/github-role.yaml").read_text(encoding="utf-8")
+    role = Path("infra/github-role.yaml").read_text(encoding="utf-8")
     assert f'"dynamodb:LeadingKeys": {PARTITION}}}' in role
     assert LEAD_ID.startswith("ld_")
     assert LEAD["person"]["email"].endswith("@example.com")

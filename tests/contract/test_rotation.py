@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 
-from leadbridge import secrets
-from leadbridge.forms.standard_webhooks import sign
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.auth import secrets
+from leadbridge.forms.adapters.standard_webhooks import sign
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from tests.contract.everything import TOKEN, WEB, asked, put_secrets
-from tests.moto_stack import MotoStack, moto_stack
 
 NEW = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzISEhISE="
 LOST_PATIENCE = 30.0  # seconds

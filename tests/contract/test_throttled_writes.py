@@ -16,14 +16,14 @@ from unittest.mock import patch
 import pytest
 from botocore.client import BaseClient
 
-from leadbridge import aws
-from leadbridge.leads import writing
-from leadbridge.leads.items import decode
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
-from tests.aws_answers import aws_error, canceled
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.runtime import aws
+from leadbridge.storage import table
+from leadbridge.storage.items import decode
+from quality.testkit.aws.aws_answers import aws_error, canceled
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from tests.contract import everything
-from tests.moto_stack import MotoStack, moto_stack
 
 FAILURES = 2  # of each write before it succeeds
 PLAIN = (
@@ -77,7 +77,7 @@ def outcome(directory: Path, sandbox: Sandbox, *, throttle: bool) -> dict[str, l
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(table, "FIRST_PAUSE", 0.001)
 
 
 def test_throttling_at_every_write_of_every_flow_changes_no_outcome(sandbox: Sandbox, tmp_path: Path) -> None:

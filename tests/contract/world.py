@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from leadbridge.budget import Budget
-from leadbridge.leads.lead import Lead, build_lead
+from devstack.sandbox.remote import Remote
+from leadbridge.domain.lead import Lead, build_lead
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Partner, Settings, Timeouts
-from leadbridge.shipping import read_toml
-from sandbox.remote import Remote
+from tools.config import read_toml
 
 PARTNER = "leadleader"
 SHORT = 0.2  # seconds

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local.home import Home, LocalError, choose_port, hold, wait_until
-from local.seed import write_private
-from local.stack import Stack, stop
+from devstack.seed import write_private
+from devstack.stack import Stack, stop
+from devstack.workdir import Home, LocalError, choose_port, hold, wait_until
 
 A_STACK = Stack(
     api_url="http://127.0.0.1:1/v1",

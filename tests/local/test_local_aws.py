@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from local import seed
-from local.clients import forget_credentials
-from local.deployment import sam_env
-from local.home import Home
-from local.pacemaker import scheduled_event
-from local.parts import announced_url, emulator_env
+from devstack import seed
+from devstack.clients import forget_credentials
+from devstack.deployment import sam_env
+from devstack.scheduler import scheduled_event
+from devstack.services import announced_url, emulator_env
+from devstack.workdir import Home
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from textwrap import dedent
 
 import pytest
 
-from local.home import Home, LocalError, hold, is_alive, wait_until
-from local.processes import guarded, run
+from devstack.processes import guarded, run
+from devstack.workdir import Home, LocalError, hold, is_alive, wait_until
 
 # A command with a child of its own. Both say who they are, and neither minds SIGTERM if it is told not to.
 FAMILY = """
@@ -73,7 +73,7 @@ def test_a_command_whose_guard_is_killed_ends_with_the_block(tmp_path: Path, loc
 
 
 def test_a_guarded_command_ends_when_its_asker_is_killed(tmp_path: Path) -> None:
-    guard = [sys.executable, str(Path("local/guard.py").resolve()), "0.2", *family(tmp_path, "stubborn")]
+    guard = [sys.executable, str(Path("devstack/guard.py").resolve()), "0.2", *family(tmp_path, "stubborn")]
     start = f"subprocess.Popen({guard!r}, stdin=subprocess.PIPE, start_new_session=True)"
     script = f"import signal, subprocess; asked = {start}; signal.pause()"
     with subprocess.Popen([sys.executable, "-c", script]) as asker:

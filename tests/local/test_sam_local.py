@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from local import lambda_image
-from local.forwarding import forwarded
-from local.home import LocalError
-from local.sam_local import as_containers_see, without_aliases
+from devstack.sam_local import image
+from devstack.sam_local.forwarding import forwarded
+from devstack.sam_local.run import as_containers_see, without_aliases
+from devstack.workdir import LocalError
 
 ELSEWHERE = "192.0.2.1"  # for documentation only: no machine has it
 
@@ -65,19 +65,19 @@ def test_a_function_is_called_by_its_name_where_the_template_says_its_alias() ->
 
 def test_it_says_why_no_container_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert lambda_image.why_not() == "Docker is not installed"
+    assert image.why_not() == "Docker is not installed"
 
 
 def test_an_image_can_be_made_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     with pytest.raises(LocalError, match="on Linux only"):
-        lambda_image.make()
+        image.make()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an image is made on Linux only")
 def test_the_image_that_is_made_holds_what_a_function_needs(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "root.tar", "w") as root:
-        lambda_image.fill(root)
+        image.fill(root)
         names = root.getnames()
 
     assert len(names) == len(set(names))

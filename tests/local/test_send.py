@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from local import send
-from local.address import address_of
-from local.samples import EVENTS
-from local.seed import source_secret
+from devstack.commands import send
+from devstack.commands.address import address_of
+from devstack.commands.samples import EVENTS
+from devstack.seed import source_secret
 from tests.unit.forms.desk import adapter_of, cases
 
 

@@ -1,6 +1,6 @@
 """What the local AWS needs after a deployment keeps to what the template says."""
 
-from local.undone import with_batches
+from devstack.emulator_fixups import with_batches
 
 
 def test_who_may_send_a_message_may_send_a_batch() -> None:

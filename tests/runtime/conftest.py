@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from local import deployment, parts
-from local.clients import Emulator
-from local.home import PROJECT, Home, choose_port, hold
-from sandbox.server import Sandbox
-from tests.runtime.cloud import Cloud
-from tests.runtime.lambda_runtime import cold_starts, install_client
-from tests.runtime.workshop import Start, Workshop
+from devstack import deployment, services
+from devstack.clients import Emulator
+from devstack.sandbox.server import Sandbox
+from devstack.workdir import PROJECT, Home, choose_port, hold
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.runtime import cold_starts, install_client
+from quality.testkit.lambda_runtime.workshop import Start, Workshop
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 @pytest.fixture(scope="session")
 def emulator(workshop: Workshop) -> Iterator[Emulator]:
     """The emulated AWS, running and empty."""
-    with parts.emulator(workshop.home, choose_port(), lock=workshop.lock) as (aws, _):
+    with services.emulator(workshop.home, choose_port(), lock=workshop.lock) as (aws, _):
         yield aws
 
 

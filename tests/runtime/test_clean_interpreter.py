@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from urllib3.exceptions import ProtocolError
 
-from tests.runtime.cloud import Cloud
-from tests.runtime.lambda_runtime import Function, FunctionFailed, running
-from tests.runtime.samples import FUNCTIONS, cases, sample
-from tests.runtime.workshop import Start, Workshop
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.runtime import Function, FunctionFailed, running
+from quality.testkit.lambda_runtime.samples import FUNCTIONS, cases, sample
+from quality.testkit.lambda_runtime.workshop import Start, Workshop
 
 SAMPLES = {
     "Authorize": "good",

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from events.sign import signed
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import FetchState
-from leadbridge.leads.lead import lead_id_of
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
-from tests.runtime.cloud import Cloud
-from tests.runtime.samples import sample
-from tests.runtime.workshop import Start
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import FetchState
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.storage.fetches import Arrivals
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.samples import sample
+from quality.testkit.lambda_runtime.workshop import Start
 
 LEADGEN_ID = "1202100000000011"
 LEAD_ID = lead_id_of("meta-credit", f"id:{LEADGEN_ID}")

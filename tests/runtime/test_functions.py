@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from events.sign import signed
-from leadbridge.clock import to_text, utc_now
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Delivery, State, gave_up
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.lead import Lead, Loan, Person, Trading, lead_id_of
-from leadbridge.leads.message import MessageState, about_status
-from leadbridge.leads.outbox import Outbox
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
-from tests.runtime.cloud import Cloud
-from tests.runtime.samples import sample
-from tests.runtime.workshop import Start
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.domain.delivery import Delivery, State, gave_up
+from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
+from leadbridge.domain.message import MessageState, about_status
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.messages import Outbox
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.samples import sample
+from quality.testkit.lambda_runtime.workshop import Start
 
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webhook-id']}")

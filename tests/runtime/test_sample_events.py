@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from devstack.workdir import PROJECT
 from events.sign import main as sign_main
-from leadbridge.clock import utc_now
-from leadbridge.forms.adapter import Request, Submission, adapter_named
-from leadbridge.leads import items
-from leadbridge.leads.lead import lead_id_of
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.forms.base import Request, Submission, adapter_named
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from local.home import PROJECT
-from tests.runtime.samples import EVENTS, FUNCTIONS, cases, folder_of, sample, triggers
+from leadbridge.storage import items
+from quality.testkit.lambda_runtime.samples import EVENTS, FUNCTIONS, cases, folder_of, sample, triggers
+from tools.config import read_toml
 
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 PROXY = {

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scenes import SCENES
-from benchmarks.stage import Stage
-from local.clients import Emulator
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
-from tests.runtime.cloud import Cloud
-from tests.runtime.lambda_runtime import running
-from tests.runtime.samples import FUNCTIONS, sample
-from tests.runtime.workshop import Workshop
+from devstack.clients import Emulator
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from quality.benchmarks.runtime_stack import Stage
+from quality.benchmarks.scenarios import SCENES
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.runtime import running
+from quality.testkit.lambda_runtime.samples import FUNCTIONS, sample
+from quality.testkit.lambda_runtime.workshop import Workshop
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from local import lambda_image, parts
-from local.clients import Emulator
-from local.home import PROJECT, Home, choose_port, hold
-from local.sam_local import SamLocal, Surroundings, as_containers_see, sam_local
-from sandbox.server import Sandbox
-from tests.runtime.cloud import Cloud
-from tests.runtime.samples import FUNCTIONS
+from devstack import services
+from devstack.clients import Emulator
+from devstack.sam_local import image
+from devstack.sam_local.run import SamLocal, Surroundings, as_containers_see, sam_local
+from devstack.sandbox.server import Sandbox
+from devstack.workdir import PROJECT, Home, choose_port, hold
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.samples import FUNCTIONS
 from tests.sam_local.world import lead_of, secrets_of
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skip what runs containers and was not asked for, or cannot run here."""
     ours = [item for item in items if item.path.is_relative_to(HERE) and RUN_CONTAINERS & {*fixtures_of(item)}]
     was_asked_for = any(HERE.name in str(argument) for argument in config.invocation_params.args)
-    reason = lambda_image.why_not() if was_asked_for else "it takes minutes, and Docker: make test-sam-local"
+    reason = image.why_not() if was_asked_for else "it takes minutes, and Docker: make test-sam-local"
     if reason:
         for item in ours:
             item.add_marker(pytest.mark.skip(reason=reason))
@@ -49,7 +50,7 @@ def interrupts() -> None:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """The emulated AWS, running and empty."""
-    with hold(HOME) as lock, parts.emulator(HOME, choose_port(), lock=lock) as (aws, _):
+    with hold(HOME) as lock, services.emulator(HOME, choose_port(), lock=lock) as (aws, _):
         yield aws
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from devstack.sam_local.run import SamLocal
+from devstack.workdir import PROJECT, choose_port, wait_until
 from events.sign import signed
-from local.home import PROJECT, choose_port, wait_until
-from local.sam_local import SamLocal
-from tests.runtime.samples import sample
+from quality.testkit.lambda_runtime.samples import sample
 from tests.sam_local.world import SECRET
 
 PATIENCE = 180  # seconds; an image is made at the first call

@@ -5,7 +5,7 @@ Of an answer to the gateway that is its status, of a policy whom it lets in, of 
 
 from typing import Any
 
-from tests.runtime.samples import sample
+from quality.testkit.lambda_runtime.samples import sample
 
 DONE: dict[str, Any] = {"batchItemFailures": []}
 UNREADABLE = sample("SubmitLead", "unreadable_among_good")["Records"][0]["messageId"]

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from local.clients import CONFIG, CREDENTIALS, REGION
-from local.home import DEVELOPER, PROJECT, wait_until
-from local.stack import Stack, stack_of_this_process
-from tests.documents import blocks
+from devstack.clients import CONFIG, CREDENTIALS, REGION
+from devstack.stack import Stack, stack_of_this_process
+from devstack.workdir import DEVELOPER, PROJECT, wait_until
+from quality.testkit.documents import blocks
 from tests.sam_local.containers import PATIENCE
 
 INVOKING, API, LAMBDA = (

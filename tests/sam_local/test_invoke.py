@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.sam_local import SamLocal
-from tests.runtime.samples import FUNCTIONS, cases
+from devstack.sam_local.run import SamLocal
+from quality.testkit.lambda_runtime.samples import FUNCTIONS, cases
 from tests.sam_local.containers import event_of, invoke
 from tests.sam_local.expected import EXPECTED, outcome_of
 

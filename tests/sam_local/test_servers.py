@@ -8,15 +8,15 @@ from typing import Any
 import boto3
 import urllib3
 
-from leadbridge.forms.standard_webhooks import sign
-from leadbridge.leads.delivery import State
-from leadbridge.leads.lead import lead_id_of
-from local.clients import CONFIG, CREDENTIALS, REGION
-from local.sam_local import SamLocal
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
-from tests.runtime.cloud import Cloud
-from tests.runtime.samples import sample
+from devstack.clients import CONFIG, CREDENTIALS, REGION
+from devstack.sam_local.run import SamLocal
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.domain.delivery import State
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.forms.adapters.standard_webhooks import sign
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.samples import sample
 from tests.sam_local.containers import PATIENCE, event_of, serving
 from tests.sam_local.world import OPERATOR, SECRET, lead_of
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from leadbridge.leads.lead import Lead, Loan, Person, Trading, lead_id_of
-from leadbridge.shipping import read_toml
-from local.home import PROJECT
-from sandbox.server import Sandbox
-from tests.runtime.samples import sample
+from devstack.sandbox.server import Sandbox
+from devstack.workdir import PROJECT
+from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
+from quality.testkit.lambda_runtime.samples import sample
+from tools.config import read_toml
 
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 SOURCES = sorted(read_toml(PROJECT / "config", "local")["sources"])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Client
 from tests.sandbox.leeloo import LeelooClient, Office
 

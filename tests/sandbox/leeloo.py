@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from sandbox.remote import Remote
+from devstack.sandbox.remote import Remote
 from tests.sandbox.client import Reply, call
 
 NOBODY = "0" * 24

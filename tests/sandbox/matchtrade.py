@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from sandbox.server import Sandbox
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Reply, call
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from sandbox.remote import ControlError, Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import ControlError, Remote
+from devstack.sandbox.server import Sandbox
 
 Asked = tuple[int, dict[str, Any]]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Client, call
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "leadleader_auth.json"

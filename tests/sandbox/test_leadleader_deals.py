@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.leadleader.tokens import TokenPairs, TokenRefusal
-from sandbox.remote import ControlError, Remote
+from devstack.sandbox.leadleader.tokens import TokenPairs, TokenRefusal
+from devstack.sandbox.remote import ControlError, Remote
 from tests.sandbox.client import Client, Tokens, application, bearer, call
 from tests.sandbox.conftest import Clock
 

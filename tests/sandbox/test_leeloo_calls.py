@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.leeloo.rows import Ids, Rows
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.leeloo.rows import Ids, Rows
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Reply, call
 from tests.sandbox.conftest import Clock
 from tests.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.remote import ControlError, Remote
+from devstack.sandbox.remote import ControlError, Remote
 from tests.sandbox.conftest import Clock
 from tests.sandbox.leeloo import NOBODY, LeelooClient, Office
 

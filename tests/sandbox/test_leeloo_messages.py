@@ -4,9 +4,9 @@ import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.leeloo.rows import Rows
-from sandbox.leeloo.state import State
-from sandbox.remote import Remote
+from devstack.sandbox.leeloo.rows import Rows
+from devstack.sandbox.leeloo.state import State
+from devstack.sandbox.remote import Remote
 from tests.sandbox.client import call
 from tests.sandbox.conftest import Clock
 from tests.sandbox.leeloo import LeelooClient, Office

@@ -1,6 +1,6 @@
 """Leeloo's contract: orders, and the tunnels that lead to them."""
 
-from sandbox.remote import Remote
+from devstack.sandbox.remote import Remote
 from tests.sandbox.conftest import Clock
 from tests.sandbox.leeloo import LeelooClient, Office, wrong
 

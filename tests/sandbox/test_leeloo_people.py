@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.remote import ControlError, Remote
+from devstack.sandbox.remote import ControlError, Remote
 from tests.sandbox.conftest import Clock
 from tests.sandbox.leeloo import LeelooClient, Office
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.remote import ControlError, Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import ControlError, Remote
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import call
 from tests.sandbox.conftest import Clock
 from tests.sandbox.matchtrade import Change, Provider, account, message

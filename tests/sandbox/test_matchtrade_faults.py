@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Reply, call
 from tests.sandbox.conftest import Clock
 from tests.sandbox.matchtrade import Provider, account, message

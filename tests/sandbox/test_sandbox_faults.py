@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.remote import ControlError, Remote
+from devstack.sandbox.remote import ControlError, Remote
 from tests.sandbox.client import Client, application, call
 from tests.sandbox.conftest import eventually
 

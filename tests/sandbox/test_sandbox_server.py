@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.calls import CallLog
-from sandbox.remote import Remote
-from sandbox.server import Sandbox
+from devstack.sandbox.calls import CallLog
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Client, application, call
 from tests.sandbox.conftest import Clock, eventually
 
@@ -23,7 +23,7 @@ OPEN_FILES = Path("/proc/self/fd")
 
 
 def _started(state_dir: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "error", "-m", "sandbox", "--state-dir", str(state_dir), *options]
+    command = [sys.executable, "-W", "error", "-m", "devstack.sandbox", "--state-dir", str(state_dir), *options]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

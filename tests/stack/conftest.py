@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from local.form import Answer, Form, Operator
-from local.home import TESTS
-from local.stack import Stack, running_stack
-from sandbox.remote import Remote
+from devstack.commands.form import Answer, Form, Operator
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack, running_stack
+from devstack.workdir import TESTS
 
 PATIENCE = 60.0  # seconds that anything may take
 

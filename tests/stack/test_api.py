@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from local.form import Answer, Form, Operator, ask
-from local.stack import Stack
+from devstack.commands.form import Answer, Form, Operator, ask
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, person
 
 

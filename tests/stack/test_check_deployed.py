@@ -5,11 +5,11 @@ import re
 import subprocess
 import sys
 
-from deploy.road import PARTITION
-from local.clients import CREDENTIALS, NOTHING_OF_THE_USERS
-from local.home import PROJECT
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
+from devstack.workdir import PROJECT
+from infra.road import PARTITION
 
 
 def check(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +22,7 @@ def check(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
-    command = [sys.executable, "-m", "deploy.check", "--stack", name, "--api", stack.api_url]
+    command = [sys.executable, "-m", "infra.check", "--stack", name, "--api", stack.api_url]
     return subprocess.run(command, cwd=PROJECT, env=env, text=True, capture_output=True, timeout=300, check=False)
 
 

@@ -4,8 +4,8 @@ import re
 
 import urllib3
 
-from local.form import Form, Operator
-from local.stack import Stack
+from devstack.commands.form import Form, Operator
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, person
 
 

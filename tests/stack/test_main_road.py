@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local.form import Form, Operator
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.commands.form import Form, Operator
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, at_the_partner, creates, deals, eventually, person
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.form import Form, Operator, ask
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.commands.form import Form, Operator, ask
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, eventually, person
 
 TOLD = {

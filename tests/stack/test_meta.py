@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from leadbridge.forms import meta
-from local.form import Answer, Operator, ask
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.commands.form import Answer, Operator, ask
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
+from leadbridge.forms.adapters import meta
 from tests.stack.conftest import accepted, creates, eventually, person
 
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from local.form import Form, Operator, ask
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.commands.form import Form, Operator, ask
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, at_the_partner, creates, eventually, person
 
 

@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from local.form import Operator, ask
-from local.form_page import SOURCE
-from local.stack import Stack
+from devstack.commands.form import Operator, ask
+from devstack.commands.form_page import SOURCE
+from devstack.stack import Stack
 from tests.stack.conftest import person
 
 PAGE = "http://127.0.0.1:8123"

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from deploy.put_back import put_back
-from local.form import Form, Operator
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.commands.form import Form, Operator
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
+from infra.put_back import put_back
 from tests.stack.conftest import accepted, creates, eventually, person
 
 COPY = "a-restored-copy"

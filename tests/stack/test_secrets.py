@@ -2,9 +2,9 @@
 
 import json
 
-from local.form import Form, Operator
-from local.stack import Stack
-from sandbox.remote import Remote
+from devstack.commands.form import Form, Operator
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, deals, eventually, person
 
 

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from local.home import DEVELOPER, PROJECT, TESTS, Home
-from local.stack import Stack
-from tests.documents import Command, commands
+from devstack.stack import Stack
+from devstack.workdir import DEVELOPER, PROJECT, TESTS, Home
+from quality.testkit.documents import Command, commands
 
 AT_A_STACK = {"up", "lead", "ask", "logs"}
 TYPED = [one for one in commands() if one.is_whole and one.words[0] == "make" and one.words[1] in AT_A_STACK]

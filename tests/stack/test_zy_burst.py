@@ -6,8 +6,8 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from local.form import Form, Operator
-from sandbox.remote import Remote
+from devstack.commands.form import Form, Operator
+from devstack.sandbox.remote import Remote
 from tests.stack.conftest import at_the_partner, eventually, person
 
 BURST = 500

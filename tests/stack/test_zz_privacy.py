@@ -3,8 +3,8 @@
 import json
 import re
 
-from local.form import Form
-from local.stack import Stack
+from devstack.commands.form import Form
+from devstack.stack import Stack
 from tests.stack.conftest import accepted, person
 
 PHONE = re.compile(r"(?<![0-9a-zA-Z.:-])\+?(?:38)?0[5-9]\d{8}(?!\d)")

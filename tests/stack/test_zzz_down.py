@@ -2,8 +2,8 @@
 
 import pytest
 
-from local.home import TESTS
-from local.stack import Stack
+from devstack.stack import Stack
+from devstack.workdir import TESTS
 from tests.stack.test_typed import typed
 
 

@@ -12,11 +12,12 @@ import boto3
 import pytest
 import pytest_socket
 
-from leadbridge import aws, settings
-from leadbridge.leads.store import Store
-from leadbridge.shipping import ship
-from tests.moto_calls import moto_calls
-from tests.template import ROOT, table_definition
+from leadbridge import settings
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import Store
+from quality.testkit.aws.moto_calls import moto_calls
+from quality.testkit.template import ROOT, table_definition
+from tools.config import ship
 
 TABLE = "leads"
 

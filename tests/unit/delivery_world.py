@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from chaos.in_process.stage import Stage, Time
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.operator_steps import NOT_THERE
-from tests.blades import Ports
-from tests.ledgers import Ledger
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.operator_steps import NOT_THERE
+from leadbridge.runtime.budget import Budget
+from quality.chaos.in_process.stage import Stage, Time
+from quality.testkit.fakes.blades import Ports
+from quality.testkit.fakes.ledgers import Ledger
 
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
 X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
@@ -29,15 +29,15 @@ ALLOWED = {
 ENDS = {S, C, X, D, U, F}
 
 # What a create call comes to: the error that the worker sees, and whether the partner made it all the same.
-ANSWERS: dict[str, tuple[type[errors.PartnerError] | None, bool]] = {
+ANSWERS: dict[str, tuple[type[partner_errors.PartnerError] | None, bool]] = {
     "taken": (None, True),
-    "refused": (errors.Rejected, False),
-    "a bad token": (errors.Unauthorized, False),
-    "asked to wait": (errors.RateLimited, False),
-    "never sent": (errors.Unavailable, False),
-    "wrong settings": (errors.Misconfigured, False),
-    "answer lost, and made": (errors.Unknown, True),
-    "answer lost, and not made": (errors.Unknown, False),
+    "refused": (partner_errors.Rejected, False),
+    "a bad token": (partner_errors.Unauthorized, False),
+    "asked to wait": (partner_errors.RateLimited, False),
+    "never sent": (partner_errors.Unavailable, False),
+    "wrong settings": (partner_errors.Misconfigured, False),
+    "answer lost, and made": (partner_errors.Unknown, True),
+    "answer lost, and not made": (partner_errors.Unknown, False),
 }
 
 
@@ -77,7 +77,7 @@ class Partner:
     can_be_asked: bool
     made: list[int | str] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
-    authorizes: type[errors.PartnerError] | None = None
+    authorizes: type[partner_errors.PartnerError] | None = None
     answers: str = "taken"
     listens: bool = True
     seconds_per_submission: float = 15.0
@@ -97,7 +97,7 @@ class Partner:
     def create(self, submitted: Lead, budget: Budget) -> int | str:
         error, is_made = ANSWERS[self.answers]
         if is_made and self.accounts:
-            raise errors.Duplicate(self.name, "create", "there is one already")
+            raise partner_errors.Duplicate(self.name, "create", "there is one already")
         made: int | str = len(self.made) + 1
         if is_made and self.can_be_asked:
             made = f"uuid-{made}"
@@ -110,10 +110,10 @@ class Partner:
 
     def find(self, email: str, budget: Budget) -> Account | None:
         if not self.listens:
-            raise errors.Unavailable(self.name, "list", "as the test wants")
+            raise partner_errors.Unavailable(self.name, "list", "as the test wants")
         return self.accounts[0] if self.accounts else None
 
     def status(self, delivery: Delivery, budget: Budget) -> str:
         if not self.listens:
-            raise errors.Unavailable(self.name, "status", "as the test wants")
+            raise partner_errors.Unavailable(self.name, "status", "as the test wants")
         return "В обробці"

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.forms.fetching import Fetcher, Visit
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.fetch import Fetch
-from leadbridge.leads.lead import lead_id_of
-from leadbridge.leads.store import Journey, Store
+from leadbridge.domain import partner_errors
+from leadbridge.domain.fetch import Fetch
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.fetch_lead import Fetcher, Visit
 from leadbridge.settings import Settings
-from tests.blades import Blade, Ports
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.leads import Journey, Store
+from quality.testkit.fakes.blades import Blade, Ports
 from tests.unit.conftest import TABLE, Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -35,7 +36,7 @@ class Origin:
     """Graph as a test wants it: raises what stands in `failures`, then tells of the lead."""
 
     answers: Mapping[str, str] = field(default_factory=lambda: ANSWERS)
-    failures: Iterator[errors.PartnerError] = field(default_factory=lambda: iter(()))
+    failures: Iterator[partner_errors.PartnerError] = field(default_factory=lambda: iter(()))
     asked: int = 0
     seconds_per_fetch: float = 10.0
 
@@ -106,10 +107,10 @@ class World:
 
 
 def fails(
-    error: type[errors.PartnerError] = errors.Unavailable, text: str = "away", **more: Any
-) -> errors.PartnerError:
+    error: type[partner_errors.PartnerError] = partner_errors.Unavailable, text: str = "away", **more: Any
+) -> partner_errors.PartnerError:
     return error("graph", "lead", text, **more)
 
 
-def failing(*failures: errors.PartnerError) -> Origin:
+def failing(*failures: partner_errors.PartnerError) -> Origin:
     return Origin(failures=iter(failures))

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import simplejson
 
-from leadbridge.budget import Budget
-from leadbridge.errors import PartnerError, Unavailable
+from leadbridge.domain.partner_errors import PartnerError, Unavailable
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 from tests.unit.test_matchtrade_accounts import SECRET
 

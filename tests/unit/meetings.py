@@ -13,13 +13,13 @@ from unittest.mock import patch
 from botocore.client import BaseClient
 from moto.dynamodb.models.utilities import dynamo_to_dict
 
-from leadbridge import aws
-from leadbridge.leads.erasing import Eraser, UnknownLead
-from leadbridge.leads.items import decode
-from leadbridge.leads.operator_steps import Busy
-from leadbridge.leads.writing import Conflict, Contended
-from tests.blades import Killed
-from tests.quick_moto import table
+from leadbridge.domain.operator_steps import Busy
+from leadbridge.runtime import aws
+from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
+from leadbridge.storage.items import decode
+from leadbridge.storage.table import Conflict, Contended
+from quality.testkit.aws.quick_moto import table
+from quality.testkit.fakes.blades import Killed
 from tests.unit.conftest import TABLE, Time
 
 MAX_CALLS = 200  # of an eraser or a flow

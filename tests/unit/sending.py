@@ -6,20 +6,21 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.leads.lead import Lead, Person
-from leadbridge.leads.message import UNSETTLED, Message, MessageState, about_status, by_operator
-from leadbridge.leads.messaging import Account, Sender, Visit
-from leadbridge.leads.outbox import DUE_PARTITION, Outbox
-from leadbridge.leads.store import Store
-from leadbridge.leads.wording import Content
+from leadbridge.domain import partner_errors
+from leadbridge.domain.lead import Lead, Person
+from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status, by_operator
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.message_text import Content
+from leadbridge.services.send_message import Account, Sender, Visit
 from leadbridge.settings.messages import Messages
-from leadbridge.shipping import read_toml
-from tests.blades import Blade, Ports
-from tests.people import lead
-from tests.template import ROOT
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import DUE_PARTITION, Outbox
+from quality.testkit.fakes.blades import Blade, Ports
+from quality.testkit.people import lead
+from quality.testkit.template import ROOT
 from tests.unit.conftest import TABLE, Time
+from tools.config import read_toml
 
 LEAD = lead()
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -29,10 +30,10 @@ TOLD = {
     "default": {"text": {"uk": "Статус: {status}.", "en": "Status: {status}."}},
     "statuses": {"Скасовано": {"on": False}, "Видано": {"template_id": "t1", "variables": {"deal": "{deal_id}"}}},
 }
-SURELY_NOT_SENT = (errors.Unavailable, errors.RateLimited, errors.Unauthorized)
-FOR_GOOD = (errors.Rejected, errors.Misconfigured)
+SURELY_NOT_SENT = (partner_errors.Unavailable, partner_errors.RateLimited, partner_errors.Unauthorized)
+FOR_GOOD = (partner_errors.Rejected, partner_errors.Misconfigured)
 
-type Answers = Iterator[errors.PartnerError | None]
+type Answers = Iterator[partner_errors.PartnerError | None]
 
 
 def settings(**changes: Any) -> Messages:
@@ -53,16 +54,16 @@ NIGHT = {"on": True, "from": "21:00", "to": "08:00"}
 BY_SMS = {"wait_for_sms": "24h", "sms_connection": "c1", "lead_tool": "l1"}
 
 
-def fails(error: type[errors.PartnerError], **kwargs: Any) -> errors.PartnerError:
+def fails(error: type[partner_errors.PartnerError], **kwargs: Any) -> partner_errors.PartnerError:
     return error("leeloo", "call", "as the test wants", **kwargs)
 
 
-def always(error: errors.PartnerError) -> Answers:
+def always(error: partner_errors.PartnerError) -> Answers:
     while True:
         yield error
 
 
-def answers(*given: errors.PartnerError | None) -> Answers:
+def answers(*given: partner_errors.PartnerError | None) -> Answers:
     return iter(given)
 
 

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.intake import Intake, Taken
-from leadbridge.leads.kept_account import KeptAccount
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.syncing import PageTaken, Report, Sync
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade import Account
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.services.sync_accounts import PageTaken, Report, Sync
 from leadbridge.settings import Partner, Settings
 from leadbridge.settings.partners import SyncPlan
-from tests.blades import Blade, Ports
-from tests.books import PARTNER, Book
-from tests.brokers import Broker
-from tests.ledgers import Ledger
-from tests.people import lead
+from quality.testkit.fakes.blades import Blade, Ports
+from quality.testkit.fakes.books import PARTNER, Book
+from quality.testkit.fakes.brokers import Broker
+from quality.testkit.fakes.ledgers import Ledger
+from quality.testkit.people import lead
 from tests.unit.conftest import Time
 
 TICK = timedelta(minutes=5)

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery
-from leadbridge.leads.statuses import new_status
-from leadbridge.leads.writing import Conflict
+from leadbridge.auth.secrets import SecretMissing
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.status_change import new_status
 from leadbridge.partners.matchtrade import Account
-from leadbridge.secrets import SecretMissing
 from leadbridge.settings import Settings
-from tests.books import PARTNER
+from leadbridge.storage.table import Conflict
+from quality.testkit.fakes.books import PARTNER
 from tests.unit import syncs
 from tests.unit.conftest import Time
 from tests.unit.syncs import TICK, World, kept, take, take_in

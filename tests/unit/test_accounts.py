@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import accounts as module
-from leadbridge.leads import items
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.kept_account import KeptAccount
-from leadbridge.leads.passes import Kind, Pass, State
-from leadbridge.leads.store import Store
-from leadbridge.leads.syncing import Overtaken
-from leadbridge.leads.writing import Contended
-from tests.people import NOW, lead
+from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.accounts.scan import Kind, Pass, State
+from leadbridge.runtime import aws
+from leadbridge.services.sync_accounts import Overtaken
+from leadbridge.storage import accounts as module
+from leadbridge.storage import items
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.leads import Store
+from leadbridge.storage.table import Contended
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
 LATER = NOW + timedelta(minutes=5)

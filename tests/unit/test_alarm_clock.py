@@ -5,7 +5,7 @@ from threading import Event, active_count
 
 import pytest
 
-from leadbridge.partners.alarm_clock import AlarmClock
+from leadbridge.partners.deadline import AlarmClock
 
 SOON, LATER, PATIENCE = 0.02, 30.0, 5.0  # seconds
 

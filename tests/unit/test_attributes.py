@@ -8,7 +8,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.leads.attributes import deserialize, serialize
+from leadbridge.storage.attributes import deserialize, serialize
 
 exact = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**16), max_value=10**16, places=4)
 scalars = st.none() | st.booleans() | st.text() | st.integers(-(10**37), 10**37) | exact

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from audit.__main__ import judged
-from tests.template import ROOT
+from quality.testkit.template import ROOT
+from tools.audit.__main__ import judged
 
 SHIPPED = """\
 cffi==2.1.1 ; platform_python_implementation != 'PyPy' \\

@@ -6,13 +6,13 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ParamValidationError
 
-from leadbridge import aws, surroundings
+from leadbridge.runtime import aws, environment
 
 
 @pytest.fixture
 def sent(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> list[AWSPreparedRequest]:
     """Requests as they would go out of a function; AWS refuses them all."""
-    monkeypatch.setenv(surroundings.STARTING, "on-demand")
+    monkeypatch.setenv(environment.STARTING, "on-demand")
     requests: list[AWSPreparedRequest] = []
     refusal = b'{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "no such type"}'
 
@@ -47,6 +47,6 @@ def test_a_function_calls_itself_by_one_name(sent: list[AWSPreparedRequest]) -> 
 
 
 def test_where_we_test_a_wrong_parameter_goes_nowhere(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(surroundings.STARTING, raising=False)
+    monkeypatch.delenv(environment.STARTING, raising=False)
     with pytest.raises(ParamValidationError):
         aws.dynamodb().get_item(TableName="leads", Key={"pk": {"S": 5}})

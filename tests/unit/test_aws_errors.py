@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from leadbridge.aws_errors import Contended, is_transient
-from leadbridge.leads.writing import Conflict, persist, transact
-from tests.aws_answers import aws_error, canceled
+from leadbridge.runtime.aws_errors import Contended, is_transient
+from leadbridge.storage.table import Conflict, persist, transact
+from quality.testkit.aws.aws_answers import aws_error, canceled
 
 
 class Client:

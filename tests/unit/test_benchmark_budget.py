@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__ as bench
-from benchmarks import page
-from benchmarks.budget import Limit, Line, Verdict, check, limits
-from benchmarks.cold import Taken, ratio
-from benchmarks.part import Part
-from benchmarks.reception import CASES
-from benchmarks.scenes import SCENES
-from benchmarks.throughput import left_by_each
-from tests.template import resources
+from quality.benchmarks import __main__ as bench
+from quality.benchmarks import page
+from quality.benchmarks.budget import Limit, Line, Verdict, check, limits
+from quality.benchmarks.cold import Taken, ratio
+from quality.benchmarks.measurement import Part
+from quality.benchmarks.reception import CASES
+from quality.benchmarks.scenarios import SCENES
+from quality.benchmarks.throughput import left_by_each
+from quality.testkit.template import resources
 
 LIMIT = Limit(most=1.3, noise=0.1)
 BUDGET = {"cold": {"A": LIMIT, "B": LIMIT}, "warm": {"lead": LIMIT}}

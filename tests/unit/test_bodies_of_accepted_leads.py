@@ -13,19 +13,19 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from leadbridge.leads import items
-from leadbridge.leads.lead import InvalidLead, Lead, Loan, Person, Trading, build_lead
+from devstack.sandbox import strict_json
+from devstack.sandbox.leadleader.fields import create_errors
+from devstack.sandbox.matchtrade import credentials as broker_credentials
+from devstack.sandbox.matchtrade.broker import Broker
+from devstack.sandbox.matchtrade.registration import fit, registration
+from devstack.sandbox.partner import Incoming
+from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading, build_lead
 from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.partners.matchtrade import AccountForm
 from leadbridge.partners.matchtrade.credentials import Credentials
 from leadbridge.settings import Partner
-from sandbox import strict_json
-from sandbox.leadleader.fields import create_errors
-from sandbox.matchtrade import credentials as broker_credentials
-from sandbox.matchtrade.broker import Broker
-from sandbox.matchtrade.registration import fit, registration
-from sandbox.partner import Incoming
-from tests.people import NOW
+from leadbridge.storage import items
+from quality.testkit.people import NOW
 from tests.unit.forms.desk import configured
 from tests.unit.test_matchtrade_accounts import SECRET
 

@@ -12,14 +12,14 @@ import pytest
 import urllib3
 from botocore.stub import Stubber
 
-from deploy.asking import Answer, Question
-from deploy.check import TRIES, Deployed, NotDeployed, check, is_right, questions, stack_of
-from leadbridge import aws
-from leadbridge.leads.store import Store
+from infra.asking import Answer, Question
+from infra.check import TRIES, Deployed, NotDeployed, check, is_right, questions, stack_of
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from tests.template import ROOT
+from leadbridge.storage.leads import Store
+from quality.testkit.template import ROOT
+from quality.testkit.wiring import routes
 from tests.unit.conftest import TABLE, Context
-from tests.wiring import routes
 
 API = "https://api.example.com/v1"
 REFUSED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:unauthorized"})
@@ -189,7 +189,7 @@ def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
 
 
 def test_it_wants_to_know_which_stack() -> None:
-    done = subprocess.run([sys.executable, "-m", "deploy.check"], cwd=ROOT, text=True, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "infra.check"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 2
     assert "name an environment, or a --stack" in done.stderr
 

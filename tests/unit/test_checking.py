@@ -6,15 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import items
-from leadbridge.leads.checking import ByDeal, Checker, Outcome
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.store import Store
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import ByDeal, Checker, Outcome
 from leadbridge.settings import Settings
-from tests.people import lead
+from leadbridge.storage import items
+from leadbridge.storage.leads import Store
+from quality.testkit.people import lead
 from tests.unit.conftest import TABLE, Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -25,7 +26,7 @@ LEAD = lead()
 class Lender:
     """A partner that says the next of its statuses, or fails."""
 
-    says: Iterator[str | errors.PartnerError] = field(default_factory=lambda: iter(()))
+    says: Iterator[str | partner_errors.PartnerError] = field(default_factory=lambda: iter(()))
     asked: int = 0
     seconds_per_check: float = 10.0
 
@@ -33,7 +34,7 @@ class Lender:
         assert deal_id == 24
         self.asked += 1
         said = next(self.says)
-        if isinstance(said, errors.PartnerError):
+        if isinstance(said, partner_errors.PartnerError):
             raise said
         return said
 
@@ -60,7 +61,7 @@ class World:
         )
         return checker.look(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
 
-    def says(self, *answers: str | errors.PartnerError) -> None:
+    def says(self, *answers: str | partner_errors.PartnerError) -> None:
         self.lender.says = iter(answers)
 
     @property
@@ -133,7 +134,7 @@ def test_an_old_deal_is_asked_about_less_often(world: World) -> None:
 
 
 def test_a_partner_that_is_away_is_asked_again_later_and_later(world: World) -> None:
-    away = errors.Unavailable("leadleader", "status", "out of reach")
+    away = partner_errors.Unavailable("leadleader", "status", "out of reach")
     world.says(away, away, "В обробці")
     assert world.look() is Outcome.CHECK_FAILED
     assert (world.delivery.checks_failed, world.delivery.last_error) == (1, "out of reach")
@@ -148,7 +149,7 @@ def test_a_partner_that_is_away_is_asked_again_later_and_later(world: World) -> 
 
 
 def test_retry_after_puts_the_next_check_off(world: World) -> None:
-    world.says(errors.RateLimited("leadleader", "status", "slow down", retry_after=900))
+    world.says(partner_errors.RateLimited("leadleader", "status", "slow down", retry_after=900))
     world.look()
     assert world.delivery.due_at == world.time.now + timedelta(seconds=900)
 
@@ -216,8 +217,8 @@ def test_an_unknown_delivery_is_nothing_to_look_at(world: World) -> None:
 
 
 def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) -> None:
-    refused = errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
-    away = errors.Unavailable("leadleader", "status", "out of reach")
+    refused = partner_errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
+    away = partner_errors.Unavailable("leadleader", "status", "out of reach")
     world.says(refused, refused, away, refused, refused, "В обробці")
     outcomes = []
     for _ in range(5):

@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy.concurrency import Quota, check, needed, parameters_of, verdict
-from tests.template import ROOT, template
+from infra.concurrency import Quota, check, needed, parameters_of, verdict
+from quality.testkit.template import ROOT, template
 
 
 def wanted(**parameters: str) -> dict[str, int]:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.items import decode, lead_item, lead_of
-from leadbridge.leads.lead import Asked, build_lead
-from tests.people import NOW, asked, lead
-from tests.rubbish import json_values
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.lead import Asked, build_lead
+from leadbridge.storage.items import decode, lead_item, lead_of
+from quality.testkit.people import NOW, asked, lead
+from quality.testkit.rubbish import json_values
 
 FULL = {
     "given_at": "2026-01-31T10:00:00.000Z",

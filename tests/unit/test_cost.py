@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from benchmarks import cost
-from benchmarks.capacity import Meter
-from benchmarks.cost_page import page
-from tests.processed import of_type, processed
-from tests.template import ROOT, resources
+from quality.benchmarks import cost
+from quality.benchmarks.capacity import Meter
+from quality.benchmarks.cost_page import page
+from quality.testkit.fakes.processed import of_type, processed
+from quality.testkit.template import ROOT, resources
 
 Write = dict[str, dict[str, object]]
 
@@ -21,7 +21,7 @@ def put(sk: str, **attributes: str) -> Write:
 
 def test_the_page_has_the_figures_that_the_script_prints() -> None:
     _, _, rest = cost.PAGE.read_text(encoding="utf-8").partition(cost.BEGIN)
-    assert rest.partition(cost.END)[0] == page(), "run python -m benchmarks.cost --write"
+    assert rest.partition(cost.END)[0] == page(), "run python -m quality.benchmarks.cost --write"
 
 
 def test_every_function_that_was_measured_is_in_the_template() -> None:

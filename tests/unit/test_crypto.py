@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge import crypto
+from leadbridge.auth import rsa_credentials
 
 KEY = rsa.generate_private_key(65537, 1024)
 ELLIPTIC = ec.generate_private_key(ec.SECP256R1())
@@ -41,45 +41,45 @@ def decrypted(ciphertext: str) -> str:
 
 @given(short_text)
 def test_what_is_encrypted_can_be_decrypted(text: str) -> None:
-    assert decrypted(crypto.encrypt(PUBLIC, text)) == text
+    assert decrypted(rsa_credentials.encrypt(PUBLIC, text)) == text
 
 
 def test_no_two_ciphertexts_are_alike() -> None:
-    assert len({crypto.encrypt(PUBLIC, "text") for _ in range(20)}) == 20
+    assert len({rsa_credentials.encrypt(PUBLIC, "text") for _ in range(20)}) == 20
 
 
 @given(st.text())
 def test_signatures_are_deterministic_and_verify(text: str) -> None:
-    signature = crypto.sign(PRIVATE, text)
-    assert signature == crypto.sign(PRIVATE, text)
+    signature = rsa_credentials.sign(PRIVATE, text)
+    assert signature == rsa_credentials.sign(PRIVATE, text)
     assert len(signature) == 128
     KEY.public_key().verify(bytes(signature), text.encode(), padding.PKCS1v15(), hashes.SHA1())
 
 
 @pytest.mark.parametrize("text", ["a" * 86, "ї" * 43])
 def test_a_key_of_1024_bits_carries_86_bytes(text: str) -> None:
-    assert decrypted(crypto.encrypt(PUBLIC, text)) == text
+    assert decrypted(rsa_credentials.encrypt(PUBLIC, text)) == text
 
 
 @pytest.mark.parametrize("text", ["a" * 87, "ї" * 44, "😀" * 22])
 def test_more_than_86_bytes_are_too_long(text: str) -> None:
-    with pytest.raises(crypto.PlaintextTooLong, match=r"^\d+ bytes, the key carries at most 86$"):
-        crypto.encrypt(PUBLIC, text)
+    with pytest.raises(rsa_credentials.PlaintextTooLong, match=r"^\d+ bytes, the key carries at most 86$"):
+        rsa_credentials.encrypt(PUBLIC, text)
 
 
 @pytest.mark.parametrize("kind", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
 def test_private_keys_load_in_either_format(kind: serialization.PrivateFormat) -> None:
-    assert crypto.sign(private_pem(KEY, kind), "text") == crypto.sign(PRIVATE, "text")
+    assert rsa_credentials.sign(private_pem(KEY, kind), "text") == rsa_credentials.sign(PRIVATE, "text")
 
 
 @pytest.mark.parametrize("change", ["\n{}\n\n", "{} ", "\r\n{}"])
 def test_white_space_around_a_key_does_no_harm(change: str) -> None:
-    assert crypto.sign(change.format(PRIVATE), "text") == crypto.sign(PRIVATE, "text")
-    assert decrypted(crypto.encrypt(change.format(PUBLIC), "text")) == "text"
+    assert rsa_credentials.sign(change.format(PRIVATE), "text") == rsa_credentials.sign(PRIVATE, "text")
+    assert decrypted(rsa_credentials.encrypt(change.format(PUBLIC), "text")) == "text"
 
 
 def test_windows_line_ends_in_a_key_do_no_harm() -> None:
-    assert crypto.sign(PRIVATE.replace("\n", "\r\n"), "text") == crypto.sign(PRIVATE, "text")
+    assert rsa_credentials.sign(PRIVATE.replace("\n", "\r\n"), "text") == rsa_credentials.sign(PRIVATE, "text")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_windows_line_ends_in_a_key_do_no_harm() -> None:
     ],
 )
 def test_a_private_key_that_cannot_sign_is_unusable(pem: str) -> None:
-    with pytest.raises(crypto.UnusableKey):
-        crypto.sign(pem, "text")
+    with pytest.raises(rsa_credentials.UnusableKey):
+        rsa_credentials.sign(pem, "text")
 
 
 @pytest.mark.parametrize(
@@ -109,25 +109,25 @@ def test_a_private_key_that_cannot_sign_is_unusable(pem: str) -> None:
     ],
 )
 def test_a_public_key_that_cannot_encrypt_is_unusable(pem: str) -> None:
-    with pytest.raises(crypto.UnusableKey):
-        crypto.encrypt(pem, "text")
+    with pytest.raises(rsa_credentials.UnusableKey):
+        rsa_credentials.encrypt(pem, "text")
 
 
 @given(st.text(max_size=2000))
 def test_any_text_in_place_of_a_key_is_unusable_and_not_quoted(pem: str) -> None:
-    with pytest.raises(crypto.UnusableKey, match=r"^the private key cannot be read$") as caught:
-        crypto.sign(pem, "text")
+    with pytest.raises(rsa_credentials.UnusableKey, match=r"^the private key cannot be read$") as caught:
+        rsa_credentials.sign(pem, "text")
     assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("pem", ["\ud800", "-----BEGIN PRIVATE KEY-----\n\ud800"])
 def test_lone_surrogates_in_place_of_a_key_are_unusable(pem: str) -> None:
-    with pytest.raises(crypto.UnusableKey):
-        crypto.sign(pem, "text")
+    with pytest.raises(rsa_credentials.UnusableKey):
+        rsa_credentials.sign(pem, "text")
 
 
 @given(st.integers(0, len(PRIVATE) - 1), st.characters(codec="ascii"))
 def test_a_damaged_key_raises_a_value_error_or_signs_otherwise(place: int, letter: str) -> None:
     damaged = PRIVATE[:place] + letter + PRIVATE[place + 1 :]
     with suppress(ValueError):
-        crypto.sign(damaged, "text")
+        rsa_credentials.sign(damaged, "text")

@@ -4,8 +4,7 @@ import json
 import re
 from itertools import combinations
 
-from tests.template import ROOT, resources, template
-from tests.watched import (
+from quality.testkit.fakes.watched import (
     CALLS,
     FUNCTIONS,
     OWN,
@@ -16,6 +15,7 @@ from tests.watched import (
     shown_by,
     widgets,
 )
+from quality.testkit.template import ROOT, resources, template
 
 SHOWN = [metric for widget in widgets() for metric in shown_by(widget)]
 PSEUDO = {"AWS::StackName", "AWS::Region"}

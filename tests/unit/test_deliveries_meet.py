@@ -5,18 +5,18 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.checking import Outcome as Looked
-from leadbridge.leads.delivery import State
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.operator_steps import found, not_found, retried
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Submitter
-from leadbridge.leads.writing import Conflict
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import State
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.operator_steps import found, not_found, retried
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import Outcome as Looked
+from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from tests.people import lead
-from tests.template import resources
+from leadbridge.storage.leads import Store
+from leadbridge.storage.table import Conflict
+from quality.testkit.people import lead
+from quality.testkit.template import resources
 from tests.unit.conftest import Time
 from tests.unit.test_uncertain_submission import EMAIL, LEAD, PARTNER, Account, Broker, World, away, lost
 

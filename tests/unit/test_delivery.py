@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State, receive
-from leadbridge.leads.transitions import ImpossibleTransition
-from leadbridge.leads.urgency import most_urgent
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Change, Delivery, State, receive
+from leadbridge.domain.transitions import ImpossibleTransition
+from leadbridge.domain.urgency import most_urgent
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,24 +13,33 @@ from hypothesis import settings as search
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from chaos.in_process.stage import Fate, Stage, Time, Worker
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.checking import Checker
-from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retried
-from leadbridge.leads.submission import Submitter
-from leadbridge.leads.writing import Conflict
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retried
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import Checker
+from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from tests.blades import Ports
-from tests.people import lead
-from tests.template import ROOT
+from leadbridge.storage.table import Conflict
+from quality.chaos.in_process.stage import Fate, Stage, Time, Worker
+from quality.testkit.fakes.blades import Ports
+from quality.testkit.people import lead
+from quality.testkit.template import ROOT
 from tests.unit.delivery_world import ANSWERS, ENDS, C, F, Partner, R, S, U, W, Watched
+from tools.config import read_toml
 
 SETTINGS = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners
-AUTHORIZATIONS = [None, None, None, None, None, errors.Unavailable, errors.Unknown, errors.Misconfigured]
+AUTHORIZATIONS = [
+    None,
+    None,
+    None,
+    None,
+    None,
+    partner_errors.Unavailable,
+    partner_errors.Unknown,
+    partner_errors.Misconfigured,
+]
 OVER_THE_CALL = st.integers(8, 11)  # a worker's steps from the note of its attempt to the answer's own
 FATES = st.one_of(
     st.just(Fate()),
@@ -81,7 +90,7 @@ class LenderModel(RuleBasedStateMachine):
         fate=FATES,
     )
     def a_worker_takes_it(
-        self, authorizes: type[errors.PartnerError] | None, answers: str, listens: bool, fate: Fate
+        self, authorizes: type[partner_errors.PartnerError] | None, answers: str, listens: bool, fate: Fate
     ) -> None:
         self.partner.authorizes, self.partner.answers, self.partner.listens = authorizes, answers, listens
         self.work(fate if len(self.stage.frozen) < 3 else Fate(killed_at=fate.killed_at))

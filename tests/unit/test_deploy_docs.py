@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import blocks
-from tests.template import ROOT, template
+from quality.testkit.documents import blocks
+from quality.testkit.template import ROOT, template
 
 PAGES = [ROOT / "docs" / "deploy.md", ROOT / "docs" / "cost.md"]
 BLOCKS = [block.text for block in blocks() if block.page in PAGES and block.is_shell]
@@ -56,13 +56,13 @@ def test_the_files_are_there() -> None:
 
 
 def test_the_cost_is_printed_as_the_page_says() -> None:
-    command = [sys.executable, "-m", "benchmarks.cost"]
+    command = [sys.executable, "-m", "quality.benchmarks.cost"]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
     assert done.stdout in PAGES[1].read_text(encoding="utf-8")
 
 
 def test_put_back_says_how_it_is_used() -> None:
-    command = [sys.executable, "-m", "deploy.put_back"]
+    command = [sys.executable, "-m", "infra.put_back"]
     done = subprocess.run([*command, "copy", "live"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 2
     assert "name some leads, or --all" in done.stderr

@@ -16,10 +16,10 @@ from botocore import xform_name
 from samtranslator.translator.transform import transform
 
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from tests.documents import commands
-from tests.template import ROOT, resources, template
-from tests.watched import is_blamed
+from quality.testkit.documents import commands
+from quality.testkit.fakes.watched import is_blamed
+from quality.testkit.template import ROOT, resources, template
+from tools.config import read_toml
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 LAYERS = resources("AWS::Serverless::LayerVersion")

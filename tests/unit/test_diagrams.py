@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from diagrams import states
-from diagrams.application import application
-from diagrams.pages import PAGES, PICTURES, drawn, shown_on
-from leadbridge.leads import delivery, fetch, message, operator_steps
-from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import FetchState
-from leadbridge.leads.message import MessageState
-from tests.template import ROOT, resources
+from leadbridge.domain import delivery, fetch, message, operator_steps
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import FetchState
+from leadbridge.domain.message import MessageState
+from quality.testkit.template import ROOT, resources
+from tools.diagrams import states
+from tools.diagrams.application import application
+from tools.diagrams.pages import PAGES, PICTURES, drawn, shown_on
 
 SHOWN = "\n".join(draw() for draw in PICTURES.values())
 MOVED_OR_KEPT = (

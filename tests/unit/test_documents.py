@@ -24,12 +24,12 @@ from typing import Any
 import pytest
 import typer
 
-from leadbridge_command.__main__ import app
-from local import deployment
-from local.home import DEVELOPER, TOOLS
-from tests.aws_commands import options_of, said_in
-from tests.documents import Block, Command, blocks, commands, program_of
-from tests.template import ROOT, template
+from devstack import deployment
+from devstack.workdir import DEVELOPER, TOOLS
+from leadbridge_cli.__main__ import app
+from quality.testkit.aws.aws_commands import options_of, said_in
+from quality.testkit.documents import Block, Command, blocks, commands, program_of
+from quality.testkit.template import ROOT, template
 
 # Run to the letter, with all that they do: these tests read the page.
 RUN_ELSEWHERE = {

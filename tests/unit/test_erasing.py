@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.claims import Claims
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.fetch import announced, fetched
-from leadbridge.leads.items import Entry, decode, delivery_item, encode, hashes_of, keyed_hash
-from leadbridge.leads.kept_account import KeptAccount
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import Message, by_operator
-from leadbridge.leads.outbox import Contact, Outbox
-from leadbridge.leads.store import Store
-from leadbridge.leads.writing import Conflict
-from tests.people import NOW, lead
-from tests.quick_moto import quick_moto
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.fetch import announced, fetched
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import Message, by_operator
+from leadbridge.runtime import aws
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.claims import Claims
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.items import Entry, decode, delivery_item, encode, hashes_of, keyed_hash
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.table import Conflict
+from quality.testkit.aws.quick_moto import quick_moto
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
 LENDER, BROKER = "leadleader", "matchtrade"

@@ -25,38 +25,39 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.forms.fetching import Fetcher
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.checking import Checker
-from leadbridge.leads.claims import Claims
-from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.fetch import announced
-from leadbridge.leads.fetch import gave_up as fetch_failed
-from leadbridge.leads.intake import Intake, Taken
-from leadbridge.leads.items import hashes_of, keyed_hash
-from leadbridge.leads.lead import Lead, Loan, Person
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import about_status, by_operator
-from leadbridge.leads.message import gave_up as message_failed
-from leadbridge.leads.messaging import Account, Sender
-from leadbridge.leads.outbox import Contact, Outbox
-from leadbridge.leads.resolution import Confirmed
-from leadbridge.leads.reviving import Reviver
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Submitter
-from leadbridge.leads.writing import Conflict, Contended
-from leadbridge.letters import Letter
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.fetch import announced
+from leadbridge.domain.fetch import gave_up as fetch_failed
+from leadbridge.domain.lead import Lead, Loan, Person
+from leadbridge.domain.message import about_status, by_operator
+from leadbridge.domain.message import gave_up as message_failed
 from leadbridge.partners.matchtrade import Account as Row
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import Checker
+from leadbridge.services.dead_letters import Letter
+from leadbridge.services.fetch_lead import Fetcher
+from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.services.redrive import Reviver
+from leadbridge.services.resolve_delivery import Confirmed
+from leadbridge.services.send_message import Account, Sender
+from leadbridge.services.submit_batch import Repeats, falls_back_on
+from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from leadbridge.submitting import Repeats, falls_back_on
-from tests.blades import Killed
-from tests.people import NOW, asked
-from tests.people import lead as other_lead
-from tests.quick_moto import quick_moto
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.claims import Claims
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.items import hashes_of, keyed_hash
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.table import Conflict, Contended
+from quality.testkit.aws.quick_moto import quick_moto
+from quality.testkit.fakes.blades import Killed
+from quality.testkit.people import NOW, asked
+from quality.testkit.people import lead as other_lead
 from tests.unit import meetings
 from tests.unit.conftest import TABLE, Context, Time
 from tests.unit.fetching import KEYS, LEAD_ID, Origin
@@ -81,7 +82,7 @@ class Partner:
     """A lender or a broker that takes what it gets, or answers with an error."""
 
     created: int | str = 17
-    error: errors.PartnerError | None = None
+    error: partner_errors.PartnerError | None = None
     known: Row | None = None
     seconds_per_submission: float = 1.0
     seconds_per_create: float = 1.0
@@ -110,7 +111,7 @@ class Messenger:
 
     known: Account | None = None
     makes: Account | None = None
-    error: errors.PartnerError | None = None
+    error: partner_errors.PartnerError | None = None
     seconds_per_message: float = 1.0
     seconds_per_send: float = 1.0
 
@@ -214,7 +215,7 @@ class World:
     def sender(self, messenger: Messenger) -> Sender:
         return Sender(self.store, self.outbox, messenger, self.settings.messages, self.time, lambda *_: None)
 
-    def fetch(self, *failures: errors.PartnerError) -> None:
+    def fetch(self, *failures: partner_errors.PartnerError) -> None:
         origin = Origin(failures=iter(failures))
         Fetcher(self.arrivals, lambda _: origin, self.settings, hashed, self.time, lambda *_: None).visit(
             LEAD_ID, AMPLE
@@ -280,7 +281,7 @@ def everything_of_a_person(world: World, **more: Any) -> None:
 
 
 def kept_of(uuid: str) -> Any:
-    from leadbridge.leads.kept_account import KeptAccount
+    from leadbridge.domain.accounts.account import KeptAccount
 
     return KeptAccount.of(row(uuid), None, NOW)
 
@@ -367,9 +368,9 @@ def checked(world: World) -> None:
 
 
 FOUND = Account(ACCOUNT_ID, "uk_UA", "person-1")
-NO = errors.Rejected("partner", "call", "no")
-AWAY = errors.Unavailable("partner", "call", "away")
-LOST = errors.Unknown("partner", "call", "lost")
+NO = partner_errors.Rejected("partner", "call", "no")
+AWAY = partner_errors.Unavailable("partner", "call", "away")
+LOST = partner_errors.Unknown("partner", "call", "lost")
 
 type Prepared = Callable[[World], None]
 FLOWS: Mapping[str, tuple[Prepared, Callable[[World], Any]]] = {

@@ -9,25 +9,26 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.forms.fetching import Outcome, Visit
-from leadbridge.leads import fetch as steps
-from leadbridge.leads import items
-from leadbridge.leads.arrivals import Arrivals, fetch_item, fetch_of
-from leadbridge.leads.changes import announcement
-from leadbridge.leads.events import FetchChanged, InvalidEvent, read_fetch_changed
-from leadbridge.leads.fetch import Fetch, FetchState, announced
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Store
-from leadbridge.leads.transitions import ImpossibleTransition
-from leadbridge.leads.writing import Conflict
+from leadbridge.domain import fetch as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.events import FetchChanged, InvalidEvent, read_fetch_changed
+from leadbridge.domain.fetch import Fetch, FetchState, announced
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.transitions import ImpossibleTransition
+from leadbridge.runtime import aws
+from leadbridge.services.fetch_lead import Outcome, Visit
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from leadbridge.shipping.checks import wrongs_in
-from tests.people import NOW
-from tests.template import ROOT, template
+from leadbridge.storage import items
+from leadbridge.storage.fetches import Arrivals, fetch_item, fetch_of
+from leadbridge.storage.leads import Store
+from leadbridge.storage.stream import announcement
+from leadbridge.storage.table import Conflict
+from quality.testkit.people import NOW
+from quality.testkit.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, queue
 from tests.unit.test_workers import message
+from tools.config import read_toml
+from tools.config.checks import wrongs_in
 
 HOUR = timedelta(hours=1)
 NEW = announced("ld_x", "meta-credit", {"leadgen_id": "77"}, NOW)
@@ -108,7 +109,7 @@ def test_the_worker_visits_the_lead_that_its_message_names(
             assert (lead_id, 50 < budget.left < 60) == ("ld_x", True)
             if overdue:
                 return Visit(Outcome.FETCHED)
-            return Visit(Outcome.COMES_AGAIN, HOUR, errors.Misconfigured("graph", "lead", "not taken"))
+            return Visit(Outcome.COMES_AGAIN, HOUR, partner_errors.Misconfigured("graph", "lead", "not taken"))
 
     hidden = []
     monkeypatch.setattr(app, "fetcher", Fetcher)

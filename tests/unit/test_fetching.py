@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.forms.fetching import Outcome, Visit
-from leadbridge.leads.arrivals import DUE_PARTITION
-from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import FetchState, announced, ask_again
-from leadbridge.leads.finding import Finder
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.listing import Listing, Wanted
-from leadbridge.leads.store import Store
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import FetchState, announced, ask_again
+from leadbridge.domain.lead import Lead
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.fetch_lead import Outcome, Visit
 from leadbridge.settings import Settings
-from tests.blades import Blade, Killed
-from tests.people import NOW
+from leadbridge.storage.fetches import DUE_PARTITION
+from leadbridge.storage.leads import Store
+from leadbridge.storage.queries.lead_list import Listing, Wanted
+from leadbridge.storage.queries.lead_search import Finder
+from quality.testkit.fakes.blades import Blade, Killed
+from quality.testkit.people import NOW
 from tests.unit.conftest import TABLE, Time
 from tests.unit.fetching import AMPLE, ANSWERS, KEYS, LEAD_ID, Origin, World, failing, fails
 
@@ -145,8 +146,10 @@ def test_what_is_not_known_is_gone(world: World) -> None:
     assert world.visit().outcome is Outcome.GONE
 
 
-@pytest.mark.parametrize("error", [errors.Unavailable, errors.RateLimited])
-def test_a_passing_failure_is_tried_again_later_each_time(world: World, error: type[errors.PartnerError]) -> None:
+@pytest.mark.parametrize("error", [partner_errors.Unavailable, partner_errors.RateLimited])
+def test_a_passing_failure_is_tried_again_later_each_time(
+    world: World, error: type[partner_errors.PartnerError]
+) -> None:
     world.origin = failing(*[fails(error)] * 3)
     for number, seconds in enumerate([10, 20, 40], 1):
         visit = world.visit()
@@ -159,7 +162,7 @@ def test_a_passing_failure_is_tried_again_later_each_time(world: World, error: t
 
 
 def test_what_graph_asks_us_to_wait_is_waited(world: World) -> None:
-    world.origin = failing(fails(errors.RateLimited, retry_after=600.0))
+    world.origin = failing(fails(partner_errors.RateLimited, retry_after=600.0))
     assert world.visit().again == timedelta(seconds=600)
 
 
@@ -172,11 +175,11 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
 
 
 def test_a_refused_token_keeps_the_lead_waiting_until_a_person_mends_it(world: World) -> None:
-    world.origin = failing(*[fails(errors.Misconfigured, "the access token is not taken")] * 200)
+    world.origin = failing(*[fails(partner_errors.Misconfigured, "the access token is not taken")] * 200)
     for _ in range(200):
         visit = world.visit()
         assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(minutes=30))
-        assert isinstance(visit.error, errors.Misconfigured)
+        assert isinstance(visit.error, partner_errors.Misconfigured)
         world.time.pass_(minutes=30)
     assert world.visit().outcome is Outcome.FETCHED
     assert world.dead_letters == []

@@ -14,15 +14,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum.ua import rntrc
 
-from leadbridge.errors import PartnerError
-from leadbridge.leads import fields
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.leeloo_events import LeelooEvent
-from leadbridge.leads.unicode_text import fold, normalize
+from leadbridge.domain import fields
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.fields.unicode_text import fold, normalize
+from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leadleader.answers import status_in
 from leadbridge.partners.matchtrade import Account
-from tests.rubbish import any_text, json_values
+from leadbridge.storage.leeloo_events import LeelooEvent
+from quality.testkit.rubbish import any_text, json_values
 
 type Normaliser = Callable[[object], Any]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import announced
-from leadbridge.leads.figures import FigureBook, TooMuch
-from leadbridge.leads.operator_steps import retried
-from leadbridge.leads.store import Store
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import announced
+from leadbridge.domain.operator_steps import retried
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
+from leadbridge.storage.leads import Store
+from leadbridge.storage.queries.daily_stats import FigureBook, TooMuch
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
 TODAY = date(2026, 3, 1)
@@ -107,7 +107,7 @@ def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: Store, a
 
 
 def test_without_look_ups_left_the_later_state_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leadbridge.leads.figures.LOOK_UPS", 0)
+    monkeypatch.setattr("leadbridge.storage.queries.daily_stats.LOOK_UPS", 0)
     come(store, 1, days_ago=0)
     found = store.delivery(lead(1).lead_id, "leadleader")
     assert found is not None
@@ -146,7 +146,7 @@ def test_keeping_twice_counts_once(book: FigureBook, store: Store) -> None:
 def test_a_question_that_would_read_too_much_is_not_answered(
     book: FigureBook, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadbridge.leads.figures.READS", 3)
+    monkeypatch.setattr("leadbridge.storage.queries.daily_stats.READS", 3)
     with pytest.raises(TooMuch):
         book.between(TODAY, TODAY, TODAY)
 

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.checking import ByEmail
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.intake import Intake, Taken
-from leadbridge.leads.items import decode, keyed_hash
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import about_status
-from leadbridge.leads.outbox import Contact, Outbox
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Submitter
-from leadbridge.leads.writing import Conflict
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import about_status
 from leadbridge.partners.matchtrade import Account
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import ByEmail
+from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.items import decode, keyed_hash
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.table import Conflict
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, Time, queue
 
 PARTNER, EMAIL, MINUTE = "matchtrade", "olena@example.com", timedelta(minutes=1)
@@ -158,7 +158,7 @@ def test_a_refused_erasure_leaves_the_living_followed(
     store: Store, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """409 Busy: somebody was quicker. The lead lives on, but its account's tie says erased."""
-    from leadbridge.leads.writing import Conflict, transact
+    from leadbridge.storage.table import Conflict, transact
 
     accepted(store, "u-1")
     take(store, shipped_settings, row(leadStatus="NEW_CONTACT"))
@@ -169,7 +169,7 @@ def test_a_refused_erasure_leaves_the_living_followed(
         store.apply(steps.status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
         return transact(client, writes, **more)
 
-    monkeypatch.setattr("leadbridge.leads.erasing.transact", somebody_is_quicker)
+    monkeypatch.setattr("leadbridge.storage.erasure.eraser.transact", somebody_is_quicker)
     with pytest.raises(Conflict):
         erase()
     lived = store.lead(TRADER.lead_id)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from deploy.road import PARTITION
-from tests.cloudformation_calls import ANY, ASKED, KEY, calls
-from tests.github_role import (
+from infra.road import PARTITION
+from quality.testkit.aws.cloudformation_calls import ANY, ASKED, KEY, calls
+from quality.testkit.aws.github_role import (
     ACCOUNT,
     BOUNDARY,
     GIVEN,
@@ -22,9 +22,9 @@ from tests.github_role import (
     statements,
     text,
 )
-from tests.permissions import listed
-from tests.processed import processed
-from tests.template import template
+from quality.testkit.aws.permissions import listed
+from quality.testkit.fakes.processed import processed
+from quality.testkit.template import template
 
 MADE_BY_IT = processed(GradualDeployment="true")
 ROLES = {name: found["Properties"] for name, found in MADE_BY_IT.items() if found["Type"] == "AWS::IAM::Role"}

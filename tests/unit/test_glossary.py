@@ -5,9 +5,9 @@ import re
 import pytest
 
 from leadbridge.partners.leadleader.answers import AUTHORIZATION_ERRORS
-from leadbridge.shipping import read_toml
-from tests.documents import tokens
-from tests.template import ROOT
+from quality.testkit.documents import tokens
+from quality.testkit.template import ROOT
+from tools.config import read_toml
 
 PAGE = ROOT / "docs" / "glossary.md"
 TEXT = PAGE.read_text(encoding="utf-8")

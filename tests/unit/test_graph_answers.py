@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unavailable
+from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.graph.answers import lead_in
 from leadbridge.partners.graph.client import Credentials
 from leadbridge.partners.http import Answer
-from tests.rubbish import json_values
+from quality.testkit.rubbish import json_values
 
 LEAD = {"id": "77", "field_data": [{"name": "full_name", "values": ["Прикладенко"]}]}
 WORDS = "Прикладенко просить передзвонити"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured
+from leadbridge.domain.partner_errors import Misconfigured
 from leadbridge.partners.http import Answer, Transport, asked_to_wait, is_confidential
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 
 TIMEOUTS = Timeouts.model_validate({"connect": "1s", "read": "1s"})

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from leadbridge.clock import from_text
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import State
-from leadbridge.leads.intake import LONGEST_UUID
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import from_text
+from leadbridge.domain.delivery import State
+from leadbridge.services.reconcile_accounts import LONGEST_UUID
 from leadbridge.settings import Settings
-from tests.books import PARTNER
+from quality.testkit.fakes.books import PARTNER
 from tests.unit import syncs
 from tests.unit.conftest import Time
 from tests.unit.syncs import World, kept, take

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.forms.adapter import Unreadable
-from leadbridge.forms.json_body import read_object
+from leadbridge.forms.base import Unreadable
+from leadbridge.forms.parsing.json_body import read_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

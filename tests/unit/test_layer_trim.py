@@ -13,7 +13,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.session import Session
 
-from tests.template import ROOT
+from quality.testkit.template import ROOT
 
 WHOLE = Path(botocore.__file__).parent / "data"
 SERVICES = re.findall(

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.leads import items
-from leadbridge.leads.lead import InvalidLead, Lead, build_lead, lead_id_of
+from leadbridge.domain.lead import InvalidLead, Lead, build_lead, lead_id_of
 from leadbridge.settings import Partner, Settings
-from leadbridge.shipping import read_toml
-from tests.people import NOW, asked
-from tests.rubbish import any_text, json_values
+from leadbridge.storage import items
+from quality.testkit.people import NOW, asked
+from quality.testkit.rubbish import any_text, json_values
+from tools.config import read_toml
 
 LENDER = Settings.model_validate(read_toml(Path(__file__).parents[2] / "config", "prod")).partners["leadleader"]
 ANYBODY = LENDER.model_copy(update={"requires": (), "phone_country": None, "tax_number_checksum": "off"})

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leeloo.answers import NotFound, Reply, reply_in
 from leadbridge.partners.leeloo.models.channels import Channel
 from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.models.people import PersonDetails
 from leadbridge.partners.leeloo.models.tunnels import TunnelDetails, TunnelStats
-from tests.rubbish import json_values
+from quality.testkit.rubbish import json_values
 
 RATE_LIMIT = b"Too many requests, please try again later."
 NO_TOKEN = {"status": 0, "error": {"fields": {"authToken": "REQUIRED"}, "code": "FORMAT_ERROR"}}

@@ -18,17 +18,17 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leeloo import AccountId, Client, Leeloo, PersonId, TagId, wording
 from leadbridge.partners.leeloo.answers import NotFound
 from leadbridge.partners.leeloo.client import EITHER_ENCODING
 from leadbridge.partners.leeloo.models.people import CustomField
 from leadbridge.partners.leeloo.people import SmsRecipient
-from leadbridge.secrets import READ_AGAIN_AFTER
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
-from tests.rubbish import any_text
+from quality.testkit.rubbish import any_text
 
 ANN, TELEGRAM = PersonId("p1"), AccountId("a1")
 NOON = datetime(2026, 1, 31, 12, 0, 5, 123456, tzinfo=UTC)

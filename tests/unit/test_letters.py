@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import fetch as fetch_steps
-from leadbridge.leads import message as message_steps
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.delivery import Delivery, State, receive
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.events import DeliveryChanged, MessageChanged
-from leadbridge.leads.fetch import FetchState
-from leadbridge.leads.lead import Lead, Loan
-from leadbridge.leads.message import MessageState, about_status
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.store import Store
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import fetch as fetch_steps
+from leadbridge.domain import message as message_steps
+from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.events import DeliveryChanged, MessageChanged
+from leadbridge.domain.fetch import FetchState
+from leadbridge.domain.lead import Lead, Loan
+from leadbridge.domain.message import MessageState, about_status
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import Outbox
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, queue
 
 LEAD = lead()
@@ -38,7 +38,7 @@ def queues(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     alive = {name: queue(name) for name in NAMES}
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
     monkeypatch.setenv("QUEUES", json.dumps(alive))
-    monkeypatch.setattr("leadbridge.letters.HIDDEN", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 0)
     return {**alive, **{f"dead-{name}": url for name, url in dead.items()}}
 
 
@@ -180,7 +180,7 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
 def test_letters_that_are_kept_do_not_hide_those_behind_them(
     ask: Ask, queues: dict[str, str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadbridge.letters.HIDDEN", 30)
+    monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 30)
     store.accept(LEAD, phone_hash=None)
     outbox = Outbox(aws.dynamodb(), TABLE)
     for number in range(15):

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.documents import PAGES, links, slugs, tokens
-from tests.template import ROOT
+from quality.testkit.documents import PAGES, links, slugs, tokens
+from quality.testkit.template import ROOT
 
 MAY_BE_MADE = re.compile(r"config/\w+\.(dev|prod)\.toml")  # what is otherwise in one environment
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}

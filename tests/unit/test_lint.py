@@ -3,8 +3,8 @@
 from copy import deepcopy
 from typing import Any
 
-from deploy.lint import RESOLVED_BY_SAM, problems, variants
-from tests.template import template
+from infra.lint import RESOLVED_BY_SAM, problems, variants
+from quality.testkit.template import template
 
 
 def referred(value: Any) -> set[str]:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from leadbridge.logs import blame, metrics, note_call
+from leadbridge.auth.secrets import SecretMissing, SecretUnusable
 from leadbridge.partners.http import Call, Outcome
-from leadbridge.secrets import SecretMissing, SecretUnusable
+from leadbridge.runtime.logs import blame, metrics, note_call
 
 
 def noted(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> dict[str, object]:

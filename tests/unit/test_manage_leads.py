@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.store import Store
-from tests.people import NOW, lead
+from leadbridge.domain import delivery as steps
+from leadbridge.runtime import aws
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Store
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context
 
 KEY = "an index key of the tests alone"

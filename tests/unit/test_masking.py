@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import message as message_steps
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.lead import Lead, Person
-from leadbridge.leads.message import about_status, by_operator
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.shown import lead_shown
-from leadbridge.leads.store import Journey, Store
-from tests.people import NOW, lead
+from leadbridge.api.schemas import lead_shown
+from leadbridge.domain import message as message_steps
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.lead import Lead, Person
+from leadbridge.domain.message import about_status, by_operator
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import Journey, Store
+from leadbridge.storage.messages import Outbox
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
 LEAD = lead()

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.errors import Misconfigured
-from leadbridge.leads.lead import Lead, Person, Trading
+from leadbridge.domain.lead import Lead, Person, Trading
+from leadbridge.domain.partner_errors import Misconfigured
 from leadbridge.partners.matchtrade import AccountForm, lead_source
 from leadbridge.partners.matchtrade.credentials import Credentials
-from tests.rubbish import json_values
+from quality.testkit.rubbish import json_values
 
 SECRET: dict[str, Any] = {
     "base_url": "https://broker.invalid/",

@@ -10,10 +10,18 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.errors import Duplicate, Misconfigured, PartnerError, RateLimited, Rejected, Unavailable, Unknown
+from leadbridge.domain.partner_errors import (
+    Duplicate,
+    Misconfigured,
+    PartnerError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.partners.http import Answer
 from leadbridge.partners.matchtrade.answers import account_uuid_in, grant_in, page_in
-from tests.rubbish import json_values
+from quality.testkit.rubbish import json_values
 from tests.unit.matchtrade import answer
 
 NO_OFFER = "Entity not found: [status 404 reading OfferClient#findOne(UUID)]"

@@ -10,12 +10,19 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge import aws
-from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.partner_errors import (
+    Misconfigured,
+    PartnerError,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.answers import grant_in
 from leadbridge.partners.matchtrade.login import MARGIN
 from leadbridge.partners.matchtrade.wiring import match_trade
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from tests.unit.conftest import Time
 from tests.unit.matchtrade import REFUSED, Line, Vault, answer, budget, client, rows, token

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from leadbridge.partners.matchtrade.answers import Listed
 from leadbridge.partners.matchtrade.listing import REMEMBERED, Page, listed
 from leadbridge.partners.matchtrade.rows import Account, accounts_of, moment
-from tests.rubbish import any_text, json_values
+from quality.testkit.rubbish import any_text, json_values
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.leads import message as steps
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState, about_status
-from leadbridge.leads.transitions import OVERDUE, ImpossibleTransition
+from leadbridge.domain import message as steps
+from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState, about_status
+from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.leads.message import MessageState
-from leadbridge.leads.messaging import Account, Outcome, Visit
-from leadbridge.leads.outbox import Contact
-from leadbridge.leads.wording import Content
+from leadbridge.domain import partner_errors
+from leadbridge.domain.message import MessageState
+from leadbridge.services.message_text import Content
+from leadbridge.services.send_message import Account, Outcome, Visit
+from leadbridge.storage.messages import Contact
 from tests.unit.sending import (
     ACCOUNT,
     BY_SMS,
@@ -105,7 +105,7 @@ def test_who_does_not_come_when_invited_has_no_channel_after_a_while(world: Worl
 
 def test_an_invitation_after_trouble_is_waited_for_in_full(world: World) -> None:
     world.settings = settings(channel=BY_SMS)
-    world.messenger = Messenger(invites=True, on_find=answers(*[fails(errors.Unavailable)] * 12))
+    world.messenger = Messenger(invites=True, on_find=answers(*[fails(partner_errors.Unavailable)] * 12))
     message = world.status("Погоджено")
     visit = world.visit(message)
     while visit.again is not None:
@@ -116,7 +116,9 @@ def test_an_invitation_after_trouble_is_waited_for_in_full(world: World) -> None
 
 
 @pytest.mark.parametrize("error", SURELY_NOT_SENT)
-def test_an_invitation_that_surely_was_not_sent_is_sent_later(world: World, error: type[errors.PartnerError]) -> None:
+def test_an_invitation_that_surely_was_not_sent_is_sent_later(
+    world: World, error: type[partner_errors.PartnerError]
+) -> None:
     world.settings = settings(channel=BY_SMS)
     world.messenger = Messenger(invites=True, comes_when_invited=True, on_invite=answers(fails(error)))
     message = world.status("Погоджено")
@@ -128,7 +130,7 @@ def test_an_invitation_that_surely_was_not_sent_is_sent_later(world: World, erro
 
 def test_an_invitation_whose_fate_nobody_knows_is_not_sent_again(world: World) -> None:
     world.settings = settings(channel=BY_SMS)
-    world.messenger = Messenger(invites=True, on_invite=always(fails(errors.Unknown)))
+    world.messenger = Messenger(invites=True, on_invite=always(fails(partner_errors.Unknown)))
     message = world.status("Погоджено")
     world.rounds(message)
     assert world.messenger.asked.count("invite") == 1
@@ -136,7 +138,9 @@ def test_an_invitation_whose_fate_nobody_knows_is_not_sent_again(world: World) -
 
 
 @pytest.mark.parametrize("error", [None, *FOR_GOOD])
-def test_who_was_not_invited_after_all_is_not_waited_for(world: World, error: type[errors.PartnerError] | None) -> None:
+def test_who_was_not_invited_after_all_is_not_waited_for(
+    world: World, error: type[partner_errors.PartnerError] | None
+) -> None:
     """Somebody without a phone, or settings that are wrong: the second message is no other than the first."""
     world.settings = settings(channel=BY_SMS)
     world.messenger = Messenger(invites=False, on_invite=iter([fails(error)] * 2 if error else []))
@@ -146,7 +150,7 @@ def test_who_was_not_invited_after_all_is_not_waited_for(world: World, error: ty
 
 
 def test_an_account_that_leeloo_no_longer_takes_is_looked_for_once_more(world: World) -> None:
-    world.messenger = Messenger(known=ACCOUNT, on_send=answers(fails(errors.Rejected)))
+    world.messenger = Messenger(known=ACCOUNT, on_send=answers(fails(partner_errors.Rejected)))
     world.outbox.remember(LEAD.lead_id, Contact("an account of last year"))
     message = world.status("Погоджено")
     visit = world.visit(message)
@@ -158,7 +162,7 @@ def test_an_account_that_leeloo_no_longer_takes_is_looked_for_once_more(world: W
 
 
 def test_credentials_that_may_just_have_been_changed_are_tried_once_more(world: World) -> None:
-    unsure = errors.Misconfigured("leeloo", "call", "as the test wants", retry_after=5.0, certain=False)
+    unsure = partner_errors.Misconfigured("leeloo", "call", "as the test wants", retry_after=5.0, certain=False)
     world.messenger = Messenger(known=ACCOUNT, on_find=answers(unsure))
     message = world.status("Погоджено")
     assert world.visit(message).outcome is Outcome.COMES_AGAIN

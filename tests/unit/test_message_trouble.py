@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.leads.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState
-from leadbridge.leads.messaging import Outcome, Visit
-from tests.people import lead
+from leadbridge.domain import partner_errors
+from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.send_message import Outcome, Visit
+from quality.testkit.people import lead
 from tests.unit.sending import (
     ACCOUNT,
     AMPLE,
@@ -31,9 +31,9 @@ from tests.unit.sending import (
 __all__ = ["world"]
 
 
-@pytest.mark.parametrize("error", [*SURELY_NOT_SENT, errors.Unknown])
+@pytest.mark.parametrize("error", [*SURELY_NOT_SENT, partner_errors.Unknown])
 @pytest.mark.parametrize("where", ["on_find", "on_make"])
-def test_a_failed_search_is_always_repeated(world: World, where: str, error: type[errors.PartnerError]) -> None:
+def test_a_failed_search_is_always_repeated(world: World, where: str, error: type[partner_errors.PartnerError]) -> None:
     world.messenger = Messenger(makes=ACCOUNT)
     setattr(world.messenger, where, answers(fails(error)))
     message = world.status("Погоджено")
@@ -49,7 +49,9 @@ def test_a_failed_search_is_always_repeated(world: World, where: str, error: typ
 
 
 @pytest.mark.parametrize("error", SURELY_NOT_SENT)
-def test_a_send_that_surely_was_not_processed_is_repeated(world: World, error: type[errors.PartnerError]) -> None:
+def test_a_send_that_surely_was_not_processed_is_repeated(
+    world: World, error: type[partner_errors.PartnerError]
+) -> None:
     world.messenger.on_send = answers(fails(error), fails(error))
     message = world.status("Погоджено")
     waits = []
@@ -65,7 +67,7 @@ def test_a_send_that_surely_was_not_processed_is_repeated(world: World, error: t
 
 def test_retry_after_is_honoured_when_it_is_the_longer_wait_and_to_reason(world: World) -> None:
     waits = [600.0, 1.0, 10.0**9]
-    world.messenger.on_send = iter([fails(errors.RateLimited, retry_after=wait) for wait in waits])
+    world.messenger.on_send = iter([fails(partner_errors.RateLimited, retry_after=wait) for wait in waits])
     message = world.status("Погоджено")
     assert world.visit(message).again == timedelta(seconds=600)
     world.time.pass_(seconds=600)
@@ -75,7 +77,7 @@ def test_retry_after_is_honoured_when_it_is_the_longer_wait_and_to_reason(world:
 
 
 def test_after_a_day_of_trying_it_fails_and_an_operator_is_called_first(world: World) -> None:
-    world.messenger.on_send = always(fails(errors.Unavailable))
+    world.messenger.on_send = always(fails(partner_errors.Unavailable))
     message = world.status("Погоджено")
     began, visit = world.time(), world.visit(message)
     while visit.again is not None:
@@ -91,7 +93,7 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called_first(world: W
 @pytest.mark.parametrize("error", FOR_GOOD)
 @pytest.mark.parametrize("where", ["on_find", "on_make", "on_send"])
 def test_what_cannot_work_fails_at_once_and_an_operator_is_called_first(
-    world: World, where: str, error: type[errors.PartnerError]
+    world: World, where: str, error: type[partner_errors.PartnerError]
 ) -> None:
     world.messenger = Messenger(makes=ACCOUNT)
     setattr(world.messenger, where, answers(fails(error)))
@@ -108,7 +110,7 @@ def test_what_cannot_work_fails_at_once_and_an_operator_is_called_first(
 
 
 def test_a_lost_reply_to_a_send_is_never_resent(world: World) -> None:
-    world.messenger.on_send = answers(fails(errors.Unknown))
+    world.messenger.on_send = answers(fails(partner_errors.Unknown))
     message = world.status("Погоджено")
     assert world.visit(message).outcome is Outcome.UNKNOWN
     for _ in range(5):
@@ -132,7 +134,7 @@ def test_what_nothing_is_said_of_is_skipped(world: World) -> None:
 def test_the_words_are_those_of_the_day_on_which_it_is_said(world: World) -> None:
     """A status that was switched off while its message waited is not told."""
     message = world.status("Погоджено")
-    world.messenger.on_find = answers(fails(errors.Unavailable))
+    world.messenger.on_find = answers(fails(partner_errors.Unavailable))
     world.visit(message)
     world.settings = settings(told={PARTNER: {"default": {"on": False}}})
     world.time.pass_(seconds=10)
@@ -179,7 +181,7 @@ class Patient(Messenger):
         assert what == "find"
 
 
-def answers_late(world: World, message: Message, error: errors.PartnerError) -> Answers:
+def answers_late(world: World, message: Message, error: partner_errors.PartnerError) -> Answers:
     """Leeloo answers after the lease ran out and the sweep has set the message to unknown."""
     world.time.pass_(minutes=30)
     assert world.visit(message).outcome is Outcome.UNKNOWN
@@ -189,7 +191,7 @@ def answers_late(world: World, message: Message, error: errors.PartnerError) -> 
 
 @pytest.mark.parametrize("error", SURELY_NOT_SENT)
 def test_late_answer_that_nothing_was_sent_has_the_message_sent_again(
-    world: World, error: type[errors.PartnerError]
+    world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     message = world.status("Погоджено")
     world.messenger.on_send = answers_late(world, message, fails(error))
@@ -205,7 +207,7 @@ def test_late_answer_that_nothing_was_sent_has_the_message_sent_again(
 
 @pytest.mark.parametrize("error", FOR_GOOD)
 def test_message_that_leeloo_refuses_late_is_failed_and_its_letter_can_be_redriven(
-    world: World, error: type[errors.PartnerError]
+    world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     message = world.status("Погоджено")
     world.messenger.on_send = answers_late(world, message, fails(error))
@@ -219,7 +221,7 @@ def test_late_answer_that_nothing_was_sent_never_sends_after_a_newer_message(wor
     older, newer = world.status("Погоджено"), world.status("Очікує")
 
     def slow() -> Answers:
-        yield from answers_late(world, older, fails(errors.Unavailable))
+        yield from answers_late(world, older, fails(partner_errors.Unavailable))
 
     answer = slow()
 
@@ -254,7 +256,7 @@ def test_late_answer_changes_nothing_but_what_the_sweep_settled_of_its_attempt(
         before = world.now_of(message)
         after = replace(before, version=before.version + 1, **changes)
         world.outbox.apply(MessageChange(before, after, world.time(), None))
-        yield fails(errors.Unavailable)
+        yield fails(partner_errors.Unavailable)
 
     world.messenger.on_send = slow()
     assert world.visit(message).outcome is Outcome.NOTHING_TO_DO

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.leads import message as steps
-from leadbridge.leads.message import UNSETTLED, Message, MessageState, about_status
-from leadbridge.leads.messaging import LONGEST_TURN, TURN, Outcome, Visit
-from leadbridge.leads.outbox import DUE_PARTITION, OutOfTurn
-from tests.blades import Blade, Killed
-from tests.people import lead
+from leadbridge.domain import message as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status
+from leadbridge.services.send_message import LONGEST_TURN, TURN, Outcome, Visit
+from leadbridge.storage.messages import DUE_PARTITION, OutOfTurn
+from quality.testkit.fakes.blades import Blade, Killed
+from quality.testkit.people import lead
 from tests.unit.sending import LEAD, NIGHT, PARTNER, World, answers, fails, settings, world
 
 __all__ = ["world"]
@@ -42,7 +42,7 @@ def test_a_newer_message_waits_for_one_that_is_being_sent(world: World) -> None:
 
 def test_a_newer_message_waits_as_long_as_one_that_comes_again(world: World) -> None:
     older, middle, newer = world.status("1"), world.status("2"), world.status("3")
-    world.messenger.on_send = answers(fails(errors.RateLimited, retry_after=300.0))
+    world.messenger.on_send = answers(fails(partner_errors.RateLimited, retry_after=300.0))
     assert world.visit(older).again == timedelta(seconds=300)
     world.time.pass_(seconds=100)
     assert world.visit(middle) == Visit(Outcome.WAITS, again=timedelta(seconds=200))
@@ -85,7 +85,7 @@ def retry(world: World, message: Message) -> Message:
 
 
 def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> None:
-    world.messenger.on_send = answers(fails(errors.Misconfigured), fails(errors.Misconfigured), None)
+    world.messenger.on_send = answers(fails(partner_errors.Misconfigured), fails(partner_errors.Misconfigured), None)
     older, middle, newer = world.status("1"), world.status("2"), world.status("3")
     for message in (older, middle):
         assert world.visit(message).outcome is Outcome.FAILED
@@ -99,7 +99,7 @@ def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> N
 
 
 def test_message_that_is_retried_while_a_newer_one_is_being_sent_waits_for_its_outcome(world: World) -> None:
-    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    world.messenger.on_send = answers(fails(partner_errors.Misconfigured))
     older, newer = world.status("1"), world.status("2")
     world.visit(older)
     lease = timedelta(minutes=1)
@@ -115,7 +115,7 @@ def test_message_that_is_retried_while_a_newer_one_is_being_sent_waits_for_its_o
 
 def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is_retried(world: World) -> None:
     """The retry comes between its look at the line and its send."""
-    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    world.messenger.on_send = answers(fails(partner_errors.Misconfigured))
     older, newer = world.status("1"), world.status("2")
     world.visit(older)
     find = world.messenger.find
@@ -136,7 +136,7 @@ def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is
 
 def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did_not_read(world: World) -> None:
     """The operator and both workers read the line before anything is written to it."""
-    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    world.messenger.on_send = answers(fails(partner_errors.Misconfigured))
     older = world.status("1")
     world.visit(older)
     read_by_operator = world.outbox.messages(LEAD.lead_id)
@@ -153,7 +153,7 @@ def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did
 
 
 def test_worker_whose_line_was_used_meanwhile_looks_again_soon(world: World) -> None:
-    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    world.messenger.on_send = answers(fails(partner_errors.Misconfigured))
     older, newer = world.status("1"), world.status("2")
     world.visit(older)
     find = world.messenger.find

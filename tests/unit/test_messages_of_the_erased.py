@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.messaging import Outcome, Visit
-from leadbridge.leads.outbox import Contact
+from leadbridge.runtime import aws
+from leadbridge.services.send_message import Outcome, Visit
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.messages import Contact
 from tests.unit.conftest import TABLE
 from tests.unit.sending import ACCOUNT, LEAD, Messenger, World, world
 

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.message import MessageState
-from leadbridge.leads.messaging import Account, Outcome, Visit
-from leadbridge.leads.outbox import DUE_PARTITION, Contact
-from leadbridge.leads.wording import Content
-from tests.blades import Blade, Killed
-from tests.people import lead
+from leadbridge.domain import partner_errors
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import MessageState
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.message_text import Content
+from leadbridge.services.send_message import Account, Outcome, Visit
+from leadbridge.storage.messages import DUE_PARTITION, Contact
+from quality.testkit.fakes.blades import Blade, Killed
+from quality.testkit.people import lead
 from tests.unit.sending import (
     ACCOUNT,
     AMPLE,
@@ -81,16 +81,16 @@ def without_channel(world: World, of: Lead) -> None:
 
 
 def held_up_by_a_limit(world: World, of: Lead) -> None:
-    limits = [fails(errors.RateLimited, retry_after=1.0), None]
+    limits = [fails(partner_errors.RateLimited, retry_after=1.0), None]
     world.messenger = Messenger(known=ACCOUNT, on_find=iter(limits), on_send=iter(limits))
 
 
 def refused(world: World, of: Lead) -> None:
-    world.messenger = Messenger(known=ACCOUNT, on_send=always(fails(errors.Rejected)))
+    world.messenger = Messenger(known=ACCOUNT, on_send=always(fails(partner_errors.Rejected)))
 
 
 def answered_by_nobody(world: World, of: Lead) -> None:
-    world.messenger = Messenger(known=ACCOUNT, on_send=answers(fails(errors.Unknown)))
+    world.messenger = Messenger(known=ACCOUNT, on_send=answers(fails(partner_errors.Unknown)))
 
 
 def at_night(world: World, of: Lead) -> None:
@@ -280,7 +280,7 @@ def test_two_workers_at_once_invite_a_person_once(world: World) -> None:
 
 @pytest.mark.parametrize("error", [*SURELY_NOT_SENT, *FOR_GOOD])
 def test_of_two_workers_at_once_the_one_that_failed_takes_nothing_back(
-    world: World, error: type[errors.PartnerError]
+    world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     """While this worker's search fails, another one has said it."""
     message = world.status("Погоджено")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.clock import utc_now
-from leadbridge.forms import meta
-from leadbridge.forms.adapter import Adapter, Challenged, Forged, Named, Request, Unreadable, adapter_named
+from leadbridge.domain.clock import utc_now
+from leadbridge.forms.adapters import meta
+from leadbridge.forms.base import Adapter, Challenged, Forged, Named, Request, Unreadable, adapter_named
 from leadbridge.settings import Source
-from tests.rubbish import any_text, json_values
+from quality.testkit.rubbish import any_text, json_values
 
 SECRET = "0123456789abcdef0123456789abcdef"
 SOURCE = Source.model_validate(

@@ -10,7 +10,7 @@ from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_cla
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import transient_settings
 
-from tests.template import ROOT
+from quality.testkit.template import ROOT
 
 # These find the words "password" and "secret", digests, and queues' ARNs, and too much else that is no secret.
 TOO_EAGER = {

@@ -8,21 +8,22 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.items import Entry, decode, keyed_hash
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import about_status
-from leadbridge.leads.outbox import Contact, Outbox
-from leadbridge.leads.store import Store
-from leadbridge.leads.writing import Conflict
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import about_status
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.submit_batch import Repeats
 from leadbridge.settings import Settings
-from leadbridge.submitting import Repeats
-from tests.people import NOW, lead
-from tests.registers import Knows
+from leadbridge.storage.items import Entry, decode, keyed_hash
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.table import Conflict
+from quality.testkit.fakes.registers import Knows
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
 LEAD = lead()
@@ -116,7 +117,7 @@ def test_only_what_cannot_go_on_by_itself_is_retried(ask: Ask, store: Store, sta
 
 
 def test_a_retry_begins_its_patience_anew(ask: Ask, store: Store, shipped_settings: Settings) -> None:
-    from leadbridge.leads.submission import Submitter
+    from leadbridge.services.submit_lead import Submitter
 
     spent = steps.come_again(delivery(store), NOW - timedelta(days=3), "away", MINUTE)
     store.apply(steps.gave_up(store.apply(spent), NOW, "spent"))
@@ -127,7 +128,7 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: Store, shipped_settin
 
         def authorize(self, budget: Budget) -> Any:
 
-            raise errors.Unavailable("leadleader", "authorize", "away")
+            raise partner_errors.Unavailable("leadleader", "authorize", "away")
 
     retried_at = delivery(store).retried_at
     assert retried_at is not None
@@ -223,7 +224,7 @@ def known(store: Store, app: ModuleType, shipped_settings: Settings) -> Lead:
 
 
 def app_claims() -> Any:
-    from leadbridge.leads.claims import Claims
+    from leadbridge.storage.claims import Claims
 
     return Claims(aws.dynamodb(), TABLE)
 
@@ -283,7 +284,7 @@ def test_erasing_twice_is_as_good_as_once(ask: Ask, known: Lead) -> None:
 def test_an_erasure_that_died_half_way_is_finished_by_the_next(
     ask: Ask, known: Lead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leadbridge.leads.erasing import Eraser
+    from leadbridge.storage.erasure.eraser import Eraser
 
     def dies(*_: Any) -> None:
         raise RuntimeError
@@ -297,9 +298,9 @@ def test_an_erasure_that_died_half_way_is_finished_by_the_next(
 
 
 def test_the_brokers_list_brings_no_erased_person_back(ask: Ask, store: Store, shipped_settings: Settings) -> None:
-    from leadbridge.leads.accounts import Accounts
-    from leadbridge.leads.intake import Intake, Taken
     from leadbridge.partners.matchtrade import Account
+    from leadbridge.services.reconcile_accounts import Intake, Taken
+    from leadbridge.storage.accounts import Accounts
 
     trader = lead(7).model_copy(update={"partners": ("matchtrade",)})
     store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", "olena@example.com"))

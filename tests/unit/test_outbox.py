@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import items
-from leadbridge.leads import message as steps
-from leadbridge.leads.changes import announcement
-from leadbridge.leads.events import InvalidEvent, MessageChanged, read_message_changed
-from leadbridge.leads.message import Message, MessageCode, MessageState, about_status, mirror_of_status
-from leadbridge.leads.outbox import DUE_PARTITION, Contact, Outbox, OutOfTurn, message_item, message_of
-from leadbridge.leads.store import Store
-from leadbridge.leads.writing import Conflict
-from tests.people import NOW, lead
-from tests.template import template
+from leadbridge.domain import message as steps
+from leadbridge.domain.events import InvalidEvent, MessageChanged, read_message_changed
+from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, mirror_of_status
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import DUE_PARTITION, Contact, Outbox, OutOfTurn, message_item, message_of
+from leadbridge.storage.stream import announcement
+from leadbridge.storage.table import Conflict
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import template
 from tests.unit.conftest import TABLE, Time
 
 LEAD = lead()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from leadbridge.shipping import read_toml
-from tests.documents import tokens
-from tests.template import ROOT
+from quality.testkit.documents import tokens
+from quality.testkit.template import ROOT
+from tools.config import read_toml
 
 PAGE = ROOT / "docs" / "partners.md"
 NAMED = {token.content for token in tokens(PAGE) if token.type == "code_inline" and "/" in token.content}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.permissions import FUNCTIONS, listed
-from tests.processed import of_type, processed
-from tests.wiring import routes, schedules
+from quality.testkit.aws.permissions import FUNCTIONS, listed
+from quality.testkit.fakes.processed import of_type, processed
+from quality.testkit.wiring import routes, schedules
 
 ENCRYPTED_BY = {
     "AWS::DynamoDB::Table": lambda properties: properties["SSESpecification"]["KMSMasterKeyId"],

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import items
-from leadbridge.leads.delivery import Delivery, receive
-from leadbridge.leads.events import DeliveryChanged, InvalidEvent, read_delivery_changed
-from tests.people import NOW, lead
-from tests.template import template
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Delivery, receive
+from leadbridge.domain.events import DeliveryChanged, InvalidEvent, read_delivery_changed
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
 
 LEAD = lead()

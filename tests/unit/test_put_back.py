@@ -7,32 +7,32 @@ from typing import Any
 
 import pytest
 
-from deploy.put_back import WHY, put_back, settled
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import items
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.arrivals import Arrivals, fetch_item, fetch_of
-from leadbridge.leads.changes import announcement
-from leadbridge.leads.delivery import State
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.events import DeliveryChanged
-from leadbridge.leads.fetch import FetchState, announced
-from leadbridge.leads.kept_account import KeptAccount
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import MessageCode, MessageState, about_status, by_operator
-from leadbridge.leads.message import retried as retried_message
-from leadbridge.leads.operator_steps import WrongState, retried
-from leadbridge.leads.outbox import Contact, Outbox, message_item, message_of
-from leadbridge.leads.recording import LetterKept
-from leadbridge.leads.reviving import Reviver
-from leadbridge.leads.statuses import new_status
-from leadbridge.leads.store import Store
-from leadbridge.leads.transitions import ImpossibleTransition
-from leadbridge.letters import Letter
+from infra.put_back import WHY, put_back, settled
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.delivery import State
+from leadbridge.domain.events import DeliveryChanged
+from leadbridge.domain.fetch import FetchState, announced
+from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator
+from leadbridge.domain.message import retried as retried_message
+from leadbridge.domain.operator_steps import WrongState, retried
+from leadbridge.domain.status_change import new_status
+from leadbridge.domain.transitions import ImpossibleTransition
+from leadbridge.runtime import aws
+from leadbridge.services.dead_letters import Letter
+from leadbridge.services.record_answer import LetterKept
+from leadbridge.services.redrive import Reviver
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
-from tests.template import resources
+from leadbridge.storage import items
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.fetches import Arrivals, fetch_item, fetch_of
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.messages import Contact, Outbox, message_item, message_of
+from leadbridge.storage.stream import announcement
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import resources
 from tests.unit.conftest import TABLE
 
 COPY = "the-copy"

@@ -13,13 +13,13 @@ from unittest.mock import Mock, patch
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge import aws
-from leadbridge.forms.standard_webhooks import sign
-from leadbridge.leads.store import Store
-from leadbridge.logs import logger
+from leadbridge.forms.adapters.standard_webhooks import sign
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import logger
 from leadbridge.settings import Settings
-from tests.aws_answers import aws_error, canceled
-from tests.people import asked
+from leadbridge.storage.leads import Store
+from quality.testkit.aws.aws_answers import aws_error, canceled
+from quality.testkit.people import asked
 from tests.unit.conftest import TABLE, Context
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the tests alone").decode()

@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge import aws
-from leadbridge.clock import utc_now
-from leadbridge.forms import meta, reception
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.delivery import State
-from leadbridge.leads.fetch import FetchState
-from leadbridge.leads.lead import lead_id_of
-from leadbridge.leads.store import Store
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import FetchState
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.forms.adapters import meta
+from leadbridge.runtime import aws
+from leadbridge.services import receive_lead
 from leadbridge.settings import Settings
-from tests.rubbish import any_text, json_values
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.leads import Store
+from quality.testkit.rubbish import any_text, json_values
 from tests.unit.conftest import TABLE, Context
 from tests.unit.test_meta import ONE, SECRET, body, change, json_text
 
@@ -130,7 +131,7 @@ def test_a_batch_too_large_for_its_time_goes_on_where_it_ended(
             return self.now
 
     real = app.desk()
-    slow = reception.Desk(real.settings, real.book, real.proofs, real.keyed_hash, Slow())
+    slow = receive_lead.Desk(real.settings, real.book, real.proofs, real.keyed_hash, Slow())
     monkeypatch.setattr(app, "desk", lambda: slow)
     batch = body(*(change(str(number)) for number in range(1, 11)))
     assert [post(batch)[0] for _ in range(4)] == [503, 503, 202, 200]

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.leads import operator_steps
-from leadbridge.leads.claims import Claims
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Submitter
+from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.submit_batch import Repeats, falls_back_on
+from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from leadbridge.submitting import Repeats, falls_back_on
-from tests.blades import Blade, Killed, Ports
-from tests.people import lead
+from leadbridge.storage.claims import Claims
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Store
+from quality.testkit.fakes.blades import Blade, Killed, Ports
+from quality.testkit.people import lead
 from tests.unit.conftest import TABLE, Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -34,7 +34,7 @@ class Partner:
     """It takes every lead, or refuses as the test wants."""
 
     created: list[str] = field(default_factory=list)
-    says: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    says: Iterator[partner_errors.PartnerError | None] = field(default_factory=lambda: iter(()))
     seconds_per_submission: float = 10.0
     seconds_per_create: float = 5.0
 
@@ -156,7 +156,7 @@ def test_who_is_held_waits_for_an_operator_and_is_not_held_again(world: World) -
 @pytest.mark.parametrize("state", ["rejected", "failed", "erased"])
 def test_who_was_not_served_the_first_time_may_come_again(world: World, state: str) -> None:
     first = world.comes(1)
-    error = errors.Rejected if state == "rejected" else errors.Misconfigured
+    error = partner_errors.Rejected if state == "rejected" else partner_errors.Misconfigured
     world.partner.says = iter([None if state == "erased" else error(PARTNER, "create", "no")])
     world.visit(first)
     if state == "erased":
@@ -196,7 +196,7 @@ def test_a_worker_that_dies_claims_for_its_successor(world: World) -> None:
 def unsettled(world: World) -> Lead:
     """The first lead of a person, at a partner that is away."""
     first = world.comes(1)
-    world.partner.says = iter([errors.Unavailable(PARTNER, "create", "away")])
+    world.partner.says = iter([partner_errors.Unavailable(PARTNER, "create", "away")])
     assert world.visit(first) is Outcome.COMES_AGAIN
     return first
 
@@ -211,8 +211,10 @@ def test_a_repeat_of_an_unsettled_lead_waits_and_is_a_duplicate_once_the_first_i
     assert (world.delivery(second).waits_for, world.delivery(second).repeat_of) == (None, first.lead_id)
 
 
-@pytest.mark.parametrize("error", [errors.Rejected, errors.Misconfigured])
-def test_a_repeat_is_taken_up_when_the_first_lead_ends_unserved(world: World, error: type[errors.PartnerError]) -> None:
+@pytest.mark.parametrize("error", [partner_errors.Rejected, partner_errors.Misconfigured])
+def test_a_repeat_is_taken_up_when_the_first_lead_ends_unserved(
+    world: World, error: type[partner_errors.PartnerError]
+) -> None:
     first = unsettled(world)
     second = world.comes(2)
     world.visit(second)
@@ -226,7 +228,7 @@ def test_a_repeat_is_taken_up_when_the_first_lead_ends_unserved(world: World, er
 
 def test_a_repeat_of_an_unknown_lead_rests_in_the_index_until_an_operator_settles_it(world: World) -> None:
     first = world.comes(1)
-    world.partner.says = iter([errors.Unknown(PARTNER, "create", "lost")])
+    world.partner.says = iter([partner_errors.Unknown(PARTNER, "create", "lost")])
     assert world.visit(first) is Outcome.UNKNOWN
     second = world.comes(2)
     for _ in range(3):
@@ -300,9 +302,9 @@ def test_an_older_lead_that_is_sent_late_does_not_take_a_newer_leads_claim(world
     assert newest.lead_id == third.lead_id
 
 
-@pytest.mark.parametrize("error", [errors.Misconfigured, errors.Rejected])
+@pytest.mark.parametrize("error", [partner_errors.Misconfigured, partner_errors.Rejected])
 def test_a_retried_lead_whose_repeat_was_served_meanwhile_is_a_duplicate(
-    world: World, error: type[errors.PartnerError]
+    world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     first = unsettled(world)
     second = world.comes(2)
@@ -346,7 +348,7 @@ def chained(world: World, **more: Any) -> Lead:
 
 
 def refusing(world: World) -> None:
-    world.partner.says = iter([errors.Rejected(PARTNER, "create", "no")])
+    world.partner.says = iter([partner_errors.Rejected(PARTNER, "create", "no")])
 
 
 def test_a_lead_that_one_partner_rejects_goes_to_the_next(world: World) -> None:

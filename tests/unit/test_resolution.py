@@ -12,24 +12,24 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import message as messages
-from leadbridge.leads import operator_steps
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.message import MessageState, about_status
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.resolution import AccountRegister, Confirmed, DealRegister, NotKnown
-from leadbridge.leads.statuses import new_status
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Submitter
-from leadbridge.leads.writing import AlreadyTied, Conflict
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import message as messages
+from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import MessageState, about_status
+from leadbridge.domain.status_change import new_status
 from leadbridge.partners.matchtrade import Account
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown
+from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
-from tests.template import ROOT
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import Outbox
+from leadbridge.storage.table import AlreadyTied, Conflict
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import ROOT
 from tests.unit.conftest import TABLE, Context, Time
 from tests.unit.sending import AMPLE, World
 
@@ -43,7 +43,7 @@ class Partner:
     """A partner that knows some ids; `away` is raised instead."""
 
     knows: dict[int | str, str | None] = field(default_factory=dict)
-    away: errors.PartnerError | None = None
+    away: partner_errors.PartnerError | None = None
     asked: list[int | str] = field(default_factory=list)
 
     def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
@@ -151,12 +151,14 @@ def test_an_id_that_the_partner_does_not_know_is_not_stored(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("error", "wait"),
     [
-        (errors.Unavailable("leadleader", "authorize", "the secret has no value yet"), "30"),
-        (errors.Misconfigured("leadleader", "authorize", "the password is wrong"), "30"),
-        (errors.RateLimited("leadleader", "status", "slow down", retry_after=90.0), "90"),
+        (partner_errors.Unavailable("leadleader", "authorize", "the secret has no value yet"), "30"),
+        (partner_errors.Misconfigured("leadleader", "authorize", "the password is wrong"), "30"),
+        (partner_errors.RateLimited("leadleader", "status", "slow down", retry_after=90.0), "90"),
     ],
 )
-def test_nothing_is_stored_while_the_partner_cannot_be_asked(desk: Desk, error: errors.PartnerError, wait: str) -> None:
+def test_nothing_is_stored_while_the_partner_cannot_be_asked(
+    desk: Desk, error: partner_errors.PartnerError, wait: str
+) -> None:
     before, desk.partner.away = desk.delivery(), error
     said = desk.resolve({"deal_id": 24})
     assert (said["http"], said["type"]) == (503, "urn:leadbridge:problem:partner-unavailable")
@@ -253,7 +255,7 @@ def test_a_resolution_can_insist_on_the_state_that_its_operator_saw(desk: Desk) 
 
 
 def test_of_an_erased_person_nothing_is_resolved_and_the_deal_is_kept_from_others(desk: Desk) -> None:
-    from leadbridge.leads.erasing import Eraser
+    from leadbridge.storage.erasure.eraser import Eraser
 
     desk.resolve({"deal_id": 24})
     Eraser(aws.dynamodb(), TABLE).erase(FIRST.lead_id, "olena", NOW)
@@ -271,7 +273,7 @@ class Deals:
     def status(self, deal_id: int, budget: Budget) -> str:
         """Their status."""
         if deal_id != 24:
-            raise errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
+            raise partner_errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
         return "В обробці"
 
 
@@ -468,7 +470,7 @@ def test_status_that_comes_with_an_id_is_dated_by_the_moment_at_which_the_partne
         now += MINUTE
         return confirm(*asked)
 
-    monkeypatch.setattr("leadbridge.resolving.utc_now", lambda: now)
+    monkeypatch.setattr("leadbridge.api.resolve_problems.utc_now", lambda: now)
     monkeypatch.setattr(desk.partner, "confirm", slow)
     assert desk.resolve({"deal_id": 24})["http"] == 200
     assert (desk.delivery().settled_at, desk.delivery().status_at) == (NOW + MINUTE, NOW)

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge import standing
-from leadbridge.leads.lead import UTM_KEYS, UTM_LIMIT, Lead
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
-from leadbridge.leads.store import Store
-from leadbridge.letters import Letter
-from tests.people import NOW, lead
+from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
+from leadbridge.api.routes import operations
+from leadbridge.domain.lead import UTM_KEYS, UTM_LIMIT, Lead
+from leadbridge.services.dead_letters import Letter
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context
 from tests.unit.test_manage_leads import Get, get, ids  # noqa: F401 - a fixture
 
@@ -88,8 +88,8 @@ def test_a_list_that_fits_is_whole_and_one_that_does_not_begins_with_its_first()
 def test_dead_letters_that_do_not_fit_are_counted() -> None:
     one = Letter("checks", "1", 0, "check", "ї" * 100_000)
     found = [replace(one, letter_id=str(number)) for number in range(80)]
-    with patch.object(standing, "letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
-        response = standing.list_letters({})
+    with patch.object(operations, "letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
+        response = operations.list_letters({})
     assert returned(response) < LAMBDA
     content = json.loads(response["body"])
     assert len(content["letters"]) + content["left_out"] == 80

@@ -9,24 +9,24 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.arrivals import Arrivals
-from leadbridge.leads.claims import Claims
-from leadbridge.leads.delivery import Delivery
-from leadbridge.leads.erasing import Eraser, UnknownLead
-from leadbridge.leads.fetch import announced, fetched
-from leadbridge.leads.fetch import come_again as fetch_again
-from leadbridge.leads.figures import FigureBook
-from leadbridge.leads.items import Entry, decode, encode
-from leadbridge.leads.kept_account import KeptAccount
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.leeloo_events import Inbox, LeelooEvent
-from leadbridge.leads.message import Message, MessageCode, MessageState, about_status, put_off, skip
-from leadbridge.leads.outbox import Contact, Outbox
-from leadbridge.leads.store import Store
-from tests.people import NOW, lead
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.fetch import announced, fetched
+from leadbridge.domain.fetch import come_again as fetch_again
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, put_off, skip
+from leadbridge.runtime import aws
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.claims import Claims
+from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.items import Entry, decode, encode
+from leadbridge.storage.leads import Store
+from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.queries.daily_stats import FigureBook
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
 DAY = 86_400

@@ -10,18 +10,18 @@ from urllib.parse import quote
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import fetch as fetch_steps
-from leadbridge.leads import message as message_steps
-from leadbridge.leads.arrivals import Arrivals, fetch_item
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.fetch import Fetch, FetchState
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.message import Message, MessageState, about_status
-from leadbridge.leads.outbox import Outbox
-from leadbridge.leads.store import Store
+from leadbridge.domain import fetch as fetch_steps
+from leadbridge.domain import message as message_steps
+from leadbridge.domain.fetch import Fetch, FetchState
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import Message, MessageState, about_status
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.fetches import Arrivals, fetch_item
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import Outbox
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
 LEAD = lead()

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from leadbridge.leads.lead import Asked
-from leadbridge.leads.routing import Decision, decide, pass_over
+from leadbridge.domain.lead import Asked
+from leadbridge.domain.routing import Decision, decide, pass_over
 from leadbridge.settings.routing import Routes
-from tests.people import asked
+from quality.testkit.people import asked
 
 ROUTES: TypeAdapter[Any] = TypeAdapter(Routes)
 LEAD = Asked.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}})

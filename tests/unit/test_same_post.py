@@ -12,17 +12,17 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge import aws
-from leadbridge.forms import canonical
-from leadbridge.forms.adapter import Request
-from leadbridge.forms.reception import Desk, Kind, Reception
-from leadbridge.forms.standard_webhooks import prove
-from leadbridge.leads.contents import MAX_CHANGED
-from leadbridge.leads.erasing import Eraser
-from leadbridge.leads.items import decode, keyed_hash
-from leadbridge.leads.store import Store
+from leadbridge.forms.adapters.standard_webhooks import prove
+from leadbridge.forms.base import Request
+from leadbridge.forms.parsing import canonical
+from leadbridge.runtime import aws
+from leadbridge.services.receive_lead import Desk, Kind, Reception
 from leadbridge.settings import Settings
-from tests.people import asked
+from leadbridge.storage.content_claims import MAX_CHANGED
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.items import decode, keyed_hash
+from leadbridge.storage.leads import Store
+from quality.testkit.people import asked
 from tests.unit.conftest import TABLE
 from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
 

@@ -10,9 +10,9 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from leadbridge.logs import logger, metrics
-from leadbridge.secrets import KEPT_FOR, READ_AGAIN_AFTER, UNREAD_FOR, SecretMissing, Secrets, SecretUnusable
-from tests.aws_answers import aws_error
+from leadbridge.auth.secrets import KEPT_FOR, READ_AGAIN_AFTER, UNREAD_FOR, SecretMissing, Secrets, SecretUnusable
+from leadbridge.runtime.logs import logger, metrics
+from quality.testkit.aws.aws_answers import aws_error
 
 GOOD = {"web": {"secrets": ["a"]}, "tilda": {"secrets": ["b"]}}
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.template import ROOT, template
+from quality.testkit.template import ROOT, template
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 CODE = ROOT / "layers" / "leadbridge" / "leadbridge"

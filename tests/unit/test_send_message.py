@@ -9,22 +9,23 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as delivery_steps
-from leadbridge.leads.checking import ByDeal, Checker
-from leadbridge.leads.checking import Outcome as Looked
-from leadbridge.leads.delivery import State
-from leadbridge.leads.events import MessageChanged
-from leadbridge.leads.message import Message, MessageChange, MessageState
-from leadbridge.leads.messaging import NOT_WRITTEN
-from leadbridge.leads.outbox import DUE_PARTITION, Outbox
-from leadbridge.leads.writing import RETRY_FOR, Contended
+from leadbridge.domain import delivery as delivery_steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import State
+from leadbridge.domain.events import MessageChanged
+from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
+from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import ByDeal, Checker
+from leadbridge.services.check_status import Outcome as Looked
+from leadbridge.services.send_message import NOT_WRITTEN
 from leadbridge.settings import Settings
-from tests.template import template
+from leadbridge.storage.messages import DUE_PARTITION, Outbox
+from leadbridge.storage.table import RETRY_FOR, Contended
+from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
 from tests.unit.sending import AMPLE, LEAD, PARTNER, World, answers, fails, world
 
@@ -172,7 +173,7 @@ def test_sent_message_whose_answer_cannot_be_written_leaves_the_answer_in_a_lett
 def test_a_dead_letter_says_whose_it_was_and_none_of_the_words(
     world: World, send_message: ModuleType, context: Context
 ) -> None:
-    world.messenger.on_send = answers(fails(errors.Misconfigured))
+    world.messenger.on_send = answers(fails(partner_errors.Misconfigured))
     message = world.by_hand(text="Ваш код 1234")
     assert send_message.handler(records(changed(message)), context) == {"batchItemFailures": []}
     (letter,) = aws.sqs().receive_message(QueueUrl=send_message.os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from leadbridge.leads.delivery import State
-from leadbridge.leads.message import MessageState
-from tests.template import ROOT
+from leadbridge.domain.delivery import State
+from leadbridge.domain.message import MessageState
+from quality.testkit.template import ROOT
 from tests.unit.conftest import Context
 
 STATIC = ROOT / "functions" / "serve_console" / "static"

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from leadbridge.forms.adapter import adapter_named
-from leadbridge.leads.consent import Consent
-from leadbridge.leads.lead import Loan, Person, Trading
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.lead import Loan, Person, Trading
+from leadbridge.forms.base import adapter_named
 from leadbridge.settings import Settings
-from leadbridge.shipping import ENVIRONMENTS, WrongConfiguration, read_toml, ship
+from tools.config import ENVIRONMENTS, WrongConfiguration, read_toml, ship
 
 CONFIG = Path(__file__).parents[2] / "config"
 

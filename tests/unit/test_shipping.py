@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.shipping import WrongConfiguration, check, ship
-from leadbridge.shipping.__main__ import main
-from leadbridge.shipping.checks import adapters, fields_of_a_lead
-from leadbridge.shipping.lines import Place, lines_of
-from tests.template import ROOT
+from quality.testkit.template import ROOT
 from tests.unit.test_settings import GOOD, TABLES
+from tools.config import WrongConfiguration, check, ship
+from tools.config.__main__ import main
+from tools.config.checks import adapters, fields_of_a_lead
+from tools.config.lines import Place, lines_of
 
 SOURCE = """\
 # where leads come from
@@ -189,7 +189,7 @@ def test_nothing_is_shipped_of_a_wrong_configuration(folder: Path, tmp_path: Pat
 
 def test_the_command_says_what_is_wrong_without_a_traceback(folder: Path) -> None:
     changed(folder, "person.phone", "person.fone")
-    command = [sys.executable, "-m", "leadbridge.shipping", str(folder), str(folder / "shipped")]
+    command = [sys.executable, "-m", "tools.config", str(folder), str(folder / "shipped")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr == (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from leadbridge.shipping import WrongConfiguration, check
 from tests.unit.test_settings import GOOD, TABLES
+from tools.config import WrongConfiguration, check
 
 SOURCE = """\
 [page]

@@ -12,15 +12,15 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge import aws
-from leadbridge.aws_errors import Contended
-from leadbridge.clock import utc_now
-from leadbridge.forms.reception import Desk
-from leadbridge.leads.items import decode
-from leadbridge.leads.quota import Quota, TooMany
-from leadbridge.leads.store import Store
+from leadbridge.domain.clock import utc_now
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
+from leadbridge.services.receive_lead import Desk
 from leadbridge.settings import Settings, Source
-from tests.people import NOW, asked, lead
+from leadbridge.storage.items import decode
+from leadbridge.storage.leads import Store
+from leadbridge.storage.quota import Quota, TooMany
+from quality.testkit.people import NOW, asked, lead
 from tests.unit.conftest import TABLE, Context
 
 TOKEN = "a token of the tests alone"
@@ -234,7 +234,7 @@ def lose_replies(monkeypatch: pytest.MonkeyPatch, verb: str, times: int) -> list
 
 
 def test_a_new_minute_begins_anew_and_parts_add_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leadbridge.leads.quota.PER_PART", 4)
+    monkeypatch.setattr("leadbridge.storage.quota.PER_PART", 4)
     quota, waits = Quota("mine", 8), set[int]()
 
     def bring(minute: int) -> int:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.forms.adapter import Forged, Request, Unreadable
-from leadbridge.forms.standard_webhooks import parse, sign, verify
+from leadbridge.forms.adapters.standard_webhooks import parse, sign, verify
+from leadbridge.forms.base import Forged, Request, Unreadable
 from leadbridge.settings import Source
-from tests.rubbish import any_text
+from quality.testkit.rubbish import any_text
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 AT = int(NOW.timestamp())

@@ -5,16 +5,17 @@ from types import ModuleType
 
 import pytest
 
-from leadbridge import aws, settings, starting, surroundings
-from leadbridge.leads.store import Store
-from leadbridge.logs import logger
+from leadbridge import settings
+from leadbridge.runtime import aws, environment, warmup
+from leadbridge.runtime.logs import logger
+from leadbridge.storage.leads import Store
 
 
 def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(surroundings.STARTING, raising=False)
+    monkeypatch.delenv(environment.STARTING, raising=False)
     made: list[str] = []
 
-    starting.prepare(lambda: made.append("one"))
+    warmup.prepare(lambda: made.append("one"))
 
     assert made == []
 
@@ -22,7 +23,7 @@ def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytes
 def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(surroundings.STARTING, "on-demand")
+    monkeypatch.setenv(environment.STARTING, "on-demand")
     made: list[str] = []
     warned: list[str] = []
     monkeypatch.setattr(logger, "warning", lambda text, **_: warned.append(text))
@@ -30,7 +31,7 @@ def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made
     def failing() -> None:
         raise KeyError("TABLE_NAME")
 
-    starting.prepare(lambda: made.append("one"), failing, lambda: made.append("two"))
+    warmup.prepare(lambda: made.append("one"), failing, lambda: made.append("two"))
 
     assert made == ["one", "two"]
     assert warned == ["could not be prepared"]
@@ -44,7 +45,7 @@ def test_a_start_asks_nobody_and_reads_no_secret(
     function: Callable[[str], ModuleType],
     flow: str,
 ) -> None:
-    monkeypatch.setenv(surroundings.STARTING, "on-demand")
+    monkeypatch.setenv(environment.STARTING, "on-demand")
     asked: list[str] = []
     for client in (aws.dynamodb(), aws.secrets_manager(), aws.sqs()):
         client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))

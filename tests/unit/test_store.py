@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.listing import Listing, Wanted
-from leadbridge.leads.store import Store
-from leadbridge.leads.writing import Conflict
-from tests.people import NOW, lead
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import Store
+from leadbridge.storage.queries.lead_list import Listing, Wanted
+from leadbridge.storage.table import Conflict
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
 HOUR = timedelta(hours=1)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leadbridge import aws
-from leadbridge.leads import items
-from leadbridge.leads.delivery import receive
-from tests.aws_answers import aws_error
-from tests.people import NOW
-from tests.template import template
+from leadbridge.domain.delivery import receive
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from quality.testkit.aws.aws_answers import aws_error
+from quality.testkit.people import NOW
+from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
 
 Records = list[dict[str, Any]]

@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.leads import operator_steps
-from leadbridge.leads.delivery import Change, Delivery, State
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Submitter, backoff
-from leadbridge.leads.writing import Conflict, Contended
+from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.lead import Lead
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.submit_lead import Outcome, Submitter, backoff
 from leadbridge.settings import Settings
-from tests.blades import Blade, Killed, Ports
-from tests.people import NOW, lead
+from leadbridge.storage.leads import Store
+from leadbridge.storage.table import Conflict, Contended
+from quality.testkit.fakes.blades import Blade, Killed, Ports
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Time
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -30,8 +29,8 @@ class Lender:
 
     created: list[str] = field(default_factory=list)
     authorizations: int = 0
-    on_authorize: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
-    on_create: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    on_authorize: Iterator[partner_errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    on_create: Iterator[partner_errors.PartnerError | None] = field(default_factory=lambda: iter(()))
     blade: Blade = field(default_factory=lambda: Blade(at=0))
     seconds_per_submission: float = 10.0
     seconds_per_create: float = 5.0
@@ -90,7 +89,7 @@ def world(store: Store, time: Time, shipped_settings: Settings) -> World:
     return World(store, time, shipped_settings)
 
 
-def fails(error: type[errors.PartnerError], **kwargs: Any) -> errors.PartnerError:
+def fails(error: type[partner_errors.PartnerError], **kwargs: Any) -> partner_errors.PartnerError:
     return error("leadleader", "call", "as the test wants", **kwargs)
 
 
@@ -148,8 +147,11 @@ def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
     assert slow.created == []
 
 
-@pytest.mark.parametrize("error", [errors.Unavailable, errors.RateLimited, errors.Unauthorized, errors.Unknown])
-def test_a_failed_authorization_is_always_tried_again(world: World, error: type[errors.PartnerError]) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [partner_errors.Unavailable, partner_errors.RateLimited, partner_errors.Unauthorized, partner_errors.Unknown],
+)
+def test_a_failed_authorization_is_always_tried_again(world: World, error: type[partner_errors.PartnerError]) -> None:
     world.lender.on_authorize = iter([fails(error)])
     visit = world.visit()
     assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
@@ -159,8 +161,10 @@ def test_a_failed_authorization_is_always_tried_again(world: World, error: type[
     assert world.delivery.attempts == 2
 
 
-@pytest.mark.parametrize("error", [errors.Unavailable, errors.RateLimited, errors.Unauthorized])
-def test_a_create_that_surely_was_not_processed_is_tried_again(world: World, error: type[errors.PartnerError]) -> None:
+@pytest.mark.parametrize("error", [partner_errors.Unavailable, partner_errors.RateLimited, partner_errors.Unauthorized])
+def test_a_create_that_surely_was_not_processed_is_tried_again(
+    world: World, error: type[partner_errors.PartnerError]
+) -> None:
     world.lender.on_create = iter([fails(error)])
     assert world.visit().outcome is Outcome.COMES_AGAIN
     assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
@@ -170,7 +174,7 @@ def test_a_create_that_surely_was_not_processed_is_tried_again(world: World, err
 
 
 def test_a_lost_reply_to_create_is_never_resent(world: World) -> None:
-    world.lender.on_create = iter([fails(errors.Unknown)])
+    world.lender.on_create = iter([fails(partner_errors.Unknown)])
     assert world.visit().outcome is Outcome.UNKNOWN
     for _ in range(5):
         world.time.pass_(hours=5)
@@ -181,24 +185,24 @@ def test_a_lost_reply_to_create_is_never_resent(world: World) -> None:
 
 
 def test_a_refused_lead_is_rejected_for_good(world: World) -> None:
-    world.lender.on_create = iter([fails(errors.Rejected)])
+    world.lender.on_create = iter([fails(partner_errors.Rejected)])
     assert world.visit().outcome is Outcome.REJECTED
     assert world.visit().outcome is Outcome.NOTHING_TO_DO
     assert (world.delivery.state, world.delivery.last_error) == (State.REJECTED, "as the test wants")
 
 
 def test_wrong_credentials_fail_at_once_and_leave_a_dead_letter(world: World) -> None:
-    world.lender.on_authorize = iter([fails(errors.Misconfigured)])
+    world.lender.on_authorize = iter([fails(partner_errors.Misconfigured)])
     visit = world.visit()
     assert visit.outcome is Outcome.FAILED
-    assert isinstance(visit.error, errors.Misconfigured)
+    assert isinstance(visit.error, partner_errors.Misconfigured)
     assert world.delivery.state is State.FAILED
     assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
 
 
 def test_a_worker_killed_while_giving_up_leaves_a_word_too_many_and_never_too_few(world: World) -> None:
     for step in range(1, 20):
-        world.lender.on_authorize = iter([fails(errors.Misconfigured)])
+        world.lender.on_authorize = iter([fails(partner_errors.Misconfigured)])
         try:
             world.visit(Blade(at=step))
         except Killed:
@@ -209,7 +213,7 @@ def test_a_worker_killed_while_giving_up_leaves_a_word_too_many_and_never_too_fe
 
 
 def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World) -> None:
-    world.lender.on_authorize = iter([fails(errors.Unavailable)])
+    world.lender.on_authorize = iter([fails(partner_errors.Unavailable)])
     world.visit()
     world.time.pass_(seconds=5)
     visit = world.visit()
@@ -219,7 +223,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
 
 def test_retry_after_is_honoured_when_it_is_the_longer_wait(world: World) -> None:
     world.lender.on_create = iter(
-        [fails(errors.RateLimited, retry_after=600.0), fails(errors.RateLimited, retry_after=1)]
+        [fails(partner_errors.RateLimited, retry_after=600.0), fails(partner_errors.RateLimited, retry_after=1)]
     )
     assert world.visit().again == timedelta(seconds=600)
     world.time.pass_(seconds=600)
@@ -227,9 +231,9 @@ def test_retry_after_is_honoured_when_it_is_the_longer_wait(world: World) -> Non
 
 
 def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) -> None:
-    def always() -> Iterator[errors.PartnerError]:
+    def always() -> Iterator[partner_errors.PartnerError]:
         while True:
-            yield fails(errors.Unavailable)
+            yield fails(partner_errors.Unavailable)
 
     world.lender.on_authorize = always()
     began = world.time.now
@@ -306,13 +310,13 @@ class Throttling:
     ("answer", "kept"),
     [
         (None, {"deal_id": 24}),
-        (errors.Rejected, {"outcome": "rejected", "error": "as the test wants"}),
-        (errors.Duplicate, {"outcome": "duplicate", "error": "as the test wants"}),
-        (errors.RateLimited, {"outcome": "not_processed", "error": "as the test wants"}),
+        (partner_errors.Rejected, {"outcome": "rejected", "error": "as the test wants"}),
+        (partner_errors.Duplicate, {"outcome": "duplicate", "error": "as the test wants"}),
+        (partner_errors.RateLimited, {"outcome": "not_processed", "error": "as the test wants"}),
     ],
 )
 def test_an_answer_that_the_table_does_not_take_is_kept(
-    world: World, answer: type[errors.PartnerError] | None, kept: dict[str, Any]
+    world: World, answer: type[partner_errors.PartnerError] | None, kept: dict[str, Any]
 ) -> None:
     if answer is not None:
         world.lender.on_create = iter([fails(answer)])
@@ -333,7 +337,7 @@ def test_an_answer_that_the_table_does_not_take_is_kept(
 
 
 def test_a_lost_reply_that_the_table_does_not_take_is_raised_and_settled_by_the_lease(world: World) -> None:
-    world.lender.on_create = iter([fails(errors.Unknown)])
+    world.lender.on_create = iter([fails(partner_errors.Unknown)])
     partner = world.settings.partners["leadleader"]
     submitter = Submitter(
         Throttling(world.store), world.lender, partner, world.time, world.bury, keep_answer=lambda *_: None
@@ -375,14 +379,14 @@ def late(world: World, lender: Late) -> tuple[Outcome, list[dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (errors.Rejected, State.REJECTED),
-        (errors.Duplicate, State.DUPLICATE),
-        (errors.RateLimited, State.RECEIVED),
-        (errors.Unavailable, State.RECEIVED),
+        (partner_errors.Rejected, State.REJECTED),
+        (partner_errors.Duplicate, State.DUPLICATE),
+        (partner_errors.RateLimited, State.RECEIVED),
+        (partner_errors.Unavailable, State.RECEIVED),
     ],
 )
 def test_a_late_answer_that_is_no_deal_settles_what_was_called_unknown(
-    world: World, error: type[errors.PartnerError], state: State
+    world: World, error: type[partner_errors.PartnerError], state: State
 ) -> None:
     outcome, kept = late(world, Late(on_create=iter([fails(error)])))
     assert (world.delivery.state, kept) == (state, [])
@@ -391,7 +395,7 @@ def test_a_late_answer_that_is_no_deal_settles_what_was_called_unknown(
 
 
 def test_a_late_answer_that_says_nothing_changes_nothing(world: World) -> None:
-    assert late(world, Late(on_create=iter([fails(errors.Unknown)]))) == (Outcome.NOTHING_TO_DO, [])
+    assert late(world, Late(on_create=iter([fails(partner_errors.Unknown)]))) == (Outcome.NOTHING_TO_DO, [])
     assert world.delivery.state is State.UNKNOWN
 
 
@@ -420,7 +424,7 @@ def test_a_late_answer_to_an_erased_delivery_is_no_fault(world: World) -> None:
 
 
 def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(world: World) -> None:
-    world.lender.on_create = iter([fails(errors.Rejected), fails(errors.Rejected)])
+    world.lender.on_create = iter([fails(partner_errors.Rejected), fails(partner_errors.Rejected)])
     partner = world.settings.partners["leadleader"]
     submitter = Submitter(
         world.store, world.lender, partner, world.time, world.bury, falls_back_on=lambda *_: "matchtrade"

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.intake import Intake
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.store import Store
-from leadbridge.leads.syncing import Outcome, PageTaken, Report, Sync
+from leadbridge.runtime import aws
+from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import Settings
-from tests.brokers import Broker
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Store
+from quality.testkit.fakes.brokers import Broker
 from tests.unit.conftest import TABLE, Time
 
 PARTNER = "matchtrade"

@@ -11,21 +11,22 @@ from typing import Any
 import boto3
 import pytest
 
-from leadbridge import aws, errors
-from leadbridge.aws_errors import Contended
-from leadbridge.clock import to_text
-from leadbridge.leads.accounts import Accounts
-from leadbridge.leads.intake import Intake
-from leadbridge.leads.items import keyed_hash
-from leadbridge.leads.passes import PATIENCE
-from leadbridge.leads.store import Store
-from leadbridge.leads.syncing import Sync
-from leadbridge.logs import logger
-from leadbridge.secrets import SecretMissing
+from leadbridge.auth.secrets import SecretMissing
+from leadbridge.domain import partner_errors
+from leadbridge.domain.accounts.scan import PATIENCE
+from leadbridge.domain.clock import to_text
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
+from leadbridge.runtime.logs import logger
+from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.sync_accounts import Sync
 from leadbridge.settings import Settings
-from tests.aws_answers import aws_error
-from tests.brokers import Broker
-from tests.people import NOW, lead
+from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.leads import Store
+from quality.testkit.aws.aws_answers import aws_error
+from quality.testkit.fakes.brokers import Broker
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, Time
 
 
@@ -138,7 +139,7 @@ def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
 def test_a_partner_that_refuses_us_rings(
     app: ModuleType, broker: Broker, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broker.errors = iter([errors.Misconfigured("matchtrade", "list", "wrong password")])
+    broker.errors = iter([partner_errors.Misconfigured("matchtrade", "list", "wrong password")])
     assert app.handler({}, context) == {"outcome": "failed"}
     metrics = counted(capsys)
     assert (metrics["PartnerMisconfigured"], metrics["SyncFailed"]) == ([1.0], [1.0])
@@ -149,7 +150,7 @@ def test_a_window_that_was_left_out_is_counted_and_named(
 ) -> None:
     def refuse(_: int) -> None:
         if broker.asked[-1][0].year < 2020:
-            raise errors.Unavailable("matchtrade", "list", "the answer holds no accounts (HTTP 500)")
+            raise partner_errors.Unavailable("matchtrade", "list", "the answer holds no accounts (HTTP 500)")
 
     broker.before_page = refuse
     for _ in range(PATIENCE):

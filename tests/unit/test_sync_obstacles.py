@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.leads.passes import PATIENCE, Kind
-from leadbridge.leads.syncing import Outcome
+from leadbridge.domain import partner_errors
+from leadbridge.domain.accounts.scan import PATIENCE, Kind
+from leadbridge.services.sync_accounts import Outcome
 from leadbridge.settings import Settings
 from tests.unit import syncs
 from tests.unit.conftest import Time
@@ -31,7 +31,7 @@ def spoil(world: World, days_ago: float, *, page: int = 0) -> None:
     def refuse(_: int) -> None:
         since, until, number = world.broker.asked[-1]
         if since <= at < until and number >= page:
-            raise errors.Unavailable("matchtrade", "list", "the answer holds no accounts (HTTP 500)")
+            raise partner_errors.Unavailable("matchtrade", "list", "the answer holds no accounts (HTTP 500)")
 
     world.broker.before_page = refuse
 
@@ -103,7 +103,7 @@ def test_runs_that_fail_and_still_get_further_leave_nothing_out(world: World) ->
         nonlocal at
         if world.broker.asked[-1][2] == at:
             at = next(fails_at, 99)
-            raise errors.Unavailable("matchtrade", "list", "now and then")
+            raise partner_errors.Unavailable("matchtrade", "list", "now and then")
 
     world.broker.before_page = refuse
     reports = [world.tick() for _ in range(8)]
@@ -118,20 +118,22 @@ def test_last_days_that_cannot_be_listed_do_not_hold_the_history_up(world: World
     spoil(world, 15)
     world.broker.add("old", world.time.now - 150 * DAY)
     report = world.tick()
-    assert (report.outcome, type(report.error)) == (Outcome.FAILED, errors.Unavailable)
+    assert (report.outcome, type(report.error)) == (Outcome.FAILED, partner_errors.Unavailable)
     assert "old" in world.book.all
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        errors.Misconfigured("matchtrade", "list", "wrong password"),
-        errors.Unauthorized("matchtrade", "list", "refused"),
-        errors.RateLimited("matchtrade", "list", "slow down"),
-        errors.Unavailable("matchtrade", "list", "busy", retry_after=60.0),
+        partner_errors.Misconfigured("matchtrade", "list", "wrong password"),
+        partner_errors.Unauthorized("matchtrade", "list", "refused"),
+        partner_errors.RateLimited("matchtrade", "list", "slow down"),
+        partner_errors.Unavailable("matchtrade", "list", "busy", retry_after=60.0),
     ],
 )
-def test_a_partner_that_lists_nobody_anything_has_no_window_left_out(world: World, error: errors.PartnerError) -> None:
+def test_a_partner_that_lists_nobody_anything_has_no_window_left_out(
+    world: World, error: partner_errors.PartnerError
+) -> None:
     fill(world)
 
     def refuse(_: int) -> None:

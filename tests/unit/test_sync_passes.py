@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from leadbridge.leads.passes import Kind
-from leadbridge.leads.syncing import Outcome, Report
+from leadbridge.domain.accounts.scan import Kind
+from leadbridge.services.sync_accounts import Outcome, Report
 from leadbridge.settings import Settings
 from tests.unit import syncs
 from tests.unit.conftest import Time

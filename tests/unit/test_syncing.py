@@ -11,17 +11,17 @@ from typing import Any, cast
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.clock import to_text
-from leadbridge.leads.delivery import State
-from leadbridge.leads.kept_account import KeptAccount
-from leadbridge.leads.syncing import Outcome, PageTaken
+from leadbridge.domain import partner_errors
+from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.delivery import State
 from leadbridge.partners.matchtrade.answers import Listed
 from leadbridge.partners.matchtrade.listing import Page, listed
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.sync_accounts import Outcome, PageTaken
 from leadbridge.settings import Settings
-from tests.blades import Blade, Killed
-from tests.brokers import Broker
+from quality.testkit.fakes.blades import Blade, Killed
+from quality.testkit.fakes.brokers import Broker
 from tests.unit import syncs
 from tests.unit.conftest import Time
 from tests.unit.syncs import READINGS, TICK, World, fill
@@ -165,9 +165,16 @@ def test_no_page_is_begun_without_time_for_it_and_for_what_is_on_it(world: World
 
 
 @pytest.mark.parametrize(
-    "error", [errors.Unavailable, errors.Unauthorized, errors.Misconfigured, errors.Rejected, errors.RateLimited]
+    "error",
+    [
+        partner_errors.Unavailable,
+        partner_errors.Unauthorized,
+        partner_errors.Misconfigured,
+        partner_errors.Rejected,
+        partner_errors.RateLimited,
+    ],
 )
-def test_an_error_ends_the_run_and_the_next_one_goes_on(world: World, error: type[errors.PartnerError]) -> None:
+def test_an_error_ends_the_run_and_the_next_one_goes_on(world: World, error: type[partner_errors.PartnerError]) -> None:
     fill(world)
     world.broker.errors = iter([None, None, error("matchtrade", "list", "as the test wants")])
     report = world.run()
@@ -178,7 +185,7 @@ def test_an_error_ends_the_run_and_the_next_one_goes_on(world: World, error: typ
 
 
 def test_a_partner_that_asks_us_to_wait_is_left_alone_so_long(world: World) -> None:
-    world.broker.errors = iter([errors.RateLimited("matchtrade", "list", "slow down", retry_after=900.0)])
+    world.broker.errors = iter([partner_errors.RateLimited("matchtrade", "list", "slow down", retry_after=900.0)])
     assert world.run().outcome is Outcome.FAILED
     assert [world.tick().outcome for _ in range(3)] == [Outcome.RESTS, Outcome.RESTS, Outcome.WHOLE]
 
@@ -187,7 +194,7 @@ def test_a_list_that_goes_in_circles_is_no_list(world: World) -> None:
     fill(world, 1)
     world.broker.in_circles = True
     report = world.run()
-    assert (report.outcome, type(report.error)) == (Outcome.FAILED, errors.Unavailable)
+    assert (report.outcome, type(report.error)) == (Outcome.FAILED, partner_errors.Unavailable)
 
 
 def test_what_the_table_cannot_do_stops_the_run_and_the_next_one_goes_on(world: World) -> None:

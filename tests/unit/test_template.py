@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from leadbridge.budget import RECORDING_RESERVE
-from leadbridge.leads.syncing import SECONDS_PER_CHUNK
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.runtime.budget import RECORDING_RESERVE
+from leadbridge.services.sync_accounts import SECONDS_PER_CHUNK
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from tests.template import ROOT, resources, template
-from tests.watched import LAYER, is_blamed, observed_partners, watched_by
+from quality.testkit.fakes.watched import LAYER, is_blamed, observed_partners, watched_by
+from quality.testkit.template import ROOT, resources, template
+from tools.config import read_toml
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 QUEUES = resources("AWS::SQS::Queue")

@@ -8,10 +8,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from leadbridge.shipping.__main__ import main
-from local.address import address_of
-from tests.template import ROOT
+from devstack.commands.address import address_of
+from quality.testkit.template import ROOT
 from tests.unit.forms.desk import configured, opened, sample, secrets_of
+from tools.config.__main__ import main
 
 CHAPTER = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Add a form\n")[2].partition("\n## ")[0]
 

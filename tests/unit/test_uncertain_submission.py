@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from leadbridge import errors
-from leadbridge.budget import Budget
-from leadbridge.leads import delivery as steps
-from leadbridge.leads.checking import ByEmail, Checker
-from leadbridge.leads.checking import Outcome as Looked
-from leadbridge.leads.delivery import Delivery, State, receive
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Submitter, Visit
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import partner_errors
+from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.lead import Lead
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import ByEmail, Checker
+from leadbridge.services.check_status import Outcome as Looked
+from leadbridge.services.submit_lead import Outcome, Submitter, Visit
 from leadbridge.settings import Settings
-from tests.blades import Blade, Killed, Ports
-from tests.people import lead
+from leadbridge.storage.leads import Store
+from quality.testkit.fakes.blades import Blade, Killed, Ports
+from quality.testkit.people import lead
 from tests.unit.conftest import Time
 
 AMPLE = Budget(deadline=190.0, monotonic=lambda: 0.0)
@@ -43,8 +43,8 @@ class Broker:
     accounts: dict[str, Account] = field(default_factory=dict)
     creates: int = 0
     looks: int = 0
-    replies: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
-    looked_up: Iterator[errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    replies: Iterator[partner_errors.PartnerError | None] = field(default_factory=lambda: iter(()))
+    looked_up: Iterator[partner_errors.PartnerError | None] = field(default_factory=lambda: iter(()))
     does_create: bool = True
     blade: Blade = field(default_factory=lambda: Blade(at=0))
     seconds_per_submission: float = 30.0
@@ -58,7 +58,7 @@ class Broker:
         email = submitted.person.email or ""
         self.creates += 1
         if email in self.accounts:
-            raise errors.Duplicate(PARTNER, "create", "the broker has an account of this e-mail already")
+            raise partner_errors.Duplicate(PARTNER, "create", "the broker has an account of this e-mail already")
         if self.does_create:
             self.accounts[email] = Account(f"uuid-{len(self.accounts)}", self.time.now)
         if error := next(self.replies, None):
@@ -115,12 +115,12 @@ def world(store: Store, time: Time, shipped_settings: Settings) -> World:
     return World(store, time, shipped_settings, Broker(time))
 
 
-def lost() -> errors.PartnerError:
-    return errors.Unknown(PARTNER, "create", "the reply is lost")
+def lost() -> partner_errors.PartnerError:
+    return partner_errors.Unknown(PARTNER, "create", "the reply is lost")
 
 
-def away() -> errors.PartnerError:
-    return errors.Unavailable(PARTNER, "list", "away")
+def away() -> partner_errors.PartnerError:
+    return partner_errors.Unavailable(PARTNER, "list", "away")
 
 
 def test_an_account_is_made_once_and_tied_to_its_lead(world: World) -> None:
@@ -157,7 +157,7 @@ def test_a_lost_request_is_looked_up_and_sent_again(world: World) -> None:
 
 
 def test_nothing_is_sent_again_while_nobody_can_look(world: World) -> None:
-    def always() -> Iterator[errors.PartnerError]:
+    def always() -> Iterator[partner_errors.PartnerError]:
         while True:
             yield away()
 
@@ -255,7 +255,7 @@ def test_another_leads_account_is_not_ours_however_young(world: World, store: St
 @pytest.mark.parametrize("reply", [None, lost()])
 @pytest.mark.parametrize("step", range(1, 15))
 def test_a_worker_killed_at_any_step_makes_one_account_and_knows_it(
-    world: World, step: int, reply: errors.PartnerError | None
+    world: World, step: int, reply: partner_errors.PartnerError | None
 ) -> None:
     world.broker.replies = iter([reply])
     blade = Blade(at=step)

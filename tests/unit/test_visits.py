@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import pytest
 
-from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unknown
-from leadbridge.logs import metrics
+from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
 from leadbridge.partners.http import Answer, intercepted
-from leadbridge.visits import note_visit
+from leadbridge.runtime.logs import metrics
+from leadbridge.runtime.outcomes import note_visit
 
 
 class Outcome(StrEnum):

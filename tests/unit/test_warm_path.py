@@ -1,6 +1,6 @@
 """What a worker does once and never again, and what a lead costs it each time.
 
-Its keys are parsed with the first lead, and so are its clients made; a lead's calls are those of tests/way.py.
+Its keys are parsed with the first lead, and so are its clients made; a lead's calls are those of quality/testkit/way.py.
 """
 
 import json
@@ -16,15 +16,17 @@ from botocore.client import BaseClient
 from cryptography.hazmat.primitives import serialization
 
 from events.sign import signed
-from leadbridge import aws, crypto, settings
-from leadbridge.leads.delivery import State
-from leadbridge.leads.store import Store
+from leadbridge import settings
+from leadbridge.auth import rsa_credentials
+from leadbridge.domain.delivery import State
 from leadbridge.partners.http import Answer, Transport
-from tests.people import lead
-from tests.runtime.samples import sample
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import Store
+from quality.testkit.lambda_runtime.samples import sample
+from quality.testkit.people import lead
+from quality.testkit.way import WAY, spelt
 from tests.unit.conftest import Context
 from tests.unit.test_crypto import PRIVATE, PUBLIC
-from tests.way import WAY, spelt
 
 PROOF = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 PARSERS = ("load_pem_private_key", "load_pem_public_key")
@@ -57,13 +59,13 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
     for name in PARSERS:
         counted = counting(name)
-        for module in (crypto, serialization):
+        for module in (rsa_credentials, serialization):
             monkeypatch.setattr(module, name, counted)
-    crypto._private_key.cache_clear()
-    crypto._public_key.cache_clear()
+    rsa_credentials._private_key.cache_clear()
+    rsa_credentials._public_key.cache_clear()
     yield counts
-    crypto._private_key.cache_clear()
-    crypto._public_key.cache_clear()
+    rsa_credentials._private_key.cache_clear()
+    rsa_credentials._public_key.cache_clear()
 
 
 @pytest.fixture
@@ -153,7 +155,7 @@ def test_keys_are_parsed_with_the_first_lead_and_never_again(
 
 def test_a_rotated_key_is_parsed_once_too(parsed: Counter[str]) -> None:
     for key in (PRIVATE, f"{PRIVATE}\n") * 3:
-        crypto.sign(key, "text")
+        rsa_credentials.sign(key, "text")
 
     assert parsed == {"load_pem_private_key": 2}
 

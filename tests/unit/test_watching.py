@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from leadbridge import aws
-from leadbridge.clock import to_text
-from leadbridge.leads import delivery as steps
-from leadbridge.leads import watching
-from leadbridge.leads.fetch import announced
-from leadbridge.leads.store import Store
-from leadbridge.leads.watching import Watch, gone_quiet
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.fetch import announced
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from tests.people import NOW, lead
+from leadbridge.storage.leads import Store
+from leadbridge.storage.queries import backlog
+from leadbridge.storage.queries.backlog import Watch, gone_quiet
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -72,7 +72,7 @@ def reads(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
         return query(**asked)
 
     monkeypatch.setattr(client, "query", noted)
-    monkeypatch.setattr(watching, "PER_READ", 2)
+    monkeypatch.setattr(backlog, "PER_READ", 2)
     return made
 
 
@@ -86,7 +86,7 @@ def test_no_more_is_read_than_until_each_has_been_seen(watch: Watch, store: Stor
 def test_the_search_for_a_source_that_never_was_has_an_end(
     watch: Watch, store: Store, reads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "READS", 3)
+    monkeypatch.setattr(backlog, "READS", 3)
     for number in range(9):
         come(store, number, number * HOUR)
     come(store, 9, 9 * HOUR, "long-ago")

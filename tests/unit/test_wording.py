@@ -9,15 +9,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from leadbridge.leads.delivery import Delivery, State
-from leadbridge.leads.lead import Lead, Person
-from leadbridge.leads.message import Message, about_status
-from leadbridge.leads.wording import Content, content_of, filled, quiet_until
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.lead import Lead, Person
+from leadbridge.domain.message import Message, about_status
+from leadbridge.services.message_text import Content, content_of, filled, quiet_until
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import Messages, QuietHours, Told
-from leadbridge.shipping import read_toml
-from tests.people import NOW, lead
-from tests.template import ROOT
+from quality.testkit.people import NOW, lead
+from quality.testkit.template import ROOT
+from tools.config import read_toml
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NIGHT = QuietHours.model_validate({"on": True, "from": "21:00", "to": "08:00"})

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge import aws
-from leadbridge.aws_errors import Contended
-from leadbridge.batches import LONGEST_WAIT, work_through
-from leadbridge.leads.delivery import gave_up, receive
-from leadbridge.leads.events import DeliveryChanged
-from leadbridge.leads.store import Store
-from leadbridge.leads.submission import Outcome, Visit
-from leadbridge.logs import metrics
+from leadbridge.domain.delivery import gave_up, receive
+from leadbridge.domain.events import DeliveryChanged
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
+from leadbridge.runtime.batch import LONGEST_WAIT, work_through
+from leadbridge.runtime.logs import metrics
+from leadbridge.services.submit_lead import Outcome, Visit
 from leadbridge.settings import Settings
-from tests.aws_answers import aws_error, canceled
-from tests.people import NOW, lead
+from leadbridge.storage.leads import Store
+from quality.testkit.aws.aws_answers import aws_error, canceled
+from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context, queue
 
 HOUR = timedelta(hours=1)

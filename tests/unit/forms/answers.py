@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from leadbridge.forms.adapter import Request, Submission, adapter_named
+from leadbridge.forms.base import Request, Submission, adapter_named
 from leadbridge.settings import Source
 
 JSON, URLENCODED = "application/json", "application/x-www-form-urlencoded"

@@ -16,16 +16,16 @@ from unittest.mock import patch
 import pytest
 
 from events.sign import signed
-from leadbridge.clock import utc_now
-from leadbridge.forms.reception import Desk
-from leadbridge.leads.contents import ContentClaim
-from leadbridge.leads.fetch import Fetch
-from leadbridge.leads.lead import Lead
-from leadbridge.leads.quota import Quota
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.fetch import Fetch
+from leadbridge.domain.lead import Lead
+from leadbridge.services.receive_lead import Desk
 from leadbridge.settings import Settings
-from leadbridge.shipping import read_toml
-from tests.template import ROOT
+from leadbridge.storage.content_claims import ContentClaim
+from leadbridge.storage.quota import Quota
+from quality.testkit.template import ROOT
 from tests.unit.conftest import Context
+from tools.config import read_toml
 
 EVENTS = ROOT / "events" / "receive_lead"
 CURRENT, PREVIOUS = "the-current-secret-of-the-tests", "the-previous-secret-of-the-tests"

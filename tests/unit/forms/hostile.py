@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
-from leadbridge.forms.adapter import Request
+from leadbridge.forms.base import Request
 
 type Write = Callable[[str], bytes]  # a post around a text
 type Build = Callable[[int], bytes]  # a post of about so many bytes

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadbridge.logs import logger
-from tests.rubbish import any_text, json_values
+from leadbridge.runtime.logs import logger
+from quality.testkit.rubbish import any_text, json_values
 from tests.unit.forms.desk import Reception, cases, configured, opened, proven, sample, secrets_of
 
 CASES = cases()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.forms.adapter import Request, Unreadable
-from leadbridge.forms.bodies import MOST_FIELDS, flattened, read_fields, unquoted_whole
+from leadbridge.forms.base import Request, Unreadable
+from leadbridge.forms.parsing.bodies import MOST_FIELDS, flattened, read_fields, unquoted_whole
 from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
 
 TEXT = "Їжак Ґава Європа, 12"

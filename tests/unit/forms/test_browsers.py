@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.api.problems import Problem, answer
 from leadbridge.forms.browsers import Visitor
-from leadbridge.logs import logger
-from leadbridge.problems import Problem, answer
+from leadbridge.runtime.logs import logger
 from leadbridge.settings import Source
-from tests.rubbish import any_text
+from quality.testkit.rubbish import any_text
 from tests.unit.forms.desk import Reception, configured, opened, proven, sample, secrets_of, with_headers
 
 SITE = "https://groshi.example.com"

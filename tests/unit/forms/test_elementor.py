@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.forms.adapter import Submission
+from leadbridge.forms.base import Submission
 from tests.unit.forms.answers import URLENCODED, read, request
 from tests.unit.forms.desk import Reception, proven, sample
 

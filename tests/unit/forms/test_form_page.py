@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.form_page import FOLDER, files_of
+from devstack.commands.form_page import FOLDER, files_of
 from tests.unit.forms.desk import Reception, configured, proven, sample
 
 CREDIT = configured().sources["plain-credit"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.forms.adapter import Submission
+from leadbridge.forms.base import Submission
 from tests.unit.forms.answers import read, request
 from tests.unit.forms.desk import Reception, proven, sample, with_json
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.mapping import to_sections
-from leadbridge.leads.unicode_text import fold
 from tests.unit.forms.answers import source
 
 FIELDS = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.forms.adapter import Forged, Request, adapter_named
-from tests.rubbish import any_text
+from leadbridge.forms.base import Forged, Request, adapter_named
+from quality.testkit.rubbish import any_text
 from tests.unit.forms.desk import Reception, configured, proven, sample, secrets_of, with_headers, with_json
 from tests.unit.test_standard_webhooks import NOW
 

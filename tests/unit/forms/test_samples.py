@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from leadbridge.forms.adapter import adapter_named
-from leadbridge.leads.lead import Lead
+from leadbridge.domain.lead import Lead
+from leadbridge.forms.base import adapter_named
 from tests.unit.forms.desk import Reception, adapter_of, cases, configured, opened, proven, sample, with_headers
 
 NO_LEADS = {"tilda_test": "test", "google_test": "test", "test_ping": "test", "tally_other_event": "ignored"}

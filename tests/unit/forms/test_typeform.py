@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.forms.adapter import Submission, adapter_named
+from leadbridge.forms.base import Submission, adapter_named
 from tests.unit.forms.answers import read, request, source
 from tests.unit.forms.desk import Reception, proven, sample, with_json
 

@@ -11,14 +11,14 @@ from functools import cache
 
 import pytest
 
-from leadbridge.forms import charsets
-from leadbridge.forms.adapter import MOST_BYTES, Submission, Unreadable, adapter_named, most_bytes_of
-from leadbridge.forms.canonical import content_hash
+from leadbridge.domain.lead import build_usable_lead
+from leadbridge.domain.routing import decide
+from leadbridge.forms.base import MOST_BYTES, Submission, Unreadable, adapter_named, most_bytes_of
 from leadbridge.forms.mapping import fold_configured, is_caught, with_defaults
-from leadbridge.leads.lead import build_usable_lead
-from leadbridge.leads.routing import decide
+from leadbridge.forms.parsing import charsets
+from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.settings import Source
-from tests.template import ROOT
+from quality.testkit.template import ROOT
 from tests.unit.forms.desk import configured
 from tests.unit.forms.hostile import FORM, Build, cases, request
 

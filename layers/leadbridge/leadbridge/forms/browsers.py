@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from leadbridge.problems import Problem, Response
+from leadbridge.api.problems import Problem, Response
 from leadbridge.settings import Source
 from leadbridge.settings.browsers import ANY_PORT
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from leadbridge.forms.adapter import Submission
-from leadbridge.leads.unicode_text import fold
+from leadbridge.domain.fields.unicode_text import fold
+from leadbridge.forms.base import Submission
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
-from leadbridge.forms.adapter import Forged, Request
+from leadbridge.forms.base import Forged, Request
 
 PARAMETER = "token"  # in the address: /webhooks/{source}?token=…
 HEADER = "x-webhook-token"

@@ -20,9 +20,9 @@ import simplejson
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, RateLimited, Unavailable, Unknown
-from leadbridge.partners.alarm_clock import AlarmClock
+from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Unavailable, Unknown
+from leadbridge.partners.deadline import AlarmClock
+from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 
 ANSWER_LIMIT = 1_048_576  # bytes of an answer, where its transport is not told otherwise

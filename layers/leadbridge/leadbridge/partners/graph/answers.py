@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leadbridge.errors import Misconfigured, PartnerError, RateLimited, Unavailable
+from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.http import Answer, asked_to_wait, intercepted
 
 PARTNER, OPERATION = "graph", "lead"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Unavailable, Unknown
+from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown
 from leadbridge.partners.graph.answers import OPERATION, PARTNER, lead_in
 from leadbridge.partners.http import Transport
+from leadbridge.runtime.budget import Budget
 
 GRAPH_URL = "https://graph.facebook.com/v26.0"  # where the secret does not say otherwise
 # Only what needs no more than the permission to read leads; the names of ads and campaigns want others.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.logs import note_call
+from leadbridge.auth.partner_secret import PartnerSecret
+from leadbridge.auth.secrets import Secrets
 from leadbridge.partners.graph.answers import is_own
 from leadbridge.partners.graph.client import Graph
 from leadbridge.partners.http import Transport
-from leadbridge.partners.secret import PartnerSecret
-from leadbridge.secrets import Secrets
+from leadbridge.runtime.logs import note_call
 from leadbridge.settings import settings
 
 

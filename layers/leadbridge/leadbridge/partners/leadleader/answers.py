@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
-from leadbridge.leads.fields import text
+from leadbridge.domain.fields import text
+from leadbridge.domain.partner_errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 
 PARTNER = "leadleader"

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from leadbridge import crypto
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Unauthorized, Unavailable, Unknown
-from leadbridge.leads.fields import is_ukrainian
-from leadbridge.leads.lead import Lead
+from leadbridge.auth import rsa_credentials
+from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.fields import is_ukrainian
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
-from leadbridge.secrets import READ_AGAIN_AFTER
+from leadbridge.runtime.budget import Budget
 
 
 class Secret(Protocol):
@@ -163,13 +163,13 @@ class Authorized:
 def authorization(credentials: Credentials) -> dict[str, Any]:
     """The body of an authorization: both credentials encrypted for the partner, and signed by us in plain.
 
-    Raises ValueError (crypto.UnusableKey, crypto.PlaintextTooLong) before anything is sent.
+    Raises ValueError (rsa_credentials.UnusableKey, rsa_credentials.PlaintextTooLong) before anything is sent.
     """
     return {
-        "encrypted_email": crypto.encrypt(credentials.partner_public_key, credentials.email),
-        "encrypted_password": crypto.encrypt(credentials.partner_public_key, credentials.password),
-        "signed_email": crypto.sign(credentials.private_key, credentials.email),
-        "signed_password": crypto.sign(credentials.private_key, credentials.password),
+        "encrypted_email": rsa_credentials.encrypt(credentials.partner_public_key, credentials.email),
+        "encrypted_password": rsa_credentials.encrypt(credentials.partner_public_key, credentials.password),
+        "signed_email": rsa_credentials.sign(credentials.private_key, credentials.email),
+        "signed_password": rsa_credentials.sign(credentials.private_key, credentials.password),
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from leadbridge import aws
-from leadbridge.logs import note_call
+from leadbridge.auth.partner_secret import PartnerSecret
+from leadbridge.auth.secrets import Secrets
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader.answers import is_own
 from leadbridge.partners.leadleader.client import LeadLeader
-from leadbridge.partners.secret import PartnerSecret
-from leadbridge.secrets import Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import note_call
 from leadbridge.settings import settings
 
 

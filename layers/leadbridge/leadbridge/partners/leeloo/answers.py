@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from leadbridge.errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 
 PARTNER = "leeloo"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import AccountId
 from leadbridge.partners.leeloo.models.channels import RecordedCall
 from leadbridge.partners.leeloo.wording import NOT_DEFINED, timestamp
+from leadbridge.runtime.budget import Budget
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.models.channels import Channel, ChatMessage
 from leadbridge.partners.leeloo.models.people import Person
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between
+from leadbridge.runtime.budget import Budget
 
 _CHANNELS = "communication-channels"
 

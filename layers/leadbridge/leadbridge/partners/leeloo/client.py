@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlencode
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo.answers import PARTNER, NotFound, Reply, reply_in
-from leadbridge.secrets import READ_AGAIN_AFTER
+from leadbridge.runtime.budget import Budget
 
 type Query = Sequence[tuple[str, str]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import AccountId
+from leadbridge.runtime.budget import Budget
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from leadbridge.budget import Budget
-from leadbridge.errors import Misconfigured, Rejected, Unavailable, Unknown
-from leadbridge.leads.lead import Person
-from leadbridge.leads.messaging import Account
-from leadbridge.leads.wording import Content
+from leadbridge.domain.lead import Person
+from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unavailable, Unknown
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of
 from leadbridge.partners.leeloo.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.people import SmsRecipient
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.message_text import Content
+from leadbridge.services.send_message import Account
 from leadbridge.settings.messages import Channel
 
 LOOK_UPS = 3  # calls that finding and making a person may take

@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from leadbridge.budget import Budget
 from leadbridge.partners.leeloo import wording
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.ids import PersonId
 from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
+from leadbridge.runtime.budget import Budget
 
 
 @dataclass(frozen=True)

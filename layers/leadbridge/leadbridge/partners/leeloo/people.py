@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import chain
 
-from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.choosing import account_of, has_email, has_phone
 from leadbridge.partners.leeloo.client import Client, Query
 from leadbridge.partners.leeloo.ids import AccountId, PersonId, TagId
 from leadbridge.partners.leeloo.models.people import Comment, CustomField, NewPerson, Person, PersonDetails
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between
+from leadbridge.runtime.budget import Budget
 
 _EVER = (("filter[last_message][from]", "1970-01-01"), ("filter[last_message][to]", "2999-12-31"))
 _NAMESAKES = 20  # people with one phone or address that are looked at

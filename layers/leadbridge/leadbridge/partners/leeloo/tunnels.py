@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from leadbridge.budget import Budget
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.models.tunnels import TrafficSource, Tunnel, TunnelDetails, TunnelStats
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
+from leadbridge.runtime.budget import Budget
 
 
 @dataclass(frozen=True)

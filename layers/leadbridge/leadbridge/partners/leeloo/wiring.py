@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from leadbridge import aws
-from leadbridge.logs import note_call
+from leadbridge.auth.partner_secret import PartnerSecret
+from leadbridge.auth.secrets import Secrets
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.answers import PARTNER, is_own
-from leadbridge.partners.secret import PartnerSecret
-from leadbridge.secrets import Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import note_call
 from leadbridge.settings import Timeouts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from leadbridge.clock import to_text
+from leadbridge.domain.clock import to_text
 
 NOT_DEFINED = "NOT_DEFINED"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadbridge.leads.lead import Lead, Trading
+from leadbridge.domain.lead import Lead, Trading
 from leadbridge.partners.matchtrade.credentials import Credentials
 
 SOURCE_PARTS = ("offer", "site", "description", "click_id")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from leadbridge.errors import Duplicate, Misconfigured, PartnerError, Rejected, Unavailable, Unknown
-from leadbridge.leads.fields import text
+from leadbridge.domain.fields import text
+from leadbridge.domain.partner_errors import Duplicate, Misconfigured, PartnerError, Rejected, Unavailable, Unknown
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
 from leadbridge.partners.matchtrade.credentials import PARTNER
 

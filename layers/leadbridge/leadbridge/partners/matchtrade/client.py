@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import quote, urlencode
 
-from leadbridge.budget import Budget
-from leadbridge.clock import Clock, utc_now
-from leadbridge.errors import Misconfigured, Unauthorized, Unavailable, Unknown
-from leadbridge.leads.lead import Lead
+from leadbridge.domain.clock import Clock, utc_now
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.answers import Listed, account_uuid_in, page_in
@@ -18,6 +17,7 @@ from leadbridge.partners.matchtrade.credentials import PARTNER, Secret
 from leadbridge.partners.matchtrade.listing import PAGE_CAP, PAGE_SIZE, Page, listed
 from leadbridge.partners.matchtrade.login import Login, Session
 from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.runtime.budget import Budget
 
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)  # no account is older
 AHEAD = timedelta(days=2)  # by which the partner's clock and zone may differ from ours

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from leadbridge.errors import Misconfigured
+from leadbridge.domain.partner_errors import Misconfigured
 
 PARTNER = "matchtrade"
 

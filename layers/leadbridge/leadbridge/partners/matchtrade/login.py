@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from leadbridge.budget import Budget
-from leadbridge.clock import Clock
-from leadbridge.errors import Misconfigured, Unavailable, Unknown
+from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.clock import Clock
+from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown
 from leadbridge.partners.http import Transport
 from leadbridge.partners.matchtrade.answers import grant_in
 from leadbridge.partners.matchtrade.credentials import PARTNER, Credentials, Secret
-from leadbridge.secrets import READ_AGAIN_AFTER
+from leadbridge.runtime.budget import Budget
 
 MARGIN = 60.0  # seconds before its end from which a token is not used any more
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from leadbridge.leads import fields
+from leadbridge.domain import fields
 
 LONGEST = 1024  # characters of a value; a longer one is none
 

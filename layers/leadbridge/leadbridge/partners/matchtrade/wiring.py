@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from zoneinfo import ZoneInfo
 
-from leadbridge import aws
-from leadbridge.logs import note_call
+from leadbridge.auth.partner_secret import PartnerSecret
+from leadbridge.auth.secrets import Secrets
 from leadbridge.partners.http import Transport
 from leadbridge.partners.matchtrade import AccountForm, MatchTrade
 from leadbridge.partners.matchtrade.answers import is_own
 from leadbridge.partners.matchtrade.credentials import PARTNER
-from leadbridge.partners.secret import PartnerSecret
-from leadbridge.secrets import Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import note_call
 from leadbridge.settings import settings
 
 ANSWER_LIMIT = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB

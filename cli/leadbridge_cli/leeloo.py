@@ -1,0 +1,198 @@
+"""`leadbridge partners leeloo …`: every endpoint of Leeloo's, made of the client's own methods when it is asked for.
+
+A group of the client is a group of commands; a method is a command, its parameters are the command's arguments and
+options. What can be changed at Leeloo is so in one place.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+from typer.core import TyperGroup
+
+from leadbridge_cli.cloud import Cloud, EndpointUrl, Prefix, Region, Stack, cloud_at
+from leadbridge_cli.exit_codes import partner_errors
+from leadbridge_cli.options import Reveal, Yes, command, group
+from leadbridge_cli.output import Picture, Screen, flat, line, table
+from leadbridge_cli.sanitize import as_json, masked
+
+if TYPE_CHECKING:
+    from leadbridge.partners.leeloo import Leeloo
+
+PATIENCE = 600  # seconds that one command's calls may take together: a list may have a hundred pages
+MOST_COLUMNS = 8
+
+FormData = Annotated[
+    bool, typer.Option("--form-data", help="Where Leeloo's document says form-data in one place and JSON in another.")
+]
+
+
+@dataclass(frozen=True)
+class Leeloos:
+    """Leeloo, as this stack's secret says."""
+
+    cloud: Cloud
+    form_data: bool
+
+    def api(self) -> "Leeloo":
+        """A client of it."""
+        from leadbridge.partners.leeloo import Client, Leeloo
+        from leadbridge.partners.leeloo.client import EITHER_ENCODING
+        from leadbridge_cli.verify_credentials import secret_of, transport_to
+
+        form_data = EITHER_ENCODING if self.form_data else ()
+        return Leeloo(Client(transport_to("leeloo"), secret_of(self.cloud, "leeloo"), form_data=form_data))
+
+
+def leeloo_at(
+    stack: Stack = None,
+    prefix: Prefix = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    form_data: FormData = False,
+) -> Leeloos:
+    """Leeloo, as the secret of the stack that the options name says."""
+    return Leeloos(cloud_at(stack, prefix, region, endpoint_url), form_data)
+
+
+class _Endpoints(TyperGroup):
+    """Commands that are made when they are asked for: `leadbridge --help` loads no client."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The client's groups."""
+        return [*endpoints().commands]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them."""
+        return endpoints().commands.get(cmd_name)
+
+
+def app() -> typer.Typer:
+    """The group `partners`, with Leeloo in it."""
+    partners = group("partners", "Partners' own APIs, call by call.")
+    calls = typer.Typer(cls=_Endpoints, no_args_is_help=True, rich_markup_mode=None)
+
+    @calls.callback()
+    def _leeloo() -> None:
+        """Leeloo's API, endpoint by endpoint."""
+
+    partners.add_typer(calls, name="leeloo")
+    return partners
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of the client. `method` and `route` are those of Leeloo's document."""
+
+    group: str
+    name: str
+    function: Callable[..., Any]
+
+    @cached_property
+    def told(self) -> str:
+        """What the client says of it."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing."""
+        return self.told.startswith("`GET ")
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The client's own parameters, without itself and the time it has."""
+        hints = get_type_hints(self.function)
+        named = [*inspect.signature(self.function).parameters.values()][1:]
+        return [each.replace(annotation=hints[each.name]) for each in named if each.name != "budget"]
+
+
+def all_endpoints() -> Iterator[Endpoint]:
+    """Those methods of the client that are one endpoint: the others are made of these."""
+    from leadbridge.partners.leeloo import Client, Leeloo
+
+    leeloo = Leeloo(Client.__new__(Client))  # nobody is called
+    for group_name, attribute in vars(Leeloo).items():
+        if isinstance(attribute, cached_property):
+            for name, function in vars(type(getattr(leeloo, group_name))).items():
+                if inspect.isfunction(function) and re.match(r"`(GET|POST|PUT) ", function.__doc__ or ""):
+                    yield Endpoint(group_name, name, function)
+
+
+@cache
+def endpoints() -> Any:
+    """The commands, by group."""
+    root = group("leeloo", "Leeloo's API, endpoint by endpoint.")
+    groups: dict[str, typer.Typer] = {}
+    for endpoint in all_endpoints():
+        if endpoint.group not in groups:
+            groups[endpoint.group] = group(endpoint.group, f"Leeloo's {endpoint.group}.")
+            root.add_typer(groups[endpoint.group])
+        command(groups[endpoint.group], endpoint.name.replace("_", "-"), leeloo_at)(_command_of(endpoint))
+    return typer.main.get_command(root)
+
+
+def _command_of(endpoint: Endpoint) -> Callable[..., None]:
+    from leadbridge_cli.param_types import Typed
+
+    typed = [Typed.of(each) for each in endpoint.parameters()]
+
+    def call(screen: Screen, leeloo: Leeloos, reveal: bool, yes: bool = False, **given: Any) -> None:
+        from leadbridge_cli.verify_credentials import patience
+
+        asked = {each.name: each.read(given[each.name]) for each in typed if given[each.name] is not None}
+        if not endpoint.is_read:
+            screen.confirm(
+                f"Leeloo is told at once, and it cannot be taken back. {_first_line(endpoint)} Go on?", yes=yes
+            )
+        with partner_errors(), screen.progress(endpoint.group) as advance:
+            method = getattr(getattr(leeloo.api(), endpoint.group), endpoint.name)
+            answer = _document(method(**asked, budget=patience(PATIENCE)), advance)
+        shown = answer if reveal else masked(answer)
+        screen.answer(shown, lambda: _pictures(shown))
+
+    ending = [inspect.Parameter("reveal", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Reveal)]
+    if not endpoint.is_read:
+        ending.append(inspect.Parameter("yes", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Yes))
+    two = [*inspect.signature(call).parameters.values()][:2]
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [*two, *(each.parameter for each in typed), *ending]
+    )
+    call.__doc__ = endpoint.told
+    return call
+
+
+def _first_line(endpoint: Endpoint) -> str:
+    return endpoint.told.partition("\n")[0]
+
+
+def _document(answer: Any, advance: Callable[[int], None]) -> Any:
+    """What a method returns, as JSON has it; a list is read to its end."""
+    from pydantic import BaseModel
+
+    match answer:
+        case BaseModel():
+            return answer.model_dump(mode="json")
+        case tuple() | Iterator():
+            rows = []
+            for row in answer:
+                rows.append(_document(row, advance))
+                advance(1)
+            return rows
+    return answer
+
+
+def _pictures(document: Any) -> Iterator[Picture]:
+    match document:
+        case None:
+            yield line("Done.")
+        case dict():
+            yield table(("field", "value"), flat(document))
+        case list():
+            rows = [dict(flat(each)) if isinstance(each, dict) else {"value": each} for each in document]
+            columns = list(dict.fromkeys(name for row in rows for name in row))[:MOST_COLUMNS]
+            yield table(columns, ([row.get(name) for name in columns] for row in rows))
+        case _:
+            yield line(as_json(document))

@@ -1,0 +1,84 @@
+"""A form of one's own: posts leads to the stack, signed as Standard Webhooks want it, and asks what became of them."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import urllib3
+
+from devstack.stack import Stack
+from leadbridge.forms.adapters.standard_webhooks import sign
+
+PATIENCE = 30  # seconds
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered; `content` is the JSON in the body."""
+
+    status: int
+    content: dict[str, Any]
+    headers: dict[str, str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Form:
+    """One source of leads, with its secret."""
+
+    stack: Stack
+    secret: str
+    source: str = "web"
+
+    def post(self, lead: dict[str, Any] | str, message_id: str | None = None) -> Answer:
+        """Post a lead as a form builder would; the same `message_id` makes it a redelivery."""
+        body = (lead if isinstance(lead, str) else json.dumps(lead, ensure_ascii=False)).encode()
+        message_id, now = message_id or f"msg_{uuid4().hex}", int(time.time())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign(self.secret, message_id, now, body),
+        }
+        return ask("POST", f"{self.stack.api_url}/webhooks/{self.source}", headers=headers, body=body)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody with a token."""
+
+    stack: Stack
+
+    def get(self, path: str) -> Answer:
+        """Ask one of the operator's routes."""
+        headers = {"Authorization": f"Bearer {self.stack.operator_token}"}
+        return ask("GET", f"{self.stack.api_url}{path}", headers=headers)
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """Have something done."""
+        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body).encode()
+        return ask("POST", f"{self.stack.api_url}{path}", headers=headers, body=content)
+
+    def lead(self, lead_id: str) -> dict[str, Any]:
+        """All that is known of a lead."""
+        answer = self.get(f"/leads/{lead_id}")
+        if answer.status != 200:
+            raise LookupError(f"GET /leads/{lead_id} was answered {answer.status}")
+        return answer.content
+
+
+def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
+    """Make one request and return whatever was answered; one that only reads is made again if no answer comes."""
+    began = time.monotonic()
+    retries = urllib3.Retry(total=2, redirect=False, status=0) if method == "GET" else False
+    response = urllib3.request(method, url, headers=headers, body=body, timeout=PATIENCE, retries=retries)
+    seconds = time.monotonic() - began
+    try:
+        content = json.loads(response.data)
+    except ValueError:
+        content = {}
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, content if isinstance(content, dict) else {}, names, seconds)

@@ -1,0 +1,37 @@
+"""The sample leads of `events/receive_lead/`, as a form would post them."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from devstack.workdir import PROJECT
+
+EVENTS = PROJECT / "events" / "receive_lead"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample: its name, the source that posts it, the form's own id of it, its body."""
+
+    name: str
+    source: str
+    message_id: str
+    body: str
+
+    @property
+    def lead(self) -> dict[str, Any]:
+        """The body as JSON."""
+        content: dict[str, Any] = json.loads(self.body)
+        return content
+
+    @property
+    def partner_phone(self) -> str:
+        """The phone as Lead Leader gets it."""
+        digits = "".join(filter(str.isdigit, str(self.lead["person"].get("phone", ""))))
+        return f"0{digits[-9:]}"
+
+
+def sample(name: str) -> Sample:
+    """Read one sample."""
+    event = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return Sample(name, event["pathParameters"]["source"], event["headers"]["webhook-id"], event["body"])

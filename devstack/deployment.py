@@ -1,0 +1,151 @@
+"""Bringing the real template to the emulated AWS."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import urllib3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from devstack import emulator_fixups
+from devstack.clients import CONFIG, CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
+from devstack.processes import run
+from devstack.workdir import PROJECT, TOOLS, Home, LocalError
+
+STACK_NAME = "leadbridge-local"
+ALIAS = "live"  # what the template's events call of every function
+PREFIX = "leadbridge"
+ENVIRONMENT = ["--config-file", str(PROJECT / "samconfig.toml"), "--config-env", "local"]
+
+# Whatever decides what `sam build` makes.
+SOURCES = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock", "functions", "layers", "config"]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed template and where its parts are."""
+
+    aws: Emulator
+    resources: dict[str, dict[str, str]]
+
+    @property
+    def api_url(self) -> str:
+        """The emulator's own address of the REST API; the template's output has the shape of AWS's."""
+        (api_id,) = self.resources["AWS::ApiGateway::RestApi"].values()
+        (stage,) = self.resources["AWS::ApiGateway::Stage"].values()
+        return f"{self.aws.url}/_aws/execute-api/{api_id}/{stage}"
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """What to call of each function, by logical id: the version that is live."""
+        functions = self.resources.get("AWS::Lambda::Function", {})
+        return {logical_id: f"{name}:{ALIAS}" for logical_id, name in functions.items()}
+
+
+def fingerprint() -> str:
+    """Changes when a build would come out differently."""
+    digest = hashlib.sha256(architecture().encode())
+    for source in SOURCES:
+        path = PROJECT / source
+        for file in sorted(path.rglob("*") if path.is_dir() else [path]):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"\0{file.relative_to(PROJECT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def architecture() -> str:
+    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+def build(home: Home, *, lock: int) -> bool:
+    """Run `sam build`, unless the last build of this home was of the same sources. Returns whether it ran."""
+    if not (PROJECT / "template.yaml").exists():
+        raise LocalError(f"There is no template.yaml in {PROJECT}.")
+    wanted = fingerprint()
+    built = home.build / "fingerprint"
+    if built.exists() and built.read_text() == wanted:
+        return False
+    env = sam_env(home)
+    for tool in ("make", "uv"):
+        if not shutil.which(tool, path=env["PATH"]):
+            raise LocalError(
+                f"The layers are built by {tool}, which is not on PATH. Through `make` all that is needed is."
+            )
+    shutil.rmtree(home.build, ignore_errors=True)
+    command = [str(TOOLS / "sam"), "build", *ENVIRONMENT, "--build-dir", str(home.build), *parameters()]
+    run("sam build", command, env=env, log=home.log("build"), lock=lock, timeout=600)
+    built.write_text(wanted)
+    return True
+
+
+def deploy(home: Home, aws: Emulator, *, lock: int) -> Deployment:
+    """Run `sam deploy`, and do what the emulator leaves undone."""
+    template = str(home.build / "template.yaml")
+    command = [str(TOOLS / "sam"), "deploy", *ENVIRONMENT, "--template-file", template, *parameters()]
+    command += ["--stack-name", STACK_NAME, "--region", REGION]
+    run("sam deploy", command, env=sam_env(home, aws), log=home.log("deploy"), lock=lock, timeout=300)
+    emulator_fixups.finish(aws, STACK_NAME)
+    return Deployment(aws, aws.resources(STACK_NAME))
+
+
+def parameters() -> list[str]:
+    return ["--parameter-overrides", "Environment=local", f"Prefix={PREFIX}", f"Architecture={architecture()}"]
+
+
+def sam_env(home: Home, aws: Emulator | None = None) -> dict[str, str]:
+    """The user's environment (proxies, caches, PATH) for the SAM CLI, without their AWS and pointed at the emulator."""
+    app = home.root / "sam"
+    app.mkdir(parents=True, exist_ok=True)
+    (app / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": time.time()}))
+    users = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
+    return {
+        **users,
+        **CREDENTIALS,
+        **NOTHING_OF_THE_USERS,
+        **({"AWS_ENDPOINT_URL": aws.url} if aws else {}),
+        "AWS_DEFAULT_REGION": REGION,
+        "PATH": os.pathsep.join(
+            [str(TOOLS), os.environ.get("PATH", os.defpath), str(PROJECT / ".local" / "uv" / "bin")]
+        ),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "LEADBRIDGE_ARCHITECTURE": architecture(),  # what the layers' own makefiles go by
+        "SAM_CLI_TELEMETRY": "0",
+        "__SAM_CLI_APP_DIR": str(app),
+    }
+
+
+def warm_up(deployment: Deployment, operator_token: str) -> None:
+    """Start every function once, a few at a time: many cold starts at one moment can stall the emulator.
+
+    Each is called in a way that changes nothing. What it answers does not matter here.
+    """
+    aws = deployment.aws
+    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+    consumers = {
+        mapping["FunctionArn"]
+        for page in functions.get_paginator("list_event_source_mappings").paginate()
+        for mapping in page["EventSourceMappings"]
+    }
+
+    def consume_nothing(name: str) -> None:
+        with suppress(BotoCoreError, ClientError):
+            functions.invoke(FunctionName=name, Payload=b'{"Records": []}')
+
+    def ask(method: str, path: str) -> None:
+        headers = {"Authorization": f"Bearer {operator_token}"}
+        with suppress(urllib3.exceptions.HTTPError):
+            urllib3.request(method, deployment.api_url + path, headers=headers, timeout=30, retries=False)
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        pool.submit(ask, "GET", "/leads?limit=1")
+        for _ in range(2):  # forms post at once
+            pool.submit(ask, "POST", "/webhooks/nobody")
+        for name in sorted(consumers):
+            pool.submit(consume_nothing, name)

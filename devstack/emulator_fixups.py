@@ -1,0 +1,80 @@
+"""What the emulator leaves undone, or does otherwise than AWS, once a template is deployed."""
+
+import json
+from typing import Any
+
+from devstack.clients import CONFIG, Emulator
+
+# AWS checks a batch under the name of the single action; the emulator's policies want the batch's own.
+BATCHES = {
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+    "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+}
+
+
+def finish(aws: Emulator, stack_name: str) -> None:
+    """Bring a deployed stack to where AWS would have it. May be run again."""
+    resources = aws.resources(stack_name)
+    cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
+    template: Any = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
+    set_time_to_live(aws, template, resources.get("AWS::DynamoDB::Table", {}))
+    set_gateway_responses(aws, template, resources)
+    set_concurrency(aws)
+    permit_batches(aws, resources.get("AWS::IAM::Role", {}))
+
+
+def set_time_to_live(aws: Emulator, template: Any, tables: dict[str, str]) -> None:
+    """A table's TimeToLiveSpecification is passed over."""
+    dynamodb = aws.session.client("dynamodb", endpoint_url=aws.url, config=CONFIG)
+    for logical_id, table in tables.items():
+        wanted = template["Resources"][logical_id]["Properties"].get("TimeToLiveSpecification")
+        status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"].get("TimeToLiveStatus")
+        if wanted and status == "DISABLED":
+            dynamodb.update_time_to_live(
+                TableName=table,
+                TimeToLiveSpecification={"AttributeName": str(wanted["AttributeName"]), "Enabled": True},
+            )
+
+
+def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dict[str, str]]) -> None:
+    """What an API's description says of the gateway's own answers is passed over; a deployment makes them hold."""
+    gateway = aws.session.client("apigateway", endpoint_url=aws.url, config=CONFIG)
+    for logical_id, api in resources.get("AWS::ApiGateway::RestApi", {}).items():
+        body = template["Resources"][logical_id]["Properties"]["Body"]
+        for kind, wanted in body["x-amazon-apigateway-gateway-responses"].items():
+            told: Any = {key: wanted[key] for key in ("responseParameters", "responseTemplates") if key in wanted}
+            if "statusCode" in wanted:
+                told["statusCode"] = str(wanted["statusCode"])
+            gateway.put_gateway_response(restApiId=api, responseType=kind, **told)
+        for stage in resources["AWS::ApiGateway::Stage"].values():
+            gateway.create_deployment(restApiId=api, stageName=stage)
+
+
+def set_concurrency(aws: Emulator) -> None:
+    """A number that came from a parameter is kept as text, over which the queues' poller stumbles."""
+    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+    for page in functions.get_paginator("list_event_source_mappings").paginate():
+        for mapping in page["EventSourceMappings"]:
+            if most := mapping.get("ScalingConfig", {}).get("MaximumConcurrency"):
+                functions.update_event_source_mapping(
+                    UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(most)}
+                )
+
+
+def permit_batches(aws: Emulator, roles: dict[str, str]) -> None:
+    """Whoever may send, delete or delay one message may do it with ten."""
+    iam = aws.session.client("iam", endpoint_url=aws.url, config=CONFIG)
+    for role in roles.values():
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+            document["Statement"] = [with_batches(statement) for statement in document["Statement"]]
+            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+def with_batches(statement: dict[str, Any]) -> dict[str, Any]:
+    """The same statement, its actions completed by their batches."""
+    actions = statement.get("Action", [])
+    actions = [actions] if isinstance(actions, str) else actions
+    batches = [BATCHES[action] for action in actions if action in BATCHES and BATCHES[action] not in actions]
+    return {**statement, "Action": [*actions, *batches]} if batches else statement

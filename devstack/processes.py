@@ -1,0 +1,85 @@
+"""Child processes that cannot outlive the supervisor."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.workdir import PROJECT, LocalError
+
+GRACE = 10.0
+"""Seconds a command has to stop by itself."""
+
+
+@dataclass
+class Child:
+    """A command behind its guard."""
+
+    name: str
+    guard: subprocess.Popen[bytes]
+    log: Path
+
+    def has_ended(self) -> bool:
+        return self.guard.poll() is not None
+
+    def runs(self) -> bool:
+        """True; raises LocalError, with the end of its log, if it has ended."""
+        if self.has_ended():
+            raise LocalError(f"{self.name} ended with code {self.guard.returncode}.\n{tail(self.log)}")
+        return True
+
+    def stop(self) -> None:
+        assert self.guard.stdin is not None
+        self.guard.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.guard.wait(GRACE + 5)
+        with suppress(ProcessLookupError):  # a guard that was itself killed leaves its group behind
+            os.killpg(self.guard.pid, signal.SIGKILL)
+        self.guard.wait()
+
+
+@contextmanager
+def guarded(
+    name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, lock: int, output: Path | None = None
+) -> Iterator[Child]:
+    """Run a command for as long as the block lasts. It writes to `log`, or its output to `output` if that is given."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for file in {log, output or log}:
+        file.write_bytes(b"")
+    with log.open("ab") as errors, (output or log).open("ab") as lines:
+        guard = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("guard.py")), str(GRACE), *command],
+            cwd=PROJECT,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=lines,
+            stderr=errors,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+    child = Child(name, guard, log)
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def run(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, lock: int, timeout: float) -> None:
+    """Run a command to its end. Raises LocalError, with the end of its log, if it fails or takes too long (seconds)."""
+    with guarded(name, command, env=env, log=log, lock=lock) as child:
+        try:
+            code = child.guard.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise LocalError(f"{name} did not end in {timeout:g} s.\n{tail(log)}") from None
+    if code:
+        raise LocalError(f"{name} failed with code {code}.\n{tail(log)}")
+
+
+def tail(log: Path, lines: int = 30) -> str:
+    """The end of a log, indented, under its path."""
+    text = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
+    return "\n".join([f"{log}:", *(f"    {line}" for line in text)])

@@ -1,0 +1,1 @@
+"""`sam local` against the local stack, in Docker."""

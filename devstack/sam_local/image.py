@@ -1,0 +1,164 @@
+"""The image that `sam local` runs functions in: AWS's own or, where no registry can be reached, one made here.
+
+The one made here holds this machine's Python 3.13 with the libraries it is linked to, Lambda's runtime client, and a
+bootstrap. It has a name of its own, so that it never stands in for AWS's where that can be had.
+"""
+
+import hashlib
+import io
+import platform
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from importlib.metadata import files, version
+from pathlib import Path
+
+from devstack.deployment import architecture
+from devstack.workdir import LocalError
+
+AWS_IMAGE = f"public.ecr.aws/lambda/python:3.13-{architecture()}"
+OWN_IMAGE = f"leadbridge/lambda-python:3.13-{architecture()}"
+RECIPE = "leadbridge.recipe"  # the label that says what an image of our own was made by
+
+CLIENT = ("awslambdaric", "snapshot_restore_py")
+TOOLS = ("sh", "cp", "mv", "rm", "chmod")  # what SAM's Dockerfile runs in the image
+FOR_WHEELS = ("libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
+LEFT_OUT = {"__pycache__", "site-packages", "test", "idlelib", "tkinter", "turtledemo", "ensurepip"}
+INTERPRETER = Path("/var/lang")
+RUNTIME = Path("/var/runtime")
+BOOTSTRAP = f"""\
+#!/bin/sh
+export PYTHONPATH=/var/task:/opt/python:{RUNTIME}
+exec {INTERPRETER}/bin/python3.13 -m awslambdaric "$_HANDLER"
+"""
+SETTINGS = (
+    "ENV LANG=C.UTF-8 TZ=:UTC LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime",
+    f"ENV PATH={INTERPRETER}/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin",
+    f"ENV LD_LIBRARY_PATH={INTERPRETER}/lib:/var/task/lib:/opt/lib",
+    "WORKDIR /var/task",
+)
+
+
+def why_not() -> str | None:
+    """Why nothing can run in a container here; None where Docker runs."""
+    if not shutil.which("docker"):
+        return "Docker is not installed"
+    asked = _docker("version", "--format", "{{.Server.Version}}")
+    if asked.returncode:
+        return f"Docker does not run: {asked.stderr.strip().splitlines()[-1] if asked.stderr.strip() else 'no answer'}"
+    return None
+
+
+def image() -> str:
+    """The image to run functions in, there when this returns. Raises LocalError."""
+    if _docker("image", "inspect", AWS_IMAGE).returncode == 0 or _docker("pull", "--quiet", AWS_IMAGE).returncode == 0:
+        return AWS_IMAGE
+    made_by = _docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{RECIPE}"}}}}', OWN_IMAGE)
+    if made_by.stdout.strip() != recipe():
+        _docker("image", "rm", OWN_IMAGE)
+        make()
+    return OWN_IMAGE
+
+
+def make() -> None:
+    """Make the image of our own. Raises LocalError."""
+    if platform.system() != "Linux":
+        raise LocalError(f"{AWS_IMAGE} cannot be pulled, and one like it can be made on Linux only.")
+    changes = [word for change in (*SETTINGS, f"LABEL {RECIPE}={recipe()}") for word in ("--change", change)]
+    with subprocess.Popen(
+        ["docker", "import", *changes, "-", OWN_IMAGE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as importing:
+        assert importing.stdin is not None
+        assert importing.stderr is not None
+        with tarfile.open(fileobj=importing.stdin, mode="w|", dereference=True) as root:
+            fill(root)
+        importing.stdin.close()
+        complaint = importing.stderr.read().decode(errors="replace")
+    if importing.returncode:
+        raise LocalError(f"docker import failed.\n{complaint}")
+
+
+def run_in(image_name: str, *options: str, script: str) -> str:
+    """What a shell's script prints in a container of an image. Raises LocalError."""
+    done = _docker("run", "--rm", *options, "--entrypoint", "/bin/sh", image_name, "-c", script)
+    if done.returncode:
+        raise LocalError(f"A container of {image_name} failed.\n{done.stderr}")
+    return done.stdout
+
+
+def recipe() -> str:
+    """Changes when the image would come out differently."""
+    parts = [Path(__file__).read_text(encoding="utf-8"), sys.version, *(version(name) for name in CLIENT)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def fill(root: tarfile.TarFile) -> None:
+    """Put all that a function needs of its machine into an image's root."""
+    placed: set[Path] = set()
+
+    def place(source: Path, target: Path) -> None:
+        if target not in placed:
+            placed.add(target)
+            root.add(source.resolve(), str(target).lstrip("/"), recursive=False)
+
+    own = Path(sys.base_prefix)
+    interpreter = [own / "bin" / "python3.13", *own.glob("lib/libpython3*"), *_tree(own / "lib" / "python3.13")]
+    client = [
+        Path(str(file.locate())) for name in CLIENT for file in files(name) or () if ".dist-info" not in str(file)
+    ]
+    tools = [Path(found) for tool in TOOLS if (found := shutil.which(tool, path="/usr/bin:/bin"))]
+    for file in interpreter:
+        place(file, INTERPRETER / file.relative_to(own))
+    for file in client:
+        if "__pycache__" not in file.parts:
+            place(file, RUNTIME / Path(*file.parts[file.parts.index("site-packages") + 1 :]))
+    for tool in tools:
+        place(tool, Path("/bin") / tool.name)
+    for library in _libraries([*interpreter, *client, *tools]):
+        place(library, library)
+    if (authorities := Path(ssl.get_default_verify_paths().openssl_cafile)).exists():
+        place(authorities, authorities)
+    _write(root, RUNTIME / "bootstrap", BOOTSTRAP, 0o755)
+    _write(root, Path("/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n", 0o644)
+    _write(root, Path("/etc/nsswitch.conf"), "hosts: files dns\n", 0o644)
+    for folder, mode in {"tmp": 0o1777, "opt": 0o755, "var/task": 0o755, "root": 0o700}.items():
+        made = tarfile.TarInfo(folder)
+        made.type, made.mode = tarfile.DIRTYPE, mode
+        root.addfile(made)
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if path.name not in LEFT_OUT and not path.name.startswith("config-"):
+                yield from _tree(path)
+        elif path.suffix != ".a":
+            yield path
+
+
+def _libraries(binaries: list[Path]) -> set[Path]:
+    """The shared libraries that binaries are linked to, the loader among them, and those that wheels expect of any."""
+    linked = [file for file in binaries if file.suffix == ".so" or ".so." in file.name or not file.suffix]
+    told = subprocess.run(["ldd", *map(str, linked)], capture_output=True, text=True, check=False).stdout
+    found = {Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", told, re.MULTILINE)}
+    folders = {path.parent for path in found if path.name.startswith("libc.so")}
+    expected = {folder / name for folder in folders for name in FOR_WHEELS}
+    return {path for path in found | expected if path.exists() and not path.is_relative_to(sys.base_prefix)}
+
+
+def _write(root: tarfile.TarFile, target: Path, text: str, mode: int) -> None:
+    content = text.encode()
+    entry = tarfile.TarInfo(str(target).lstrip("/"))
+    entry.size, entry.mode = len(content), mode
+    root.addfile(entry, io.BytesIO(content))
+
+
+def _docker(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

@@ -1,0 +1,177 @@
+"""`make sam-local ARGS="invoke …"`: the SAM CLI's `sam local`, in containers that find the local AWS.
+
+A container does not see this machine's 127.0.0.1. It knows the machine as `host.docker.internal`; where that is an
+address of this machine (on Linux), what the functions call is forwarded from there.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from devstack import deployment
+from devstack.clients import REGION, Emulator
+from devstack.deployment import PREFIX
+from devstack.sam_local import image
+from devstack.sam_local.forwarding import forwarded
+from devstack.stack import Stack
+from devstack.template import read_template
+from devstack.workdir import PROJECT, TOOLS, Home, LocalError, hold
+
+OWN = Home(PROJECT / ".local" / "sam-local")
+THIS_MACHINE = "host.docker.internal"
+KNOWING_THIS_MACHINE = ("--add-host", f"{THIS_MACHINE}:host-gateway")
+ACCOUNT = "000000000000"
+CONTAINERS_PREFIX = f"{PREFIX}-containers"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What functions find around them: where AWS is, the other servers they call, each one's environment by logical id.
+
+    Addresses are as this machine sees them.
+    """
+
+    aws: Emulator
+    other_urls: tuple[str, ...]
+    environments: dict[str, dict[str, str]]
+
+    @classmethod
+    def of(cls, stack: Stack) -> Self:
+        """A stack that is up. Its secrets are copied for containers, with addresses as these see them."""
+        _copy_secrets(stack)
+        functions = stack.client("lambda")
+        names = stack.resources["AWS::Lambda::Function"]
+        environments = {
+            logical_id: {
+                **functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"],
+                "SECRETS_PREFIX": CONTAINERS_PREFIX,
+            }
+            for logical_id, name in names.items()
+        }
+        return cls(stack.aws, (stack.sandbox_url,), environments)
+
+
+@dataclass(frozen=True)
+class SamLocal:
+    """`sam local`, ready to run."""
+
+    home: Home
+    image: str
+    aws: Emulator
+
+    @property
+    def env(self) -> dict[str, str]:
+        """SAM's own environment; it asks AWS who it is, and the emulated one answers."""
+        return deployment.sam_env(self.home, self.aws)
+
+    def command(self, *words: str) -> list[str]:
+        """The whole command line: what was asked for, and what it takes to run it here."""
+        return [
+            *(str(TOOLS / "sam"), "local", *words),
+            *("--template", str(self.home.build / "containers.json")),
+            *("--env-vars", str(self.home.root / "environments.json")),
+            *("--layer-cache-basedir", str(self.home.root / "layers")),
+            *KNOWING_THIS_MACHINE,
+            *("--skip-pull-image", "--invoke-image", self.image),
+            *deployment.parameters(),
+        ]
+
+
+@contextmanager
+def sam_local(surroundings: Surroundings, home: Home = OWN) -> Iterator[SamLocal]:
+    """Build what `sam local` runs and let its containers find their surroundings while the block lasts.
+
+    Raises LocalError where no container can run.
+    """
+    if reason := image.why_not():
+        raise LocalError(f"{reason}, and `sam local` runs functions in containers.")
+    with hold(home) as lock:
+        name = image.image()
+        deployment.build(home, lock=lock)
+        _write_inputs(surroundings, home)
+        with forwarded(_address_of_this_machine(name), _ports(surroundings)):
+            yield SamLocal(home, name, surroundings.aws)
+
+
+def as_containers_see(text: str) -> str:
+    """A text with the addresses of this machine in it, as they are inside of a container."""
+    return text.replace("127.0.0.1", THIS_MACHINE)
+
+
+def _address_of_this_machine(name: str) -> str:
+    """What containers take `host.docker.internal` for; only one of them can tell."""
+    told = image.run_in(name, *KNOWING_THIS_MACHINE, script="while read line; do echo $line; done </etc/hosts")
+    lines = [line.split() for line in told.splitlines()]
+    return next(words[0] for words in lines if THIS_MACHINE in words[1:])
+
+
+def _ports(surroundings: Surroundings) -> list[int]:
+    ports = [urlsplit(url).port for url in (surroundings.aws.url, *surroundings.other_urls)]
+    return [port for port in ports if port]
+
+
+def _write_inputs(surroundings: Surroundings, home: Home) -> None:
+    """What is built, for `sam local`: it hands over only declared variables, and knows a function by no alias."""
+    template = without_aliases(read_template(home.build / "template.yaml"))
+    where = {"AWS_ENDPOINT_URL": as_containers_see(surroundings.aws.url)}
+    template["Globals"]["Function"]["Environment"]["Variables"] |= where
+    (home.build / "containers.json").write_text(json.dumps(template), encoding="utf-8")
+    environments = {function: values | where for function, values in surroundings.environments.items()}
+    (home.root / "environments.json").write_text(as_containers_see(json.dumps(environments)), encoding="utf-8")
+
+
+def without_aliases(value: Any) -> Any:
+    """A template in which functions are called by themselves, not by an alias."""
+    match value:
+        case {"Ref": str(name)} if name.endswith(".Alias"):
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Alias')}"
+        case dict():
+            return {key: without_aliases(each) for key, each in value.items()}
+        case list():
+            return [without_aliases(each) for each in value]
+        case _:
+            return value
+
+
+def _copy_secrets(stack: Stack) -> None:
+    manager = stack.client("secretsmanager")
+    pages = manager.get_paginator("list_secrets").paginate()
+    there = {secret["Name"] for page in pages for secret in page["SecretList"]}
+    for name in [name for name in there if name.startswith(f"{PREFIX}/")]:
+        copy = f"{CONTAINERS_PREFIX}/{name.removeprefix(f'{PREFIX}/')}"
+        value = as_containers_see(manager.get_secret_value(SecretId=name)["SecretString"])
+        if copy in there:
+            manager.put_secret_value(SecretId=copy, SecretString=value)
+        else:
+            manager.create_secret(Name=copy, SecretString=value)
+
+
+def main() -> int:
+    """Run `sam local` with the arguments, on the stack that is up."""
+    stack = Stack.developers()
+    try:
+        with sam_local(Surroundings.of(stack)) as sam:
+            return run_to_its_end(sam, *sys.argv[1:])
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def run_to_its_end(sam: SamLocal, *words: str) -> int:
+    """Run a command of `sam local`; its exit code. Signals are its to answer: it has containers to take away."""
+    with subprocess.Popen(sam.command(*words), env=sam.env, cwd=PROJECT) as running:
+        signal.signal(signal.SIGINT, lambda *_: None)  # a terminal sends it to both
+        signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+        return running.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""`python -m devstack.sandbox --state-dir DIR`: serve until SIGTERM or SIGINT.
+
+Prints one line, `{"url": …}`, when it answers.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+from devstack.sandbox.application import Settings
+from devstack.sandbox.server import DEFAULT_PACE, serving
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m devstack.sandbox", description="The partners' APIs as one local server."
+    )
+    parser.add_argument("--state-dir", type=Path, required=True, help="where keys and secrets.json are kept")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--pace", type=_seconds, default=DEFAULT_PACE, help="seconds a deal stays in one status")
+    arguments = parser.parse_args()
+    settings = Settings(arguments.state_dir, arguments.host, arguments.port, arguments.pace, time.time)
+    try:
+        asyncio.run(_serve(settings))
+    except OSError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(settings) as url:
+        sys.stdout.write(json.dumps({"url": url}) + "\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError("seconds, 0 or more")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The frame: partners, gate, log, faults, control and page put together as one aiohttp application."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from devstack.sandbox import strict_json
+from devstack.sandbox.calls import CallLog
+from devstack.sandbox.control import Control
+from devstack.sandbox.faults import Faults
+from devstack.sandbox.gate import Gate
+from devstack.sandbox.graph.service import Graph
+from devstack.sandbox.leadleader.service import LeadLeader
+from devstack.sandbox.leeloo.service import Leeloo
+from devstack.sandbox.matchtrade.service import MatchTrade
+from devstack.sandbox.page import Page
+from devstack.sandbox.partner import Clock, Endpoint, Pace, Partner, Surroundings
+from devstack.sandbox.state_dir import write_private
+
+PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo, MatchTrade, Graph)
+"""A further partner is a folder beside these and its class here."""
+
+BODY_AT_MOST = 64 * 1024
+SECRETS_FILE = "secrets.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the sandbox keeps its keys, where it listens (port 0 is any), and how fast its world moves."""
+
+    state_dir: Path
+    host: str
+    port: int
+    pace: float
+    clock: Clock
+
+
+class Frame:
+    """One sandbox. `publish` must be called with its URL before it serves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secrets_file = settings.state_dir / SECRETS_FILE
+        self._pace = Pace(settings.pace)
+        self._partners: dict[str, Partner] = {
+            partner.name: partner(Surroundings(settings.state_dir / f"{partner.name}.json", settings.clock, self._pace))
+            for partner in PARTNERS
+        }
+        self._log = CallLog(settings.clock)
+        self._faults = Faults()
+        self.url = ""
+
+    def publish(self, url: str) -> None:
+        """Take this URL and write the secrets that point to it."""
+        self.url = url
+        self._write_secrets()
+
+    def application(self) -> web.Application:
+        application = web.Application(client_max_size=BODY_AT_MOST)
+        router = application.router
+        control = Control(self._partners, self._log, self._faults, self._pace, self._rotate)
+        application.add_routes(control.routes())
+        application.add_routes([web.get("/", Page(self._partners, self._log, self._faults).show)])
+        gate = Gate(self._log, self._faults)
+        for partner in self._partners.values():
+            for path, endpoints in _by_path(partner.endpoints()).items():
+                router.add_route("*", f"/{partner.name}{path}", gate.handler(partner, endpoints))
+            router.add_route("*", f"/{partner.name}/{{unknown:.*}}", gate.handler(partner, {}))
+            for route in partner.controls():
+                if isinstance(route.handler, type):
+                    raise TypeError(f"{route.path}: class-based views are not served")
+                router.add_route(route.method, f"/control/{partner.name}{route.path}", route.handler)
+        return application
+
+    def _rotate(self, name: str, what: str) -> dict[str, Any]:
+        self._partners[name].rotations[what]()
+        return self._write_secrets()[name]
+
+    def _write_secrets(self) -> dict[str, dict[str, Any]]:
+        secrets = {name: partner.secret(f"{self.url}/{name}") for name, partner in self._partners.items()}
+        write_private(self._secrets_file, strict_json.dump(secrets))
+        return secrets
+
+
+def _by_path(endpoints: Iterable[Endpoint]) -> dict[str, dict[str, Endpoint]]:
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {}).update(dict.fromkeys(endpoint.methods, endpoint))
+    return paths

@@ -1,0 +1,136 @@
+"""The one way in: every call to a partner is read, logged, perhaps broken on purpose, processed and answered here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+
+from devstack.sandbox.calls import Call, CallLog, Outcome
+from devstack.sandbox.faults import DelayFault, DropFault, Fault, Faults, RateLimitFault, SlowBodyFault
+from devstack.sandbox.partner import Answer, Endpoint, Incoming, Partner
+
+
+class Gate:
+    """Serves partners' endpoints. A processing runs to its end even when the client hangs up: as with a real server,
+    the caller of a lost reply cannot know."""
+
+    def __init__(self, log: CallLog, faults: Faults) -> None:
+        self._log = log
+        self._faults = faults
+
+    def handler(
+        self, partner: Partner, endpoints: Mapping[str, Endpoint]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The aiohttp handler of one path, `endpoints` by method; none at all makes the path unknown."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            call = self._log.open(partner.name, request.method, request.path)
+            try:
+                return await self._serve(request, call, partner, endpoints)
+            except asyncio.CancelledError:
+                _lost(call, Outcome.DROPPED)
+                raise
+            except (ConnectionError, aiohttp.ClientError):
+                _lost(call, Outcome.GONE)
+                return web.Response()
+
+        return handle
+
+    async def _serve(
+        self, request: web.Request, call: Call, partner: Partner, endpoints: Mapping[str, Endpoint]
+    ) -> web.StreamResponse:
+        try:
+            incoming = Incoming.of(request, await request.read())
+        except web.HTTPRequestEntityTooLarge:
+            return await _send(request, call, partner.refused(413, "Request body is too large."))
+        if not endpoints:
+            return await _send(request, call, partner.refused(404, "Not found."))
+        endpoint = endpoints.get(request.method)
+        if endpoint is None:
+            refused = partner.refused(405, f'Method "{request.method}" not allowed.')
+            return await _send(request, call, replace(refused, headers={"Allow": ", ".join(sorted(endpoints))}))
+        operation = endpoint.choose(incoming)
+        call.operation = operation.name
+        call.facts.update(operation.describe(incoming))
+
+        def process() -> Answer:
+            answer = operation.process(incoming)
+            call.processed = True
+            call.facts.update(answer.facts)
+            return answer
+
+        armed = self._faults.strike(partner.name, operation.name, incoming.json)
+        if armed is None:
+            return await _send(request, call, process())
+        call.fault = {"id": armed.id, "kind": armed.order.fault.kind}
+        return await _break(request, call, armed.order.fault, partner, process)
+
+
+async def _break(
+    request: web.Request, call: Call, fault: Fault, partner: Partner, process: Callable[[], Answer]
+) -> web.StreamResponse:
+    match fault:
+        case DelayFault(when="before"):
+            await asyncio.sleep(fault.seconds)
+            return await _send(request, call, process())
+        case DelayFault():
+            answer = process()
+            await asyncio.sleep(fault.seconds)
+            return await _send(request, call, answer)
+        case DropFault():
+            if fault.when == "after":
+                process()
+            return _drop(request, call)
+        case SlowBodyFault():
+            return await _trickle(request, call, process(), fault)
+        case RateLimitFault():
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            refused = partner.refused(429, "Request was throttled.")
+            return await _send(request, call, replace(refused, status=fault.status, headers=headers))
+        case instead:
+            if instead.processed:
+                process()
+            return await _send(request, call, instead.answer())
+
+
+async def _send(request: web.Request, call: Call, answer: Answer) -> web.StreamResponse:
+    if request.transport is None or request.transport.is_closing():
+        raise ConnectionResetError
+    response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
+    # Logged before it is written, so that whoever has the answer finds it in the log.
+    call.status, call.outcome = answer.status, Outcome.ANSWERED
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+async def _trickle(request: web.Request, call: Call, answer: Answer, fault: SlowBodyFault) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    for start in range(0, len(answer.body), fault.chunk):
+        await asyncio.sleep(fault.seconds)
+        await response.write(answer.body[start : start + fault.chunk])
+    call.status, call.outcome = answer.status, Outcome.ANSWERED
+    await response.write_eof()
+    return response
+
+
+def _drop(request: web.Request, call: Call) -> web.StreamResponse:
+    _lost(call, Outcome.DROPPED)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _lost(call: Call, outcome: Outcome) -> None:
+    call.status, call.outcome = None, outcome
+
+
+def _headers(answer: Answer) -> CIMultiDict[str]:
+    headers = CIMultiDict({"Content-Type": answer.content_type})
+    headers.update(answer.headers)
+    return headers

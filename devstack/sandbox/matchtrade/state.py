@@ -1,0 +1,24 @@
+"""All that this broker holds in memory."""
+
+from devstack.sandbox.matchtrade.broker import Broker
+from devstack.sandbox.matchtrade.changes import Pending
+from devstack.sandbox.matchtrade.registry import Registry
+from devstack.sandbox.matchtrade.tokens import Tokens
+from devstack.sandbox.partner import Clock, Pace
+
+
+class State:
+    """Accounts, tokens, settings, and changes that wait for a page."""
+
+    def __init__(self, clock: Clock, pace: Pace) -> None:
+        self.clock = clock
+        self.accounts = Registry(clock, pace)
+        self.tokens = Tokens(clock)
+        self.pending = Pending(self.accounts)
+        self.broker = Broker()
+
+    def clear(self) -> None:
+        self.accounts.clear()
+        self.tokens.expire(refresh=True)
+        self.pending.clear()
+        self.broker = Broker()

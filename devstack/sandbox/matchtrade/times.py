@@ -1,0 +1,33 @@
+"""Times as this partner keeps and writes them: whole milliseconds since the epoch, and RFC 3339 ending in Z."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from devstack.sandbox.calls import rfc3339
+from devstack.sandbox.partner import Clock
+
+type Millis = int
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", re.ASCII)
+
+
+def millis(at: datetime) -> Millis:
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def millis_of(text: str) -> Millis:
+    """Of `2019-12-11T00:00:00Z`, with a fraction or without. Raises `ValueError` for any other form, `+00:00` too."""
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(text)
+    return millis(datetime.fromisoformat(text))
+
+
+def instant(at: Millis) -> str:
+    """`2026-01-31T09:30:00.123Z`."""
+    return rfc3339(at / 1000)
+
+
+def millis_now(clock: Clock) -> Millis:
+    return round(clock() * 1000)

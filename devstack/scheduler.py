@@ -1,0 +1,53 @@
+"""A quicker pulse than the emulator's schedules, whose finest is a minute."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from devstack.clients import CONFIG, REGION, Emulator
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def pacemaker(aws: Emulator, function: str, *, interval: float) -> Iterator[None]:
+    """Call a scheduled function `interval` seconds after its last answer, for as long as the block lasts."""
+    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+    is_over = threading.Event()
+
+    def beat() -> None:
+        while not is_over.is_set():
+            try:
+                functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
+            except (BotoCoreError, ClientError) as error:
+                if not is_over.is_set():
+                    logger.warning("%s could not be called: %s", function, error)
+            is_over.wait(interval)
+
+    thread = threading.Thread(target=beat, name="pacemaker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+
+
+def scheduled_event() -> dict[str, object]:
+    """What EventBridge sends to the target of a schedule."""
+    return {
+        "version": "0",
+        "id": str(uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": REGION,
+        "resources": [f"arn:aws:events:{REGION}:000000000000:rule/local-pacemaker"],
+        "detail": {},
+    }

@@ -1,0 +1,79 @@
+"""Giving the stack's secrets, created empty by the template, their local values."""
+
+import base64
+import json
+import os
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from devstack.clients import CONFIG, Emulator
+from devstack.deployment import PREFIX
+from devstack.workdir import PROJECT, Home
+from leadbridge.settings import self_check
+
+OPERATOR = "local"
+
+
+def seed(home: Home, aws: Emulator, sandbox_url: str) -> str:
+    """Put every value known here into the secret of its name. Returns the operator's token."""
+    values = {**partner_secrets(home), **own_secrets(home, sandbox_url)}
+    manager = aws.session.client("secretsmanager", endpoint_url=aws.url, config=CONFIG)
+    pages = manager.get_paginator("list_secrets").paginate()
+    deployed = {secret["Name"] for page in pages for secret in page["SecretList"]}
+    for name, value in values.items():
+        if f"{PREFIX}/{name}" in deployed:
+            manager.put_secret_value(SecretId=f"{PREFIX}/{name}", SecretString=json.dumps(value))
+    return str(values["operators"][OPERATOR])
+
+
+def partner_secrets(home: Home) -> dict[str, dict[str, Any]]:
+    """What the sandbox wants its clients to know, by partner."""
+    return dict(json.loads((home.sandbox / "secrets.json").read_text()))
+
+
+def own_secrets(home: Home, sandbox_url: str) -> dict[str, dict[str, Any]]:
+    """The secrets of the sources and of the operator: drawn once, then kept in the home."""
+    file = home.secrets_file
+    known: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
+    sources = known.setdefault("sources", {})
+    for name, source in tomllib.loads((PROJECT / "config" / "sources.toml").read_text()).items():
+        if name == self_check.SOURCE:
+            continue  # the stack has made its secret
+        sources.setdefault(name, source_secret(source["adapter"]))
+        if "graph_url" in sources[name]:
+            sources[name] |= graph_secret(home, sandbox_url)
+    known.setdefault("operators", {}).setdefault(OPERATOR, secrets.token_urlsafe(32))
+    write_private(file, known)
+    return known
+
+
+def graph_secret(home: Home, sandbox_url: str) -> dict[str, Any]:
+    """Where the sandbox's Graph is and, once it has run, which app and which token it knows."""
+    file = home.sandbox / "secrets.json"
+    known = json.loads(file.read_text()).get("graph", {}) if file.exists() else {}
+    proof = {"access_token": known["access_token"], "secrets": [known["app_secret"]]} if known else {}
+    return {**proof, "graph_url": f"{sandbox_url}/graph"}
+
+
+def source_secret(adapter: str) -> dict[str, Any]:
+    """What proves a source: Standard Webhooks have a form of their own, the rest can stand in a URL."""
+    match adapter:
+        case "standard_webhooks":
+            return {"secrets": ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]}
+        case "meta":
+            meta = {name: secrets.token_urlsafe(24) for name in ("verify_token", "access_token")}
+            return {"secrets": [secrets.token_urlsafe(32)], **meta, "graph_url": ""}
+        case _:
+            return {"secrets": [secrets.token_urlsafe(32)]}
+
+
+def write_private(file: Path, content: object) -> None:
+    """Replace a file at once by JSON that only its owner can read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".new")
+    with open(draft, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
+        json.dump(content, lines, indent=2)
+        lines.write("\n")
+    draft.replace(file)

@@ -1,0 +1,99 @@
+"""The two servers a local stack stands on: the AWS emulator and the partners' sandbox."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator, answers
+from devstack.processes import Child, guarded
+from devstack.workdir import TOOLS, Home, LocalError, wait_until
+
+
+@contextmanager
+def emulator(home: Home, port: int, *, lock: int) -> Iterator[tuple[Emulator, Child]]:
+    """MiniStack, from its first answer until the end of the block. It starts empty.
+
+    It could keep its state, but after a restart the stream of a restored table leaves out its first changes.
+    """
+    if not (TOOLS / "ministack").exists():
+        raise LocalError("The local tools are not installed: `make install` does that.")
+    url = f"http://127.0.0.1:{port}"
+    with emptied(home.emulator):
+        env = emulator_env(home, port)
+        command = [str(TOOLS / "ministack")]
+        with guarded("The AWS emulator", command, env=env, log=home.log("ministack"), lock=lock) as child:
+            wait_until(
+                lambda: child.runs() and answers(f"{url}/_ministack/health"),
+                timeout=60,
+                otherwise=f"The AWS emulator did not answer on port {port} in 60 s. See {child.log}.",
+            )
+            yield Emulator(url), child
+
+
+@contextmanager
+def emptied(directory: Path) -> Iterator[None]:
+    """A directory that is empty before and after. Each running function has its layers unpacked there, some 80 MB."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def emulator_env(home: Home, port: int) -> dict[str, str]:
+    """The whole environment of the emulator. The functions see it too, so it is as bare as Lambda's own."""
+    scratch = home.emulator / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.pathsep.join([str(TOOLS), "/usr/bin", "/bin"]),
+        "HOME": str(home.emulator),
+        "TMPDIR": str(scratch),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true",  # a function may do what its role's policies allow, and nothing else
+        "LAMBDA_WARM_TTL_SECONDS": "60",  # what a burst has started does not stay for longer
+        "IOT_MTLS_ENABLED": "0",  # it would listen on every address
+        "SFTP_ENABLED": "0",
+        "STATE_DIR": str(home.emulator / "state"),
+        "S3_DATA_DIR": str(home.emulator / "s3"),
+        "AWS_DEFAULT_REGION": REGION,
+        **CREDENTIALS,
+        **NOTHING_OF_THE_USERS,
+    }
+
+
+@contextmanager
+def sandbox(home: Home, *, lock: int) -> Iterator[tuple[str, Child]]:
+    """The partners' sandbox, from its first answer until the end of the block. Yields its address."""
+    announcement = home.logs / "sandbox.out"
+    with guarded(
+        "The partner sandbox",
+        [sys.executable, "-m", "devstack.sandbox", "--state-dir", str(home.sandbox), "--port", "0", "--pace", "5"],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        log=home.log("sandbox"),
+        output=announcement,
+        lock=lock,
+    ) as child:
+        wait_until(
+            lambda: child.runs() and announced_url(announcement) is not None,
+            timeout=30,
+            otherwise=f"The partner sandbox did not say where it listens in 30 s. See {child.log}.",
+        )
+        yield announced_url(announcement) or "", child
+
+
+def announced_url(file: Path) -> str | None:
+    """What the sandbox's line `{"url": …}` says, once it is there in full."""
+    for line in file.read_text().splitlines():
+        with suppress(json.JSONDecodeError, KeyError, TypeError):
+            return str(json.loads(line)["url"])
+    return None

@@ -1,7 +1,0 @@
-"""`make diagrams`: draw the pictures of the documentation anew."""
-
-from diagrams.pages import PAGES, drawn
-
-if __name__ == "__main__":
-    for page in PAGES:
-        page.write_text(drawn(page), encoding="utf-8")

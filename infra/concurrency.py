@@ -1,0 +1,132 @@
+"""Compares the concurrency that the template may use with the account's quota, before a deployment.
+
+python -m infra.concurrency prod                       refuses (exit 1) if the quota is too small
+python -m infra.concurrency dev                        warns
+python -m infra.concurrency prod --parameters "A=b …"  with these parameters instead of those of samconfig.toml
+
+New accounts have a quota of 10. Lambda then throttles the forms' function, and the gateway answers 5xx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from devstack.template import read_template
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+PROJECT = Path(__file__).parents[1]
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+SHARDS = 4  # of the stream of a new table on demand
+SECONDS_PER_POST = 0.2  # the forms' function takes less
+HINT = (
+    "Ask for a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters:"
+    " docs/deploy.md#concurrency"
+)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many executions the account and region may run at once, and how many of them are unreserved."""
+
+    total: int
+    unreserved: int
+
+
+def quota_of(client: LambdaClient) -> Quota:
+    """Return the account's quota. Raises botocore's errors."""
+    limits = client.get_account_settings()["AccountLimit"]
+    return Quota(limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"])
+
+
+def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, int]:
+    """Return how many unreserved executions each function of the template may use at once."""
+    given = {name: str(one.get("Default", "")) for name, one in template["Parameters"].items()} | dict(parameters)
+
+    def value(found: Any) -> int:
+        return int(given[found["Ref"]] if isinstance(found, Mapping) else found)
+
+    wanted: dict[str, int] = {}
+    for name, resource in template["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        wanted[name] = 1  # a schedule, an authorizer, an operator
+        for event in resource["Properties"].get("Events", {}).values():
+            match event["Type"]:
+                case "SQS":
+                    wanted[name] = value(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
+                case "DynamoDB":
+                    wanted[name] = SHARDS * value(event["Properties"].get("ParallelizationFactor", 1))
+    is_reserved = int(given["ReservedConcurrency"]) > 0
+    wanted["ReceiveLead"] = 0 if is_reserved else ceil(float(given["ThrottleRate"]) * SECONDS_PER_POST)
+    return wanted
+
+
+def verdict(wanted: Mapping[str, int], quota: Quota) -> tuple[bool, str]:
+    """Return whether the quota suffices, and the numbers in words."""
+    total = sum(wanted.values())
+    largest = sorted(wanted.items(), key=lambda one: (-one[1], one[0]))[:4]
+    parts = ", ".join(f"{name} {number}" for name, number in largest)
+    text = (
+        f"concurrency: the functions may use {total} executions at once ({parts}, …); the account has {quota.total}"
+        f" in this region, of which {quota.unreserved} are unreserved"
+    )
+    return total <= quota.unreserved, text
+
+
+def check(
+    client: LambdaClient, parameters: Mapping[str, str], *, refuses: bool, tell: Callable[[str], None] = print
+) -> bool:
+    """Report the numbers; return False if the quota is too small and `refuses` is set.
+
+    If Lambda does not return the quota, that is a warning.
+    """
+    try:
+        quota = quota_of(client)
+    except (ClientError, BotoCoreError) as error:
+        tell(f"concurrency: Lambda did not tell the account's quota ({error}). Compare it: docs/deploy.md#concurrency")
+        return True
+    suffices, text = verdict(needed(read_template(PROJECT / "template.yaml"), parameters), quota)
+    tell(text if suffices else f"{text}. {HINT}")
+    return suffices or not refuses
+
+
+def parameters_of(environment: str, given: str = "") -> dict[str, str]:
+    """Return the parameters of a deployment: those that are given, else those of samconfig.toml."""
+    samconfig = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
+    words = (given or samconfig[environment]["deploy"]["parameters"]["parameter_overrides"]).split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def main() -> int:
+    """Read the arguments and compare."""
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.concurrency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("environment", choices=["dev", "prod"])
+    parser.add_argument("--parameters", default="", help="as `sam deploy --parameter-overrides` takes them")
+    asked = parser.parse_args()
+    try:
+        client = boto3.client("lambda", config=CONFIG)
+    except BotoCoreError as error:  # no region, as a rule
+        print(error, file=sys.stderr)
+        return 1
+    parameters = parameters_of(asked.environment, asked.parameters)
+    refuses = parameters.get("Environment", asked.environment) == "prod"
+    return 0 if check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Tests a deployed stack from end to end: a test lead goes from the gateway to each worker, and is removed.
+
+The lead is of the source `self-check`, whose secret the stack generates. The workers end its deliveries before they
+call a partner. It has the same id each time, so that access to one partition of the table is enough.
+So two checks cannot run at once: the second one waits for the end of the first.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+
+from infra.asking import Answer, Ask, Question
+from leadbridge.domain.clock import from_text
+from leadbridge.domain.delivery import State
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.forms.adapters import standard_webhooks
+from leadbridge.settings import self_check
+from leadbridge.storage import items
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+LEAD_ID = lead_id_of(self_check.SOURCE, f"id:{self_check.DELIVERY_ID}")
+PARTITION = f"LEAD#{LEAD_ID}"
+TURNS, PAUSE = 60, 2.0  # reads of the table, and seconds between: longer than a cold start of all functions
+ABANDONED_AFTER = 180.0  # seconds after which a check that left its test lead is dead; longer than any check takes
+ANOTHER_CHECK = "by another check of this stack, which is running. Run this one again after its end"
+# A lead that every partner accepts, of an invented person: a reserved domain, and a phone number that is not assigned.
+LEAD: dict[str, Any] = {
+    "person": {
+        "full_name": "Перевірка Розгортання Системи",
+        "phone": "+380500000000",
+        "tax_number": "3068208400",
+        "activity": "self-check",
+        "city": "Київ",
+        "region": "Київ",
+        "email": "self-check@example.com",
+    },
+    "loan": {"amount": "6000", "term": 12},
+    "trading": {"offer": "self-check", "site": "self-check", "description": "self-check"},
+}
+
+
+@dataclass(frozen=True)
+class Road:
+    """Access to a deployed stack. `queues` are URLs by the name that is shown."""
+
+    api_url: str
+    secret: str
+    table: str
+    dynamodb: DynamoDBClient
+    ask: Ask
+    sqs: SQSClient
+    queues: Mapping[str, str]
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+
+    def is_whole(self, tell: Callable[[str], None] = print) -> bool:
+        """Send the lead, wait for its end, remove it; report the result. Raises botocore's errors."""
+        began, stopped = self.now(), self._wait_for_others(tell)
+        if stopped is None:
+            began = self.now()
+            try:
+                stopped = self._send() or self._wait()
+            finally:
+                if stopped != ANOTHER_CHECK:
+                    self._remove()
+        if stopped is None:
+            tell(f"the whole road: {self.now() - began:.1f} s from the gateway to the workers, and the lead is removed")
+            return True
+        tell(f"the whole road: stopped {stopped}")
+        return False
+
+    def _wait_for_others(self, tell: Callable[[str], None]) -> str | None:
+        """Wait until no other check has its lead in the table, and remove one that a dead check has left."""
+        for turn in range(int(ABANDONED_AFTER / PAUSE) + 1):
+            if turn:
+                self.sleep(PAUSE)
+            leads = [item for item in self._items() if item["sk"] == "LEAD"]
+            if all(self.now() - from_text(one["received_at"]).timestamp() > ABANDONED_AFTER for one in leads):
+                self._remove()
+                return None
+            if not turn:
+                tell("the whole road: another check of this stack is running; waiting for its end")
+        return ANOTHER_CHECK
+
+    def _send(self) -> str | None:
+        """Post the lead; return None, or where it stopped."""
+        body = json.dumps(LEAD, ensure_ascii=False).encode()
+        stamp = int(self.now())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": self_check.DELIVERY_ID,
+            "webhook-timestamp": str(stamp),
+            "webhook-signature": standard_webhooks.sign(self.secret, self_check.DELIVERY_ID, stamp, body),
+        }
+        question = Question("POST", f"/webhooks/{self_check.SOURCE}", {202: None}, headers, body, stores=True)
+        try:
+            answer: Answer = self.ask(self.api_url, question)
+        except urllib3.exceptions.HTTPError as error:
+            return f"at the gateway: no answer ({type(error).__name__})"
+        if answer.status == 422:
+            wrong = ", ".join(str(one.get("field")) for one in answer.content.get("errors", []))
+            return f"at the forms' function: it refuses the test lead for {wrong}"
+        if answer.status not in {200, 202}:
+            return f"at the gateway or the forms' function: {answer}"
+        if answer.content.get("lead_id") != LEAD_ID:
+            return "at the forms' function: it stored the lead under another id than infra/github-role.yaml names"
+        if answer.content.get("duplicate") is True:  # the other one has sent it since this one has looked
+            return ANOTHER_CHECK
+        return None
+
+    def _wait(self) -> str | None:
+        """Wait until the workers have ended all deliveries; return None, or where it stopped."""
+        deliveries: dict[str, dict[str, Any]] = {}
+        for turn in range(TURNS):
+            if turn:
+                self.sleep(PAUSE)
+            found = self._items()
+            if not any(item["sk"] == "LEAD" for item in found):
+                return "at the table: the lead was accepted and is not there"
+            deliveries = {item["partner"]: item for item in found if item["sk"].startswith("DELIVERY#")}
+            if not deliveries:
+                return "at the table: the lead has no deliveries"
+            if all(item.get("last_error") == self_check.ENDED for item in deliveries.values()):
+                return None
+            wrong = [name for name, item in deliveries.items() if item["state"] not in {State.RECEIVED, State.FAILED}]
+            if wrong:
+                return f"at the worker of {', '.join(wrong)}: it did not recognize the test lead"
+        waiting = [name for name, item in deliveries.items() if item.get("last_error") != self_check.ENDED]
+        return f"behind the table: after {TURNS * PAUSE:.0f} s no worker has taken it for {', '.join(waiting)}. " + (
+            self._hint(deliveries)
+        )
+
+    def _hint(self, deliveries: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return which hop to look at, as far as the queues show it."""
+        counts = {name: self._waiting(url) for name, url in self.queues.items()}
+        filled = ", ".join(f"{name} holds {number}" for name, number in counts.items() if number)
+        if counts.get("EventDeadLetterQueue"):
+            return f"Stream or rule: {filled} (docs/runbook.md#rules-failed)"
+        if filled:
+            return f"Queue or worker: {filled}"
+        if any(item.get("last_error") == self_check.ENDED for item in deliveries.values()):
+            return "Rule: the stream and the bus work, for another worker has taken it"
+        return "Stream, bus or rule: the queues are empty. See the log of publish-changes (docs/runbook.md#stream-lag)"
+
+    def _waiting(self, queue_url: str) -> int:
+        kinds: list[QueueAttributeNameType] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=kinds)["Attributes"]
+        return sum(map(int, found.values()))
+
+    def _items(self) -> list[dict[str, Any]]:
+        pages = self.dynamodb.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": PARTITION}},
+            ConsistentRead=True,
+        )
+        return [items.decode(item) for page in pages for item in page["Items"]]
+
+    def _remove(self) -> None:
+        for item in self._items():
+            self.dynamodb.delete_item(TableName=self.table, Key=items.encode({"pk": item["pk"], "sk": item["sk"]}))

@@ -1,0 +1,1 @@
+"""The operators' API: routes, parameters, schemas, problem details."""

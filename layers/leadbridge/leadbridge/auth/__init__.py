@@ -1,0 +1,1 @@
+"""Secrets, signatures, and RSA as Lead Leader requires it."""

@@ -1,0 +1,61 @@
+"""What proves that a person agreed: when, in which form, on which page, to which words, from where.
+
+It is evidence, taken as the form tells it. A value that is wrong is left out and one that is too long is cut; neither
+is ever a reason to refuse a lead.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.fields import text_cut
+
+
+def _cut(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: text_cut(value, limit))
+
+
+def _moment(value: object) -> str | None:
+    """A time as the form writes it; in RFC 3339 and UTC where that can be told from it."""
+    text = text_cut(value, 64)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return moment.isoformat()
+        return to_text(moment)
+    except (ValueError, OverflowError):
+        return text
+
+
+def _address(value: object) -> str | None:
+    """An IP address; None for anything else."""
+    from ipaddress import ip_address
+
+    try:
+        return str(ip_address(text_cut(value, 64) or ""))
+    except ValueError:
+        return None
+
+
+class Consent(BaseModel):
+    """The evidence; empty fields are what the form did not tell."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
+
+    given_at: Annotated[str | None, BeforeValidator(_moment)] = None
+    form: Annotated[str | None, _cut(255)] = None
+    page_url: Annotated[str | None, _cut(2048)] = None
+    text: Annotated[str | None, _cut(4096)] = None
+    ip: Annotated[str | None, BeforeValidator(_address)] = None
+    user_agent: Annotated[str | None, _cut(512)] = None
+
+
+def consent_of(value: object) -> Any:
+    """What a form sent as the section `consent`, or an empty one."""
+    return value if isinstance(value, dict | Consent) else {}

@@ -1,0 +1,164 @@
+"""What is announced on the bus: that a lead came, each change of a delivery, a message or a fetch. No people.
+
+An event holds ids, states and versions.
+
+The bus may repeat and reorder. An event is a hint to look at the table: it carries the delivery's version, and a
+consumer that finds a later version there knows that the event is old.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.fetch import Fetch, FetchState
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import Message, MessageState
+
+SOURCE = "leadbridge"  # the `source` of every event on the bus
+
+
+class InvalidEvent(ValueError):
+    """An event that is not one of ours, or of a version that this code does not know."""
+
+
+class _Event(BaseModel):
+    """What all events share. Fields that a reader does not know are ignored, so that new ones can be added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
+    detail_type: ClassVar[str]
+    schema_version: Literal[1] = 1
+
+    def detail(self) -> dict[str, Any]:
+        """The event as JSON values."""
+        return self.model_dump(mode="json")
+
+
+class LeadReceived(_Event):
+    """A new lead was stored."""
+
+    detail_type = "LeadReceived"
+    lead_id: str
+    source: str
+    received_at: str
+    partners: tuple[str, ...]
+
+    @classmethod
+    def of(cls, lead: Lead) -> LeadReceived:
+        """The announcement of a new lead."""
+        return cls(
+            lead_id=lead.lead_id, source=lead.source, received_at=to_text(lead.received_at), partners=lead.partners
+        )
+
+
+class DeliveryChanged(_Event):
+    """A delivery is new, or changed in any way that counts.
+
+    `retry_scheduled` says that it waits for its next attempt, and that the message for that is in the queue already.
+    """
+
+    detail_type = "DeliveryChanged"
+    lead_id: str
+    partner: str
+    source: str
+    version: int
+    state: State
+    previous_state: State | None
+    partner_status: str | None
+    previous_partner_status: str | None
+    retry_scheduled: bool
+
+    @classmethod
+    def of(cls, before: Delivery | None, after: Delivery) -> DeliveryChanged:
+        """The announcement of a delivery's change; `before` is None for a new one."""
+        return cls(
+            lead_id=after.lead_id,
+            partner=after.partner,
+            source=after.source,
+            version=after.version,
+            state=after.state,
+            previous_state=before.state if before else None,
+            partner_status=after.partner_status,
+            previous_partner_status=before.partner_status if before else None,
+            retry_scheduled=after.next_attempt_at is not None,
+        )
+
+
+class MessageChanged(_Event):
+    """A message is new, or changed. `retry_scheduled`: it waits, and what brings it back is in the queue already."""
+
+    detail_type = "MessageChanged"
+    owner: str
+    message_id: str
+    version: int
+    state: MessageState
+    retry_scheduled: bool
+
+    @classmethod
+    def of(cls, message: Message) -> MessageChanged:
+        """The announcement of a message."""
+        return cls(
+            owner=message.owner,
+            message_id=message.message_id,
+            version=message.version,
+            state=message.state,
+            retry_scheduled=message.next_attempt_at is not None,
+        )
+
+
+class FetchChanged(_Event):
+    """A lead is to be fetched, or was. `retry_scheduled`: it waits, and what brings it back is in the queue already."""
+
+    detail_type = "FetchChanged"
+    lead_id: str
+    source: str
+    version: int
+    state: FetchState
+    retry_scheduled: bool
+
+    @classmethod
+    def of(cls, fetch: Fetch) -> FetchChanged:
+        """The announcement of a fetch."""
+        return cls(
+            lead_id=fetch.lead_id,
+            source=fetch.source,
+            version=fetch.version,
+            state=fetch.state,
+            retry_scheduled=fetch.next_attempt_at is not None,
+        )
+
+
+Event = LeadReceived | DeliveryChanged | MessageChanged | FetchChanged
+
+
+def envelope(event: Event) -> dict[str, Any]:
+    """Return an event as a queue receives it from the bus."""
+    return {"source": SOURCE, "detail-type": event.detail_type, "detail": event.detail()}
+
+
+def read_delivery_changed(envelope: object) -> DeliveryChanged:
+    """Read the event in a bus envelope `{"source", "detail-type", "detail", …}`. Raises InvalidEvent."""
+    return _read(DeliveryChanged, envelope)
+
+
+def read_message_changed(envelope: object) -> MessageChanged:
+    """Read the event in a bus envelope. Raises InvalidEvent."""
+    return _read(MessageChanged, envelope)
+
+
+def read_fetch_changed(envelope: object) -> FetchChanged:
+    """Read the event in a bus envelope. Raises InvalidEvent."""
+    return _read(FetchChanged, envelope)
+
+
+def _read[E: _Event](kind: type[E], envelope: object) -> E:
+    if not isinstance(envelope, dict) or envelope.get("detail-type") != kind.detail_type:
+        raise InvalidEvent(f"not a {kind.detail_type}")
+    try:
+        return kind.model_validate(envelope.get("detail"))
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, detail["loc"])) or "detail" for detail in error.errors())
+        raise InvalidEvent(f"{kind.detail_type} with wrong {wrong}") from None

@@ -1,0 +1,285 @@
+"""A lead: what a person asked for, as it came from a form and as it is kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from leadbridge.api.problems import FieldError
+from leadbridge.domain import fields
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.consent import Consent, consent_of
+from leadbridge.domain.routing import Decision, pass_over
+from leadbridge.settings import Partner
+
+UTM_KEYS = 30
+UTM_LIMIT = 1024  # characters of a tag; longer ones are cut
+
+Text = Annotated[str | None, BeforeValidator(fields.text)]
+Cut = Annotated[str | None, BeforeValidator(lambda value: fields.text_cut(value, UTM_LIMIT))]
+Amount = Annotated[Decimal | None, BeforeValidator(fields.amount), PlainSerializer(str)]
+
+
+def _utm(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("must be an object of texts")
+    tags: dict[str, str] = {}
+    for name, content in islice(value.items(), UTM_KEYS):
+        clean_name, clean = fields.text_cut(name, UTM_LIMIT), fields.text_cut(content, UTM_LIMIT)
+        if clean_name and clean:
+            tags[clean_name] = clean
+    return tags
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
+
+
+class Person(_Section):
+    """Who asks."""
+
+    full_name: Text = None
+    phone: Annotated[str | None, BeforeValidator(fields.phone)] = None
+    email: Annotated[str | None, BeforeValidator(fields.email)] = None
+    tax_number: Annotated[str | None, BeforeValidator(fields.tax_number)] = None
+    activity: Text = None
+    city: Text = None
+    region: Text = None
+
+
+class Loan(_Section):
+    """The credit asked for: `amount` in hryvnias, `term` in the lender's unit."""
+
+    amount: Amount = None
+    term: Annotated[int | None, BeforeValidator(fields.term)] = None
+
+
+class Trading(_Section):
+    """Where a trader's lead comes from, in the broker's words. A text that is too long is cut; the lead is accepted."""
+
+    offer: Cut = None
+    site: Cut = None
+    description: Cut = None
+    click_id: Cut = None
+
+
+class Asked(_Section):
+    """What a form's fields amount to."""
+
+    person: Person = Field(default_factory=Person)
+    loan: Loan = Field(default_factory=Loan)
+    trading: Trading = Field(default_factory=Trading)
+    utm: Annotated[dict[str, str], BeforeValidator(_utm)] = {}
+    consent: Annotated[Consent, BeforeValidator(consent_of)] = Field(default_factory=Consent)
+
+    def value(self, path: str) -> object:
+        """What stands at a dotted path such as `person.phone`; None where nothing does."""
+        section, _, name = path.partition(".")
+        found = getattr(self, section, None)
+        return found.get(name) if isinstance(found, dict) else getattr(found, name, None)
+
+
+class Lead(Asked):
+    """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
+
+    `fallbacks` says which partner gets it once another one has rejected it, `routed` why so, for the timeline.
+    `content_hash` is a keyed digest of the post's content, by which a redelivery with other content is noticed.
+    `erased_at` is when the person was
+    forgotten: what is left is the lead's tombstone.
+    """
+
+    lead_id: str
+    source: str
+    received_at: datetime
+    partners: tuple[str, ...]
+    fallbacks: dict[str, str] = {}
+    routed: str | None = None
+    warnings: tuple[tuple[str, str], ...] = ()
+    content_hash: str | None = None
+    erased_at: datetime | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """The lead as the API shows it, empty fields left out."""
+        consent = self.consent.model_dump(exclude_none=True)
+        return {
+            "lead_id": self.lead_id,
+            "source": self.source,
+            "received_at": to_text(self.received_at),
+            **self.model_dump(include={"person", "loan", "trading"}, exclude_none=True),
+            "utm": dict(self.utm),
+            **({"erased_at": to_text(self.erased_at)} if self.erased_at else {}),
+            **({"consent": consent} if consent else {}),
+            "warnings": [{"field": field, "message": message} for field, message in self.warnings],
+        }
+
+
+class InvalidLead(ValueError):
+    """A lead that cannot be accepted: every field that is wrong, each once."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        super().__init__(f"{len(errors)} field(s) are wrong")
+        self.errors = errors
+
+
+def lead_id_of(source: str, delivery_id: str) -> str:
+    """The id of the lead that `source` knows as `delivery_id`: the same for every delivery of it."""
+    digest = hashlib.sha256(json.dumps([source, delivery_id]).encode()).digest()
+    return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
+
+
+type Chooser = Callable[[Asked], Decision]
+
+
+def build_lead(
+    values: dict[str, Any],
+    *,
+    lead_id: str,
+    source: str,
+    received_at: datetime,
+    partners: Mapping[str, Partner],
+    choose: Chooser | None = None,
+    content_hash: str | None = None,
+) -> Lead:
+    """Clean and check what a form sent, for those of the partners (by name) that shall get it: all, or the chosen.
+
+    In an order of partners, one that lacks a required field is passed over.
+    `values` holds the sections `person`, `loan`, `trading`, `utm`, `consent` as they came. Raises InvalidLead.
+    """
+    asked, wrong = _clean(values)
+    chosen = _chosen(asked, partners, choose)
+    for name in chosen.partners:
+        for found in wrong_for(asked, partners[name]):
+            if not any(found.field == field or found.field.startswith(f"{field}.") for field in wrong):
+                wrong[found.field] = found
+    if wrong:
+        raise InvalidLead(tuple(wrong.values()))
+    known = {"lead_id": lead_id, "source": source, "received_at": received_at, "content_hash": content_hash}
+    return _lead(asked, chosen, partners, **known)
+
+
+def build_usable_lead(
+    values: dict[str, Any],
+    *,
+    lead_id: str,
+    source: str,
+    received_at: datetime,
+    partners: Mapping[str, Partner],
+    choose: Chooser | None = None,
+) -> tuple[Lead, dict[str, tuple[FieldError, ...]]]:
+    """Clean a lead that nobody can be asked to mend: what is wrong is left out of it, and its warnings tell so.
+
+    With it comes, for each of its partners that cannot have it so, what they miss.
+    """
+    asked, wrong = _clean(values)
+    chosen = _chosen(asked, partners, choose)
+    lacking = {
+        name: tuple(wrong.get(found.field, found) for found in wrong_for(asked, partners[name]))
+        for name in chosen.partners
+    }
+    left_out = [(error.field, f"{error.message}, so it was left out") for error in wrong.values()]
+    lead = _lead(asked, chosen, partners, lead_id=lead_id, source=source, received_at=received_at)
+    lead = lead.model_copy(update={"warnings": (*lead.warnings, *left_out)})
+    return lead, {name: errors for name, errors in lacking.items() if errors}
+
+
+def _chosen(asked: Asked, partners: Mapping[str, Partner], choose: Chooser | None) -> Decision:
+    if choose is None:
+        return Decision(tuple(partners))
+    return pass_over(choose(asked), lambda name: not wrong_for(asked, partners[name]))
+
+
+def _lead(asked: Asked, chosen: Decision, partners: Mapping[str, Partner], **known: Any) -> Lead:
+    return Lead(
+        **known,
+        partners=chosen.partners,
+        fallbacks=dict(chosen.fallbacks),
+        routed=chosen.reason,
+        warnings=tuple(_warnings(asked, [partners[name] for name in chosen.partners])),
+        person=asked.person,
+        loan=asked.loan,
+        trading=asked.trading,
+        utm=asked.utm,
+        consent=asked.consent,
+    )
+
+
+def _clean(values: dict[str, Any]) -> tuple[Asked, dict[str, FieldError]]:
+    """What can be used of the values, and what is wrong with the rest, by field."""
+    try:
+        return Asked.model_validate(values), {}
+    except ValidationError as error:
+        found = [_field_error(detail) for detail in error.errors(include_url=False)]
+    wrong = {one.field: one for one in found}
+    rest = {
+        name: {key: value for key, value in section.items() if f"{name}.{key}" not in wrong}
+        for name, section in values.items()
+        if name not in wrong and isinstance(section, dict)
+    }
+    return Asked.model_validate(rest), wrong
+
+
+def _field_error(detail: Any) -> FieldError:
+    where = ".".join(str(part) for part in detail["loc"])
+    match detail["type"]:
+        case "value_error":
+            return FieldError(where, str(detail["ctx"]["error"]))
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return FieldError(where, "must be an object")
+        case _:
+            return FieldError(where, "is not valid")
+
+
+def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
+    """What a partner would miss in a lead, or not take; empty where it may have it."""
+    errors = [FieldError(path, "is required") for path in partner.requires if asked.value(path) is None]
+    phone, number = asked.person.phone, asked.person.tax_number
+    if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):
+        errors.append(FieldError("person.phone", "must be a Ukrainian phone number"))
+    longest = partner.account.longest_value  # what cannot be shortened must fit
+    too_long = [path for path in ("person.email", "person.phone") if len(str(asked.value(path) or "")) > longest]
+    errors += [FieldError(path, f"must be at most {longest} characters") for path in too_long]
+    if partner.tax_number_checksum == "strict" and number is not None and not fields.tax_number_checks(number):
+        errors.append(FieldError("person.tax_number", "has a wrong check digit"))
+    return errors
+
+
+def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> str | None:
+    """Return the partner that gets a lead after this one rejected it: the next in the lead's order that can take it."""
+    found = lead.fallbacks.get(partner)
+    for _ in lead.fallbacks:
+        if found is None or (found in partners and not wrong_for(lead, partners[found])):
+            break
+        found = lead.fallbacks.get(found)
+    return found
+
+
+def changed_fields(before: Asked, after: Asked) -> tuple[str, ...]:
+    """Return the fields of a lead that differ, as dotted paths; all tags count as one, `utm`."""
+    sections: dict[str, type[_Section]] = {"person": Person, "loan": Loan, "trading": Trading}
+    paths = [f"{section}.{field}" for section, model in sections.items() for field in model.model_fields]
+    changed = [path for path in (*paths, "consent.text") if before.value(path) != after.value(path)]
+    return (*changed, *(["utm"] if before.utm != after.utm else []))
+
+
+def lacking_for(lead: Asked, partner: Partner | None) -> tuple[str, ...]:
+    """The fields for which a partner would not take a lead; of a partner that is not configured nothing is known."""
+    return () if partner is None else tuple(error.field for error in wrong_for(lead, partner))
+
+
+def _warnings(asked: Asked, partners: Sequence[Partner]) -> list[tuple[str, str]]:
+    warnings = [("person.full_name", message) for message in fields.name_warnings(asked.person.full_name or "")]
+    number = asked.person.tax_number
+    policies = {partner.tax_number_checksum for partner in partners}
+    if "warn" in policies and number is not None and not fields.tax_number_checks(number):
+        warnings.append(("person.tax_number", "has a wrong check digit"))
+    return warnings

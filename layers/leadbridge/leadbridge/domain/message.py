@@ -1,0 +1,373 @@
+"""A message to a person: what it is about, its states, and the only ways from one to another.
+
+    pending ──► sending ──► sent
+       │           ├──────► unknown (the reply is lost: it is never sent again)
+       │           ├──────► pending (surely not sent: it comes again)
+       │           └──────► failed
+       └──► failed, no_channel, skipped
+
+    unknown ──► sent, pending, failed (the answer arrives after the lease ran out)
+    failed ──► pending (an operator retries it), skipped (a newer message was sent)
+
+Messages about statuses keep their order (`in_order`). Of one delivery the delivery's version decides, because the
+clocks of two workers may disagree. Between the deliveries of one lead the time of creation decides. A message never
+follows a newer one about the same delivery: it is skipped. A message about another delivery does not replace it.
+
+Like a delivery's, every step is a pure function to a MessageChange, written if nobody was quicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
+
+
+class MessageState(StrEnum):
+    """Where a message stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    NO_CHANNEL = "no_channel"
+    SKIPPED = "skipped"
+
+
+UNSETTLED = frozenset({MessageState.PENDING, MessageState.SENDING})
+MAY_HAVE_ARRIVED = frozenset({MessageState.SENT, MessageState.UNKNOWN})
+
+
+class MessageCode(StrEnum):
+    """Why a message is not sent, or why it is not known whether it was."""
+
+    RESTORED = "restored"
+    SUPERSEDED = "superseded"
+    LEAD_GONE = "lead_gone"
+    NOT_CONFIGURED = "not_configured"
+    PERSON_UNKNOWN = "person_unknown"
+    WRONG_DEAL = "wrong_deal"
+    DEAL_IN_DOUBT = "deal_in_doubt"
+
+
+RESTORED = "the table was restored to an earlier moment; it may have been sent since"
+SUPERSEDED = "a newer message about the same delivery was sent"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message. About a status it holds the status, and the words are found when it is sent; an operator's own holds
+    its `template_id` or `text`.
+
+    `owner` is the lead's id, or the account's where an operator writes to an account that no lead is known of.
+    `message_id` begins with the time, so that an owner's messages sort by age. A mirror is not said to the person but
+    written to their tags and comments. `delivery_version` is the version of the delivery that has the status. `code`
+    says why the message was skipped. `turn` is the number of sends that its line had started before the line was read.
+    It is not stored with the message.
+    """
+
+    owner: str
+    message_id: str
+    created_at: datetime
+    is_mirror: bool = False
+    partner: str | None = None
+    partner_status: str | None = None
+    delivery_version: int | None = None
+    account_id: str | None = None
+    template_id: str | None = None
+    text: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    state: MessageState = MessageState.PENDING
+    version: int = 1
+    attempts: int = 0
+    first_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    lease_until: datetime | None = None
+    sent_at: datetime | None = None
+    retried_at: datetime | None = None
+    last_error: str | None = None
+    code: MessageCode | None = None
+    due_at: datetime | None = None
+    turn: int | None = field(default=None, compare=False)
+
+    @property
+    def subject(self) -> str:
+        """What the message is about, in words that a timeline may hold."""
+        if self.is_mirror:
+            return f"tags and comment of {self.partner_status}"
+        return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
+
+    @property
+    def line(self) -> str:
+        """Which messages it keeps in order with: what operators wrote does not wait for what is told by itself."""
+        return "mirror" if self.is_mirror else "operator" if self.partner is None else "told"
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it began to wait to be sent: when it was written, or when an operator retried it."""
+        return self.retried_at or self.created_at
+
+    def lease_ran_out(self, now: datetime) -> bool:
+        """Whether a worker began to send this message and was not heard of in time."""
+        return self.state is MessageState.SENDING and (self.lease_until is None or self.lease_until <= now)
+
+    def is_newer_than(self, other: Message) -> bool:
+        """Whether this message is about a later status of the same delivery."""
+        if self.delivery_version is None or other.delivery_version is None:
+            return False
+        same = (self.line, self.partner) == (other.line, other.partner)
+        return same and self.delivery_version > other.delivery_version
+
+
+@dataclass(frozen=True)
+class MessageChange:
+    """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show.
+
+    `also` is a change of another message of the same owner, written in the same transaction.
+    """
+
+    before: Message
+    after: Message
+    at: datetime
+    what: str | None
+    detail: str | None = None
+    also: MessageChange | None = None
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    """The messages of one owner in the order of sending.
+
+    A message counts as no older than those about earlier versions of its delivery, whatever its time of creation is.
+    This keeps one order for all deliveries of a lead.
+    """
+    latest: dict[tuple[str, str | None], datetime] = {}
+    keys: dict[str, tuple[datetime, int, str]] = {}
+    every = sorted(messages, key=lambda one: (one.delivery_version or 0, one.message_id))
+    for message in every:
+        at, version = message.created_at, message.delivery_version or 0
+        if version:
+            of = (message.line, message.partner)
+            at = latest[of] = max(at, latest.get(of, at))
+        keys[message.message_id] = (at, version, message.message_id)
+    return sorted(every, key=lambda one: keys[one.message_id])
+
+
+def about_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
+    """The message that a delivery's new status asks for, one for each version of the delivery."""
+    message_id = f"{to_text(now)}#{partner}#{version:06d}"
+    return Message(
+        lead_id,
+        message_id,
+        now,
+        partner=partner,
+        partner_status=status,
+        delivery_version=version,
+        due_at=now + OVERDUE,
+    )
+
+
+def mirror_of_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
+    """What shall be noted at Leeloo of a delivery's new status."""
+    told = about_status(lead_id, partner, version, status, now)
+    return replace(told, message_id=f"{told.message_id}#mirror", is_mirror=True)
+
+
+def by_operator(
+    owner: str,
+    now: datetime,
+    tie: str,
+    *,
+    account_id: str | None,
+    template_id: str | None,
+    text: str | None,
+    variables: dict[str, str],
+) -> Message:
+    """What an operator wants said, to a lead's person or to an account; `tie` tells two of one millisecond apart."""
+    return Message(
+        owner,
+        f"{to_text(now)}#operator#{tie}",
+        now,
+        account_id=account_id,
+        template_id=template_id,
+        text=text,
+        variables=variables,
+        due_at=now + OVERDUE,
+    )
+
+
+def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageChange:
+    """The last step before the send: from here until the answer is written, only this worker knows.
+
+    It is written only if no other message of the line was started since the line was read (`Message.turn`). Without
+    this condition, two workers that both read the line before a retry could send its messages in the wrong order.
+    """
+    return _step(
+        message,
+        {MessageState.PENDING},
+        MessageState.SENDING,
+        now,
+        None,
+        attempts=message.attempts + 1,
+        first_attempt_at=message.first_attempt_at or now,
+        next_attempt_at=None,
+        lease_until=now + lease,
+        due_at=now + lease,
+    )
+
+
+def send_again(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
+    """An attempt that surely sent nothing; the next one is allowed `after` from now.
+
+    A message is unknown here if its lease ran out before the answer arrived.
+    """
+    counted = message.attempts + 1 if message.state is MessageState.PENDING else message.attempts
+    return _step(
+        message,
+        UNSETTLED | {MessageState.UNKNOWN},
+        MessageState.PENDING,
+        now,
+        None,
+        attempts=counted,
+        first_attempt_at=message.first_attempt_at or now,
+        next_attempt_at=now + after,
+        lease_until=None,
+        last_error=error,
+        due_at=now + after + OVERDUE,
+    )
+
+
+def wait_until(message: Message, now: datetime, until: datetime) -> MessageChange:
+    """It falls into quiet hours and waits for their end; that is no attempt."""
+    return _step(
+        message,
+        {MessageState.PENDING},
+        MessageState.PENDING,
+        now,
+        "message_waits",
+        to_text(until),
+        next_attempt_at=until,
+        due_at=until + OVERDUE,
+    )
+
+
+def put_off(message: Message, now: datetime, until: datetime) -> MessageChange:
+    """The person is expected, or made known by another worker; that is no attempt."""
+    pending = {MessageState.PENDING}
+    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=until, due_at=until + OVERDUE)
+
+
+def sent(message: Message, now: datetime) -> MessageChange:
+    """Leeloo has taken it."""
+    sources = {MessageState.SENDING, MessageState.UNKNOWN}
+    return _settle(message, sources, MessageState.SENT, now, None, sent_at=now)
+
+
+def lost(message: Message, now: datetime, error: str) -> MessageChange:
+    """It went out and nobody can tell whether it arrived."""
+    return _settle(message, {MessageState.SENDING}, MessageState.UNKNOWN, now, error)
+
+
+def gave_up(message: Message, now: datetime, error: str) -> MessageChange:
+    """It cannot be sent. A message is unknown here if its lease ran out before the answer arrived."""
+    return _settle(message, UNSETTLED | {MessageState.UNKNOWN}, MessageState.FAILED, now, error)
+
+
+def no_channel(message: Message, now: datetime) -> MessageChange:
+    """The person has no account that could be written to."""
+    return _settle(message, {MessageState.PENDING}, MessageState.NO_CHANNEL, now, None)
+
+
+def skip(message: Message, now: datetime, reason: str, code: MessageCode) -> MessageChange:
+    """It need not be sent."""
+    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason, code=code)
+
+
+def retried(message: Message, now: datetime, operator: str, *, others: Iterable[Message] = ()) -> MessageChange:
+    """An operator retries a message that failed. It is skipped if a newer one was sent, or may have been.
+
+    `others` are the messages of the same owner. The next newer one that is pending changes too: a worker that found no
+    older message to wait for, before this one was retried, must look again before it sends.
+    """
+    newer = [one for one in in_order(others) if one.is_newer_than(message)]
+    if any(one.state in MAY_HAVE_ARRIVED for one in newer):
+        detail = f"{message.subject}: {SUPERSEDED}; retried by {operator}"
+        change = _settle(
+            message, {MessageState.FAILED}, MessageState.SKIPPED, now, SUPERSEDED, code=MessageCode.SUPERSEDED
+        )
+        return replace(change, detail=detail)
+    pending = next((one for one in newer if one.state is MessageState.PENDING), None)
+    change = _step(
+        message,
+        {MessageState.FAILED},
+        MessageState.PENDING,
+        now,
+        "message_retry_requested",
+        f"{message.subject}, by {operator}",
+        first_attempt_at=None,
+        next_attempt_at=None,
+        retried_at=now,
+        last_error=None,
+        due_at=now + OVERDUE,
+    )
+    return change if pending is None else replace(change, also=_look_again(pending, now))
+
+
+def held(message: Message) -> Message:
+    """A new message that is not sent, because the person may have had it before the table was restored."""
+    skipped = MessageState.SKIPPED
+    return replace(message, state=skipped, code=MessageCode.RESTORED, last_error=RESTORED, due_at=None)
+
+
+def restored(message: Message, now: datetime) -> MessageChange:
+    """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
+    sources = UNSETTLED | {MessageState.FAILED}
+    return _settle(message, sources, MessageState.UNKNOWN, now, RESTORED, code=MessageCode.RESTORED)
+
+
+def _look_again(message: Message, now: datetime) -> MessageChange:
+    pending = {MessageState.PENDING}
+    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=None, due_at=now + OVERDUE)
+
+
+def _settle(
+    message: Message,
+    sources: set[MessageState] | frozenset[MessageState],
+    to: MessageState,
+    now: datetime,
+    error: str | None,
+    **changes: object,
+) -> MessageChange:
+    detail = f"{message.subject}: {error}" if error else message.subject
+    return _step(
+        message,
+        sources,
+        to,
+        now,
+        f"message_{to.value}",
+        detail,
+        next_attempt_at=None,
+        lease_until=None,
+        due_at=None,
+        last_error=error,
+        **changes,
+    )
+
+
+def _step(
+    message: Message,
+    sources: set[MessageState] | frozenset[MessageState],
+    to: MessageState,
+    now: datetime,
+    what: str | None,
+    detail: str | None = None,
+    **changes: object,
+) -> MessageChange:
+    if message.state not in sources:
+        raise ImpossibleTransition(f"{to} from {message.state}")
+    after = replace(message, state=to, version=message.version + 1, **changes)  # type: ignore[arg-type]
+    return MessageChange(message, after, now, what, detail)

@@ -1,0 +1,36 @@
+"""What a partner answered to a create, in a form that a dead letter can carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from leadbridge.domain.partner_errors import Duplicate, PartnerError, Rejected
+
+RECORD_ANSWER = "record_answer"  # the step of a dead letter that carries an answer to write down
+
+
+@dataclass(frozen=True)
+class PartnerAnswer:
+    """The answer: the id of what was created (None if the partner does not return it), or an error."""
+
+    created: int | str | None = None
+    error: PartnerError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `{"deal_id"}`, `{"account_uuid"}`, or `{"outcome"}` with `created`, `rejected`, `duplicate`,
+        `not_processed`; an error comes with its text, which is always ours.
+        """
+        match self.error:
+            case None if isinstance(self.created, int):
+                return {"deal_id": self.created}
+            case None if self.created is not None:
+                return {"account_uuid": self.created}
+            case None:
+                return {"outcome": "created"}
+            case Rejected() as error:
+                return {"outcome": "rejected", "error": error.text}
+            case Duplicate() as error:
+                return {"outcome": "duplicate", "error": error.text}
+            case error:
+                return {"outcome": "not_processed", "error": error.text}

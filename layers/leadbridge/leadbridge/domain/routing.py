@@ -1,0 +1,100 @@
+"""Who gets a lead: the source's routes, tried against what the lead and its form say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+
+from leadbridge.domain.fields.unicode_text import fold
+from leadbridge.settings.routing import Condition, Route
+
+FORM = "form."  # what a condition's field begins with that is the form's and not the lead's
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who gets the lead at once, and who gets it after whom has rejected it.
+
+    `reason` is for the timeline: it names partners, rules and fields, and no value. None where nothing was to decide.
+    """
+
+    partners: tuple[str, ...]
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def decide(routes: Sequence[Route], value: Callable[[str], object], answers: Mapping[str, str]) -> Decision:
+    """Take every route whose conditions hold.
+
+    `value` is what the lead has at a dotted path, `answers` the form's fields under their own names. A partner gets a
+    lead once, by the first route that leads to it.
+    """
+    partners: list[str] = []
+    fallbacks: dict[str, str] = {}
+    said: list[str] = []
+    for number, route in enumerate(routes, 1):
+        failed = [path for path, wanted in route.when.items() if not _holds(wanted, _found(path, value, answers))]
+        if failed:
+            said.append(f"rule {number} does not fit: {', '.join(failed)}")
+            continue
+        chain = [partner for partner in route.to if partner not in partners and partner not in fallbacks.values()]
+        if not chain:
+            continue
+        partners.append(chain[0])
+        fallbacks |= dict(pairwise(chain))
+        said.append(f"rule {number}: {', else '.join(chain)}")
+    if all(not route.when and len(route.to) == 1 for route in routes):
+        return Decision(tuple(partners))
+    if not partners:
+        said.append("nobody gets it")
+    return Decision(tuple(partners), fallbacks, "; ".join(said))
+
+
+def pass_over(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
+    """Replace the first partner of an order that cannot take the lead by the next one in the order that can.
+
+    An order in which no partner can take it keeps its first partner.
+    """
+    partners, said = [], []
+    for first in decision.partners:
+        order = [first]
+        while (following := decision.fallbacks.get(order[-1])) is not None:
+            order.append(following)
+        chosen = next(filter(can_take, order), first)
+        partners.append(chosen)
+        said += [f"{passed} cannot take it" for passed in order[: order.index(chosen)]]
+    if not said:
+        return decision
+    reason = "; ".join(filter(None, (decision.reason, *said)))
+    return Decision(tuple(partners), decision.fallbacks, reason)
+
+
+def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]) -> object:
+    return answers.get(path.removeprefix(FORM)) if path.startswith(FORM) else value(path)
+
+
+def _holds(wanted: Condition, found: object) -> bool:
+    text = None if found is None else fold(str(found))
+    if wanted.given is not None and wanted.given != bool(text):
+        return False
+    if wanted.equals is not None and text != fold(wanted.equals):
+        return False
+    if wanted.one_of and text not in {fold(one) for one in wanted.one_of}:
+        return False
+    if wanted.at_least is None and wanted.at_most is None:
+        return True
+    number = _number(text)
+    if number is None:
+        return False
+    low, high = wanted.at_least, wanted.at_most
+    return (low is None or number >= low) and (high is None or number <= high)
+
+
+def _number(text: str | None) -> Decimal | None:
+    try:
+        number = Decimal((text or "").replace(" ", "").replace(",", "."))
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() else None

@@ -1,0 +1,61 @@
+"""Google Ads lead forms: JSON with its own proof inside, `google_key`.
+
+Fields that are not known are ignored: Google adds some at times.
+`lead_id` is unique across all of Google's forms; `is_test` marks what "Send test data" sends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from leadbridge.forms.base import Forged, Request, Submission, Unreadable
+from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
+from leadbridge.forms.parsing.json_shapes import objects
+from leadbridge.forms.tokens import verify_secret
+from leadbridge.settings import Source
+
+KEY = "google_key"
+
+content_types = (JSON,)
+
+
+def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
+    """Check the key in the body. Raises Forged, also for a body that cannot be read."""
+    try:
+        key = read_json(request).get(KEY)
+    except Unreadable as reason:
+        raise Forged(str(reason)) from None
+    if not isinstance(key, str) or not key:
+        raise Forged(f"the {KEY} is missing")
+    verify_secret(secrets, key)
+
+
+def parse(request: Request, source: Source) -> tuple[Submission, ...]:
+    """One lead a post. Raises Unreadable."""
+    content = read_json(request)
+    answers: Fields = {}
+    for column in objects(content.get("user_column_data")):
+        for name in ("column_id", "column_name"):
+            answers.setdefault(as_text(column.get(name)), as_text(column.get("string_value")))
+    answers.pop("", None)
+    consent = {
+        "given_at": as_text(content.get("lead_submit_time")),
+        "form": as_text(content.get("form_id")),
+    }
+    submission = Submission(
+        values=to_sections(answers, source, consent),
+        delivery_id=as_text(content.get("lead_id")) or None,
+        is_test=content.get("is_test") is True,
+        answers=answers,
+    )
+    return (submission,)
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as Google sends it, with the key in its body."""
+    content = {**json.loads(request.body), KEY: secret}
+    return replace(request, body=json.dumps(content, ensure_ascii=False).encode())

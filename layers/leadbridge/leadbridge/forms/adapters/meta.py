@@ -1,0 +1,128 @@
+"""Meta Lead Ads (Facebook and Instagram): Webhooks of the object `page`, field `leadgen`; the leads are in Graph.
+
+A post only names leads: `{"object": "page", "entry": [{"changes": [{"field": "leadgen", "value": {…}}]}]}`. It is
+proven by `X-Hub-Signature-256: sha256=<hex>`, the HMAC-SHA256 of the raw body under the app's secret. Before the first
+one Meta asks by GET whether the address is ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from leadbridge.forms.base import Forged, Request, Submission, Unreadable
+from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.parsing.json_body import read_object
+from leadbridge.settings import Source
+
+SIGNATURE = "x-hub-signature-256"
+KEYS = ("leadgen_id", "form_id", "page_id", "ad_id", "created_time")
+DASHBOARD_SAMPLE = "444444444444"  # the lead and the page that the app dashboard's Test button names
+TESTING_TOOL = re.compile(r"<?test lead: dummy data for", re.IGNORECASE)
+TESTING_TOOL_EMAILS = frozenset({"test@meta.com", "test@fb.com"})
+
+content_types = ("application/json",)
+most_bytes = 1_048_576  # Meta puts up to a thousand changes into one post and would repeat a refused one in vain
+
+
+def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
+    """Check the signature over the raw bytes, which Meta makes of the body with its Unicode escapes. Raises Forged."""
+    header = request.headers.get(SIGNATURE, "")
+    if not re.fullmatch(r"sha256=[0-9a-f]{64}", header):
+        raise Forged("x-hub-signature-256 is missing or malformed")
+    matches = [hmac.compare_digest(sign(secret, request.body).encode(), header.encode()) for secret in secrets]
+    if not any(matches):
+        raise Forged("the signature does not fit")
+
+
+def parse(request: Request, source: Source) -> tuple[Submission, ...]:
+    """The leads that the post names, each once. Raises Unreadable.
+
+    A change of `leadgen` that names no lead can be fetched by nobody and is passed over, unless there is no other.
+    """
+    content = read_object(request.body)
+    if content.get("object") != "page":
+        return ()
+    values = [change.get("value") for change in _changes(content) if change.get("field") == "leadgen"]
+    named = {keys["leadgen_id"]: keys for keys in map(_keys, values) if "leadgen_id" in keys}
+    if values and not named:
+        raise Unreadable("the body names no lead")
+    return tuple(
+        Submission(values={}, delivery_id=leadgen_id, is_test=_is_sample(keys), to_fetch=keys)
+        for leadgen_id, keys in named.items()
+    )
+
+
+def answer_challenge(query: Mapping[str, str], proofs: Mapping[str, Any]) -> str:
+    """What Meta's verification of the address wants to hear: its own challenge. Raises Forged."""
+    expected, given = proofs.get("verify_token"), query.get("hub.verify_token", "")
+    challenge = query.get("hub.challenge", "")
+    if query.get("hub.mode") != "subscribe" or not re.fullmatch(r"[A-Za-z0-9._~-]{1,256}", challenge):
+        raise Forged("hub.mode or hub.challenge is missing or malformed")
+    known = isinstance(expected, str) and bool(expected)
+    told = given.encode(errors="surrogatepass")
+    if not hmac.compare_digest(told, str(expected).encode(errors="surrogatepass")) or not known:
+        raise Forged("hub.verify_token is not ours")
+    return challenge
+
+
+def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:
+    """What a lead in Graph says: `field_data` and the platform; whatever is not as documented is left out."""
+    answers = {"utm_source": lead.get("platform"), "utm_content": keys.get("ad_id")}
+    answers |= {name: answer for name, answer in map(_answer, _objects(lead.get("field_data"))) if name}
+    texts = {name: answer for name, answer in answers.items() if isinstance(answer, str) and answer}
+    consent = {"given_at": lead.get("created_time"), "form": lead.get("form_id") or keys.get("form_id")}
+    told = {name: value for name, value in consent.items() if isinstance(value, str)}
+    return Submission(
+        values=to_sections(texts, source, told),
+        delivery_id=keys.get("leadgen_id"),
+        is_test=any(_is_dummy(answer) for answer in texts.values()),
+        answers=texts,
+    )
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as Meta signs it."""
+    return replace(request, headers={**request.headers, SIGNATURE: sign(secret, request.body)})
+
+
+def sign(secret: str, body: bytes) -> str:
+    """The `X-Hub-Signature-256` header that proves a body, for senders and tests."""
+    return f"sha256={hmac.digest(secret.encode(errors='surrogatepass'), body, hashlib.sha256).hex()}"
+
+
+def _changes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    entries = content.get("entry")
+    if not isinstance(entries, list):
+        raise Unreadable("the body has no list of entries")
+    return [change for entry in _objects(entries) for change in _objects(entry.get("changes"))]
+
+
+def _keys(value: object) -> dict[str, str]:
+    """The documented ids in a change's value, as text; Meta writes them as numbers or as text."""
+    found = value if isinstance(value, dict) else {}
+    texts = {name: str(found[name]) for name in KEYS if type(found.get(name)) in (int, str)}
+    return {name: text for name, text in texts.items() if re.fullmatch(r"[0-9]{1,32}", text)}
+
+
+def _is_sample(keys: Mapping[str, str]) -> bool:
+    return keys["leadgen_id"] == keys.get("page_id") == DASHBOARD_SAMPLE
+
+
+def _answer(field: dict[str, Any]) -> tuple[str, str]:
+    name, values = field.get("name"), field.get("values")
+    texts = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+    return name if isinstance(name, str) else "", ", ".join(texts)
+
+
+def _is_dummy(answer: str) -> bool:
+    return bool(TESTING_TOOL.match(answer)) or answer.lower() in TESTING_TOOL_EMAILS
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,0 +1,44 @@
+"""Contact Form 7 and any HTML form: URL-encoded, multipart or JSON, with a token in the address, and no id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from leadbridge.forms.base import Request, Submission
+from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.parsing.bodies import JSON, MULTIPART, URLENCODED, read_fields
+from leadbridge.forms.parsing.canonical import without_transport
+from leadbridge.forms.tokens import PARAMETER, verify_token, with_token
+from leadbridge.settings import Source
+
+FORM_FIELDS = ("form_name", "form_id", "_wpcf7")  # what a form calls itself, if it does
+
+content_types = (URLENCODED, MULTIPART, JSON)
+
+
+def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
+    """Check the token. Raises Forged."""
+    verify_token(request, secrets)
+
+
+def parse(request: Request, source: Source) -> tuple[Submission, ...]:
+    """One submission a post. Raises Unreadable."""
+    answers = read_fields(request, source.files)
+    answers.pop(PARAMETER, None)
+    consent = {
+        "form": next((answers[name] for name in FORM_FIELDS if answers.get(name)), ""),
+        "page_url": request.headers.get("referer", ""),
+    }
+    submission = Submission(
+        values=to_sections(answers, source, consent),
+        delivery_id=None,
+        answers=answers,
+        content=without_transport(answers),
+    )
+    return (submission,)
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as it goes to an address with the token."""
+    return with_token(request, secret)

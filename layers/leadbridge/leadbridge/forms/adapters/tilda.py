@@ -1,0 +1,75 @@
+"""Tilda: URL-encoded fields, proven by a token in the address, or by Tilda's own API key in a header or a field.
+
+`tranid` is Tilda's id of the submission. On connecting, Tilda posts `test=test` and wants 200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import unquote
+
+from leadbridge.forms.base import Forged, Request, Submission, Unreadable
+from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.parsing.bodies import URLENCODED, Fields, read_fields
+from leadbridge.forms.tokens import verify_secret, verify_token, with_token
+from leadbridge.settings import Source
+
+KEY_HEADER, KEY_FIELDS = "x-api-key", ("token", "api_key")
+OWN_FIELDS = ("tranid", "formid", "formname", "COOKIES", *KEY_FIELDS)
+
+content_types = (URLENCODED,)
+
+
+def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
+    """Check the token, wherever Tilda was told to put it. Raises Forged."""
+    try:
+        verify_token(request, secrets, request.headers.get(KEY_HEADER, ""))
+    except Forged:
+        keys = _keys_in_fields(request)
+        if not keys:
+            raise
+        verify_secret(secrets, *keys)
+
+
+def parse(request: Request, source: Source) -> tuple[Submission, ...]:
+    """One submission a post. Raises Unreadable."""
+    fields = read_fields(request, source.files)
+    answers = {name: value for name, value in fields.items() if name not in OWN_FIELDS}
+    cookies = _cookies(fields)
+    from_cookie = {name: tag for name, tag in _tags(cookies).items() if name not in answers}
+    consent = {
+        "form": fields.get("formname") or fields.get("formid", ""),
+        "page_url": cookies.get("previousUrl", ""),
+    }
+    submission = Submission(
+        values=to_sections({**answers, **from_cookie}, source, consent),
+        delivery_id=fields.get("tranid") or None,
+        is_test=answers == {"test": "test"},
+        answers=answers,
+    )
+    return (submission,)
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as Tilda sends it to an address with the token."""
+    return with_token(request, secret)
+
+
+def _keys_in_fields(request: Request) -> list[str]:
+    try:
+        fields = read_fields(request)
+    except Unreadable:
+        return []
+    return [fields[name] for name in KEY_FIELDS if fields.get(name)]
+
+
+def _cookies(fields: Fields) -> dict[str, str]:
+    pairs = (cookie.strip().partition("=") for cookie in fields.get("COOKIES", "").split(";"))
+    return {name: unquote(value) for name, _, value in pairs}
+
+
+def _tags(cookies: dict[str, str]) -> dict[str, str]:
+    """The UTM tags that Tilda remembers of the visitor's arrival."""
+    pairs = (tag.partition("=") for tag in cookies.get("TILDAUTM", "").split("|||"))
+    return {name: value for name, _, value in pairs if name.startswith("utm_")}

@@ -1,0 +1,67 @@
+"""Webflow: JSON, signed where the webhook was made by the API, with a token in the address where it was made by hand.
+
+`x-webflow-signature` is the hexadecimal HMAC-SHA256 over `timestamp:body`, `x-webflow-timestamp` counts milliseconds.
+`payload.id` names the submission.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from leadbridge.auth.signatures import in_hex, signature, verify_signature
+from leadbridge.forms.base import Forged, Request, Submission
+from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.parsing.bodies import JSON, as_text, read_json
+from leadbridge.forms.parsing.json_shapes import an_object
+from leadbridge.forms.tokens import verify_token, with_token
+from leadbridge.settings import Source
+
+SIGNATURE, TIMESTAMP = "x-webflow-signature", "x-webflow-timestamp"
+TOLERANCE = 300  # seconds by which Webflow's clock may differ from ours, either way
+
+content_types = (JSON,)
+
+
+def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
+    """Check the signature over the raw bytes and its time; the token where nothing is signed. Raises Forged."""
+    if SIGNATURE not in request.headers and TIMESTAMP not in request.headers:
+        verify_token(request, secrets)
+        return
+    timestamp = request.headers.get(TIMESTAMP, "")
+    if not re.fullmatch(r"[0-9]{1,15}", timestamp):
+        raise Forged("the timestamp is missing or malformed")
+    verify_signature(request.headers.get(SIGNATURE, ""), secrets, f"{timestamp}:".encode() + request.body, in_hex)
+    if abs(now.timestamp() - int(timestamp) / 1000) > TOLERANCE:
+        raise Forged("the timestamp is too far from now")
+
+
+def parse(request: Request, source: Source) -> tuple[Submission, ...]:
+    """One submission a post; whatever else happens on a site is no lead. Raises Unreadable."""
+    content = read_json(request)
+    if content.get("triggerType", "form_submission") != "form_submission":
+        return ()
+    payload = an_object(content.get("payload"))
+    answers = {name: as_text(value) for name, value in an_object(payload.get("data")).items()}
+    consent = {
+        "given_at": as_text(payload.get("submittedAt")),
+        "form": as_text(payload.get("name")) or as_text(payload.get("formElementId")),
+        "page_url": as_text(payload.get("pageUrl")) or as_text(payload.get("publishedPath")),
+    }
+    submission = Submission(
+        values=to_sections(answers, source, consent),
+        delivery_id=as_text(payload.get("id")) or None,
+        answers=answers,
+    )
+    return (submission,)
+
+
+def prove(request: Request, secret: str, now: datetime) -> Request:
+    """The post as Webflow sends it: signed now if it came with a signature, else with the token."""
+    if SIGNATURE not in request.headers:
+        return with_token(request, secret)
+    timestamp = str(int(now.timestamp() * 1000))
+    fresh = {TIMESTAMP: timestamp, SIGNATURE: signature(secret, f"{timestamp}:".encode() + request.body, in_hex)}
+    return replace(request, headers={**request.headers, **fresh})

@@ -1,0 +1,1 @@
+"""Parsing of request bodies: character sets, URL-encoded and multipart fields, JSON."""

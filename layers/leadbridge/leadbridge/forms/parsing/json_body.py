@@ -1,0 +1,45 @@
+"""JSON as forms may send it: exact decimals, no duplicate keys, no NaN, no depth that breaks a parser."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from leadbridge.forms.base import Unreadable
+
+INT_DIGITS = 100  # longer integers are kept as decimals, which no conversion chokes on
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object; numbers with a point become Decimal. Raises Unreadable."""
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=Decimal,
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
+    except Unreadable:
+        raise
+    except (ValueError, RecursionError, ArithmeticError):
+        raise Unreadable("the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise Unreadable("the body is not a JSON object")
+    return value
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= INT_DIGITS else Decimal(digits)
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise Unreadable("the body holds NaN or Infinity, which are not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("the body has the same key twice in one object")
+    return found

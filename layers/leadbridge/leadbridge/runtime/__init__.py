@@ -1,0 +1,1 @@
+"""What every function needs from Lambda and AWS: clients, batches, time budget, warm-up, logs and metrics."""

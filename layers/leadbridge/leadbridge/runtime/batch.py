@@ -1,0 +1,45 @@
+"""Working through a batch of queue messages: each on its own, and back to the queue those that must come again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.runtime.logs import blame, count, logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+LONGEST_WAIT = timedelta(hours=11, minutes=30)  # SQS hides a message for 12 hours at most, counted from its receipt
+
+
+def work_through(
+    event: dict[str, Any], work: Callable[[Any], timedelta | None], *, queue: SQSClient, queue_url: str
+) -> dict[str, Any]:
+    """Do `work` on each message's JSON body; return the partial batch response.
+
+    `work` returns None when the message is done with, or how long it shall wait before it comes again. A message
+    whose work raises comes again by itself after the queue's visibility timeout, and ends in the dead-letter queue
+    when it has come too often. One message's trouble is never another's.
+    """
+    failures = []
+    for record in event["Records"]:
+        logger.remove_keys(["lead_id", "partner", "message_id"])
+        try:
+            again = work(json.loads(record["body"]))
+            if again is not None:
+                failures.append({"itemIdentifier": record["messageId"]})
+                seconds = max(0, min(again, LONGEST_WAIT).total_seconds())
+                queue.change_message_visibility(
+                    QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=int(seconds + 0.999)
+                )
+        except Exception as error:  # the outermost edge: the other messages are processed all the same
+            count("MessagesFailed")
+            blame(error)
+            logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])
+            failure = {"itemIdentifier": record["messageId"]}
+            if failure not in failures:
+                failures.append(failure)
+    return {"batchItemFailures": failures}

@@ -1,0 +1,27 @@
+"""What every request of a function needs is made while the function starts.
+
+Lambda lends a whole core to a start, and `MemorySize`/1769 of one to a handler: the same work takes a form's visitor
+three times as long to wait for there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from leadbridge.runtime.environment import on_lambda
+from leadbridge.runtime.logs import logger
+
+
+def prepare(*makers: Callable[[], object]) -> None:
+    """Call each maker, on Lambda; elsewhere, as in a test that imports a handler, do nothing.
+
+    A maker keeps what it makes, reads no secret and asks nobody over the network. One that fails does not end the
+    start: the first request that needs it makes it again, and fails as its flow has it.
+    """
+    if not on_lambda():
+        return
+    for make in makers:
+        try:
+            make()
+        except Exception:  # noqa: BLE001 - the outermost edge of a start
+            logger.warning("could not be prepared", exc_info=True)

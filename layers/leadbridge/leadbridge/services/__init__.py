@@ -1,0 +1,1 @@
+"""The flows, one module each. They reach AWS and partners through the ports only."""

@@ -1,0 +1,252 @@
+"""Dead letters: what could not go on by itself, read, explained, and put back on its way.
+
+Most are notes of our own, `{"lead_id", "step", "reason"}`: the delivery, message or fetch that they name is put back.
+One with the step `record_answer` carries a partner's answer that the table did not take: the answer is written down.
+Others are messages that no worker could process, or that a service could not deliver: they go to the queue that they
+were sent to.
+
+A letter leaves its queue when it was put back, or when it is obsolete because what it names has another state by now.
+One that cannot be put back is kept. The response names the obsolete and the kept letters, each with a code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.services.record_answer import LetterKept, LetterObsolete
+from leadbridge.storage.table import persist
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+LOOKS = 10  # receives, of ten messages each, that one look into a queue may cost
+HIDDEN = 30  # seconds for which a letter is nobody else's while it is put back
+LONGEST_ID = 512  # characters of an id in an answer
+LONGEST_ERROR = 1024  # characters of an answer's error
+MOST_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
+REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
+OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent"})
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter. `lead_id`, `partner` and `message_id` are None where it does not say."""
+
+    queue: str
+    letter_id: str
+    sent_at: int
+    step: str
+    reason: str
+    lead_id: str | None = None
+    partner: str | None = None
+    message_id: str | None = None
+    goes_to: str | None = None
+    answer: Mapping[str, Any] | None = None
+    attempt: int | None = None
+    body: str = ""
+    receipt: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """The letter as the API shows it; `sent_at` in Unix milliseconds."""
+        hidden = {"body", "receipt"}
+        return {name: value for name, value in self.__dict__.items() if name not in hidden}
+
+
+class UnknownQueue(LookupError):
+    """There is no dead-letter queue of this name."""
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """A letter that was not put back, and why."""
+
+    letter_id: str
+    code: str
+
+
+@dataclass
+class Redriven:
+    """The result of a redrive: how many letters were put back, which were kept, which were removed as obsolete."""
+
+    letters: int = 0
+    kept: list[LeftOver] = field(default_factory=list)
+    obsolete: list[LeftOver] = field(default_factory=list)
+
+    def shown(self) -> dict[str, Any]:
+        """The result as the API shows it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """The dead-letter queues of this stack.
+
+    `queues` are their URLs by name, `destinations` those of the queues that letters go back to. `redrive_note` puts
+    back what one of our own notes names, and raises LetterKept or LetterObsolete. `note` adds to a lead's timeline
+    what was done with a letter about it.
+    """
+
+    sqs: SQSClient
+    queues: Mapping[str, str]
+    destinations: Mapping[str, str]
+    redrive_note: Callable[[Letter], None]
+    note: Callable[[Letter, str], None]
+
+    def all(self) -> list[Letter]:
+        """What is in the queues, oldest first; of long queues, some. Hides nothing from others."""
+        found = [letter for queue in self.queues if self._waiting(queue) for letter in self._look(queue, hide=0)]
+        return sorted(found, key=lambda letter: letter.sent_at)
+
+    def redrive(self, queue: str, letter_id: str | None = None) -> Redriven:
+        """Put one letter of a queue back on its way, or a hundred of them. Safe to repeat.
+
+        A letter is deleted after what it asks for has been done. Raises UnknownQueue.
+        """
+        done = Redriven()
+
+        def put_back(letter: Letter) -> bool:
+            try:
+                self._put_back(letter)
+            except LetterKept as kept:
+                done.kept.append(LeftOver(letter.letter_id, kept.code))
+                return False
+            except LetterObsolete as obsolete:
+                done.obsolete.append(LeftOver(letter.letter_id, obsolete.code))
+            else:
+                done.letters += 1
+            return True
+
+        self._take(queue, letter_id, put_back)
+        return done
+
+    def discard(self, queue: str, letter_id: str) -> int:
+        """Throw one letter away. Raises UnknownQueue."""
+        return self._take(queue, letter_id, self._throw_away)
+
+    def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], bool]) -> int:
+        if queue not in self.queues:
+            raise UnknownQueue(queue)
+        taken, url, left = 0, self.queues[queue], list[Letter]()
+        try:
+            for letter in self._look(queue, hide=HIDDEN):
+                is_meant = letter_id is None or letter.letter_id == letter_id
+                if is_meant and do(letter):
+                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+                    taken += 1
+                else:
+                    left.append(letter)
+                if letter_id is not None and is_meant:
+                    break
+        finally:  # hidden until now, so that they do not come in place of those behind them
+            for letter in left:
+                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+        return taken
+
+    def _throw_away(self, letter: Letter) -> bool:
+        self.note(letter, "letter_discarded")
+        return True
+
+    def _put_back(self, letter: Letter) -> None:
+        """Do what a letter asks for. Raises LetterKept, LetterObsolete."""
+        if letter.goes_to is not None:
+            queue_url, body = self.destinations[letter.goes_to], letter.body
+            persist(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
+            self.note(letter, "letter_redriven")
+        elif letter.step in REPLACED:
+            raise LetterObsolete("replaced")
+        elif letter.lead_id is None:
+            raise LetterKept("unreadable", "the letter names no lead")
+        else:
+            self.redrive_note(letter)
+
+    def _waiting(self, queue: str) -> bool:
+        found = self.sqs.get_queue_attributes(
+            QueueUrl=self.queues[queue],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return any(int(number) for number in found.values())
+
+    def _look(self, queue: str, *, hide: int) -> Iterator[Letter]:
+        seen: set[str] = set()
+        for _ in range(LOOKS):
+            messages = self.sqs.receive_message(
+                QueueUrl=self.queues[queue],
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=hide,
+                WaitTimeSeconds=1,
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", [])
+            fresh = [message for message in messages if message["MessageId"] not in seen]
+            seen |= {message["MessageId"] for message in fresh}
+            for message in fresh:
+                yield letter_of(queue, message)
+            if not fresh:
+                return
+
+
+def letter_of(queue: str, message: Any) -> Letter:
+    """Read and explain a message of a dead-letter queue."""
+    body = message["Body"]
+    basics = {
+        "queue": queue,
+        "letter_id": message["MessageId"],
+        "sent_at": int(message["Attributes"]["SentTimestamp"]),
+        "body": body,
+        "receipt": message["ReceiptHandle"],
+    }
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return Letter(**basics, step="read", reason="the message is not one of ours")
+    detail = content.get("detail")
+    about = detail if isinstance(detail, dict) else content
+    basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
+    basics |= {"message_id": _text(about, "message_id")}
+    if "step" in content and "reason" in content:
+        basics |= {"answer": _answer(content.get("answer")), "attempt": _attempt(content.get("attempt"))}
+        return Letter(**basics, step=str(content["step"]), reason=str(content["reason"]))
+    why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
+    handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
+    match content.get("detail-type"):
+        case "DeliveryChanged" if basics["partner"] in {"leadleader", "matchtrade"}:
+            return Letter(**basics, step="submit", reason=handed, goes_to=f"submit-{basics['partner']}")
+        case "MessageChanged":
+            return Letter(**basics, step="send", reason=handed, goes_to="messages")
+        case "FetchChanged":
+            return Letter(**basics, step="fetch", reason=handed, goes_to="fetch")
+    if queue == "checks":
+        return Letter(**basics, step="check", reason=handed, goes_to="checks")
+    if "DDBStreamBatchInfo" in content:
+        return Letter(**basics, step="publish", reason="changes were not announced; what waits is announced again")
+    return Letter(**basics, step="schedule", reason="a scheduled run failed; the next one takes its place")
+
+
+def _answer(value: object) -> dict[str, Any] | None:
+    """A partner's answer, if it is one: the id of what was created, or an outcome; an error may come with it."""
+    if not isinstance(value, dict):
+        return None
+    error = _text(value, "error")
+    about = {} if error is None else {"error": error[:LONGEST_ERROR]}
+    match {name: one for name, one in value.items() if name != "error"}:
+        case {"deal_id": int(number), **rest} if not rest and type(number) is int and 0 < number < 10**18:
+            return {"deal_id": number}
+        case {"account_uuid": str(uuid), **rest} if not rest and 0 < len(uuid) <= LONGEST_ID:
+            return {"account_uuid": uuid}
+        case {"outcome": str(outcome), **rest} if not rest and outcome in OUTCOMES:
+            return {"outcome": outcome, **about}
+    return None
+
+
+def _attempt(value: object) -> int | None:
+    return value if type(value) is int and 0 < value <= MOST_ATTEMPTS else None
+
+
+def _text(content: dict[str, Any], name: str) -> str | None:
+    value = content.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,90 @@
+"""From a message's subject to its words, as `config/messages.toml` has them, and when they may be said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import Message
+from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, Messages, QuietHours
+
+
+@dataclass(frozen=True)
+class Content:
+    """What goes out: a text, or a template's id with its variables; or, of a mirror, tags and a comment."""
+
+    text: str | None = None
+    template_id: str | None = None
+    variables: dict[str, str] | None = None
+    tags: tuple[str, ...] = ()
+    comment: str | None = None
+
+
+def content_of(
+    message: Message, settings: Messages, lead: Lead | None, delivery: Delivery | None, locale: str | None
+) -> Content | None:
+    """The words of a message in the person's language; None where nothing shall be said.
+
+    `locale` is what the messenger knows of the person's language, such as `uk` or `en_US`.
+    """
+    if message.template_id is not None:
+        return Content(template_id=message.template_id, variables=message.variables or None)
+    if message.text is not None:
+        return Content(text=filled(message.text, message.variables))
+    if message.is_mirror:
+        values = _values(message, lead, delivery)
+        tags = tuple(tag for wording in settings.mirror.tags if (tag := filled(wording, values).strip()))
+        return Content(tags=tags, comment=filled(settings.mirror.comment, values) or None)
+    if message.partner is None or message.partner_status is None or message.partner not in settings.told:
+        return None
+    told = settings.told[message.partner].about(message.partner_status)
+    if not told.on:
+        return None
+    values = _values(message, lead, delivery)
+    if told.template_id:
+        variables = {name: filled(text, values) for name, text in told.variables.items()}
+        return Content(template_id=told.template_id, variables=variables or None)
+    return Content(text=filled(_in_language(told.text, locale, settings.language), values))
+
+
+def filled(text: str, values: dict[str, str]) -> str:
+    """The text with each `{name}` replaced by its value; names without a value stay as they are."""
+    return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def quiet_until(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """When the quiet hours that hold now on a person's clock are over; None where none hold."""
+    if not quiet.on or quiet.from_ == quiet.to:
+        return None
+    local = now.astimezone(zone)
+    clock = local.time()
+    over_midnight = quiet.from_ > quiet.to
+    since, before = clock >= quiet.from_, clock < quiet.to
+    holds = (since or before) if over_midnight else (since and before)
+    if not holds:
+        return None
+    day = local.date() if clock < quiet.to else local.date() + timedelta(days=1)
+    ends = datetime.combine(day, quiet.to.replace(fold=0), zone).astimezone(now.tzinfo)
+    # In the hour that comes twice they end when it is over for good.
+    return ends if ends > now else datetime.combine(day, quiet.to.replace(fold=1), zone).astimezone(now.tzinfo)
+
+
+def _in_language(texts: dict[str, str], locale: str | None, default: str) -> str:
+    own = (locale or "").replace("-", "_").partition("_")[0].lower()
+    return texts.get(own) or texts.get(default) or next(iter(texts.values()))
+
+
+def _values(message: Message, lead: Lead | None, delivery: Delivery | None) -> dict[str, str]:
+    found = {
+        "status": message.partner_status,
+        "full_name": lead.person.full_name if lead else None,
+        "amount": lead.loan.amount if lead else None,
+        "term": lead.loan.term if lead else None,
+        "deal_id": delivery.deal_id if delivery else None,
+        "source": lead.source if lead else None,
+        **{name: lead.utm.get(name) if lead else None for name in VARIABLES if name.startswith("utm_")},
+    }
+    return {name: "" if value is None else str(value) for name, value in found.items()}

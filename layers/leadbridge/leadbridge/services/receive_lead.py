@@ -1,0 +1,286 @@
+"""How a form's post becomes a stored lead: proof, reading, cleaning, one conditional write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+from leadbridge.domain.clock import Clock
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import Fetch, announced
+from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
+from leadbridge.domain.routing import Decision, decide
+from leadbridge.forms.base import (
+    MOST_BYTES,
+    Adapter,
+    Challenged,
+    Forged,
+    Request,
+    Submission,
+    UnsupportedType,
+    adapter_named,
+    most_bytes_of,
+)
+from leadbridge.forms.mapping import is_caught, with_defaults
+from leadbridge.forms.parsing.canonical import content_hash
+from leadbridge.settings import Settings, Source
+from leadbridge.storage.content_claims import ContentClaim
+from leadbridge.storage.items import hashes_of
+from leadbridge.storage.quota import Quota
+from leadbridge.storage.table import RETRY_FOR
+
+if TYPE_CHECKING:
+    from leadbridge.storage.leads import Journey
+
+WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead
+LONGEST = timedelta(seconds=4)  # that leads of one post are stored one after another; builders wait 5 s or more
+DECOY_RECEIVED = timedelta(minutes=1)  # for how long the answer to a repeated caught post says `received`
+
+
+class UnknownSource(LookupError):
+    """No source of this name is configured."""
+
+
+class Unprovable(LookupError):
+    """The source has no secret yet, so nothing it sends can be believed for now."""
+
+
+class Unfinished(Exception):
+    """The post holds more leads than could be stored in time: it must come again, and goes on where this one ended."""
+
+
+class Book(Protocol):
+    """The part of the store that a reception needs."""
+
+    def accept(
+        self,
+        lead: Lead,
+        *,
+        phone_hash: str | None,
+        email_hash: str | None = None,
+        tax_hash: str | None = None,
+        window: timedelta = timedelta(),
+        fetch: Fetch | None = None,
+        quota: Quota | None = None,
+        retry_for: float = RETRY_FOR,
+    ) -> str | None:
+        """Store a new lead; None, or the id of the lead that is already here."""
+        ...
+
+    def claim_content(self, claim: ContentClaim) -> ContentClaim:
+        """Store a claim without a lead; return it, or the claim of the same content that is already here."""
+        ...
+
+    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+        """Note once that a lead was redelivered with other content; return whether it was noted."""
+        ...
+
+    def journey(self, lead_id: str) -> Journey | None:
+        """Return the lead with its deliveries, timeline and messages."""
+        ...
+
+    def known(self, lead_ids: Iterable[str]) -> set[str]:
+        """Which of these leads are here, as far as that can be told quickly."""
+        ...
+
+
+class Kind(StrEnum):
+    """What a post turned out to be."""
+
+    NEW = "new"
+    REDELIVERY = "redelivery"
+    TEST = "test"
+    IGNORED = "ignored"
+    CAUGHT = "caught"
+
+
+@dataclass(frozen=True)
+class Reception:
+    """What came of a post; a test ping, and one that tells of something else than a lead, has no lead.
+
+    Of one that the honeypot caught there is no lead either: its id is for show.
+
+    `lead_ids` are all of a post that held several, the first of them being `lead_id`; `stored` of them are new.
+    `status` is the lead's; only a redelivery has it. `changed` are the fields of the lead that differ, possibly none.
+    Only a redelivery has it whose content is not the lead's and was not noted in the timeline before.
+    """
+
+    kind: Kind
+    lead_id: str | None = None
+    lead_ids: tuple[str, ...] = ()
+    stored: int = 0
+    status: str | None = None
+    changed: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Receives the posts of all sources.
+
+    `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now
+    (or stood a few seconds ago); `keyed_hash`
+    makes what stands in the indexes for phones and e-mails.
+    """
+
+    settings: Settings
+    book: Book
+    proofs: Callable[[str, bool], dict[str, Any]]
+    keyed_hash: Callable[[str], str]
+    clock: Clock
+
+    def receive(self, name: str, request: Request) -> Reception:
+        """Take one post. Safe to repeat: a redelivery finds its own lead.
+
+        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, Unfinished, TooMany, and
+        what the book raises.
+        """
+        source = self._source(name)
+        adapter = adapter_named(source.adapter)
+        if request.content_type not in adapter.content_types:
+            raise UnsupportedType(" or ".join(adapter.content_types))
+        now = self.clock()
+        self._prove(name, adapter, request, now)
+        submissions = adapter.parse(request, source)
+        if not submissions:
+            return Reception(Kind.IGNORED)
+        real = [submission for submission in submissions if not submission.is_test]
+        if not real:
+            return Reception(Kind.TEST)
+        for submission in real:
+            if is_caught(submission, source):
+                return self._catch(name, submission, now)
+        if len(real) > 1:
+            return self._store_all(name, source, real, now)
+        return self._store(name, source, real[0], now)
+
+    def answer_challenge(self, name: str, query: Mapping[str, str]) -> str:
+        """What a builder wants to hear that asks whether the address is ours. Raises UnknownSource, Forged."""
+        adapter = adapter_named(self._source(name).adapter)
+        if not isinstance(adapter, Challenged):
+            raise Forged("this source's address is not verified so")
+        try:
+            return adapter.answer_challenge(query, self.proofs(name, False))
+        except Forged:
+            return adapter.answer_challenge(query, self.proofs(name, True))
+
+    def most_bytes(self, name: str) -> int:
+        """How long a source's posts may be."""
+        source = self.settings.sources.get(name)
+        return MOST_BYTES if source is None else most_bytes_of(adapter_named(source.adapter))
+
+    def _source(self, name: str) -> Source:
+        source = self.settings.sources.get(name)
+        if source is None:
+            raise UnknownSource(name)
+        return source
+
+    def _prove(self, name: str, adapter: Adapter, request: Request, now: datetime) -> None:
+        secrets = self._secrets(name, fresh=False)
+        try:
+            adapter.verify(request, secrets, now)
+        except Forged:
+            renewed = self._secrets(name, fresh=True)
+            if not renewed:
+                raise Unprovable(name) from None
+            if renewed == secrets:
+                raise
+            adapter.verify(request, renewed, now)
+
+    def _secrets(self, name: str, *, fresh: bool) -> list[str]:
+        found = self.proofs(name, fresh).get("secrets")
+        return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
+
+    def _store_all(self, name: str, source: Source, submissions: list[Submission], now: datetime) -> Reception:
+        """Store several leads, each by itself: what is stored stays, and a redelivery stores the rest."""
+        named = {lead_id_of(name, f"id:{submission.delivery_id}"): submission for submission in submissions}
+        known, stored = self.book.known(named), 0
+        for lead_id, submission in named.items():
+            if lead_id in known:
+                continue
+            left = LONGEST - (self.clock() - now)
+            if left < timedelta():
+                raise Unfinished
+            stored += self._store(name, source, submission, now, min(left.total_seconds(), RETRY_FOR)).stored
+        lead_ids = tuple(named)
+        if stored:
+            return Reception(Kind.NEW, lead_ids[0], lead_ids, stored)
+        return Reception(Kind.REDELIVERY, lead_ids[0], lead_ids, status=self._status(lead_ids[0]))
+
+    def _store(
+        self, name: str, source: Source, submission: Submission, now: datetime, retry_for: float = RETRY_FOR
+    ) -> Reception:
+        if submission.delivery_id is not None:
+            lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), timedelta()
+        else:
+            # The content finds the lead through its claim. The id is random: it outlives the erasure of the person.
+            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
+        keys = submission.to_fetch
+        lead = build_lead(
+            with_defaults(submission.values, source) if keys is None else {},
+            lead_id=lead_id,
+            source=name,
+            received_at=now,
+            partners=self.settings.partners,
+            choose=lambda asked: Decision(()) if keys else decide(source.partners, asked.value, submission.answers),
+            content_hash=None if keys is not None else self._content_hash(name, _content(submission)),
+        )
+        already = self.book.accept(
+            lead,
+            **hashes_of(lead, self.keyed_hash),
+            window=window,
+            fetch=None if keys is None else announced(lead_id, name, keys, now),
+            quota=Quota(name, source.per_minute) if source.per_minute else None,
+            retry_for=retry_for,
+        )
+        if already is None:
+            return Reception(Kind.NEW, lead_id, stored=1)
+        return self._redelivered(already, lead)
+
+    def _redelivered(self, lead_id: str, posted: Lead) -> Reception:
+        """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
+        journey = self.book.journey(lead_id)
+        if journey is None:
+            return Reception(Kind.REDELIVERY, lead_id, status=State.RECEIVED.value)
+        stored, changed = journey.lead, None
+        if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
+            fields = changed_fields(stored, posted)
+            if self.book.note_change(posted, fields):
+                changed = fields
+        return Reception(Kind.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
+
+    def _catch(self, name: str, submission: Submission, now: datetime) -> Reception:
+        """Answer a caught post as a lead is answered, a repeated post too. No content is stored.
+
+        Only a claim is stored, like that of a lead without an id. So every worker gives the same answer.
+        """
+        if submission.delivery_id is None:
+            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
+            content = _content(submission)
+        else:
+            lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), None
+            content = {"delivery_id": submission.delivery_id}
+            if self.book.known([lead_id]):
+                return Reception(Kind.CAUGHT, lead_id, status=self._status(lead_id))
+        decoys = f"{name}+honeypot"  # no source can have this name, so no lead shares a claim with a decoy
+        claim = ContentClaim(decoys, self._content_hash(decoys, content), lead_id, now, window)
+        held = self.book.claim_content(claim)
+        if held is claim:
+            return Reception(Kind.CAUGHT, lead_id)
+        state = State.RECEIVED if now - held.received_at < DECOY_RECEIVED else State.SUBMITTED
+        return Reception(Kind.CAUGHT, held.lead_id, status=state.value)
+
+    def _status(self, lead_id: str) -> str:
+        journey = self.book.journey(lead_id)
+        return (journey.status if journey else State.RECEIVED).value
+
+    def _content_hash(self, source: str, content: Mapping[str, str]) -> str:
+        """Return the content's digest. Its key is derived from the index's key."""
+        return content_hash(self.keyed_hash("key of content hashes"), source, content)
+
+
+def _content(submission: Submission) -> Mapping[str, str]:
+    return submission.answers if submission.content is None else submission.content

@@ -1,0 +1,183 @@
+"""Writing down a partner's answer late, after the table did not take it.
+
+The worker that received the answer has put it into a dead letter. The answer is for one attempt. Each function returns
+the change to write, or raises LetterKept or LetterObsolete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from leadbridge.domain import delivery as steps
+from leadbridge.domain import message as message_steps
+from leadbridge.domain.clock import Clock
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.message import Message, MessageChange, MessageState
+from leadbridge.domain.operator_steps import WrongState, contested
+from leadbridge.domain.transitions import OVERDUE
+from leadbridge.storage.table import Conflict, Contended
+
+IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
+TAKEN = frozenset({State.SUBMITTED, State.CLOSED})
+CONTEST_TRIES = 5
+
+
+class LetterKept(Exception):
+    """A letter cannot be put back and stays in its queue. The message says why, in words for an operator."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class LetterObsolete(Exception):
+    """A letter is obsolete: what it names has another state by now, or is gone."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def delivery_answered(
+    delivery: Delivery,
+    answer: Mapping[str, Any],
+    attempt: int,
+    now: datetime,
+    operator: str | None = None,
+    *,
+    check_after: timedelta | None,
+    fall_back_on: Callable[[], str | None] = lambda: None,
+) -> Change:
+    """Write down a partner's answer to a create. Raises LetterKept, LetterObsolete.
+
+    `operator` is who redrives the letter with the answer, None for the worker that got it.
+    `fall_back_on` returns the partner that gets the lead next if this one has rejected it.
+    """
+    outcome = answer.get("outcome")
+    created: int | str | None = answer.get("deal_id") or answer.get("account_uuid")
+    if _is_recorded(delivery, outcome, created):
+        raise LetterObsolete("recorded")
+    is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
+    if delivery.state not in IN_DOUBT and not is_uncertain:
+        raise _settled_otherwise(delivery.state, answer)
+    if delivery.attempts != attempt:
+        raise _another_attempt(attempt, delivery.attempts)
+    text = str(answer.get("error") or "the partner refused it")
+    match outcome:
+        case None | "created":
+            change = steps.accepted(delivery, now, created, check_after)
+        case "rejected":
+            change = _ended(delivery, State.REJECTED, now, text, attempt)
+            if (following := fall_back_on()) is not None:
+                opened = steps.receive(delivery.lead_id, following, delivery.source, now)
+                change = replace(change, opened=opened)
+        case "duplicate":
+            if delivery.is_uncertain and attempt > 1:
+                raise LetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
+            change = _ended(delivery, State.DUPLICATE, now, text, attempt)
+        case _:
+            change = _not_processed(delivery, now, text, attempt, renewed=operator is not None)
+    return change if operator is None else replace(change, detail=f"{change.detail}, recorded by {operator}")
+
+
+def message_answered(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
+    """Write down that a message was sent. Raises LetterKept, LetterObsolete."""
+    if message.state is MessageState.SENT:
+        raise LetterObsolete("recorded")
+    if message.state not in {MessageState.SENDING, MessageState.UNKNOWN}:
+        raise _settled_otherwise(message.state, {"outcome": "sent"})
+    if message.attempts != attempt:
+        raise _another_attempt(attempt, message.attempts)
+    change = message_steps.sent(message, now)
+    return replace(change, detail=f"{change.detail}, recorded by {operator}")
+
+
+class Deliveries(Protocol):
+    """The part of the store that a contested delivery needs."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        ...
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change. Raises Conflict if another writer was faster."""
+        ...
+
+
+def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
+    """Put the delivery of the lead `holder` in doubt: the partner gave its id to `delivery`.
+
+    Only an id that an operator entered is in doubt. Another writer's change is retried a few times. What cannot be
+    written does not stop the caller.
+    """
+    for _ in range(CONTEST_TRIES):
+        held = deliveries.delivery(holder, delivery.partner)
+        if held is None or held.settled_at is None or held.contested_by == delivery.lead_id:
+            return
+        try:
+            deliveries.apply(contested(held, clock(), delivery.lead_id))
+        except Conflict:
+            continue
+        except (WrongState, Contended):
+            return
+
+
+def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> LetterKept:
+    what = ", ".join(f"{name} {value}" for name, value in answer.items() if name != "error")
+    return LetterKept("settled_otherwise", f"it is {state.value}, and the answer was {what}")
+
+
+def _another_attempt(answered: int, last: int) -> LetterKept:
+    return LetterKept("another_attempt", f"the answer is for attempt {answered}, and the last one was {last}")
+
+
+def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None) -> bool:
+    match outcome:
+        case None | "created":
+            return delivery.state in TAKEN and created in {None, delivery.deal_id, delivery.account_uuid}
+        case "rejected":
+            return delivery.state is State.REJECTED
+        case "duplicate":
+            return delivery.state is State.DUPLICATE
+        case _:
+            is_waiting = delivery.state is State.RECEIVED and not delivery.is_uncertain
+            return is_waiting or delivery.state is State.FAILED
+
+
+def _may_be_there(delivery: Delivery, attempt: int) -> bool:
+    """Whether an earlier attempt is still in doubt, whatever the partner said of this one."""
+    return delivery.is_uncertain and attempt > 1
+
+
+def _ended(delivery: Delivery, to: State, now: datetime, error: str, attempt: int) -> Change:
+    after = replace(
+        delivery,
+        state=to,
+        version=delivery.version + 1,
+        is_uncertain=_may_be_there(delivery, attempt),
+        lease_until=None,
+        next_attempt_at=None,
+        last_error=error,
+        due_at=None,
+    )
+    return Change(delivery, after, now, to.value, error)
+
+
+def _not_processed(delivery: Delivery, now: datetime, error: str, attempt: int, *, renewed: bool) -> Change:
+    """The partner has not processed the attempt: the delivery is sent again, within a new retry window if `renewed`."""
+    after = replace(
+        delivery,
+        state=State.RECEIVED,
+        version=delivery.version + 1,
+        is_uncertain=_may_be_there(delivery, attempt),
+        retried_at=now if renewed else delivery.retried_at,
+        attempts_before_retry=delivery.attempts if renewed else delivery.attempts_before_retry,
+        lease_until=None,
+        next_attempt_at=None,
+        last_error=error,
+        due_at=now + OVERDUE,
+    )
+    return Change(delivery, after, now, "attempt_failed", error)

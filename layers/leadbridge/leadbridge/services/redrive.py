@@ -1,0 +1,200 @@
+"""How an operator puts back what a dead letter names: a delivery, a message, a fetch, or an answer to write down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from leadbridge.domain.clock import Clock
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fetch import FetchState, ask_again
+from leadbridge.domain.lead import Lead, lacking_for, next_partner
+from leadbridge.domain.message import UNSETTLED, MessageState
+from leadbridge.domain.message import retried as retried_message
+from leadbridge.domain.operator_steps import retried
+from leadbridge.domain.partner_answer import RECORD_ANSWER
+from leadbridge.services.record_answer import (
+    LetterKept,
+    LetterObsolete,
+    contest_holder,
+    delivery_answered,
+    message_answered,
+)
+from leadbridge.settings import Partner
+from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.items import Entry
+from leadbridge.storage.leads import Store
+from leadbridge.storage.messages import Outbox
+from leadbridge.storage.table import AlreadyTied, Conflict, Contended
+
+if TYPE_CHECKING:
+    from leadbridge.services.dead_letters import Letter
+
+NOTED = frozenset(
+    {
+        "already_tied",
+        "another_attempt",
+        "may_be_ours",
+        "missing_fields",
+        "needs_confirmation",
+        "outcome_unknown",
+        "settled_otherwise",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Reviver:
+    """Puts deliveries, messages and fetches back, in the name of an operator."""
+
+    store: Store
+    outbox: Outbox
+    arrivals: Arrivals
+    partners: Mapping[str, Partner]
+    operator: str
+    clock: Clock
+
+    def begin_anew(self, letter: Letter) -> bool:
+        """Put back what a letter names; return whether anything was put back."""
+        try:
+            self.redrive(letter)
+        except (LetterKept, LetterObsolete):
+            return False
+        return True
+
+    def redrive(self, letter: Letter) -> None:
+        """Put back what a letter names.
+
+        Raises LetterKept if that cannot be done, LetterObsolete if nothing is left to do. A letter is written before
+        the item that it names becomes `failed`. A letter that is put back in between is kept.
+        """
+        if letter.lead_id is None:
+            raise LetterKept("unreadable", "the letter names no lead")
+        owner = letter.lead_id
+        try:
+            if letter.step == RECORD_ANSWER:
+                self._record(letter, owner)
+            elif letter.message_id:
+                self._send(letter, owner, letter.message_id)
+            elif letter.partner:
+                self._deliver(letter, owner, letter.partner)
+            elif letter.step == "fetch":
+                self._fetch(letter, owner)
+            else:
+                raise LetterKept("unreadable", "the letter names no delivery, message or fetch")
+        except AlreadyTied as tied:
+            delivery = self.store.delivery(owner, letter.partner or "")
+            if delivery is not None:
+                contest_holder(self.store, tied.lead_id, delivery, self.clock)
+            raise self._kept(
+                letter, LetterKept("already_tied", f"the partner's id is entered at {tied.lead_id}")
+            ) from None
+        except (Conflict, Contended):
+            raise LetterKept("changed_meanwhile", "somebody else has changed it at this moment") from None
+        except LetterKept as kept:
+            raise self._kept(letter, kept) from None
+
+    def _kept(self, letter: Letter, kept: LetterKept) -> LetterKept:
+        """Note in the timeline why a letter is kept, if an operator can do something about it."""
+        if kept.code in NOTED:
+            self._note(letter, "letter_kept", f"{letter.step}: {kept}, redriven by {self.operator}")
+        return kept
+
+    def note(self, letter: Letter, what: str) -> None:
+        """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
+        self._note(letter, what, f"{letter.step}, by {self.operator}")
+
+    def _note(self, letter: Letter, what: str, detail: str) -> None:
+        if letter.lead_id is not None and self.store.lead(letter.lead_id) is not None:
+            self.store.note(letter.lead_id, Entry(self.clock(), what, letter.partner, detail), letter.letter_id)
+
+    def _lead(self, lead_id: str) -> Lead:
+        lead = self.store.lead(lead_id)
+        if lead is None:
+            raise LetterObsolete("lead_gone")
+        if lead.erased_at is not None:
+            raise LetterObsolete("erased")
+        return lead
+
+    def _deliver(self, letter: Letter, lead_id: str, partner: str) -> None:
+        delivery, lead = self.store.delivery(lead_id, partner), self._lead(lead_id)
+        if delivery is None:
+            raise LetterObsolete("lead_gone")
+        if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
+            raise LetterKept("in_progress", "it is still being delivered")
+        if delivery.state is State.UNKNOWN:
+            raise LetterKept("needs_confirmation", "the partner may have it already; retry it with a confirmation")
+        if delivery.state is not State.FAILED:
+            raise LetterObsolete("moved_on")
+        if delivery.restored_at is not None:
+            raise LetterKept("needs_confirmation", "it was restored, and may have been sent since")
+        if lacking := lacking_for(lead, self.partners.get(partner)):
+            raise LetterKept("missing_fields", f"the partner would not take the lead, for {', '.join(lacking)}")
+        self.store.apply(retried(delivery, self.clock(), self.operator, is_confirmed=False))
+
+    def _send(self, letter: Letter, owner: str, message_id: str) -> None:
+        others = self.outbox.messages(owner)
+        message = next((one for one in others if one.message_id == message_id), None)
+        if message is None:
+            raise LetterObsolete("lead_gone")
+        if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
+            raise LetterKept("in_progress", "it is still being sent")
+        if message.state is MessageState.UNKNOWN:
+            raise LetterKept("outcome_unknown", "the person may have the message")
+        if message.state is not MessageState.FAILED:
+            raise LetterObsolete("moved_on")
+        after = self.outbox.apply(retried_message(message, self.clock(), self.operator, others=others))
+        if after.state is MessageState.SKIPPED:
+            raise LetterObsolete(after.code or "superseded")
+
+    def _fetch(self, letter: Letter, lead_id: str) -> None:
+        fetch = self.arrivals.fetch(lead_id)
+        if fetch is None:
+            raise LetterObsolete("lead_gone")
+        if fetch.state is FetchState.PENDING:
+            # One without an attempt was never tried, or an operator has retried it.
+            is_old = fetch.first_attempt_at is None and fetch.attempts > 0
+            if not is_old and _is_of_this_life(letter, fetch.first_attempt_at):
+                raise LetterKept("in_progress", "it is still being fetched")
+        if fetch.state is not FetchState.FAILED:
+            raise LetterObsolete("moved_on")
+        if fetch.restored_at is not None:
+            raise LetterKept("needs_confirmation", "it was restored, and may have been fetched since")
+        self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+
+    def _record(self, letter: Letter, owner: str) -> None:
+        if letter.answer is None or letter.attempt is None:
+            raise LetterKept("unreadable", "the letter carries no answer")
+        now = self.clock()
+        if letter.message_id:
+            message = self.outbox.message(owner, letter.message_id)
+            if message is None:
+                raise LetterObsolete("lead_gone")
+            if letter.answer.get("outcome") != "sent":
+                raise LetterKept("unreadable", "the letter carries no answer to a message")
+            self.outbox.apply(message_answered(message, letter.attempt, now, self.operator))
+            return
+        lead = self._lead(owner)
+        delivery = self.store.delivery(owner, letter.partner or "")
+        if delivery is None:
+            raise LetterObsolete("lead_gone")
+        if letter.answer.get("outcome") == "sent":
+            raise LetterKept("unreadable", "the letter carries no answer to a delivery")
+        partner = self.partners.get(delivery.partner)
+        change = delivery_answered(
+            delivery,
+            letter.answer,
+            letter.attempt,
+            now,
+            self.operator,
+            check_after=partner.check_after(timedelta()) if partner else None,
+            fall_back_on=lambda: next_partner(lead, delivery.partner, self.partners),
+        )
+        self.store.apply(change)
+
+
+def _is_of_this_life(letter: Letter, began_at: datetime | None) -> bool:
+    """Return whether a letter was written after what it names began or was retried; for None it always was."""
+    return began_at is None or began_at.timestamp() * 1000 < letter.sent_at

@@ -1,0 +1,207 @@
+"""An operator settles an unknown delivery, corrects a settlement, or withdraws it.
+
+The partner is asked about an id before it is stored. Nothing is stored while the partner cannot be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from leadbridge.api.requests import ResolveRequest
+from leadbridge.domain import message as messages
+from leadbridge.domain import partner_errors
+from leadbridge.domain.accounts.match import Accounts
+from leadbridge.domain.clock import Clock
+from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import MessageCode, MessageState
+from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
+from leadbridge.domain.status_change import new_status
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import Deals
+from leadbridge.settings import Partner as PartnerSettings
+from leadbridge.storage.leads import Journey
+from leadbridge.storage.table import AlreadyTied, Conflict, Contended
+
+MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
+MAX_NAMED = 5  # statuses that a timeline entry names
+MAX_NAME = 60  # characters of a status in a timeline entry
+SENT = {MessageState.SENT, MessageState.SENDING, MessageState.UNKNOWN}
+
+
+class NotKnown(Exception):
+    """The partner does not know the id, or not for this lead."""
+
+
+class WrongKind(Exception):
+    """The partner has no ids of this kind."""
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """An id as the partner writes it, and the status that came with it."""
+
+    created: int | str
+    status: str | None
+
+
+class Register(Protocol):
+    """A partner that can be asked whether it knows an id."""
+
+    def confirm(self, lead: Lead, created: int | str, budget: Budget, /) -> Confirmed:
+        """Ask the partner. Safe to repeat. Raises NotKnown, PartnerError."""
+        ...
+
+
+@dataclass(frozen=True)
+class DealRegister:
+    """Asks for the deal's status by its number. The partner does not say whose the deal is."""
+
+    deals: Deals
+
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
+        """Ask for the deal's status. Raises NotKnown, PartnerError."""
+        try:
+            return Confirmed(created, self.deals.status(int(created), budget))
+        except partner_errors.Rejected:
+            raise NotKnown from None
+
+
+@dataclass(frozen=True)
+class AccountRegister:
+    """Looks the lead's e-mail up and compares the account."""
+
+    accounts: Accounts
+
+    def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
+        """Look the account up. Raises NotKnown, PartnerError."""
+        account = self.accounts.find(lead.person.email, budget) if lead.person.email else None
+        if account is None or account.uuid is None or account.uuid.casefold() != str(created).casefold():
+            raise NotKnown
+        return Confirmed(account.uuid, account.status)
+
+
+class Ledger(Protocol):
+    """The part of the store that a resolution needs."""
+
+    def owner_of(self, partner: str, created: int | str) -> str | None:
+        """The lead that has a deal or an account at the partner."""
+        ...
+
+    def journey(self, lead_id: str) -> Journey | None:
+        """Return the lead with its deliveries, timeline and messages."""
+        ...
+
+    def apply(self, change: Change) -> Delivery:
+        """Write a change; raises Conflict, AlreadyTied, Contended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Settles deliveries for operators. `register` returns, by a partner's name, what confirms its ids.
+
+    `mirrors`: a status is also noted with the person.
+    """
+
+    ledger: Ledger
+    partners: Mapping[str, PartnerSettings]
+    register: Callable[[str], Register]
+    clock: Clock
+    mirrors: bool = False
+
+    def resolve(self, delivery: Delivery, lead: Lead, asked: ResolveRequest, operator: str, budget: Budget) -> Delivery:
+        """Settle, correct or withdraw; return the delivery after the change.
+
+        Raises WrongState, WrongKind, AlreadyTied, NotKnown, PartnerError, Conflict, Contended.
+        """
+        if asked.expected_state is not None and asked.expected_state is not delivery.state:
+            raise WrongState(
+                f"The delivery is {delivery.state}; you asked to resolve only one that is {asked.expected_state}."
+            )
+        settings = self.partners.get(delivery.partner)
+        can_be_looked_up = settings is not None and settings.sync is not None
+        now, aftermath = self.clock(), self._aftermath(delivery)
+        created = asked.created
+        if asked.outcome == "unknown":
+            change = withdrawn(delivery, now, operator, can_be_looked_up=can_be_looked_up, aftermath=aftermath)
+            return self.ledger.apply(change)
+        if created is None:
+            return self.ledger.apply(not_found(delivery, now, operator, aftermath=aftermath))
+        check_after = settings.check_after(timedelta()) if settings else None
+        found(delivery, now, operator, created, check_after)  # refuses a wrong state before the partner is asked
+        if settings is not None and isinstance(created, str) is not can_be_looked_up:
+            raise WrongKind
+        asked_at = self.clock()
+        confirmed = self._confirmed(delivery, lead, created, budget)
+        change = found(delivery, self.clock(), operator, confirmed.created, check_after, aftermath=aftermath)
+        after = self.ledger.apply(change)
+        return self._with_status(after, confirmed.status, settings, check_after, asked_at)
+
+    def _confirmed(self, delivery: Delivery, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
+        """Make sure that no other lead has the id and that the partner knows it."""
+        owner = self.ledger.owner_of(delivery.partner, created)
+        if owner not in {None, delivery.lead_id}:
+            raise AlreadyTied(str(owner))
+        if delivery.partner not in self.partners:
+            raise partner_errors.Misconfigured(delivery.partner, "status", "the partner is not configured")
+        return self.register(delivery.partner).confirm(lead, created, budget)
+
+    def _with_status(
+        self,
+        delivery: Delivery,
+        status: str | None,
+        settings: PartnerSettings | None,
+        check_after: timedelta | None,
+        asked_at: datetime,
+    ) -> Delivery:
+        """Store the status that came with the id. If this fails, the next check stores it."""
+        if status is None or settings is None:
+            return delivery
+        change = new_status(
+            delivery,
+            status,
+            settings,
+            self.clock(),
+            check_after=check_after,
+            mirrors=self.mirrors,
+            learned_at=asked_at,
+        )
+        with suppress(Conflict, Contended):
+            return self.ledger.apply(change)
+        return delivery
+
+    def _aftermath(self, delivery: Delivery) -> Aftermath:
+        """Return the effects of an earlier settlement: statuses, messages that were sent, messages that still wait."""
+        journey = self.ledger.journey(delivery.lead_id) if delivery.settled_at is not None else None
+        if journey is None or delivery.settled_at is None:
+            return NOTHING
+        now, since = self.clock(), delivery.settled_at
+        statuses = [
+            entry.detail or ""
+            for entry in journey.timeline
+            if (entry.what, entry.partner) == ("status_changed", delivery.partner) and entry.at >= since
+        ]
+        about = [
+            one
+            for one in journey.messages
+            if one.partner == delivery.partner and one.partner_status is not None and one.created_at >= since
+        ]
+        sent = [one.partner_status or "" for one in about if one.state in SENT and not one.is_mirror]
+        waiting = [one for one in about if one.state is MessageState.PENDING][:MAX_SKIPPED]
+        skipped = tuple(
+            messages.skip(one, now, "the deal was entered wrongly", MessageCode.WRONG_DEAL) for one in waiting
+        )
+        said = [("statuses", statuses), ("messages sent", sent)]
+        parts = [f"{what}: {len(some)} ({_names(some)})" for what, some in said if some]
+        parts += [f"messages skipped: {len(skipped)}"] if skipped else []
+        return Aftermath(f"; it led to {', '.join(parts)}" if parts else "", skipped)
+
+
+def _names(statuses: list[str]) -> str:
+    names = [status[:MAX_NAME] for status in dict.fromkeys(statuses)]
+    return ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")

@@ -1,0 +1,84 @@
+"""What the functions that submit have in common: their queue's messages, the submitter's visits, the dead letters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from leadbridge.domain.delivery import Delivery, Repeat
+from leadbridge.domain.events import read_delivery_changed
+from leadbridge.domain.lead import Lead, next_partner
+from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
+from leadbridge.runtime import aws
+from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
+from leadbridge.runtime.logs import logger
+from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.queues import send_dead_letter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.settings import Settings
+from leadbridge.storage.claims import Claims, EarlierLead
+
+
+def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callable[[], Submitter]) -> dict[str, Any]:
+    """SQS messages that carry `DeliveryChanged` in, those that must come again out. `QUEUE_URL` is their queue."""
+    budget = Budget.of(context, reserve=RECORDING_RESERVE)
+
+    def work(envelope: Any) -> timedelta | None:
+        changed = read_delivery_changed(envelope)
+        logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
+        visit = submitter().visit(changed.lead_id, changed.partner, budget)
+        note_visit("Submission", visit.outcome, visit.error, visit.again)
+        return visit.again
+
+    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+
+
+def dead_letter(delivery: Delivery, reason: str) -> None:
+    """Put a delivery that cannot go on by itself where an operator finds it: which lead, which step, why.
+
+    `DEAD_LETTER_QUEUE_URL` is where.
+    """
+    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
+    send_dead_letter(body)
+
+
+def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
+    """Put a partner's answer that the table did not take into the dead-letter queue; redrive writes it down."""
+    body = {
+        "lead_id": delivery.lead_id,
+        "partner": delivery.partner,
+        "step": RECORD_ANSWER,
+        "reason": "the partner has answered, and the answer could not be written down",
+        "answer": answer.as_json(),
+        "attempt": delivery.attempts,
+    }
+    send_dead_letter(body)
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Who came before, by the claims in the table, as each source's configuration has it."""
+
+    claims: Claims
+    settings: Settings
+
+    def first(self, delivery: Delivery) -> EarlierLead | None:
+        """Return the lead with which the person came to this partner before; None if there is none or none counts."""
+        source = self.settings.sources.get(delivery.source)
+        if source is None or not source.dedup_days:
+            return None
+        longest = max(one.dedup_days for one in self.settings.sources.values())
+        return self.claims.first(delivery, timedelta(days=source.dedup_days), timedelta(days=longest))
+
+    def then(self, source: str) -> Repeat:
+        """What a source wants done with them."""
+        return Repeat(self.settings.sources[source].on_repeat)
+
+
+def falls_back_on(settings: Settings) -> Callable[[Lead, str], str | None]:
+    """Which partner gets a lead that another one has rejected: the next in its order that it has enough for."""
+    return lambda lead, partner: next_partner(lead, partner, settings.partners)

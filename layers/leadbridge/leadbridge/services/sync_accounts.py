@@ -1,0 +1,273 @@
+"""How a partner's list of accounts is kept up with: page by page, in passes that any number of runs may share.
+
+A run takes a lease, goes on with what is under way (domain/accounts/scan.py), and writes down after each page how far it has
+come. Each page is taken in (services/reconcile_accounts.py) before the next one is asked for, so that whoever dies anywhere is simply
+followed by the next run, which reads a page or two again and finds them unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import batched
+from typing import Protocol
+
+from leadbridge.domain import partner_errors
+from leadbridge.domain.accounts.account import Row
+from leadbridge.domain.accounts.scan import Kind, Pass, State
+from leadbridge.domain.clock import Clock
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.settings.partners import SyncPlan
+
+CHUNK = 100  # rows that are taken in at once
+SECONDS_PER_CHUNK = 20.0  # for a hundred rows, most of them with news, while AWS is slow
+LEASE_MARGIN = timedelta(seconds=10)  # by which workers' clocks may differ
+LONGEST_REST = timedelta(hours=1)  # however long the partner asks us to wait
+
+
+class Page(Protocol):
+    """A page of a listing: the rows that were not given before, where it stands, how many there are in all."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def rows(self) -> Sequence[Row]: ...
+    @property
+    def total_rows(self) -> int | None: ...
+    @property
+    def total_pages(self) -> int | None: ...
+    @property
+    def is_last(self) -> bool: ...
+
+
+class Broker(Protocol):
+    """A partner that lists its accounts."""
+
+    @property
+    def seconds_per_page(self) -> float:
+        """Seconds that one page can take."""
+        ...
+
+    def pages(self, since: datetime, until: datetime, budget: Budget, *, size: int, first_page: int) -> Iterator[Page]:
+        """The accounts of a window, each page asked for when the one before has been taken; one page at least.
+
+        The last one says that it is the last; a listing may stop before it. Raises PartnerError.
+        """
+        ...
+
+
+class Overtaken(Exception):
+    """The lease ran out and another run has taken it: nothing that this one knows holds any more."""
+
+
+class Log(Protocol):
+    """Where it is written down how far the sync has come."""
+
+    def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
+        """Become the one run there is; None if there is another."""
+        ...
+
+    def save(self, owner: str, state: State) -> None:
+        """Write down where the sync stands. Raises Overtaken."""
+        ...
+
+    def release(self, owner: str, state: State) -> None:
+        """Do the same, and give the lease back. Raises Overtaken."""
+        ...
+
+    def oldest_lead(self) -> datetime | None:
+        """When our first lead came."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What a run came to."""
+
+    WHOLE = "whole"
+    GOES_ON = "goes_on"
+    FAILED = "failed"
+    RESTS = "rests"
+    HELD = "held"
+    OVERTAKEN = "overtaken"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run came to; `state` is where the sync stands, as far as this run knows.
+
+    `left_out` are the passes that gave their windows up, as they stood in them.
+    """
+
+    outcome: Outcome
+    state: State | None = None
+    error: partner_errors.PartnerError | None = None
+    left_out: tuple[Pass, ...] = ()
+
+
+@dataclass(frozen=True)
+class PageTaken:
+    """One page that was taken in, in the words of a log."""
+
+    kind: Kind
+    since: datetime
+    until: datetime
+    number: int
+    total_pages: int | None
+    taken: Taken
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Keeps up with one partner's list. `on_page` hears of each page as soon as it is written down."""
+
+    broker: Broker
+    log: Log
+    intake: Intake
+    plan: SyncPlan
+    clock: Clock
+    on_page: Callable[[PageTaken], None]
+
+    def run(self, owner: str, budget: Budget) -> Report:
+        """Do as much as the budget allows. Safe to repeat, to stop anywhere, and to run twice at once.
+
+        `owner` names this run alone. Raises whatever the table raises; then, or where the run is killed, the lease runs
+        out and the next run goes on.
+        """
+        now = self.clock()
+        lease_until = now + timedelta(seconds=budget.total) + LEASE_MARGIN
+        state = self.log.take_lease(owner, now, lease_until)
+        if state is None:
+            return Report(Outcome.HELD)
+        run = _Run(self, owner, lease_until, now, state)
+        try:
+            report = run.go(budget)
+            self.log.release(owner, run.state)
+        except Overtaken:
+            return Report(Outcome.OVERTAKEN, run.state)
+        return report
+
+
+@dataclass
+class _Run:
+    """One run, between its lease and its end."""
+
+    sync: Sync
+    owner: str
+    lease_until: datetime
+    began_at: datetime
+    state: State
+    oldest_lead: datetime | None = field(default=None, init=False)
+    error: partner_errors.PartnerError | None = field(default=None, init=False)
+    left_out: tuple[Pass, ...] = field(default=(), init=False)
+
+    def go(self, budget: Budget) -> Report:
+        """All passes that are due, as far as time allows."""
+        if self.state.rests_until is not None and self.began_at < self.state.rests_until:
+            return Report(Outcome.RESTS, self.state)
+        self.state = replace(self.state, rests_until=None)
+        try:
+            self.oldest_lead = self.sync.log.oldest_lead()
+            is_whole = self._passes(budget)
+        except partner_errors.PartnerError as error:
+            if error.retry_after is not None:
+                rest = min(timedelta(seconds=error.retry_after), LONGEST_REST)
+                self.state = replace(self.state, rests_until=self.sync.clock() + rest)
+            self.error = error
+        if self.error is not None:
+            return Report(Outcome.FAILED, self.state, self.error, self.left_out)
+        return Report(Outcome.WHOLE if is_whole else Outcome.GOES_ON, self.state)
+
+    def _passes(self, budget: Budget) -> bool:
+        """News first, then the last days, then the history; whether they all came to their ends."""
+        while (news := self._due(Kind.INCREMENTAL)) is not None:
+            if not self._read(news, budget):
+                return False
+        is_whole = True
+        if (days := self._due(Kind.ROLLING)) is not None:
+            # However much there is to read anew in every run, the history goes on too.
+            half = replace(budget, reserve=budget.reserve + budget.left / 2)
+            is_whole = self._read_past(days, budget if self._due(Kind.WHOLE) is None else half)
+        if (history := self._due(Kind.WHOLE)) is not None:
+            is_whole = self._read_past(history, budget) and is_whole
+        return is_whole
+
+    def _due(self, kind: Kind) -> Pass | None:
+        return self.state.due(kind, self.sync.plan, self.began_at)
+
+    def _read_past(self, reading: Pass, budget: Budget) -> bool:
+        """Go on with a pass over what is no news; where the partner cannot list it, the run goes on without it."""
+        try:
+            return self._read(reading, budget)
+        except (partner_errors.Unavailable, partner_errors.Rejected) as error:
+            if error.retry_after is not None:
+                raise
+            self.error = self.error or error
+        failed = self.state.under_way.get(reading.kind, reading).fitted(self.sync.plan)
+        self.state = self.state.after_failure(failed, self.sync.clock())
+        going_on = self.state.under_way.get(reading.kind)
+        if going_on is None or going_on.window != failed.window:
+            self.left_out += (failed,)
+        return False
+
+    def _read(self, reading: Pass, budget: Budget) -> bool:
+        """Go on with a pass, page by page; whether it came to its end."""
+        sync = self.sync
+        pages: Iterator[Page] | None = None
+        rows = 0
+        while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_CHUNK):
+            is_resumed = pages is None
+            if pages is None:
+                # A page back: rows that have gone meanwhile have moved those behind them forward.
+                pages = sync.broker.pages(
+                    reading.window,
+                    reading.window_end,
+                    budget,
+                    size=reading.page_size,
+                    first_page=max(0, reading.page - 1),
+                )
+            asked_at = sync.clock()
+            page = next(pages, None)
+            if page is None:
+                if rows == 0:
+                    raise partner_errors.Unavailable(
+                        sync.intake.partner, "list", "the list does not end and has nothing new"
+                    )
+                pages = None
+                continue
+            rows = len(page.rows)
+            extent, per_page = _extent(page)
+            back = reading.pages_back(extent, per_page) if is_resumed and page.number > 0 else 0
+            if back > 0:
+                reading = replace(reading, page=max(0, page.number - back + 1), extent=extent)
+                pages = None
+                continue
+            taken = Taken()
+            if not self._take(page, asked_at, taken, budget):
+                return False
+            if page.is_last:
+                self.state, pages = self.state.after_window(reading, sync.clock()), None
+            else:
+                self.state = self.state.with_pass(reading.after_page(page.number, extent))
+            sync.log.save(self.owner, self.state)
+            about = (reading.kind, reading.window, reading.window_end, page.number, page.total_pages)
+            sync.on_page(PageTaken(*about, taken))
+            if reading.kind not in self.state.under_way:
+                return True
+            reading = self.state.under_way[reading.kind]
+        return False
+
+    def _take(self, page: Page, asked_at: datetime, taken: Taken, budget: Budget) -> bool:
+        """Take a page in, some rows at a time; False where time ends, or the lease does, before the page."""
+        for rows in batched(page.rows, CHUNK, strict=False):
+            if not budget.allows(SECONDS_PER_CHUNK) or self.sync.clock() >= self.lease_until:
+                return False
+            self.sync.intake.take(rows, self.oldest_lead, taken, asked_at=asked_at)
+        return True
+
+
+def _extent(page: Page) -> tuple[int | None, int]:
+    """How much there is in all, in rows or else in pages, and how much of that a page is."""
+    return (page.total_pages, 1) if page.total_rows is None else (page.total_rows, len(page.rows))

@@ -1,0 +1,1 @@
+"""The DynamoDB table: its items and keys, and one repository per thing that is stored."""

@@ -1,0 +1,251 @@
+"""How leads, deliveries and timelines lie in the table: keys, attributes, and the attributes its indexes live by.
+
+pk            sk                       item
+LEAD#{id}     LEAD                     the lead
+LEAD#{id}     DELIVERY#{partner}       a delivery
+LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
+ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
+DEAL#{partner}#{deal id}    TIE        which lead a deal at a partner was made of
+LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
+PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
+LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
+CONTENT#{source}#{hash}    CONTENT     which lead a post without an id of its own was stored as (see `contents`)
+
+index    partition                        sort           holds
+listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by state, deliveries that need a person,
+         or `attention`                                 newest first
+phone    keyed hash of the phone          received_key   leads
+email    keyed hash of the e-mail         received_key   leads
+account  account at Leeloo                received_key   contacts
+due      partner                          due_at         deliveries (messages, fetches) that want to be looked at
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypedDict
+
+from leadbridge.domain.clock import from_text, to_text
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.lead import Lead, Loan, Person, Trading
+from leadbridge.storage.attributes import deserialize, serialize
+
+Item = dict[str, Any]
+
+LISTING, PHONE, DUE = "listing", "phone", "due"
+LEADS = "lead"  # the partition of `listing` that holds every lead
+ATTENTION = "attention"  # the partition of `listing` that holds the deliveries that need a person
+
+_TIMES = (
+    *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
+    *("lease_until", "submitted_at", "status_at", "settled_at", "restored_at", "due_at"),
+)
+_COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
+_TEXTS = (
+    *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
+    *("partner_status", "status_meaning", "last_error"),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a lead's timeline."""
+
+    at: datetime
+    what: str
+    partner: str | None = None
+    detail: str | None = None
+
+    def shown(self) -> dict[str, str | None]:
+        """The entry as the API shows it."""
+        return {"at": to_text(self.at), "what": self.what, "partner": self.partner, "detail": self.detail}
+
+
+def encode(values: dict[str, Any]) -> Item:
+    """Python values to DynamoDB's typed ones; None is left out."""
+    return {name: serialize(value) for name, value in values.items() if value is not None}
+
+
+def decode(item: Item) -> dict[str, Any]:
+    """DynamoDB's typed values to Python ones; numbers become Decimal."""
+    return {name: deserialize(value) for name, value in item.items()}
+
+
+def keyed_hash(key: str, value: str) -> str:
+    """What stands in an index for a phone or an e-mail: HMAC-SHA256, hexadecimal, with a key of the stack's own."""
+    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
+
+
+class Hashes(TypedDict):
+    """What a lead is found by, and told by that its person came before; None where the lead has no such thing."""
+
+    phone_hash: str | None
+    email_hash: str | None
+    tax_hash: str | None
+
+
+def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
+    """The keyed hashes of a lead's person."""
+    phone, email, number = lead.person.phone, lead.person.email, lead.person.tax_number
+    return {
+        "phone_hash": None if phone is None else hashed(phone),
+        "email_hash": None if email is None else hashed(email.casefold()),
+        "tax_hash": None if number is None else hashed(number),
+    }
+
+
+def lead_key(lead_id: str) -> dict[str, str]:
+    """The key of a lead's own item."""
+    return {"pk": f"LEAD#{lead_id}", "sk": "LEAD"}
+
+
+def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
+    """The key of a delivery."""
+    return {"pk": f"LEAD#{lead_id}", "sk": f"DELIVERY#{partner}"}
+
+
+def tie_key(partner: str, created: int | str) -> dict[str, str]:
+    """The key of the tie of a deal (an int) or an account (a uuid) at a partner to a lead."""
+    kind = "DEAL" if isinstance(created, int) else "ACCOUNT"
+    return {"pk": f"{kind}#{partner}#{created}", "sk": "TIE"}
+
+
+def attention_key(lead_id: str, partner: str) -> dict[str, str]:
+    """The key of the item that lists a delivery as needing a person."""
+    return {"pk": f"LEAD#{lead_id}", "sk": f"ATTENTION#{partner}"}
+
+
+def received_key(received_at: datetime, lead_id: str) -> str:
+    """What sorts leads by age, with the id behind it to keep two of one millisecond apart."""
+    return f"{to_text(received_at)}#{lead_id}"
+
+
+def lead_item(
+    lead: Lead, *, phone_hash: str | None, email_hash: str | None = None, tax_hash: str | None = None
+) -> Item:
+    """A lead as it is stored."""
+    return encode(
+        {
+            **lead_key(lead.lead_id),
+            **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
+            "consent": lead.consent.model_dump(exclude_none=True) or None,
+            "lead_id": lead.lead_id,
+            "source": lead.source,
+            "partners": list(lead.partners),
+            "warnings": [list(warning) for warning in lead.warnings],
+            "received_at": to_text(lead.received_at),
+            "listed": LEADS,
+            "received_key": received_key(lead.received_at, lead.lead_id),
+            "phone_hash": phone_hash,
+            "email_hash": email_hash,
+            "tax_hash": tax_hash,
+            "fallbacks": dict(lead.fallbacks) or None,
+            "content_hash": lead.content_hash,
+            "erased_at": to_text(lead.erased_at) if lead.erased_at else None,
+        }
+    )
+
+
+def lead_of(values: dict[str, Any]) -> Lead:
+    """The lead that a decoded item holds."""
+    loan = values.get("loan", {})
+    amount, term = loan.get("amount"), loan.get("term")
+    # What was accepted once is never checked again: a rule made stricter since must not make a lead unreadable.
+    return Lead.model_construct(
+        lead_id=values["lead_id"],
+        source=values["source"],
+        received_at=from_text(values["received_at"]),
+        partners=tuple(values["partners"]),
+        fallbacks=values.get("fallbacks", {}),
+        content_hash=values.get("content_hash"),
+        erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
+        warnings=tuple((field, message) for field, message in values.get("warnings", ())),
+        person=Person.model_construct(**values.get("person", {})),
+        loan=Loan.model_construct(
+            amount=None if amount is None else Decimal(amount), term=None if term is None else int(term)
+        ),
+        trading=Trading.model_construct(**values.get("trading", {})),
+        utm=dict(values.get("utm", {})),
+        consent=Consent.model_construct(**values.get("consent", {})),
+    )
+
+
+def delivery_item(delivery: Delivery) -> Item:
+    """A delivery as it is stored. It stands in the index `due` for as long as it wants to be looked at."""
+    times = {name: getattr(delivery, name) for name in _TIMES}
+    return encode(
+        {
+            **delivery_key(delivery.lead_id, delivery.partner),
+            **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
+            **{name: to_text(moment) for name, moment in times.items() if moment is not None},
+            "state": delivery.state.value,
+            "attempts_before_retry": delivery.attempts_before_retry or None,
+            "checks_refused": delivery.checks_refused or None,
+            "void_version": delivery.void_version or None,
+            "is_uncertain": delivery.is_uncertain or None,
+            "is_erased": delivery.is_erased or None,
+            "listed": f"delivery#{delivery.state.value}",
+            "received_key": received_key(delivery.received_at, delivery.lead_id),
+            "due_partner": delivery.partner if delivery.due_at is not None else None,
+        }
+    )
+
+
+def tie_item(delivery: Delivery) -> Item:
+    """The item that ties a delivery's deal or account to its lead."""
+    return encode({**tie_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
+
+
+def attention_item(delivery: Delivery) -> Item:
+    """The item that lists a delivery as needing a person."""
+    return encode(
+        {
+            **attention_key(delivery.lead_id, delivery.partner),
+            "lead_id": delivery.lead_id,
+            "partner": delivery.partner,
+            "source": delivery.source,
+            "listed": ATTENTION,
+            "received_key": received_key(delivery.received_at, delivery.lead_id),
+        }
+    )
+
+
+def delivery_of(values: dict[str, Any]) -> Delivery:
+    """The delivery that a decoded item holds."""
+    known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
+    known |= {name: int(values[name]) for name in _COUNTS if name in values}
+    known |= {name: from_text(values[name]) for name in _TIMES if name in values}
+    flags = {name: values.get(name, False) for name in ("is_uncertain", "is_erased")}
+    return Delivery(state=State(values["state"]), **flags, **known)
+
+
+def entry_item(lead_id: str, entry: Entry, tie: str) -> Item:
+    """An entry as it is stored; `tie` tells apart what happened to one lead in one millisecond."""
+    return encode(
+        {
+            "pk": f"LEAD#{lead_id}",
+            "sk": f"EVENT#{to_text(entry.at)}#{tie}",
+            "at": to_text(entry.at),
+            "what": entry.what,
+            "partner": entry.partner,
+            "detail": entry.detail,
+        }
+    )
+
+
+def entry_of(values: dict[str, Any]) -> Entry:
+    """The entry that a decoded item holds."""
+    return Entry(from_text(values["at"]), values["what"], values.get("partner"), values.get("detail"))
+
+
+def change_entry(change: Change) -> Item:
+    """The timeline's entry for a delivery's change."""
+    after = change.after
+    entry = Entry(change.at, change.what, after.partner, change.detail)
+    return entry_item(after.lead_id, entry, f"{after.partner}#{after.version:06d}")

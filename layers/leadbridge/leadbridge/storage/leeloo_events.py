@@ -1,0 +1,159 @@
+"""What Leeloo tells us of its own accord: orders, sales, subscriptions, messages, and kinds that nobody has seen yet.
+
+Each is kept once, tied to a lead where one is found by account, phone or e-mail, and named in that lead's timeline.
+
+    pk                 sk                item
+    LEELOO#{key}       EVENT             that it came, and whose it is; the event itself if no lead is found
+    LEAD#{lead_id}     LEELOO#{key}      the event
+    TRACE#…            LEELOO#{key}      by what the erasure of a lead finds an event without a lead (storage/erasure/traces.py)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.domain import fields
+from leadbridge.domain.clock import Clock, to_text
+from leadbridge.storage import items
+from leadbridge.storage.erasure import traces
+from leadbridge.storage.items import Entry
+from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.table import prolong, put, transact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_LOOKUPS = 3  # of an event's lead, while the leads that are found are erased
+MAX_KEY = 255  # characters of an account id that can be a key
+OWNER = 3  # the number of the write that fails where the lead is gone or erased
+KNOWN = {"ORDER": "leeloo_order", "SALE": "leeloo_sale"}
+
+
+class InvalidEvent(ValueError):
+    """A post that is not `{type, data}`."""
+
+
+@dataclass(frozen=True)
+class LeelooEvent:
+    """One event: its type, its data, the body as it came, and the key by which a repetition is known."""
+
+    type: str
+    data: dict[str, Any]
+    body: bytes
+    key: str
+
+    @classmethod
+    def of(cls, content: dict[str, Any], body: bytes) -> LeelooEvent:
+        """Read a post; the key is the type and the order's id, else the hash of the body. Raises InvalidEvent."""
+        kind, data = content.get("type"), content.get("data")
+        try:
+            clean = fields.text(kind) if isinstance(kind, str) else None
+        except ValueError:
+            clean = None
+        if clean is None:
+            raise InvalidEvent("type must be a text")
+        if not isinstance(data, dict):
+            raise InvalidEvent("data must be an object")
+        order = data.get("order_id")
+        has_order = (isinstance(order, str) and order.strip() != "") or type(order) is int
+        what = ["order", clean, order] if has_order else ["body", body.hex()]
+        return cls(clean, data, body, hashlib.sha256(json.dumps(what).encode()).hexdigest())
+
+    def text(self, name: str) -> str | None:
+        """A text of the data, cleaned; None where there is none."""
+        value = self.data.get(name)
+        try:
+            return fields.text(value) if isinstance(value, str | int | Decimal) else None
+        except ValueError:
+            return None
+
+    @property
+    def entry(self) -> tuple[str, str]:
+        """What a timeline says of it; what people wrote is not quoted."""
+        if self.type in KNOWN:
+            about = (self.text("offer_name"), self.text("price"), self.text("currency"))
+            return KNOWN[self.type], " ".join(part for part in about if part)
+        return "leeloo_event", self.type
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """Keeps Leeloo's events. `keyed_hash` makes what stands in the indexes for phones and e-mails."""
+
+    client: DynamoDBClient
+    table: str
+    keyed_hash: Callable[[str], str]
+    clock: Clock
+
+    def keep(self, event: LeelooEvent) -> tuple[bool, str | None]:
+        """Keep an event; return whether it is new, and the lead it is tied to. Safe to repeat.
+
+        Of a person whose erasure is running only the fact that the event came is stored. Raises botocore's errors and
+        Contended.
+        """
+        for number in range(MAX_LOOKUPS):
+            lead_id = self._lead_of(event)
+            if lead_id is None and number == 0:
+                return self._write_unowned(event) is None, None
+            if lead_id is None:
+                break
+            refused = self._write_owned(event, lead_id)
+            if refused != OWNER:
+                return refused is None, lead_id
+        marker = self._marker(event, None)
+        return transact(self.client, [put(self.table, marker, "attribute_not_exists(pk)")]) is None, None
+
+    def _write_owned(self, event: LeelooEvent, lead_id: str) -> int | None:
+        """Write an event beside its lead; return the number of the write that was refused."""
+        now, (what, detail) = self.clock(), event.entry
+        beside = {"pk": f"LEAD#{lead_id}", "sk": f"LEELOO#{event.key}", **self._content(event)}
+        writes = [
+            put(self.table, self._marker(event, lead_id), "attribute_not_exists(pk)"),
+            put(self.table, items.encode(beside)),
+            put(self.table, items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
+            prolong(self.table, lead_id, unless_erased=True),
+        ]
+        return transact(self.client, writes)
+
+    def _write_unowned(self, event: LeelooEvent) -> int | None:
+        """Write an event that no lead is found for; return the number of the write that was refused."""
+        known_by = self._known_by(event)
+        item = self._marker(event, None) | items.encode({**self._content(event), "known_by": known_by or None})
+        pointers = [put(self.table, traces.trace_item(*one, f"LEELOO#{event.key}")) for one in known_by]
+        return transact(self.client, [put(self.table, item, "attribute_not_exists(pk)"), *pointers])
+
+    def _marker(self, event: LeelooEvent, lead_id: str | None) -> items.Item:
+        key = {"pk": f"LEELOO#{event.key}", "sk": "EVENT"}
+        return items.encode({**key, "lead_id": lead_id, "received_at": to_text(self.clock())})
+
+    def _content(self, event: LeelooEvent) -> dict[str, str]:
+        body = event.body.decode(errors="replace")
+        return {"type": event.type, "body": body, "received_at": to_text(self.clock())}
+
+    def _known_by(self, event: LeelooEvent) -> list[tuple[str, str]]:
+        """Return what identifies the event's person: kinds of pointers and their values, the most reliable first."""
+        account_id = event.text("account_id")
+        known = [(traces.ACCOUNT, account_id)] if account_id and len(account_id) <= MAX_KEY else []
+        for name, clean, kind in (("phone", fields.phone, traces.PHONE), ("email", _email, traces.EMAIL)):
+            try:
+                value = clean(event.text(name))
+            except ValueError:
+                continue
+            if value:
+                known.append((kind, self.keyed_hash(value)))
+        return known
+
+    def _lead_of(self, event: LeelooEvent) -> str | None:
+        finder = Finder(self.client, self.table)
+        find = {traces.ACCOUNT: finder.by_account, traces.PHONE: finder.by_phone, traces.EMAIL: finder.by_email}
+        return next((found for kind, value in self._known_by(event) if (found := find[kind](value))), None)
+
+
+def _email(value: object) -> str | None:
+    clean = fields.email(value)
+    return None if clean is None else clean.casefold()

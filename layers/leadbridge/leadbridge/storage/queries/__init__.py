@@ -1,0 +1,1 @@
+"""Lists and counts that are read from the table's indexes."""

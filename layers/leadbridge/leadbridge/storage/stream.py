@@ -1,0 +1,89 @@
+"""From the table's stream to the bus: which records are announcements, and how they are published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from leadbridge.domain.events import SOURCE, DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
+from leadbridge.runtime.aws_errors import TRANSIENT, code_of, is_transient
+from leadbridge.storage import items
+from leadbridge.storage.fetches import fetch_of
+from leadbridge.storage.messages import message_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+PER_CALL = 10  # events that PutEvents takes at once
+NO_ANSWER = "NoAnswer"  # in place of AWS's code, where no response came
+
+
+def announcement(record: dict[str, Any]) -> Event | None:
+    """Return the event for a stream record; None where there is nothing to announce.
+
+    `record` is a DynamoDB stream record with both images. A change of a delivery, a message or a fetch is announced
+    if its version grew.
+    """
+    image = record["dynamodb"].get("NewImage")
+    if image is None:
+        return None
+    after = items.decode(image)
+    kind = after["sk"].partition("#")[0]
+    old_image = record["dynamodb"].get("OldImage")
+    old = None if old_image is None else items.decode(old_image)
+    if old is not None and old.get("version") == after.get("version"):
+        return None
+    if kind == "LEAD" and record["eventName"] == "INSERT":
+        return LeadReceived.of(items.lead_of(after))
+    if kind == "MESSAGE":
+        return MessageChanged.of(message_of(after))
+    if kind == "FETCH":
+        return FetchChanged.of(fetch_of(after))
+    if kind != "DELIVERY":
+        return None
+    return DeliveryChanged.of(None if old is None else items.delivery_of(old), items.delivery_of(after))
+
+
+class Bus:
+    """The event bus of this stack."""
+
+    def __init__(self, client: EventBridgeClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def publish(self, events: Sequence[Event]) -> Iterator[tuple[int, str]]:
+        """Publish events; yield the number of each that the bus did not accept, and AWS's code for it.
+
+        A transient error of a call ends this early, and the rest is not tried. Raises botocore's other errors.
+        """
+        for start in range(0, len(events), PER_CALL):
+            chunk = events[start : start + PER_CALL]
+            try:
+                answer = self._client.put_events(
+                    Entries=[
+                        {
+                            "Source": SOURCE,
+                            "DetailType": event.detail_type,
+                            "Detail": json.dumps(event.detail(), ensure_ascii=False),
+                            "EventBusName": self._name,
+                        }
+                        for event in chunk
+                    ]
+                )
+            except (ClientError, BotoCoreError) as error:
+                if not is_transient(error):
+                    raise
+                code = code_of(error) if isinstance(error, ClientError) else NO_ANSWER
+                yield from ((number, code) for number in range(start, len(events)))
+                return
+            for number, entry in enumerate(answer["Entries"], start):
+                if "ErrorCode" in entry:
+                    yield number, entry["ErrorCode"]
+
+
+def may_pass(code: str) -> bool:
+    """Whether an event that was not accepted with this code may be accepted later."""
+    return code == NO_ANSWER or code in TRANSIENT

@@ -1,0 +1,1 @@
+"""What proves the product: benchmarks, chaos runs, and the testkit that they share with the tests."""

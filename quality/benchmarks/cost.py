@@ -1,0 +1,263 @@
+"""`python -m quality.benchmarks.cost`: what a million leads a month cost on AWS, part by part.
+
+Quantities come from quality/benchmarks/measurements.json (`python -m quality.benchmarks.flow`), the table of cold starts in
+docs/benchmarks.md, the template as SAM transforms it and the configuration; prices and what is assumed from
+quality/benchmarks/cost.toml. With --write the figures in docs/cost.md are replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cache
+from math import ceil
+from typing import Any
+
+from leadbridge.settings import Settings
+from quality.testkit.fakes.processed import of_type, processed
+from quality.testkit.template import ROOT, resources, template
+from tools.config import read_toml
+
+LEADS = 1_000_000
+MONTH = 30.44 * 86_400  # seconds
+GB = 1024**3
+WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
+MEMORIES = (128, 256, 512, 1024, 1769)
+PAGE = ROOT / "docs" / "cost.md"
+BEGIN, END = "<!-- python -m quality.benchmarks.cost -->\n", "<!-- end -->\n"
+COLD_STARTS = ROOT / "docs" / "benchmarks.md"
+UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # of a schedule's rate, in seconds
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+
+
+@cache
+def data() -> dict[str, Any]:
+    """Prices, assumptions and other services."""
+    return tomllib.loads((ROOT / "benchmarks" / "cost.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def measured() -> dict[str, Any]:
+    """What was measured."""
+    loaded: dict[str, Any] = json.loads((ROOT / "benchmarks" / "measurements.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+@cache
+def inits() -> dict[str, float]:
+    """Milliseconds of each function's init, by the table of cold starts."""
+    _, _, rest = COLD_STARTS.read_text(encoding="utf-8").partition("<!-- cold -->\n")
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in rest.partition(END)[0].splitlines()]
+    rows = [row for row in table if row]
+    column = rows[0].index("init, ms")
+    return {row[0]: float(row[column]) for row in rows if row[0] in FUNCTIONS}
+
+
+def price(name: str, quantity: float) -> float:
+    """Dollars for so many units."""
+    one = data()["prices"][name]
+    return float(quantity * one["usd"] / one["per"])
+
+
+def assumed(name: str) -> float:
+    """A quantity that cannot be measured here."""
+    return float(data()["assumed"][name]["value"])
+
+
+@cache
+def checks() -> int:
+    """How often a deal's status is asked for without finding anything new, by the shipped cadence."""
+    settings = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"]
+    age, end, number = timedelta(), timedelta(days=assumed("days_open")), 0
+    while (wait := settings.check_after(age)) is not None and age + wait < end:
+        age, number = age + wait, number + 1
+    return number
+
+
+def memory(function: str) -> int:
+    """MB of memory, by the template."""
+    of_all = template()["Globals"]["Function"]["MemorySize"]
+    return int(FUNCTIONS[function]["Properties"].get("MemorySize", of_all))
+
+
+def milliseconds(taken: Mapping[str, float], megabytes: int) -> float:
+    """Billed time of all invocations of a function for one lead."""
+    own = taken["cpu_ms"] * max(1, WHOLE_CORE / megabytes)
+    waits = taken["aws_calls"] * assumed("aws_ms") + taken["partner_calls"] * assumed("partner_ms")
+    return max(taken["invocations"], ceil(own + waits))
+
+
+def gb_seconds(taken: Mapping[str, float], megabytes: int) -> float:
+    """GB-seconds of a function for one lead."""
+    return milliseconds(taken, megabytes) / 1000 * megabytes / 1024
+
+
+def init_gb_seconds(function: str) -> float:
+    """GB-seconds of init that an invocation of a function has on the average."""
+    return assumed("cold_share") * inits()[function] / 1000 * memory(function) / 1024
+
+
+def amount(quantity: Callable[[str, Mapping[str, float]], float], *, polling: bool) -> float:
+    """The sum of a quantity over the functions for a million leads: of the polling, or of everything else."""
+    taken, times = (measured()["unchanged_check"], checks()) if polling else (measured()["functions"], 1)
+    return sum(quantity(function, one) for function, one in taken.items()) * times * LEADS
+
+
+def of(name: str) -> Callable[[str, Mapping[str, float]], float]:
+    """A quantity as it was measured."""
+    return lambda _function, taken: taken[name]
+
+
+def from_queue(function: str, taken: Mapping[str, float]) -> float:
+    """Invocations that a queue's message made."""
+    events = FUNCTIONS[function]["Properties"].get("Events", {}).values()
+    return taken["invocations"] if any(event["Type"] == "SQS" for event in events) else 0
+
+
+def cold_starts(function: str, taken: Mapping[str, float]) -> float:
+    """GB-seconds of init of a function for one lead."""
+    return taken["invocations"] * init_gb_seconds(function)
+
+
+def log_bytes(_function: str, taken: Mapping[str, float]) -> float:
+    """Bytes of log, with Lambda's own."""
+    return taken["log_bytes"] + taken["invocations"] * assumed("platform_log_bytes")
+
+
+def traces(_function: str, taken: Mapping[str, float], times: int) -> float:
+    """Traces that X-Ray takes for a million leads spread over a month, of one function."""
+    a_second = taken["invocations"] * times * LEADS / MONTH
+    return (min(1, a_second) + assumed("traces_sampled") * max(0, a_second - 1)) * MONTH
+
+
+def parts(*, polling: bool) -> dict[str, float]:
+    """Dollars for a million leads, by service."""
+    first = 0 if polling else LEADS
+    taken, times = (measured()["unchanged_check"], checks()) if polling else (measured()["functions"], 1)
+    kept = 0 if polling else measured()["kept_bytes"] * LEADS / GB
+    months = template()["Parameters"]["RetentionDays"]["Default"] / 30.44
+    logs = (amount(log_bytes, polling=polling) + first * assumed("access_log_bytes")) / GB
+    log_months = template()["Parameters"]["LogRetentionDays"]["Default"] / 30.44
+    return {
+        "API Gateway": price("api_gateway", first),
+        "Lambda, requests": price("lambda_request", amount(of("invocations"), polling=polling)),
+        "Lambda, time": price("lambda_gb_s", amount(lambda name, one: gb_seconds(one, memory(name)), polling=polling)),
+        "Lambda, init of cold starts": price("lambda_gb_s", amount(cold_starts, polling=polling)),
+        "DynamoDB, writes": price("write_unit", amount(of("write_units"), polling=polling)),
+        "DynamoDB, reads": price("read_unit", amount(of("read_units"), polling=polling)),
+        "DynamoDB, kept for its whole time, with recovery": months * (price("storage", kept) + price("recovery", kept)),
+        "SQS": price("sqs", 3 * amount(from_queue, polling=polling)),
+        "EventBridge": price("event", amount(of("events"), polling=polling)),
+        "CloudWatch Logs": price("log_in", logs) + log_months * price("log_kept", logs),
+        "X-Ray": price("trace", sum(traces(name, one, times) for name, one in taken.items())),
+        "data to partners": price(
+            "transfer", amount(of("partner_calls"), polling=polling) * assumed("partner_bytes") / GB
+        ),
+    }
+
+
+def fixed() -> dict[str, float]:
+    """Dollars a month that do not depend on how many leads come."""
+    secrets, dashboards = of_type("AWS::SecretsManager::Secret"), of_type("AWS::CloudWatch::Dashboard")
+    alarms = alarm_metrics()
+    consumers = [name for name in FUNCTIONS if from_queue(name, {"invocations": 1})]
+    return {
+        f"{len(alarms)} alarms of {sum(alarms.values())} metrics": price("alarm", sum(alarms.values())),
+        "metrics of our own": price("metric", assumed("metrics")),
+        "the dashboard": price("dashboard", len(dashboards)),
+        f"{len(secrets)} secrets": price("secret", len(secrets)),
+        "reads of secrets, if every worker there may be is always at work": price("secret_call", secret_reads()),
+        "the key and its requests": price("key", 1) + price("key_call", assumed("key_calls")),
+        f"schedules: {', '.join(map(flow, ticks()))}": sum(
+            tick_price(function) * times for function, times in ticks().items()
+        ),
+        f"waiting at {len(consumers)} queues": price("sqs", len(consumers) * assumed("idle_polls")),
+    }
+
+
+def alarm_metrics() -> dict[str, int]:
+    """How many metrics each alarm reads, for each of which it is paid; the formulas over them cost nothing."""
+    return {
+        name: sum("MetricStat" in one for one in alarm["Metrics"]) if "Metrics" in alarm else 1
+        for name, alarm in of_type("AWS::CloudWatch::Alarm").items()
+    }
+
+
+def ticks() -> dict[str, float]:
+    """How often a month each function is called by its schedule, the most often called one first."""
+    found = {}
+    for name, schedule in of_type("AWS::Scheduler::Schedule").items():
+        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule["ScheduleExpression"])
+        if rate is None:
+            raise ValueError(f"{name} has no rate")
+        alias = processed()[schedule["Target"]["Arn"]["Ref"]]["Properties"]
+        found[alias["FunctionName"]["Ref"]] = MONTH / (int(rate[1]) * UNITS[rate[2]])
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+
+def tick_price(function: str) -> float:
+    """Dollars of one call by a schedule that finds nothing to do. X-Ray takes it: it is the first of its second."""
+    time = assumed("tick_ms") / 1000 * memory(function) / 1024 + init_gb_seconds(function)
+    once = price("schedule", 1) + price("lambda_request", 1) + price("trace", 1)
+    return once + price("lambda_gb_s", time) + price("read_unit", assumed("tick_reads"))
+
+
+def flow(function: str) -> str:
+    """The flow that a function is."""
+    return str(FUNCTIONS[function]["Properties"]["Environment"]["Variables"]["LEADBRIDGE_FLOW"])
+
+
+def secret_reads() -> float:
+    """Reads of secrets a month: each worker reads each of its own once a minute at most."""
+    readers = 0
+    for name, function in FUNCTIONS.items():
+        role = template()["Resources"][f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        secrets = sum(
+            len(one["Resource"]) if isinstance(one["Resource"], list) else 1
+            for one in role
+            if "secretsmanager:GetSecretValue" in one["Action"]
+        )
+        workers = 1
+        for event in function["Properties"].get("Events", {}).values():
+            if "ScalingConfig" in event["Properties"]:
+                limit = event["Properties"]["ScalingConfig"]["MaximumConcurrency"]["Ref"]
+                workers = template()["Parameters"][limit]["Default"]
+        readers += secrets * workers
+    return readers * MONTH / 60
+
+
+def memories() -> list[tuple[int, float, float]]:
+    """For each size of memory: milliseconds that a form waits, and dollars of Lambda's time for a million leads."""
+    found = []
+    for megabytes in MEMORIES:
+        answer = milliseconds(measured()["functions"]["ReceiveLead"], megabytes)
+        time = sum(
+            amount(lambda _name, one, megabytes=megabytes: gb_seconds(one, megabytes), polling=polling)  # type: ignore[misc]
+            for polling in (False, True)
+        )
+        found.append((megabytes, answer, price("lambda_gb_s", time)))
+    return found
+
+
+def main() -> int:
+    """Print the figures, or write them into the page."""
+    from quality.benchmarks.cost_page import page
+
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
+    text = page()
+    if "--write" not in sys.argv[1:]:
+        print(text, end="")
+        return 0
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

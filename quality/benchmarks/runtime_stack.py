@@ -1,0 +1,96 @@
+"""What a measurement under Lambda's runtime client stands on: the built functions, the emulated AWS, the partners.
+
+All of it is started for one measurement, in `.local/bench`, and gone with it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devstack import deployment, services
+from devstack.clients import Emulator
+from devstack.sandbox.remote import Remote
+from devstack.workdir import PROJECT, Home, choose_port, hold
+from leadbridge.domain.lead import Lead
+from leadbridge.partners.http import Transport
+from leadbridge.partners.leadleader import LeadLeader
+from leadbridge.runtime.budget import Budget
+from leadbridge.settings import Timeouts
+from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.runtime import install_client
+from quality.testkit.lambda_runtime.workshop import Workshop
+
+HOME = Home(PROJECT / ".local" / "bench")
+SLOWEST = 3600.0  # seconds between two statuses of the stand-in: nothing changes while somebody measures
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Functions as they are shipped, and everything around them.
+
+    `secrets` say by partner where it is and who we are to it.
+    """
+
+    workshop: Workshop
+    aws: Emulator
+    partners: Remote
+    folder: Path
+    secrets: dict[str, dict[str, Any]]
+
+    def cloud(self) -> Cloud:
+        """An empty AWS that knows the partners."""
+        cloud = Cloud.made(self.aws)
+        for name, value in self.secrets.items():
+            cloud.put_secret(name, value)
+        cloud.put_secret("index", {"key": "a key of the benchmark alone"})
+        return cloud
+
+    def deal(self, lead: Lead) -> int:
+        """A deal that Lead Leader has of a lead."""
+        timeouts = Timeouts.model_validate({"connect": "3s", "read": "15s"})
+        known = _Known(self.secrets["leadleader"])
+        partner = LeadLeader(Transport("leadleader", timeouts), known, status_method="POST")
+        budget = Budget(time.monotonic() + 30)
+        return partner.authorize(budget).create(lead, budget)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A secret that is never read anew."""
+
+    value: dict[str, Any]
+
+    def get(self) -> dict[str, Any]:
+        """The secret."""
+        return self.value
+
+    def refresh(self) -> None:
+        """There is no newer one."""
+        return
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Build what has changed, and start everything."""
+    HOME.logs.mkdir(parents=True, exist_ok=True)
+    with hold(HOME) as lock, tempfile.TemporaryDirectory() as folder:
+        deployment.build(HOME, lock=lock)
+        client = Path(folder) / "client"
+        install_client(client)
+        shutil.copy(PROJECT / "tests" / "runtime" / "witness.py", client)
+        with (
+            services.emulator(HOME, choose_port(), lock=lock) as (aws, _),
+            services.sandbox(HOME, lock=lock) as (url, _),
+        ):
+            partners = Remote(url)
+            partners.set_pace(SLOWEST)
+            secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
+            yield Stage(Workshop(HOME, client, lock), aws, partners, Path(folder), secrets)

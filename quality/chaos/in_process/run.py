@@ -1,0 +1,89 @@
+"""One run in one process, from its seed to its books."""
+
+from __future__ import annotations
+
+import os
+import random as chance
+import sys
+import time as wall
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+from unittest.mock import patch
+
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge import settings
+from leadbridge.runtime.logs import logger
+from leadbridge.settings.routing import Route
+from quality.chaos.checks import violations
+from quality.chaos.counters import Result
+from quality.chaos.in_process import retention
+from quality.chaos.in_process.chaos import PACE, Chaos
+from quality.chaos.in_process.drain import Drain
+from quality.chaos.in_process.stage import Time
+from quality.chaos.people import MANY_REPEATS, META, SOURCES
+from quality.testkit.aws.moto_stack import moto_stack
+
+REPEATS = 4  # in one run of so many, most people post again
+BEYOND_RETENTION = 3  # one run of so many goes on until all leads have left the table
+ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
+"""The share of runs in which each source tries its partners in an order."""
+
+
+def run(seed: int, leads: int) -> Result:
+    """Do one run, and balance its books."""
+    began = wall.monotonic()
+    chance.seed(seed)
+    time = Time()
+    with ExitStack() as held:
+        directory = Path(held.enter_context(TemporaryDirectory()))
+        sandbox = held.enter_context(Sandbox(directory / "sandbox", pace=PACE, clock=time.seconds))
+        held.enter_context(_quiet())
+        held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
+        stack = held.enter_context(moto_stack(directory))
+        sources = MANY_REPEATS if seed % REPEATS == 0 else SOURCES
+        ordered = _configure(chance.Random(seed))
+        chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
+        held.enter_context(chaos.stage.open())
+        chaos.secrets.put_all(sandbox.secrets())
+        chaos.turns(leads)
+        drain = Drain(chaos)
+        found = violations(drain.drain())
+        books = drain.books()
+        found += [one for one in violations(books) if one not in found]
+        if seed % BEYOND_RETENTION == 0:
+            retention.Retention(chaos, drain).pass_()
+            found += [one for one in violations(drain.books(), retention.CHECKS) if one not in found]
+    return Result(seed, chaos.tally, books, found, wall.monotonic() - began)
+
+
+def _configure(random: chance.Random) -> frozenset[str]:
+    """Have one source take a person's second lead for the first, and some try their partners in an order.
+
+    Returns the sources that try the broker after the lender.
+    """
+    sources = settings.settings().sources
+    on_repeat = random.choice(["mark", "mark", "mark", "hold"])
+    sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30, "on_repeat": on_repeat})
+    ordered = {name for name, share in ORDERED.items() if random.random() < share}
+    for name in ordered:
+        order = ("matchtrade", "leadleader") if name == "web-trading" else ("leadleader", "matchtrade")
+        sources[name] = sources[name].model_copy(update={"partners": (Route(to=order),)})
+    return frozenset(ordered - {"web-trading"})
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What functions log and measure is nobody's concern here."""
+    handler: Any = logger.registered_handler
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before: TextIO = handler.setStream(nowhere) or sys.stdout
+        try:
+            yield
+        finally:
+            handler.setStream(before)

@@ -1,0 +1,1 @@
+"""Fakes, a moto stack and wiring that tests, chaos and benchmarks share."""

@@ -1,0 +1,1 @@
+"""AWS for tests: moto, recorded calls, permissions."""

@@ -1,0 +1,299 @@
+"""The functions of the template in this process, with moto for AWS: what calls what is read from the template.
+
+Nothing runs by itself: a test invokes a function, or has `carry` bring what was written to whom it concerns.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+from moto.dynamodb.models import dynamodb_backends
+
+from leadbridge import settings
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import Store
+from quality.testkit.aws.moto_calls import moto_calls
+from quality.testkit.template import ROOT, resources, table_definition, template
+from quality.testkit.wiring import is_told, routes, schedules, workers
+from tools.config import ship
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+OUTSIDE = {
+    "Environment": "local",
+    "Prefix": "leadbridge",
+    "AWS::StackName": "leadbridge",
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Region": REGION,
+    "AWS::Partition": "aws",
+}
+CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+ROUNDS = 100  # of carrying, after which something goes in circles
+
+_requests = count(1)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to AWS as a function made it."""
+
+    function: str
+    operation: str
+    parameters: dict[str, Any]
+
+
+class Context:
+    """Lambda's context object; each invocation has an id of its own."""
+
+    function_name = "a-function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:a-function"
+
+    def __init__(self, seconds: int) -> None:
+        self.aws_request_id = f"request-{next(_requests)}"
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """The whole time of the function."""
+        return self._seconds * 1000
+
+
+@dataclass
+class MotoStack:
+    """One stack. `calls` are those that functions have made to AWS."""
+
+    calls: list[Call] = field(default_factory=list)
+    _modules: dict[str, ModuleType] = field(default_factory=dict)
+    _function: str | None = None
+
+    @property
+    def store(self) -> Store:
+        """The table of leads."""
+        return Store(aws.dynamodb(), self.ref("Leads"))
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a function runs at this moment."""
+        return self._function is not None
+
+    def put_secret(self, name: str, value: dict[str, Any]) -> None:
+        """Give the secret `{prefix}/{name}` a value."""
+        text = json.dumps(value)
+        aws.secrets_manager().put_secret_value(SecretId=f"{OUTSIDE['Prefix']}/{name}", SecretString=text)
+
+    def secret(self, name: str) -> dict[str, Any]:
+        """The value of the secret `{prefix}/{name}`."""
+        text = aws.secrets_manager().get_secret_value(SecretId=f"{OUTSIDE['Prefix']}/{name}")["SecretString"]
+        return dict(json.loads(text))
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """Have a function work on an event, with its own environment."""
+        before, self._function = self._function, function
+        try:
+            with patch.dict(os.environ, self._environment(function)):
+                return self._module(function).handler(event, Context(self._timeout(function)))
+        finally:
+            self._function = before
+
+    def restart(self, function: str) -> None:
+        """Forget a function's worker, and what it had cached."""
+        self._modules.pop(function, None)
+
+    def ask(
+        self, method: str, resource: str, body: str | None = None, *, headers: dict[str, str] | None = None, **more: Any
+    ) -> Any:
+        """Ask a route as the gateway does, behind its authorizer; `more` stands in the event. 401 where it refuses."""
+        function, properties = routes()[method, resource]
+        event = {
+            "httpMethod": method,
+            "resource": resource,
+            "headers": headers or {},
+            "pathParameters": None,
+            "queryStringParameters": None,
+            "requestContext": {},
+            "body": body,
+            "isBase64Encoded": False,
+            **more,
+        }
+        if properties.get("Auth") == {"Authorizer": "Operator"}:
+            asked = {"authorizationToken": (headers or {}).get("Authorization", ""), "methodArn": METHOD_ARN}
+            let_in = self._let_in(asked)
+            if let_in is None:
+                return {"statusCode": 401, "headers": {"Content-Type": PROBLEM}, "body": UNAUTHORIZED}
+            event["requestContext"] = {"authorizer": let_in["context"]}
+        return self.invoke(function, event)
+
+    def carry(self) -> None:
+        """Bring every change to the bus, every event to its queue, every message to its function, until all is quiet.
+
+        Messages that hide stay where they are.
+        """
+        for _ in range(ROUNDS):
+            if not self._announce() + sum(self._work_off(*one) for one in workers()):
+                return
+        raise AssertionError("there is no end to it")
+
+    def lose_changes(self) -> None:
+        """Lose what the stream holds, as a disabled mapping does in the end."""
+        self._records()
+
+    def tick(self) -> None:
+        """Let every schedule strike once, and carry what comes of it."""
+        for function in schedules().values():
+            self.invoke(function, {})
+        self.carry()
+
+    def ref(self, name: str) -> str:
+        """What `!Ref` gives for a parameter or a resource."""
+        if name in OUTSIDE:
+            return OUTSIDE[name]
+        if name in template()["Parameters"]:
+            return str(template()["Parameters"][name]["Default"])
+        if template()["Resources"][name]["Type"] == "AWS::SQS::Queue":
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+        return name
+
+    def resolved(self, value: Any) -> Any:
+        """A value of the template, its references put in."""
+        match value:
+            case {"Ref": name}:
+                return self.ref(name)
+            case {"Fn::GetAtt": [name, "Arn"]}:
+                return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+            case {"Fn::Sub": text}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda found: self.ref(found[1]), text)
+            case _:
+                return value
+
+    def make(self) -> None:
+        """Make what the template has of tables, queues, buses, rules and secrets."""
+        stream: Any = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
+        aws.dynamodb().create_table(**table_definition("Leads"), **stream)
+        for queue in resources("AWS::SQS::Queue"):
+            aws.sqs().create_queue(QueueName=queue)
+        for bus in resources("AWS::Events::EventBus"):
+            aws.eventbridge().create_event_bus(Name=bus)
+        for rule, found in resources("AWS::Events::Rule").items():
+            properties = found["Properties"]
+            name = {"Name": rule, "EventBusName": self.resolved(properties["EventBusName"])}
+            aws.eventbridge().put_rule(**name, EventPattern=json.dumps(properties["EventPattern"]))
+            targets: Any = [{"Id": one["Id"], "Arn": self.resolved(one["Arn"])} for one in properties["Targets"]]
+            aws.eventbridge().put_targets(Rule=rule, EventBusName=name["EventBusName"], Targets=targets)
+        for secret in resources("AWS::SecretsManager::Secret").values():
+            name_of = self.resolved(secret["Properties"]["Name"])
+            aws.secrets_manager().create_secret(Name=name_of, SecretString='{"key": "a-key"}')
+
+    def note(self, operation: str, parameters: dict[str, Any]) -> None:
+        """Note a call, if a function makes it."""
+        if self._function is not None:
+            self.calls.append(Call(self._function, operation, parameters))
+
+    def _let_in(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        answer = dict(self.invoke("Authorize", asked))
+        (statement,) = answer["policyDocument"]["Statement"]
+        return answer if statement["Effect"] == "Allow" else None
+
+    def _announce(self) -> int:
+        wanted = [record for record in self._records() if is_told(record)]
+        if wanted:
+            assert self.invoke("PublishChanges", {"Records": wanted}) == {"batchItemFailures": []}
+        return len(wanted)
+
+    @staticmethod
+    def _records() -> list[dict[str, Any]]:
+        """What the stream holds, which is taken from it: moto copies all there is before each transaction."""
+        shard: Any = dynamodb_backends[ACCOUNT][REGION].get_table("Leads").stream_shard
+        records = [record.to_json() for record in shard.items]
+        shard.items.clear()
+        return records
+
+    def _work_off(self, queue: str, function: str) -> int:
+        url, number = self.ref(queue), 0
+        while messages := aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []):
+            (message,) = messages
+            receipt = message["ReceiptHandle"]
+            record = {
+                "messageId": message["MessageId"],
+                "receiptHandle": receipt,
+                "body": message["Body"],
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "eventSource": "aws:sqs",
+            }
+            answer = self.invoke(function, {"Records": [record]})
+            if not answer["batchItemFailures"]:
+                aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=receipt)
+            number += 1
+        return number
+
+    @staticmethod
+    def _timeout(function: str) -> int:
+        own = template()["Resources"][function]["Properties"]
+        return int(own.get("Timeout", template()["Globals"]["Function"]["Timeout"]))
+
+    def _environment(self, function: str) -> dict[str, str]:
+        own = template()["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})
+        variables = template()["Globals"]["Function"]["Environment"]["Variables"] | own
+        return {name: str(self.resolved(value)) for name, value in variables.items()}
+
+    def _module(self, function: str) -> ModuleType:
+        if function not in self._modules:
+            flow = os.environ["LEADBRIDGE_FLOW"]
+            name = f"moto_{flow}"
+            spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / flow / "app.py")
+            assert spec is not None
+            assert spec.loader is not None
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self._modules[function] = module
+        return self._modules[function]
+
+
+@contextmanager
+def moto_stack(directory: Path) -> Iterator[MotoStack]:
+    """A stack of its own while the block runs; `directory` is for its configuration."""
+    stack = MotoStack()
+    base: Any = BaseClient
+    make_call = base._make_api_call
+
+    def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        stack.note(operation, parameters)
+        if operation == "ReceiveMessage":  # nothing arrives while somebody waits
+            parameters = {**parameters, "WaitTimeSeconds": 0}
+        return make_call(client, operation, parameters)
+
+    ship(ROOT / "config", directory / "config")
+    with (
+        patch.dict(os.environ, CREDENTIALS),
+        patch.object(settings, "_SHIPPED", directory / "config"),
+        patch.object(BaseClient, "_make_api_call", noted),
+        moto_calls(),
+    ):
+        forget_what_is_cached()
+        stack.make()
+        yield stack
+    forget_what_is_cached()
+
+
+def forget_what_is_cached() -> None:
+    """Forget the clients and the configuration of another stack."""
+    aws.forget()
+    settings.settings.cache_clear()
+
+
+PROBLEM = "application/problem+json"
+METHOD_ARN = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api/v1/GET/leads"
+UNAUTHORIZED = resources("AWS::Serverless::Api")["Api"]["Properties"]["GatewayResponses"]["UNAUTHORIZED"][
+    "ResponseTemplates"
+]["application/json"]

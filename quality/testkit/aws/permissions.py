@@ -1,0 +1,142 @@
+"""What the functions' roles allow, what the functions do, and what Lambda does in their name: sets of grants.
+
+A resource goes by its logical id: `Leads`, `Leads/index/due`, `secret/index`, or `*`.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from quality.testkit.aws.moto_stack import Call
+from quality.testkit.template import resources, template
+
+Grant = tuple[str, str]
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+IN_A_TRANSACTION = {
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
+TO_WORK_OFF_A_QUEUE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+TO_READ_A_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+WRITES = {f"dynamodb:{name}" for name in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")}
+ENCRYPTED = {"dynamodb", "sqs", "secretsmanager"}  # the services whose data lie under the stack's own key
+
+
+def listed(value: Any) -> list[Any]:
+    """A value of a policy, which may be one or a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    """The statements of a function's role."""
+    policies = template()["Resources"][f"{function}Role"]["Properties"]["Policies"]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def granted(function: str) -> set[Grant]:
+    """What a function's role allows, the key apart."""
+    return {
+        (action, named(resource))
+        for statement in statements(function)
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if not action.startswith("kms:")
+    }
+
+
+def key_grant(function: str) -> tuple[set[str], set[str]]:
+    """What a function's role allows with the key, and in which services' names."""
+    found = [one for one in statements(function) if any(action.startswith("kms:") for action in listed(one["Action"]))]
+    if not found:
+        return set(), set()
+    (statement,) = found
+    assert named(statement["Resource"]) == "Key"
+    (services,) = statement["Condition"]["StringEquals"].values()
+    assert set(statement["Condition"]["StringEquals"]) == {"kms:ViaService"}
+    return set(statement["Action"]), {service["Fn::Sub"].partition(".")[0] for service in services}
+
+
+def key_need(grants: set[Grant]) -> tuple[set[str], set[str]]:
+    """What must be allowed with the key where these grants are used: reading decrypts, writing makes data keys."""
+    services = {action.partition(":")[0] for action, _ in grants} & ENCRYPTED
+    writes = any(action in WRITES or action == "sqs:SendMessage" for action, _ in grants)
+    return {"kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])} if services else set(), services
+
+
+def named(resource: Any) -> str:
+    """The name of a policy's resource."""
+    match resource:
+        case "*":
+            return "*"
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            return str(name)
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"{name}.{attribute}"
+        case {"Fn::Sub": text}:
+            secret = re.fullmatch(r"arn:.*:secret:\$\{Prefix\}/([a-z-]+)-\?{6}", text)
+            if secret is not None:
+                return f"secret/{secret[1]}"
+            index = re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/[a-z]+)", text)
+            if index is not None:
+                return index[1] + index[2]
+    raise LookupError(f"no name for {resource}")
+
+
+def used(calls: Iterable[Call]) -> dict[str, set[Grant]]:
+    """What the functions' calls want to be allowed, by function."""
+    found: dict[str, set[Grant]] = {}
+    for call in calls:
+        found.setdefault(call.function, set()).update(wanted(call))
+    return found
+
+
+def wanted(call: Call) -> Iterable[Grant]:
+    """What one call wants to be allowed."""
+    asked = call.parameters
+    match call.operation:
+        case "TransactWriteItems":
+            for write in asked["TransactItems"]:
+                ((kind, one),) = write.items()
+                yield IN_A_TRANSACTION[kind], one["TableName"]
+        case "BatchGetItem" | "BatchWriteItem" as operation:
+            for table in asked["RequestItems"]:
+                yield f"dynamodb:{operation}", table
+        case "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" as operation:
+            index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
+            yield f"dynamodb:{operation}", asked["TableName"] + index
+        case "PutEvents":
+            for entry in asked["Entries"]:
+                yield "events:PutEvents", entry["EventBusName"]
+        case "GetSecretValue":
+            yield "secretsmanager:GetSecretValue", f"secret/{asked['SecretId'].rpartition('/')[2]}"
+        case "SendMessage" | "SendMessageBatch":
+            yield "sqs:SendMessage", asked["QueueUrl"].rpartition("/")[2]
+        case operation if "QueueUrl" in asked:
+            yield f"sqs:{operation}", asked["QueueUrl"].rpartition("/")[2]
+        case operation:
+            raise LookupError(f"{call.function} calls {operation}")
+
+
+def in_its_name(function: str) -> set[Grant]:
+    """What Lambda does in a function's name: it logs and traces, works off queues, reads streams, hands on failures."""
+    properties = FUNCTIONS[function]["Properties"]
+    found = {(f"logs:{action}", f"{function}Logs") for action in ("CreateLogStream", "PutLogEvents")}
+    assert template()["Globals"]["Function"]["Tracing"] == "Active"
+    found |= {(f"xray:{action}", "*") for action in ("PutTraceSegments", "PutTelemetryRecords")}
+    configured = [properties.get("EventInvokeConfig", {})]
+    for event in properties.get("Events", {}).values():
+        match event["Type"]:
+            case "SQS":
+                queue = event["Properties"]["Queue"]["Fn::GetAtt"][0]
+                found |= {(action, queue) for action in TO_WORK_OFF_A_QUEUE}
+            case "DynamoDB":
+                found |= {(action, named(event["Properties"]["Stream"])) for action in TO_READ_A_STREAM}
+                found.add(("dynamodb:ListStreams", "*"))
+                configured.append(event["Properties"])
+    for one in configured:
+        if "DestinationConfig" in one:
+            found.add(("sqs:SendMessage", named(one["DestinationConfig"]["OnFailure"]["Destination"])))
+    return found

@@ -1,0 +1,1 @@
+"""In-memory repositories and partners that fail on purpose."""

@@ -1,0 +1,130 @@
+"""A ledger in memory, as strict as the table: every write is conditional, and only what the table can hold is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.delivery import Change, Delivery, checked, receive
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.message import Message
+from leadbridge.storage import items
+from leadbridge.storage.items import Entry
+from leadbridge.storage.table import AlreadyTied, Conflict
+
+LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
+
+
+class Unstorable(Exception):
+    """An item that DynamoDB would refuse."""
+
+
+class Ledger:
+    """Leads and deliveries in memory. Items take the way through the table's own encoding, both ways.
+
+    `timeline` is what was written of each step, in order, and `messages` what was to be told of it.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], items.Item] = {}
+        self.timeline: list[Entry] = []
+        self.messages: list[Message] = []
+
+    def accept(self, lead: Lead) -> None:
+        """Store a new lead with its deliveries."""
+        self._put(items.lead_item(lead, phone_hash=None))
+        for partner in lead.partners:
+            self.put(receive(lead.lead_id, partner, lead.source, lead.received_at))
+
+    def put(self, delivery: Delivery) -> None:
+        """Store a delivery as it stands, whatever was there: for the beginning of a test."""
+        self._put(items.delivery_item(delivery))
+
+    def expire(self, lead_id: str) -> None:
+        """Delete a lead and its deliveries, as DynamoDB does at the end of retention."""
+        self._items = {key: item for key, item in self._items.items() if key[0] != f"LEAD#{lead_id}"}
+
+    def lead(self, lead_id: str) -> Lead | None:
+        """The lead."""
+        values = self._get(items.lead_key(lead_id))
+        return None if values is None else items.lead_of(values)
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        """The delivery as it is now."""
+        values = self._get(items.delivery_key(lead_id, partner))
+        return None if values is None else items.delivery_of(values)
+
+    def owner_of(self, partner: str, created: int | str) -> str | None:
+        """The lead that a deal or an account was made of."""
+        values = self._get(items.tie_key(partner, created))
+        return None if values is None else str(values["lead_id"])
+
+    def has_unnamed_twin(self, delivery: Delivery) -> bool:
+        """There is one lead here."""
+        return False
+
+    def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
+        """Write a change; raises Conflict if the delivery is not there any more as the change supposes."""
+        kept = self.delivery(change.after.lead_id, change.after.partner)
+        if kept is None or kept.version != change.before.version:
+            raise Conflict(change.what)
+        before, after = change.before, change.after
+        if after.created is not None and after.created != before.created:
+            owner = self.owner_of(after.partner, after.created)
+            if owner not in {None, after.lead_id}:
+                raise AlreadyTied(str(owner))
+            self._put(items.tie_item(after))
+        if before.created is not None and before.created != after.created:
+            key = items.tie_key(before.partner, before.created)
+            self._items.pop((key["pk"], key["sk"]), None)
+        self._put(items.delivery_item(after))
+        if change.opened is not None:
+            self.put(change.opened)
+        _storable(items.change_entry(change))
+        self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail))
+        self.messages += change.messages
+        return change.after
+
+    def look_again(
+        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+    ) -> None:
+        """Put off the next look, if the delivery was neither changed nor put off meanwhile."""
+        kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
+        seen = to_text(delivery.due_at) if delivery.due_at else None
+        if kept is None or kept["version"] != delivery.version or kept.get("due_at") != seen:
+            return
+        after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
+        kept |= {
+            "due_at": to_text(due_at),
+            "checks_failed": after.checks_failed,
+            "checks_refused": after.checks_refused,
+        }
+        kept["last_error"] = error
+        self._put(items.encode(kept))
+
+    def defer(self, delivery: Delivery, due_at: datetime) -> None:
+        """Move the next look, if the delivery was neither changed nor deferred meanwhile."""
+        kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
+        seen = to_text(delivery.due_at) if delivery.due_at else None
+        if kept is not None and kept["version"] == delivery.version and kept.get("due_at") == seen:
+            self._put(items.encode(kept | {"due_at": to_text(due_at)}))
+
+    def _get(self, key: Mapping[str, str]) -> dict[str, Any] | None:
+        item = self._items.get((key["pk"], key["sk"]))
+        return None if item is None else items.decode(item)
+
+    def _put(self, item: items.Item) -> None:
+        _storable(item)
+        self._items[item["pk"]["S"], item["sk"]["S"]] = item
+
+
+def _storable(item: items.Item) -> None:
+    try:
+        size = len(json.dumps(item, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise Unstorable("text with lone surrogates") from None
+    if size > LARGEST_ITEM:
+        raise Unstorable(f"{size} bytes")

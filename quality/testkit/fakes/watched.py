@@ -1,0 +1,187 @@
+"""The metrics that the template's alarms and dashboard look at, and those that the code makes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from leadbridge.services import check_status, fetch_lead, send_message, submit_lead
+from quality.testkit.template import ROOT, resources
+
+OWN = "${AWS::StackName}"
+FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
+OUTCOMES = {
+    "Submission": submit_lead.Outcome,
+    "Check": check_status.Outcome,
+    "Message": send_message.Outcome,
+    "Fetch": fetch_lead.Outcome,
+}
+CALLS = {"PartnerLatency", "PartnerErrors"}
+
+type Ways = set[tuple[str, ...]]
+
+BY_FUNCTION: Ways = {("FunctionName",)}
+BY_VERSION: Ways = {("FunctionName", "Resource", "ExecutedVersion")}
+BY_API: Ways = {("ApiName",), ("ApiName", "Stage")}
+BY_RULE: Ways = {("EventBusName", "RuleName")}  # of a bus that is not the account's own
+BY_TABLE: Ways = {("TableName",), ("TableName", "GlobalSecondaryIndexName")}
+# What AWS measures by itself, and by which dimensions.
+OF_AWS: dict[str, dict[str, Ways]] = {
+    "AWS/Lambda": {
+        "Duration": BY_FUNCTION,
+        "Errors": BY_FUNCTION | BY_VERSION,
+        "IteratorAge": BY_FUNCTION,
+        "Throttles": BY_FUNCTION,
+    },
+    "AWS/Events": {"FailedInvocations": BY_RULE, "InvocationsFailedToBeSentToDlq": BY_RULE},
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible": {("QueueName",)}},
+    "AWS/ApiGateway": {"4XXError": BY_API, "5XXError": BY_API, "Count": BY_API, "Latency": BY_API},
+    "AWS/DynamoDB": {
+        "ConsumedReadCapacityUnits": BY_TABLE,
+        "ConsumedWriteCapacityUnits": BY_TABLE,
+        "ReadThrottleEvents": BY_TABLE,
+        "SystemErrors": {("TableName", "Operation")},
+        "WriteThrottleEvents": BY_TABLE,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric as CloudWatch knows it; what `!Ref X` and `!GetAtt X.Y` give stands there as `${X}`, `${X.Y}`."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+
+    @property
+    def is_made(self) -> bool:
+        """Whether AWS or the code of the flow that it names makes it."""
+        names = tuple(name for name, _ in self.dimensions)
+        if self.namespace != OWN:
+            return names in OF_AWS[self.namespace].get(self.name, set())
+        match self.dimensions:
+            case (("service", flow),):
+                return self.name in counted_by(flow)
+            case (("service", flow), ("version", _)):
+                return self.name == "Faults" and is_blamed(flow)
+            case (("partner", partner),):
+                return self.name in CALLS and partner in observed_partners()
+            case _:
+                return False
+
+    @property
+    def resources(self) -> set[str]:
+        """The logical ids of what it is about."""
+        text = " ".join([self.namespace, *(value for _, value in self.dimensions)])
+        return {name.partition(".")[0] for name in re.findall(r"\$\{([\w.]+)\}", text)}
+
+
+def watched_by(alarm: dict[str, Any]) -> list[Metric]:
+    """The metrics of an alarm, plain or by an expression."""
+    properties = alarm["Properties"]
+    found = [one["MetricStat"]["Metric"] for one in properties.get("Metrics", ()) if "MetricStat" in one]
+    return [
+        Metric(
+            _text(one["Namespace"]),
+            one["MetricName"],
+            tuple((dimension["Name"], _text(dimension["Value"])) for dimension in one["Dimensions"]),
+        )
+        for one in found or [properties]
+    ]
+
+
+def dashboard_body() -> str:
+    """The dashboard's JSON before anything is put into it."""
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    return str(dashboard["Properties"]["DashboardBody"]["Fn::Sub"])
+
+
+def shown_by(widget: dict[str, Any]) -> Iterator[Metric]:
+    """The metrics of one of the dashboard's widgets, written out."""
+    before: list[str] = []
+    for row in widget["properties"]["metrics"]:
+        told = [part for part in row if isinstance(part, str)]
+        if told[0] == "...":
+            told = [*before[: len(before) - len(told) + 1], *told[1:]]
+        before = [before[place] if part == "." else part for place, part in enumerate(told)]
+        namespace, name, *dimensions = before
+        yield Metric(namespace, name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True)))
+
+
+@cache
+def widgets() -> list[dict[str, Any]]:
+    """All of the dashboard's widgets."""
+    found: list[dict[str, Any]] = json.loads(dashboard_body())["widgets"]
+    return found
+
+
+@cache
+def counted_by(flow: str) -> frozenset[str]:
+    """The names that a flow's code counts or measures, in its app and in what it shares with others."""
+    found: set[str] = set()
+    for file in _files(FUNCTIONS / flow / "app.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="count" | "measure"), args=[name, *_]):
+                    found |= _names(name)
+                case ast.Call(func=ast.Name(id="note_visit"), args=[ast.Constant(value=str(visited)), *_]):
+                    found |= {f"{visited}.{outcome}" for outcome in OUTCOMES[visited]}
+    return frozenset(found)
+
+
+@cache
+def is_blamed(flow: str) -> bool:
+    """Whether a flow's code lays faults to its version."""
+    files = _files(FUNCTIONS / flow / "app.py")
+    return any(re.search(r"^\s+blame\(\w+\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+
+
+@cache
+def observed_partners() -> frozenset[str]:
+    """The partners whose calls are noted."""
+    wirings = (LAYER / "partners").glob("*/wiring.py")
+    return frozenset(one.parent.name for one in wirings if "observer=note_call" in one.read_text(encoding="utf-8"))
+
+
+def _names(argument: ast.expr) -> set[str]:
+    match argument:
+        case ast.Constant(value=str(name)):
+            return {name}
+        case ast.IfExp(body=body, orelse=orelse):
+            return _names(body) | _names(orelse)
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="flow")), *_]):
+            return set()  # note_visit's own; whoever calls it names the flow
+        case _:
+            raise ValueError(f"a metric without a plain name: {ast.unparse(argument)}")
+
+
+def _files(app: Path) -> set[Path]:
+    """An app, the partners' wirings and the modules of the layer's own top that it imports, directly or not."""
+    found, left = {app}, [app]
+    imports = re.compile(r"^ *from leadbridge\.(\w+|partners\.\w+\.wiring) import", re.MULTILINE)
+    while left:
+        for name in imports.findall(left.pop().read_text(encoding="utf-8")):
+            module = LAYER / f"{name.replace('.', '/')}.py"
+            if module.exists() and module not in found:
+                found.add(module)
+                left.append(module)
+    return found - {LAYER / "logs.py"}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case {"Ref": name}:
+            return f"${{{name}}}"
+        case {"Fn::Sub": text}:
+            return str(text)
+        case {"Fn::GetAtt": parts}:
+            return f"${{{'.'.join(parts)}}}"
+        case _:
+            return str(value)

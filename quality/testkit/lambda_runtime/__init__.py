@@ -1,0 +1,1 @@
+"""The real Lambda runtime client, run on the built functions."""

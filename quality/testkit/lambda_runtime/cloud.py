@@ -1,0 +1,112 @@
+"""What the functions find around them: a table, queues, a bus and secrets, made as the template has them."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
+from leadbridge.storage.leads import Store
+from quality.testkit.template import resources, table_definition, template
+
+ACCOUNT = "000000000000"
+SUBMIT_RULE = "SubmitRule"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An AWS of one test's own: every name in it ends in `suffix`."""
+
+    aws: Emulator
+    suffix: str
+
+    @classmethod
+    def made(cls, aws: Emulator) -> "Cloud":
+        """A new one, empty: no leads, no secrets."""
+        cloud = cls(aws, uuid4().hex[:8])
+        cloud._make()
+        return cloud
+
+    def client(self, service: str) -> Any:
+        """A client of the emulated AWS."""
+        return _client(self.aws, service)
+
+    @property
+    def store(self) -> Store:
+        """The table of leads."""
+        return Store(self.client("dynamodb"), self.ref("Leads"))
+
+    def put_secret(self, name: str, value: dict[str, Any]) -> None:
+        """Make the secret `{prefix}/{name}`."""
+        self.client("secretsmanager").create_secret(Name=f"{self.ref('Prefix')}/{name}", SecretString=json.dumps(value))
+
+    def messages(self, queue: str) -> list[Any]:
+        """The JSON bodies of the messages in a queue, one at least: waits a few seconds for it."""
+        received = self.client("sqs").receive_message(
+            QueueUrl=self.ref(queue), MaxNumberOfMessages=10, WaitTimeSeconds=5
+        )
+        return [json.loads(message["Body"]) for message in received.get("Messages", [])]
+
+    def environment(self, function: str) -> dict[str, str]:
+        """What Lambda puts into a function's environment, and where AWS is."""
+        properties = template()["Resources"][function]["Properties"]
+        for_all = template()["Globals"]["Function"]
+        variables = for_all["Environment"]["Variables"] | properties.get("Environment", {}).get("Variables", {})
+        return {
+            **{name: self._value(value) for name, value in variables.items()},
+            **CREDENTIALS,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_LAMBDA_FUNCTION_NAME": self._value(properties["FunctionName"]),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties.get("MemorySize", for_all["MemorySize"])),
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(properties.get("Timeout", for_all["Timeout"])),
+            "AWS_LAMBDA_LOG_FORMAT": properties.get("LoggingConfig", {}).get("LogFormat", "Text"),
+        }
+
+    def ref(self, name: str) -> str:
+        """What `!Ref` gives for a parameter or a resource of the template."""
+        given = {"Environment": "local", "Prefix": f"leadbridge-{self.suffix}", "AWS::StackName": f"test-{self.suffix}"}
+        if name in given:
+            return given[name]
+        if name in template()["Parameters"]:
+            return str(template()["Parameters"][name]["Default"])
+        match template()["Resources"][name]["Type"]:
+            case "AWS::SQS::Queue":
+                return f"{self.aws.url}/{ACCOUNT}/{name}-{self.suffix}"
+            case "AWS::DynamoDB::Table" | "AWS::Events::EventBus" | "AWS::Events::Rule":
+                return f"{name}-{self.suffix}"
+            case kind:
+                raise LookupError(f"!Ref {name}: no {kind} here")
+
+    def _value(self, value: Any) -> str:
+        match value:
+            case {"Ref": name}:
+                return self.ref(name)
+            case {"Fn::Sub": text}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda found: self.ref(found[1]), text)
+            case str() | int():
+                return str(value)
+            case _:
+                raise LookupError(f"cannot resolve {value}")
+
+    def _make(self) -> None:
+        self.client("dynamodb").create_table(**table_definition(self.ref("Leads")))
+        for queue in resources("AWS::SQS::Queue"):
+            self.client("sqs").create_queue(QueueName=f"{queue}-{self.suffix}")
+        events = self.client("events")
+        events.create_event_bus(Name=self.ref("Bus"))
+        rule = resources("AWS::Events::Rule")[SUBMIT_RULE]["Properties"]
+        name = {"Name": self.ref(SUBMIT_RULE), "EventBusName": self.ref("Bus")}
+        events.put_rule(**name, EventPattern=json.dumps(rule["EventPattern"]))
+        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:SubmitQueue-{self.suffix}"
+        target = {"Id": "SubmitQueue", "Arn": queue_arn}
+        events.put_targets(Rule=name["Name"], EventBusName=name["EventBusName"], Targets=[target])
+
+
+@cache
+def _client(aws: Emulator, service: str) -> Any:
+    session: Any = aws.session
+    return session.client(service, endpoint_url=aws.url, config=CONFIG)

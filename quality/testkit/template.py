@@ -1,0 +1,27 @@
+"""The deployed template as the tests read it, so that a table in a test is the table that is deployed."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from devstack.template import read_template
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The whole of template.yaml."""
+    return read_template(ROOT / "template.yaml")
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """The resources of one type, by logical id."""
+    return {name: found for name, found in template()["Resources"].items() if found["Type"] == kind}
+
+
+def table_definition(name: str) -> dict[str, Any]:
+    """What CreateTable wants to make the Leads table under another name."""
+    properties = template()["Resources"]["Leads"]["Properties"]
+    kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    return {"TableName": name, **{key: properties[key] for key in kept}}

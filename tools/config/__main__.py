@@ -1,0 +1,31 @@
+"""The command: checks the configuration, and ships it where it is told where to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tools.config import WrongConfiguration, check, ship
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Say what is wrong, each on a line of its own, and return 1; or that nothing is, and return 0."""
+    parser = argparse.ArgumentParser(prog="python -m tools.config", description="Check, and ship, config/.")
+    parser.add_argument("config", type=Path, nargs="?", default=Path("config"), help="the folder of the TOML files")
+    parser.add_argument("into", type=Path, nargs="?", help="where to write one JSON file for each environment")
+    given = parser.parse_args(arguments)
+    try:
+        checked = check(given.config.resolve())
+        if given.into is not None:
+            ship(given.config.resolve(), given.into)
+    except WrongConfiguration as wrong:
+        print(*wrong.problems, sep="\n", file=sys.stderr)
+        return 1
+    counts = ", ".join(f"{len(checked['prod'][table])} {table}" for table in ("sources", "partners"))
+    print(f"config is right: {counts}, {len(checked)} environments")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

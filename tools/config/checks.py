@@ -1,0 +1,177 @@
+"""What can be wrong with the configuration beyond TOML itself: its shape, and the names it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pkgutil import iter_modules
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from leadbridge import forms
+from leadbridge.domain.fields.unicode_text import fold
+from leadbridge.domain.lead import Asked
+from leadbridge.domain.routing import FORM
+from leadbridge.forms.base import Named, adapter_named
+from leadbridge.settings import Settings
+from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
+from tools.config.lines import Place
+from tools.config.words import meant, sentence
+
+Tables = dict[str, Any]
+
+_OWNERS = {"sources": "source", "partners": "partner"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_TAG = re.compile(r"utm\.utm_[a-z0-9_]+")
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Something wrong, at a place in one of the tables."""
+
+    table: str
+    place: Place
+    text: str
+
+    def __str__(self) -> str:
+        owner = _OWNERS.get(self.table)
+        return f"{owner} {self.place[0]}: {self.text}" if owner and self.place else self.text
+
+
+def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
+    """Everything that is wrong with the configuration of one environment, as it was read from TOML."""
+    return [*_in_shape(tables), *_in_sources(tables, environment), *_in_partners(tables)]
+
+
+def adapters() -> list[str]:
+    """The names of the adapters there are."""
+    names = [module.name for module in iter_modules(forms.__path__)]
+    parts = ("content_types", "verify", "parse")
+    return [name for name in names if all(hasattr(adapter_named(name), part) for part in parts)]
+
+
+def fields_of_a_lead() -> list[str]:
+    """The dotted names of a lead's fields, but for the UTM tags, which have any names."""
+    sections = {name: field.annotation for name, field in Asked.model_fields.items()}
+    return [
+        f"{section}.{name}"
+        for section, kind in sections.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+        for name in kind.model_fields
+    ]
+
+
+def _in_shape(tables: Tables) -> Iterator[Wrong]:
+    try:
+        Settings.model_validate(tables)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    else:
+        return
+    told = set()
+    for one in found:
+        if not one["loc"]:
+            continue  # a name that nothing has, which is found again below, with its place
+        if one["type"] == "too_short" and one["input"]:
+            continue  # what it has is wrong, which is told by itself
+        table, *rest = one["loc"]
+        place = _in_the_file(tables[str(table)], tuple(rest), is_missing=one["type"] == "missing")
+        if (table, place) not in told:
+            told.add((table, place))
+            yield Wrong(str(table), place, sentence(one, place))
+
+
+def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:
+    """The place without the kinds that Pydantic names behind it where a value may be one of several."""
+    for length, part in enumerate(place):
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return place[: length + is_missing]
+    return place
+
+
+def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
+    for name, source in tables["sources"].items():
+        if not _NAME.fullmatch(name):
+            yield Wrong("sources", (name,), "a name is part of an address: letters, digits and hyphens, 64 at most")
+        if not isinstance(source, dict):
+            continue
+        adapter = source.get("adapter")
+        if isinstance(adapter, str) and adapter not in (known := adapters()):
+            yield Wrong("sources", (name, "adapter"), f"there is no adapter {adapter!r}{meant(adapter, known)}")
+        elif isinstance(adapter, str) and isinstance(adapter_named(adapter), Named) is ("fetch" not in source):
+            text = f"a section [{name}.fetch] goes with forms whose posts only name leads, and with no others"
+            yield Wrong("sources", (name, "fetch") if "fetch" in source else (name,), text)
+        yield from _in_partners_of(name, source.get("partners"), tables["partners"])
+        yield from _in_fields_of(name, source)
+        yield from _in_pages_of(name, source, environment)
+
+
+def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator[Wrong]:
+    for number, route in enumerate(partners if isinstance(partners, list) else []):
+        place: Place = (name, "partners", number)
+        if isinstance(route, str) and route in partners[:number]:
+            yield Wrong("sources", place, f"the partner {route!r} is named twice")
+        to = route.get("to") if isinstance(route, dict) else route
+        for partner in to if isinstance(to, list) else [to]:
+            if isinstance(partner, str) and partner not in known:
+                text = f"there is no partner {partner!r} in partners.toml{meant(partner, known)}"
+                yield Wrong("sources", place, text)
+        for path, _ in _items(route.get("when") if isinstance(route, dict) else None):
+            if not path.startswith(FORM):
+                yield from _unless_known("sources", place, path)
+
+
+def _in_fields_of(name: str, source: dict[str, Any]) -> Iterator[Wrong]:
+    labels: dict[str, str] = {}
+    for label, path in _items(source.get("fields")):
+        yield from _unless_known("sources", (name, "fields", label), path)
+        twin = labels.setdefault(fold(label), label)
+        if twin != label:
+            yield Wrong("sources", (name, "fields", label), f"{twin!r} and {label!r} are one form field")
+    for path, _ in _items(source.get("defaults")):
+        yield from _unless_known("sources", (name, "defaults", path), path)
+
+
+def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterator[Wrong]:
+    listed = source.get("origins")
+    origins: list[Any] = listed if isinstance(listed, list) else []
+    places: list[tuple[Place, Any]] = [((name, "origins", number), origin) for number, origin in enumerate(origins)]
+    places += [((name, page), source.get(page)) for page in ("thank_you", "try_again")]
+    for place, address in places:
+        if not isinstance(address, str) or not is_on_own_machine(address):
+            continue
+        if environment != "local":
+            yield Wrong("sources", place, "an address of one's own machine belongs in sources.local.toml alone")
+        if ANY_PORT in address and not any(ANY_PORT in str(origin) for origin in origins):
+            text = f"{place[1]!r}: the port is that of the page that posts, so 'origins' must have one of any port too"
+            yield Wrong("sources", place, text)
+    honeypot = source.get("honeypot")
+    if isinstance(honeypot, str):
+        for label, _ in _items(source.get("fields")):
+            if fold(label) == fold(honeypot):
+                text = f"'honeypot': people fill in {label!r}, and their leads would be thrown away"
+                yield Wrong("sources", (name, "honeypot"), text)
+
+
+def _in_partners(tables: Tables) -> Iterator[Wrong]:
+    for name, partner in _items(tables["partners"]):
+        requires = partner.get("requires") if isinstance(partner, dict) else None
+        for number, path in enumerate(requires if isinstance(requires, list) else []):
+            yield from _unless_known("partners", (name, "requires", number), path)
+        account = partner.get("account") if isinstance(partner, dict) else None
+        for label, path in _items(account.get("fields") if isinstance(account, dict) else None):
+            yield from _unless_known("partners", (name, "account", "fields", label), path)
+
+
+def _unless_known(table: str, place: Place, path: Any) -> Iterator[Wrong]:
+    if isinstance(path, str) and not _TAG.fullmatch(path) and path not in (known := fields_of_a_lead()):
+        without_section = next((name for name in known if name.endswith(f".{path}")), path)
+        yield Wrong(table, place, f"a lead has no field {path!r}{meant(without_section, known)}")
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []

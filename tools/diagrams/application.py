@@ -1,0 +1,162 @@
+"""The application as the template has it: what calls each function, and what its role lets it touch.
+
+The roles hold exactly what the functions do (tests/contract/test_permissions.py), so they tell it truly.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from devstack.template import read_template
+
+ROOT = Path(__file__).resolve().parents[1]
+WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+READS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+# Whose address is in a secret. Meta's is in the sources', of whoever fetches.
+PARTNERS = {"leadleader": "Lead Leader", "matchtrade": "Match-Trade", "leeloo": "Leeloo", "sources": "Meta's Graph"}
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: who calls it and what it may do."""
+
+    name: str
+    routes: tuple[str, ...]
+    queue: str | None
+    stream: bool
+    schedule: str | None
+    writes: bool
+    reads: bool
+    announces: bool
+    sends_to: tuple[str, ...]
+    failures_to: str | None
+    partners: tuple[str, ...]
+
+    @property
+    def flow(self) -> str:
+        """The name of its folder: receive_lead for ReceiveLead."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name).lower()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the bus takes to a queue."""
+
+    name: str
+    event: str
+    detail: dict[str, list[Any]]
+    queue: str
+
+    @property
+    def condition(self) -> str:
+        """The event and what must be so of it, but for what every rule asks."""
+        told = [str(value) for name, (value, *_) in self.detail.items() if name != "retry_scheduled"]
+        return f"{self.event}: {', '.join(told)}"
+
+
+@dataclass(frozen=True)
+class Application:
+    """All of the template that moves or keeps leads."""
+
+    functions: tuple[Function, ...]
+    rules: tuple[Rule, ...]
+    queues: dict[str, str | None]
+    """Each queue, and where a message goes that came back too often."""
+    tables: tuple[str, ...]
+    buses: tuple[str, ...]
+
+    def function(self, name: str) -> Function:
+        """A function by its logical id."""
+        return next(one for one in self.functions if one.name == name)
+
+
+@cache
+def application() -> Application:
+    """The application of template.yaml."""
+    resources = read_template(ROOT / "template.yaml")["Resources"]
+    queues = {
+        name: _logical_id(properties.get("RedrivePolicy", {}).get("deadLetterTargetArn"))
+        for name, properties in _of_type(resources, "AWS::SQS::Queue")
+    }
+    return Application(
+        tuple(_function(resources, name, has) for name, has in _of_type(resources, "AWS::Serverless::Function")),
+        tuple(_rule(name, properties) for name, properties in _of_type(resources, "AWS::Events::Rule")),
+        queues,
+        tuple(name for name, _ in _of_type(resources, "AWS::DynamoDB::Table")),
+        tuple(name for name, _ in _of_type(resources, "AWS::Events::EventBus")),
+    )
+
+
+def _of_type(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((name, found["Properties"]) for name, found in resources.items() if found["Type"] == kind)
+
+
+def _function(resources: dict[str, Any], name: str, properties: dict[str, Any]) -> Function:
+    events = _by_type(properties.get("Events", {}))
+    allowed = list(_allowed(resources[f"{name}Role"]["Properties"]))
+    secrets = [partner for _, target in allowed for partner in PARTNERS if f"/{partner}-" in target]
+    sends = [target for action, target in allowed if action == "sqs:SendMessage"]
+    calls_partners = not events["Api"]
+    return Function(
+        name,
+        tuple(f"{event['Method']} {event['Path']}" for event in events["Api"]),
+        next((_logical_id(event["Queue"]) for event in events["SQS"]), None),
+        bool(events["DynamoDB"]),
+        next((event["ScheduleExpression"] for event in events["ScheduleV2"]), None),
+        writes=any(action in WRITES for action, _ in allowed),
+        reads=any(action in READS for action, _ in allowed),
+        announces=any(action == "events:PutEvents" for action, _ in allowed),
+        sends_to=tuple(target for target in sends if "DeadLetter" not in target),
+        failures_to=next((target for target in sends if "DeadLetter" in target), None),
+        partners=tuple(PARTNERS[secret] for secret in secrets) if calls_partners else (),
+    )
+
+
+def _by_type(events: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in events.values():
+        found[event["Type"]].append(event["Properties"])
+    return found
+
+
+def _allowed(role: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every action of a role with each of its resources: a logical id where there is one, else the text."""
+    for policy in role["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            for action in _listed(statement["Action"]):
+                for resource in _listed(statement["Resource"]):
+                    yield action, _target(resource)
+
+
+def _target(resource: Any) -> str:
+    match resource:
+        case {"Fn::GetAtt": [name, "StreamArn"]}:
+            return f"{name} Stream"
+        case {"Fn::GetAtt": [name, _]}:
+            return str(name)
+        case {"Fn::Sub": text}:
+            return str(text)
+        case _:
+            return str(resource)
+
+
+def _rule(name: str, properties: dict[str, Any]) -> Rule:
+    pattern = properties["EventPattern"]
+    (target,) = properties["Targets"]
+    return Rule(name, pattern["detail-type"][0], pattern["detail"], str(_logical_id(target["Arn"])))
+
+
+def _logical_id(value: Any) -> str | None:
+    match value:
+        case {"Fn::GetAtt": [name, _]}:
+            return str(name)
+        case _:
+            return None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

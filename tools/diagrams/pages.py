@@ -1,0 +1,30 @@
+"""Where the pictures stand in the documentation, and the pages with the present ones in them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.diagrams import roads, states
+from tools.diagrams.application import ROOT, application
+
+PICTURES: dict[str, Callable[[], str]] = {
+    "road": lambda: roads.road(application()),
+    "whole": lambda: roads.whole(application()),
+    "functions": lambda: roads.functions_table(application()),
+    "queues": lambda: roads.queues_table(application()),
+    "delivery": states.of_a_delivery,
+    "message": states.of_a_message,
+    "fetch": states.of_a_fetch,
+}
+PAGES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
+PLACE = re.compile(r"(?<=<!-- make diagrams: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def shown_on(page: Path) -> list[str]:
+    """The names of a page's pictures."""
+    return [place[1] for place in PLACE.finditer(page.read_text(encoding="utf-8"))]
+
+
+def drawn(page: Path) -> str:
+    """A page with each of its pictures drawn anew."""
+    return PLACE.sub(lambda place: f"{place[1]}{place[2]}{PICTURES[place[1]]()}\n", page.read_text(encoding="utf-8"))
