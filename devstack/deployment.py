@@ -24,7 +24,8 @@ PREFIX = "leadbridge"
 ENVIRONMENT = ["--config-file", str(PROJECT / "samconfig.toml"), "--config-env", "local"]
 
 # Whatever decides what `sam build` makes.
-SOURCES = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock", "functions", "layers", "config"]
+SOURCES = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock"]
+SOURCES += ["functions", "layers", "config", "tools/config"]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from devstack.workdir import Home, LocalError, choose_port, hold, wait_until
 
 logger = logging.getLogger(__name__)
 
-PULSE = {"FindDue": 2.0, "SyncMatchtrade": 5.0}  # seconds from a scheduled function's answer to its next call
+PULSE = {"FindDue": 2.0, "SyncAccounts": 5.0}  # seconds from a scheduled function's answer to its next call
 
 
 class Stopped(BaseException):

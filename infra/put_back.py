@@ -53,7 +53,7 @@ def settled(item: Item, now: datetime) -> list[Item]:
     mark = items.encode({"restored_at": to_text(now)}) | kept
     match kind:
         case "DELIVERY" if values["state"] in {State.RECEIVED, State.SUBMITTING}:
-            change = deliveries.lost(items.delivery_of(values), now, WHY)
+            change = deliveries.mark_unknown(items.delivery_of(values), now, WHY)
             return [items.delivery_item(change.after) | mark, items.change_entry(change) | kept]
         case "DELIVERY":
             return [item | mark]
@@ -65,7 +65,7 @@ def settled(item: Item, now: datetime) -> list[Item]:
                 written.append(items.entry_item(step.after.owner, entry, f"restored#{step.after.message_id}") | kept)
             return written
         case "FETCH" if values["state"] == FetchState.PENDING:
-            ended = fetches.gave_up(fetch_of(values), now, WHY)
+            ended = fetches.fail(fetch_of(values), now, WHY)
             entry = Entry(now, ended.what or "fetch_failed", None, ended.detail)
             return [fetch_item(ended.after) | mark, items.entry_item(ended.after.lead_id, entry, "restored") | kept]
         case "FETCH":

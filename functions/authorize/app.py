@@ -10,7 +10,7 @@ from typing import Any
 from leadbridge.auth.secrets import SecretMissing, Secrets
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 
 
 @lru_cache
@@ -70,4 +70,4 @@ def bearer(token: str, tokens: dict[str, Any]) -> str | None:
     return found
 
 
-prepare(secrets)
+warm_up(secrets)

@@ -11,21 +11,21 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.events import DeliveryChanged, envelope
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.check_status import ByDeal, ByEmail, Checker, Partner
 from leadbridge.settings import settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 
 
 @lru_cache
 def checker(partner: str) -> Checker:
     """The checker of a partner's deliveries, wired to this stack."""
-    store = Store(aws.dynamodb(), os.environ["TABLE_NAME"])
+    store = LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
     return Checker(
         ledger=store,
         partner=asked(partner, store),
@@ -42,7 +42,7 @@ def requeue(delivery: Delivery) -> None:
     send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 
 
-def asked(partner: str, store: Store) -> Partner:
+def asked(partner: str, store: LeadRepository) -> Partner:
     """How a partner is asked for a status. Raises LookupError."""
     match partner:
         case "leadleader":
@@ -67,9 +67,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         lead_id, partner, at_once = due["lead_id"], due["partner"], due.get("at_once") is True
         logger.append_keys(lead_id=lead_id, partner=partner)
         look = checker(partner).look(lead_id, partner, budget, at_once=at_once)
-        note_visit("Check", look.outcome, look.error)
+        record_outcome("Check", look.outcome, look.error)
 
-    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
 
 
 def checkers() -> None:
@@ -78,4 +78,4 @@ def checkers() -> None:
         checker(partner)
 
 
-prepare(aws.sqs, checkers)
+warm_up(aws.sqs, checkers)

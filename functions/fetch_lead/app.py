@@ -17,15 +17,15 @@ from leadbridge.forms.base import adapter_named
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.settings import settings
-from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import keyed_hash
 
 
@@ -45,7 +45,7 @@ def origin(source: str) -> Graph:
 def fetcher() -> Fetcher:
     """The fetcher, wired to this stack."""
     return Fetcher(
-        ledger=Arrivals(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        ledger=FetchRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
         origin=origin,
         settings=settings(),
         keyed_hash=lambda value: keyed_hash(secrets().get("index")["key"], value),
@@ -68,10 +68,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         lead_id = str(body["lead_id"]) if overdue else read_fetch_changed(body).lead_id
         logger.append_keys(lead_id=lead_id)
         visit = fetcher().visit(lead_id, budget, overdue=overdue)
-        note_visit("Fetch", visit.outcome, visit.error, visit.again)
+        record_outcome("Fetch", visit.outcome, visit.error, visit.again)
         return visit.again
 
-    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
 
 
 def dead_letter(fetch: Fetch, reason: str) -> None:
@@ -88,4 +88,4 @@ def origins() -> None:
 
 
 MODELS = (FetchChanged, Asked, Lead, Consent)
-prepare(aws.sqs, fetcher, origins, *(model.model_rebuild for model in MODELS))
+warm_up(aws.sqs, fetcher, origins, *(model.model_rebuild for model in MODELS))

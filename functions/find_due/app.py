@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, measure, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
-from leadbridge.storage.leads import Due, Store
+from leadbridge.storage.leads import Due, LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION
-from leadbridge.storage.queries.backlog import Watch
+from leadbridge.storage.queries.backlog import BacklogMonitor
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -31,15 +31,15 @@ PER_CALL = 10  # messages that SQS takes at once
 
 
 @lru_cache
-def store() -> Store:
+def store() -> LeadRepository:
     """The table of leads."""
-    return Store(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @lru_cache
-def watch() -> Watch:
+def watch() -> BacklogMonitor:
     """The watch over the same table."""
-    return Watch(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return BacklogMonitor(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -121,4 +121,4 @@ def send(queue_url: str, bodies: list[dict[str, Any]]) -> int:
     return len(answer.get("Successful", []))
 
 
-prepare(aws.sqs, settings, store, watch)
+warm_up(aws.sqs, settings, store, watch)

@@ -40,18 +40,18 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead, lacking_for
 from leadbridge.domain.message import by_operator
-from leadbridge.domain.operator_steps import Busy, WrongState, retried
+from leadbridge.domain.operator_steps import Busy, WrongState, retry_by_operator
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
 from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
 from leadbridge.storage.items import Entry, keyed_hash
-from leadbridge.storage.leads import Journey, Store
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.leads import Journey, LeadRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.queries.lead_list import BadCursor, Listing, Wanted
 from leadbridge.storage.queries.lead_search import Finder
 from leadbridge.storage.table import Conflict, Contended
@@ -63,9 +63,9 @@ RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result
 
 
 @lru_cache
-def store() -> Store:
+def store() -> LeadRepository:
     """The table of leads."""
-    return Store(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @lru_cache
@@ -81,9 +81,9 @@ def finder() -> Finder:
 
 
 @lru_cache
-def outbox() -> Outbox:
+def outbox() -> MessageRepository:
     """The messages to people."""
-    return Outbox(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return MessageRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @lru_cache
@@ -221,7 +221,7 @@ def retry_delivery(event: dict[str, Any]) -> Response:
 
     def change(delivery: Delivery, lead: Lead) -> Change:
         lacking = lacking_for(lead, settings().partners.get(delivery.partner))
-        return retried(delivery, utc_now(), operator(event), is_confirmed=asked.confirm, lacking=lacking)
+        return retry_by_operator(delivery, utc_now(), operator(event), is_confirmed=asked.confirm, lacking=lacking)
 
     return changed(event, change, 202)
 
@@ -312,4 +312,4 @@ ROUTES: dict[tuple[str, str], Callable[..., Response]] = {
 }
 
 
-prepare(settings, store, listing, secrets, Consent.model_rebuild, Lead.model_rebuild)
+warm_up(settings, store, listing, secrets, Consent.model_rebuild, Lead.model_rebuild)

@@ -12,7 +12,7 @@ from leadbridge.domain.events import DeliveryChanged, Event, FetchChanged, LeadR
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.stream import NO_ANSWER, Bus, announcement, may_pass
 
 SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
@@ -79,4 +79,4 @@ def dead_letter(record: dict[str, Any], reason: str) -> None:
 
 
 EVENTS = (LeadReceived, DeliveryChanged, MessageChanged, FetchChanged)
-prepare(bus, *(event.model_rebuild for event in EVENTS))
+warm_up(bus, *(event.model_rebuild for event in EVENTS))

@@ -19,12 +19,12 @@ from leadbridge.forms import base
 from leadbridge.forms.browsers import Visitor, foreign
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
-from leadbridge.runtime.logs import blame, count, logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.services import receive_lead
 from leadbridge.settings import self_check, settings
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.quota import TooMany
 
 UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name is configured
@@ -32,13 +32,13 @@ RETRY_AFTER = 10  # seconds, for a post that was refused for a temporary reason
 
 
 @lru_cache
-def store() -> Store:
+def store() -> LeadRepository:
     """The table of leads."""
-    return Store(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @lru_cache
-def desk() -> receive_lead.Desk:
+def desk() -> receive_lead.LeadReceiver:
     """The desk that receives posts, wired to this stack."""
     secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
 
@@ -52,7 +52,7 @@ def desk() -> receive_lead.Desk:
     def hashed(value: str) -> str:
         return keyed_hash(secrets.get("index")["key"], value)
 
-    return receive_lead.Desk(settings(), store(), proofs, hashed, utc_now)
+    return receive_lead.LeadReceiver(settings(), store(), proofs, hashed, utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -85,7 +85,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
             logger.warning("AWS did not answer in time", exc_info=True)
             return visitor.refused(busy())
         count("ReceptionErrors")
-        blame(error)
+        count_version_fault(error)
         logger.exception("could not receive")
         return visitor.refused(internal())
 
@@ -96,7 +96,7 @@ def verify(source: str, event: dict[str, Any]) -> Response:
         challenge = desk().answer_challenge(source, event.get("queryStringParameters") or {})
     except receive_lead.UnknownSource:
         raise unknown_source() from None
-    except base.Forged as reason:
+    except base.SignatureInvalid as reason:
         raise Problem(403, "not-verified", "Not verified", f"{str(reason).capitalize()}.") from None
     except SecretMissing:
         raise not_ready() from None
@@ -128,7 +128,7 @@ def not_ready() -> Problem:
     return Problem(503, "not-ready", "Not ready", detail, retry_after=RETRY_AFTER)
 
 
-def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lead.Reception:
+def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lead.ReceiveResult:
     """Receive one post; raises Problem for whatever the sender can hear about."""
     if visitor.is_foreign:
         raise foreign()
@@ -142,7 +142,7 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
     except base.UnsupportedType as types:
         detail = f"This source sends {types}."
         raise Problem(415, "unsupported-type", "Unsupported content type", detail) from None
-    except base.Forged as reason:
+    except base.SignatureInvalid as reason:
         raise Problem(401, "bad-proof", "Proof of origin failed", f"{str(reason).capitalize()}.") from None
     except base.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
@@ -159,10 +159,10 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
         raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
 
 
-def told(source: str, received: receive_lead.Reception) -> Response:
+def told(source: str, received: receive_lead.ReceiveResult) -> Response:
     """What the sender hears of a post that was taken."""
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
-    if received.kind is not receive_lead.Kind.CAUGHT:
+    if received.kind is not receive_lead.Kind.HONEYPOT:
         logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
         case receive_lead.Kind.TEST:
@@ -173,7 +173,7 @@ def told(source: str, received: receive_lead.Reception) -> Response:
             count("PostsIgnored")
             logger.info("ignored")
             return answer(200, {"status": "ignored"})
-        case receive_lead.Kind.CAUGHT:
+        case receive_lead.Kind.HONEYPOT:
             count("HoneypotCaught")
             logger.info("caught by the honeypot")
         case receive_lead.Kind.NEW:
@@ -198,4 +198,4 @@ def readers() -> None:
     tax_number_checks("0" * 10)
 
 
-prepare(desk, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))
+warm_up(desk, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))

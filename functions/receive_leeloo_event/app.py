@@ -14,8 +14,8 @@ from leadbridge.forms import base
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
-from leadbridge.runtime.logs import blame, count, logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leeloo_events import Inbox, InvalidEvent, LeelooEvent
 
@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
             logger.warning("AWS did not answer in time", exc_info=True)
             return busy().response()
         count("ReceptionErrors")
-        blame(error)
+        count_version_fault(error)
         logger.exception("could not receive")
         return unexpected()
 
@@ -92,4 +92,4 @@ def is_right(token: str) -> bool:
     return fits(secrets().get("leeloo")) or fits(secrets().refresh("leeloo"))
 
 
-prepare(inbox, secrets)
+warm_up(inbox, secrets)

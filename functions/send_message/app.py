@@ -16,16 +16,16 @@ from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.leeloo.models.people import Person, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.send_message import Sender
 from leadbridge.settings import settings
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
 
 
 @lru_cache
@@ -33,8 +33,8 @@ def sender() -> Sender:
     """The sender, wired to this stack."""
     messages = settings().messages
     return Sender(
-        leads=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
-        book=Outbox(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        leads=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        book=MessageRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
         messenger=LeelooMessenger(leeloo(messages.timeouts, **messages.api.model_dump()), messages.channel),
         settings=messages,
         clock=utc_now,
@@ -63,10 +63,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         visit = sender().visit(owner, message_id, budget, overdue=overdue)
         if isinstance(visit.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
             count("PartnerMisconfigured")
-        note_visit("Message", visit.outcome, visit.error, visit.again)
+        record_outcome("Message", visit.outcome, visit.error, visit.again)
         return visit.again
 
-    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
 
 
 def dead_letter(message: Message, reason: str) -> None:
@@ -80,4 +80,4 @@ def keep_answer(message: Message, reason: str) -> None:
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 
-prepare(aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))
+warm_up(aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))

@@ -14,7 +14,7 @@ from typing import Any
 
 from leadbridge.api.problems import Problem, Response, unexpected
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "index.html"
@@ -111,4 +111,4 @@ def known_by_browser(event: dict[str, Any]) -> set[str]:
     return {tag.strip().removeprefix("W/") for tag in given.split(",")}
 
 
-prepare(assets)
+warm_up(assets)

@@ -12,12 +12,12 @@ from leadbridge.partners.matchtrade.wiring import match_trade
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import LambdaContext
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.submit_batch import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 
 
 @lru_cache
@@ -25,7 +25,7 @@ def submitter() -> Submitter:
     """The submitter, wired to this stack."""
     broker = match_trade()
     return Submitter(
-        ledger=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        ledger=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
         partner=broker,
         accounts=broker,
         settings=settings().partners["matchtrade"],
@@ -44,4 +44,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return submit_each(event, context, submitter)
 
 
-prepare(aws.sqs, submitter, DeliveryChanged.model_rebuild)
+warm_up(aws.sqs, submitter, DeliveryChanged.model_rebuild)

@@ -12,19 +12,19 @@ from leadbridge.partners.leadleader.wiring import lead_leader
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import LambdaContext
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.submit_batch import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 
 
 @lru_cache
 def submitter() -> Submitter:
     """The submitter, wired to this stack."""
     return Submitter(
-        ledger=Store(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        ledger=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
         partner=lead_leader(),
         settings=settings().partners["leadleader"],
         clock=utc_now,
@@ -42,4 +42,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return submit_each(event, context, submitter)
 
 
-prepare(aws.sqs, submitter, DeliveryChanged.model_rebuild)
+warm_up(aws.sqs, submitter, DeliveryChanged.model_rebuild)

@@ -2,9 +2,9 @@
 
 python -m quality.benchmarks [--only cold,warm] [--scale 1.0] [--write]
 
-Each part runs in a process of its own, and prints its table. Then every ratio is held against quality/benchmarks/budget.toml;
-exit 1 if one is broken, or missing. `--scale 0.3` takes 0.3 times as many rounds, quicker and less sure. `--write` puts
-the tables into docs/benchmarks.md.
+Each part runs in a process of its own, and prints its table. Then every ratio is held against
+quality/benchmarks/budget.toml; exit 1 if one is broken, or missing. `--scale 0.3` takes 0.3 times as many rounds,
+quicker and less sure. `--write` puts the tables into docs/benchmarks.md.
 """
 
 from __future__ import annotations

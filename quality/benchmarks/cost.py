@@ -1,7 +1,7 @@
 """`python -m quality.benchmarks.cost`: what a million leads a month cost on AWS, part by part.
 
-Quantities come from quality/benchmarks/measurements.json (`python -m quality.benchmarks.flow`), the table of cold starts in
-docs/benchmarks.md, the template as SAM transforms it and the configuration; prices and what is assumed from
+Quantities come from quality/benchmarks/measurements.json (`python -m quality.benchmarks.flow`), the table of cold
+starts in docs/benchmarks.md, the template as SAM transforms it and the configuration; prices and what is assumed from
 quality/benchmarks/cost.toml. With --write the figures in docs/cost.md are replaced.
 """
 
@@ -39,13 +39,14 @@ FUNCTIONS = resources("AWS::Serverless::Function")
 @cache
 def data() -> dict[str, Any]:
     """Prices, assumptions and other services."""
-    return tomllib.loads((ROOT / "benchmarks" / "cost.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((ROOT / "quality" / "benchmarks" / "cost.toml").read_text(encoding="utf-8"))
 
 
 @cache
 def measured() -> dict[str, Any]:
     """What was measured."""
-    loaded: dict[str, Any] = json.loads((ROOT / "benchmarks" / "measurements.json").read_text(encoding="utf-8"))
+    path = ROOT / "quality" / "benchmarks" / "measurements.json"
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 

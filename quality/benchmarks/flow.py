@@ -1,9 +1,10 @@
-"""`python -m quality.benchmarks.flow`: what one lead takes on its way, from the form's post to the partner's final status.
+"""`python -m quality.benchmarks.flow`: what one lead takes on its way, from the form's post to the partner's final
+status.
 
 The functions as they are, in one process, on the emulated AWS and the partners' stand-in, each called by what the
-template lets call it. Written to quality/benchmarks/measurements.json, by function: invocations, CPU time on this machine's
-whole core, calls of AWS and of partners, bytes of log, DynamoDB's units, events. What waits for others is not timed
-here: an emulator's answers say nothing of AWS's.
+template lets call it. Written to quality/benchmarks/measurements.json, by function: invocations, CPU time on this
+machine's whole core, calls of AWS and of partners, bytes of log, DynamoDB's units, events. What waits for others is
+not timed here: an emulator's answers say nothing of AWS's.
 """
 
 from __future__ import annotations

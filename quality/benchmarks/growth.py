@@ -3,7 +3,7 @@
 python -m quality.benchmarks.growth [--rounds 3]
 
 Each in a new process, at 1,000, 10,000 and 100,000 rows: find_due with everything due at once and a queue that takes
-it all, on an index that answers every page in the same time; and sync_matchtrade's first reading of a broker with so
+it all, on an index that answers every page in the same time; and sync_accounts's first reading of a broker with so
 many accounts, on the emulated AWS. CPU time and memory are the function's own process's.
 """
 
@@ -42,7 +42,7 @@ def measured(rounds: int) -> Iterator[Part]:
     """Both, at each size."""
     found = {
         "find_due": {rows: medians([due_at(rows) for _ in range(times(rounds, rows))]) for rows in SIZES},
-        "sync_matchtrade": {rows: medians([synced(rows) for _ in range(times(rounds, rows))]) for rows in SIZES},
+        "sync_accounts": {rows: medians([synced(rows) for _ in range(times(rounds, rows))]) for rows in SIZES},
     }
     rows = [shown(name, size, one) for name, by_size in found.items() for size, one in by_size.items()]
     columns = ("", "rows", "CPU, s", "CPU by the row, µs", "peak memory, MiB")

@@ -1,7 +1,7 @@
 """An index `due` of any length, and a queue, that answer as DynamoDB and SQS do and take the same time for every page.
 
-`python -m quality.benchmarks.long_index 100000` prints its address. The emulated AWS looks through its whole table for every
-page, so with it nothing could be said of how a function's own cost grows with the rows.
+`python -m quality.benchmarks.long_index 100000` prints its address. The emulated AWS looks through its whole table for
+every page, so with it nothing could be said of how a function's own cost grows with the rows.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def environment(aws: Emulator, folder: Path) -> dict[str, str]:
         "TABLE_NAME": TABLE,
         "SECRETS_PREFIX": PREFIX,
         "LEADBRIDGE_ENVIRONMENT": "prod",
-        "LEADBRIDGE_FLOW": "sync_matchtrade",
+        "LEADBRIDGE_FLOW": "sync_accounts",
         "LEADBRIDGE_BENCHMARK": str(folder),
         "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "ERROR",
@@ -167,7 +167,7 @@ def work(folder: Path) -> dict[str, Any]:
     """Run the function until it says that everything is read."""
     ship(PROJECT / "config", folder / "config")
     settings._SHIPPED = folder / "config"
-    spec = importlib.util.spec_from_file_location("app", PROJECT / "functions" / "sync_matchtrade" / "app.py")
+    spec = importlib.util.spec_from_file_location("app", PROJECT / "functions" / "sync_accounts" / "app.py")
     assert spec is not None
     assert spec.loader is not None
     app = importlib.util.module_from_spec(spec)

@@ -85,7 +85,7 @@ def stage() -> Iterator[Stage]:
         deployment.build(HOME, lock=lock)
         client = Path(folder) / "client"
         install_client(client)
-        shutil.copy(PROJECT / "tests" / "runtime" / "witness.py", client)
+        shutil.copy(PROJECT / "quality" / "testkit" / "lambda_runtime" / "witness.py", client)
         with (
             services.emulator(HOME, choose_port(), lock=lock) as (aws, _),
             services.sandbox(HOME, lock=lock) as (url, _),

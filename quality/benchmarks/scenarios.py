@@ -20,7 +20,7 @@ from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.message import about_status
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.messages import MessageRepository
 from quality.benchmarks.runtime_stack import Stage
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
@@ -78,7 +78,7 @@ def submitted(cloud: Cloud, lead: Lead, deal_id: int) -> Delivery:
     waiting = cloud.store.delivery(lead.lead_id, "leadleader")
     assert waiting is not None
     begun = cloud.store.apply(steps.start_attempt(waiting, SOME_TIME_AGO, timedelta(seconds=92)))
-    return cloud.store.apply(steps.accepted(begun, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
+    return cloud.store.apply(steps.confirm(begun, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
 
 
 def form_post(stage: Stage, cloud: Cloud) -> Event:
@@ -114,7 +114,7 @@ def message_to_send(stage: Stage, cloud: Cloud) -> Event:
     event = sample("SendMessage", "pending")
     message_id = json.loads(event["Records"][0]["body"])["detail"]["message_id"]
     when = datetime.fromisoformat(message_id.partition("#")[0])
-    Outbox(cloud.client("dynamodb"), cloud.ref("Leads")).add(
+    MessageRepository(cloud.client("dynamodb"), cloud.ref("Leads")).add(
         about_status(lead.lead_id, "leadleader", 5, "Видано", when)
     )
     return event
@@ -144,7 +144,7 @@ def leeloos_word(stage: Stage, cloud: Cloud) -> Event:
 def broker_to_read(stage: Stage, cloud: Cloud) -> Event:
     """A broker with a few accounts."""
     stage.partners.add_accounts(ACCOUNTS, start=to_text(utc_now() - timedelta(days=1)))
-    return sample("SyncMatchtrade", "tick")
+    return sample("SyncAccounts", "tick")
 
 
 def one_lead(function: str, case: str) -> Callable[[Stage, Cloud], Event]:
@@ -179,8 +179,8 @@ SCENES = {
     "CheckStatus": Scene(check_due, is_(DONE)),
     "FetchLead": Scene(lead_to_fetch, is_(DONE)),
     "FindDue": Scene(one_lead("FindDue", "tick"), is_({"queued": 1})),
-    "FindQuiet": Scene(one_lead("FindQuiet", "tick"), lambda answer: "quiet" in answer),
-    "KeepFigures": Scene(one_lead("KeepFigures", "tick"), is_({"days": 35})),
+    "DetectStaleSources": Scene(one_lead("DetectStaleSources", "tick"), lambda answer: "quiet" in answer),
+    "SnapshotStats": Scene(one_lead("SnapshotStats", "tick"), is_({"days": 35})),
     "ManageLeads": Scene(one_lead("ManageLeads", "list"), answered(200)),
     "PublishChanges": Scene(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),
     "ReceiveLead": Scene(form_post, answered(202)),
@@ -189,5 +189,5 @@ SCENES = {
     "ServeConsole": Scene(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitAccount": Scene(account_to_make, is_(DONE)),
     "SubmitLead": Scene(deal_to_make, is_(DONE)),
-    "SyncMatchtrade": Scene(broker_to_read, is_({"outcome": "whole"})),
+    "SyncAccounts": Scene(broker_to_read, is_({"outcome": "whole"})),
 }

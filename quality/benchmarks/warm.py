@@ -11,7 +11,8 @@ parts that cannot be done without, each as bare as it can be:
 - encryption: two encryptions and two signatures, with keys that were parsed once
 - calls: the two posts to the lender, by urllib3 alone
 
-Beside them the same writes by the product's own client, which spares some of botocore's work (leadbridge/runtime/aws.py).
+Beside them the same writes by the product's own client, which spares some of botocore's work
+(leadbridge/runtime/aws.py).
 
 CPU time of this process; the emulated AWS and the partners are others and do not count.
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.sandbox.remote import Remote
-from leadbridge.services.dead_letters import Letter, letter_of
+from leadbridge.services.dead_letters import DeadLetter, letter_of
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.chaos.reconciliation import Books, Posted
@@ -30,7 +30,7 @@ class Stores:
         for page in self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             yield from map(items.decode, page["Items"])
 
-    def letters(self) -> list[Letter]:
+    def letters(self) -> list[DeadLetter]:
         """Every dead letter; they are hidden from others for a moment."""
         return [letter for name, url in self.dead_letter_queues.items() for letter in self._letters(name, url)]
 
@@ -46,7 +46,7 @@ class Stores:
             found[f"{name}, letters held"] = int(attributes[kinds[1]])
         return found
 
-    def _letters(self, name: str, url: str) -> Iterator[Letter]:
+    def _letters(self, name: str, url: str) -> Iterator[DeadLetter]:
         seen: set[str] = set()
         receipts = []
         while True:

@@ -17,7 +17,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
-from leadbridge.services.dead_letters import Letter
+from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Partner
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_of
@@ -129,7 +129,7 @@ class Books:
     deals: Sequence[dict[str, Any]] = ()
     accounts: Sequence[dict[str, Any]] = ()
     sent: Sequence[dict[str, Any]] = ()
-    letters: Sequence[Letter] = ()
+    letters: Sequence[DeadLetter] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
     counted_sources: frozenset[str] = frozenset()
     dedup_sources: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from quality.testkit.template import ROOT
 
-PAGES = sorted([ROOT / "README.md", ROOT / "sandbox" / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "devstack" / "sandbox" / "README.md", *(ROOT / "docs").rglob("*.md")])
 SHELL = {"sh", "bash", "shell", "console"}
 # What begins a command, wherever it stands: in a block of a shell, in one of no language, or within a sentence.
 PROGRAMS = {"make", "leadbridge", "aws", "sam", "python", "uv", "curl", "git", "docker"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from devstack.template import read_template
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.benchmarks.capacity import read_units, size
 from quality.testkit.fakes.registers import Knows
 from tests.browser.gateway import FUNCTIONS, Gateway, serving
@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def world(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,

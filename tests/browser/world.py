@@ -14,7 +14,7 @@ from leadbridge.domain.lead import Lead, Trading
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Journey, Store
+from leadbridge.storage.leads import Journey, LeadRepository
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.people import lead
 from tests.browser.gateway import Gateway
@@ -33,7 +33,7 @@ LEASE = timedelta(minutes=1)
 class World:
     """The table, the gateway, the queues by name, and the partner that is asked about what operators enter."""
 
-    store: Store
+    store: LeadRepository
     gateway: Gateway
     dead: dict[str, str]
     alive: dict[str, str]
@@ -69,21 +69,21 @@ class World:
         if state is State.RECEIVED:
             return
         if state is State.FAILED:
-            self.store.apply(steps.gave_up(before, now, error or "the password is wrong"))
+            self.store.apply(steps.fail(before, now, error or "the password is wrong"))
             return
         begun = self.store.apply(steps.start_attempt(before, now, LEASE))
         later = now + timedelta(seconds=1)
         match state:
             case State.UNKNOWN:
-                self.store.apply(steps.lost(begun, later, error or "no answer came back (ReadTimeout)"))
+                self.store.apply(steps.mark_unknown(begun, later, error or "no answer came back (ReadTimeout)"))
             case State.REJECTED:
-                self.store.apply(steps.refused(begun, later, error or "the partner refused it (HTTP 400)"))
+                self.store.apply(steps.reject(begun, later, error or "the partner refused it (HTTP 400)"))
             case State.DUPLICATE:
-                self.store.apply(steps.exists(begun, later, error or "the partner has it already"))
+                self.store.apply(steps.mark_duplicate(begun, later, error or "the partner has it already"))
             case State.SUBMITTED | State.CLOSED:
                 deal = next(self.deals)
                 created = deal if before.partner == "leadleader" else f"3f6e0a52-account-{deal}"
-                after = self.store.apply(steps.accepted(begun, later, created, LEASE))
+                after = self.store.apply(steps.confirm(begun, later, created, LEASE))
                 final = state is State.CLOSED
                 status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")
                 self.store.apply(

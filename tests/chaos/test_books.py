@@ -10,9 +10,9 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, Repeat, State, receive
-from leadbridge.domain.message import about_status, sent, start_sending
-from leadbridge.domain.operator_steps import retried
-from leadbridge.services.dead_letters import Letter
+from leadbridge.domain.message import about_status, mark_sent, start_sending
+from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry
@@ -39,8 +39,8 @@ CREATE = {
     "fault": None,
 }
 HEARD = Create(LEAD.lead_id, "leadleader", 7, is_heard=True)
-ANSWER = Letter("submit-leadleader", "letter-2", 0, "record_answer", "not written", LEAD.lead_id, "leadleader")
-LETTER = Letter("submit-leadleader", "letter-1", 0, "submit", "the password is wrong", LEAD.lead_id, "leadleader")
+ANSWER = DeadLetter("submit-leadleader", "letter-2", 0, "record_answer", "not written", LEAD.lead_id, "leadleader")
+LETTER = DeadLetter("submit-leadleader", "letter-1", 0, "submit", "the password is wrong", LEAD.lead_id, "leadleader")
 
 
 def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def waiting() -> Delivery:
 
 def submitted() -> list[Change]:
     begun = steps.start_attempt(waiting(), NOW, MINUTE)
-    return [begun, steps.accepted(begun.after, NOW + MINUTE, 24, MINUTE)]
+    return [begun, steps.confirm(begun.after, NOW + MINUTE, 24, MINUTE)]
 
 
 def closed() -> list[Change]:
@@ -78,7 +78,7 @@ def ten_minutes_later() -> list[Change]:
 def told(number: int = 5) -> dict[str, Any]:
     """The message about the last status, sent."""
     message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
-    done = sent(start_sending(message, NOW, MINUTE).after, NOW + 10 * MINUTE)
+    done = mark_sent(start_sending(message, NOW, MINUTE).after, NOW + 10 * MINUTE)
     return items.decode(message_item(done.after))
 
 
@@ -94,7 +94,7 @@ def ended(change: Change, *before: Change) -> list[dict[str, Any]]:
 
 
 def failed(reason: str = "the password is wrong") -> list[dict[str, Any]]:
-    return ended(steps.gave_up(waiting(), NOW, reason))
+    return ended(steps.fail(waiting(), NOW, reason))
 
 
 def test_a_book_that_balances_has_no_violations() -> None:
@@ -104,7 +104,7 @@ def test_a_book_that_balances_has_no_violations() -> None:
 def unknown_then_made_twice() -> dict[str, Any]:
     """Nobody asked for it, and it was made twice."""
     changes = submitted()
-    lost = steps.lost(changes[0].after, NOW + MINUTE, "no answer came back")
+    lost = steps.mark_unknown(changes[0].after, NOW + MINUTE, "no answer came back")
     return {"table": journey(changes[0], lost), "calls": [CREATE, {**CREATE, "deal_id": 25}], "sent": []}
 
 
@@ -122,7 +122,7 @@ def redriven() -> dict[str, Any]:
 def lost() -> list[dict[str, Any]]:
     """A delivery that is unknown."""
     begun = submitted()[0]
-    return journey(begun, steps.lost(begun.after, NOW + MINUTE, "no answer came back"))
+    return journey(begun, steps.mark_unknown(begun.after, NOW + MINUTE, "no answer came back"))
 
 
 def unknown(**changes: Any) -> dict[str, Any]:
@@ -138,7 +138,7 @@ ORDERED = LEAD.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
 def rejected() -> dict[str, Any]:
     """The first partner of an order rejected a lead that the next one can take, and that one never got it."""
     begun = submitted()[0]
-    table = ended(steps.refused(begun.after, NOW + MINUTE, "the partner refused it"), begun)
+    table = ended(steps.reject(begun.after, NOW + MINUTE, "the partner refused it"), begun)
     lead_item = items.decode(items.lead_item(ORDERED, phone_hash=None))
     return {"table": [lead_item if one["sk"] == "LEAD" else one for one in table], "partners": PARTNERS}
 
@@ -291,10 +291,10 @@ def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(k
 
 def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     begun = submitted()[0]
-    lost = steps.lost(begun.after, NOW + MINUTE, "no answer came back")
-    again = retried(lost.after, NOW + 2 * MINUTE, "olena", is_confirmed=True)
+    lost = steps.mark_unknown(begun.after, NOW + MINUTE, "no answer came back")
+    again = retry_by_operator(lost.after, NOW + 2 * MINUTE, "olena", is_confirmed=True)
     anew = steps.start_attempt(again.after, NOW + 3 * MINUTE, MINUTE)
-    done = steps.accepted(anew.after, NOW + 4 * MINUTE, 25, MINUTE)
+    done = steps.confirm(anew.after, NOW + 4 * MINUTE, 25, MINUTE)
     deals = [DEAL, {**DEAL, "deal_id": 25}]
     calls = [CREATE, {**CREATE, "deal_id": 25}]
     table = journey(begun, lost, again, anew, done)

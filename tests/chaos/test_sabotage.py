@@ -13,7 +13,7 @@ from leadbridge.services.dead_letters import DeadLetters
 from leadbridge.services.submit_lead import Submitter, Visit
 from leadbridge.storage import claims, leads, table
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.messages import MessageRepository
 from quality.chaos.in_process.run import run
 
 
@@ -49,7 +49,7 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
     assert noticed("no_lead_is_created_twice", 3)
 
 
-@pytest.mark.parametrize("broken", [(Outbox, "add"), (DeadLetters, "redrive")])
+@pytest.mark.parametrize("broken", [(MessageRepository, "add"), (DeadLetters, "redrive")])
 def test_an_operator_s_route_that_never_works(broken: tuple[type, str], monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError

@@ -12,7 +12,7 @@ from devstack.sandbox.server import Sandbox
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import metrics
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.registers import Knows
 from tests.command.desk import LEAD, TOKEN, Desk, secret
 from tests.command.gateway import Gateway
@@ -34,7 +34,7 @@ def far_from_any_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def desk(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,

@@ -14,7 +14,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge_cli.__main__ import app
 from quality.testkit.people import NOW, lead
 from tests.command.gateway import Gateway
@@ -61,7 +61,7 @@ class Desk:
     """An operator, the API, and the table behind it."""
 
     gateway: Gateway
-    store: Store
+    store: LeadRepository
     accepted: Lead = LEAD
 
     def run(self, *arguments: str, stdin: str | None = None, token: str = TOKEN) -> Said:
@@ -79,12 +79,12 @@ class Desk:
     def bring(self, state: State) -> Delivery:
         """Bring the delivery into a state, as its flow would."""
         if state is State.FAILED:
-            return self.store.apply(steps.gave_up(self.delivery, NOW, "spent"))
+            return self.store.apply(steps.fail(self.delivery, NOW, "spent"))
         begun = self.store.apply(steps.start_attempt(self.delivery, NOW, MINUTE))
         ends: dict[State, Callable[[], Change]] = {
-            State.SUBMITTED: lambda: steps.accepted(begun, NOW, 24, MINUTE),
-            State.REJECTED: lambda: steps.refused(begun, NOW, "no"),
-            State.UNKNOWN: lambda: steps.lost(begun, NOW, "lost"),
+            State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
+            State.REJECTED: lambda: steps.reject(begun, NOW, "no"),
+            State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, "lost"),
         }
         return begun if state is State.SUBMITTING else self.store.apply(ends[state]())
 

@@ -51,7 +51,7 @@ def values(desk: Desk, partners: Remote, monkeypatch: pytest.MonkeyPatch) -> dic
         waiting = desk.store.delivery(one.lead_id, "leadleader")
         assert waiting is not None
         begun = desk.store.apply(steps.start_attempt(waiting, NOW, MINUTE))
-        desk.store.apply(steps.refused(begun, NOW, "no") if one is failed else steps.lost(begun, NOW, "lost"))
+        desk.store.apply(steps.reject(begun, NOW, "no") if one is failed else steps.mark_unknown(begun, NOW, "lost"))
     put("submit-leadleader", {"lead_id": failed.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"})
     put("messages", {"lead_id": failed.lead_id, "message_id": "x", "step": "send", "reason": "spent"})
     letters = {each["queue"]: each["letter_id"] for each in desk.run("dlq", "list", "--json").json["letters"]}

@@ -156,7 +156,7 @@ def test_a_deal_of_another_lead_is_refused_by_name(desk: Desk) -> None:
     desk.store.accept(other, phone_hash=None)
     found = desk.store.delivery(other.lead_id, "leadleader")
     assert found is not None
-    desk.store.apply(steps.accepted(desk.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, 24, MINUTE))
+    desk.store.apply(steps.confirm(desk.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, 24, MINUTE))
     desk.bring(State.UNKNOWN)
     said = desk.run("leads", "resolve", ID, "--deal-id", "24", "--yes")
     assert (said.code, other.lead_id in said.failure) == (4, True)
@@ -231,7 +231,7 @@ def test_what_is_at_the_partner_at_this_moment_is_not_erased(desk: Desk) -> None
 
 
 def test_an_export_is_whole_private_and_replaces_nothing_unasked(desk: Desk) -> None:
-    desk.store.apply(steps.gave_up(desk.delivery, NOW, "spent"))
+    desk.store.apply(steps.fail(desk.delivery, NOW, "spent"))
     assert desk.run("leads", "export", "leads.csv", "--json").json == {"file": "leads.csv", "leads": 1}
     file = Path("leads.csv")
     assert file.stat().st_mode & 0o777 == 0o600

@@ -10,7 +10,7 @@ import pytest
 
 from leadbridge.runtime import aws
 from leadbridge.storage.items import encode
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge_cli.cloud import Cloud
 from leadbridge_cli.syncing import shown
 from quality.testkit.template import ROOT
@@ -42,7 +42,7 @@ STATE: dict[str, Any] = {
 
 
 @pytest.fixture
-def status(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+def status(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
     """The command; which table a stack has is CloudFormation's to say, which the stack tier proves."""
     monkeypatch.setattr(Cloud, "table", TABLE)
     return lambda *arguments: run("sync", "status", "--stack", "leadbridge", *arguments)

@@ -16,7 +16,7 @@ from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.runtime import aws
 from leadbridge.settings import self_check
 from leadbridge.storage.items import delivery_key, encode
-from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.messages import Contact, MessageRepository
 from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.lambda_runtime.samples import sample
 
@@ -150,7 +150,7 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
         if item["sk"]["S"] == "TIE":  # the account is found by its e-mail
             aws.dynamodb().delete_item(TableName="Leads", Key={"pk": item["pk"], "sk": item["sk"]})
-    stack.invoke("SyncMatchtrade", {})
+    stack.invoke("SyncAccounts", {})
     for lead in asked(stack, "GET", "/leads")["leads"]:
         for name, delivery in lead["deliveries"].items():
             if delivery["state"] == "submitted":
@@ -191,7 +191,7 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     lost = stack.store.delivery(f"ld_{'i' * 26}", "matchtrade")
     assert lost is not None
     begun = stack.store.apply(steps.start_attempt(lost, utc_now(), timedelta(minutes=1)))
-    stack.store.apply(steps.lost(begun, utc_now(), "lost", can_be_looked_up=True))
+    stack.store.apply(steps.mark_unknown(begun, utc_now(), "lost", can_be_looked_up=True))
     place = {"pathParameters": {"lead_id": lost.lead_id, "partner": "matchtrade"}}
     answer = stack.ask("POST", path, json.dumps({"account_uuid": "nobodys"}), headers=BEARER, **place)
     assert answer["statusCode"] == 422, answer
@@ -219,7 +219,7 @@ def operators_messages(stack: MotoStack) -> None:
     (lead_id,) = post(stack, "good")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий день"})
     stack.carry()
-    Outbox(aws.dynamodb(), "Leads").remember(lead_id, Contact(NOBODY, lead_received_at=utc_now()))
+    MessageRepository(aws.dynamodb(), "Leads").remember(lead_id, Contact(NOBODY, lead_received_at=utc_now()))
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий вечір"})
     asked(stack, "POST", "/messages", {"account_id": NOBODY, "text": "Добраніч"})
     stack.carry()
@@ -269,7 +269,7 @@ def operators_look(stack: MotoStack) -> None:
     moved = accept(stack, 9, "leadleader", "matchtrade", age=timedelta(days=1))
     key = encode(dict(delivery_key(moved, "leadleader")))
     aws.dynamodb().delete_item(TableName="Leads", Key=key)  # it stands in no list of a state, as one that moves
-    stack.invoke("KeepFigures", {})
+    stack.invoke("SnapshotStats", {})
     asked(stack, "GET", "/stats")
     asked(stack, "GET", "/stats", queryStringParameters={"from": "2026-01-01", "to": "2026-02-01"})
     assert stack.ask("GET", "/leads", headers={"Authorization": "Bearer wrong"})["statusCode"] == 401

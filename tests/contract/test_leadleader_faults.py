@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.domain.delivery import Delivery, State, accepted, receive, start_attempt
+from leadbridge.domain.delivery import Delivery, State, confirm, receive, start_attempt
 from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.services import check_status, submit_lead
 from leadbridge.settings import Partner, RetryPolicy
@@ -99,7 +99,7 @@ def submitted(flow: Flow) -> Flow:
     deal_id = flow.world.client().authorize(budget()).create(lead(), budget())
     delivery = receive("ld_1", PARTNER, "web", flow.clock.now)
     delivery = start_attempt(delivery, flow.clock.now, timedelta(minutes=1)).after
-    flow.ledger.put(accepted(delivery, flow.clock.now, deal_id, timedelta(minutes=2)).after)
+    flow.ledger.put(confirm(delivery, flow.clock.now, deal_id, timedelta(minutes=2)).after)
     return flow
 
 

@@ -13,7 +13,7 @@ from devstack.sandbox.server import Sandbox
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade import MatchTrade
-from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import Settings
 from leadbridge.settings.partners import SyncPlan
@@ -47,7 +47,7 @@ class Following:
     def run(self, **passes: float) -> Report:
         """One run, so long after the last one."""
         self.ahead += timedelta(**passes)
-        intake = Intake(PARTNER, self.book, self.ledger, SETTINGS, self.clock)
+        intake = AccountReconciler(PARTNER, self.book, self.ledger, SETTINGS, self.clock)
         sync = Sync(self.client, self.book, intake, self.plan, self.clock, self.pages.append)
         return sync.run(f"run {self.ahead}", budget(240))
 
@@ -61,7 +61,7 @@ class Following:
         sending = self.ledger.apply(steps.start_attempt(sending, self.clock(), timedelta(seconds=30)))
         uuid = self.world.create(self.client, email=email)
         assert uuid is not None
-        self.ledger.apply(steps.accepted(sending, self.clock(), uuid, None))
+        self.ledger.apply(steps.confirm(sending, self.clock(), uuid, None))
         return made, uuid
 
     def status(self, made: Lead) -> str | None:

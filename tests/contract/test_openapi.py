@@ -39,7 +39,7 @@ def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         put_secrets(made, sandbox.secrets())
         forms(made)
         made.carry()
-        made.invoke("SyncMatchtrade", {})
+        made.invoke("SyncAccounts", {})
         GATEWAY.stack = made
         yield made
 

@@ -88,7 +88,7 @@ class Vault:
 
 
 def transport(partner: str) -> Transport:
-    return Transport(partner, short(2, 2), observer=logs.note_call)
+    return Transport(partner, short(2, 2), observer=logs.record_call)
 
 
 def lead_leader(url: str) -> Iterator[Callable[[], object]]:

@@ -21,23 +21,23 @@ SAMPLES = {
     "CheckStatus": "due",
     "FetchLead": "pending",
     "FindDue": "tick",
-    "FindQuiet": "tick",
+    "DetectStaleSources": "tick",
     "ManageLeads": "list",
     "PublishChanges": "new_lead",
     "ReceiveLead": "good",
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
     "ServeConsole": "page",
-    "KeepFigures": "tick",
+    "SnapshotStats": "tick",
     "SubmitAccount": "waiting",
     "SubmitLead": "waiting",
-    "SyncMatchtrade": "tick",
+    "SyncAccounts": "tick",
 }
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 NEVER_CHECKED_AGAINST_ITS_SOURCE = 0b01  # PEP 552's flags: compiled with --invalidation-mode unchecked-hash
 
 
-@pytest.mark.parametrize("missing", ["pytest", "moto", "local", "pip"])
+@pytest.mark.parametrize("missing", ["pytest", "moto", "devstack", "pip"])
 def test_a_function_that_imports_what_no_layer_has_does_not_start(
     workshop: Workshop, cloud: Cloud, tmp_path: Path, missing: str
 ) -> None:

@@ -14,11 +14,11 @@ from devstack.sandbox.server import Sandbox
 from events.sign import signed
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import to_text, utc_now
-from leadbridge.domain.delivery import Delivery, State, gave_up
+from leadbridge.domain.delivery import Delivery, State, fail
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.message import MessageState, about_status
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.messages import MessageRepository
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.lambda_runtime.workshop import Start
@@ -91,7 +91,7 @@ def submitted(cloud: Cloud, deal_id: int) -> None:
     """Bring the delivery to where its status is due to be asked for."""
     attempt = steps.start_attempt(delivery(cloud), SOME_TIME_AGO, timedelta(seconds=92))
     after = cloud.store.apply(attempt)
-    cloud.store.apply(steps.accepted(after, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
+    cloud.store.apply(steps.confirm(after, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
 
 
 @pytest.mark.usefixtures("source")
@@ -321,7 +321,7 @@ def test_send_message_tells_the_person_once(start: Start, cloud: Cloud, sandbox:
     submitted(cloud, deal_id=24)
     changed = json.loads(sample("SendMessage", "pending")["Records"][0]["body"])["detail"]
     when = datetime.fromisoformat(changed["message_id"].partition("#")[0])
-    outbox = Outbox(cloud.client("dynamodb"), cloud.ref("Leads"))
+    outbox = MessageRepository(cloud.client("dynamodb"), cloud.ref("Leads"))
     assert outbox.add(about_status(LEAD_ID, "leadleader", 5, "Видано", when))
 
     with start("SendMessage") as function:
@@ -342,7 +342,7 @@ def test_manage_leads_writes_a_message_and_asks_for_a_check(start: Start, cloud:
         answers = [function.invoke(sample("ManageLeads", case)) for case in ("write_message", "check")]
 
     assert [answer["statusCode"] for answer in answers] == [202, 202]
-    (message,) = Outbox(cloud.client("dynamodb"), cloud.ref("Leads")).messages(LEAD_ID)
+    (message,) = MessageRepository(cloud.client("dynamodb"), cloud.ref("Leads")).messages(LEAD_ID)
     assert message.state is MessageState.PENDING
     (at_once,) = sample("CheckStatus", "at_once")["Records"]
     assert cloud.messages("CheckQueue") == [json.loads(at_once["body"])]
@@ -370,7 +370,7 @@ def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud, sandbox: Sand
 def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cloud, lead: Lead) -> None:
     delivery = cloud.store.delivery(LEAD_ID, "leadleader")
     assert delivery is not None
-    cloud.store.apply(gave_up(delivery, utc_now(), "spent"))
+    cloud.store.apply(fail(delivery, utc_now(), "spent"))
     url = cloud.ref("SubmitDeadLetterQueue")
     note = {"lead_id": LEAD_ID, "partner": "leadleader", "step": "submit", "reason": "spent"}
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(note))
@@ -401,16 +401,16 @@ def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None
 
 @pytest.mark.usefixtures("lead")
 def test_keep_figures_counts_the_recent_days(start: Start) -> None:
-    with start("KeepFigures") as function:
-        assert function.invoke(sample("KeepFigures", "tick")) == {"days": 35}
+    with start("SnapshotStats") as function:
+        assert function.invoke(sample("SnapshotStats", "tick")) == {"days": 35}
 
 
 def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: Cloud, lead: Lead) -> None:
-    with start("FindQuiet") as function:
-        silent = function.invoke(sample("FindQuiet", "tick"))
+    with start("DetectStaleSources") as function:
+        silent = function.invoke(sample("DetectStaleSources", "tick"))
         next_one = lead.model_copy(update={"lead_id": "ld_next", "received_at": utc_now()})
         assert cloud.store.accept(next_one, phone_hash=None) is None
-        mended = function.invoke(sample("FindQuiet", "tick"))
+        mended = function.invoke(sample("DetectStaleSources", "tick"))
 
     assert (silent, mended) == ({"quiet": ["web"]}, {"quiet": []})
 
@@ -446,10 +446,10 @@ def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
     broker.add_accounts(3, start="2019-01-01T00:00:00Z")
     account = broker.add_accounts(emails=["olha@example.com"], status="NEW_CONTACT", start=to_text(now))["first"]
 
-    with start("SyncMatchtrade") as function:
-        first = function.invoke(sample("SyncMatchtrade", "tick"))
-        cloud.store.apply(steps.accepted(delivery_to_broker(cloud), utc_now(), None, None))
-        outcomes = [function.invoke(sample("SyncMatchtrade", "tick")) for _ in range(2)]
+    with start("SyncAccounts") as function:
+        first = function.invoke(sample("SyncAccounts", "tick"))
+        cloud.store.apply(steps.confirm(delivery_to_broker(cloud), utc_now(), None, None))
+        outcomes = [function.invoke(sample("SyncAccounts", "tick")) for _ in range(2)]
 
     assert [first, *outcomes] == [{"outcome": "whole"}] * 3
     settled = delivery_to_broker(cloud)

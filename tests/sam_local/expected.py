@@ -39,8 +39,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "CheckStatus": {"account_at_once": DONE, "at_once": DONE, "due": DONE},
     "FetchLead": {"overdue": DONE, "pending": DONE},
     "FindDue": {"tick": {"queued": 2}},
-    "FindQuiet": {"tick": {"quiet": ["web"]}},
-    "KeepFigures": {"tick": {"days": 35}},
+    "DetectStaleSources": {"tick": {"quiet": ["web"]}},
+    "SnapshotStats": {"tick": {"days": 35}},
     "ManageLeads": {
         **dict.fromkeys(("dead_letters", "discard", "redrive", "stats", "sync", "health"), 200),
         **dict.fromkeys(("list", "find_by_phone", "show", "reveal"), 200),
@@ -65,7 +65,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "unreadable_among_good": {"batchItemFailures": [{"itemIdentifier": UNREADABLE}]},
         "waiting": DONE,
     },
-    "SyncMatchtrade": {"tick": {"outcome": "whole"}},
+    "SyncAccounts": {"tick": {"outcome": "whole"}},
 }
 
 

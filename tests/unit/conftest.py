@@ -14,7 +14,7 @@ import pytest_socket
 
 from leadbridge import settings
 from leadbridge.runtime import aws
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.template import ROOT, table_definition
 from tools.config import ship
@@ -73,10 +73,10 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def store(aws_mocked: None) -> Store:
+def store(aws_mocked: None) -> LeadRepository:
     """The table, empty."""
     aws.dynamodb().create_table(**table_definition(TABLE))
-    return Store(aws.dynamodb(), TABLE)
+    return LeadRepository(aws.dynamodb(), TABLE)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.fetch_lead import Fetcher, Visit
 from leadbridge.settings import Settings
-from leadbridge.storage.fetches import Arrivals
-from leadbridge.storage.leads import Journey, Store
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import Journey, LeadRepository
 from quality.testkit.fakes.blades import Blade, Ports
 from tests.unit.conftest import TABLE, Time
 
@@ -52,15 +52,15 @@ class Origin:
 class World:
     """One named lead, and all that has to do with it."""
 
-    store: Store
+    store: LeadRepository
     time: Time
     settings: Settings
     origin: Any = field(default_factory=Origin)
     dead_letters: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def arrivals(self) -> Arrivals:
-        return Arrivals(aws.dynamodb(), TABLE)
+    def arrivals(self) -> FetchRepository:
+        return FetchRepository(aws.dynamodb(), TABLE)
 
     def visit(self, blade: Blade | None = None, budget: Budget = AMPLE, origin: Any = None) -> Visit:
         return self.fetcher(blade, origin).visit(LEAD_ID, budget)

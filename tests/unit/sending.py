@@ -14,8 +14,8 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import Content
 from leadbridge.services.send_message import Account, Sender, Visit
 from leadbridge.settings.messages import Messages
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import DUE_PARTITION, Outbox
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
 from quality.testkit.fakes.blades import Blade, Ports
 from quality.testkit.people import lead
 from quality.testkit.template import ROOT
@@ -126,8 +126,8 @@ class Messenger:
 class World:
     """A lead, messages to its person, and all that has to do with them."""
 
-    store: Store
-    outbox: Outbox
+    store: LeadRepository
+    outbox: MessageRepository
     time: Time
     settings: Messages = field(default_factory=settings)
     messenger: Messenger = field(default_factory=lambda: Messenger(known=ACCOUNT))
@@ -203,6 +203,6 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store, time: Time) -> World:
+def world(store: LeadRepository, time: Time) -> World:
     store.accept(LEAD, phone_hash=None)
-    return World(store, Outbox(aws.dynamodb(), TABLE), time)
+    return World(store, MessageRepository(aws.dynamodb(), TABLE), time)

@@ -12,7 +12,7 @@ from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade import Account
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.sync_accounts import PageTaken, Report, Sync
 from leadbridge.settings import Partner, Settings
 from leadbridge.settings.partners import SyncPlan
@@ -70,15 +70,15 @@ class World:
 
     def submitted(self, made: Lead, uuid: str | None = None) -> Delivery:
         """The partner has taken it."""
-        return self.ledger.apply(steps.accepted(self.attempted(made), self.time.now, uuid, None))
+        return self.ledger.apply(steps.confirm(self.attempted(made), self.time.now, uuid, None))
 
     def unknown(self, made: Lead) -> Delivery:
         """The reply to its create call was lost."""
-        return self.ledger.apply(steps.lost(self.attempted(made), self.time.now, "lost"))
+        return self.ledger.apply(steps.mark_unknown(self.attempted(made), self.time.now, "lost"))
 
     def uncertain(self, made: Lead) -> Delivery:
         """The same, and it is to be looked up."""
-        return self.ledger.apply(steps.doubt(self.attempted(made), self.time.now, "lost", None))
+        return self.ledger.apply(steps.mark_uncertain(self.attempted(made), self.time.now, "lost", None))
 
     def delivery(self, made: Lead) -> Delivery:
         found = self.ledger.delivery(made.lead_id, PARTNER)
@@ -88,10 +88,10 @@ class World:
     def sync(self, blade: Blade | None = None) -> Sync:
         """The sync; a blade falls before and after each call of a port, the broker's pages among them."""
         if blade is None:
-            intake = Intake(PARTNER, self.book, self.ledger, self.settings, self.time)
+            intake = AccountReconciler(PARTNER, self.book, self.ledger, self.settings, self.time)
             return Sync(self.broker, self.book, intake, self.plan, self.time, self.notes.append)
         book = Ports(self.book, blade)
-        intake = Intake(PARTNER, book, Ports(self.ledger, blade), self.settings, self.time)
+        intake = AccountReconciler(PARTNER, book, Ports(self.ledger, blade), self.settings, self.time)
         return Sync(Paged(self.broker, blade), book, intake, self.plan, self.time, self.notes.append)
 
     def run(self, blade: Blade | None = None, budget: Budget | None = None) -> Report:
@@ -168,7 +168,7 @@ def take(world: World, *uuids: str, **row: Any) -> Taken:
 def take_in(world: World, rows: list[Account], asked_at: datetime | None = None) -> Taken:
     """Take rows in that the broker was asked for at that time, or now."""
     taken = Taken()
-    intake = Intake(PARTNER, world.book, world.ledger, world.settings, world.time)
+    intake = AccountReconciler(PARTNER, world.book, world.ledger, world.settings, world.time)
     intake.take(rows, world.book.oldest_lead(), taken, asked_at=asked_at)
     return taken
 

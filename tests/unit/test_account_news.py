@@ -315,7 +315,7 @@ def test_an_account_that_turns_out_to_be_nobodys_of_ours_waits_no_longer(world: 
     world.broker.add("a", email="ours-1@example.com")
     take(world, "a")
     assert kept(world).is_pending
-    world.ledger.apply(steps.exists(sending, world.time.now, "409"))
+    world.ledger.apply(steps.mark_duplicate(sending, world.time.now, "409"))
     take(world, "a")
     assert not kept(world).is_pending
 

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Kind, Pass, State
+from leadbridge.domain.accounts.scan import Kind, ScanState, SyncScan
 from leadbridge.runtime import aws
 from leadbridge.services.sync_accounts import Overtaken
 from leadbridge.storage import accounts as module
 from leadbridge.storage import items
-from leadbridge.storage.accounts import Accounts
-from leadbridge.storage.leads import Store
+from leadbridge.storage.accounts import AccountRepository
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Contended
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
 LATER = NOW + timedelta(minutes=5)
 DAY = timedelta(days=1)
-PASS = Pass(Kind.WHOLE, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
-STATE = State(
+PASS = SyncScan(Kind.WHOLE, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
+STATE = ScanState(
     watermark=NOW,
     first_run_at=NOW - DAY,
     under_way={Kind.WHOLE: PASS},
@@ -36,8 +36,8 @@ def hashed(value: str) -> str:
 
 
 @pytest.fixture
-def accounts(store: Store) -> Accounts:
-    return Accounts(aws.dynamodb(), TABLE, "matchtrade", hashed)
+def accounts(store: LeadRepository) -> AccountRepository:
+    return AccountRepository(aws.dynamodb(), TABLE, "matchtrade", hashed)
 
 
 def account(number: int, **changes: Any) -> KeptAccount:
@@ -50,14 +50,14 @@ def account(number: int, **changes: Any) -> KeptAccount:
     return KeptAccount(f"uuid-{number}", NOW, **values | changes)
 
 
-def test_accounts_are_kept_and_read_however_many(accounts: Accounts) -> None:
+def test_accounts_are_kept_and_read_however_many(accounts: AccountRepository) -> None:
     some = [account(number, lead_id="ld_1" if number % 2 else None) for number in range(130)]
     accounts.keep(some)
     found = accounts.accounts([one.uuid for one in some] + ["nobody"])
     assert found == {one.uuid: one for one in some}
 
 
-def test_deliveries_of_a_page_are_read_in_batches(accounts: Accounts, store: Store) -> None:
+def test_deliveries_of_a_page_are_read_in_batches(accounts: AccountRepository, store: LeadRepository) -> None:
     """One that does not exist is None; one that cannot be read has no entry and does not stop the others."""
     some = [lead(number, source="web-trading").model_copy(update={"partners": ("matchtrade",)}) for number in range(3)]
     for one in some:
@@ -75,8 +75,8 @@ def test_deliveries_of_a_page_are_read_in_batches(accounts: Accounts, store: Sto
     assert (len(found), some[2].lead_id in found) == (152, False)
 
 
-def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: Accounts) -> None:
-    tie = items.encode({**items.tie_key("matchtrade", "uuid-1"), "lead_id": "ld_1", "is_erased": True})
+def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: AccountRepository) -> None:
+    tie = items.encode({**items.link_key("matchtrade", "uuid-1"), "lead_id": "ld_1", "is_erased": True})
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)
     some = [account(number) for number in range(60)]
     accounts.keep(some)
@@ -85,7 +85,9 @@ def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: Accounts) -> Non
     assert accounts.ties(["uuid-1"]) == {"uuid-1": None}
 
 
-def test_a_leads_item_outlives_the_account_that_was_made_of_it(accounts: Accounts, store: Store) -> None:
+def test_a_leads_item_outlives_the_account_that_was_made_of_it(
+    accounts: AccountRepository, store: LeadRepository
+) -> None:
     """Without the lead's hashes its erasure would not find the account."""
     one = lead()
     store.accept(one, phone_hash=None, email_hash=hashed("1@example.com"))
@@ -103,7 +105,7 @@ def test_a_leads_item_outlives_the_account_that_was_made_of_it(accounts: Account
     assert lead_ends > account_ends
 
 
-def test_an_account_stands_in_no_index_of_leads(accounts: Accounts, store: Store) -> None:
+def test_an_account_stands_in_no_index_of_leads(accounts: AccountRepository, store: LeadRepository) -> None:
     store.accept(lead(), phone_hash=None, email_hash=hashed("1@example.com"))
     accounts.keep([account(1)])
     assert accounts.leads_of("1@Example.com") == [lead().lead_id]
@@ -118,15 +120,15 @@ def test_it_says_whether_an_account_is_ours() -> None:
     assert marks == [True, False]
 
 
-def test_ties_are_read_for_those_that_have_one(accounts: Accounts) -> None:
-    tie = items.encode({**items.tie_key("matchtrade", "uuid-1"), "lead_id": "ld_1"})
+def test_ties_are_read_for_those_that_have_one(accounts: AccountRepository) -> None:
+    tie = items.encode({**items.link_key("matchtrade", "uuid-1"), "lead_id": "ld_1"})
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)
     accounts.keep([account(1), account(2)])
     assert accounts.ties(["uuid-1", "uuid-2"]) == {"uuid-1": "ld_1"}
 
 
 def test_the_newest_leads_of_an_email_are_found_and_the_oldest_of_all(
-    accounts: Accounts, store: Store, monkeypatch: pytest.MonkeyPatch
+    accounts: AccountRepository, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "NEWEST", 5)
     assert accounts.oldest_lead() is None
@@ -165,26 +167,28 @@ class Reluctant:
         return {**found, "UnprocessedKeys": {TABLE: {**request, "Keys": rest}} if rest else {}}
 
 
-def test_what_a_batch_leaves_undone_is_asked_for_again(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_batch_leaves_undone_is_asked_for_again(
+    accounts: AccountRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "PAUSE", 0)
     some = [account(number) for number in range(20)]
-    reluctant = Accounts(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    reluctant = AccountRepository(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
     reluctant.keep(some)
     assert len(accounts.accounts([one.uuid for one in some])) == 20
-    reluctant = Accounts(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    reluctant = AccountRepository(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
     assert len(reluctant.accounts([one.uuid for one in some])) == 20
 
 
-def test_a_batch_that_is_never_done_is_given_up(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_is_never_done_is_given_up(accounts: AccountRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE", 0)
-    reluctant = Accounts(Reluctant(aws.dynamodb(), 99), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    reluctant = AccountRepository(Reluctant(aws.dynamodb(), 99), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
     with pytest.raises(Contended):
         reluctant.keep([account(number) for number in range(20)])
 
 
-def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(accounts: Accounts) -> None:
+def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(accounts: AccountRepository) -> None:
     assert accounts.state() is None
-    assert accounts.take_lease("one", NOW, LATER) == State.first(NOW)
+    assert accounts.take_lease("one", NOW, LATER) == ScanState.first(NOW)
     assert accounts.take_lease("two", NOW, LATER) is None
     accounts.save("one", STATE)
     accounts.release("one", STATE)
@@ -192,5 +196,5 @@ def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(accounts: Accoun
     assert accounts.take_lease("three", LATER, LATER + timedelta(minutes=5)) == STATE
     for write in (accounts.save, accounts.release):
         with pytest.raises(Overtaken):
-            write("two", State.first(datetime(2030, 1, 1, tzinfo=UTC)))
+            write("two", ScanState.first(datetime(2030, 1, 1, tzinfo=UTC)))
     assert accounts.state() == STATE

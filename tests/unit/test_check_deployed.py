@@ -16,7 +16,7 @@ from infra.asking import Answer, Question
 from infra.check import TRIES, Deployed, NotDeployed, check, is_right, questions, stack_of
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.template import ROOT
 from quality.testkit.wiring import routes
 from tests.unit.conftest import TABLE, Context
@@ -63,7 +63,7 @@ def never(_seconds: float) -> None:
 
 @pytest.fixture
 def handlers(
-    store: Store, shipped_settings: Settings, function: Callable[[str], Any], context: Context
+    store: LeadRepository, shipped_settings: Settings, function: Callable[[str], Any], context: Context
 ) -> Callable[[str, Question], Answer]:
     """The routes by their handlers; the gateway refuses whoever brings no token."""
     flows = {name: function(name) for name in ("receive_lead", "manage_leads", "authorize")}

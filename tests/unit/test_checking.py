@@ -14,7 +14,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByDeal, Checker, Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.people import lead
 from tests.unit.conftest import TABLE, Time
 
@@ -43,7 +43,7 @@ class Lender:
 class World:
     """One delivery, the partner, the clock."""
 
-    store: Store
+    store: LeadRepository
     time: Time
     settings: Settings
     lender: Lender = field(default_factory=Lender)
@@ -78,7 +78,7 @@ class World:
 
 
 @pytest.fixture
-def waiting(store: Store, time: Time, shipped_settings: Settings) -> World:
+def waiting(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     """A delivery that was received and not taken to the partner yet."""
     store.accept(LEAD, phone_hash=None)
     return World(store, time, shipped_settings)
@@ -88,7 +88,7 @@ def waiting(store: Store, time: Time, shipped_settings: Settings) -> World:
 def world(waiting: World) -> World:
     """A deal whose status is due."""
     started = waiting.store.apply(steps.start_attempt(waiting.delivery, waiting.time(), timedelta(minutes=1)))
-    waiting.store.apply(steps.accepted(started, waiting.time(), 24, timedelta(minutes=2)))
+    waiting.store.apply(steps.confirm(started, waiting.time(), 24, timedelta(minutes=2)))
     waiting.time.pass_(minutes=2)
     return waiting
 
@@ -193,7 +193,7 @@ def test_a_lead_that_waits_too_long_is_requeued_ever_less_often_and_nothing_is_a
 
 
 def test_requeueing_keeps_the_last_error_of_a_lead_that_waits(waiting: World) -> None:
-    waiting.store.apply(steps.come_again(waiting.delivery, waiting.time(), "away", timedelta(minutes=1)))
+    waiting.store.apply(steps.schedule_retry(waiting.delivery, waiting.time(), "away", timedelta(minutes=1)))
     waiting.time.pass_(hours=1)
     assert waiting.look() is Outcome.REQUEUED
     assert waiting.delivery.last_error == "away"
@@ -248,7 +248,7 @@ def test_status_is_dated_by_the_moment_at_which_the_partner_was_asked(world: Wor
 
 def test_status_of_a_deal_that_another_lead_has_is_asked_for_at_its_cadence_only(world: World) -> None:
     other = lead(2)
-    tie = items.tie_key("leadleader", 24)
+    tie = items.link_key("leadleader", 24)
     aws.dynamodb().put_item(TableName=TABLE, Item=items.encode({**tie, "lead_id": other.lead_id}))
     world.time.pass_(days=2)  # the tie is written once more with a late change
     world.says("Погоджено", "Погоджено")

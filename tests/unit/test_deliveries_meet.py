@@ -8,12 +8,12 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import found, not_found, retried
+from leadbridge.domain.operator_steps import found, not_found, retry_by_operator
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Outcome as Looked
 from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Conflict
 from quality.testkit.people import lead
 from quality.testkit.template import resources
@@ -22,7 +22,7 @@ from tests.unit.test_uncertain_submission import EMAIL, LEAD, PARTNER, Account, 
 
 
 @pytest.fixture
-def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     store.accept(LEAD, phone_hash=None, email_hash="the same")
     return World(store, time, shipped_settings, Broker(time))
 
@@ -30,7 +30,7 @@ def world(store: Store, time: Time, shipped_settings: Settings) -> World:
 def spent_then_lost(world: World) -> None:
     """The broker could not be reached for a day; then one create went out, and its reply was lost."""
     waiting = world.delivery
-    world.store.apply(steps.come_again(waiting, world.time.now, "away", timedelta(hours=1)))
+    world.store.apply(steps.schedule_retry(waiting, world.time.now, "away", timedelta(hours=1)))
     world.time.pass_(hours=25)
     world.broker.replies = iter([lost()])
     assert world.visit().outcome is Outcome.UNKNOWN
@@ -38,7 +38,7 @@ def spent_then_lost(world: World) -> None:
 
 def test_an_unknown_one_that_is_retried_is_looked_up_before_it_is_sent(world: World) -> None:
     spent_then_lost(world)
-    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=True))
+    world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=True))
     world.visit()
     assert (world.broker.looks, world.broker.creates) == (1, 1)
     assert world.delivery.state is State.SUBMITTED
@@ -108,7 +108,7 @@ def another(world: World, number: int = 2) -> Lead:
     return other
 
 
-def test_two_leads_do_not_get_one_account(world: World, store: Store) -> None:
+def test_two_leads_do_not_get_one_account(world: World, store: LeadRepository) -> None:
     """Both replies lost, both look up at once: neither sees the other's tie."""
     other = another(world)
     both = []
@@ -116,32 +116,32 @@ def test_two_leads_do_not_get_one_account(world: World, store: Store) -> None:
         waiting = store.delivery(lead_id, PARTNER)
         assert waiting is not None
         begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-        both.append(store.apply(steps.doubt(begun, world.time.now, "lost", None)))
-    store.apply(steps.accepted(both[0], world.time.now, "uuid-0", None))
+        both.append(store.apply(steps.mark_uncertain(begun, world.time.now, "lost", None)))
+    store.apply(steps.confirm(both[0], world.time.now, "uuid-0", None))
     with pytest.raises(Conflict):
-        store.apply(steps.accepted(both[1], world.time.now, "uuid-0", None))
+        store.apply(steps.confirm(both[1], world.time.now, "uuid-0", None))
 
 
-def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, store: Store) -> None:
+def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, store: LeadRepository) -> None:
     world.visit()
     assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
     other = another(world)
     waiting = store.delivery(other.lead_id, PARTNER)
     assert waiting is not None
     begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-    unknown = store.apply(steps.lost(begun, world.time.now, "lost"))
+    unknown = store.apply(steps.mark_unknown(begun, world.time.now, "lost"))
     with pytest.raises(Conflict):
         store.apply(found(unknown, world.time.now, "olena", "uuid-0", None))
     assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
 
 
-def test_a_duplicate_of_a_minute_ago_is_not_ours(world: World, store: Store) -> None:
+def test_a_duplicate_of_a_minute_ago_is_not_ours(world: World, store: LeadRepository) -> None:
     """The first lead's account was made, its uuid untold; the second's 409 was lost, and its look-up finds that."""
     other = another(world)
     waiting = store.delivery(other.lead_id, PARTNER)
     assert waiting is not None
     begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-    store.apply(steps.accepted(begun, world.time.now, None, None))
+    store.apply(steps.confirm(begun, world.time.now, None, None))
     world.broker.accounts[EMAIL] = Account("uuid-0", world.time.now)
     world.time.pass_(seconds=60)
 
@@ -160,11 +160,11 @@ def test_an_account_of_a_month_later_is_not_ours(world: World) -> None:
     world.broker.does_create = False
     world.broker.replies = itertools.repeat(lost())
     world.visit()
-    world.store.apply(steps.lost(world.delivery, world.time.now, "spent"))
+    world.store.apply(steps.mark_unknown(world.delivery, world.time.now, "spent"))
     world.time.pass_(days=30)
     world.broker.accounts[EMAIL] = Account("theirs", world.time.now)
     world.time.pass_(days=1)
-    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=True))
+    world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=True))
     world.visit()
     assert world.delivery.state is not State.SUBMITTED
 
@@ -192,7 +192,7 @@ def test_a_retry_begins_its_waits_anew(world: World) -> None:
     while (visit := world.visit()).again is not None:
         world.time.now += visit.again
     assert world.delivery.state is State.FAILED
-    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=False))
+    world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=False))
     assert world.visit().again == timedelta(seconds=15)
 
 
@@ -200,9 +200,9 @@ def test_a_409_after_an_operator_said_not_created_is_looked_up(world: World) -> 
     """The reply was lost, the broker's list was behind, the operator saw nothing there and had it sent again."""
     world.broker.replies = iter([lost()])
     world.visit()
-    world.store.apply(steps.lost(world.delivery, world.time.now, "spent"))
+    world.store.apply(steps.mark_unknown(world.delivery, world.time.now, "spent"))
     world.store.apply(not_found(world.delivery, world.time.now, "olena"))
-    world.store.apply(retried(world.delivery, world.time.now, "olena", is_confirmed=False))
+    world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=False))
     for _ in range(3):
         world.visit()
         world.time.pass_(minutes=2)

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retried
+from leadbridge.domain.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retry_by_operator
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.submit_lead import Submitter
@@ -112,7 +112,7 @@ class LenderModel(RuleBasedStateMachine):
     @rule(confirm=st.booleans())
     def an_operator_retries(self, confirm: bool) -> None:
         with suppress(WrongState):
-            self.ledger.apply(retried(self.delivery, self.time.now, "olena", is_confirmed=confirm))
+            self.ledger.apply(retry_by_operator(self.delivery, self.time.now, "olena", is_confirmed=confirm))
 
     @precondition(lambda self: self.delivery.state is U and not self.delivery.is_erased)
     @rule()

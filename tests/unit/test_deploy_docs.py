@@ -66,4 +66,4 @@ def test_put_back_says_how_it_is_used() -> None:
     done = subprocess.run([*command, "copy", "live"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 2
     assert "name some leads, or --all" in done.stderr
-    assert Path(ROOT / "deploy" / "put_back.py").exists()
+    assert Path(ROOT / "infra" / "put_back.py").exists()

@@ -121,7 +121,7 @@ def is_alone_in_three_minutes(function: str) -> bool:
 
 
 def test_a_function_that_is_alone_in_three_minutes_tolerates_transient_errors_itself() -> None:
-    assert {name for name in FUNCTIONS if is_alone_in_three_minutes(name)} == {"SyncMatchtrade"}  # test_sync_matchtrade
+    assert {name for name in FUNCTIONS if is_alone_in_three_minutes(name)} == {"SyncAccounts"}  # test_sync_matchtrade
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -170,7 +170,7 @@ def test_a_change_of_our_layer_is_a_new_version_of_every_function(function: str)
 
 
 def test_the_stack_policy_guards_all_that_holds_or_opens_data() -> None:
-    policy = json.loads((ROOT / "deploy" / "stack-policy.json").read_text(encoding="utf-8"))
+    policy = json.loads((ROOT / "infra" / "stack-policy.json").read_text(encoding="utf-8"))
     [denied] = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
     assert denied["Action"] == ["Update:Replace", "Update:Delete"]
     kept = {name for name, found in template()["Resources"].items() if found["Type"] in KEPT}

@@ -15,14 +15,14 @@ from leadbridge.domain.fetch import announced, fetched
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, by_operator
 from leadbridge.runtime import aws
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import Entry, decode, delivery_item, encode, hashes_of, keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Conflict
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.people import NOW, lead
@@ -37,7 +37,7 @@ def hashed(value: str) -> str:
     return keyed_hash("k", value)
 
 
-def accept(store: Store, one: Lead = ONE) -> Lead:
+def accept(store: LeadRepository, one: Lead = ONE) -> Lead:
     store.accept(one, **hashes_of(one, hashed))
     return one
 
@@ -55,12 +55,12 @@ def text() -> str:
     return json.dumps(everything(), ensure_ascii=False, default=str)
 
 
-def book() -> Accounts:
-    return Accounts(aws.dynamodb(), TABLE, BROKER, hashed)
+def book() -> AccountRepository:
+    return AccountRepository(aws.dynamodb(), TABLE, BROKER, hashed)
 
 
-def outbox() -> Outbox:
-    return Outbox(aws.dynamodb(), TABLE)
+def outbox() -> MessageRepository:
+    return MessageRepository(aws.dynamodb(), TABLE)
 
 
 def keep(uuid: str, email: str = EMAIL, lead_id: str | None = None) -> None:
@@ -77,7 +77,7 @@ def to_account(account_id: str, now: datetime = NOW, tie: str = "x") -> Message:
     return by_operator(account_id, now, tie, account_id=account_id, template_id=None, text="Добрий день", variables={})
 
 
-def delivery(store: Store, partner: str = LENDER, one: Lead = ONE) -> Delivery:
+def delivery(store: LeadRepository, partner: str = LENDER, one: Lead = ONE) -> Delivery:
     found = store.delivery(one.lead_id, partner)
     assert found is not None
     return found
@@ -86,7 +86,7 @@ def delivery(store: Store, partner: str = LENDER, one: Lead = ONE) -> Delivery:
 # Deliveries and claims
 
 
-def test_second_erasure_ends_a_delivery_that_an_erased_lead_still_has(store: Store) -> None:
+def test_second_erasure_ends_a_delivery_that_an_erased_lead_still_has(store: LeadRepository) -> None:
     accept(store)
     erase()
     stray = replace(steps.receive(ONE.lead_id, BROKER, "web", NOW), account_uuid="u-1")
@@ -97,7 +97,9 @@ def test_second_erasure_ends_a_delivery_that_an_erased_lead_still_has(store: Sto
     assert book().ties(["u-1"]) == {"u-1": None}
 
 
-def test_lead_that_is_fetched_while_it_is_erased_is_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lead_that_is_fetched_while_it_is_erased_is_read_again(
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What only the hashes find goes, too, although the lead that was read first had none."""
     tell("before", phone=PHONE)
     named = Lead(lead_id=ONE.lead_id, source="meta-credit", received_at=NOW, partners=())
@@ -110,7 +112,7 @@ def test_lead_that_is_fetched_while_it_is_erased_is_read_again(store: Store, mon
         if not done:
             done.append(True)
             deliveries = [steps.receive(ONE.lead_id, LENDER, "meta-credit", NOW)]
-            arrivals = Arrivals(aws.dynamodb(), TABLE)
+            arrivals = FetchRepository(aws.dynamodb(), TABLE)
             arrivals.complete(fetched(fetch, NOW), ONE, deliveries, **hashes_of(ONE, hashed))
         return closing(eraser, *arguments)
 
@@ -121,7 +123,7 @@ def test_lead_that_is_fetched_while_it_is_erased_is_read_again(store: Store, mon
     assert hashed(PHONE) not in text()
 
 
-def many_partners(store: Store, number: int) -> Lead:
+def many_partners(store: LeadRepository, number: int) -> Lead:
     """A lead with an account and two claims at each of many partners."""
     names = tuple(f"broker-{one:02}" for one in range(number))
     wide = accept(store, ONE.model_copy(update={"partners": names[:20]}))
@@ -140,7 +142,9 @@ def many_partners(store: Store, number: int) -> Lead:
 
 
 @pytest.mark.parametrize("number", [19, 60])
-def test_lead_with_many_partners_is_erased_in_transactions_of_a_hundred_items(number: int, store: Store) -> None:
+def test_lead_with_many_partners_is_erased_in_transactions_of_a_hundred_items(
+    number: int, store: LeadRepository
+) -> None:
     """DynamoDB takes no more, and neither does moto."""
     with quick_moto():
         wide = many_partners(store, number)
@@ -154,7 +158,7 @@ def test_lead_with_many_partners_is_erased_in_transactions_of_a_hundred_items(nu
     assert not any(name.endswith("_hash") for one in left for name in one)
 
 
-def test_claim_of_another_lead_of_the_person_stays(store: Store) -> None:
+def test_claim_of_another_lead_of_the_person_stays(store: LeadRepository) -> None:
     accept(store)
     accept(store, OTHER)
     claims = Claims(aws.dynamodb(), TABLE)
@@ -163,7 +167,7 @@ def test_claim_of_another_lead_of_the_person_stays(store: Store) -> None:
     assert {one["lead_id"] for one in everything() if one["sk"] == "CLAIM"} == {OTHER.lead_id}
 
 
-def test_nothing_is_noted_in_the_timeline_of_an_erased_lead(store: Store) -> None:
+def test_nothing_is_noted_in_the_timeline_of_an_erased_lead(store: LeadRepository) -> None:
     accept(store)
     assert store.note(ONE.lead_id, Entry(NOW, "revealed", None, "by olena"), "1")
     erase()
@@ -172,7 +176,7 @@ def test_nothing_is_noted_in_the_timeline_of_an_erased_lead(store: Store) -> Non
     assert "message_requested" not in text()
 
 
-def test_what_a_timeline_entry_says_beside_its_code_is_erased(store: Store) -> None:
+def test_what_a_timeline_entry_says_beside_its_code_is_erased(store: LeadRepository) -> None:
     accept(store)
     entry = {"pk": f"LEAD#{ONE.lead_id}", "sk": "EVENT#2026#x", "at": "2026-03-01T12:00:00.000Z", "what": "corrected"}
     aws.dynamodb().put_item(TableName=TABLE, Item=encode({**entry, "data": {"phone": PHONE}}))
@@ -184,7 +188,7 @@ def test_what_a_timeline_entry_says_beside_its_code_is_erased(store: Store) -> N
 # Messages to an account
 
 
-def test_messages_to_an_account_go_with_the_person_it_turned_out_to_be(store: Store) -> None:
+def test_messages_to_an_account_go_with_the_person_it_turned_out_to_be(store: LeadRepository) -> None:
     outbox().add(to_account("acc-1"))
     outbox().add(to_account("acc-2"))
     outbox().add(to_account("acc-3"))
@@ -199,7 +203,7 @@ def test_messages_to_an_account_go_with_the_person_it_turned_out_to_be(store: St
 
 
 def test_message_to_an_account_is_refused_for_an_hour_after_the_erasure(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import time
 
@@ -217,7 +221,7 @@ def test_message_to_an_account_is_refused_for_an_hour_after_the_erasure(
 # Items of no lead
 
 
-def test_event_that_came_before_the_lead_goes_with_the_person(store: Store) -> None:
+def test_event_that_came_before_the_lead_goes_with_the_person(store: LeadRepository) -> None:
     tell("by phone", phone=PHONE, email="second@example.com")
     tell("by e-mail", email=EMAIL)
     tell("by account", account_id="acc-1", text="Олена")
@@ -232,7 +236,7 @@ def test_event_that_came_before_the_lead_goes_with_the_person(store: Store) -> N
 
 @pytest.mark.parametrize("erases", [1, 2, 3])
 def test_of_an_event_that_meets_the_erasure_only_its_coming_is_kept(
-    erases: int, store: Store, monkeypatch: pytest.MonkeyPatch
+    erases: int, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leads = [accept(store, lead(number)) for number in range(10, 10 + erases)]
     find = Inbox._lead_of
@@ -250,7 +254,7 @@ def test_of_an_event_that_meets_the_erasure_only_its_coming_is_kept(
 
 
 def test_event_that_meets_the_erasure_of_one_lead_goes_to_the_persons_other_one(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accept(store)
     newer = accept(store, lead(3, received_at=NOW + MINUTE))
@@ -266,7 +270,7 @@ def test_event_that_meets_the_erasure_of_one_lead_goes_to_the_persons_other_one(
     assert tell("now", phone=PHONE) == (True, ONE.lead_id)
 
 
-def test_account_that_was_never_tied_goes_with_the_person_and_is_not_kept_again(store: Store) -> None:
+def test_account_that_was_never_tied_goes_with_the_person_and_is_not_kept_again(store: LeadRepository) -> None:
     keep("u-1")
     keep("u-2", email="other@example.com")
     accept(store)
@@ -279,7 +283,7 @@ def test_account_that_was_never_tied_goes_with_the_person_and_is_not_kept_again(
     assert hashed("new@example.com") not in text()
 
 
-def test_account_of_a_person_with_another_lead_goes_with_the_last_of_them(store: Store) -> None:
+def test_account_of_a_person_with_another_lead_goes_with_the_last_of_them(store: LeadRepository) -> None:
     keep("u-1")
     accept(store)
     accept(store, OTHER)
@@ -291,21 +295,21 @@ def test_account_of_a_person_with_another_lead_goes_with_the_last_of_them(store:
     assert hashed(EMAIL) not in text()
 
 
-def test_account_that_is_tied_to_another_lead_of_the_person_stays(store: Store) -> None:
+def test_account_that_is_tied_to_another_lead_of_the_person_stays(store: LeadRepository) -> None:
     accept(store)
     other = accept(store, OTHER.model_copy(update={"partners": (BROKER,)}))
     begun = store.apply(steps.start_attempt(delivery(store, BROKER, other), NOW, MINUTE))
-    store.apply(steps.accepted(begun, NOW, "u-1", None))
+    store.apply(steps.confirm(begun, NOW, "u-1", None))
     keep("u-1", lead_id=other.lead_id)
     erase()
     assert book().ties(["u-1"]) == {"u-1": other.lead_id}
     assert set(book().accounts(["u-1"])) == {"u-1"}
 
 
-def test_account_of_an_erased_lead_is_not_kept_again_for_the_persons_other_lead(store: Store) -> None:
+def test_account_of_an_erased_lead_is_not_kept_again_for_the_persons_other_lead(store: LeadRepository) -> None:
     accept(store, ONE.model_copy(update={"partners": (BROKER,)}))
     begun = store.apply(steps.start_attempt(delivery(store, BROKER), NOW, MINUTE))
-    store.apply(steps.accepted(begun, NOW, "u-1", None))
+    store.apply(steps.confirm(begun, NOW, "u-1", None))
     accept(store, OTHER)
     erase()
     keep("u-1")
@@ -320,18 +324,20 @@ MEANWHILE: dict[str, Callable[[], None]] = {
 
 
 @pytest.mark.parametrize("how", MEANWHILE)
-def test_account_is_not_written_back_behind_an_erasure(how: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_is_not_written_back_behind_an_erasure(
+    how: str, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trader = accept(store, ONE.model_copy(update={"partners": (BROKER,)}))
     begun = store.apply(steps.start_attempt(delivery(store, BROKER), NOW, MINUTE))
-    store.apply(steps.accepted(begun, NOW, "u-1", None))
-    owners = Accounts._owners
+    store.apply(steps.confirm(begun, NOW, "u-1", None))
+    owners = AccountRepository._owners
 
-    def slowly(accounts: Accounts, account: KeptAccount) -> list[str]:
+    def slowly(accounts: AccountRepository, account: KeptAccount) -> list[str]:
         found = owners(accounts, account)
         erase(trader)
         return found
 
-    monkeypatch.setattr(Accounts, "_owners", slowly)
+    monkeypatch.setattr(AccountRepository, "_owners", slowly)
     MEANWHILE[how]()
     assert book().accounts(["u-1", "u-2"]) == {}
     assert [one for one in everything() if one["pk"].startswith("TRACE#")] == []

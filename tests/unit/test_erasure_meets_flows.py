@@ -29,30 +29,30 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import announced
-from leadbridge.domain.fetch import gave_up as fetch_failed
+from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import about_status, by_operator
-from leadbridge.domain.message import gave_up as message_failed
+from leadbridge.domain.message import fail as message_failed
 from leadbridge.partners.matchtrade import Account as Row
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
-from leadbridge.services.dead_letters import Letter
+from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.services.fetch_lead import Fetcher
-from leadbridge.services.reconcile_accounts import Intake, Taken
-from leadbridge.services.redrive import Reviver
+from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+from leadbridge.services.redrive import Redriver
 from leadbridge.services.resolve_delivery import Confirmed
 from leadbridge.services.send_message import Account, Sender
 from leadbridge.services.submit_batch import Repeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
-from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import hashes_of, keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Conflict, Contended
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.fakes.blades import Killed
@@ -159,20 +159,20 @@ class World:
     )
 
     @property
-    def store(self) -> Store:
-        return Store(aws.dynamodb(), TABLE)
+    def store(self) -> LeadRepository:
+        return LeadRepository(aws.dynamodb(), TABLE)
 
     @property
-    def outbox(self) -> Outbox:
-        return Outbox(aws.dynamodb(), TABLE)
+    def outbox(self) -> MessageRepository:
+        return MessageRepository(aws.dynamodb(), TABLE)
 
     @property
-    def arrivals(self) -> Arrivals:
-        return Arrivals(aws.dynamodb(), TABLE)
+    def arrivals(self) -> FetchRepository:
+        return FetchRepository(aws.dynamodb(), TABLE)
 
     @property
-    def book(self) -> Accounts:
-        return Accounts(aws.dynamodb(), TABLE, BROKER, hashed)
+    def book(self) -> AccountRepository:
+        return AccountRepository(aws.dynamodb(), TABLE, BROKER, hashed)
 
     @property
     def inbox(self) -> Inbox:
@@ -193,7 +193,7 @@ class World:
 
     def submitted(self, partner: str = LENDER, created: int | str | None = 17) -> Delivery:
         begun = self.store.apply(steps.start_attempt(self.delivery(partner), NOW, MINUTE))
-        return self.store.apply(steps.accepted(begun, NOW, created, MINUTE))
+        return self.store.apply(steps.confirm(begun, NOW, created, MINUTE))
 
     def submitter(self, name: str, partner: Partner) -> Submitter:
         return Submitter(
@@ -222,7 +222,9 @@ class World:
         )
 
     def take(self, *rows: Row) -> None:
-        intake = Intake(BROKER, self.book, self.store, self.settings.partners[BROKER], self.time, mirrors=True)
+        intake = AccountReconciler(
+            BROKER, self.book, self.store, self.settings.partners[BROKER], self.time, mirrors=True
+        )
         intake.take(rows, NOW - timedelta(days=1), Taken())
 
     def ask(self, method: str, resource: str, body: Any = None, partner: str = LENDER) -> int:
@@ -246,8 +248,8 @@ class World:
 
     def redrive(self, **about: Any) -> None:
         sent_at = int((self.time() + MINUTE).timestamp() * 1000)
-        letter = Letter("a queue", "a letter", sent_at, about.pop("step"), "why", lead_id=LEAD_ID, **about)
-        reviver = Reviver(self.store, self.outbox, self.arrivals, self.settings.partners, "anna", self.time)
+        letter = DeadLetter("a queue", "a letter", sent_at, about.pop("step"), "why", lead_id=LEAD_ID, **about)
+        reviver = Redriver(self.store, self.outbox, self.arrivals, self.settings.partners, "anna", self.time)
         reviver.begin_anew(letter)
         reviver.note(letter, "letter_redriven")
 
@@ -323,18 +325,18 @@ def with_an_unnamed_account(world: World) -> None:
 def in_doubt(world: World) -> None:
     known_person(world)
     begun = world.store.apply(steps.start_attempt(world.delivery(BROKER), NOW, MINUTE))
-    world.store.apply(steps.doubt(begun, NOW, "lost", None))
+    world.store.apply(steps.mark_uncertain(begun, NOW, "lost", None))
 
 
 def unknown(world: World) -> None:
     known_person(world)
     begun = world.store.apply(steps.start_attempt(world.delivery(BROKER), NOW, MINUTE))
-    world.store.apply(steps.lost(begun, NOW, "lost"))
+    world.store.apply(steps.mark_unknown(begun, NOW, "lost"))
 
 
 def failed(world: World) -> None:
     known_person(world)
-    world.store.apply(steps.gave_up(world.delivery(), NOW, "no"))
+    world.store.apply(steps.fail(world.delivery(), NOW, "no"))
     message = world.outbox.messages(LEAD_ID)[-1]
     world.outbox.apply(message_failed(message, NOW, "no"))
 
@@ -468,7 +470,11 @@ FINDS_LEAD_BY_CALL = {
 
 @pytest.fixture
 def world(
-    store: Store, shipped_settings: Settings, time: Time, function: Callable[[str], ModuleType], monkeypatch: Any
+    store: LeadRepository,
+    shipped_settings: Settings,
+    time: Time,
+    function: Callable[[str], ModuleType],
+    monkeypatch: Any,
 ) -> Iterator[World]:
     queue = aws.sqs().create_queue(QueueName="checks")["QueueUrl"]
     monkeypatch.setenv("CHECK_QUEUE_URL", queue)
@@ -592,8 +598,8 @@ def check(erasure: Erasure, how: str, strangers: list[str]) -> None:
 
 def settle(erasure: Erasure) -> None:
     """Let the sweep call what a lost or refused worker left by its name, so that it does not keep the eraser out."""
-    store = Store(aws.dynamodb(), TABLE)
+    store = LeadRepository(aws.dynamodb(), TABLE)
     for partner in (LENDER, BROKER):
         delivery = store.delivery(erasure.lead_id, partner)
         if delivery is not None and delivery.lease_ran_out(erasure.time()):
-            store.apply(steps.lost(delivery, erasure.time(), "the worker was lost"))
+            store.apply(steps.mark_unknown(delivery, erasure.time(), "the worker was lost"))

@@ -19,8 +19,8 @@ from leadbridge.runtime import aws
 from leadbridge.services.fetch_lead import Outcome, Visit
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.fetches import Arrivals, fetch_item, fetch_of
-from leadbridge.storage.leads import Store
+from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Conflict
 from quality.testkit.people import NOW
@@ -32,10 +32,10 @@ from tools.config.checks import wrongs_in
 
 HOUR = timedelta(hours=1)
 NEW = announced("ld_x", "meta-credit", {"leadgen_id": "77"}, NOW)
-WAITING = steps.come_again(NEW, NOW, "away", HOUR).after
+WAITING = steps.schedule_retry(NEW, NOW, "away", HOUR).after
 
 
-@pytest.mark.parametrize("fetch", [NEW, WAITING, steps.fetched(NEW, NOW).after, steps.gave_up(WAITING, NOW, "x").after])
+@pytest.mark.parametrize("fetch", [NEW, WAITING, steps.fetched(NEW, NOW).after, steps.fail(WAITING, NOW, "x").after])
 def test_a_fetch_is_read_as_it_was_written(fetch: Fetch) -> None:
     assert fetch_of(items.decode(fetch_item(fetch))) == fetch
 
@@ -44,18 +44,18 @@ def test_a_fetch_is_read_as_it_was_written(fetch: Fetch) -> None:
 def test_what_is_over_is_over(step: Callable[..., steps.FetchChange]) -> None:
     over = step(NEW, NOW).after
     with pytest.raises(ImpossibleTransition):
-        steps.come_again(over, NOW, "away", HOUR)
+        steps.schedule_retry(over, NOW, "away", HOUR)
     with pytest.raises(ImpossibleTransition):
-        steps.ask_again(over, NOW, "by olena")
+        steps.refetch(over, NOW, "by olena")
 
 
-def test_of_two_writers_the_slower_one_hears_of_it(store: Store) -> None:
+def test_of_two_writers_the_slower_one_hears_of_it(store: LeadRepository) -> None:
     empty = Lead(lead_id="ld_x", source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=NEW)
-    arrivals = Arrivals(aws.dynamodb(), TABLE)
-    arrivals.apply(steps.come_again(NEW, NOW, "away", HOUR))
+    arrivals = FetchRepository(aws.dynamodb(), TABLE)
+    arrivals.apply(steps.schedule_retry(NEW, NOW, "away", HOUR))
     with pytest.raises(Conflict):
-        arrivals.apply(steps.gave_up(NEW, NOW, "away"))
+        arrivals.apply(steps.fail(NEW, NOW, "away"))
     with pytest.raises(Conflict):
         arrivals.complete(steps.fetched(NEW, NOW), empty, [], phone_hash=None, email_hash=None, tax_hash=None)
 
@@ -81,17 +81,20 @@ def test_the_rule_takes_new_and_asked_for_fetches_to_the_queue_and_no_others() -
         detail = FetchChanged.of(fetch).detail()
         return all(detail[name] in wanted for name, wanted in pattern["detail"].items())
 
-    failed = steps.gave_up(WAITING, NOW, "away").after
+    failed = steps.fail(WAITING, NOW, "away").after
     assert matches(NEW)
     assert not matches(WAITING), "what brings it back is in the queue already"
     assert not matches(steps.fetched(NEW, NOW).after)
     assert not matches(failed)
-    assert matches(steps.ask_again(failed, NOW, "by olena").after)
+    assert matches(steps.refetch(failed, NOW, "by olena").after)
 
 
 @pytest.fixture
 def app(
-    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
     monkeypatch.setenv("QUEUE_URL", queue("fetch"))
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue("dead"))
@@ -137,7 +140,7 @@ def test_the_worker_is_wired_to_the_table_and_buries_with_lead_step_and_reason(a
 
 
 def test_find_due_brings_up_a_lead_that_nobody_fetched(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,

@@ -8,14 +8,14 @@ import pytest
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import State
-from leadbridge.domain.fetch import FetchState, announced, ask_again
+from leadbridge.domain.fetch import FetchState, announced, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.fetch_lead import Outcome, Visit
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import DUE_PARTITION
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import Listing, Wanted
 from leadbridge.storage.queries.lead_search import Finder
 from quality.testkit.fakes.blades import Blade, Killed
@@ -25,7 +25,7 @@ from tests.unit.fetching import AMPLE, ANSWERS, KEYS, LEAD_ID, Origin, World, fa
 
 
 @pytest.fixture
-def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     empty = Lead(lead_id=LEAD_ID, source="meta-credit", received_at=NOW, partners=())
     fetch = announced(LEAD_ID, "meta-credit", KEYS, NOW)
     assert store.accept(empty, phone_hash=None, fetch=fetch) is None
@@ -204,7 +204,7 @@ def test_a_failed_one_can_be_asked_for_again(world: World) -> None:
     world.time.pass_(days=8)
     world.origin = failing(fails())
     assert world.visit().outcome is Outcome.FAILED
-    world.arrivals.apply(ask_again(world.fetch, world.time.now, "by olena"))
+    world.arrivals.apply(refetch(world.fetch, world.time.now, "by olena"))
     world.origin = failing(fails())
     assert world.visit().outcome is Outcome.COMES_AGAIN, "all its time is before it"
     world.time.pass_(hours=1)

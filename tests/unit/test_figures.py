@@ -11,11 +11,11 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import announced
-from leadbridge.domain.operator_steps import retried
+from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
-from leadbridge.storage.queries.daily_stats import FigureBook, TooMuch
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries.daily_stats import DailyStats, TooMuch
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -24,20 +24,20 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def book(store: Store) -> FigureBook:
-    return FigureBook(aws.dynamodb(), TABLE)
+def book(store: LeadRepository) -> DailyStats:
+    return DailyStats(aws.dynamodb(), TABLE)
 
 
-def come(store: Store, number: int, *, days_ago: int, source: str = "web", fails: bool = False) -> None:
+def come(store: LeadRepository, number: int, *, days_ago: int, source: str = "web", fails: bool = False) -> None:
     one = lead(number, source=source, received_at=NOW - days_ago * DAY)
     store.accept(one, phone_hash=None)
     if fails:
         found = store.delivery(one.lead_id, "leadleader")
         assert found is not None
-        store.apply(steps.gave_up(found, NOW, "spent"))
+        store.apply(steps.fail(found, NOW, "spent"))
 
 
-def some(store: Store) -> None:
+def some(store: LeadRepository) -> None:
     come(store, 1, days_ago=0)
     come(store, 2, days_ago=0, fails=True)
     come(store, 3, days_ago=0, source="tilda")
@@ -45,7 +45,7 @@ def some(store: Store) -> None:
     come(store, 5, days_ago=40)
 
 
-def test_leads_are_counted_by_day_source_partner_and_state(book: FigureBook, store: Store) -> None:
+def test_leads_are_counted_by_day_source_partner_and_state(book: DailyStats, store: LeadRepository) -> None:
     some(store)
     shown = book.between(TODAY - 7 * DAY, TODAY, TODAY).shown()
     assert shown["totals"] == {"leads": 4, "deliveries": {"failed": 1, "received": 3}}
@@ -57,7 +57,9 @@ def test_leads_are_counted_by_day_source_partner_and_state(book: FigureBook, sto
     assert sum(one["count"] for one in shown["counts"]) == 4
 
 
-def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(book: FigureBook, store: Store) -> None:
+def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(
+    book: DailyStats, store: LeadRepository
+) -> None:
     some(store)
     named = lead(9, source="meta-credit").model_copy(update={"partners": ()})
     waits = announced(named.lead_id, named.source, {"leadgen_id": "9"}, NOW)
@@ -87,7 +89,7 @@ class Moving:
 
 @pytest.mark.parametrize("back", [False, True])
 @pytest.mark.parametrize("after", range(1, len(State) + 2))
-def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: Store, after: int, back: bool) -> None:
+def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: LeadRepository, after: int, back: bool) -> None:
     """It moves to a list that is read later, or to one that was read before."""
     come(store, 1, days_ago=0, fails=back)
     come(store, 2, days_ago=0)
@@ -96,33 +98,35 @@ def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: Store, a
         found = store.delivery(lead(1).lead_id, "leadleader")
         assert found is not None
         if back:
-            store.apply(retried(found, NOW, "olena", is_confirmed=False))
+            store.apply(retry_by_operator(found, NOW, "olena", is_confirmed=False))
         else:
-            store.apply(steps.gave_up(found, NOW, "spent"))
+            store.apply(steps.fail(found, NOW, "spent"))
 
     client: Any = Moving(after, move)
-    figures = FigureBook(client, TABLE).between(TODAY, TODAY, TODAY)
+    figures = DailyStats(client, TABLE).between(TODAY, TODAY, TODAY)
     assert client.queries == len(State) + 1
     assert (figures.leads.total(), figures.deliveries.total()) == (2, 2)
 
 
-def test_without_look_ups_left_the_later_state_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_look_ups_left_the_later_state_is_counted(
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("leadbridge.storage.queries.daily_stats.LOOK_UPS", 0)
     come(store, 1, days_ago=0)
     found = store.delivery(lead(1).lead_id, "leadleader")
     assert found is not None
-    client: Any = Moving(2, lambda: store.apply(steps.gave_up(found, NOW, "spent")))
-    figures = FigureBook(client, TABLE).between(TODAY, TODAY, TODAY)
+    client: Any = Moving(2, lambda: store.apply(steps.fail(found, NOW, "spent")))
+    figures = DailyStats(client, TABLE).between(TODAY, TODAY, TODAY)
     assert figures.deliveries == {("2026-03-01", "web", "leadleader", "failed"): 1}
 
 
-def test_both_ends_belong_to_the_question(book: FigureBook, store: Store) -> None:
+def test_both_ends_belong_to_the_question(book: DailyStats, store: LeadRepository) -> None:
     some(store)
     assert book.between(TODAY - 3 * DAY, TODAY - 3 * DAY, TODAY).leads.total() == 1
     assert book.between(TODAY - 2 * DAY, TODAY - DAY, TODAY).leads.total() == 0
 
 
-def test_figures_outlive_the_leads(book: FigureBook, store: Store) -> None:
+def test_figures_outlive_the_leads(book: DailyStats, store: LeadRepository) -> None:
     some(store)
     book.keep(TODAY)
     before = book.between(TODAY - 20 * DAY, TODAY, TODAY)
@@ -136,7 +140,7 @@ def test_figures_outlive_the_leads(book: FigureBook, store: Store) -> None:
     assert before.leads.total() == 4
 
 
-def test_keeping_twice_counts_once(book: FigureBook, store: Store) -> None:
+def test_keeping_twice_counts_once(book: DailyStats, store: LeadRepository) -> None:
     some(store)
     for _ in range(3):
         assert book.keep(TODAY) == 35
@@ -144,7 +148,7 @@ def test_keeping_twice_counts_once(book: FigureBook, store: Store) -> None:
 
 
 def test_a_question_that_would_read_too_much_is_not_answered(
-    book: FigureBook, store: Store, monkeypatch: pytest.MonkeyPatch
+    book: DailyStats, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leadbridge.storage.queries.daily_stats.READS", 3)
     with pytest.raises(TooMuch):
@@ -153,7 +157,7 @@ def test_a_question_that_would_read_too_much_is_not_answered(
 
 @pytest.fixture
 def get(
-    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+    store: LeadRepository, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
 ) -> Callable[..., tuple[int, dict[str, Any]]]:
     app = function("manage_leads")
 

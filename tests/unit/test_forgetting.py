@@ -16,15 +16,15 @@ from leadbridge.partners.matchtrade import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail
-from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import decode, keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Conflict
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, Time, queue
@@ -33,23 +33,23 @@ PARTNER, EMAIL, MINUTE = "matchtrade", "olena@example.com", timedelta(minutes=1)
 TRADER = lead(7).model_copy(update={"partners": (PARTNER,)})
 
 
-def accepted(store: Store, uuid: str | None, trader: Lead = TRADER) -> Delivery:
+def accepted(store: LeadRepository, uuid: str | None, trader: Lead = TRADER) -> Delivery:
     store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", EMAIL))
     waiting = store.delivery(trader.lead_id, PARTNER)
     assert waiting is not None
-    return store.apply(steps.accepted(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, uuid, None))
+    return store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, uuid, None))
 
 
 def row(**more: Any) -> Account:
     return Account.of({"uuid": "u-1", "email": EMAIL, "name": "Олена", "created": "2026-03-01T12:00:00Z", **more})
 
 
-def book() -> Accounts:
-    return Accounts(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("k", value))
+def book() -> AccountRepository:
+    return AccountRepository(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("k", value))
 
 
-def intake(store: Store, settings: Settings, of: Any = None) -> Intake:
-    return Intake(PARTNER, of or book(), store, settings.partners[PARTNER], lambda: NOW)
+def intake(store: LeadRepository, settings: Settings, of: Any = None) -> AccountReconciler:
+    return AccountReconciler(PARTNER, of or book(), store, settings.partners[PARTNER], lambda: NOW)
 
 
 def erase(trader: Lead = TRADER) -> None:
@@ -61,12 +61,12 @@ def everything() -> str:
     return json.dumps([decode(item) for page in pages for item in page["Items"]], ensure_ascii=False, default=str)
 
 
-def take(store: Store, settings: Settings, *rows: Account, of: Any = None) -> None:
+def take(store: LeadRepository, settings: Settings, *rows: Account, of: Any = None) -> None:
     intake(store, settings, of).take(rows, NOW - timedelta(days=1), Taken())
 
 
 def test_a_letter_of_an_erased_person_sends_nobody(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,
@@ -79,7 +79,7 @@ def test_a_letter_of_an_erased_person_sends_nobody(
     store.accept(TRADER, phone_hash=None)
     waiting = store.delivery(TRADER.lead_id, PARTNER)
     assert waiting is not None
-    store.apply(steps.gave_up(waiting, NOW, "the partner refused the client or the login (HTTP 401)"))
+    store.apply(steps.fail(waiting, NOW, "the partner refused the client or the login (HTTP 401)"))
     note = {"lead_id": TRADER.lead_id, "partner": PARTNER, "step": "submit", "reason": "wrong login"}
     aws.sqs().send_message(QueueUrl=dead, MessageBody=json.dumps(note))
     erase()
@@ -126,7 +126,9 @@ class Late:
         self.inner.keep(accounts)
 
 
-def test_who_was_erased_while_a_page_was_taken_in_is_told_nothing(store: Store, shipped_settings: Settings) -> None:
+def test_who_was_erased_while_a_page_was_taken_in_is_told_nothing(
+    store: LeadRepository, shipped_settings: Settings
+) -> None:
     accepted(store, "u-1")
     take(store, shipped_settings, row(leadStatus="NEW_CONTACT"), of=Late())
     take(store, shipped_settings, row(leadStatus="CONTACTED"))
@@ -135,7 +137,7 @@ def test_who_was_erased_while_a_page_was_taken_in_is_told_nothing(store: Store, 
     assert "is_erased" in left
 
 
-def test_an_erased_persons_status_is_not_asked_for(store: Store) -> None:
+def test_an_erased_persons_status_is_not_asked_for(store: LeadRepository) -> None:
     accepted(store, "u-1")
     erase()
     asked: list[str] = []
@@ -155,7 +157,7 @@ def test_an_erased_persons_status_is_not_asked_for(store: Store) -> None:
 
 
 def test_a_refused_erasure_leaves_the_living_followed(
-    store: Store, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """409 Busy: somebody was quicker. The lead lives on, but its account's tie says erased."""
     from leadbridge.storage.table import Conflict, transact
@@ -181,9 +183,9 @@ def test_a_refused_erasure_leaves_the_living_followed(
     assert found.partner_status == "ACTIVE_CLIENT"
 
 
-def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: Store) -> None:
+def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: LeadRepository) -> None:
     accepted(store, "u-1")
-    outbox, lead_id = Outbox(aws.dynamodb(), TABLE), TRADER.lead_id
+    outbox, lead_id = MessageRepository(aws.dynamodb(), TABLE), TRADER.lead_id
     erase()
     with pytest.raises(Conflict):
         outbox.add(about_status(lead_id, PARTNER, 9, "CONTACTED", NOW))
@@ -195,7 +197,7 @@ def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: Stor
 
 
 def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted(store, "u-1")
     inbox = Inbox(aws.dynamodb(), TABLE, lambda value: keyed_hash("k", value), lambda: NOW)
@@ -215,7 +217,7 @@ def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
 
 
 def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
-    store: Store, shipped_settings: Settings, time: Time
+    store: LeadRepository, shipped_settings: Settings, time: Time
 ) -> None:
     lender = lead(8)
     store.accept(lender, phone_hash=None)
@@ -231,7 +233,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
         def create(self, submitted: Lead, budget: Budget) -> int:
             begun = store.delivery(lender.lead_id, "leadleader")
             assert begun is not None
-            store.apply(steps.lost(begun, time.now, "the worker was lost"))
+            store.apply(steps.mark_unknown(begun, time.now, "the worker was lost"))
             erase(lender)
             return 24
 

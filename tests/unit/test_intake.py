@@ -91,7 +91,7 @@ def test_a_lead_is_found_behind_all_the_others_of_its_email(world: World) -> Non
     for number in range(2, 30):
         world.time.now += timedelta(seconds=10)
         later = world.lead(number, "same@example.com")
-        world.ledger.apply(steps.exists(world.attempted(later), world.time.now, "409"))
+        world.ledger.apply(steps.mark_duplicate(world.attempted(later), world.time.now, "409"))
     world.broker.add("a", first.received_at, email="same@example.com")
     take(world, "a")
     assert kept(world).lead_id == first.lead_id
@@ -188,7 +188,7 @@ def test_while_a_create_call_is_on_its_way_its_account_is_nobodys(world: World) 
     take(world, "a")
     assert kept(world).lead_id is None
     assert world.delivery(first).state is State.UNKNOWN
-    world.ledger.apply(steps.accepted(sending, world.time.now, "a", None))
+    world.ledger.apply(steps.confirm(sending, world.time.now, "a", None))
     take(world, "a")
     assert kept(world).lead_id == second.lead_id
 
@@ -202,7 +202,7 @@ def test_a_worker_that_was_lost_while_it_made_the_account_is_not_waited_for(worl
     assert (world.delivery(ours).state, world.delivery(ours).account_uuid) == (State.SUBMITTED, "a")
 
 
-@pytest.mark.parametrize("how", [steps.refused, steps.exists, steps.gave_up])
+@pytest.mark.parametrize("how", [steps.reject, steps.mark_duplicate, steps.fail])
 def test_a_lead_that_surely_was_not_made_into_an_account_gets_none(world: World, how: Any) -> None:
     ours = world.lead()
     sending = world.attempted(ours)
@@ -241,7 +241,7 @@ def test_a_tie_that_comes_late_is_found_though_the_row_has_not_changed(world: Wo
     world.broker.add("a", email="spelt-otherwise@example.com")
     take(world, "a")
     world.time.now += timedelta(days=3)
-    world.ledger.apply(steps.accepted(unknown, world.time.now, "a", None))
+    world.ledger.apply(steps.confirm(unknown, world.time.now, "a", None))
     take(world, "a")
     assert (kept(world).lead_id, world.delivery(ours).partner_status) == (ours.lead_id, "NEW_CONTACT")
 

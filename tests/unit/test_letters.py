@@ -19,9 +19,9 @@ from leadbridge.domain.message import MessageState, about_status
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.fetches import Arrivals
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, queue
 
@@ -32,7 +32,7 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def queues(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def queues(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The dead-letter queues, and where their letters go back to, by name."""
     dead = {name: queue(f"dead-{name}") for name in NAMES}
     alive = {name: queue(name) for name in NAMES}
@@ -71,12 +71,12 @@ def waiting(url: str) -> list[Any]:
     return [json.loads(message["Body"]) for message in messages]
 
 
-def failed(store: Store) -> dict[str, Any]:
+def failed(store: LeadRepository) -> dict[str, Any]:
     """A delivery that failed; returns the note of it."""
     store.accept(LEAD, phone_hash=None)
     found = store.delivery(LEAD.lead_id, "leadleader")
     assert found is not None
-    store.apply(steps.gave_up(found, NOW, "spent"))
+    store.apply(steps.fail(found, NOW, "spent"))
     return {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
 
 
@@ -87,7 +87,7 @@ def redriven(said: tuple[int, dict[str, Any]]) -> tuple[int, list[str], list[str
     return body["letters"], *([one["code"] for one in body[name]] for name in ("kept", "obsolete"))
 
 
-def delivery(store: Store) -> Delivery:
+def delivery(store: LeadRepository) -> Delivery:
     found = store.delivery(LEAD.lead_id, "leadleader")
     assert found is not None
     return found
@@ -98,7 +98,7 @@ def event_of(partner: str = "leadleader") -> dict[str, Any]:
     return {"detail-type": "DeliveryChanged", "detail": changed.detail()}
 
 
-def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     put(queues["dead-submit-leadleader"], failed(store))
     put(queues["dead-submit-matchtrade"], event_of("matchtrade"))
@@ -121,7 +121,9 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: S
     assert len(ask()[1]["letters"]) == 6, "looking hides nothing"
 
 
-def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(
+    ask: Ask, queues: dict[str, str], store: LeadRepository
+) -> None:
     put(queues["dead-submit-leadleader"], failed(store))
     assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     assert delivery(store).state is State.RECEIVED
@@ -132,7 +134,7 @@ def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(ask: Ask, queues: 
     assert redriven(ask("redrive", "submit-leadleader")) == (0, [], [])
 
 
-def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     note = failed(store)
     for _ in range(2):
         put(queues["dead-submit-leadleader"], note)
@@ -142,7 +144,7 @@ def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[st
 
 
 def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has(
-    ask: Ask, queues: dict[str, str], store: Store
+    ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     put(
@@ -150,56 +152,56 @@ def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has
         {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"},
     )
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["in_progress"], [])
-    store.apply(steps.gave_up(delivery(store), NOW, "spent"))
+    store.apply(steps.fail(delivery(store), NOW, "spent"))
     assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     assert delivery(store).state is State.RECEIVED
     assert ask()[1]["letters"] == []
 
 
 def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
-    ask: Ask, queues: dict[str, str], store: Store
+    ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
-    tried = outbox.apply(message_steps.send_again(message, NOW, "away", timedelta(0)))
+    tried = outbox.apply(message_steps.schedule_retry(message, NOW, "away", timedelta(0)))
     note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
     put(queues["dead-messages"], note)
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
     put(queues["dead-messages"], note)  # the worker came a second time
-    outbox.apply(message_steps.gave_up(tried, NOW, "spent"))
+    outbox.apply(message_steps.fail(tried, NOW, "spent"))
     assert redriven(ask("redrive", "messages")) == (1, [], ["moved_on"]), "the second letter is of its first life"
     (again,) = outbox.messages(LEAD.lead_id)
     put(queues["dead-messages"], note)  # it is refused at once
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
-    outbox.apply(message_steps.gave_up(again, NOW, "refused"))
+    outbox.apply(message_steps.fail(again, NOW, "refused"))
     assert redriven(ask("redrive", "messages")) == (1, [], [])
 
 
 def test_letters_that_are_kept_do_not_hide_those_behind_them(
-    ask: Ask, queues: dict[str, str], store: Store, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, queues: dict[str, str], store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 30)
     store.accept(LEAD, phone_hash=None)
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     for number in range(15):
         message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW)
         outbox.add(message)
         if number >= 12:
-            outbox.apply(message_steps.gave_up(message, NOW, "spent"))
+            outbox.apply(message_steps.fail(message, NOW, "spent"))
         note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
         put(queues["dead-messages"], note)
     assert redriven(ask("redrive", "messages"))[0] == 3
     assert len(ask()[1]["letters"]) >= 10
 
 
-def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     failed(store)
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
-    outbox.apply(message_steps.gave_up(message, NOW, "spent"))
+    outbox.apply(message_steps.fail(message, NOW, "spent"))
     put(
         queues["dead-messages"],
         {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
@@ -229,7 +231,7 @@ def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str
 
 
 def test_what_was_done_with_a_letter_stands_in_its_leads_timeline(
-    ask: Ask, queues: dict[str, str], store: Store
+    ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     for done in ("redrive", "discard"):
@@ -251,12 +253,12 @@ def test_wrong_orders(ask: Ask, queues: dict[str, str]) -> None:
     assert ask("redrive", "checks", {"letter_id": "../x"})[0] == 422
 
 
-def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     fetch = fetch_steps.announced("ld_" + "a" * 26, "meta-credit", {"leadgen_id": "77"}, NOW)
     empty = Lead(lead_id=fetch.lead_id, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
-    arrivals = Arrivals(aws.dynamodb(), TABLE)
-    arrivals.apply(fetch_steps.gave_up(fetch, NOW, "refused"))
+    arrivals = FetchRepository(aws.dynamodb(), TABLE)
+    arrivals.apply(fetch_steps.fail(fetch, NOW, "refused"))
     put(queues["dead-checks"], {"lead_id": fetch.lead_id, "step": "fetch", "reason": "refused"})
     assert redriven(ask("redrive", "checks")) == (1, [], [])
     again = arrivals.fetch(fetch.lead_id)
@@ -264,10 +266,10 @@ def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str]
     assert (again.state, again.next_attempt_at) == (FetchState.PENDING, None)
 
 
-def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     lacking = LEAD.model_copy(update={"loan": Loan()})
     store.accept(lacking, phone_hash=None)
-    store.apply(steps.gave_up(delivery(store), NOW, "spent"))
+    store.apply(steps.fail(delivery(store), NOW, "spent"))
     note = {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
     put(queues["dead-submit-leadleader"], note)
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["missing_fields"], [])
@@ -291,7 +293,7 @@ def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_
 
 
 def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
-    ask: Ask, queues: dict[str, str], store: Store
+    ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     put(queues["dead-submit-leadleader"], failed(store) | {"lead_id": lead(9).lead_id})
     assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["lead_gone"])
@@ -307,11 +309,11 @@ def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
 
 
 def test_letter_of_a_delivery_that_may_have_arrived_is_kept_and_sends_nothing(
-    ask: Ask, queues: dict[str, str], store: Store
+    ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
-    store.apply(steps.lost(started, NOW, "lost"))
+    store.apply(steps.mark_unknown(started, NOW, "lost"))
     put(
         queues["dead-submit-leadleader"],
         {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"},
@@ -320,13 +322,15 @@ def test_letter_of_a_delivery_that_may_have_arrived_is_kept_and_sends_nothing(
     assert delivery(store).state is State.UNKNOWN
 
 
-def test_letter_of_a_message_that_may_have_arrived_is_kept(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_letter_of_a_message_that_may_have_arrived_is_kept(
+    ask: Ask, queues: dict[str, str], store: LeadRepository
+) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     message = about_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
-    outbox.apply(message_steps.lost(sending, NOW, "lost"))
+    outbox.apply(message_steps.mark_unknown(sending, NOW, "lost"))
     put(
         queues["dead-messages"],
         {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
@@ -336,16 +340,16 @@ def test_letter_of_a_message_that_may_have_arrived_is_kept(ask: Ask, queues: dic
 
 
 def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
-    ask: Ask, queues: dict[str, str], store: Store
+    ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     older, newer = (about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3))
     for message in (older, newer):
         outbox.add(message)
-    outbox.apply(message_steps.gave_up(older, NOW, "refused"))
+    outbox.apply(message_steps.fail(older, NOW, "refused"))
     sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
-    outbox.apply(message_steps.sent(sending, NOW))
+    outbox.apply(message_steps.mark_sent(sending, NOW))
     put(
         queues["dead-messages"],
         {"lead_id": LEAD.lead_id, "message_id": older.message_id, "step": "send", "reason": "x"},
@@ -369,16 +373,16 @@ def answered(answer: object, attempt: object = 1, **more: object) -> dict[str, A
 
 
 @pytest.fixture
-def in_doubt(store: Store) -> Callable[[str], None]:
+def in_doubt(store: LeadRepository) -> Callable[[str], None]:
     """Bring the delivery into a state in which its partner's answer is not known here, after its first attempt."""
 
     def bring(state: str) -> None:
         store.accept(LEAD, phone_hash=None)
         started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
         if state == "unknown":
-            store.apply(steps.lost(started, NOW, "lost"))
+            store.apply(steps.mark_unknown(started, NOW, "lost"))
         elif state == "received":
-            store.apply(steps.doubt(started, NOW, "lost", None))
+            store.apply(steps.mark_uncertain(started, NOW, "lost", None))
 
     return bring
 
@@ -398,7 +402,7 @@ def in_doubt(store: Store) -> Callable[[str], None]:
 def test_answer_in_a_letter_is_written_down_once(
     ask: Ask,
     queues: dict[str, str],
-    store: Store,
+    store: LeadRepository,
     in_doubt: Callable[[str], None],
     state: str,
     answer: dict[str, Any],
@@ -420,7 +424,7 @@ def test_answer_in_a_letter_is_written_down_once(
 
 
 def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
-    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+    ask: Ask, queues: dict[str, str], store: LeadRepository, in_doubt: Callable[[str], None]
 ) -> None:
     in_doubt("unknown")
     other = lead(2)
@@ -428,7 +432,7 @@ def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
     found = store.delivery(other.lead_id, "leadleader")
     assert found is not None
     started = store.apply(steps.start_attempt(found, NOW, timedelta(minutes=1)))
-    store.apply(steps.accepted(started, NOW, 24, None))
+    store.apply(steps.confirm(started, NOW, 24, None))
     put(queues["dead-submit-leadleader"], answered({"deal_id": 24}))
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["already_tied"], [])
     assert delivery(store).state is State.UNKNOWN
@@ -438,10 +442,10 @@ def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
 
 
 def test_answer_that_differs_from_what_is_settled_is_kept(
-    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+    ask: Ask, queues: dict[str, str], store: LeadRepository, in_doubt: Callable[[str], None]
 ) -> None:
     in_doubt("unknown")
-    store.apply(steps.accepted(delivery(store), NOW, 7, None))
+    store.apply(steps.confirm(delivery(store), NOW, 7, None))
     for answer in ({"deal_id": 24}, {"outcome": "rejected"}):
         put(queues["dead-submit-leadleader"], answered(answer))
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["settled_otherwise"] * 2, [])
@@ -453,7 +457,7 @@ def test_answer_that_differs_from_what_is_settled_is_kept(
 
 
 def test_answer_to_an_earlier_attempt_is_kept(
-    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+    ask: Ask, queues: dict[str, str], store: LeadRepository, in_doubt: Callable[[str], None]
 ) -> None:
     in_doubt("unknown")
     put(queues["dead-submit-leadleader"], answered({"deal_id": 24}, attempt=2))
@@ -462,7 +466,7 @@ def test_answer_to_an_earlier_attempt_is_kept(
 
 
 def test_duplicate_after_an_earlier_lost_reply_is_not_called_anothers(
-    ask: Ask, queues: dict[str, str], store: Store, in_doubt: Callable[[str], None]
+    ask: Ask, queues: dict[str, str], store: LeadRepository, in_doubt: Callable[[str], None]
 ) -> None:
     in_doubt("received")
     store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
@@ -471,7 +475,7 @@ def test_duplicate_after_an_earlier_lost_reply_is_not_called_anothers(
     assert delivery(store).state is State.SUBMITTING
 
 
-def test_answer_of_a_refusal_opens_the_next_partner(ask: Ask, queues: dict[str, str], store: Store) -> None:
+def test_answer_of_a_refusal_opens_the_next_partner(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     both = LEAD.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
     store.accept(both, phone_hash=None)
     store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
@@ -501,7 +505,7 @@ def test_answer_of_a_refusal_opens_the_next_partner(ask: Ask, queues: dict[str, 
 def test_answer_that_is_none_is_kept(
     ask: Ask,
     queues: dict[str, str],
-    store: Store,
+    store: LeadRepository,
     in_doubt: Callable[[str], None],
     answer: object,
     attempt: object,
@@ -514,15 +518,15 @@ def test_answer_that_is_none_is_kept(
 
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_answer_to_a_message_is_written_down_once(
-    ask: Ask, queues: dict[str, str], store: Store, is_lost: bool
+    ask: Ask, queues: dict[str, str], store: LeadRepository, is_lost: bool
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
     if is_lost:
-        outbox.apply(message_steps.lost(sending, NOW, "the worker was lost"))
+        outbox.apply(message_steps.mark_unknown(sending, NOW, "the worker was lost"))
     note = answered({"outcome": "sent"}, message_id=message.message_id) | {"partner": None}
     for _ in range(2):
         put(queues["dead-messages"], note)

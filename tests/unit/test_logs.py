@@ -6,12 +6,12 @@ import pytest
 
 from leadbridge.auth.secrets import SecretMissing, SecretUnusable
 from leadbridge.partners.http import Call, Outcome
-from leadbridge.runtime.logs import blame, metrics, note_call
+from leadbridge.runtime.logs import count_version_fault, metrics, record_call
 
 
 def noted(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> dict[str, object]:
     """The line that one call makes."""
-    note_call(Call("leeloo", "send_message", outcome, 12.345))
+    record_call(Call("leeloo", "send_message", outcome, 12.345))
     (line,) = capsys.readouterr().out.splitlines()
     found: dict[str, object] = json.loads(line)
     return found
@@ -51,7 +51,7 @@ def test_a_secret_without_a_usable_value_is_no_fault_of_a_version(
     capsys: pytest.CaptureFixture[str], error: SecretMissing
 ) -> None:
     metrics.clear_metrics()
-    blame(error)
+    count_version_fault(error)
     assert capsys.readouterr().out == ""
     assert metrics.metric_set.keys() == {"SecretUnusable"}
     metrics.clear_metrics()

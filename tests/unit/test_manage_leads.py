@@ -11,7 +11,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.runtime import aws
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context
 
@@ -21,7 +21,7 @@ Get = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def get(store: Store, function: Callable[[str], ModuleType], context: Context) -> Get:
+def get(store: LeadRepository, function: Callable[[str], ModuleType], context: Context) -> Get:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": KEY}))
     app = function("manage_leads")
 
@@ -40,7 +40,7 @@ def get(store: Store, function: Callable[[str], ModuleType], context: Context) -
 
 
 @pytest.fixture
-def many(store: Store) -> list[str]:
+def many(store: LeadRepository) -> list[str]:
     """Thirty leads, a minute apart, every third of another source, newest first."""
     for number in range(30):
         source = "tilda" if number % 3 == 0 else "web"
@@ -73,19 +73,19 @@ def test_the_list_is_newest_first_and_pages_neither_lose_nor_repeat(get: Get, ma
         assert ids(get, limit=limit) == many
 
 
-def test_a_lead_that_comes_while_paging_does_not_disturb(get: Get, many: list[str], store: Store) -> None:
+def test_a_lead_that_comes_while_paging_does_not_disturb(get: Get, many: list[str], store: LeadRepository) -> None:
     _, first = get(limit="10")
     store.accept(lead(99, received_at=NOW + timedelta(days=1)), phone_hash=None)
     assert ids(get, limit="10", cursor=first["cursor"]) == many[10:]
 
 
-def test_the_list_by_source_state_partner_and_phone(get: Get, many: list[str], store: Store) -> None:
+def test_the_list_by_source_state_partner_and_phone(get: Get, many: list[str], store: LeadRepository) -> None:
     assert ids(get, source="tilda", limit="4") == [many[29 - number] for number in range(27, -1, -3)]
     assert ids(get, partner="leadleader") == many
     assert ids(get, partner="nobody") == []
     failed = store.delivery(many[5], "leadleader")
     assert failed is not None
-    store.apply(steps.gave_up(failed, NOW, "spent"))
+    store.apply(steps.fail(failed, NOW, "spent"))
     assert ids(get, status="failed") == [many[5]]
     assert ids(get, status="received", limit="3") == [*many[:5], *many[6:]]
     assert ids(get, status="failed", source="nobody") == []
@@ -117,13 +117,13 @@ def test_a_cursor_of_one_list_does_not_open_another(get: Get, many: list[str]) -
     assert get(status="received", cursor=page["cursor"])[0] == 400
 
 
-def test_a_lead_is_shown_whole(get: Get, store: Store) -> None:
+def test_a_lead_is_shown_whole(get: Get, store: LeadRepository) -> None:
     one = lead()
     store.accept(one, phone_hash=None)
     seen = store.delivery(one.lead_id, "leadleader")
     assert seen is not None
     started = store.apply(steps.start_attempt(seen, NOW, timedelta(minutes=1)))
-    store.apply(steps.accepted(started, NOW, 24, timedelta(minutes=2)))
+    store.apply(steps.confirm(started, NOW, 24, timedelta(minutes=2)))
     status, shown = get("/leads/{lead_id}", one.lead_id)
     assert status == 200
     assert shown["person"]["phone"] == "+380500000001"

@@ -14,8 +14,8 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import about_status, by_operator
 from leadbridge.runtime import aws
-from leadbridge.storage.leads import Journey, Store
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.leads import Journey, LeadRepository
+from leadbridge.storage.messages import MessageRepository
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -25,13 +25,13 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def ask(store: Store, function: Callable[[str], ModuleType], context: Context) -> Ask:
+def ask(store: LeadRepository, function: Callable[[str], ModuleType], context: Context) -> Ask:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     store.accept(LEAD, phone_hash="phone")
-    outbox = Outbox(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(aws.dynamodb(), TABLE)
     told = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(told)
-    outbox.apply(message_steps.gave_up(told, NOW, "spent"))
+    outbox.apply(message_steps.fail(told, NOW, "spent"))
     later = NOW + timedelta(minutes=1)
     outbox.add(
         by_operator(LEAD.lead_id, later, "x", account_id=None, template_id=None, text="Передзвоніть нам", variables={})
@@ -53,7 +53,7 @@ def ask(store: Store, function: Callable[[str], ModuleType], context: Context) -
     return send
 
 
-def whats(store: Store) -> list[tuple[str, str | None]]:
+def whats(store: LeadRepository) -> list[tuple[str, str | None]]:
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     return [(entry.what, entry.detail) for entry in journey.timeline]
@@ -102,7 +102,7 @@ def test_a_short_value_of_a_rule_long_gone_is_masked_too() -> None:
     assert shown == {"phone": "12•••", "tax_number": "•••", "email": "•••"}
 
 
-def test_a_look_at_a_person_is_written_down(ask: Ask, store: Store) -> None:
+def test_a_look_at_a_person_is_written_down(ask: Ask, store: LeadRepository) -> None:
     status, shown = ask("POST /leads/{lead_id}/reveal", LEAD.lead_id)
     assert (status, shown["masked"], shown["person"]["phone"]) == (200, False, "+380500000001")
     assert shown["messages"][-1]["text"] == "Передзвоніть нам"
@@ -110,7 +110,7 @@ def test_a_look_at_a_person_is_written_down(ask: Ask, store: Store) -> None:
     assert whats(store)[-1] == ("revealed", "by olena")
 
 
-def test_nobody_is_left_to_look_at_after_an_erase(ask: Ask, store: Store) -> None:
+def test_nobody_is_left_to_look_at_after_an_erase(ask: Ask, store: LeadRepository) -> None:
     assert ask("DELETE /leads/{lead_id}", LEAD.lead_id)[0] == 204
     before = whats(store)
     assert ask("POST /leads/{lead_id}/reveal", LEAD.lead_id)[0] == 409

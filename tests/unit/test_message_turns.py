@@ -146,7 +146,7 @@ def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did
     world.outbox.apply(steps.retried(read_by_operator[0], world.time(), "olena", others=read_by_operator))
     older_read, _ = world.outbox.messages(LEAD.lead_id)
     sending = world.outbox.apply(steps.start_sending(newer_read, world.time(), lease))
-    world.outbox.apply(steps.sent(sending, world.time()))
+    world.outbox.apply(steps.mark_sent(sending, world.time()))
     with pytest.raises(OutOfTurn):
         world.outbox.apply(steps.start_sending(older_read, world.time(), lease))
     assert world.visit(older).outcome is Outcome.SKIPPED

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from leadbridge.domain.clock import utc_now
 from leadbridge.forms.adapters import meta
-from leadbridge.forms.base import Adapter, Challenged, Forged, Named, Request, Unreadable, adapter_named
+from leadbridge.forms.base import (
+    Adapter,
+    ChallengeAdapter,
+    FetchByIdAdapter,
+    Request,
+    SignatureInvalid,
+    Unreadable,
+    adapter_named,
+)
 from leadbridge.settings import Source
 from quality.testkit.rubbish import any_text, json_values
 
@@ -55,9 +63,9 @@ def verify(header: str | None, raw: bytes, *secrets: str) -> None:
 
 def test_the_module_is_an_adapter_that_is_challenged_and_names_leads() -> None:
     module: Adapter = adapter_named("meta")
-    assert isinstance(module, Challenged)
-    assert isinstance(module, Named)
-    assert not isinstance(adapter_named("standard_webhooks"), Challenged | Named)
+    assert isinstance(module, ChallengeAdapter)
+    assert isinstance(module, FetchByIdAdapter)
+    assert not isinstance(adapter_named("standard_webhooks"), ChallengeAdapter | FetchByIdAdapter)
 
 
 def test_the_signature_is_metas_own() -> None:
@@ -93,19 +101,19 @@ GOOD = meta.sign(SECRET, b"x")
     ],
 )
 def test_what_is_no_signature_proves_nothing(header: str | None) -> None:
-    with pytest.raises(Forged):
+    with pytest.raises(SignatureInvalid):
         verify(header, b"x", SECRET)
 
 
 def test_no_secret_proves_nothing() -> None:
-    with pytest.raises(Forged):
+    with pytest.raises(SignatureInvalid):
         verify(GOOD, b"x")
 
 
 @given(header=any_text() | st.from_regex(r"sha256=[0-9a-f]{64}", fullmatch=True), raw=st.binary(max_size=100))
 def test_nothing_at_all_is_a_forgery_that_is_accepted(header: str, raw: bytes) -> None:
     if header != meta.sign(SECRET, raw):
-        with pytest.raises(Forged):
+        with pytest.raises(SignatureInvalid):
             verify(header, raw, SECRET)
 
 

@@ -18,9 +18,9 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_batch import Repeats
 from leadbridge.settings import Settings
 from leadbridge.storage.items import Entry, decode, keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, Outbox
+from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Conflict
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.people import NOW, lead
@@ -39,7 +39,10 @@ PATHS = {
 
 @pytest.fixture
 def app(
-    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
@@ -64,25 +67,25 @@ def ask(app: ModuleType, context: Context) -> Ask:
     return send
 
 
-def delivery(store: Store) -> Delivery:
+def delivery(store: LeadRepository) -> Delivery:
     found = store.delivery(LEAD.lead_id, "leadleader")
     assert found is not None
     return found
 
 
-def bring(store: Store, state: State) -> Delivery:
+def bring(store: LeadRepository, state: State) -> Delivery:
     """Bring the delivery into a state, as its flow would."""
     if state is State.RECEIVED:
         return delivery(store)
     if state is State.FAILED:
-        return store.apply(steps.gave_up(delivery(store), NOW, "spent"))
+        return store.apply(steps.fail(delivery(store), NOW, "spent"))
     begun = store.apply(steps.start_attempt(delivery(store), NOW, MINUTE))
     ends: dict[State, Callable[[], Change]] = {
-        State.SUBMITTED: lambda: steps.accepted(begun, NOW, 24, MINUTE),
-        State.CLOSED: lambda: steps.accepted(begun, NOW, 24, MINUTE),
-        State.REJECTED: lambda: steps.refused(begun, NOW, "no"),
-        State.DUPLICATE: lambda: steps.exists(begun, NOW, "theirs"),
-        State.UNKNOWN: lambda: steps.lost(begun, NOW, "lost"),
+        State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
+        State.CLOSED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
+        State.REJECTED: lambda: steps.reject(begun, NOW, "no"),
+        State.DUPLICATE: lambda: steps.mark_duplicate(begun, NOW, "theirs"),
+        State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, "lost"),
     }
     if state is State.SUBMITTING:
         return begun
@@ -93,7 +96,7 @@ def bring(store: Store, state: State) -> Delivery:
     return after
 
 
-def timeline(store: Store) -> list[tuple[str, str | None]]:
+def timeline(store: LeadRepository) -> list[tuple[str, str | None]]:
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     return [(entry.what, entry.detail) for entry in journey.timeline]
@@ -101,7 +104,9 @@ def timeline(store: Store) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("confirm", [False, True])
-def test_only_what_cannot_go_on_by_itself_is_retried(ask: Ask, store: Store, state: State, confirm: bool) -> None:
+def test_only_what_cannot_go_on_by_itself_is_retried(
+    ask: Ask, store: LeadRepository, state: State, confirm: bool
+) -> None:
     before = bring(store, state)
     may = state in {State.FAILED, State.REJECTED, State.DUPLICATE} or (state is State.UNKNOWN and confirm)
     status, said = ask("retry", {"confirm": True} if confirm else None)
@@ -116,11 +121,11 @@ def test_only_what_cannot_go_on_by_itself_is_retried(ask: Ask, store: Store, sta
         assert delivery(store) == before
 
 
-def test_a_retry_begins_its_patience_anew(ask: Ask, store: Store, shipped_settings: Settings) -> None:
+def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipped_settings: Settings) -> None:
     from leadbridge.services.submit_lead import Submitter
 
-    spent = steps.come_again(delivery(store), NOW - timedelta(days=3), "away", MINUTE)
-    store.apply(steps.gave_up(store.apply(spent), NOW, "spent"))
+    spent = steps.schedule_retry(delivery(store), NOW - timedelta(days=3), "away", MINUTE)
+    store.apply(steps.fail(store.apply(spent), NOW, "spent"))
     ask("retry")
 
     class Away:
@@ -138,7 +143,7 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: Store, shipped_settin
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_only_the_unknown_is_resolved(ask: Ask, store: Store, state: State) -> None:
+def test_only_the_unknown_is_resolved(ask: Ask, store: LeadRepository, state: State) -> None:
     bring(store, state)
     status, said = ask("resolve", {"deal_id": 77})
     if state is State.UNKNOWN:
@@ -150,7 +155,7 @@ def test_only_the_unknown_is_resolved(ask: Ask, store: Store, state: State) -> N
         assert status == 409
 
 
-def test_what_was_not_created_may_be_retried(ask: Ask, store: Store) -> None:
+def test_what_was_not_created_may_be_retried(ask: Ask, store: LeadRepository) -> None:
     bring(store, State.UNKNOWN)
     status, said = ask("resolve", {"outcome": "not_created"})
     assert (status, said["state"]) == (200, "failed")
@@ -173,7 +178,7 @@ def test_what_was_not_created_may_be_retried(ask: Ask, store: Store) -> None:
     ],
 )
 def test_a_wrong_order_is_refused_and_changes_nothing(
-    ask: Ask, store: Store, what: str, body: object, status: int
+    ask: Ask, store: LeadRepository, what: str, body: object, status: int
 ) -> None:
     before = bring(store, State.UNKNOWN)
     assert ask(what, body)[0] == status
@@ -188,11 +193,11 @@ def test_an_unknown_lead_is_a_404(ask: Ask, what: str) -> None:
 
 
 def test_of_two_operators_at_once_one_is_told_to_look_again(
-    ask: Ask, app: ModuleType, store: Store, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, app: ModuleType, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring(store, State.UNKNOWN)
 
-    class Overtaken(Store):
+    class Overtaken(LeadRepository):
         def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
             raise Conflict
 
@@ -205,7 +210,7 @@ def test_of_two_operators_at_once_one_is_told_to_look_again(
 
 
 @pytest.fixture
-def known(store: Store, app: ModuleType, shipped_settings: Settings) -> Lead:
+def known(store: LeadRepository, app: ModuleType, shipped_settings: Settings) -> Lead:
     """The lead with everything that a person leaves behind."""
     settings = shipped_settings
     source = settings.sources["web"].model_copy(update={"dedup_days": 30})
@@ -213,7 +218,7 @@ def known(store: Store, app: ModuleType, shipped_settings: Settings) -> Lead:
     assert claims.first(delivery(store)) is None
     bring(store, State.SUBMITTED)
     table = aws.dynamodb()
-    outbox = Outbox(table, TABLE)
+    outbox = MessageRepository(table, TABLE)
     outbox.add(about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW))
     outbox.remember(LEAD.lead_id, Contact("acc1", "p1", "uk", None, NOW))
     content = {"type": "ORDER", "data": {"account_id": "acc1", "order_id": "o1", "phone": "+380500000001"}}
@@ -237,7 +242,7 @@ def everything() -> str:
     return json.dumps([decode(item) for page in pages for item in page["Items"]], ensure_ascii=False, default=str)
 
 
-def test_nothing_of_the_person_is_left(ask: Ask, store: Store, known: Lead) -> None:
+def test_nothing_of_the_person_is_left(ask: Ask, store: LeadRepository, known: Lead) -> None:
     assert all(private in everything() for private in PRIVATE)
     assert ask("erase") == (204, {})
     left = everything()
@@ -245,7 +250,7 @@ def test_nothing_of_the_person_is_left(ask: Ask, store: Store, known: Lead) -> N
     assert [name for name in ("phone_hash", "email_hash", "tax_hash", "contact_account", "CLAIM") if name in left] == []
 
 
-def test_the_tombstone_is_shown_and_a_redelivered_post_finds_it(ask: Ask, store: Store, known: Lead) -> None:
+def test_the_tombstone_is_shown_and_a_redelivered_post_finds_it(ask: Ask, store: LeadRepository, known: Lead) -> None:
     ask("erase")
     status, shown = ask("show")
     assert (status, shown["lead_id"], shown["person"]) == (200, LEAD.lead_id, {})
@@ -256,18 +261,18 @@ def test_the_tombstone_is_shown_and_a_redelivered_post_finds_it(ask: Ask, store:
     assert "Прикладенко" not in everything()
 
 
-def test_a_lead_that_waits_is_not_sent_once_it_is_erased(ask: Ask, store: Store) -> None:
+def test_a_lead_that_waits_is_not_sent_once_it_is_erased(ask: Ask, store: LeadRepository) -> None:
     assert ask("erase")[0] == 204
     assert (delivery(store).state, delivery(store).due_at) == (State.FAILED, None)
     assert ask("retry")[0] == 409
 
 
-def test_a_deal_is_asked_about_no_more_once_it_is_erased(ask: Ask, store: Store, known: Lead) -> None:
+def test_a_deal_is_asked_about_no_more_once_it_is_erased(ask: Ask, store: LeadRepository, known: Lead) -> None:
     ask("erase")
     assert (delivery(store).due_at, delivery(store).deal_id) == (None, None)
 
 
-def test_a_lead_that_is_with_its_partner_is_not_erased_at_that_moment(ask: Ask, store: Store) -> None:
+def test_a_lead_that_is_with_its_partner_is_not_erased_at_that_moment(ask: Ask, store: LeadRepository) -> None:
     bring(store, State.SUBMITTING)
     status, said = ask("erase")
     assert (status, said["title"]) == (409, "Busy")
@@ -297,21 +302,23 @@ def test_an_erasure_that_died_half_way_is_finished_by_the_next(
     assert [private for private in PRIVATE if private in left] == []
 
 
-def test_the_brokers_list_brings_no_erased_person_back(ask: Ask, store: Store, shipped_settings: Settings) -> None:
+def test_the_brokers_list_brings_no_erased_person_back(
+    ask: Ask, store: LeadRepository, shipped_settings: Settings
+) -> None:
     from leadbridge.partners.matchtrade import Account
-    from leadbridge.services.reconcile_accounts import Intake, Taken
-    from leadbridge.storage.accounts import Accounts
+    from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+    from leadbridge.storage.accounts import AccountRepository
 
     trader = lead(7).model_copy(update={"partners": ("matchtrade",)})
     store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", "olena@example.com"))
     waiting = store.delivery(trader.lead_id, "matchtrade")
     assert waiting is not None
-    store.apply(steps.accepted(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, "u-1", None))
+    store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, "u-1", None))
     row = Account.of(
         {"uuid": "u-1", "email": "olena@example.com", "created": "2026-03-01T12:00:00Z", "leadStatus": "A"}
     )
-    book = Accounts(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("k", value))
-    intake = Intake("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
+    book = AccountRepository(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("k", value))
+    intake = AccountReconciler("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
     intake.take([row], NOW - timedelta(days=1), Taken())
     assert book.accounts(["u-1"])["u-1"].lead_id == trader.lead_id
 

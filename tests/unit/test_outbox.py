@@ -12,8 +12,8 @@ from leadbridge.domain.events import InvalidEvent, MessageChanged, read_message_
 from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, mirror_of_status
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import DUE_PARTITION, Contact, Outbox, OutOfTurn, message_item, message_of
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import DUE_PARTITION, Contact, MessageRepository, OutOfTurn, message_item, message_of
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Conflict
 from quality.testkit.people import NOW, lead
@@ -41,32 +41,32 @@ FULL = replace(
 
 
 @pytest.fixture
-def outbox(store: Store) -> Outbox:
+def outbox(store: LeadRepository) -> MessageRepository:
     store.accept(LEAD, phone_hash=None)
-    return Outbox(aws.dynamodb(), TABLE)
+    return MessageRepository(aws.dynamodb(), TABLE)
 
 
-def timeline(store: Store) -> list[tuple[str, str | None, str | None]]:
+def timeline(store: LeadRepository) -> list[tuple[str, str | None, str | None]]:
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     return [(entry.what, entry.partner, entry.detail) for entry in journey.timeline if entry.what != "received"]
 
 
 @pytest.mark.parametrize("message", [NEW, FULL, Message("acc", "1", NOW)])
-def test_a_message_is_read_as_it_was_written(outbox: Outbox, message: Message) -> None:
+def test_a_message_is_read_as_it_was_written(outbox: MessageRepository, message: Message) -> None:
     assert outbox.add(message)
     assert outbox.messages(message.owner) == [message]
     assert message_of(items.decode(message_item(message))) == message
 
 
-def test_what_is_added_twice_is_there_once_and_as_it_was(outbox: Outbox) -> None:
+def test_what_is_added_twice_is_there_once_and_as_it_was(outbox: MessageRepository) -> None:
     assert outbox.add(NEW)
     sending = outbox.apply(steps.start_sending(NEW, NOW, HOUR))
     assert not outbox.add(NEW)
     assert outbox.messages(LEAD.lead_id) == [sending]
 
 
-def test_each_line_counts_the_sends_that_it_started(outbox: Outbox) -> None:
+def test_each_line_counts_the_sends_that_it_started(outbox: MessageRepository) -> None:
     told = [about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3)]
     mirror = mirror_of_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
     for message in (*told, mirror):
@@ -84,7 +84,7 @@ def test_each_line_counts_the_sends_that_it_started(outbox: Outbox) -> None:
     assert {one.line: one.turn for one in outbox.messages(LEAD.lead_id)} == {"told": 2, "mirror": 1}
 
 
-def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: Outbox) -> None:
+def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: MessageRepository) -> None:
     outbox.add(about_status(LEAD.lead_id, "leadleader", 2, "s", NOW))
     (message,) = outbox.messages(LEAD.lead_id)
     outbox.apply(steps.start_sending(message, NOW, HOUR))
@@ -93,9 +93,9 @@ def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: Outbox) -
     assert set(item) == {"pk", "sk", "turn", "expires_at"}
 
 
-def test_of_two_writers_the_slower_one_hears_of_it(outbox: Outbox, store: Store) -> None:
+def test_of_two_writers_the_slower_one_hears_of_it(outbox: MessageRepository, store: LeadRepository) -> None:
     outbox.add(NEW)
-    outbox.apply(steps.gave_up(NEW, NOW, "spent"))
+    outbox.apply(steps.fail(NEW, NOW, "spent"))
     with pytest.raises(Conflict):
         outbox.apply(steps.skip(NEW, NOW, "nothing is said of this", MessageCode.NOT_CONFIGURED))
     (kept,) = outbox.messages(LEAD.lead_id)
@@ -103,14 +103,16 @@ def test_of_two_writers_the_slower_one_hears_of_it(outbox: Outbox, store: Store)
     assert timeline(store) == [("message_failed", "leeloo", "Видано: spent")], "nothing is told of what was not done"
 
 
-def test_a_change_to_a_message_that_is_gone_brings_nothing_back(outbox: Outbox, store: Store) -> None:
+def test_a_change_to_a_message_that_is_gone_brings_nothing_back(
+    outbox: MessageRepository, store: LeadRepository
+) -> None:
     with pytest.raises(Conflict):
         outbox.apply(steps.skip(NEW, NOW, "the lead is gone", MessageCode.NOT_CONFIGURED))
     assert outbox.messages(LEAD.lead_id) == []
     assert timeline(store) == []
 
 
-def test_messages_come_oldest_first_and_only_their_owners(outbox: Outbox) -> None:
+def test_messages_come_oldest_first_and_only_their_owners(outbox: MessageRepository) -> None:
     ages = [7, 0, 3, 12, 1]
     for age in ages:
         outbox.add(about_status(LEAD.lead_id, "leadleader", 2, "s", NOW + timedelta(seconds=age)))
@@ -121,14 +123,14 @@ def test_messages_come_oldest_first_and_only_their_owners(outbox: Outbox) -> Non
     assert {one.owner for one in found} == {LEAD.lead_id}
 
 
-def test_more_messages_than_fit_into_a_page_are_all_read(outbox: Outbox) -> None:
+def test_more_messages_than_fit_into_a_page_are_all_read(outbox: MessageRepository) -> None:
     long = "щ" * 30_000  # 60 kB each; a page of a query holds 1 MB
     for number in range(25):
         outbox.add(replace(NEW, message_id=f"{number:03d}", text=long))
     assert [one.message_id for one in outbox.messages(LEAD.lead_id)] == [f"{number:03d}" for number in range(25)]
 
 
-def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: Outbox) -> None:
+def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: MessageRepository) -> None:
     """An operator may write to one account for years, and the newest message is the one that waits."""
     settled = Message("acc", "", NOW, account_id="acc", text="x", state=MessageState.SENT)
     for numbers in batched(range(1001), 25, strict=False):
@@ -138,26 +140,30 @@ def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: Outbo
 
 
 def test_an_accounts_messages_lie_beside_the_account_and_leave_no_line_in_any_lead(
-    outbox: Outbox, store: Store
+    outbox: MessageRepository, store: LeadRepository
 ) -> None:
     hand = Message("5f0c1234", "1", NOW, account_id="5f0c1234", text="Вітаю", due_at=NOW)
     outbox.add(hand)
-    outbox.apply(steps.gave_up(hand, NOW, "spent"))
+    outbox.apply(steps.fail(hand, NOW, "spent"))
     assert message_item(hand)["pk"] == {"S": "ACCOUNT#5f0c1234"}
     assert timeline(store) == []
 
 
-def test_a_line_is_written_for_each_step_that_somebody_should_read_of(outbox: Outbox, store: Store) -> None:
+def test_a_line_is_written_for_each_step_that_somebody_should_read_of(
+    outbox: MessageRepository, store: LeadRepository
+) -> None:
     outbox.add(NEW)
     waiting = outbox.apply(steps.wait_until(NEW, NOW, NOW + HOUR))
-    outbox.apply(steps.sent(outbox.apply(steps.start_sending(waiting, NOW + HOUR, HOUR)), NOW + HOUR))
+    outbox.apply(steps.mark_sent(outbox.apply(steps.start_sending(waiting, NOW + HOUR, HOUR)), NOW + HOUR))
     assert timeline(store) == [
         ("message_waits", "leeloo", "2026-03-01T13:00:00.000Z"),
         ("message_sent", "leeloo", "Видано"),
     ]
 
 
-def test_two_messages_that_are_settled_in_one_moment_have_a_line_each(outbox: Outbox, store: Store) -> None:
+def test_two_messages_that_are_settled_in_one_moment_have_a_line_each(
+    outbox: MessageRepository, store: LeadRepository
+) -> None:
     for version in (2, 3):
         message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
         outbox.add(message)
@@ -168,7 +174,7 @@ def test_two_messages_that_are_settled_in_one_moment_have_a_line_each(outbox: Ou
     ]
 
 
-def test_what_is_settled_is_due_no_more(outbox: Outbox, store: Store) -> None:
+def test_what_is_settled_is_due_no_more(outbox: MessageRepository, store: LeadRepository) -> None:
     outbox.add(NEW)
     assert NEW.due_at is not None
     (due,) = store.due(DUE_PARTITION, NEW.due_at, 10)
@@ -182,7 +188,7 @@ def test_what_is_settled_is_due_no_more(outbox: Outbox, store: Store) -> None:
     "contact",
     [Contact("a1", "p1", "uk"), Contact("a1"), Contact("a1", "p1", "en_US", NOW)],
 )
-def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: Outbox, contact: Contact) -> None:
+def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: MessageRepository, contact: Contact) -> None:
     assert outbox.contact(LEAD.lead_id) == Contact()
     outbox.remember(LEAD.lead_id, Contact("old", "p0", "ru", NOW - HOUR))
     for _ in range(2):
@@ -190,13 +196,13 @@ def test_a_contact_is_read_as_it_was_remembered_however_often(outbox: Outbox, co
         assert outbox.contact(LEAD.lead_id) == contact
 
 
-def test_an_invitation_does_not_replace_an_account_that_is_known(outbox: Outbox) -> None:
+def test_an_invitation_does_not_replace_an_account_that_is_known(outbox: MessageRepository) -> None:
     outbox.remember(LEAD.lead_id, Contact("a1"))
     outbox.remember(LEAD.lead_id, Contact(asked_at=NOW))
     assert outbox.contact(LEAD.lead_id) == Contact("a1")
 
 
-def test_one_at_a_time_makes_a_person_and_a_lost_inviter_may_have_invited(outbox: Outbox) -> None:
+def test_one_at_a_time_makes_a_person_and_a_lost_inviter_may_have_invited(outbox: MessageRepository) -> None:
     assert outbox.claim(LEAD.lead_id, NOW, NOW + HOUR, to_invite=False)
     assert not outbox.claim(LEAD.lead_id, NOW, NOW + HOUR, to_invite=False)
     assert outbox.contact(LEAD.lead_id) == Contact()
@@ -208,7 +214,7 @@ def test_one_at_a_time_makes_a_person_and_a_lost_inviter_may_have_invited(outbox
 
 
 def test_a_message_belongs_to_the_leads_journey_and_a_contact_does_not(
-    outbox: Outbox, store: Store, time: Time
+    outbox: MessageRepository, store: LeadRepository, time: Time
 ) -> None:
     before = store.journey(LEAD.lead_id)
     assert before is not None
@@ -249,7 +255,7 @@ def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() ->
         return all(detail[name] in wanted for name, wanted in pattern["detail"].items())
 
     sending = steps.start_sending(NEW, NOW, HOUR).after
-    waiting = steps.send_again(sending, NOW, "away", HOUR).after
+    waiting = steps.schedule_retry(sending, NOW, "away", HOUR).after
     assert matches(NEW)
     assert not matches(sending)
     assert not matches(waiting), "what brings it back is in the queue already"
@@ -259,5 +265,5 @@ def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() ->
     assert matches(retried.after)
     assert retried.also is not None
     assert matches(retried.also.after), "a worker may have found no older message just before"
-    assert not matches(steps.sent(sending, NOW).after)
-    assert not matches(steps.lost(sending, NOW, "lost").after)
+    assert not matches(steps.mark_sent(sending, NOW).after)
+    assert not matches(steps.mark_unknown(sending, NOW, "lost").after)

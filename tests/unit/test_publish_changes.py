@@ -124,12 +124,12 @@ def matches(event: DeliveryChanged) -> bool:
 
 def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     started = steps.start_attempt(NEW, NOW, HOUR).after
-    waiting = steps.come_again(started, NOW, "away", HOUR).after
+    waiting = steps.schedule_retry(started, NOW, "away", HOUR).after
     assert matches(DeliveryChanged.of(None, NEW))
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"
     assert not matches(DeliveryChanged.of(NEW, steps.wait_for(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
-    assert not matches(DeliveryChanged.of(started, steps.accepted(started, NOW, 24, HOUR).after))
+    assert not matches(DeliveryChanged.of(started, steps.confirm(started, NOW, 24, HOUR).after))
 
 
 @pytest.mark.parametrize(

@@ -15,21 +15,21 @@ from leadbridge.domain.events import DeliveryChanged
 from leadbridge.domain.fetch import FetchState, announced
 from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator
 from leadbridge.domain.message import retried as retried_message
-from leadbridge.domain.operator_steps import WrongState, retried
+from leadbridge.domain.operator_steps import WrongState, retry_by_operator
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.runtime import aws
-from leadbridge.services.dead_letters import Letter
-from leadbridge.services.record_answer import LetterKept
-from leadbridge.services.redrive import Reviver
+from leadbridge.services.dead_letters import DeadLetter
+from leadbridge.services.record_answer import DeadLetterKept
+from leadbridge.services.redrive import Redriver
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.fetches import Arrivals, fetch_item, fetch_of
-from leadbridge.storage.leads import Store
+from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, Outbox, message_item, message_of
+from leadbridge.storage.messages import Contact, MessageRepository, message_item, message_of
 from leadbridge.storage.stream import announcement
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import resources
@@ -40,7 +40,7 @@ LATER = NOW + timedelta(hours=3)
 
 
 @pytest.fixture
-def copy(store: Store) -> str:
+def copy(store: LeadRepository) -> str:
     """A copy of the table as it stood when one lead had just come."""
     store.accept(lead(), phone_hash=None)
     return copied()
@@ -60,16 +60,16 @@ def restored(*, write: bool = True, leads: list[str] | None = None) -> Any:
     return put_back(aws.dynamodb(), COPY, TABLE, leads, write=write, tell=lambda _line: None, now=LATER)
 
 
-def submit(store: Store) -> None:
+def submit(store: LeadRepository) -> None:
     """What happened after the moment to which the copy goes back."""
     delivery = store.delivery(lead().lead_id, "leadleader")
     assert delivery is not None
     started = store.apply(steps.start_attempt(delivery, NOW, timedelta(minutes=1)))
-    store.apply(steps.accepted(started, NOW, 24, None))
+    store.apply(steps.confirm(started, NOW, 24, None))
 
 
 @pytest.mark.usefixtures("copy")
-def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: Store) -> None:
+def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: LeadRepository) -> None:
     submit(store)
     assert restored() == {"put back": 3, "settled, to be looked at": 1}
     journey = store.journey(lead().lead_id)
@@ -81,12 +81,12 @@ def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: Stor
 
 
 @pytest.mark.usefixtures("copy")
-def test_it_may_be_repeated(store: Store) -> None:
+def test_it_may_be_repeated(store: LeadRepository) -> None:
     assert restored() == restored()
 
 
 @pytest.mark.usefixtures("copy")
-def test_nothing_is_written_unless_it_is_asked_for(store: Store) -> None:
+def test_nothing_is_written_unless_it_is_asked_for(store: LeadRepository) -> None:
     submit(store)
     restored(write=False)
     delivery = store.delivery(lead().lead_id, "leadleader")
@@ -95,13 +95,13 @@ def test_nothing_is_written_unless_it_is_asked_for(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("copy")
-def test_only_the_leads_that_are_named_come_back(store: Store) -> None:
+def test_only_the_leads_that_are_named_come_back(store: LeadRepository) -> None:
     assert restored(leads=["ld_nobody"]) == {}
     assert restored(leads=[lead().lead_id])["put back"] == 3
 
 
 @pytest.mark.usefixtures("copy")
-def test_a_person_who_was_erased_stays_erased(store: Store) -> None:
+def test_a_person_who_was_erased_stays_erased(store: LeadRepository) -> None:
     tombstone = items.lead_key(lead().lead_id) | {"erased_at": "2026-03-01T13:00:00Z"}
     aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(tombstone))
     tie = {"pk": "ACCOUNT#matchtrade#u", "sk": "TIE", "lead_id": lead().lead_id}
@@ -109,12 +109,12 @@ def test_a_person_who_was_erased_stays_erased(store: Store) -> None:
     assert restored() == {"of erased people, left out": 4}
 
 
-def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: Store) -> None:
+def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepository) -> None:
     """Their account in the broker's list, an event that came before the lead, a message to their account at Leeloo."""
-    table, outbox = aws.dynamodb(), Outbox(aws.dynamodb(), TABLE)
+    table, outbox = aws.dynamodb(), MessageRepository(aws.dynamodb(), TABLE)
     content = {"type": "ORDER", "data": {"order_id": "o1", "phone": "+380500000001"}}
     Inbox(table, TABLE, str, lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
-    Accounts(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="olena@example.com")])
+    AccountRepository(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="olena@example.com")])
     text = "Добрий день"
     outbox.add(by_operator("acc-1", NOW, "x", account_id="acc-1", template_id=None, text=text, variables={}))
     store.accept(lead(), phone_hash="+380500000001", email_hash="olena@example.com")
@@ -146,22 +146,24 @@ def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: S
     restored = items.delivery_of(items.decode(item))
     assert restored.restored_at == LATER
     with pytest.raises(WrongState):
-        retried(restored, LATER, "olena", is_confirmed=False)
-    again = retried(restored, LATER, "olena", is_confirmed=True).after
+        retry_by_operator(restored, LATER, "olena", is_confirmed=False)
+    again = retry_by_operator(restored, LATER, "olena", is_confirmed=True).after
     assert (again.state, again.restored_at) == (State.RECEIVED, None)
 
 
 @pytest.mark.usefixtures("copy")
-def test_letter_of_a_delivery_that_was_restored_is_kept(store: Store) -> None:
+def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -> None:
     found = store.delivery(lead().lead_id, "leadleader")
     assert found is not None
-    gone = items.delivery_item(steps.gave_up(found, NOW, "spent").after)
+    gone = items.delivery_item(steps.fail(found, NOW, "spent").after)
     aws.dynamodb().put_item(TableName=COPY, Item=gone)
     assert restored() == {"put back": 3}
     client = aws.dynamodb()
-    reviver = Reviver(store, Outbox(client, TABLE), Arrivals(client, TABLE), {}, "olena", lambda: LATER)
-    letter = Letter("submit-leadleader", "l-1", 0, "submit", "spent", lead_id=lead().lead_id, partner="leadleader")
-    with pytest.raises(LetterKept) as kept:
+    reviver = Redriver(
+        store, MessageRepository(client, TABLE), FetchRepository(client, TABLE), {}, "olena", lambda: LATER
+    )
+    letter = DeadLetter("submit-leadleader", "l-1", 0, "submit", "spent", lead_id=lead().lead_id, partner="leadleader")
+    with pytest.raises(DeadLetterKept) as kept:
         reviver.redrive(letter)
     assert (kept.value.code, reviver.begin_anew(letter)) == ("needs_confirmation", False)
     after = store.delivery(lead().lead_id, "leadleader")
@@ -170,7 +172,7 @@ def test_letter_of_a_delivery_that_was_restored_is_kept(store: Store) -> None:
 
 
 def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shipped_settings: Settings) -> None:
-    known = steps.accepted(
+    known = steps.confirm(
         steps.start_attempt(steps.receive(lead().lead_id, "leadleader", "web", NOW), NOW, timedelta(minutes=1)).after,
         NOW,
         24,

@@ -17,7 +17,7 @@ from leadbridge.forms.adapters.standard_webhooks import sign
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.people import asked
 from tests.unit.conftest import TABLE, Context
@@ -29,7 +29,9 @@ Post = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def post(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context) -> Post:
+def post(
+    store: LeadRepository, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+) -> Post:
     """Post a body to the handler as the gateway does, signed unless told otherwise."""
     put_secret("leadbridge/sources", {"web": {"secrets": [SECRET]}})
     put_secret("leadbridge/index", {"key": "an index key of the tests alone"})
@@ -85,7 +87,7 @@ def stored() -> int:
     return aws.dynamodb().scan(TableName=TABLE, Select="COUNT")["Count"]
 
 
-def test_a_good_lead_is_accepted_and_stored(post: Post, store: Store) -> None:
+def test_a_good_lead_is_accepted_and_stored(post: Post, store: LeadRepository) -> None:
     status, answer = post()
     assert (status, answer["status"]) == (202, "received")
     lead = store.lead(answer["lead_id"])
@@ -162,7 +164,7 @@ def test_an_unknown_source_and_a_wrong_type(post: Post) -> None:
 
 
 def test_a_source_without_a_secret_is_asked_to_try_again(
-    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+    store: LeadRepository, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
 ) -> None:
     app = function("receive_lead")
     event = {"pathParameters": {"source": "web"}, "headers": {"Content-Type": "application/json"}, "body": "{}"}

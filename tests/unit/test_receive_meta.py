@@ -20,8 +20,8 @@ from leadbridge.forms.adapters import meta
 from leadbridge.runtime import aws
 from leadbridge.services import receive_lead
 from leadbridge.settings import Settings
-from leadbridge.storage.fetches import Arrivals
-from leadbridge.storage.leads import Store
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.rubbish import any_text, json_values
 from tests.unit.conftest import TABLE, Context
 from tests.unit.test_meta import ONE, SECRET, body, change, json_text
@@ -32,7 +32,7 @@ Post = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def app(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType]) -> ModuleType:
+def app(store: LeadRepository, shipped_settings: Settings, function: Callable[[str], ModuleType]) -> ModuleType:
     entries = {"meta-credit": {"secrets": [SECRET], "verify_token": VERIFY}, "web": {"secrets": ["whsec_c2VjcmV0"]}}
     aws.secrets_manager().create_secret(Name="leadbridge/sources", SecretString=json.dumps(entries))
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString='{"key": "k"}')
@@ -71,7 +71,7 @@ def id_of(leadgen_id: str) -> str:
     return lead_id_of("meta-credit", f"id:{leadgen_id}")
 
 
-def test_a_named_lead_is_stored_empty_and_waits_to_be_fetched(post: Post, store: Store) -> None:
+def test_a_named_lead_is_stored_empty_and_waits_to_be_fetched(post: Post, store: LeadRepository) -> None:
     assert post(body(change())) == (202, {"lead_id": id_of(ONE), "status": "received"})
     journey = store.journey(id_of(ONE))
     assert journey is not None
@@ -99,22 +99,22 @@ def test_a_post_of_many_leads_stores_each_and_again_none(post: Post) -> None:
 
 
 def test_a_redelivery_completes_a_batch_of_which_half_was_stored(
-    post: Post, store: Store, monkeypatch: pytest.MonkeyPatch
+    post: Post, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accept, calls = Store.accept, iter(range(100))
+    accept, calls = LeadRepository.accept, iter(range(100))
 
-    def failing(self: Store, *args: Any, **kwargs: Any) -> str | None:
+    def failing(self: LeadRepository, *args: Any, **kwargs: Any) -> str | None:
         if next(calls) == 2:
             raise RuntimeError("the table is away")
         return accept(self, *args, **kwargs)
 
-    monkeypatch.setattr(Store, "accept", failing)
+    monkeypatch.setattr(LeadRepository, "accept", failing)
     batch = body(*(change(str(number)) for number in range(1, 6)))
     assert post(batch)[0] == 500
     assert stored() == 2
     status, answer = post(batch)
     assert (status, len(answer["lead_ids"]), stored()) == (202, 5, 5)
-    fetches = [Arrivals(aws.dynamodb(), TABLE).fetch(id_of(str(number))) for number in range(1, 6)]
+    fetches = [FetchRepository(aws.dynamodb(), TABLE).fetch(id_of(str(number))) for number in range(1, 6)]
     assert all(fetch is not None and fetch.version == 1 for fetch in fetches)
 
 
@@ -131,7 +131,7 @@ def test_a_batch_too_large_for_its_time_goes_on_where_it_ended(
             return self.now
 
     real = app.desk()
-    slow = receive_lead.Desk(real.settings, real.book, real.proofs, real.keyed_hash, Slow())
+    slow = receive_lead.LeadReceiver(real.settings, real.book, real.proofs, real.keyed_hash, Slow())
     monkeypatch.setattr(app, "desk", lambda: slow)
     batch = body(*(change(str(number)) for number in range(1, 11)))
     assert [post(batch)[0] for _ in range(4)] == [503, 503, 202, 200]

@@ -19,7 +19,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.people import lead
 from tests.unit.conftest import TABLE, Time
@@ -52,7 +52,7 @@ class Partner:
 class World:
     """Some leads, and a partner."""
 
-    store: Store
+    store: LeadRepository
     time: Time
     settings: Settings
     partner: Partner = field(default_factory=Partner)
@@ -91,7 +91,7 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     world = World(store, time, shipped_settings)
     world.on_repeat("mark")
     return world
@@ -268,7 +268,9 @@ def test_a_duplicate_can_be_retried_and_then_claims_with_its_own_date_and_phone(
     world.time.pass_(days=DAYS - 1)
     second = world.comes(2, tax="1", phone="2")
     assert world.visit(second) is Outcome.DUPLICATE
-    world.store.apply(operator_steps.retried(world.delivery(second), world.time.now, "olena", is_confirmed=False))
+    world.store.apply(
+        operator_steps.retry_by_operator(world.delivery(second), world.time.now, "olena", is_confirmed=False)
+    )
     assert world.visit(second) is Outcome.SUBMITTED
     world.time.pass_(days=DAYS - 1)
     assert world.visit(world.comes(3, tax="3", phone="2")) is Outcome.DUPLICATE
@@ -294,7 +296,9 @@ def test_an_older_lead_that_is_sent_late_does_not_take_a_newer_leads_claim(world
     world.time.pass_(days=DAYS)
     third = world.comes(3)
     world.visit(third)
-    world.store.apply(operator_steps.retried(world.delivery(second), world.time.now, "olena", is_confirmed=False))
+    world.store.apply(
+        operator_steps.retry_by_operator(world.delivery(second), world.time.now, "olena", is_confirmed=False)
+    )
     world.visit(second)
     claims = Claims(aws.dynamodb(), TABLE)
     newest = claims.first(world.delivery(world.comes(4)), timedelta(days=DAYS), timedelta(days=DAYS))
@@ -313,11 +317,11 @@ def test_a_retried_lead_whose_repeat_was_served_meanwhile_is_a_duplicate(
     world.partner.says = iter([error(PARTNER, "create", "no")])
     world.visit(first)
     assert world.visit(second) is Outcome.SUBMITTED
-    retry = operator_steps.retried(world.delivery(first), world.time.now, "olena", is_confirmed=False)
+    retry = operator_steps.retry_by_operator(world.delivery(first), world.time.now, "olena", is_confirmed=False)
     world.store.apply(retry)
     assert world.visit(first) is Outcome.DUPLICATE
     assert world.delivery(first).repeat_of == second.lead_id
-    again = operator_steps.retried(world.delivery(first), world.time.now, "olena", is_confirmed=False)
+    again = operator_steps.retry_by_operator(world.delivery(first), world.time.now, "olena", is_confirmed=False)
     world.store.apply(again)
     assert world.visit(first) is Outcome.SUBMITTED, "an operator can send it all the same"
 

@@ -25,9 +25,9 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown
 from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
-from leadbridge.storage.table import AlreadyTied, Conflict
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import AlreadyLinked, Conflict
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tests.unit.conftest import TABLE, Context, Time
@@ -61,7 +61,7 @@ class Desk:
     """An operator, the API, the table behind it, and a partner."""
 
     app: ModuleType
-    store: Store
+    store: LeadRepository
     partner: Partner
     settings: Settings
 
@@ -86,7 +86,7 @@ class Desk:
     def lost(self, of: Lead = FIRST) -> None:
         """Make a delivery unknown, as its flow does."""
         begun = self.store.apply(steps.start_attempt(self.delivery(of), NOW, MINUTE))
-        self.store.apply(steps.lost(begun, NOW, LOST))
+        self.store.apply(steps.mark_unknown(begun, NOW, LOST))
 
     def learn(self, *statuses: str) -> None:
         """Learn statuses, as a check does."""
@@ -117,7 +117,10 @@ class Desk:
 
 @pytest.fixture
 def desk(
-    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Desk:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     for one in (FIRST, OTHER):
@@ -168,7 +171,7 @@ def test_nothing_is_stored_while_the_partner_cannot_be_asked(
 
 def test_an_id_of_another_lead_is_refused_and_the_lead_is_named(desk: Desk) -> None:
     begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
-    desk.store.apply(steps.accepted(begun, NOW, 25, MINUTE))
+    desk.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
     before = desk.delivery()
     said = desk.resolve({"deal_id": 25})
     assert (said["http"], said["type"]) == (409, "urn:leadbridge:problem:already-tied")
@@ -182,7 +185,7 @@ def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(desk: D
 
     class Meanwhile(Partner):
         def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
-            desk.store.apply(steps.accepted(begun, NOW, 25, MINUTE))
+            desk.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
             return super().confirm(lead, created, budget)
 
     desk.app.register = lambda _: Meanwhile({25: None})  # type: ignore[attr-defined]
@@ -198,7 +201,7 @@ def test_a_wrong_state_is_told_before_the_partner_is_asked(desk: Desk) -> None:
 
 def test_what_the_partner_itself_confirmed_is_neither_withdrawn_nor_corrected(desk: Desk) -> None:
     begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
-    before = desk.store.apply(steps.accepted(begun, NOW, 77, MINUTE))
+    before = desk.store.apply(steps.confirm(begun, NOW, 77, MINUTE))
     for body in ({"outcome": "unknown"}, {"outcome": "not_created"}, {"deal_id": 24}):
         assert desk.resolve(body, of=OTHER)["http"] == 409
     assert desk.delivery(OTHER) == before
@@ -207,8 +210,8 @@ def test_what_the_partner_itself_confirmed_is_neither_withdrawn_nor_corrected(de
 def test_a_wrong_settlement_is_withdrawn_with_all_that_it_led_to(desk: Desk) -> None:
     desk.resolve({"deal_id": 24})
     desk.learn("Погоджено", "Видано")
-    outbox, (sent, _) = Outbox(aws.dynamodb(), TABLE), desk.messages
-    outbox.apply(messages.sent(outbox.apply(messages.start_sending(sent, NOW, MINUTE)), NOW))
+    outbox, (sent, _) = MessageRepository(aws.dynamodb(), TABLE), desk.messages
+    outbox.apply(messages.mark_sent(outbox.apply(messages.start_sending(sent, NOW, MINUTE)), NOW))
     said = desk.resolve({"outcome": "unknown"})
     assert (said["http"], said["state"]) == (200, "unknown")
     assert [said[name] for name in ("deal_id", "partner_status", "status_meaning", "submitted_at")] == [None] * 4
@@ -243,7 +246,7 @@ def test_what_was_called_not_created_can_be_corrected_until_it_is_retried(desk: 
     assert desk.resolve({"deal_id": 24})["state"] == "submitted"
     assert desk.resolve({"outcome": "not_created"})["state"] == "failed"
     assert desk.store.owner_of("leadleader", 24) is None
-    desk.store.apply(operator_steps.retried(desk.delivery(), NOW, "olena", is_confirmed=False))
+    desk.store.apply(operator_steps.retry_by_operator(desk.delivery(), NOW, "olena", is_confirmed=False))
     assert desk.resolve({"outcome": "unknown"})["http"] == 409
 
 
@@ -350,7 +353,7 @@ def test_a_genuine_answer_with_an_id_of_another_lead_is_unknown_and_puts_that_le
 
 
 def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
-    store: Store, shipped_settings: Settings, time: Time
+    store: LeadRepository, shipped_settings: Settings, time: Time
 ) -> None:
     traders = [lead(number).model_copy(update={"partners": ("matchtrade",)}) for number in (3, 4)]
     for one in traders:
@@ -359,7 +362,7 @@ def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
     assert found is not None
     time.now = NOW
     begun = store.apply(steps.start_attempt(found, NOW, MINUTE))
-    store.apply(steps.accepted(begun, NOW, "3f2a-UUID", None))
+    store.apply(steps.confirm(begun, NOW, "3f2a-UUID", None))
 
     class Broker(Accounts):
         seconds_per_submission = seconds_per_create = 1.0
@@ -378,7 +381,7 @@ def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
     assert submitter.visit(traders[1].lead_id, "matchtrade", AMPLE).outcome is Outcome.DUPLICATE
 
 
-def test_a_tie_stops_only_another_lead(store: Store) -> None:
+def test_a_tie_stops_only_another_lead(store: LeadRepository) -> None:
     for one in (FIRST, OTHER):
         store.accept(one, phone_hash=None)
     begun = []
@@ -386,12 +389,12 @@ def test_a_tie_stops_only_another_lead(store: Store) -> None:
         found = store.delivery(one.lead_id, "leadleader")
         assert found is not None
         begun.append(store.apply(steps.start_attempt(found, NOW, MINUTE)))
-    store.apply(steps.accepted(begun[0], NOW, 24, MINUTE))
+    store.apply(steps.confirm(begun[0], NOW, 24, MINUTE))
     with pytest.raises(Conflict) as same:
-        store.apply(steps.accepted(begun[0], NOW, 24, MINUTE))
-    assert not isinstance(same.value, AlreadyTied)
-    with pytest.raises(AlreadyTied) as other:
-        store.apply(steps.accepted(begun[1], NOW, 24, MINUTE))
+        store.apply(steps.confirm(begun[0], NOW, 24, MINUTE))
+    assert not isinstance(same.value, AlreadyLinked)
+    with pytest.raises(AlreadyLinked) as other:
+        store.apply(steps.confirm(begun[1], NOW, 24, MINUTE))
     assert other.value.lead_id == FIRST.lead_id
 
 
@@ -405,23 +408,23 @@ def status_message(world: World, version: int) -> messages.Message:
 
 
 @pytest.fixture
-def world(store: Store, time: Time) -> World:
+def world(store: LeadRepository, time: Time) -> World:
     store.accept(lead(), phone_hash=None)
-    return World(store, Outbox(aws.dynamodb(), TABLE), time)
+    return World(store, MessageRepository(aws.dynamodb(), TABLE), time)
 
 
 def settled(world: World) -> Delivery:
     """The lead's delivery, settled by an operator."""
     found = world.store.delivery(lead().lead_id, "leadleader")
     assert found is not None
-    lost = world.store.apply(steps.lost(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, LOST))
+    lost = world.store.apply(steps.mark_unknown(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, LOST))
     return world.store.apply(operator_steps.found(lost, NOW, "olena", 24, MINUTE))
 
 
 def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redriven(world: World) -> None:
     delivery = settled(world)
     message = status_message(world, delivery.version)
-    failed = world.outbox.apply(messages.gave_up(message, world.time.now, "spent"))
+    failed = world.outbox.apply(messages.fail(message, world.time.now, "spent"))
     after = world.store.apply(operator_steps.withdrawn(delivery, NOW, "olena", can_be_looked_up=False))
     again = world.store.apply(operator_steps.found(after, NOW, "olena", 25, MINUTE))
     world.outbox.apply(messages.retried(failed, world.time.now, "olena"))

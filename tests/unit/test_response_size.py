@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
 from leadbridge.api.routes import operations
 from leadbridge.domain.lead import UTM_KEYS, UTM_LIMIT, Lead
-from leadbridge.services.dead_letters import Letter
-from leadbridge.storage.leads import Store
+from leadbridge.services.dead_letters import DeadLetter
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context
@@ -40,7 +40,7 @@ def returned(response: dict[str, Any]) -> int:
 
 
 def test_a_page_of_the_longest_leads_ends_early_and_its_cursor_goes_on(
-    store: Store,
+    store: LeadRepository,
     get: Get,  # noqa: F811
     function: Callable[[str], ModuleType],
     context: Context,
@@ -86,7 +86,7 @@ def test_a_list_that_fits_is_whole_and_one_that_does_not_begins_with_its_first()
 
 
 def test_dead_letters_that_do_not_fit_are_counted() -> None:
-    one = Letter("checks", "1", 0, "check", "ї" * 100_000)
+    one = DeadLetter("checks", "1", 0, "check", "ї" * 100_000)
     found = [replace(one, letter_id=str(number)) for number in range(80)]
     with patch.object(operations, "letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
         response = operations.list_letters({})
@@ -96,7 +96,7 @@ def test_dead_letters_that_do_not_fit_are_counted() -> None:
     assert content["letters"][0]["letter_id"] == "0"
 
 
-def test_a_leads_journey_does_not_read_the_bodies_of_leeloos_events(store: Store) -> None:
+def test_a_leads_journey_does_not_read_the_bodies_of_leeloos_events(store: LeadRepository) -> None:
     one = lead(1)
     store.accept(one, phone_hash="a-hash")
     body = json.dumps({"type": "ORDER", "data": {"phone": one.person.phone}}).encode()

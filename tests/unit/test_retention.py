@@ -13,19 +13,19 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import announced, fetched
-from leadbridge.domain.fetch import come_again as fetch_again
+from leadbridge.domain.fetch import schedule_retry as fetch_again
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, put_off, skip
+from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, postpone, skip
 from leadbridge.runtime import aws
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
-from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import Entry, decode, encode
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, Outbox
-from leadbridge.storage.queries.daily_stats import FigureBook
+from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.queries.daily_stats import DailyStats
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
@@ -37,16 +37,16 @@ def everything() -> list[dict[str, Any]]:
     return [decode(item) for page in pages for item in page["Items"]]
 
 
-def test_all_that_tells_of_a_person_says_when_it_goes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_tells_of_a_person_says_when_it_goes(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETENTION_DAYS", "90")
     table, one = aws.dynamodb(), lead()
     store.accept(one, phone_hash="p", email_hash="e", tax_hash="t")
     store.note(one.lead_id, Entry(NOW, "message_requested", "leeloo", "by olena"), "x")
-    outbox = Outbox(table, TABLE)
+    outbox = MessageRepository(table, TABLE)
     outbox.add(about_status(one.lead_id, "leadleader", 4, "Видано", NOW))
     outbox.claim(one.lead_id, NOW, NOW, to_invite=True)
     outbox.remember(one.lead_id, Contact("acc1", "p1", "uk", None, NOW))
-    Accounts(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="a@example.com")])
+    AccountRepository(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="a@example.com")])
     for order, phone in (("o1", "+380500000001"), ("o2", "+380999999999")):
         content = {"type": "ORDER", "data": {"order_id": order, "phone": phone}}
         Inbox(table, TABLE, lambda _: "p", lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
@@ -64,7 +64,7 @@ PARTNER, MINUTE = "leadleader", timedelta(minutes=1)
 class World:
     """A lead of the shipped kind, on a day that a test chooses."""
 
-    store: Store
+    store: LeadRepository
     monkeypatch: pytest.MonkeyPatch
     began: float = field(default_factory=time.time)
     now: datetime = NOW
@@ -76,12 +76,12 @@ class World:
         self.monkeypatch.setattr(time, "time", lambda: moment)
 
     @property
-    def outbox(self) -> Outbox:
-        return Outbox(aws.dynamodb(), TABLE)
+    def outbox(self) -> MessageRepository:
+        return MessageRepository(aws.dynamodb(), TABLE)
 
     @property
-    def arrivals(self) -> Arrivals:
-        return Arrivals(aws.dynamodb(), TABLE)
+    def arrivals(self) -> FetchRepository:
+        return FetchRepository(aws.dynamodb(), TABLE)
 
     def accept(self) -> None:
         self.store.accept(LEAD, phone_hash="p", email_hash="e", tax_hash="t")
@@ -93,7 +93,7 @@ class World:
 
     def submitted(self, created: int | str = 17) -> Delivery:
         begun = self.store.apply(steps.start_attempt(self.delivery(), self.now, MINUTE))
-        return self.store.apply(steps.accepted(begun, self.now, created, MINUTE))
+        return self.store.apply(steps.confirm(begun, self.now, created, MINUTE))
 
     def message(self) -> Message:
         message = about_status(LEAD.lead_id, PARTNER, 4, "Видано", self.now)
@@ -111,7 +111,7 @@ NAMED = Lead(lead_id=lead(3, source="meta-credit").lead_id, source="meta-credit"
 
 
 @pytest.fixture
-def world(store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(store, monkeypatch)
     made.on_day(0)
     return made
@@ -127,7 +127,7 @@ def a_status_changes(world: World) -> None:
 
 def a_refused_lead_falls_back(world: World) -> None:
     begun = world.store.apply(steps.start_attempt(world.delivery(), world.now, MINUTE))
-    world.store.apply(steps.refused(begun, world.now, "no", "matchtrade"))
+    world.store.apply(steps.reject(begun, world.now, "no", "matchtrade"))
 
 
 def leeloo_tells(world: World) -> None:
@@ -161,7 +161,7 @@ LATE: dict[str, tuple[Callable[[World], Any], Callable[[World], Any]]] = {
     "a message is stored": (lambda _: None, World.message),
     "a message is deferred": (
         World.message,
-        lambda world: world.outbox.apply(put_off(world.outbox.messages(LEAD.lead_id)[0], world.now, world.now)),
+        lambda world: world.outbox.apply(postpone(world.outbox.messages(LEAD.lead_id)[0], world.now, world.now)),
     ),
     "a contact is claimed": (
         lambda _: None,
@@ -207,7 +207,7 @@ def test_lead_outlives_what_is_written_of_a_delivery_that_was_opened_later(world
     world.on_day(0.8)
     a_refused_lead_falls_back(world)
     world.on_day(1.6)
-    world.store.apply(steps.come_again(world.delivery("matchtrade"), world.now, "away", MINUTE))
+    world.store.apply(steps.schedule_retry(world.delivery("matchtrade"), world.now, "away", MINUTE))
     assert lead_outlives_the_rest()
 
 
@@ -280,6 +280,6 @@ def test_erasure_deletes_what_a_lead_has_left_behind(world: World) -> None:
         Eraser(aws.dynamodb(), TABLE).erase(NAMED.lead_id, "olena", NOW)
 
 
-def test_figures_stay(store: Store) -> None:
-    FigureBook(aws.dynamodb(), TABLE).keep(NOW.date())
+def test_figures_stay(store: LeadRepository) -> None:
+    DailyStats(aws.dynamodb(), TABLE).keep(NOW.date())
     assert [item for item in everything() if "expires_at" in item] == []

@@ -18,9 +18,9 @@ from leadbridge.domain.message import Message, MessageState, about_status
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.fetches import Arrivals, fetch_item
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.fetches import FetchRepository, fetch_item
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -32,7 +32,9 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def ask(store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context) -> Ask:
+def ask(
+    store: LeadRepository, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+) -> Ask:
     app = function("manage_leads")
 
     def send(resource: str, body: object = None, **place: str) -> tuple[int, dict[str, Any]]:
@@ -50,33 +52,33 @@ def ask(store: Store, shipped_settings: Settings, function: Callable[[str], Modu
 
 
 @pytest.fixture
-def arrivals(store: Store) -> Arrivals:
-    return Arrivals(aws.dynamodb(), TABLE)
+def arrivals(store: LeadRepository) -> FetchRepository:
+    return FetchRepository(aws.dynamodb(), TABLE)
 
 
 @pytest.fixture
-def outbox(store: Store) -> Outbox:
+def outbox(store: LeadRepository) -> MessageRepository:
     store.accept(LEAD, phone_hash=None)
-    return Outbox(aws.dynamodb(), TABLE)
+    return MessageRepository(aws.dynamodb(), TABLE)
 
 
-def named(store: Store, arrivals: Arrivals) -> Fetch:
+def named(store: LeadRepository, arrivals: FetchRepository) -> Fetch:
     """A lead whose fetch failed."""
     fetch = fetch_steps.announced(NAMED, "meta-credit", {"leadgen_id": "77"}, NOW)
     empty = Lead(lead_id=NAMED, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
-    return arrivals.apply(fetch_steps.gave_up(fetch, NOW, "the token was refused"))
+    return arrivals.apply(fetch_steps.fail(fetch, NOW, "the token was refused"))
 
 
-def failed(outbox: Outbox, version: int = 2) -> Message:
+def failed(outbox: MessageRepository, version: int = 2) -> Message:
     message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
     outbox.add(message)
-    return outbox.apply(message_steps.gave_up(message, NOW, "the token was refused"))
+    return outbox.apply(message_steps.fail(message, NOW, "the token was refused"))
 
 
 @pytest.mark.parametrize(("resource", "place"), [(FETCH, {}), (DELIVERY, {"partner": "meta"})])
 def test_failed_fetch_is_retried_without_its_letter(
-    ask: Ask, store: Store, arrivals: Arrivals, resource: str, place: dict[str, str]
+    ask: Ask, store: LeadRepository, arrivals: FetchRepository, resource: str, place: dict[str, str]
 ) -> None:
     named(store, arrivals)
     status, said = ask(resource, lead_id=NAMED, **place)
@@ -91,7 +93,7 @@ def test_failed_fetch_is_retried_without_its_letter(
 
 
 def test_fetch_that_was_restored_is_retried_only_with_a_confirmation(
-    ask: Ask, store: Store, arrivals: Arrivals
+    ask: Ask, store: LeadRepository, arrivals: FetchRepository
 ) -> None:
     """The lead may have been fetched and delivered after the restored moment."""
     failed = named(store, arrivals)
@@ -103,7 +105,7 @@ def test_fetch_that_was_restored_is_retried_only_with_a_confirmation(
     assert (fetch.state, fetch.restored_at) == (FetchState.PENDING, None)
 
 
-def test_lead_without_a_fetch_has_none_to_retry(ask: Ask, outbox: Outbox) -> None:
+def test_lead_without_a_fetch_has_none_to_retry(ask: Ask, outbox: MessageRepository) -> None:
     assert ask(FETCH, lead_id=LEAD.lead_id)[0] == 409
     assert ask(DELIVERY, lead_id=LEAD.lead_id, partner="meta")[0] == 409
     assert ask(DELIVERY, lead_id=LEAD.lead_id, partner="graph")[0] == 404
@@ -112,7 +114,9 @@ def test_lead_without_a_fetch_has_none_to_retry(ask: Ask, outbox: Outbox) -> Non
 
 
 @pytest.mark.parametrize("written", [str, lambda message_id: quote(message_id, safe="")])
-def test_failed_message_is_retried_without_its_letter(ask: Ask, outbox: Outbox, written: Callable[[str], str]) -> None:
+def test_failed_message_is_retried_without_its_letter(
+    ask: Ask, outbox: MessageRepository, written: Callable[[str], str]
+) -> None:
     """The gateway may hand the id on as it came in the path, or decoded."""
     message = failed(outbox)
     status, said = ask(MESSAGE, lead_id=LEAD.lead_id, message_id=written(message.message_id))
@@ -123,11 +127,11 @@ def test_failed_message_is_retried_without_its_letter(ask: Ask, outbox: Outbox, 
     assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=message.message_id)[0] == 409, "it is pending"
 
 
-def test_retried_message_that_a_newer_one_has_replaced_is_skipped(ask: Ask, outbox: Outbox) -> None:
+def test_retried_message_that_a_newer_one_has_replaced_is_skipped(ask: Ask, outbox: MessageRepository) -> None:
     older, newer = failed(outbox), about_status(LEAD.lead_id, "leadleader", 3, "s3", NOW)
     outbox.add(newer)
     sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
-    outbox.apply(message_steps.lost(sending, NOW, "the reply was lost"))
+    outbox.apply(message_steps.mark_unknown(sending, NOW, "the reply was lost"))
     assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=older.message_id) == (
         202,
         {"message_id": older.message_id, "status": "skipped"},
@@ -136,11 +140,13 @@ def test_retried_message_that_a_newer_one_has_replaced_is_skipped(ask: Ask, outb
 
 
 @pytest.mark.parametrize("message_id", ["", "2026#none", "x" * 300, "../x", "%"])
-def test_message_that_is_not_there_is_not_retried(ask: Ask, outbox: Outbox, message_id: str) -> None:
+def test_message_that_is_not_there_is_not_retried(ask: Ask, outbox: MessageRepository, message_id: str) -> None:
     assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=message_id)[0] == 404
 
 
-def test_nothing_of_an_erased_person_is_retried(ask: Ask, store: Store, outbox: Outbox, arrivals: Arrivals) -> None:
+def test_nothing_of_an_erased_person_is_retried(
+    ask: Ask, store: LeadRepository, outbox: MessageRepository, arrivals: FetchRepository
+) -> None:
     message = failed(outbox)
     named(store, arrivals)
     for lead_id in (LEAD.lead_id, NAMED):

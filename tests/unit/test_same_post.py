@@ -12,16 +12,16 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge.forms.adapters.standard_webhooks import prove
+from leadbridge.forms.adapters.standard_webhooks import sign_request
 from leadbridge.forms.base import Request
 from leadbridge.forms.parsing import canonical
 from leadbridge.runtime import aws
-from leadbridge.services.receive_lead import Desk, Kind, Reception
+from leadbridge.services.receive_lead import Kind, LeadReceiver, ReceiveResult
 from leadbridge.settings import Settings
 from leadbridge.storage.content_claims import MAX_CHANGED
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import decode, keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.people import asked
 from tests.unit.conftest import TABLE
 from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
@@ -39,40 +39,40 @@ FIELDS = {
     "comment": "перший рядок\r\nдругий",
 }
 
-Receive = Callable[..., Reception]
+Receive = Callable[..., ReceiveResult]
 
 
 @pytest.fixture
-def desk(store: Store, shipped_settings: Settings) -> Callable[[datetime], Desk]:
+def desk(store: LeadRepository, shipped_settings: Settings) -> Callable[[datetime], LeadReceiver]:
     """A worker of its own whose clock stands at a time."""
 
-    def at(moment: datetime) -> Desk:
+    def at(moment: datetime) -> LeadReceiver:
         def hashed(value: str) -> str:
             return keyed_hash("an index key of the tests", value)
 
-        return Desk(shipped_settings, store, lambda *_: {"secrets": [TOKEN, SECRET]}, hashed, lambda: moment)
+        return LeadReceiver(shipped_settings, store, lambda *_: {"secrets": [TOKEN, SECRET]}, hashed, lambda: moment)
 
     return at
 
 
 @pytest.fixture
-def receive(desk: Callable[[datetime], Desk]) -> Receive:
+def receive(desk: Callable[[datetime], LeadReceiver]) -> Receive:
     """Post to a form without ids, each time to another worker."""
 
-    def post(what: Request, at: datetime = MIDNIGHT, source: str = "plain-credit") -> Reception:
+    def post(what: Request, at: datetime = MIDNIGHT, source: str = "plain-credit") -> ReceiveResult:
         return desk(at).receive(source, replace(what, query={"token": TOKEN}))
 
     return post
 
 
 @pytest.fixture
-def sign(desk: Callable[[datetime], Desk]) -> Callable[..., Reception]:
+def sign(desk: Callable[[datetime], LeadReceiver]) -> Callable[..., ReceiveResult]:
     """Post to a source whose posts have ids."""
 
-    def post(body: dict[str, Any], message_id: str = "msg_1", at: datetime = MIDNIGHT) -> Reception:
+    def post(body: dict[str, Any], message_id: str = "msg_1", at: datetime = MIDNIGHT) -> ReceiveResult:
         raw = json.dumps(body, default=str, ensure_ascii=False).encode()
         bare = Request({"content-type": JSON, "webhook-id": message_id}, {}, raw)
-        return desk(at).receive("web", prove(bare, SECRET, at))
+        return desk(at).receive("web", sign_request(bare, SECRET, at))
 
     return post
 
@@ -160,7 +160,7 @@ def test_a_content_hash_needs_its_key() -> None:
 
 
 def test_a_redelivery_after_the_erasure_meets_the_tombstone_and_nothing_of_the_person_is_left(
-    receive: Receive, store: Store
+    receive: Receive, store: LeadRepository
 ) -> None:
     first = receive(encoded())
     Eraser(aws.dynamodb(), TABLE).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
@@ -175,7 +175,7 @@ def test_a_redelivery_after_the_erasure_meets_the_tombstone_and_nothing_of_the_p
 
 
 def test_a_redelivery_with_other_content_keeps_the_first_and_is_noted(
-    sign: Callable[..., Reception], store: Store
+    sign: Callable[..., ReceiveResult], store: LeadRepository
 ) -> None:
     first = sign(asked())
     assert sign(asked(), at=MIDNIGHT + SECOND).changed is None
@@ -191,7 +191,9 @@ def test_a_redelivery_with_other_content_keeps_the_first_and_is_noted(
     ]
 
 
-def test_each_other_content_is_noted_once_and_not_without_end(sign: Callable[..., Reception], store: Store) -> None:
+def test_each_other_content_is_noted_once_and_not_without_end(
+    sign: Callable[..., ReceiveResult], store: LeadRepository
+) -> None:
     first = sign(asked())
     noted = []
     for number in range(MAX_CHANGED + 3):
@@ -204,18 +206,18 @@ def test_each_other_content_is_noted_once_and_not_without_end(sign: Callable[...
     assert [entry.what for entry in journey.timeline].count("redelivered_changed") == MAX_CHANGED
 
 
-def test_what_only_the_form_has_may_differ_too(desk: Callable[[datetime], Desk]) -> None:
+def test_what_only_the_form_has_may_differ_too(desk: Callable[[datetime], LeadReceiver]) -> None:
     fields = {"Name": "Олена Прикладенко", "Phone": "0500000001", "ІПН": "3068208400", "Вид діяльності": "вчителька"}
     fields |= {"Сума кредиту": "6000", "Термін, місяців": "12", "tranid": "1:1"}
 
-    def post(**more: str) -> Reception:
+    def post(**more: str) -> ReceiveResult:
         given = replace(encoded({**fields, **more}), query={"token": TOKEN})
         return desk(MIDNIGHT).receive("tilda-credit", given)
 
     assert [post().changed, post(formid="f").changed, post(comment="інше").changed] == [None, None, ()]
 
 
-def test_nothing_is_noted_of_the_erased(sign: Callable[..., Reception], store: Store) -> None:
+def test_nothing_is_noted_of_the_erased(sign: Callable[..., ReceiveResult], store: LeadRepository) -> None:
     first = sign(asked())
     assert sign(asked(city="Київ")).changed == ("person.city",)
     Eraser(aws.dynamodb(), TABLE).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
@@ -232,7 +234,7 @@ def spam(**more: str) -> Request:
 def test_every_worker_answers_a_caught_post_as_a_lead_the_second_time_too(receive: Receive) -> None:
     real = [receive(encoded(), MIDNIGHT + number * SECOND) for number in range(3)]
     caught = [receive(spam(), MIDNIGHT + number * SECOND) for number in range(3)]
-    assert {one.kind for one in caught} == {Kind.CAUGHT}
+    assert {one.kind for one in caught} == {Kind.HONEYPOT}
     assert [one.status for one in caught] == [one.status for one in real] == [None, "received", "received"]
     assert len({one.lead_id for one in caught}) == 1
     assert len({one.lead_id for one in real}) == 1
@@ -265,20 +267,20 @@ def test_the_lost_reply_to_a_decoys_claim_does_not_make_its_first_post_a_duplica
 
     monkeypatch.setattr(BaseClient, "_make_api_call", lossy)
     first = receive(spam())
-    assert (first.kind, first.status, len(lost)) == (Kind.CAUGHT, None, times)
+    assert (first.kind, first.status, len(lost)) == (Kind.HONEYPOT, None, times)
     again = receive(spam(), MIDNIGHT + SECOND)
     assert (again.lead_id, again.status) == (first.lead_id, "received")
 
 
-def test_a_caught_post_with_an_id_of_its_own_is_known_by_it(store: Store, shipped_settings: Settings) -> None:
+def test_a_caught_post_with_an_id_of_its_own_is_known_by_it(store: LeadRepository, shipped_settings: Settings) -> None:
     source = shipped_settings.sources["tilda-credit"].model_copy(update={"honeypot": "website"})
     sources = {**shipped_settings.sources, "tilda-credit": source}
     settings = shipped_settings.model_copy(update={"sources": sources})
     fields = {"Name": "Олена Прикладенко", "Phone": "0500000001", "ІПН": "3068208400", "Вид діяльності": "вчителька"}
     fields |= {"Сума кредиту": "6000", "Термін, місяців": "12"}
 
-    def post(at: datetime = MIDNIGHT, **more: str) -> Reception:
-        worker = Desk(settings, store, lambda *_: {"secrets": [TOKEN]}, str, lambda: at)
+    def post(at: datetime = MIDNIGHT, **more: str) -> ReceiveResult:
+        worker = LeadReceiver(settings, store, lambda *_: {"secrets": [TOKEN]}, str, lambda: at)
         return worker.receive("tilda-credit", replace(encoded({**fields, **more}), query={"token": TOKEN}))
 
     caught = [post(website="x", tranid="1"), post(website="y", tranid="1"), post(website="x", tranid="2")]

@@ -23,7 +23,7 @@ from leadbridge.services.check_status import ByDeal, Checker
 from leadbridge.services.check_status import Outcome as Looked
 from leadbridge.services.send_message import NOT_WRITTEN
 from leadbridge.settings import Settings
-from leadbridge.storage.messages import DUE_PARTITION, Outbox
+from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
 from leadbridge.storage.table import RETRY_FOR, Contended
 from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
@@ -49,7 +49,7 @@ def deal(world: World) -> World:
     delivery = world.store.delivery(LEAD.lead_id, PARTNER)
     assert delivery is not None
     started = world.store.apply(delivery_steps.start_attempt(delivery, world.time(), timedelta(minutes=1)))
-    world.store.apply(delivery_steps.accepted(started, world.time(), 24, timedelta(minutes=2)))
+    world.store.apply(delivery_steps.confirm(started, world.time(), 24, timedelta(minutes=2)))
     return world
 
 
@@ -147,15 +147,15 @@ def test_sent_message_whose_answer_cannot_be_written_leaves_the_answer_in_a_lett
 ) -> None:
     """The table is throttled from the moment at which Leeloo answers."""
     message, waited = world.by_hand(text="Вітаю"), []
-    apply = Outbox.apply
+    apply = MessageRepository.apply
 
-    def throttled(self: Outbox, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
+    def throttled(self: MessageRepository, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
         if change.after.state is not MessageState.SENT:
             return apply(self, change, retry_for=retry_for)
         waited.append(retry_for)
         raise Contended
 
-    monkeypatch.setattr(Outbox, "apply", throttled)
+    monkeypatch.setattr(MessageRepository, "apply", throttled)
     assert send_message.handler(records(changed(message)), context) == {"batchItemFailures": []}
     assert waited[0] > RETRY_FOR, "the rest of the invocation is there to write the answer"
     (letter,) = aws.sqs().receive_message(QueueUrl=send_message.os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]

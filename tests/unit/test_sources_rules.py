@@ -15,10 +15,10 @@ from botocore.exceptions import ReadTimeoutError
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.services.receive_lead import Desk
+from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.items import decode
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.quota import Quota, TooMany
 from quality.testkit.people import NOW, asked, lead
 from tests.unit.conftest import TABLE, Context
@@ -29,7 +29,7 @@ Post = Callable[..., tuple[int, dict[str, Any]]]
 
 @pytest.fixture
 def post(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,
@@ -42,7 +42,9 @@ def post(
     def send(fields: dict[str, Any], **configured: Any) -> tuple[int, dict[str, Any]]:
         source = Source.model_validate({**plain, "per_minute": 0, **configured})
         settings = shipped_settings.model_copy(update={"sources": {"mine": source}})
-        desk = Desk(settings, store, lambda *_: {"secrets": [TOKEN]}, lambda value: f"hash of {len(value)}", utc_now)
+        desk = LeadReceiver(
+            settings, store, lambda *_: {"secrets": [TOKEN]}, lambda value: f"hash of {len(value)}", utc_now
+        )
         monkeypatch.setattr(app, "desk", lambda: desk)
         monkeypatch.setattr(app, "settings", lambda: settings)
         event = {
@@ -72,7 +74,7 @@ RULES = [
 ]
 
 
-def test_rules_decide_and_the_timeline_tells_why(post: Post, store: Store) -> None:
+def test_rules_decide_and_the_timeline_tells_why(post: Post, store: LeadRepository) -> None:
     status, said = post({}, partners=RULES)
     assert status == 202
     journey = store.journey(said["lead_id"])
@@ -91,7 +93,7 @@ def test_only_who_gets_it_says_what_is_required(post: Post) -> None:
     assert post(trader, partners=RULES)[0] == 202
 
 
-def test_a_lead_that_no_rule_fits_is_stored_all_the_same(post: Post, store: Store) -> None:
+def test_a_lead_that_no_rule_fits_is_stored_all_the_same(post: Post, store: LeadRepository) -> None:
     status, said = post({"amount": "10"}, partners=RULES)
     assert status == 202
     journey = store.journey(said["lead_id"])
@@ -125,7 +127,7 @@ def counts() -> list[int]:
     return sorted(int(item["leads"]) for item in found if item["pk"].startswith("RATE#"))
 
 
-def test_a_redelivery_is_taken_off_the_count_and_answered_when_the_count_is_full(store: Store) -> None:
+def test_a_redelivery_is_taken_off_the_count_and_answered_when_the_count_is_full(store: LeadRepository) -> None:
     quota = Quota("mine", 2)
     for number in (1, 1, 2, 2, 1):
         store.accept(lead(number), phone_hash=None, quota=quota)
@@ -135,7 +137,7 @@ def test_a_redelivery_is_taken_off_the_count_and_answered_when_the_count_is_full
         store.accept(lead(3), phone_hash=None, quota=quota)
 
 
-def test_a_redelivery_without_an_id_is_answered_when_the_count_is_full(store: Store) -> None:
+def test_a_redelivery_without_an_id_is_answered_when_the_count_is_full(store: LeadRepository) -> None:
     quota, day = Quota("mine", 1), timedelta(days=1)
 
     def bring(number: int, content: str, at: datetime) -> str | None:
@@ -150,7 +152,7 @@ def test_a_redelivery_without_an_id_is_answered_when_the_count_is_full(store: St
     assert counts() == [1, 1]
 
 
-def test_simultaneous_leads_within_the_quota_are_all_taken_and_no_more(store: Store) -> None:
+def test_simultaneous_leads_within_the_quota_are_all_taken_and_no_more(store: LeadRepository) -> None:
     def bring(number: int) -> bool:
         try:
             store.accept(lead(number), phone_hash=None, quota=Quota("mine", 20))
@@ -163,7 +165,7 @@ def test_simultaneous_leads_within_the_quota_are_all_taken_and_no_more(store: St
     assert counts() == [20]
 
 
-def test_no_transaction_meets_another_one_at_the_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_transaction_meets_another_one_at_the_count(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     """DynamoDB cancels a transaction that meets another one at an item; plain updates wait for each other."""
     written, call = list[str](), vars(BaseClient)["_make_api_call"]
 
@@ -180,7 +182,9 @@ def test_no_transaction_meets_another_one_at_the_count(store: Store, monkeypatch
     assert not [pk for pk in written if pk.startswith("RATE#")]
 
 
-def test_a_lead_whose_write_fails_is_counted_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lead_whose_write_fails_is_counted_all_the_same(
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whether it was stored is not known then, and no lead may be stored uncounted."""
     client = aws.dynamodb()
     monkeypatch.setattr(client, "transact_write_items", Mock(side_effect=ReadTimeoutError(endpoint_url="dynamodb")))
@@ -190,7 +194,7 @@ def test_a_lead_whose_write_fails_is_counted_all_the_same(store: Store, monkeypa
 
 
 def test_a_redelivery_whose_lost_answer_is_repeated_is_taken_off_the_count_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quota = Quota("mine", 9)
     for number in (1, 2, 3):
@@ -202,7 +206,7 @@ def test_a_redelivery_whose_lost_answer_is_repeated_is_taken_off_the_count_once(
 
 @pytest.mark.parametrize("others", [0, 3])
 def test_a_post_whose_count_is_repeated_after_a_lost_reply_is_counted_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, others: int
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     quota = Quota("mine", others + 1)
     for number in range(others):
@@ -233,7 +237,7 @@ def lose_replies(monkeypatch: pytest.MonkeyPatch, verb: str, times: int) -> list
     return lost
 
 
-def test_a_new_minute_begins_anew_and_parts_add_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_minute_begins_anew_and_parts_add_up(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leadbridge.storage.quota.PER_PART", 4)
     quota, waits = Quota("mine", 8), set[int]()
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadbridge.forms.adapters.standard_webhooks import parse, sign, verify
-from leadbridge.forms.base import Forged, Request, Unreadable
+from leadbridge.forms.base import Request, SignatureInvalid, Unreadable
 from leadbridge.settings import Source
 from quality.testkit.rubbish import any_text
 
@@ -46,7 +46,7 @@ def signed(signature: str, body: bytes = BODY) -> Request:
 def is_proven(request: Request, secrets: Sequence[str] = (SECRET,), now: datetime = NOW) -> bool:
     try:
         verify(request, secrets, now)
-    except Forged:
+    except SignatureInvalid:
         return False
     return True
 
@@ -184,7 +184,7 @@ def test_a_secret_may_come_without_its_prefix() -> None:
 
 
 def test_the_reason_tells_no_secret_and_nothing_of_the_body() -> None:
-    with pytest.raises(Forged) as caught:
+    with pytest.raises(SignatureInvalid) as caught:
         verify(signed("v1,AAAA"), [SECRET], NOW)
     assert str(caught.value) == "no signature fits"
 

@@ -8,14 +8,14 @@ import pytest
 from leadbridge import settings
 from leadbridge.runtime import aws, environment, warmup
 from leadbridge.runtime.logs import logger
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 
 
 def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(environment.STARTING, raising=False)
     made: list[str] = []
 
-    warmup.prepare(lambda: made.append("one"))
+    warmup.warm_up(lambda: made.append("one"))
 
     assert made == []
 
@@ -31,16 +31,16 @@ def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made
     def failing() -> None:
         raise KeyError("TABLE_NAME")
 
-    warmup.prepare(lambda: made.append("one"), failing, lambda: made.append("two"))
+    warmup.warm_up(lambda: made.append("one"), failing, lambda: made.append("two"))
 
     assert made == ["one", "two"]
     assert warned == ["could not be prepared"]
 
 
-@pytest.mark.parametrize("flow", ["receive_lead", "submit_lead", "check_status", "send_message", "sync_matchtrade"])
+@pytest.mark.parametrize("flow", ["receive_lead", "submit_lead", "check_status", "send_message", "sync_accounts"])
 def test_a_start_asks_nobody_and_reads_no_secret(
     monkeypatch: pytest.MonkeyPatch,
-    store: Store,
+    store: LeadRepository,
     shipped_settings: settings.Settings,
     function: Callable[[str], ModuleType],
     flow: str,

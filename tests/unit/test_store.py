@@ -8,7 +8,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.runtime import aws
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import Listing, Wanted
 from leadbridge.storage.table import Conflict
 from quality.testkit.people import NOW, lead
@@ -17,7 +17,7 @@ from tests.unit.conftest import TABLE
 HOUR = timedelta(hours=1)
 
 
-def test_a_lead_is_stored_with_its_delivery_and_its_timeline(store: Store) -> None:
+def test_a_lead_is_stored_with_its_delivery_and_its_timeline(store: LeadRepository) -> None:
     stored = lead()
     assert store.accept(stored, phone_hash="h") is None
     journey = store.journey(stored.lead_id)
@@ -28,7 +28,7 @@ def test_a_lead_is_stored_with_its_delivery_and_its_timeline(store: Store) -> No
     assert [entry.what for entry in journey.timeline] == ["received"]
 
 
-def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: Store) -> None:
+def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: LeadRepository) -> None:
     assert store.accept(lead(), phone_hash=None) is None
     again = lead(full_name="Інша Особа Тестівна")
     assert store.accept(again, phone_hash=None) == again.lead_id
@@ -37,7 +37,7 @@ def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: Store) -> No
     assert found.person.full_name == "Прикладенко Олена Іванівна"
 
 
-def test_the_same_content_is_the_same_lead_while_its_window_lasts(store: Store) -> None:
+def test_the_same_content_is_the_same_lead_while_its_window_lasts(store: LeadRepository) -> None:
     def post(number: int, hours: float, content: str = "c") -> str | None:
         one = lead(number, received_at=NOW + hours * HOUR).model_copy(update={"content_hash": content})
         return store.accept(one, phone_hash=None, window=timedelta(days=1))
@@ -50,7 +50,7 @@ def test_the_same_content_is_the_same_lead_while_its_window_lasts(store: Store) 
     assert post(9, 24, "another") is None
 
 
-def test_only_one_of_two_workers_starts_the_attempt(store: Store) -> None:
+def test_only_one_of_two_workers_starts_the_attempt(store: LeadRepository) -> None:
     store.accept(lead(), phone_hash=None)
     seen = store.delivery(lead().lead_id, "leadleader")
     assert seen is not None
@@ -62,14 +62,14 @@ def test_only_one_of_two_workers_starts_the_attempt(store: Store) -> None:
     assert [entry.what for entry in journey.timeline] == ["received", "submitting"]
 
 
-def test_a_delivery_comes_back_as_it_was_written(store: Store) -> None:
+def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
     store.accept(lead(), phone_hash=None)
     delivery = store.delivery(lead().lead_id, "leadleader")
     assert delivery is not None
     journey: tuple[Callable[[Delivery], Change], ...] = (
-        lambda d: steps.come_again(d, NOW, "out of reach", HOUR),
+        lambda d: steps.schedule_retry(d, NOW, "out of reach", HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
-        lambda d: steps.accepted(d, NOW + HOUR, 24, HOUR),
+        lambda d: steps.confirm(d, NOW + HOUR, 24, HOUR),
         lambda d: steps.status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
         lambda d: steps.status_changed(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
     )
@@ -79,7 +79,7 @@ def test_a_delivery_comes_back_as_it_was_written(store: Store) -> None:
     assert delivery.due_at is None
 
 
-def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: Store) -> None:
+def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: LeadRepository) -> None:
     for number in (1, 2, 3):
         store.accept(lead(number, received_at=NOW - number * HOUR), phone_hash=None)
     found = list(store.due("leadleader", NOW, 10))
@@ -87,11 +87,11 @@ def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: 
     assert [due.owner for due in store.due("leadleader", NOW, 1)] == [lead(3).lead_id]
     delivery = store.delivery(lead(3).lead_id, "leadleader")
     assert delivery is not None
-    store.apply(steps.gave_up(delivery, NOW, "spent"))
+    store.apply(steps.fail(delivery, NOW, "spent"))
     assert lead(3).lead_id not in [due.owner for due in store.due("leadleader", NOW, 10)]
 
 
-def test_putting_off_a_look_is_no_change_and_yields_to_one(store: Store) -> None:
+def test_putting_off_a_look_is_no_change_and_yields_to_one(store: LeadRepository) -> None:
     store.accept(lead(), phone_hash=None)
     seen = store.delivery(lead().lead_id, "leadleader")
     assert seen is not None
@@ -103,19 +103,19 @@ def test_putting_off_a_look_is_no_change_and_yields_to_one(store: Store) -> None
     assert store.delivery(seen.lead_id, "leadleader") == put_off
 
 
-def test_an_unknown_lead_is_none(store: Store) -> None:
+def test_an_unknown_lead_is_none(store: LeadRepository) -> None:
     assert store.journey("ld_nobody") is None
     assert store.lead("ld_nobody") is None
     assert store.delivery("ld_nobody", "leadleader") is None
 
 
-def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: Store) -> None:
+def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadRepository) -> None:
     listing, wanted = Listing(aws.dynamodb(), TABLE), Wanted(needs_attention=True)
     for number in range(3):
         store.accept(lead(number), phone_hash=None)
         found = store.delivery(lead(number).lead_id, "leadleader")
         assert found is not None
-        store.apply(steps.accepted(store.apply(steps.start_attempt(found, NOW, HOUR)), NOW, number + 1, HOUR))
+        store.apply(steps.confirm(store.apply(steps.start_attempt(found, NOW, HOUR)), NOW, number + 1, HOUR))
 
     def listed() -> list[str]:
         return [journey.lead.lead_id for journey in listing.page(wanted, 10).leads]

@@ -13,7 +13,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import Outcome, Submitter, backoff
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Conflict, Contended
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.people import NOW, lead
@@ -52,7 +52,7 @@ class Lender:
 class World:
     """One lead that waits to be submitted, and all that has to do with it."""
 
-    store: Store
+    store: LeadRepository
     time: Time
     settings: Settings
     lender: Lender = field(default_factory=Lender)
@@ -84,7 +84,7 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     store.accept(LEAD, phone_hash=None)
     return World(store, time, shipped_settings)
 
@@ -293,7 +293,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
 class Throttling:
     """A store that AWS throttles once the partner has answered."""
 
-    store: Store
+    store: LeadRepository
     retried_for: list[float] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
@@ -431,7 +431,7 @@ def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(w
     )
     assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     opened = world.store.delivery(LEAD.lead_id, "matchtrade")
-    world.store.apply(operator_steps.retried(world.delivery, world.time(), "olena", is_confirmed=False))
+    world.store.apply(operator_steps.retry_by_operator(world.delivery, world.time(), "olena", is_confirmed=False))
     assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     assert world.delivery.state is State.REJECTED
     assert world.store.delivery(LEAD.lead_id, "matchtrade") == opened

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from leadbridge.runtime import aws
-from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import Settings
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.brokers import Broker
 from tests.unit.conftest import TABLE, Time
 
@@ -22,14 +22,14 @@ PARTNER = "matchtrade"
 class Worker:
     """A worker of its own: it shares the table, the broker and the time with others, and nothing else."""
 
-    def __init__(self, name: str, store: Store, broker: Broker, settings: Settings, time: Time) -> None:
+    def __init__(self, name: str, store: LeadRepository, broker: Broker, settings: Settings, time: Time) -> None:
         self.name = name
         self.broker = broker
-        self.accounts = Accounts(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("a key", value))
+        self.accounts = AccountRepository(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("a key", value))
         self.pages: list[PageTaken] = []
         partner = settings.partners[PARTNER]
         assert partner.sync is not None
-        intake = Intake(PARTNER, self.accounts, store, partner, time)
+        intake = AccountReconciler(PARTNER, self.accounts, store, partner, time)
         self.sync = Sync(broker, self.accounts, intake, partner.sync, time, self.pages.append)
 
     def run(self) -> Report:
@@ -42,7 +42,7 @@ def broker(time: Time) -> Broker:
 
 
 @pytest.fixture
-def workers(store: Store, broker: Broker, shipped_settings: Settings, time: Time) -> tuple[Worker, Worker]:
+def workers(store: LeadRepository, broker: Broker, shipped_settings: Settings, time: Time) -> tuple[Worker, Worker]:
     first, second = (Worker(name, store, broker, shipped_settings, time) for name in ("first", "second"))
     return first, second
 

@@ -196,9 +196,7 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     broker = MatchTrade(Transport("matchtrade", settings.partners["matchtrade"].timeouts), NO_SECRET)
     assert broker.seconds_per_page + broker.seconds_per_submission < timeout("SubmitAccount")
     assert broker.seconds_per_page < timeout("CheckStatus")
-    assert (
-        2 * (broker.seconds_per_page + SECONDS_PER_CHUNK) < timeout("SyncMatchtrade") / 2
-    )  # a pass gets half at least
+    assert 2 * (broker.seconds_per_page + SECONDS_PER_CHUNK) < timeout("SyncAccounts") / 2  # a pass gets half at least
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")

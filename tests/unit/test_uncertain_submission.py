@@ -16,7 +16,7 @@ from leadbridge.services.check_status import ByEmail, Checker
 from leadbridge.services.check_status import Outcome as Looked
 from leadbridge.services.submit_lead import Outcome, Submitter, Visit
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.people import lead
 from tests.unit.conftest import Time
@@ -76,7 +76,7 @@ class Broker:
 class World:
     """One lead that waits for the broker."""
 
-    store: Store
+    store: LeadRepository
     time: Time
     settings: Settings
     broker: Broker
@@ -110,7 +110,7 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store, time: Time, shipped_settings: Settings) -> World:
+def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     store.accept(LEAD, phone_hash=None)
     return World(store, time, shipped_settings, Broker(time))
 
@@ -239,12 +239,12 @@ def test_account_of_the_hour_that_comes_twice_is_anothers_only_if_both_moments_s
     assert world.broker.creates == 1
 
 
-def test_another_leads_account_is_not_ours_however_young(world: World, store: Store) -> None:
+def test_another_leads_account_is_not_ours_however_young(world: World, store: LeadRepository) -> None:
     other = lead(2).model_copy(update={"partners": (PARTNER,)})
     store.accept(other, phone_hash=None)
     waiting = receive(other.lead_id, PARTNER, "web", other.received_at)
     started = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-    store.apply(steps.accepted(started, world.time.now, "uuid-0", None))
+    store.apply(steps.confirm(started, world.time.now, "uuid-0", None))
 
     world.broker.replies = iter([lost()])
     world.visit()

@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
 from leadbridge.partners.http import Answer, intercepted
 from leadbridge.runtime.logs import metrics
-from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.outcomes import record_outcome
 
 
 class Outcome(StrEnum):
@@ -33,7 +33,7 @@ def test_a_visit_is_counted_by_what_it_came_to_and_what_the_partner_did(
     error: PartnerError | None, counted: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     metrics.clear_metrics()
-    note_visit("Flow", Outcome.AGAIN, error)
+    record_outcome("Flow", Outcome.AGAIN, error)
     metrics.flush_metrics()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {one["Name"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Flow.comes_again", *counted}
@@ -50,7 +50,7 @@ def test_a_visit_is_counted_by_what_it_came_to_and_what_the_partner_did(
 def test_a_reply_that_this_worker_lost_for_good_is_laid_to_its_version(
     outcome: Outcome, error: PartnerError | None, faults: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    note_visit("Flow", outcome, error)
+    record_outcome("Flow", outcome, error)
     metrics.clear_metrics()
     assert capsys.readouterr().out.count('"Faults":[1.0]') == faults
 
@@ -58,7 +58,7 @@ def test_a_reply_that_this_worker_lost_for_good_is_laid_to_its_version(
 def test_its_line_says_why_and_when_it_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     error = RateLimited("leeloo", "send_message", "the partner asked us to wait")
     with caplog.at_level("INFO"):
-        note_visit("Flow", Outcome.AGAIN, error, timedelta(seconds=90))
+        record_outcome("Flow", Outcome.AGAIN, error, timedelta(seconds=90))
     metrics.clear_metrics()
     line = vars(caplog.records[-1])
     assert (line["message"], line["outcome"], line["again_in_seconds"]) == ("visited", "comes_again", 90.0)

@@ -1,6 +1,7 @@
 """What a worker does once and never again, and what a lead costs it each time.
 
-Its keys are parsed with the first lead, and so are its clients made; a lead's calls are those of quality/testkit/way.py.
+Its keys are parsed with the first lead, and so are its clients made; a lead's calls are those of
+quality/testkit/way.py.
 """
 
 import json
@@ -21,7 +22,7 @@ from leadbridge.auth import rsa_credentials
 from leadbridge.domain.delivery import State
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.runtime import aws
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.people import lead
 from quality.testkit.way import WAY, spelt
@@ -71,7 +72,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 @pytest.fixture
 def submit_lead(
     monkeypatch: pytest.MonkeyPatch,
-    store: Store,
+    store: LeadRepository,
     shipped_settings: settings.Settings,
     function: Callable[[str], ModuleType],
     context: Context,
@@ -101,7 +102,7 @@ def waiting_message(lead_id: str) -> dict[str, Any]:
     return event
 
 
-def submitted(app: ModuleType, store: Store, context: Context, number: int) -> None:
+def submitted(app: ModuleType, store: LeadRepository, context: Context, number: int) -> None:
     """Take one new lead to the lender."""
     waiting = lead(number, phone=f"05000000{number:02d}", tax_number=None, email=f"{number}@example.com")
     assert store.accept(waiting, phone_hash=f"hash {number}") is None
@@ -114,7 +115,7 @@ def submitted(app: ModuleType, store: Store, context: Context, number: int) -> N
 def test_a_lead_makes_the_calls_that_are_written_down_and_no_others(
     monkeypatch: pytest.MonkeyPatch,
     submit_lead: ModuleType,
-    store: Store,
+    store: LeadRepository,
     function: Callable[[str], ModuleType],
     context: Context,
 ) -> None:
@@ -142,7 +143,7 @@ def test_a_lead_makes_the_calls_that_are_written_down_and_no_others(
 
 
 def test_keys_are_parsed_with_the_first_lead_and_never_again(
-    submit_lead: ModuleType, store: Store, context: Context, parsed: Counter[str]
+    submit_lead: ModuleType, store: LeadRepository, context: Context, parsed: Counter[str]
 ) -> None:
     submitted(submit_lead, store, context, 1)
     assert parsed == dict.fromkeys(PARSERS, 1)

@@ -13,9 +13,9 @@ from leadbridge.domain.clock import to_text
 from leadbridge.domain.fetch import announced
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries import backlog
-from leadbridge.storage.queries.backlog import Watch, gone_quiet
+from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -23,45 +23,47 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def watch(store: Store) -> Watch:
-    return Watch(aws.dynamodb(), TABLE)
+def watch(store: LeadRepository) -> BacklogMonitor:
+    return BacklogMonitor(aws.dynamodb(), TABLE)
 
 
-def come(store: Store, number: int, ago: timedelta, source: str = "web") -> str:
+def come(store: LeadRepository, number: int, ago: timedelta, source: str = "web") -> str:
     """A lead that came so long ago; its id."""
     one = lead(number, source=source, received_at=NOW - ago)
     store.accept(one, phone_hash=None)
     return one.lead_id
 
 
-def test_nobody_waits_in_an_empty_table(watch: Watch) -> None:
+def test_nobody_waits_in_an_empty_table(watch: BacklogMonitor) -> None:
     assert watch.oldest_waiting() is None
 
 
-def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(watch: Watch, store: Store) -> None:
+def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(
+    watch: BacklogMonitor, store: LeadRepository
+) -> None:
     come(store, 1, HOUR)
     come(store, 2, 2 * HOUR)
     settled = store.delivery(come(store, 3, 3 * HOUR), "leadleader")
     assert settled is not None
-    store.apply(steps.gave_up(settled, NOW, "spent"))
+    store.apply(steps.fail(settled, NOW, "spent"))
     assert watch.oldest_waiting() == NOW - 2 * HOUR
 
 
-def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: Watch, store: Store) -> None:
+def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: BacklogMonitor, store: LeadRepository) -> None:
     one = lead(1, source="meta-credit", received_at=NOW - HOUR).model_copy(update={"partners": ()})
     fetch = announced(one.lead_id, one.source, {"leadgen_id": "77"}, one.received_at)
     store.accept(one, phone_hash=None, fetch=fetch)
     assert watch.oldest_waiting() == NOW - HOUR
 
 
-def test_each_source_is_told_by_its_last_lead(watch: Watch, store: Store) -> None:
+def test_each_source_is_told_by_its_last_lead(watch: BacklogMonitor, store: LeadRepository) -> None:
     for number, (ago, source) in enumerate([(3, "web"), (1, "tilda"), (5, "tilda"), (2, "web"), (1, "other")]):
         come(store, number, ago * HOUR, source)
     assert watch.last_leads({"web", "tilda", "never"}) == {"web": NOW - 2 * HOUR, "tilda": NOW - HOUR}
 
 
 @pytest.fixture
-def reads(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def reads(watch: BacklogMonitor, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The queries that the watch makes, of two leads each."""
     made: list[dict[str, Any]] = []
     client: Any = aws.dynamodb()
@@ -76,7 +78,9 @@ def reads(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     return made
 
 
-def test_no_more_is_read_than_until_each_has_been_seen(watch: Watch, store: Store, reads: list[dict[str, Any]]) -> None:
+def test_no_more_is_read_than_until_each_has_been_seen(
+    watch: BacklogMonitor, store: LeadRepository, reads: list[dict[str, Any]]
+) -> None:
     for number in range(9):
         come(store, number, number * HOUR, "web" if number != 3 else "tilda")
     assert watch.last_leads({"web", "tilda"}) == {"web": NOW, "tilda": NOW - 3 * HOUR}
@@ -84,7 +88,7 @@ def test_no_more_is_read_than_until_each_has_been_seen(watch: Watch, store: Stor
 
 
 def test_the_search_for_a_source_that_never_was_has_an_end(
-    watch: Watch, store: Store, reads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    watch: BacklogMonitor, store: LeadRepository, reads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "READS", 3)
     for number in range(9):
@@ -97,18 +101,21 @@ def test_the_search_for_a_source_that_never_was_has_an_end(
 def test_a_source_is_quiet_only_after_its_own_longest_pause() -> None:
     longest = {"web": HOUR, "tilda": DAY, "new": HOUR}
     last = {"web": NOW - HOUR, "tilda": NOW - DAY - timedelta(milliseconds=1)}
-    assert gone_quiet(last, longest, NOW) == ["tilda"]
-    assert gone_quiet(last, longest, NOW + timedelta(seconds=1)) == ["tilda", "web"]
+    assert stale_sources(last, longest, NOW) == ["tilda"]
+    assert stale_sources(last, longest, NOW + timedelta(seconds=1)) == ["tilda", "web"]
 
 
 @pytest.fixture
-def find_quiet(
-    store: Store, shipped_settings: Settings, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+def detect_stale_sources(
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., ModuleType]:
     """The function, with `quiet_after` set for some of the shipped sources."""
 
     def made(**quiet_after: timedelta) -> ModuleType:
-        app = function("find_quiet")
+        app = function("detect_stale_sources")
         changed = {
             name: source.model_copy(update={"quiet_after": quiet_after.get(name)})
             for name, source in shipped_settings.sources.items()
@@ -127,15 +134,15 @@ def measured(capsys: pytest.CaptureFixture[str]) -> list[Any]:
 
 
 def test_the_function_counts_the_quiet_and_names_them(
-    find_quiet: Callable[..., ModuleType],
-    store: Store,
+    detect_stale_sources: Callable[..., ModuleType],
+    store: LeadRepository,
     context: Context,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     come(store, 1, 2 * DAY)
     come(store, 2, HOUR, "meta-credit")
-    app = find_quiet(**{"web": DAY, "meta-credit": DAY, "tilda-credit": DAY})
+    app = detect_stale_sources(**{"web": DAY, "meta-credit": DAY, "tilda-credit": DAY})
     capsys.readouterr()
     assert app.handler({}, context) == {"quiet": ["web"]}
     assert measured(capsys) == [[1]]
@@ -145,10 +152,13 @@ def test_the_function_counts_the_quiet_and_names_them(
 
 
 def test_when_all_is_well_the_count_is_nothing(
-    find_quiet: Callable[..., ModuleType], store: Store, context: Context, capsys: pytest.CaptureFixture[str]
+    detect_stale_sources: Callable[..., ModuleType],
+    store: LeadRepository,
+    context: Context,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     come(store, 1, HOUR)
-    app = find_quiet(web=DAY)
+    app = detect_stale_sources(web=DAY)
     capsys.readouterr()
     assert app.handler({}, context) == {"quiet": []}
     assert measured(capsys) == [[0]]
@@ -156,12 +166,12 @@ def test_when_all_is_well_the_count_is_nothing(
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
 def test_where_nobody_waits_for_a_source_nothing_is_read_or_measured(
-    find_quiet: Callable[..., ModuleType],
+    detect_stale_sources: Callable[..., ModuleType],
     context: Context,
     reads: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    app = find_quiet()
+    app = detect_stale_sources()
     capsys.readouterr()
     assert app.handler({}, context) == {"quiet": []}
     assert reads == []
@@ -169,15 +179,15 @@ def test_where_nobody_waits_for_a_source_nothing_is_read_or_measured(
 
 
 def test_nothing_of_a_person_is_read_or_told(
-    find_quiet: Callable[..., ModuleType],
-    store: Store,
+    detect_stale_sources: Callable[..., ModuleType],
+    store: LeadRepository,
     context: Context,
     reads: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lead_id = come(store, 1, 2 * DAY)
-    find_quiet(web=DAY).handler({}, context)
+    detect_stale_sources(web=DAY).handler({}, context)
     assert {asked["ProjectionExpression"] for asked in reads} == {"received_key, #source"}
     said = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
     assert "looked" in said

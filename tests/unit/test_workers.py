@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge.domain.delivery import gave_up, receive
+from leadbridge.domain.delivery import fail, receive
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.runtime.batch import LONGEST_WAIT, work_through
+from leadbridge.runtime.batch import LONGEST_WAIT, process_batch
 from leadbridge.runtime.logs import metrics
 from leadbridge.services.submit_lead import Outcome, Visit
 from leadbridge.settings import Settings
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context, queue
@@ -48,7 +48,7 @@ def test_a_partial_batch_fails_only_its_own_messages() -> None:
 
     hidden = Queue()
     event = {"Records": [message(number) for number in range(1, 6)]}
-    answer = work_through(event, work, queue=hidden, queue_url="q")  # type: ignore[arg-type]
+    answer = process_batch(event, work, queue=hidden, queue_url="q")  # type: ignore[arg-type]
     assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["m2", "m3", "m4", "m5"]
     assert hidden.hidden == {"r3": 91, "r4": LONGEST_WAIT.total_seconds(), "r5": 0}
 
@@ -57,7 +57,7 @@ def test_a_message_that_fails_is_laid_to_the_version(capsys: pytest.CaptureFixtu
     def work(_: Any) -> timedelta | None:
         raise RuntimeError("a defect")
 
-    work_through({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
+    process_batch({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"Faults"' in line]
     assert (line["Faults"], line["version"]) == ([1.0], "$LATEST")
 
@@ -79,7 +79,7 @@ def test_a_message_that_meets_a_transient_error_of_aws_is_laid_to_no_version(
         raise error
 
     metrics.clear_metrics()
-    answer = work_through({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
+    answer = process_batch({"Records": [message(1)]}, work, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
     assert answer["batchItemFailures"] == [{"itemIdentifier": "m1"}]
     metrics.flush_metrics()
     told = capsys.readouterr().out
@@ -89,7 +89,7 @@ def test_a_message_that_meets_a_transient_error_of_aws_is_laid_to_no_version(
 
 def test_a_message_that_is_no_json_fails_alone() -> None:
     broken = {**message(1), "body": "nonsense"}
-    answer = work_through({"Records": [broken, message(2)]}, lambda _: None, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
+    answer = process_batch({"Records": [broken, message(2)]}, lambda _: None, queue=Queue(), queue_url="q")  # type: ignore[arg-type]
     assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["m1"]
 
 
@@ -118,7 +118,7 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
 
 
 def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,
@@ -145,7 +145,7 @@ def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
 
 @pytest.mark.parametrize(("room", "shares"), [(5, {"leadleader": 4, "matchtrade": 1}), (1, {"leadleader": 1})])
 def test_one_partners_backlog_does_not_starve_anothers_sweep(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,
@@ -168,7 +168,7 @@ def test_one_partners_backlog_does_not_starve_anothers_sweep(
 
 @pytest.mark.parametrize(("waiting", "seconds"), [([], 0), ([90], 90), ([30, 7200, 90], 7200), ([-5], 0)])
 def test_find_due_measures_since_when_the_oldest_lead_waits(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,
@@ -183,7 +183,7 @@ def test_find_due_measures_since_when_the_oldest_lead_waits(
         store.accept(lead(number, received_at=NOW - timedelta(seconds=age)), phone_hash=None)
     settled = lead(99, received_at=NOW - timedelta(days=9))
     store.accept(settled, phone_hash=None)
-    store.apply(gave_up(receive(settled.lead_id, "leadleader", "web", settled.received_at), NOW, "spent"))
+    store.apply(fail(receive(settled.lead_id, "leadleader", "web", settled.received_at), NOW, "spent"))
     app = function("find_due")
     monkeypatch.setattr(app, "utc_now", lambda: NOW)
     capsys.readouterr()
@@ -193,7 +193,7 @@ def test_find_due_measures_since_when_the_oldest_lead_waits(
 
 
 def test_find_due_finds_nothing_in_an_empty_table(
-    store: Store,
+    store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
     context: Context,

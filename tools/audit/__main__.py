@@ -14,7 +14,7 @@ from pathlib import Path
 
 TOOLS = Path(sys.executable).parent
 TEMPLATES = ["template.yaml", "infra/github-role.yaml"]
-CODE = ["functions", "layers/leadbridge", "command", "deploy"]
+CODE = ["functions", "layers/leadbridge", "cli", "infra"]
 # How pip-audit's last words begin where nobody answers it: requests' errors of a connection, or its own advice.
 UNREACHED = (
     "requests.exceptions.ConnectionError:",

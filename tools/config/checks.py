@@ -14,7 +14,7 @@ from leadbridge import forms
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.domain.lead import Asked
 from leadbridge.domain.routing import FORM
-from leadbridge.forms.base import Named, adapter_named
+from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.settings import Settings
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
 from tools.config.lines import Place
@@ -102,7 +102,9 @@ def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
         adapter = source.get("adapter")
         if isinstance(adapter, str) and adapter not in (known := adapters()):
             yield Wrong("sources", (name, "adapter"), f"there is no adapter {adapter!r}{meant(adapter, known)}")
-        elif isinstance(adapter, str) and isinstance(adapter_named(adapter), Named) is ("fetch" not in source):
+        elif isinstance(adapter, str) and isinstance(adapter_named(adapter), FetchByIdAdapter) is (
+            "fetch" not in source
+        ):
             text = f"a section [{name}.fetch] goes with forms whose posts only name leads, and with no others"
             yield Wrong("sources", (name, "fetch") if "fetch" in source else (name,), text)
         yield from _in_partners_of(name, source.get("partners"), tables["partners"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tools.openapi.document import written
 
-FILE = Path(__file__).parents[1] / "docs" / "openapi.json"
+FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 if __name__ == "__main__":
     FILE.write_text(written(), encoding="utf-8")

@@ -209,7 +209,7 @@ class Syncs(Shape):
     partners: dict[str, Sync | None]
 
 
-class Letter(Shape):
+class DeadLetter(Shape):
     """A dead letter; `sent_at` in Unix milliseconds."""
 
     queue: str
@@ -228,7 +228,7 @@ class Letter(Shape):
 class Letters(Shape):
     """What is in the dead-letter queues, oldest first. `left_out` counts those that do not fit into the response."""
 
-    letters: list[Letter]
+    letters: list[DeadLetter]
     left_out: Count | None = None
 
 

@@ -17,7 +17,7 @@ from tools.openapi.answers import Problem
 from tools.openapi.routes import JSON, PROBLEM, ROUTES, Parameter, Route
 
 PLACE = "#/components/schemas/{model}"
-PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def written() -> str:

@@ -1,4 +1,5 @@
-"""A door before the partners, `python -m quality.chaos.deployed.front PORT HOST:PORT`: it can be killed, and the partners live.
+"""A door before the partners, `python -m quality.chaos.deployed.front PORT HOST:PORT`: it can be killed, and the
+partners live.
 
 A partner whose servers die keeps its database; the sandbox keeps its own in memory. So it is the door that is killed:
 connections break in the middle, new ones are refused, and what was processed stays processed.

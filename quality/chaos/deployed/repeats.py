@@ -19,7 +19,7 @@ from leadbridge.storage.stream import announcement
 from quality.chaos.counters import Tally
 from quality.chaos.deployed.world import World
 
-SCHEDULED = ("FindDue", "SyncMatchtrade", "KeepFigures", "FindQuiet")
+SCHEDULED = ("FindDue", "SyncAccounts", "SnapshotStats", "DetectStaleSources")
 SUBMITS = {"leadleader": "submit-leadleader", "matchtrade": "submit-matchtrade"}
 TOLD = ("LEAD", "DELIVERY#", "MESSAGE#", "FETCH")
 

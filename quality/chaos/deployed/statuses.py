@@ -46,7 +46,7 @@ class Statuses:
             self.random.choice(self._readers(delivery))()
 
     def _readers(self, delivery: Delivery) -> list[Callable[[], object]]:
-        sync = partial(self.repeats.call, "SyncMatchtrade", scheduled_event())
+        sync = partial(self.repeats.call, "SyncAccounts", scheduled_event())
         return [sync, sync, partial(self._check, delivery), partial(time.sleep, 0.5)]
 
     def _check(self, delivery: Delivery) -> None:

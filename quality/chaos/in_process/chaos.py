@@ -172,7 +172,7 @@ class Chaos:
 
     def tick(self) -> None:
         """A schedule strikes, at whatever moment."""
-        function = self.random.choice([*schedules().values(), "FindDue", "FindDue", "SyncMatchtrade"])
+        function = self.random.choice([*schedules().values(), "FindDue", "FindDue", "SyncAccounts"])
         self.tally.add(f"{function} called by its schedule")
         self.invoke(function, {}, lambda _: None)
 

@@ -109,7 +109,7 @@ class Drain:
                 run.operator.erase_the_rest()
             elif self._waits_for_what_is_due():
                 run.invoke("FindDue", {}, lambda _: None)
-                run.invoke("SyncMatchtrade", {}, lambda _: None)
+                run.invoke("SyncAccounts", {}, lambda _: None)
             else:
                 run.time.pass_(60)  # letters that somebody held are there again
                 return

@@ -53,7 +53,7 @@ class Scenes:
         """The sync reads the status, or an operator's check, or nothing for a while."""
         match reader:
             case "sync":
-                self.run.invoke("SyncMatchtrade", {}, lambda _: None, self._mostly_calm())
+                self.run.invoke("SyncAccounts", {}, lambda _: None, self._mostly_calm())
             case "operator":
                 self._check_by_operator(delivery)
             case _:

@@ -83,7 +83,7 @@ def named(resource: str) -> str:
 @cache
 def template() -> dict[str, Any]:
     """The whole of infra/github-role.yaml."""
-    return read_template(ROOT / "deploy" / "github-role.yaml")
+    return read_template(ROOT / "infra" / "github-role.yaml")
 
 
 def properties(name: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from leadbridge import settings
 from leadbridge.runtime import aws
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.template import ROOT, resources, table_definition, template
 from quality.testkit.wiring import is_told, routes, schedules, workers
@@ -79,9 +79,9 @@ class MotoStack:
     _function: str | None = None
 
     @property
-    def store(self) -> Store:
+    def store(self) -> LeadRepository:
         """The table of leads."""
-        return Store(aws.dynamodb(), self.ref("Leads"))
+        return LeadRepository(aws.dynamodb(), self.ref("Leads"))
 
     @property
     def is_at_work(self) -> bool:

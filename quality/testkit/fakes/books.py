@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import State
+from leadbridge.domain.accounts.scan import ScanState
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import erased
@@ -83,27 +83,27 @@ class Book:
         """When the first lead came."""
         return min((lead.received_at for lead in self.leads), default=None)
 
-    def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
+    def take_lease(self, owner: str, now: datetime, until: datetime) -> ScanState | None:
         """Become the one run there is."""
         if self.owner is not None and self.lease_until is not None and self.lease_until > now:
             return None
         self.owner, self.lease_until = owner, until
-        self._state = self._state or items.encode(state_values(State.first(now)))
+        self._state = self._state or items.encode(state_values(ScanState.first(now)))
         return self.state
 
-    def save(self, owner: str, state: State) -> None:
+    def save(self, owner: str, state: ScanState) -> None:
         """Write down where the sync stands."""
         if self.owner != owner:
             raise Overtaken
         self._state = items.encode(state_values(state))
 
-    def release(self, owner: str, state: State) -> None:
+    def release(self, owner: str, state: ScanState) -> None:
         """Do the same, and give the lease back."""
         self.save(owner, state)
         self.owner = self.lease_until = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> ScanState:
         """Where the sync stands."""
         assert self._state is not None
         return state_of(items.decode(self._state))

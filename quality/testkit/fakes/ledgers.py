@@ -13,7 +13,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry
-from leadbridge.storage.table import AlreadyTied, Conflict
+from leadbridge.storage.table import AlreadyLinked, Conflict
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
 
@@ -59,7 +59,7 @@ class Ledger:
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account was made of."""
-        values = self._get(items.tie_key(partner, created))
+        values = self._get(items.link_key(partner, created))
         return None if values is None else str(values["lead_id"])
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:
@@ -75,10 +75,10 @@ class Ledger:
         if after.created is not None and after.created != before.created:
             owner = self.owner_of(after.partner, after.created)
             if owner not in {None, after.lead_id}:
-                raise AlreadyTied(str(owner))
-            self._put(items.tie_item(after))
+                raise AlreadyLinked(str(owner))
+            self._put(items.link_item(after))
         if before.created is not None and before.created != after.created:
-            key = items.tie_key(before.partner, before.created)
+            key = items.link_key(before.partner, before.created)
             self._items.pop((key["pk"], key["sk"]), None)
         self._put(items.delivery_item(after))
         if change.opened is not None:

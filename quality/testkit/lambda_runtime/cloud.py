@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.template import resources, table_definition, template
 
 ACCOUNT = "000000000000"
@@ -34,9 +34,9 @@ class Cloud:
         return _client(self.aws, service)
 
     @property
-    def store(self) -> Store:
+    def store(self) -> LeadRepository:
         """The table of leads."""
-        return Store(self.client("dynamodb"), self.ref("Leads"))
+        return LeadRepository(self.client("dynamodb"), self.ref("Leads"))
 
     def put_secret(self, name: str, value: dict[str, Any]) -> None:
         """Make the secret `{prefix}/{name}`."""

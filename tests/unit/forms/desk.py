@@ -19,7 +19,7 @@ from events.sign import signed
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
-from leadbridge.services.receive_lead import Desk
+from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import Settings
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.quota import Quota
@@ -133,7 +133,9 @@ def opened(settings: Settings) -> Iterator[Reception]:
     app = importlib.util.module_from_spec(spec)
     with patch.dict("os.environ", {"POWERTOOLS_METRICS_NAMESPACE": "leadbridge", "LEADBRIDGE_FLOW": "receive_lead"}):
         spec.loader.exec_module(app)
-        desk = Desk(settings, book, lambda source, _: {"secrets": secrets_of(source)}, lambda text: text, utc_now)
+        desk = LeadReceiver(
+            settings, book, lambda source, _: {"secrets": secrets_of(source)}, lambda text: text, utc_now
+        )
         with patch.multiple(app, desk=lambda: desk, store=lambda: book, settings=lambda: settings):
             yield Reception(app, book)
 

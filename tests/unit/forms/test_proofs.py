@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.forms.base import Forged, Request, adapter_named
+from leadbridge.forms.base import Request, SignatureInvalid, adapter_named
 from quality.testkit.rubbish import any_text
 from tests.unit.forms.desk import Reception, configured, proven, sample, secrets_of, with_headers, with_json
 from tests.unit.test_standard_webhooks import NOW
@@ -105,7 +105,7 @@ def test_webflows_time_may_differ_by_five_minutes(seconds: int) -> None:
     adapter: Any = adapter_named("webflow")
     late = adapter.prove(Request.of(sample("webflow_signed")), "s", datetime.fromtimestamp(at, UTC))
     now = datetime.now(UTC)
-    with pytest.raises(Forged, match="too far"):
+    with pytest.raises(SignatureInvalid, match="too far"):
         adapter.verify(late, ["s"], now)
 
 
@@ -150,7 +150,7 @@ def test_no_secret_proves_nothing(adapter: str, secrets: list[str]) -> None:
     for case in (case for case in (*TOKENS, *SIGNED, "google_lead")):
         event = sample(case)
         if configured().sources[event["pathParameters"]["source"]].adapter == adapter:
-            with pytest.raises(Forged):
+            with pytest.raises(SignatureInvalid):
                 module.verify(module.prove(Request.of(event), "", NOW), secrets, NOW)
 
 
@@ -172,5 +172,5 @@ def test_whatever_comes_is_forged_and_nothing_else(
     given_texts = {*headers.values(), *parameters.values()}
     if given_texts & set(secrets):
         return
-    with pytest.raises(Forged):
+    with pytest.raises(SignatureInvalid):
         adapter_named(adapter).verify(Request(headers, parameters, body), secrets, NOW)

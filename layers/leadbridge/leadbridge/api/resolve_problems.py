@@ -15,8 +15,8 @@ from leadbridge.domain.operator_steps import WrongState
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import settings
-from leadbridge.storage.leads import Store
-from leadbridge.storage.table import AlreadyTied, Conflict, Contended
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 if TYPE_CHECKING:
     from leadbridge.services.resolve_delivery import Register
@@ -25,7 +25,7 @@ RETRY_AFTER = 30  # seconds, if the partner sends no Retry-After
 
 
 def resolved(
-    store: Store,
+    store: LeadRepository,
     register: Callable[[str], Register],
     delivery: Delivery,
     lead: Lead,
@@ -67,7 +67,7 @@ def not_changed(refused: WrongState | Conflict | Contended) -> Problem:
     match refused:
         case WrongState():
             return Problem(409, "wrong-state", "Wrong state", str(refused))
-        case AlreadyTied():
+        case AlreadyLinked():
             detail = f"Lead {refused.lead_id} has this at the partner already. Nothing was stored."
             return Problem(409, "already-tied", "Already tied", detail, members={"lead_id": refused.lead_id})
         case _:

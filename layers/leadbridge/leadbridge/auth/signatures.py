@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
-from leadbridge.forms.base import Forged
+from leadbridge.forms.base import SignatureInvalid
 
 Encode = Callable[[bytes], str]
 
@@ -28,11 +28,11 @@ def signature(secret: str, signed: bytes, encode: Encode, prefix: str = "") -> s
 
 
 def verify_signature(header: str, secrets: Sequence[str], signed: bytes, encode: Encode, prefix: str = "") -> None:
-    """Check that the header is what one of the secrets makes of `signed`. Raises Forged."""
+    """Check that the header is what one of the secrets makes of `signed`. Raises SignatureInvalid."""
     if not header:
-        raise Forged("the signature is missing")
+        raise SignatureInvalid("the signature is missing")
     given = header.encode(errors="surrogatepass")
     expected = [signature(secret, signed, encode, prefix).encode() for secret in secrets if secret]
     matches = [hmac.compare_digest(ours, given) for ours in expected]
     if not any(matches):
-        raise Forged("no signature fits")
+        raise SignatureInvalid("no signature fits")

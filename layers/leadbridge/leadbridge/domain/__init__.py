@@ -1,1 +1,1 @@
-"""What a lead, a delivery, a message, a fetch and a partner account are: pure code without AWS or configuration files."""
+"""What a lead, a delivery, a message, a fetch and a partner account are: no AWS, no configuration files."""

@@ -163,7 +163,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
     )
 
 
-def come_again(delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
+def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
     """An attempt that surely was not processed; the next one is allowed `after` from now."""
     counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
     return _step(
@@ -200,7 +200,7 @@ def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, 
     )
 
 
-def accepted(delivery: Delivery, now: datetime, created: int | str | None, check_after: timedelta | None) -> Change:
+def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_after: timedelta | None) -> Change:
     """The partner has it: as a deal of this number, an account of this uuid, or under a name it did not tell."""
     if delivery.state is State.RECEIVED and not delivery.is_uncertain:
         raise ImpossibleTransition("submitted from received, and never attempted")
@@ -224,7 +224,7 @@ def accepted(delivery: Delivery, now: datetime, created: int | str | None, check
     )
 
 
-def doubt(delivery: Delivery, now: datetime, error: str, after: timedelta | None) -> Change:
+def mark_uncertain(delivery: Delivery, now: datetime, error: str, after: timedelta | None) -> Change:
     """The reply is lost, and the partner can be asked `after` from now what it has; None: as soon as anybody can."""
     return _step(
         delivery,
@@ -241,12 +241,12 @@ def doubt(delivery: Delivery, now: datetime, error: str, after: timedelta | None
     )
 
 
-def exists(delivery: Delivery, now: datetime, error: str) -> Change:
+def mark_duplicate(delivery: Delivery, now: datetime, error: str) -> Change:
     """The partner has this person already, and not from this delivery."""
     return _end(delivery, {State.RECEIVED, State.SUBMITTING, State.UNKNOWN}, State.DUPLICATE, now, error)
 
 
-def refused(delivery: Delivery, now: datetime, error: str, fall_back_on: str | None = None) -> Change:
+def reject(delivery: Delivery, now: datetime, error: str, fall_back_on: str | None = None) -> Change:
     """The partner refused it for good; another one may get the lead instead."""
     change = _end(delivery, {State.SUBMITTING}, State.REJECTED, now, error)
     if fall_back_on is None:
@@ -267,12 +267,12 @@ def repeats(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Chan
     return replace(change, after=replace(change.after, repeat_of=first, waits_for=None))
 
 
-def gave_up(delivery: Delivery, now: datetime, error: str) -> Change:
+def fail(delivery: Delivery, now: datetime, error: str) -> Change:
     """It cannot go on by itself: retries are spent, or our settings are wrong."""
     return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.FAILED, now, error)
 
 
-def lost(delivery: Delivery, now: datetime, error: str, *, can_be_looked_up: bool = False) -> Change:
+def mark_unknown(delivery: Delivery, now: datetime, error: str, *, can_be_looked_up: bool = False) -> Change:
     """The request went out and nobody can tell what became of it.
 
     Where the partner can be asked what it has, it is asked before it is ever sent again.

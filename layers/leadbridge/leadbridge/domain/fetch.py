@@ -83,7 +83,7 @@ def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime)
     return Fetch(lead_id, source, received_at=now, keys=dict(keys), due_at=now + OVERDUE)
 
 
-def come_again(fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
+def schedule_retry(fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
     """An attempt that brought nothing; the timeline tells of it when the reason is a new one."""
     return _step(
         fetch,
@@ -110,12 +110,12 @@ def was_test(fetch: Fetch, now: datetime) -> FetchChange:
     return _end(fetch, FetchState.TEST, now, "test_lead", "made by a testing tool: it goes to no partner")
 
 
-def gave_up(fetch: Fetch, now: datetime, error: str) -> FetchChange:
+def fail(fetch: Fetch, now: datetime, error: str) -> FetchChange:
     """It cannot be fetched by itself."""
     return _end(fetch, FetchState.FAILED, now, "fetch_given_up", error)
 
 
-def ask_again(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
+def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
     """Somebody wants a failed one tried again, with all its time before it."""
     return _step(
         fetch,

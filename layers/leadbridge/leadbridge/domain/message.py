@@ -220,7 +220,7 @@ def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageC
     )
 
 
-def send_again(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
+def schedule_retry(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
     """An attempt that surely sent nothing; the next one is allowed `after` from now.
 
     A message is unknown here if its lease ran out before the answer arrived.
@@ -255,24 +255,24 @@ def wait_until(message: Message, now: datetime, until: datetime) -> MessageChang
     )
 
 
-def put_off(message: Message, now: datetime, until: datetime) -> MessageChange:
+def postpone(message: Message, now: datetime, until: datetime) -> MessageChange:
     """The person is expected, or made known by another worker; that is no attempt."""
     pending = {MessageState.PENDING}
     return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=until, due_at=until + OVERDUE)
 
 
-def sent(message: Message, now: datetime) -> MessageChange:
+def mark_sent(message: Message, now: datetime) -> MessageChange:
     """Leeloo has taken it."""
     sources = {MessageState.SENDING, MessageState.UNKNOWN}
     return _settle(message, sources, MessageState.SENT, now, None, sent_at=now)
 
 
-def lost(message: Message, now: datetime, error: str) -> MessageChange:
+def mark_unknown(message: Message, now: datetime, error: str) -> MessageChange:
     """It went out and nobody can tell whether it arrived."""
     return _settle(message, {MessageState.SENDING}, MessageState.UNKNOWN, now, error)
 
 
-def gave_up(message: Message, now: datetime, error: str) -> MessageChange:
+def fail(message: Message, now: datetime, error: str) -> MessageChange:
     """It cannot be sent. A message is unknown here if its lease ran out before the answer arrived."""
     return _settle(message, UNSETTLED | {MessageState.UNKNOWN}, MessageState.FAILED, now, error)
 

@@ -37,7 +37,7 @@ class Aftermath:
 NOTHING = Aftermath()
 
 
-def retried(
+def retry_by_operator(
     delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool, lacking: Sequence[str] = ()
 ) -> Change:
     """Begin anew. An unknown one only if the operator confirms that it may arrive twice. Raises WrongState.
@@ -88,7 +88,7 @@ def found(
     """
     if delivery.settled_at is not None and delivery.created == created:
         raise WrongState("The delivery is settled as this already.")
-    change = steps.accepted(_unsettled(delivery), now, created, check_after)
+    change = steps.confirm(_unsettled(delivery), now, created, check_after)
     return _settled(delivery, change.after, now, change.detail or "", operator, aftermath)
 
 

@@ -19,7 +19,7 @@ from leadbridge.settings import Source
 MOST_BYTES = 262_144
 
 
-class Forged(Exception):
+class SignatureInvalid(Exception):
     """The proof of origin is missing, malformed, stale or wrong. The message tells which, and no secret."""
 
 
@@ -92,7 +92,7 @@ class Adapter(Protocol):
     content_types: Sequence[str]
 
     def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
-        """Raise Forged unless one of the secrets proves the raw body. Secrets that are no secrets prove nothing."""
+        """Raise SignatureInvalid unless one of the secrets proves the raw body. Malformed secrets prove nothing."""
         ...
 
     def parse(self, request: Request, source: Source) -> tuple[Submission, ...]:
@@ -104,16 +104,16 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
-class Challenged(Protocol):
+class ChallengeAdapter(Protocol):
     """An adapter whose builder asks by GET whether the address is ours before it posts to it."""
 
     def answer_challenge(self, query: Mapping[str, str], proofs: Mapping[str, Any]) -> str:
-        """What the builder wants to hear: short, harmless text. `proofs` is the source's entry. Raises Forged."""
+        """Return the answer to a challenge. `proofs` is the source's secret entry. Raises SignatureInvalid."""
         ...
 
 
 @runtime_checkable
-class Named(Protocol):
+class FetchByIdAdapter(Protocol):
     """An adapter whose posts only name leads (`Submission.to_fetch`); each is fetched in a flow of its own."""
 
     def read(self, lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:

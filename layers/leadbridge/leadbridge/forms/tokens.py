@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
-from leadbridge.forms.base import Forged, Request
+from leadbridge.forms.base import Request, SignatureInvalid
 
 PARAMETER = "token"  # in the address: /webhooks/{source}?token=…
 HEADER = "x-webhook-token"
@@ -15,18 +15,18 @@ HEADER = "x-webhook-token"
 def verify_token(request: Request, secrets: Sequence[str], *others: str) -> None:
     """Check the token in the address, in the header, or one of the `others` that a builder sends elsewhere.
 
-    Raises Forged.
+    Raises SignatureInvalid.
     """
     verify_secret(secrets, request.query.get(PARAMETER) or "", request.headers.get(HEADER) or "", *others)
 
 
 def verify_secret(secrets: Sequence[str], *given: str) -> None:
-    """Check that one of the given texts is one of the secrets. Raises Forged."""
+    """Check that one of the given texts is one of the secrets. Raises SignatureInvalid."""
     if not any(given):
-        raise Forged("the token is missing")
+        raise SignatureInvalid("the token is missing")
     matches = [_is_same(secret, one) for secret in secrets if secret for one in given]
     if not any(matches):
-        raise Forged("the token is wrong")
+        raise SignatureInvalid("the token is wrong")
 
 
 def with_token(request: Request, secret: str) -> Request:

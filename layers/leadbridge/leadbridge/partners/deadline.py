@@ -21,7 +21,7 @@ class _Appointment:
     ring: Callable[[], None]
 
 
-class AlarmClock:
+class Deadline:
     """Thread-safe. What rings is called in the clock's own thread, must be quick, and must not raise."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Unavailable, Unknown
-from leadbridge.partners.deadline import AlarmClock
+from leadbridge.partners.deadline import Deadline
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 
@@ -55,7 +55,7 @@ class _Exchange:
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
-_clock = AlarmClock()
+_clock = Deadline()
 
 
 class _Connection(HTTPConnection):

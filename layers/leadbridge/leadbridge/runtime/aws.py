@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.session import get_session
 
-from leadbridge.runtime.environment import on_lambda
+from leadbridge.runtime.environment import is_lambda
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,7 +57,7 @@ def _client(service: str) -> Any:
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
         user_agent=USER_AGENT,
-        parameter_validation=not on_lambda(),
+        parameter_validation=not is_lambda(),
     )
     return _session().create_client(service, config=config)
 

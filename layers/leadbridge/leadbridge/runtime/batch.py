@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.runtime.logs import blame, count, logger
+from leadbridge.runtime.logs import count, count_version_fault, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = timedelta(hours=11, minutes=30)  # SQS hides a message for 12 hours at most, counted from its receipt
 
 
-def work_through(
+def process_batch(
     event: dict[str, Any], work: Callable[[Any], timedelta | None], *, queue: SQSClient, queue_url: str
 ) -> dict[str, Any]:
     """Do `work` on each message's JSON body; return the partial batch response.
@@ -37,7 +37,7 @@ def work_through(
                 )
         except Exception as error:  # the outermost edge: the other messages are processed all the same
             count("MessagesFailed")
-            blame(error)
+            count_version_fault(error)
             logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])
             failure = {"itemIdentifier": record["messageId"]}
             if failure not in failures:

@@ -61,7 +61,7 @@ def count(name: str, number: float = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
 
 
-def blame(error: BaseException) -> None:
+def count_version_fault(error: BaseException) -> None:
     """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 
     For errors that no stranger, form or operator can cause. A transient error of AWS, such as throttling or a time-out,
@@ -87,7 +87,7 @@ def measure(name: str, value: float, unit: Literal["Seconds", "Percent"]) -> Non
     metrics.add_metric(name=name, unit=MetricUnit(unit), value=value)
 
 
-def note_call(call: Call) -> None:
+def record_call(call: Call) -> None:
     """Measure a call to a partner, by the partner alone: which flow called what is in the line, and makes no metric.
 
     `PartnerErrors` is 0 or 1 for each call, so that its sum counts errors, its average is their share, and its number

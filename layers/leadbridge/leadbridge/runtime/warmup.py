@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from leadbridge.runtime.environment import on_lambda
+from leadbridge.runtime.environment import is_lambda
 from leadbridge.runtime.logs import logger
 
 
-def prepare(*makers: Callable[[], object]) -> None:
+def warm_up(*makers: Callable[[], object]) -> None:
     """Call each maker, on Lambda; elsewhere, as in a test that imports a handler, do nothing.
 
     A maker keeps what it makes, reads no secret and asks nobody over the network. One that fails does not end the
     start: the first request that needs it makes it again, and fails as its flow has it.
     """
-    if not on_lambda():
+    if not is_lambda():
         return
     for make in makers:
         try:

@@ -20,7 +20,7 @@ from leadbridge.domain.transitions import overdue_wait
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import WORKER_DIED, backoff
 from leadbridge.settings import Partner as PartnerSettings
-from leadbridge.storage.table import AlreadyTied, Conflict
+from leadbridge.storage.table import AlreadyLinked, Conflict
 
 
 class Ledger(Protocol):
@@ -31,7 +31,7 @@ class Ledger(Protocol):
         ...
 
     def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict if somebody was quicker, AlreadyTied if another lead has the partner's id."""
+        """Write a change. Raises Conflict, and AlreadyLinked if another lead has the partner's id."""
         ...
 
     def look_again(
@@ -168,8 +168,8 @@ class Checker:
             return Look(Outcome.NOTHING_TO_DO)
         if delivery.lease_ran_out(now):
             if self.partner.settles_lost_replies:
-                return self._write(steps.doubt(delivery, now, WORKER_DIED, None), Look(Outcome.UNCERTAIN))
-            return self._write(steps.lost(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
+                return self._write(steps.mark_uncertain(delivery, now, WORKER_DIED, None), Look(Outcome.UNCERTAIN))
+            return self._write(steps.mark_unknown(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
         if delivery.state is State.RECEIVED and not at_once:
             self.requeue(delivery)
             self.ledger.defer(delivery, now + overdue_wait(delivery.waiting_since, now))
@@ -210,7 +210,7 @@ class Checker:
         is_closed = change.after.state is State.CLOSED
         try:
             return self._write(change, Look(Outcome.CLOSED if is_closed else Outcome.CHANGED))
-        except AlreadyTied as tied:
+        except AlreadyLinked as tied:
             # The status cannot be stored while another lead has the id. Without a later due time every sweep would ask.
             if delivery.due_at is not None:
                 wait = max(check_after or timedelta(), self._backoff(delivery))
@@ -231,7 +231,7 @@ class Checker:
     def _write(self, change: Change, look: Look) -> Look:
         try:
             self.ledger.apply(change)
-        except AlreadyTied:
+        except AlreadyLinked:
             raise
         except Conflict:
             return Look(Outcome.NOTHING_TO_DO, error=look.error)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.services.record_answer import LetterKept, LetterObsolete
+from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.storage.table import persist
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """One dead letter. `lead_id`, `partner` and `message_id` are None where it does not say."""
 
     queue: str
@@ -85,17 +85,17 @@ class DeadLetters:
     """The dead-letter queues of this stack.
 
     `queues` are their URLs by name, `destinations` those of the queues that letters go back to. `redrive_note` puts
-    back what one of our own notes names, and raises LetterKept or LetterObsolete. `note` adds to a lead's timeline
-    what was done with a letter about it.
+    back what one of our own notes names, and raises DeadLetterKept or DeadLetterObsolete. `note` adds to a lead's
+    timeline what was done with a letter about it.
     """
 
     sqs: SQSClient
     queues: Mapping[str, str]
     destinations: Mapping[str, str]
-    redrive_note: Callable[[Letter], None]
-    note: Callable[[Letter, str], None]
+    redrive_note: Callable[[DeadLetter], None]
+    note: Callable[[DeadLetter, str], None]
 
-    def all(self) -> list[Letter]:
+    def all(self) -> list[DeadLetter]:
         """What is in the queues, oldest first; of long queues, some. Hides nothing from others."""
         found = [letter for queue in self.queues if self._waiting(queue) for letter in self._look(queue, hide=0)]
         return sorted(found, key=lambda letter: letter.sent_at)
@@ -107,13 +107,13 @@ class DeadLetters:
         """
         done = Redriven()
 
-        def put_back(letter: Letter) -> bool:
+        def put_back(letter: DeadLetter) -> bool:
             try:
                 self._put_back(letter)
-            except LetterKept as kept:
+            except DeadLetterKept as kept:
                 done.kept.append(LeftOver(letter.letter_id, kept.code))
                 return False
-            except LetterObsolete as obsolete:
+            except DeadLetterObsolete as obsolete:
                 done.obsolete.append(LeftOver(letter.letter_id, obsolete.code))
             else:
                 done.letters += 1
@@ -126,10 +126,10 @@ class DeadLetters:
         """Throw one letter away. Raises UnknownQueue."""
         return self._take(queue, letter_id, self._throw_away)
 
-    def _take(self, queue: str, letter_id: str | None, do: Callable[[Letter], bool]) -> int:
+    def _take(self, queue: str, letter_id: str | None, do: Callable[[DeadLetter], bool]) -> int:
         if queue not in self.queues:
             raise UnknownQueue(queue)
-        taken, url, left = 0, self.queues[queue], list[Letter]()
+        taken, url, left = 0, self.queues[queue], list[DeadLetter]()
         try:
             for letter in self._look(queue, hide=HIDDEN):
                 is_meant = letter_id is None or letter.letter_id == letter_id
@@ -145,20 +145,20 @@ class DeadLetters:
                 self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
         return taken
 
-    def _throw_away(self, letter: Letter) -> bool:
+    def _throw_away(self, letter: DeadLetter) -> bool:
         self.note(letter, "letter_discarded")
         return True
 
-    def _put_back(self, letter: Letter) -> None:
-        """Do what a letter asks for. Raises LetterKept, LetterObsolete."""
+    def _put_back(self, letter: DeadLetter) -> None:
+        """Do what a letter asks for. Raises DeadLetterKept, DeadLetterObsolete."""
         if letter.goes_to is not None:
             queue_url, body = self.destinations[letter.goes_to], letter.body
             persist(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
             self.note(letter, "letter_redriven")
         elif letter.step in REPLACED:
-            raise LetterObsolete("replaced")
+            raise DeadLetterObsolete("replaced")
         elif letter.lead_id is None:
-            raise LetterKept("unreadable", "the letter names no lead")
+            raise DeadLetterKept("unreadable", "the letter names no lead")
         else:
             self.redrive_note(letter)
 
@@ -169,7 +169,7 @@ class DeadLetters:
         )["Attributes"]
         return any(int(number) for number in found.values())
 
-    def _look(self, queue: str, *, hide: int) -> Iterator[Letter]:
+    def _look(self, queue: str, *, hide: int) -> Iterator[DeadLetter]:
         seen: set[str] = set()
         for _ in range(LOOKS):
             messages = self.sqs.receive_message(
@@ -188,7 +188,7 @@ class DeadLetters:
                 return
 
 
-def letter_of(queue: str, message: Any) -> Letter:
+def letter_of(queue: str, message: Any) -> DeadLetter:
     """Read and explain a message of a dead-letter queue."""
     body = message["Body"]
     basics = {
@@ -203,28 +203,28 @@ def letter_of(queue: str, message: Any) -> Letter:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        return Letter(**basics, step="read", reason="the message is not one of ours")
+        return DeadLetter(**basics, step="read", reason="the message is not one of ours")
     detail = content.get("detail")
     about = detail if isinstance(detail, dict) else content
     basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
     basics |= {"message_id": _text(about, "message_id")}
     if "step" in content and "reason" in content:
         basics |= {"answer": _answer(content.get("answer")), "attempt": _attempt(content.get("attempt"))}
-        return Letter(**basics, step=str(content["step"]), reason=str(content["reason"]))
+        return DeadLetter(**basics, step=str(content["step"]), reason=str(content["reason"]))
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
     handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
     match content.get("detail-type"):
         case "DeliveryChanged" if basics["partner"] in {"leadleader", "matchtrade"}:
-            return Letter(**basics, step="submit", reason=handed, goes_to=f"submit-{basics['partner']}")
+            return DeadLetter(**basics, step="submit", reason=handed, goes_to=f"submit-{basics['partner']}")
         case "MessageChanged":
-            return Letter(**basics, step="send", reason=handed, goes_to="messages")
+            return DeadLetter(**basics, step="send", reason=handed, goes_to="messages")
         case "FetchChanged":
-            return Letter(**basics, step="fetch", reason=handed, goes_to="fetch")
+            return DeadLetter(**basics, step="fetch", reason=handed, goes_to="fetch")
     if queue == "checks":
-        return Letter(**basics, step="check", reason=handed, goes_to="checks")
+        return DeadLetter(**basics, step="check", reason=handed, goes_to="checks")
     if "DDBStreamBatchInfo" in content:
-        return Letter(**basics, step="publish", reason="changes were not announced; what waits is announced again")
-    return Letter(**basics, step="schedule", reason="a scheduled run failed; the next one takes its place")
+        return DeadLetter(**basics, step="publish", reason="changes were not announced; what waits is announced again")
+    return DeadLetter(**basics, step="schedule", reason="a scheduled run failed; the next one takes its place")
 
 
 def _answer(value: object) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from leadbridge.domain.lead import Lead, build_usable_lead
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.routing import Decision, decide
 from leadbridge.domain.transitions import overdue_wait
-from leadbridge.forms.base import Named, adapter_named
+from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.forms.mapping import with_defaults
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import backoff
@@ -134,7 +134,7 @@ class Fetcher:
 
     def _complete(self, fetch: Fetch, source: Source, found: dict[str, Any]) -> Visit:
         adapter = adapter_named(source.adapter)
-        if not isinstance(adapter, Named):
+        if not isinstance(adapter, FetchByIdAdapter):
             raise LookupError(f"source {fetch.source}: its adapter names no leads")
         submission, now = adapter.read(found, fetch.keys, source), self.clock()
         lead, lacking = build_usable_lead(
@@ -167,7 +167,7 @@ class Fetcher:
         now, policy = self.clock(), _policy(source)
         if now - (fetch.first_attempt_at or now) >= policy.retry.give_up_after:
             self.dead_letter(fetch, error.text)
-            change = steps.gave_up(fetch, now, error.text)
+            change = steps.fail(fetch, now, error.text)
             return self._write(change, Visit(Outcome.FAILED, error=error))
         jitter = self.jitter()
         wait = backoff(policy.retry, fetch.attempts + 1, jitter)
@@ -175,7 +175,7 @@ class Fetcher:
             wait = policy.refused_delay * (0.5 + jitter / 2)
         if error.retry_after is not None:
             wait = max(wait, min(timedelta(seconds=error.retry_after), policy.retry.give_up_after))
-        change = steps.come_again(fetch, now, error.text, wait)
+        change = steps.schedule_retry(fetch, now, error.text, wait)
         return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
 
     def _write(self, change: FetchChange, visit: Visit) -> Visit:

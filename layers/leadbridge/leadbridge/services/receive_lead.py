@@ -17,9 +17,9 @@ from leadbridge.domain.routing import Decision, decide
 from leadbridge.forms.base import (
     MOST_BYTES,
     Adapter,
-    Challenged,
-    Forged,
+    ChallengeAdapter,
     Request,
+    SignatureInvalid,
     Submission,
     UnsupportedType,
     adapter_named,
@@ -95,11 +95,11 @@ class Kind(StrEnum):
     REDELIVERY = "redelivery"
     TEST = "test"
     IGNORED = "ignored"
-    CAUGHT = "caught"
+    HONEYPOT = "caught"
 
 
 @dataclass(frozen=True)
-class Reception:
+class ReceiveResult:
     """What came of a post; a test ping, and one that tells of something else than a lead, has no lead.
 
     Of one that the honeypot caught there is no lead either: its id is for show.
@@ -118,7 +118,7 @@ class Reception:
 
 
 @dataclass(frozen=True)
-class Desk:
+class LeadReceiver:
     """Receives the posts of all sources.
 
     `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now
@@ -132,11 +132,11 @@ class Desk:
     keyed_hash: Callable[[str], str]
     clock: Clock
 
-    def receive(self, name: str, request: Request) -> Reception:
+    def receive(self, name: str, request: Request) -> ReceiveResult:
         """Take one post. Safe to repeat: a redelivery finds its own lead.
 
-        Raises UnknownSource, UnsupportedType, Forged, Unprovable, Unreadable, InvalidLead, Unfinished, TooMany, and
-        what the book raises.
+        Raises UnknownSource, UnsupportedType, SignatureInvalid, Unprovable, Unreadable, InvalidLead, Unfinished,
+        TooMany, and what the book raises.
         """
         source = self._source(name)
         adapter = adapter_named(source.adapter)
@@ -146,10 +146,10 @@ class Desk:
         self._prove(name, adapter, request, now)
         submissions = adapter.parse(request, source)
         if not submissions:
-            return Reception(Kind.IGNORED)
+            return ReceiveResult(Kind.IGNORED)
         real = [submission for submission in submissions if not submission.is_test]
         if not real:
-            return Reception(Kind.TEST)
+            return ReceiveResult(Kind.TEST)
         for submission in real:
             if is_caught(submission, source):
                 return self._catch(name, submission, now)
@@ -158,13 +158,13 @@ class Desk:
         return self._store(name, source, real[0], now)
 
     def answer_challenge(self, name: str, query: Mapping[str, str]) -> str:
-        """What a builder wants to hear that asks whether the address is ours. Raises UnknownSource, Forged."""
+        """Answer a builder's challenge to the address. Raises UnknownSource, SignatureInvalid."""
         adapter = adapter_named(self._source(name).adapter)
-        if not isinstance(adapter, Challenged):
-            raise Forged("this source's address is not verified so")
+        if not isinstance(adapter, ChallengeAdapter):
+            raise SignatureInvalid("this source's address is not verified so")
         try:
             return adapter.answer_challenge(query, self.proofs(name, False))
-        except Forged:
+        except SignatureInvalid:
             return adapter.answer_challenge(query, self.proofs(name, True))
 
     def most_bytes(self, name: str) -> int:
@@ -182,7 +182,7 @@ class Desk:
         secrets = self._secrets(name, fresh=False)
         try:
             adapter.verify(request, secrets, now)
-        except Forged:
+        except SignatureInvalid:
             renewed = self._secrets(name, fresh=True)
             if not renewed:
                 raise Unprovable(name) from None
@@ -194,7 +194,7 @@ class Desk:
         found = self.proofs(name, fresh).get("secrets")
         return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
 
-    def _store_all(self, name: str, source: Source, submissions: list[Submission], now: datetime) -> Reception:
+    def _store_all(self, name: str, source: Source, submissions: list[Submission], now: datetime) -> ReceiveResult:
         """Store several leads, each by itself: what is stored stays, and a redelivery stores the rest."""
         named = {lead_id_of(name, f"id:{submission.delivery_id}"): submission for submission in submissions}
         known, stored = self.book.known(named), 0
@@ -207,12 +207,12 @@ class Desk:
             stored += self._store(name, source, submission, now, min(left.total_seconds(), RETRY_FOR)).stored
         lead_ids = tuple(named)
         if stored:
-            return Reception(Kind.NEW, lead_ids[0], lead_ids, stored)
-        return Reception(Kind.REDELIVERY, lead_ids[0], lead_ids, status=self._status(lead_ids[0]))
+            return ReceiveResult(Kind.NEW, lead_ids[0], lead_ids, stored)
+        return ReceiveResult(Kind.REDELIVERY, lead_ids[0], lead_ids, status=self._status(lead_ids[0]))
 
     def _store(
         self, name: str, source: Source, submission: Submission, now: datetime, retry_for: float = RETRY_FOR
-    ) -> Reception:
+    ) -> ReceiveResult:
         if submission.delivery_id is not None:
             lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), timedelta()
         else:
@@ -237,22 +237,22 @@ class Desk:
             retry_for=retry_for,
         )
         if already is None:
-            return Reception(Kind.NEW, lead_id, stored=1)
+            return ReceiveResult(Kind.NEW, lead_id, stored=1)
         return self._redelivered(already, lead)
 
-    def _redelivered(self, lead_id: str, posted: Lead) -> Reception:
+    def _redelivered(self, lead_id: str, posted: Lead) -> ReceiveResult:
         """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
         journey = self.book.journey(lead_id)
         if journey is None:
-            return Reception(Kind.REDELIVERY, lead_id, status=State.RECEIVED.value)
+            return ReceiveResult(Kind.REDELIVERY, lead_id, status=State.RECEIVED.value)
         stored, changed = journey.lead, None
         if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
             fields = changed_fields(stored, posted)
             if self.book.note_change(posted, fields):
                 changed = fields
-        return Reception(Kind.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
+        return ReceiveResult(Kind.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
 
-    def _catch(self, name: str, submission: Submission, now: datetime) -> Reception:
+    def _catch(self, name: str, submission: Submission, now: datetime) -> ReceiveResult:
         """Answer a caught post as a lead is answered, a repeated post too. No content is stored.
 
         Only a claim is stored, like that of a lead without an id. So every worker gives the same answer.
@@ -264,14 +264,14 @@ class Desk:
             lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), None
             content = {"delivery_id": submission.delivery_id}
             if self.book.known([lead_id]):
-                return Reception(Kind.CAUGHT, lead_id, status=self._status(lead_id))
+                return ReceiveResult(Kind.HONEYPOT, lead_id, status=self._status(lead_id))
         decoys = f"{name}+honeypot"  # no source can have this name, so no lead shares a claim with a decoy
         claim = ContentClaim(decoys, self._content_hash(decoys, content), lead_id, now, window)
         held = self.book.claim_content(claim)
         if held is claim:
-            return Reception(Kind.CAUGHT, lead_id)
+            return ReceiveResult(Kind.HONEYPOT, lead_id)
         state = State.RECEIVED if now - held.received_at < DECOY_RECEIVED else State.SUBMITTED
-        return Reception(Kind.CAUGHT, held.lead_id, status=state.value)
+        return ReceiveResult(Kind.HONEYPOT, held.lead_id, status=state.value)
 
     def _status(self, lead_id: str) -> str:
         journey = self.book.journey(lead_id)

@@ -18,7 +18,7 @@ from typing import Protocol
 from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount, Row
-from leadbridge.domain.accounts.match import Origin, origin
+from leadbridge.domain.accounts.match import Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.status_change import new_status
@@ -94,7 +94,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Intake:
+class AccountReconciler:
     """Takes one partner's rows in. `mirrors`: a new status is also noted with the person."""
 
     partner: str
@@ -200,7 +200,7 @@ class Intake:
         if delivery.state in DONE:  # the partner took it, and takes one e-mail once, whatever its clock says
             return True
         is_open = delivery.state is State.SUBMITTING or self._is_in_doubt(delivery)
-        return is_open and origin(account, delivery, None) is Origin.OURS
+        return is_open and match_account(account, delivery, None) is Origin.OURS
 
     def _is_in_doubt(self, delivery: Delivery) -> bool:
         """Whether a reply was lost, so that the account itself is what tells."""
@@ -234,7 +234,7 @@ class Intake:
     def _bring(self, account: KeptAccount, delivery: Delivery, learned_at: datetime, taken: Taken) -> Heard:
         """Write what is new to a delivery. Raises Conflict, Contended."""
         if self._is_in_doubt(delivery):
-            delivery = self.ledger.apply(steps.accepted(delivery, self.clock(), account.uuid, None))
+            delivery = self.ledger.apply(steps.confirm(delivery, self.clock(), account.uuid, None))
         if delivery.state not in DONE:
             return Heard.NOT_YET
         if delivery.account_uuid is None:

@@ -1,7 +1,7 @@
 """Writing down a partner's answer late, after the table did not take it.
 
 The worker that received the answer has put it into a dead letter. The answer is for one attempt. Each function returns
-the change to write, or raises LetterKept or LetterObsolete.
+the change to write, or raises DeadLetterKept or DeadLetterObsolete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TAKEN = frozenset({State.SUBMITTED, State.CLOSED})
 CONTEST_TRIES = 5
 
 
-class LetterKept(Exception):
+class DeadLetterKept(Exception):
     """A letter cannot be put back and stays in its queue. The message says why, in words for an operator."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -33,7 +33,7 @@ class LetterKept(Exception):
         self.code = code
 
 
-class LetterObsolete(Exception):
+class DeadLetterObsolete(Exception):
     """A letter is obsolete: what it names has another state by now, or is gone."""
 
     def __init__(self, code: str) -> None:
@@ -51,7 +51,7 @@ def delivery_answered(
     check_after: timedelta | None,
     fall_back_on: Callable[[], str | None] = lambda: None,
 ) -> Change:
-    """Write down a partner's answer to a create. Raises LetterKept, LetterObsolete.
+    """Write down a partner's answer to a create. Raises DeadLetterKept, DeadLetterObsolete.
 
     `operator` is who redrives the letter with the answer, None for the worker that got it.
     `fall_back_on` returns the partner that gets the lead next if this one has rejected it.
@@ -59,7 +59,7 @@ def delivery_answered(
     outcome = answer.get("outcome")
     created: int | str | None = answer.get("deal_id") or answer.get("account_uuid")
     if _is_recorded(delivery, outcome, created):
-        raise LetterObsolete("recorded")
+        raise DeadLetterObsolete("recorded")
     is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
     if delivery.state not in IN_DOUBT and not is_uncertain:
         raise _settled_otherwise(delivery.state, answer)
@@ -68,7 +68,7 @@ def delivery_answered(
     text = str(answer.get("error") or "the partner refused it")
     match outcome:
         case None | "created":
-            change = steps.accepted(delivery, now, created, check_after)
+            change = steps.confirm(delivery, now, created, check_after)
         case "rejected":
             change = _ended(delivery, State.REJECTED, now, text, attempt)
             if (following := fall_back_on()) is not None:
@@ -76,7 +76,7 @@ def delivery_answered(
                 change = replace(change, opened=opened)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
-                raise LetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
+                raise DeadLetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
             change = _ended(delivery, State.DUPLICATE, now, text, attempt)
         case _:
             change = _not_processed(delivery, now, text, attempt, renewed=operator is not None)
@@ -84,14 +84,14 @@ def delivery_answered(
 
 
 def message_answered(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
-    """Write down that a message was sent. Raises LetterKept, LetterObsolete."""
+    """Write down that a message was sent. Raises DeadLetterKept, DeadLetterObsolete."""
     if message.state is MessageState.SENT:
-        raise LetterObsolete("recorded")
+        raise DeadLetterObsolete("recorded")
     if message.state not in {MessageState.SENDING, MessageState.UNKNOWN}:
         raise _settled_otherwise(message.state, {"outcome": "sent"})
     if message.attempts != attempt:
         raise _another_attempt(attempt, message.attempts)
-    change = message_steps.sent(message, now)
+    change = message_steps.mark_sent(message, now)
     return replace(change, detail=f"{change.detail}, recorded by {operator}")
 
 
@@ -125,13 +125,13 @@ def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, cloc
             return
 
 
-def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> LetterKept:
+def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> DeadLetterKept:
     what = ", ".join(f"{name} {value}" for name, value in answer.items() if name != "error")
-    return LetterKept("settled_otherwise", f"it is {state.value}, and the answer was {what}")
+    return DeadLetterKept("settled_otherwise", f"it is {state.value}, and the answer was {what}")
 
 
-def _another_attempt(answered: int, last: int) -> LetterKept:
-    return LetterKept("another_attempt", f"the answer is for attempt {answered}, and the last one was {last}")
+def _another_attempt(answered: int, last: int) -> DeadLetterKept:
+    return DeadLetterKept("another_attempt", f"the answer is for attempt {answered}, and the last one was {last}")
 
 
 def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None) -> bool:

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
-from leadbridge.domain.fetch import FetchState, ask_again
+from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead, lacking_for, next_partner
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message import retried as retried_message
-from leadbridge.domain.operator_steps import retried
+from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.partner_answer import RECORD_ANSWER
 from leadbridge.services.record_answer import (
-    LetterKept,
-    LetterObsolete,
+    DeadLetterKept,
+    DeadLetterObsolete,
     contest_holder,
     delivery_answered,
     message_answered,
 )
 from leadbridge.settings import Partner
-from leadbridge.storage.fetches import Arrivals
+from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import Entry
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
-from leadbridge.storage.table import AlreadyTied, Conflict, Contended
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 if TYPE_CHECKING:
-    from leadbridge.services.dead_letters import Letter
+    from leadbridge.services.dead_letters import DeadLetter
 
 NOTED = frozenset(
     {
@@ -46,32 +46,32 @@ NOTED = frozenset(
 
 
 @dataclass(frozen=True)
-class Reviver:
+class Redriver:
     """Puts deliveries, messages and fetches back, in the name of an operator."""
 
-    store: Store
-    outbox: Outbox
-    arrivals: Arrivals
+    store: LeadRepository
+    outbox: MessageRepository
+    arrivals: FetchRepository
     partners: Mapping[str, Partner]
     operator: str
     clock: Clock
 
-    def begin_anew(self, letter: Letter) -> bool:
+    def begin_anew(self, letter: DeadLetter) -> bool:
         """Put back what a letter names; return whether anything was put back."""
         try:
             self.redrive(letter)
-        except (LetterKept, LetterObsolete):
+        except (DeadLetterKept, DeadLetterObsolete):
             return False
         return True
 
-    def redrive(self, letter: Letter) -> None:
+    def redrive(self, letter: DeadLetter) -> None:
         """Put back what a letter names.
 
-        Raises LetterKept if that cannot be done, LetterObsolete if nothing is left to do. A letter is written before
-        the item that it names becomes `failed`. A letter that is put back in between is kept.
+        Raises DeadLetterKept if that cannot be done, DeadLetterObsolete if nothing is left to do. A letter is written
+        before the item that it names becomes `failed`. A letter that is put back in between is kept.
         """
         if letter.lead_id is None:
-            raise LetterKept("unreadable", "the letter names no lead")
+            raise DeadLetterKept("unreadable", "the letter names no lead")
         owner = letter.lead_id
         try:
             if letter.step == RECORD_ANSWER:
@@ -83,105 +83,105 @@ class Reviver:
             elif letter.step == "fetch":
                 self._fetch(letter, owner)
             else:
-                raise LetterKept("unreadable", "the letter names no delivery, message or fetch")
-        except AlreadyTied as tied:
+                raise DeadLetterKept("unreadable", "the letter names no delivery, message or fetch")
+        except AlreadyLinked as tied:
             delivery = self.store.delivery(owner, letter.partner or "")
             if delivery is not None:
                 contest_holder(self.store, tied.lead_id, delivery, self.clock)
             raise self._kept(
-                letter, LetterKept("already_tied", f"the partner's id is entered at {tied.lead_id}")
+                letter, DeadLetterKept("already_tied", f"the partner's id is entered at {tied.lead_id}")
             ) from None
         except (Conflict, Contended):
-            raise LetterKept("changed_meanwhile", "somebody else has changed it at this moment") from None
-        except LetterKept as kept:
+            raise DeadLetterKept("changed_meanwhile", "somebody else has changed it at this moment") from None
+        except DeadLetterKept as kept:
             raise self._kept(letter, kept) from None
 
-    def _kept(self, letter: Letter, kept: LetterKept) -> LetterKept:
+    def _kept(self, letter: DeadLetter, kept: DeadLetterKept) -> DeadLetterKept:
         """Note in the timeline why a letter is kept, if an operator can do something about it."""
         if kept.code in NOTED:
             self._note(letter, "letter_kept", f"{letter.step}: {kept}, redriven by {self.operator}")
         return kept
 
-    def note(self, letter: Letter, what: str) -> None:
+    def note(self, letter: DeadLetter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
         self._note(letter, what, f"{letter.step}, by {self.operator}")
 
-    def _note(self, letter: Letter, what: str, detail: str) -> None:
+    def _note(self, letter: DeadLetter, what: str, detail: str) -> None:
         if letter.lead_id is not None and self.store.lead(letter.lead_id) is not None:
             self.store.note(letter.lead_id, Entry(self.clock(), what, letter.partner, detail), letter.letter_id)
 
     def _lead(self, lead_id: str) -> Lead:
         lead = self.store.lead(lead_id)
         if lead is None:
-            raise LetterObsolete("lead_gone")
+            raise DeadLetterObsolete("lead_gone")
         if lead.erased_at is not None:
-            raise LetterObsolete("erased")
+            raise DeadLetterObsolete("erased")
         return lead
 
-    def _deliver(self, letter: Letter, lead_id: str, partner: str) -> None:
+    def _deliver(self, letter: DeadLetter, lead_id: str, partner: str) -> None:
         delivery, lead = self.store.delivery(lead_id, partner), self._lead(lead_id)
         if delivery is None:
-            raise LetterObsolete("lead_gone")
+            raise DeadLetterObsolete("lead_gone")
         if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
-            raise LetterKept("in_progress", "it is still being delivered")
+            raise DeadLetterKept("in_progress", "it is still being delivered")
         if delivery.state is State.UNKNOWN:
-            raise LetterKept("needs_confirmation", "the partner may have it already; retry it with a confirmation")
+            raise DeadLetterKept("needs_confirmation", "the partner may have it already; retry it with a confirmation")
         if delivery.state is not State.FAILED:
-            raise LetterObsolete("moved_on")
+            raise DeadLetterObsolete("moved_on")
         if delivery.restored_at is not None:
-            raise LetterKept("needs_confirmation", "it was restored, and may have been sent since")
+            raise DeadLetterKept("needs_confirmation", "it was restored, and may have been sent since")
         if lacking := lacking_for(lead, self.partners.get(partner)):
-            raise LetterKept("missing_fields", f"the partner would not take the lead, for {', '.join(lacking)}")
-        self.store.apply(retried(delivery, self.clock(), self.operator, is_confirmed=False))
+            raise DeadLetterKept("missing_fields", f"the partner would not take the lead, for {', '.join(lacking)}")
+        self.store.apply(retry_by_operator(delivery, self.clock(), self.operator, is_confirmed=False))
 
-    def _send(self, letter: Letter, owner: str, message_id: str) -> None:
+    def _send(self, letter: DeadLetter, owner: str, message_id: str) -> None:
         others = self.outbox.messages(owner)
         message = next((one for one in others if one.message_id == message_id), None)
         if message is None:
-            raise LetterObsolete("lead_gone")
+            raise DeadLetterObsolete("lead_gone")
         if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
-            raise LetterKept("in_progress", "it is still being sent")
+            raise DeadLetterKept("in_progress", "it is still being sent")
         if message.state is MessageState.UNKNOWN:
-            raise LetterKept("outcome_unknown", "the person may have the message")
+            raise DeadLetterKept("outcome_unknown", "the person may have the message")
         if message.state is not MessageState.FAILED:
-            raise LetterObsolete("moved_on")
+            raise DeadLetterObsolete("moved_on")
         after = self.outbox.apply(retried_message(message, self.clock(), self.operator, others=others))
         if after.state is MessageState.SKIPPED:
-            raise LetterObsolete(after.code or "superseded")
+            raise DeadLetterObsolete(after.code or "superseded")
 
-    def _fetch(self, letter: Letter, lead_id: str) -> None:
+    def _fetch(self, letter: DeadLetter, lead_id: str) -> None:
         fetch = self.arrivals.fetch(lead_id)
         if fetch is None:
-            raise LetterObsolete("lead_gone")
+            raise DeadLetterObsolete("lead_gone")
         if fetch.state is FetchState.PENDING:
             # One without an attempt was never tried, or an operator has retried it.
             is_old = fetch.first_attempt_at is None and fetch.attempts > 0
             if not is_old and _is_of_this_life(letter, fetch.first_attempt_at):
-                raise LetterKept("in_progress", "it is still being fetched")
+                raise DeadLetterKept("in_progress", "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
-            raise LetterObsolete("moved_on")
+            raise DeadLetterObsolete("moved_on")
         if fetch.restored_at is not None:
-            raise LetterKept("needs_confirmation", "it was restored, and may have been fetched since")
-        self.arrivals.apply(ask_again(fetch, self.clock(), f"by {self.operator}"))
+            raise DeadLetterKept("needs_confirmation", "it was restored, and may have been fetched since")
+        self.arrivals.apply(refetch(fetch, self.clock(), f"by {self.operator}"))
 
-    def _record(self, letter: Letter, owner: str) -> None:
+    def _record(self, letter: DeadLetter, owner: str) -> None:
         if letter.answer is None or letter.attempt is None:
-            raise LetterKept("unreadable", "the letter carries no answer")
+            raise DeadLetterKept("unreadable", "the letter carries no answer")
         now = self.clock()
         if letter.message_id:
             message = self.outbox.message(owner, letter.message_id)
             if message is None:
-                raise LetterObsolete("lead_gone")
+                raise DeadLetterObsolete("lead_gone")
             if letter.answer.get("outcome") != "sent":
-                raise LetterKept("unreadable", "the letter carries no answer to a message")
+                raise DeadLetterKept("unreadable", "the letter carries no answer to a message")
             self.outbox.apply(message_answered(message, letter.attempt, now, self.operator))
             return
         lead = self._lead(owner)
         delivery = self.store.delivery(owner, letter.partner or "")
         if delivery is None:
-            raise LetterObsolete("lead_gone")
+            raise DeadLetterObsolete("lead_gone")
         if letter.answer.get("outcome") == "sent":
-            raise LetterKept("unreadable", "the letter carries no answer to a delivery")
+            raise DeadLetterKept("unreadable", "the letter carries no answer to a delivery")
         partner = self.partners.get(delivery.partner)
         change = delivery_answered(
             delivery,
@@ -195,6 +195,6 @@ class Reviver:
         self.store.apply(change)
 
 
-def _is_of_this_life(letter: Letter, began_at: datetime | None) -> bool:
+def _is_of_this_life(letter: DeadLetter, began_at: datetime | None) -> bool:
     """Return whether a letter was written after what it names began or was retried; for None it always was."""
     return began_at is None or began_at.timestamp() * 1000 < letter.sent_at

@@ -25,7 +25,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Deals
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.storage.leads import Journey
-from leadbridge.storage.table import AlreadyTied, Conflict, Contended
+from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
 MAX_NAMED = 5  # statuses that a timeline entry names
@@ -97,7 +97,7 @@ class Ledger(Protocol):
         ...
 
     def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict, AlreadyTied, Contended."""
+        """Write a change; raises Conflict, AlreadyLinked, Contended."""
         ...
 
 
@@ -117,7 +117,7 @@ class Resolver:
     def resolve(self, delivery: Delivery, lead: Lead, asked: ResolveRequest, operator: str, budget: Budget) -> Delivery:
         """Settle, correct or withdraw; return the delivery after the change.
 
-        Raises WrongState, WrongKind, AlreadyTied, NotKnown, PartnerError, Conflict, Contended.
+        Raises WrongState, WrongKind, AlreadyLinked, NotKnown, PartnerError, Conflict, Contended.
         """
         if asked.expected_state is not None and asked.expected_state is not delivery.state:
             raise WrongState(
@@ -146,7 +146,7 @@ class Resolver:
         """Make sure that no other lead has the id and that the partner knows it."""
         owner = self.ledger.owner_of(delivery.partner, created)
         if owner not in {None, delivery.lead_id}:
-            raise AlreadyTied(str(owner))
+            raise AlreadyLinked(str(owner))
         if delivery.partner not in self.partners:
             raise partner_errors.Misconfigured(delivery.partner, "status", "the partner is not configured")
         return self.register(delivery.partner).confirm(lead, created, budget)

@@ -186,7 +186,7 @@ class Sender:
         now = self.clock()
         if message.state is MessageState.SENDING:
             if message.lease_ran_out(now):
-                return self._write(steps.lost(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
+                return self._write(steps.mark_unknown(message, now, WORKER_DIED), Visit(Outcome.UNKNOWN))
             return Visit(Outcome.NOTHING_TO_DO)
         if overdue and message.due_at is not None and message.due_at <= now:
             self.book.defer(message, now + overdue_wait(message.waiting_since, now))
@@ -318,7 +318,7 @@ class Sender:
             else:
                 self.messenger.send(account.account_id, content, budget)
         except partner_errors.Unknown as error:
-            change = steps.lost(message, self.clock(), error.text)
+            change = steps.mark_unknown(message, self.clock(), error.text)
             return self._write(change, Visit(Outcome.UNKNOWN, error=error), budget)
         except partner_errors.Rejected as error:
             if not account.remembered:
@@ -337,7 +337,7 @@ class Sender:
 
     def _sent(self, message: Message, budget: Budget) -> Visit:
         try:
-            self.book.apply(steps.sent(message, self.clock()), retry_for=max(RETRY_FOR, budget.left))
+            self.book.apply(steps.mark_sent(message, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         except Conflict:
             # The lease ran out while Leeloo answered and the message was called unknown. Now it is known.
             known = self.book.message(message.owner, message.message_id)
@@ -345,12 +345,12 @@ class Sender:
                 return Visit(Outcome.SENT)  # and the person was erased meanwhile: nothing more is told of them
             if not _is_unknown_of(known, message):
                 raise
-            self.book.apply(steps.sent(known, self.clock()), retry_for=max(RETRY_FOR, budget.left))
+            self.book.apply(steps.mark_sent(known, self.clock()), retry_for=max(RETRY_FOR, budget.left))
         return Visit(Outcome.SENT)
 
     def _wait(self, message: Message, later: _NotYet) -> Visit:
         now = self.clock()
-        change = steps.put_off(message, now, later.until)
+        change = steps.postpone(message, now, later.until)
         return self._write(change, Visit(Outcome.WAITS, again=later.until - now))
 
     def _hold(self, message: Message) -> Visit:
@@ -373,12 +373,12 @@ class Sender:
         attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
         wait = max(backoff(self.settings.retry, attempts, self.jitter()), asked)
-        step = partial(steps.send_again, now=now, error=error.text, after=wait)
+        step = partial(steps.schedule_retry, now=now, error=error.text, after=wait)
         return self._not_sent(message, step, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
     def _give_up(self, message: Message, error: partner_errors.PartnerError, budget: Budget | None = None) -> Visit:
         self.dead_letter(message, error.text)
-        step = partial(steps.gave_up, now=self.clock(), error=error.text)
+        step = partial(steps.fail, now=self.clock(), error=error.text)
         return self._not_sent(message, step, Visit(Outcome.FAILED, error=error), budget)
 
     def _not_sent(

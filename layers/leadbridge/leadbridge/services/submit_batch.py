@@ -13,10 +13,10 @@ from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, next_partner
 from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import work_through
+from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.logs import logger
-from leadbridge.runtime.outcomes import note_visit
+from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
@@ -31,10 +31,10 @@ def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callab
         changed = read_delivery_changed(envelope)
         logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
         visit = submitter().visit(changed.lead_id, changed.partner, budget)
-        note_visit("Submission", visit.outcome, visit.error, visit.again)
+        record_outcome("Submission", visit.outcome, visit.error, visit.again)
         return visit.again
 
-    return work_through(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
 
 
 def dead_letter(delivery: Delivery, reason: str) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
-from leadbridge.domain.accounts.match import Accounts, Origin, origin
+from leadbridge.domain.accounts.match import Accounts, Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, Repeat, State
 from leadbridge.domain.lead import Lead
@@ -24,10 +24,16 @@ from leadbridge.domain.partner_answer import PartnerAnswer
 from leadbridge.domain.transitions import OVERDUE
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports import EarlierLead, Ledger, Partner, Repeats
-from leadbridge.services.record_answer import TAKEN, LetterKept, LetterObsolete, contest_holder, delivery_answered
+from leadbridge.services.record_answer import (
+    TAKEN,
+    DeadLetterKept,
+    DeadLetterObsolete,
+    contest_holder,
+    delivery_answered,
+)
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy, self_check
-from leadbridge.storage.table import AlreadyTied, Conflict, Contended
+from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 
 class Outcome(StrEnum):
@@ -116,7 +122,7 @@ class Submitter:
     def _ended_before_an_attempt(self, delivery: Delivery) -> Visit | None:
         """End the delivery of a deployment's test lead, or of a person who came before; None for all others."""
         if delivery.source == self_check.SOURCE:
-            change = steps.gave_up(delivery, self.clock(), self_check.ENDED)
+            change = steps.fail(delivery, self.clock(), self_check.ENDED)
             return self._write(change, Visit(Outcome.NOTHING_TO_DO))
         return None if self.repeats is None else self._repeated(delivery, self.repeats)
 
@@ -166,21 +172,21 @@ class Submitter:
             return None
         owner = self.ledger.owner_of(delivery.partner, account.uuid) if account.uuid else None
         now = self.clock()
-        whose = origin(account, delivery, owner)
+        whose = match_account(account, delivery, owner)
         if whose is Origin.OURS and owner is None and self.ledger.has_unnamed_twin(delivery):
-            whose = Origin.ANOTHERS
+            whose = Origin.FOREIGN
         match whose:
             case Origin.OURS:
                 wait = self.settings.check_after(timedelta())
                 try:
-                    self.ledger.apply(steps.accepted(delivery, now, account.uuid, wait))
+                    self.ledger.apply(steps.confirm(delivery, now, account.uuid, wait))
                 except Conflict:  # another worker was quicker, or another lead with this account
                     return Visit(Outcome.COMES_AGAIN, again=self.settings.retry.first_delay)
                 return Visit(Outcome.SUBMITTED)
-            case Origin.ANOTHERS:
-                return self._write(steps.exists(delivery, now, EXISTS), Visit(Outcome.DUPLICATE))
-            case Origin.UNTOLD:
-                change = steps.lost(delivery, now, ORIGIN_UNTOLD, can_be_looked_up=True)
+            case Origin.FOREIGN:
+                return self._write(steps.mark_duplicate(delivery, now, EXISTS), Visit(Outcome.DUPLICATE))
+            case Origin.UNDETERMINED:
+                change = steps.mark_unknown(delivery, now, ORIGIN_UNTOLD, can_be_looked_up=True)
                 return self._write(change, Visit(Outcome.UNKNOWN))
 
     def _attempt(self, delivery: Delivery, lead: Lead, budget: Budget) -> Visit:
@@ -220,19 +226,19 @@ class Submitter:
         match answer.error:
             case None:
                 wait = self.settings.check_after(timedelta())
-                change = steps.accepted(delivery, self.clock(), answer.created, wait)
+                change = steps.confirm(delivery, self.clock(), answer.created, wait)
                 try:
                     return self._apply(change, Visit(Outcome.SUBMITTED), budget)
-                except AlreadyTied as tied:
+                except AlreadyLinked as tied:
                     return self._named_twice(delivery, answer.created, tied.lead_id, budget)
             case partner_errors.Misconfigured() as error:
                 return self._give_up(delivery, error, budget)
             case partner_errors.Rejected() as error:
                 fall_back_on = self.falls_back_on(lead, delivery.partner)
-                change = steps.refused(delivery, self.clock(), error.text, fall_back_on)
+                change = steps.reject(delivery, self.clock(), error.text, fall_back_on)
                 return self._apply(change, Visit(Outcome.REJECTED, error=error), budget)
             case partner_errors.Duplicate() as error if not delivery.is_uncertain:
-                change = steps.exists(delivery, self.clock(), error.text)
+                change = steps.mark_duplicate(delivery, self.clock(), error.text)
                 return self._apply(change, Visit(Outcome.DUPLICATE, error=error), budget)
             case (
                 partner_errors.Duplicate() | partner_errors.Unknown() as error
@@ -264,13 +270,13 @@ class Submitter:
                 check_after=self.settings.check_after(timedelta()),
                 fall_back_on=lambda: self.falls_back_on(lead, delivery.partner),
             )
-        except LetterObsolete:
+        except DeadLetterObsolete:
             return Visit(Outcome.NOTHING_TO_DO, error=answer.error)
-        except LetterKept:
+        except DeadLetterKept:
             return self._keep(delivery, answer)
         try:
             written = self.ledger.apply(change, retry_for=budget.left_to_record)
-        except AlreadyTied as tied:
+        except AlreadyLinked as tied:
             contest_holder(self.ledger, tied.lead_id, known, self.clock)
             return self._keep(delivery, answer)
         except Conflict:
@@ -310,10 +316,10 @@ class Submitter:
         """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
-            change = steps.lost(delivery, now, text, can_be_looked_up=self.accounts is not None)
+            change = steps.mark_unknown(delivery, now, text, can_be_looked_up=self.accounts is not None)
             return self._apply(change, Visit(Outcome.UNKNOWN, error=error), budget)
         visit = Visit(Outcome.UNCERTAIN, again=again, error=error)
-        return self._apply(steps.doubt(delivery, now, text, again), visit, budget)
+        return self._apply(steps.mark_uncertain(delivery, now, text, again), visit, budget)
 
     def _come_again(
         self, delivery: Delivery, error: partner_errors.PartnerError, budget: Budget | None = None
@@ -322,7 +328,7 @@ class Submitter:
         if self._is_spent(delivery, now):
             return self._give_up(delivery, error, budget)
         wait = self._wait(delivery, error)
-        change = steps.come_again(delivery, now, error.text, wait)
+        change = steps.schedule_retry(delivery, now, error.text, wait)
         return self._apply(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
     def _is_spent(self, delivery: Delivery, now: datetime) -> bool:
@@ -338,10 +344,10 @@ class Submitter:
 
     def _give_up(self, delivery: Delivery, error: partner_errors.PartnerError, budget: Budget | None = None) -> Visit:
         if delivery.is_uncertain:
-            change = steps.lost(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
+            change = steps.mark_unknown(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
             return self._apply(change, Visit(Outcome.UNKNOWN, error=error), budget)
         self.dead_letter(delivery, error.text)
-        change = steps.gave_up(delivery, self.clock(), error.text)
+        change = steps.fail(delivery, self.clock(), error.text)
         return self._apply(change, Visit(Outcome.FAILED, error=error), budget)
 
     def _write(self, change: Change, visit: Visit) -> Visit:

@@ -1,8 +1,8 @@
 """How a partner's list of accounts is kept up with: page by page, in passes that any number of runs may share.
 
-A run takes a lease, goes on with what is under way (domain/accounts/scan.py), and writes down after each page how far it has
-come. Each page is taken in (services/reconcile_accounts.py) before the next one is asked for, so that whoever dies anywhere is simply
-followed by the next run, which reads a page or two again and finds them unchanged.
+A run takes a lease, goes on with what is under way (domain/accounts/scan.py), and writes down after each page how far
+it has come. Each page is taken in (services/reconcile_accounts.py) before the next one is asked for, so that whoever
+dies anywhere is simply followed by the next run, which reads a page or two again and finds them unchanged.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Protocol
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.account import Row
-from leadbridge.domain.accounts.scan import Kind, Pass, State
+from leadbridge.domain.accounts.scan import Kind, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.reconcile_accounts import Intake, Taken
+from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.settings.partners import SyncPlan
 
 CHUNK = 100  # rows that are taken in at once
@@ -66,15 +66,15 @@ class Overtaken(Exception):
 class Log(Protocol):
     """Where it is written down how far the sync has come."""
 
-    def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
+    def take_lease(self, owner: str, now: datetime, until: datetime) -> ScanState | None:
         """Become the one run there is; None if there is another."""
         ...
 
-    def save(self, owner: str, state: State) -> None:
+    def save(self, owner: str, state: ScanState) -> None:
         """Write down where the sync stands. Raises Overtaken."""
         ...
 
-    def release(self, owner: str, state: State) -> None:
+    def release(self, owner: str, state: ScanState) -> None:
         """Do the same, and give the lease back. Raises Overtaken."""
         ...
 
@@ -102,9 +102,9 @@ class Report:
     """
 
     outcome: Outcome
-    state: State | None = None
+    state: ScanState | None = None
     error: partner_errors.PartnerError | None = None
-    left_out: tuple[Pass, ...] = ()
+    left_out: tuple[SyncScan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Sync:
 
     broker: Broker
     log: Log
-    intake: Intake
+    intake: AccountReconciler
     plan: SyncPlan
     clock: Clock
     on_page: Callable[[PageTaken], None]
@@ -158,10 +158,10 @@ class _Run:
     owner: str
     lease_until: datetime
     began_at: datetime
-    state: State
+    state: ScanState
     oldest_lead: datetime | None = field(default=None, init=False)
     error: partner_errors.PartnerError | None = field(default=None, init=False)
-    left_out: tuple[Pass, ...] = field(default=(), init=False)
+    left_out: tuple[SyncScan, ...] = field(default=(), init=False)
 
     def go(self, budget: Budget) -> Report:
         """All passes that are due, as far as time allows."""
@@ -194,10 +194,10 @@ class _Run:
             is_whole = self._read_past(history, budget) and is_whole
         return is_whole
 
-    def _due(self, kind: Kind) -> Pass | None:
+    def _due(self, kind: Kind) -> SyncScan | None:
         return self.state.due(kind, self.sync.plan, self.began_at)
 
-    def _read_past(self, reading: Pass, budget: Budget) -> bool:
+    def _read_past(self, reading: SyncScan, budget: Budget) -> bool:
         """Go on with a pass over what is no news; where the partner cannot list it, the run goes on without it."""
         try:
             return self._read(reading, budget)
@@ -212,7 +212,7 @@ class _Run:
             self.left_out += (failed,)
         return False
 
-    def _read(self, reading: Pass, budget: Budget) -> bool:
+    def _read(self, reading: SyncScan, budget: Budget) -> bool:
         """Go on with a pass, page by page; whether it came to its end."""
         sync = self.sync
         pages: Iterator[Page] | None = None

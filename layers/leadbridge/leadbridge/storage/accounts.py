@@ -19,14 +19,14 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Kind, Pass, State
+from leadbridge.domain.accounts.scan import Kind, ScanState, SyncScan
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.services.sync_accounts import Overtaken
 from leadbridge.storage import items
 from leadbridge.storage.erasure import traces
 from leadbridge.storage.items import Item
-from leadbridge.storage.table import Contended, kept, persist, put, transact, transact_beside, unless_erased
+from leadbridge.storage.table import Contended, not_erased, persist, put, transact, transact_beside, with_ttl
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -43,7 +43,7 @@ _PASS_TIMES = ("begun_at", "since", "until", "window")
 _PASS_COUNTS = ("page_size", "page", "furthest", "failures", "left_out")
 
 
-class Accounts:
+class AccountRepository:
     """One partner's accounts in the table. Methods raise botocore's errors when AWS does not answer, and Contended.
 
     `keyed_hash` makes of an e-mail what stands for it in the index.
@@ -63,8 +63,8 @@ class Accounts:
 
     def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
         """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
-        keys = {items.tie_key(self._partner, uuid)["pk"]: uuid for uuid in uuids}
-        found = self._read([items.tie_key(self._partner, uuid) for uuid in uuids])
+        keys = {items.link_key(self._partner, uuid)["pk"]: uuid for uuid in uuids}
+        found = self._read([items.link_key(self._partner, uuid) for uuid in uuids])
         return {keys[values["pk"]]: None if values.get("is_erased") else str(values["lead_id"]) for values in found}
 
     def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
@@ -95,8 +95,8 @@ class Accounts:
         owners = {account.uuid: self._owners(account) for account in accounts}
         self._leads_found = {}
         free = [account for account in accounts if not owners[account.uuid]]
-        self._write([{"PutRequest": {"Item": kept(item)}} for account in free for item in self._traces(account)])
-        self._write([{"PutRequest": {"Item": kept(account_item(self._partner, account))}} for account in free])
+        self._write([{"PutRequest": {"Item": with_ttl(item)}} for account in free for item in self._traces(account)])
+        self._write([{"PutRequest": {"Item": with_ttl(account_item(self._partner, account))}} for account in free])
         if free:
             ties = self.ties([account.uuid for account in free])
             self.forget([uuid for uuid in ties if ties[uuid] is None])
@@ -113,11 +113,11 @@ class Accounts:
         return sorted(found)
 
     def _keep_with_owners(self, account: KeptAccount, lead_ids: list[str]) -> None:
-        tie = items.encode(items.tie_key(self._partner, account.uuid))
+        tie = items.encode(items.link_key(self._partner, account.uuid))
         unmarked = {"TableName": self._table, "Key": tie, "ConditionExpression": "attribute_not_exists(is_erased)"}
         writes = [put(self._table, item) for item in self._traces(account)]
         writes += [put(self._table, account_item(self._partner, account)), {"ConditionCheck": unmarked}]
-        writes += [unless_erased(self._table, lead_id) for lead_id in lead_ids if lead_id != account.lead_id]
+        writes += [not_erased(self._table, lead_id) for lead_id in lead_ids if lead_id != account.lead_id]
         if account.lead_id is None:
             transact(self._client, writes)
         else:
@@ -142,7 +142,7 @@ class Accounts:
             return from_text(str(values["received_key"]).partition("#")[0])
         return None
 
-    def take_lease(self, owner: str, now: datetime, until: datetime) -> State | None:
+    def take_lease(self, owner: str, now: datetime, until: datetime) -> ScanState | None:
         """Become the one run there is; None if there is another."""
         try:
             answer = persist(
@@ -159,7 +159,7 @@ class Accounts:
                             ":owner": owner,
                             ":now": to_text(now),
                             ":until": to_text(until),
-                            ":new": state_values(State.first(now)),
+                            ":new": state_values(ScanState.first(now)),
                         }
                     ),
                     ReturnValues="ALL_NEW",
@@ -169,20 +169,20 @@ class Accounts:
             return None
         return state_of(items.decode(answer["Attributes"])["standing"])
 
-    def save(self, owner: str, state: State) -> None:
+    def save(self, owner: str, state: ScanState) -> None:
         """Write down where the sync stands. Raises Overtaken."""
         self._put(owner, state, "")
 
-    def release(self, owner: str, state: State) -> None:
+    def release(self, owner: str, state: ScanState) -> None:
         """Do the same, and give the lease back. Raises Overtaken."""
         self._put(owner, state, " REMOVE #owner, lease_until")
 
-    def state(self) -> State | None:
+    def state(self) -> ScanState | None:
         """Where the sync stands; None before its first run."""
         got = self._client.get_item(TableName=self._table, Key=items.encode(self._state_key), ConsistentRead=True)
         return state_of(items.decode(got["Item"])["standing"]) if "Item" in got else None
 
-    def _put(self, owner: str, state: State, further: str) -> None:
+    def _put(self, owner: str, state: ScanState, further: str) -> None:
         try:
             persist(
                 lambda: self._client.update_item(
@@ -255,26 +255,26 @@ def account_of(values: dict[str, Any]) -> KeptAccount:
     return KeptAccount(**_as_times(known, _ACCOUNT_TIMES))
 
 
-def state_values(state: State) -> dict[str, Any]:
+def state_values(state: ScanState) -> dict[str, Any]:
     """A state as its item holds it, the passes by their kinds."""
     own = {name: getattr(state, name) for name in _STATE_TIMES}
     passes = {kind.value: _pass_values(going_on) for kind, going_on in state.under_way.items()}
     return {**_known(_as_texts(own, _STATE_TIMES)), "under_way": passes}
 
 
-def state_of(standing: dict[str, Any]) -> State:
+def state_of(standing: dict[str, Any]) -> ScanState:
     """The state that an item holds."""
     known = {name: standing[name] for name in _STATE_TIMES if name in standing}
     passes = {Kind(kind): _pass_of(Kind(kind), dict(each)) for kind, each in standing["under_way"].items()}
-    return State(**_as_times(known, _STATE_TIMES), under_way=passes)
+    return ScanState(**_as_times(known, _STATE_TIMES), under_way=passes)
 
 
-def _pass_values(going_on: Pass) -> dict[str, Any]:
+def _pass_values(going_on: SyncScan) -> dict[str, Any]:
     values = _known(_as_texts(asdict(going_on), _PASS_TIMES))
     return {**values, "length": int(going_on.length.total_seconds())}
 
 
-def _pass_of(kind: Kind, values: dict[str, Any]) -> Pass:
+def _pass_of(kind: Kind, values: dict[str, Any]) -> SyncScan:
     """A pass as it was written; one of before its plan was kept begins its window anew."""
     extent = values.get("extent")
     counts: dict[str, Any] = {name: int(values.get(name, 0)) for name in _PASS_COUNTS}
@@ -282,7 +282,7 @@ def _pass_of(kind: Kind, values: dict[str, Any]) -> Pass:
         "extent": None if extent is None else int(extent),
         "length": timedelta(seconds=int(values.get("length", 0))),
     }
-    return Pass(**_as_times(values, _PASS_TIMES) | counts | {"kind": kind})
+    return SyncScan(**_as_times(values, _PASS_TIMES) | counts | {"kind": kind})
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

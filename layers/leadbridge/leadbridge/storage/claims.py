@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.storage import items
-from leadbridge.storage.table import Contended, expires_at, put, transact, unless_erased
+from leadbridge.storage.table import Contended, expires_at, not_erased, put, transact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,7 +58,7 @@ class Claims:
         passed: dict[str, str] = {}
         for _ in range(TURNS if keys else 0):
             claims = [self._claim(key, delivery, since, kept_for, passed) for key in keys]
-            refused = transact(self._client, [*claims, unless_erased(self._table, delivery.lead_id)])
+            refused = transact(self._client, [*claims, not_erased(self._table, delivery.lead_id)])
             if refused is None or refused == len(keys):
                 return None
             holder = self._get(keys[refused])
@@ -106,7 +106,7 @@ class Claims:
         """Claim with a delivery's own date, unless a later lead has the claim or the person was erased."""
         values = {":own": to_text(delivery.received_at)}
         write = self._put(key, delivery, kept_for, "attribute_not_exists(pk) OR claimed_at <= :own", values)
-        transact(self._client, [write, unless_erased(self._table, delivery.lead_id)])
+        transact(self._client, [write, not_erased(self._table, delivery.lead_id)])
 
     def _put(
         self, key: dict[str, str], delivery: Delivery, kept_for: timedelta, condition: str, values: dict[str, str]

@@ -18,7 +18,7 @@ from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.lead import Lead
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry, Item
-from leadbridge.storage.table import LEAD_OUTLIVES, Conflict, expires_at, kept, put, transact
+from leadbridge.storage.table import LEAD_OUTLIVES, Conflict, expires_at, put, transact, with_ttl
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,7 +50,7 @@ class ContentClaim:
         item = items.encode({**self.key, "lead_id": self.lead_id, "received_at": to_text(self.received_at)})
         write: dict[str, Any] = {
             "TableName": table,
-            "Item": kept(item),
+            "Item": with_ttl(item),
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }

@@ -60,7 +60,7 @@ def fetch_of(values: dict[str, Any]) -> Fetch:
     return Fetch(state=FetchState(values["state"]), keys=dict(values["keys"]), **known)
 
 
-class Arrivals:
+class FetchRepository:
     """Fetches in the table. Every method may raise botocore's errors when AWS does not answer."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:

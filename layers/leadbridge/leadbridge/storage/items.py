@@ -110,7 +110,7 @@ def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
     return {"pk": f"LEAD#{lead_id}", "sk": f"DELIVERY#{partner}"}
 
 
-def tie_key(partner: str, created: int | str) -> dict[str, str]:
+def link_key(partner: str, created: int | str) -> dict[str, str]:
     """The key of the tie of a deal (an int) or an account (a uuid) at a partner to a lead."""
     kind = "DEAL" if isinstance(created, int) else "ACCOUNT"
     return {"pk": f"{kind}#{partner}#{created}", "sk": "TIE"}
@@ -197,9 +197,9 @@ def delivery_item(delivery: Delivery) -> Item:
     )
 
 
-def tie_item(delivery: Delivery) -> Item:
+def link_item(delivery: Delivery) -> Item:
     """The item that ties a delivery's deal or account to its lead."""
-    return encode({**tie_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
+    return encode({**link_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
 
 
 def attention_item(delivery: Delivery) -> Item:

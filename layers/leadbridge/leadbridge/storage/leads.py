@@ -20,13 +20,13 @@ from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, note_change, stored_as
 from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item, fetch_of
 from leadbridge.storage.items import Entry
-from leadbridge.storage.links import attention, tie, untie
+from leadbridge.storage.links import attention, link, unlink
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.quota import Quota, TooMany, give_back
 from leadbridge.storage.table import (
     LEAD_OUTLIVES,
     RETRY_FOR,
-    AlreadyTied,
+    AlreadyLinked,
     Conflict,
     defer,
     expires_at,
@@ -89,7 +89,7 @@ class Due:
         return self.sk.partition("#")[2]
 
 
-class Store:
+class LeadRepository:
     """Leads in a DynamoDB table. Every method may raise botocore's errors when AWS does not answer."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -108,7 +108,8 @@ class Store:
         quota: Quota | None = None,
         retry_for: float = RETRY_FOR,
     ) -> str | None:
-        """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is already here.
+        """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is
+        already here.
 
         A lead that is yet to be fetched is stored with its `fetch` in their stead.
 
@@ -174,7 +175,7 @@ class Store:
 
         The partner's id is tied to the lead, and a tie that no longer holds is released. A delivery that the change
         opens may be open already because of an earlier refusal: then it stays as it is, and the change is written
-        without it. Raises Conflict if the delivery has changed since it was read, AlreadyTied if another lead has the
+        without it. Raises Conflict if the delivery has changed since it was read, AlreadyLinked if another lead has the
         id, Contended after `retry_for` seconds.
         """
         before, after = change.before, change.after
@@ -187,11 +188,11 @@ class Store:
             writes += message_writes(self._table, skipped)
         writes += attention(self._table, before, after)
         if before.created is not None and before.created != after.created:
-            writes += untie(self._table, before, before.created)
+            writes += unlink(self._table, before, before.created)
         late = is_late(before.received_at, change.at)
         is_tied = after.created is not None and (late or after.created != before.created)
         if is_tied:
-            writes.append(tie(self._table, after))
+            writes.append(link(self._table, after))
         own = len(writes)
         if change.opened is not None:
             writes += self._opened(change.opened, change)
@@ -212,7 +213,7 @@ class Store:
     def _raise_if_tied(self, delivery: Delivery, conflict: Conflict) -> None:
         owner = self.owner_of(delivery.partner, delivery.created or "")
         if owner not in {None, delivery.lead_id}:
-            raise AlreadyTied(str(owner), failed=conflict.failed) from None
+            raise AlreadyLinked(str(owner), failed=conflict.failed) from None
 
     def look_again(
         self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
@@ -265,7 +266,7 @@ class Store:
         `tie` keeps entries of the same millisecond apart. Raises Contended.
         """
         written = put(self._table, items.entry_item(lead_id, entry, tie))
-        return transact(self._client, [written, prolong(self._table, lead_id, unless_erased=True)]) is None
+        return transact(self._client, [written, prolong(self._table, lead_id, not_erased=True)]) is None
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
@@ -274,7 +275,7 @@ class Store:
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account at a partner was made of, None where none of ours was."""
-        values = self._get(items.tie_key(partner, created))
+        values = self._get(items.link_key(partner, created))
         return None if values is None else str(values["lead_id"])
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:

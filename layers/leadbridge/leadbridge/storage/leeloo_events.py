@@ -5,7 +5,8 @@ Each is kept once, tied to a lead where one is found by account, phone or e-mail
     pk                 sk                item
     LEELOO#{key}       EVENT             that it came, and whose it is; the event itself if no lead is found
     LEAD#{lead_id}     LEELOO#{key}      the event
-    TRACE#…            LEELOO#{key}      by what the erasure of a lead finds an event without a lead (storage/erasure/traces.py)
+    TRACE#…            LEELOO#{key}      by what the erasure of a lead finds an event without a lead
+    (storage/erasure/traces.py)
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Inbox:
             put(self.table, self._marker(event, lead_id), "attribute_not_exists(pk)"),
             put(self.table, items.encode(beside)),
             put(self.table, items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
-            prolong(self.table, lead_id, unless_erased=True),
+            prolong(self.table, lead_id, not_erased=True),
         ]
         return transact(self.client, writes)
 

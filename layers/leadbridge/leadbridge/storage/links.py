@@ -9,17 +9,17 @@ from leadbridge.storage import items
 from leadbridge.storage.table import put
 
 
-def tie(table: str, delivery: Delivery) -> Any:
+def link(table: str, delivery: Delivery) -> Any:
     """Tie a deal or an account to its lead, on the condition that no other lead has it and that it is not erased."""
     own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
-    write = put(table, items.tie_item(delivery), own)
+    write = put(table, items.link_item(delivery), own)
     write["Put"]["ExpressionAttributeValues"] = items.encode({":own": delivery.lead_id})
     return write
 
 
-def untie(table: str, delivery: Delivery, created: int | str) -> list[Any]:
+def unlink(table: str, delivery: Delivery, created: int | str) -> list[Any]:
     """Release a tie. The stored account is deleted too, so that the next sync looks for its lead again."""
-    key = items.tie_key(delivery.partner, created)
+    key = items.link_key(delivery.partner, created)
     own: Any = {
         "TableName": table,
         "Key": items.encode(key),

@@ -146,7 +146,7 @@ def _turn_write(table: str, owner: str, line: str, turn: int) -> Any:
     }
 
 
-class Outbox:
+class MessageRepository:
     """Messages in the table. Every method may raise botocore's errors when AWS does not answer."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:

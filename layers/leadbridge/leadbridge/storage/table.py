@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RETRY_FOR",
-    "AlreadyTied",
+    "AlreadyLinked",
     "Conflict",
     "Contended",
     "defer",
     "expires_at",
     "is_late",
-    "kept",
+    "not_erased",
     "persist",
     "prolong",
     "put",
     "transact",
     "transact_beside",
     "transact_late",
-    "unless_erased",
+    "with_ttl",
 ]
 
 RETRY_FOR = 2.0  # seconds for which a write is retried, where its caller does not say otherwise
@@ -63,7 +63,7 @@ class Conflict(Exception):
         self.found = found or {}
 
 
-class AlreadyTied(Conflict):
+class AlreadyLinked(Conflict):
     """Another lead, `lead_id`, has the deal or the account at the partner."""
 
     def __init__(self, lead_id: str, *, failed: frozenset[int] = frozenset()) -> None:
@@ -76,7 +76,7 @@ def expires_at() -> int:
     return int(time.time()) + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * DAY
 
 
-def kept(item: Item) -> Item:
+def with_ttl(item: Item) -> Item:
     """Add the time at which DynamoDB may delete an item, unless the item has one.
 
     A lead's own item is kept a day longer than any other: without it nothing that belongs to the lead is found.
@@ -90,7 +90,7 @@ def put(table: str, item: Item, condition: str | None = None, *, version: int | 
 
     Like all that tells of people, the item is let go after a time.
     """
-    write: dict[str, Any] = {"TableName": table, "Item": kept(item)}
+    write: dict[str, Any] = {"TableName": table, "Item": with_ttl(item)}
     if condition is not None:
         write["ConditionExpression"] = condition
     if version is not None:
@@ -100,7 +100,7 @@ def put(table: str, item: Item, condition: str | None = None, *, version: int | 
     return {"Put": write}
 
 
-def unless_erased(table: str, lead_id: str) -> Any:
+def not_erased(table: str, lead_id: str) -> Any:
     """A check for a transaction: it fails if the lead's person was erased."""
     check = {"TableName": table, "Key": encode(dict(lead_key(lead_id)))}
     return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
@@ -111,12 +111,12 @@ def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH) -> bool
     return now - began_at >= fresh
 
 
-def prolong(table: str, lead_id: str, *, unless_erased: bool = False) -> Any:
+def prolong(table: str, lead_id: str, *, not_erased: bool = False) -> Any:
     """An update for a transaction that writes beside a lead: the lead's item outlives what is written.
 
-    It fails where the lead's item is missing; with `unless_erased`, also where the lead's person was erased.
+    It fails where the lead's item is missing; with `not_erased`, also where the lead's person was erased.
     """
-    condition = "attribute_exists(pk)" + (" AND attribute_not_exists(erased_at)" if unless_erased else "")
+    condition = "attribute_exists(pk)" + (" AND attribute_not_exists(erased_at)" if not_erased else "")
     return {
         "Update": {
             "TableName": table,
@@ -200,7 +200,7 @@ def transact_beside(
     Returns what `transact` returns; the number after the last write means that the person was erased.
     """
     ends = time.monotonic() + retry_for
-    refused = transact(client, [*writes, prolong(table, lead_id, unless_erased=True)], retry_for=retry_for)
+    refused = transact(client, [*writes, prolong(table, lead_id, not_erased=True)], retry_for=retry_for)
     if refused == len(writes):
         found = client.get_item(TableName=table, Key=encode(dict(lead_key(lead_id))), ConsistentRead=True)
         if "Item" not in found:  # it has expired, and the person was not erased

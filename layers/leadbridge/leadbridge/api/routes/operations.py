@@ -11,17 +11,17 @@ from leadbridge.api.params import asked_in, bad_query, day_in, known_in, operato
 from leadbridge.api.problems import Problem, Response, answer
 from leadbridge.api.requests import DiscardRequest, RedriveRequest
 from leadbridge.api.response_size import MAX_BYTES, first_that_fit, payload_bytes
-from leadbridge.domain.accounts.scan import State
+from leadbridge.domain.accounts.scan import ScanState
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger
 from leadbridge.services.dead_letters import DeadLetters
-from leadbridge.services.redrive import Reviver
+from leadbridge.services.redrive import Redriver
 from leadbridge.settings import settings
-from leadbridge.storage.fetches import Arrivals
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
-from leadbridge.storage.queries.daily_stats import FigureBook, TooMuch
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.queries.daily_stats import DailyStats, TooMuch
 
 MOST_DAYS = timedelta(days=366)
 
@@ -35,7 +35,7 @@ def show_figures(event: dict[str, Any]) -> Response:
     if not timedelta() <= last - first < MOST_DAYS:
         raise bad_query(f"from is a day before to, {MOST_DAYS.days} days at most.")
     try:
-        figures = FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
+        figures = DailyStats(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
     except TooMuch:
         raise bad_query("There is too much to count. Ask for fewer days.") from None
     content = {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()}
@@ -91,8 +91,13 @@ def queue_in(event: dict[str, Any]) -> str:
 def letters(who: str) -> DeadLetters:
     """The dead letters of this stack, as an operator deals with them."""
     client, table = aws.dynamodb(), os.environ["TABLE_NAME"]
-    reviver = Reviver(
-        Store(client, table), Outbox(client, table), Arrivals(client, table), settings().partners, who, utc_now
+    reviver = Redriver(
+        LeadRepository(client, table),
+        MessageRepository(client, table),
+        FetchRepository(client, table),
+        settings().partners,
+        who,
+        utc_now,
     )
     queues, destinations = (json.loads(os.environ[name]) for name in ("DEAD_LETTER_QUEUES", "QUEUES"))
     return DeadLetters(aws.sqs(), queues, destinations, reviver.redrive, reviver.note)
@@ -100,16 +105,16 @@ def letters(who: str) -> DeadLetters:
 
 def show_sync(_: dict[str, Any]) -> Response:
     """GET /sync: by partner, how far its list has been read; null for one that was never read."""
-    from leadbridge.storage.accounts import Accounts
+    from leadbridge.storage.accounts import AccountRepository
 
     synced = [name for name, partner in settings().partners.items() if partner.sync is not None]
-    states = {name: Accounts(aws.dynamodb(), os.environ["TABLE_NAME"], name, str).state() for name in synced}
+    states = {name: AccountRepository(aws.dynamodb(), os.environ["TABLE_NAME"], name, str).state() for name in synced}
     return answer(
         200, {"partners": {name: None if state is None else sync_shown(state) for name, state in states.items()}}
     )
 
 
-def sync_shown(state: State) -> dict[str, Any]:
+def sync_shown(state: ScanState) -> dict[str, Any]:
     """A sync's state: nothing is missing before `watermark`; `passes` are under way, `progress` in percent."""
     return {
         "watermark": to_text(state.watermark),

@@ -13,16 +13,16 @@ from leadbridge.api.requests import RetryRequest
 from leadbridge.api.resolve_problems import not_changed
 from leadbridge.api.schemas import fetch_shown
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.fetch import FetchState, ask_again
+from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.message import retried as retried_message
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import settings
-from leadbridge.storage.fetches import Arrivals
-from leadbridge.storage.leads import Store
-from leadbridge.storage.messages import Outbox
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Conflict, Contended
 
 MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
@@ -31,7 +31,7 @@ MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
 def retry_fetch(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/fetch/retry: fetch a lead that could not be fetched."""
     lead, asked = _lead(event), asked_in(event, RetryRequest)
-    arrivals = Arrivals(aws.dynamodb(), os.environ["TABLE_NAME"])
+    arrivals = FetchRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
     fetch = arrivals.fetch(lead.lead_id)
     if fetch is None or fetch.state is not FetchState.FAILED:
         state = "not there" if fetch is None else fetch.state.value
@@ -39,7 +39,7 @@ def retry_fetch(event: dict[str, Any]) -> Response:
     if fetch.restored_at is not None and not asked.confirm:
         raise _wrong_state("It was restored, and the lead may have been delivered since. Confirm to fetch it.")
     try:
-        after = arrivals.apply(ask_again(fetch, utc_now(), f"by {operator(event)}"))
+        after = arrivals.apply(refetch(fetch, utc_now(), f"by {operator(event)}"))
     except (Conflict, Contended) as refused:
         raise not_changed(refused) from None
     logger.info("fetch retried", lead_id=lead.lead_id, operator=operator(event))
@@ -52,7 +52,7 @@ def retry_message(event: dict[str, Any]) -> Response:
     A message is skipped if a newer one about the same delivery was sent.
     """
     lead, message_id = _lead(event), _message_id(event)
-    outbox = Outbox(aws.dynamodb(), os.environ["TABLE_NAME"])
+    outbox = MessageRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
     others = outbox.messages(lead.lead_id)
     message = next((one for one in others if one.message_id == message_id), None)
     if message is None:
@@ -76,7 +76,7 @@ def names_adapter(event: dict[str, Any]) -> bool:
 
 def _lead(event: dict[str, Any]) -> Lead:
     """The lead that the path names, if its person was not erased. Raises Problem."""
-    lead = Store(aws.dynamodb(), os.environ["TABLE_NAME"]).lead(lead_id_in(event))
+    lead = LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]).lead(lead_id_in(event))
     if lead is None:
         raise unknown_lead()
     if lead.erased_at is not None:

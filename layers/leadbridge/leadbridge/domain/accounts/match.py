@@ -54,32 +54,32 @@ class Origin(Enum):
     """Whose making an account is."""
 
     OURS = auto()
-    ANOTHERS = auto()
-    UNTOLD = auto()
+    FOREIGN = auto()
+    UNDETERMINED = auto()
 
 
-def origin(account: Account, delivery: Delivery, owner: str | None) -> Origin:
+def match_account(account: Account, delivery: Delivery, owner: str | None) -> Origin:
     """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id).
 
     Undetermined for an account that is much younger than the last attempt, and for one with an ambiguous time of
     creation whose two moments lead to two results.
     """
     if owner is not None:
-        return Origin.OURS if owner == delivery.lead_id else Origin.ANOTHERS
+        return Origin.OURS if owner == delivery.lead_id else Origin.FOREIGN
     if account.created is None:
-        return Origin.UNTOLD
+        return Origin.UNDETERMINED
     if delivery.first_attempt_at is None:
-        return Origin.ANOTHERS
+        return Origin.FOREIGN
     results = {_origin_at(at, delivery, delivery.first_attempt_at) for at in (account.created, account.created_latest)}
     results.discard(None)
-    return results.pop() or Origin.UNTOLD if len(results) == 1 else Origin.UNTOLD
+    return results.pop() or Origin.UNDETERMINED if len(results) == 1 else Origin.UNDETERMINED
 
 
 def _origin_at(created: datetime | None, delivery: Delivery, first_attempt_at: datetime) -> Origin | None:
     if created is None:
         return None
     if created < first_attempt_at - CLOCKS_DIFFER:
-        return Origin.ANOTHERS
+        return Origin.FOREIGN
     if created > (delivery.last_attempt_at or first_attempt_at) + ON_ITS_WAY:
-        return Origin.UNTOLD
+        return Origin.UNDETERMINED
     return Origin.OURS

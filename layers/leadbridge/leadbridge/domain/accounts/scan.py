@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Pass:
+class SyncScan:
     """One pass over [since, until]. It stands in the window that begins at `window`, before the page `page`.
 
     Windows are `length` long and pages have `page_size` rows, as the plan wanted when this window was begun. `extent`
@@ -57,20 +57,20 @@ class Pass:
         """The end of the window that it stands in."""
         return min(self.window + self.length, self.until)
 
-    def fitted(self, plan: SyncPlan) -> Pass:
+    def fitted(self, plan: SyncPlan) -> SyncScan:
         """The same pass under a plan; its window is begun anew if pages or windows are of another size now."""
         if (self.length, self.page_size) == (plan.window, plan.page_size):
             return self
         anew = replace(self, length=plan.window, page_size=plan.page_size)
         return replace(anew, page=0, extent=None, furthest=0, failures=0)
 
-    def after_page(self, number: int, extent: int | None) -> Pass:
+    def after_page(self, number: int, extent: int | None) -> SyncScan:
         """The same pass, a page further."""
         page = number + 1
         failures = 0 if page > self.furthest else self.failures
         return replace(self, page=page, extent=extent, furthest=max(page, self.furthest), failures=failures)
 
-    def after_window(self) -> Pass | None:
+    def after_window(self) -> SyncScan | None:
         """The same pass in its next window; None where this one was the last."""
         if self.window_end >= self.until:
             return None
@@ -89,7 +89,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class State:
+class ScanState:
     """Where the sync of one partner stands.
 
     Before `watermark` nothing is missing. `under_way` are the passes that have begun and not ended. The first sync is
@@ -99,17 +99,17 @@ class State:
 
     watermark: datetime
     first_run_at: datetime | None = None
-    under_way: Mapping[Kind, Pass] = field(default_factory=dict)
+    under_way: Mapping[Kind, SyncScan] = field(default_factory=dict)
     whole_begun_at: datetime | None = None
     whole_ended_at: datetime | None = None
     rests_until: datetime | None = None
 
     @classmethod
-    def first(cls, now: datetime) -> State:
+    def first(cls, now: datetime) -> ScanState:
         """Where a sync stands that has never run: news from now on do not wait for the history."""
         return cls(watermark=now - timedelta(seconds=1), first_run_at=now)
 
-    def due(self, kind: Kind, plan: SyncPlan, now: datetime) -> Pass | None:
+    def due(self, kind: Kind, plan: SyncPlan, now: datetime) -> SyncScan | None:
         """The pass of this kind to go on with, or to begin; None where there is nothing to do."""
         if kind in self.under_way:
             return self.under_way[kind].fitted(plan)
@@ -127,23 +127,23 @@ class State:
     def _has_begun_lately(self, plan: SyncPlan, now: datetime) -> bool:
         return self.whole_begun_at is not None and timedelta() <= now - self.whole_begun_at < plan.whole_every
 
-    def with_pass(self, going_on: Pass) -> State:
+    def with_pass(self, going_on: SyncScan) -> ScanState:
         """A pass has come further."""
         begun = going_on.begun_at if going_on.kind is Kind.WHOLE else self.whole_begun_at
         return replace(self, under_way={**self.under_way, going_on.kind: going_on}, whole_begun_at=begun)
 
-    def after_window(self, read: Pass, now: datetime) -> State:
+    def after_window(self, read: SyncScan, now: datetime) -> ScanState:
         """A pass is done with its window."""
         following = read.after_window()
         return self.without_pass(read, now) if following is None else self.with_pass(following)
 
-    def after_failure(self, failed: Pass, now: datetime) -> State:
+    def after_failure(self, failed: SyncScan, now: datetime) -> ScanState:
         """A run could not read a page of the past: after several the pass leaves the page's window out."""
         if failed.failures + 1 < PATIENCE:
             return self.with_pass(replace(failed, failures=failed.failures + 1))
         return self.after_window(replace(failed, left_out=failed.left_out + 1), now)
 
-    def without_pass(self, ended: Pass, now: datetime) -> State:
+    def without_pass(self, ended: SyncScan, now: datetime) -> ScanState:
         """A pass has come to its end."""
         rest = {kind: going_on for kind, going_on in self.under_way.items() if kind is not ended.kind}
         state = replace(self, under_way=rest)
@@ -171,5 +171,5 @@ class State:
         return now - (self.whole_ended_at or self.first_run_at or now)
 
 
-def _new(kind: Kind, plan: SyncPlan, now: datetime, since: datetime, until: datetime) -> Pass:
-    return Pass(kind, now, since, until, window=since, length=plan.window, page_size=plan.page_size)
+def _new(kind: Kind, plan: SyncPlan, now: datetime, since: datetime, until: datetime) -> SyncScan:
+    return SyncScan(kind, now, since, until, window=since, length=plan.window, page_size=plan.page_size)

@@ -34,7 +34,7 @@ _META = re.compile(r"meta\[([^\]]*)\]\[value\]")
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the token. Raises Forged."""
+    """Check the token. Raises SignatureInvalid."""
     verify_token(request, secrets)
 
 
@@ -63,7 +63,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Elementor sends it to an address with the token."""
     return with_token(request, secret)
 

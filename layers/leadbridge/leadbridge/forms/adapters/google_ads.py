@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from leadbridge.forms.base import Forged, Request, Submission, Unreadable
+from leadbridge.forms.base import Request, SignatureInvalid, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
 from leadbridge.forms.parsing.json_shapes import objects
@@ -24,13 +24,13 @@ content_types = (JSON,)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the key in the body. Raises Forged, also for a body that cannot be read."""
+    """Check the key in the body. Raises SignatureInvalid, also for a body that cannot be read."""
     try:
         key = read_json(request).get(KEY)
     except Unreadable as reason:
-        raise Forged(str(reason)) from None
+        raise SignatureInvalid(str(reason)) from None
     if not isinstance(key, str) or not key:
-        raise Forged(f"the {KEY} is missing")
+        raise SignatureInvalid(f"the {KEY} is missing")
     verify_secret(secrets, key)
 
 
@@ -55,7 +55,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Google sends it, with the key in its body."""
     content = {**json.loads(request.body), KEY: secret}
     return replace(request, body=json.dumps(content, ensure_ascii=False).encode())

@@ -35,7 +35,7 @@ _QUESTION = re.compile(r"q[0-9]+_(.+)", re.DOTALL)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the token. Raises Forged."""
+    """Check the token. Raises SignatureInvalid."""
     verify_token(request, secrets)
 
 
@@ -57,7 +57,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Jotform sends it to an address with the token."""
     return with_token(request, secret)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from leadbridge.forms.base import Forged, Request, Submission, Unreadable
+from leadbridge.forms.base import Request, SignatureInvalid, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.settings import Source
@@ -31,13 +31,13 @@ most_bytes = 1_048_576  # Meta puts up to a thousand changes into one post and w
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the signature over the raw bytes, which Meta makes of the body with its Unicode escapes. Raises Forged."""
+    """Check the signature over the raw bytes, Unicode escapes included. Raises SignatureInvalid."""
     header = request.headers.get(SIGNATURE, "")
     if not re.fullmatch(r"sha256=[0-9a-f]{64}", header):
-        raise Forged("x-hub-signature-256 is missing or malformed")
+        raise SignatureInvalid("x-hub-signature-256 is missing or malformed")
     matches = [hmac.compare_digest(sign(secret, request.body).encode(), header.encode()) for secret in secrets]
     if not any(matches):
-        raise Forged("the signature does not fit")
+        raise SignatureInvalid("the signature does not fit")
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
@@ -59,15 +59,15 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def answer_challenge(query: Mapping[str, str], proofs: Mapping[str, Any]) -> str:
-    """What Meta's verification of the address wants to hear: its own challenge. Raises Forged."""
+    """What Meta's verification of the address wants to hear: its own challenge. Raises SignatureInvalid."""
     expected, given = proofs.get("verify_token"), query.get("hub.verify_token", "")
     challenge = query.get("hub.challenge", "")
     if query.get("hub.mode") != "subscribe" or not re.fullmatch(r"[A-Za-z0-9._~-]{1,256}", challenge):
-        raise Forged("hub.mode or hub.challenge is missing or malformed")
+        raise SignatureInvalid("hub.mode or hub.challenge is missing or malformed")
     known = isinstance(expected, str) and bool(expected)
     told = given.encode(errors="surrogatepass")
     if not hmac.compare_digest(told, str(expected).encode(errors="surrogatepass")) or not known:
-        raise Forged("hub.verify_token is not ours")
+        raise SignatureInvalid("hub.verify_token is not ours")
     return challenge
 
 
@@ -86,7 +86,7 @@ def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Su
     )
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Meta signs it."""
     return replace(request, headers={**request.headers, SIGNATURE: sign(secret, request.body)})
 

@@ -18,7 +18,7 @@ content_types = (URLENCODED, MULTIPART, JSON)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the token. Raises Forged."""
+    """Check the token. Raises SignatureInvalid."""
     verify_token(request, secrets)
 
 
@@ -39,6 +39,6 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as it goes to an address with the token."""
     return with_token(request, secret)

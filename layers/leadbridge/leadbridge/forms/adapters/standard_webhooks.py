@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from leadbridge.forms.base import Forged, Request, Submission
+from leadbridge.forms.base import Request, SignatureInvalid, Submission
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.forms.parsing.bodies import as_text
 from leadbridge.forms.parsing.json_body import read_object
@@ -29,19 +29,19 @@ content_types = ("application/json",)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the signature over the raw bytes, then the time. Raises Forged."""
+    """Check the signature over the raw bytes, then the time. Raises SignatureInvalid."""
     message_id = request.headers.get("webhook-id", "")
     timestamp = request.headers.get("webhook-timestamp", "")
     if not re.fullmatch(r"[\x21-\x7e]{1,256}", message_id) or not re.fullmatch(r"[0-9]{1,12}", timestamp):
-        raise Forged("webhook-id or webhook-timestamp is missing or malformed")
+        raise SignatureInvalid("webhook-id or webhook-timestamp is missing or malformed")
     signed = f"{message_id}.{timestamp}.".encode() + request.body
     header = request.headers.get("webhook-signature", "").encode(errors="surrogatepass")
     expected = [_signature(key, signed).encode() for key in map(_key, secrets) if key]
     matches = [hmac.compare_digest(ours, given) for ours in expected for given in header.split(b" ")[:SIGNATURES]]
     if not any(matches):
-        raise Forged("no signature fits")
+        raise SignatureInvalid("no signature fits")
     if abs(now.timestamp() - int(timestamp)) > TOLERANCE:
-        raise Forged("the timestamp is too far from now")
+        raise SignatureInvalid("the timestamp is too far from now")
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
@@ -67,7 +67,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return _signature(_key(secret), f"{message_id}.{timestamp}.".encode() + body)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as its sender signs it now."""
     timestamp = int(now.timestamp())
     given = sign(secret, request.headers["webhook-id"], timestamp, request.body)

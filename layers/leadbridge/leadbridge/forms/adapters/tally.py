@@ -24,7 +24,7 @@ content_types = (JSON,)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the signature over the raw bytes. Raises Forged."""
+    """Check the signature over the raw bytes. Raises SignatureInvalid."""
     verify_signature(request.headers.get(HEADER, ""), secrets, request.body, in_base64)
 
 
@@ -47,7 +47,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Tally signs it."""
     return replace(request, headers={**request.headers, HEADER: signature(secret, request.body, in_base64)})
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
-from leadbridge.forms.base import Forged, Request, Submission, Unreadable
+from leadbridge.forms.base import Request, SignatureInvalid, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import URLENCODED, Fields, read_fields
 from leadbridge.forms.tokens import verify_secret, verify_token, with_token
@@ -22,10 +22,10 @@ content_types = (URLENCODED,)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the token, wherever Tilda was told to put it. Raises Forged."""
+    """Check the token, wherever Tilda was told to put it. Raises SignatureInvalid."""
     try:
         verify_token(request, secrets, request.headers.get(KEY_HEADER, ""))
-    except Forged:
+    except SignatureInvalid:
         keys = _keys_in_fields(request)
         if not keys:
             raise
@@ -51,7 +51,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Tilda sends it to an address with the token."""
     return with_token(request, secret)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from leadbridge.auth.signatures import in_hex, signature, verify_signature
-from leadbridge.forms.base import Forged, Request, Submission
+from leadbridge.forms.base import Request, SignatureInvalid, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, as_text, read_json
 from leadbridge.forms.parsing.json_shapes import an_object
@@ -26,16 +26,16 @@ content_types = (JSON,)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the signature over the raw bytes and its time; the token where nothing is signed. Raises Forged."""
+    """Check the signature and its time, or the token where nothing is signed. Raises SignatureInvalid."""
     if SIGNATURE not in request.headers and TIMESTAMP not in request.headers:
         verify_token(request, secrets)
         return
     timestamp = request.headers.get(TIMESTAMP, "")
     if not re.fullmatch(r"[0-9]{1,15}", timestamp):
-        raise Forged("the timestamp is missing or malformed")
+        raise SignatureInvalid("the timestamp is missing or malformed")
     verify_signature(request.headers.get(SIGNATURE, ""), secrets, f"{timestamp}:".encode() + request.body, in_hex)
     if abs(now.timestamp() - int(timestamp) / 1000) > TOLERANCE:
-        raise Forged("the timestamp is too far from now")
+        raise SignatureInvalid("the timestamp is too far from now")
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
@@ -58,7 +58,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     return (submission,)
 
 
-def prove(request: Request, secret: str, now: datetime) -> Request:
+def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """The post as Webflow sends it: signed now if it came with a signature, else with the token."""
     if SIGNATURE not in request.headers:
         return with_token(request, secret)

@@ -10,7 +10,7 @@ from leadbridge.auth.secrets import Secrets
 from leadbridge.partners.graph.answers import is_own
 from leadbridge.partners.graph.client import Graph
 from leadbridge.partners.http import Transport
-from leadbridge.runtime.logs import note_call
+from leadbridge.runtime.logs import record_call
 from leadbridge.settings import settings
 
 
@@ -40,5 +40,5 @@ def graph(source: str, secrets: Secrets) -> Graph:
     fetch = settings().sources[source].fetch
     if fetch is None:
         raise LookupError(f"source {source}: its configuration does not say how its leads are fetched")
-    transport = Transport("graph", fetch.timeouts, observer=note_call, is_own=is_own)
+    transport = Transport("graph", fetch.timeouts, observer=record_call, is_own=is_own)
     return Graph(transport, SourceSecret(PartnerSecret(secrets, "sources"), source))

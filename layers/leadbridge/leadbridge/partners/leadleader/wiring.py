@@ -10,7 +10,7 @@ from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader.answers import is_own
 from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.runtime import aws
-from leadbridge.runtime.logs import note_call
+from leadbridge.runtime.logs import record_call
 from leadbridge.settings import settings
 
 
@@ -18,5 +18,5 @@ def lead_leader() -> LeadLeader:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     partner = settings().partners["leadleader"]
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), "leadleader")
-    transport = Transport("leadleader", partner.timeouts, observer=note_call, is_own=is_own)
+    transport = Transport("leadleader", partner.timeouts, observer=record_call, is_own=is_own)
     return LeadLeader(transport, secret, status_method=partner.status_method)

@@ -12,7 +12,7 @@ from leadbridge.partners.matchtrade import AccountForm, MatchTrade
 from leadbridge.partners.matchtrade.answers import is_own
 from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.runtime import aws
-from leadbridge.runtime.logs import note_call
+from leadbridge.runtime.logs import record_call
 from leadbridge.settings import settings
 
 ANSWER_LIMIT = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
@@ -22,7 +22,7 @@ def match_trade() -> MatchTrade:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`). One a worker: it keeps the token."""
     configured = settings().partners[PARTNER]
     secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
-    transport = Transport(PARTNER, configured.timeouts, answer_limit=ANSWER_LIMIT, observer=note_call, is_own=is_own)
+    transport = Transport(PARTNER, configured.timeouts, answer_limit=ANSWER_LIMIT, observer=record_call, is_own=is_own)
     account = configured.account
     form = AccountForm(
         plus_in_phone=account.plus_in_phone,

@@ -181,7 +181,7 @@ class Eraser:
         """
         if delivery.created is None:
             return []
-        tie = items.tie_key(delivery.partner, delivery.created)
+        tie = items.link_key(delivery.partner, delivery.created)
         marked = items.encode({**tie, "lead_id": delivery.lead_id, "is_erased": True})
         key = items.encode({**tie, "sk": "ACCOUNT"})
         return [

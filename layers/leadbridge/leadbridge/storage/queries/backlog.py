@@ -17,7 +17,7 @@ PER_READ = 1000
 READS = 300  # so many thousand leads are looked through for a source's last one, at most
 
 
-class Watch:
+class BacklogMonitor:
     """Reads how things stand. Every method may raise botocore's errors when AWS does not answer."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -58,7 +58,7 @@ class Watch:
         }
 
 
-def gone_quiet(last: Mapping[str, datetime], longest: Mapping[str, timedelta], now: datetime) -> list[str]:
+def stale_sources(last: Mapping[str, datetime], longest: Mapping[str, timedelta], now: datetime) -> list[str]:
     """The sources whose last lead is longer ago than their `longest` pause, in order of their names.
 
     One that has never brought a lead has not gone quiet: its form is not switched on yet, and nobody waits for it.

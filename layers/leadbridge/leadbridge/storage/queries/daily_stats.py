@@ -57,7 +57,7 @@ class Figures:
         }
 
 
-class FigureBook:
+class DailyStats:
     """Counts leads in the table. Every method may raise botocore's errors when AWS does not answer."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:

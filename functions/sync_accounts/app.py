@@ -16,14 +16,14 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.logs import count, logger, measure, metrics
-from leadbridge.runtime.warmup import prepare
-from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.runtime.warmup import warm_up
+from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import settings
 from leadbridge.settings.partners import SyncPlan
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 
 RESERVE = 15.0  # seconds for the last of what is written
 
@@ -39,9 +39,9 @@ def sync() -> Sync:
     """The sync of the broker's accounts, wired to this stack."""
 
     table = os.environ["TABLE_NAME"]
-    accounts = Accounts(aws.dynamodb(), table, PARTNER, lambda value: keyed_hash(index_key(), value))
-    configured, store = settings().partners[PARTNER], Store(aws.dynamodb(), table)
-    intake = Intake(PARTNER, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
+    accounts = AccountRepository(aws.dynamodb(), table, PARTNER, lambda value: keyed_hash(index_key(), value))
+    configured, store = settings().partners[PARTNER], LeadRepository(aws.dynamodb(), table)
+    intake = AccountReconciler(PARTNER, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
     return Sync(match_trade(), accounts, intake, plan(), utc_now, note)
 
 
@@ -147,4 +147,4 @@ def tell(report: Report) -> None:
     logger.info("synced", outcome=report.outcome.value, reason=reason, **standing)
 
 
-prepare(secrets, sync)
+warm_up(secrets, sync)

@@ -1,4 +1,4 @@
-"""sync_matchtrade: what it counts and logs of a run, and that it names nobody."""
+"""sync_accounts: what it counts and logs of a run, and that it names nobody."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from leadbridge.domain.clock import to_text
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
-from leadbridge.services.reconcile_accounts import Intake
+from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Sync
 from leadbridge.settings import Settings
-from leadbridge.storage.accounts import Accounts
+from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
-from leadbridge.storage.leads import Store
+from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.aws_answers import aws_error
 from quality.testkit.fakes.brokers import Broker
 from quality.testkit.people import NOW, lead
@@ -38,7 +38,7 @@ def broker(time: Time) -> Broker:
 @pytest.fixture
 def app(
     function: Callable[[str], ModuleType],
-    store: Store,
+    store: LeadRepository,
     broker: Broker,
     time: Time,
     shipped_settings: Settings,
@@ -48,9 +48,9 @@ def app(
     manager = boto3.client("secretsmanager")
     manager.create_secret(Name="leadbridge/matchtrade", SecretString="{}")
     manager.create_secret(Name="leadbridge/index", SecretString='{"key": "a key"}')
-    loaded = function("sync_matchtrade")
-    accounts = Accounts(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("a key", value))
-    intake = Intake("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
+    loaded = function("sync_accounts")
+    accounts = AccountRepository(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("a key", value))
+    intake = AccountReconciler("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
     sync = Sync(broker, accounts, intake, loaded.plan(), time, loaded.note)
     monkeypatch.setattr(loaded, "sync", lambda: sync)
     return loaded
@@ -84,7 +84,7 @@ def logged(log: io.StringIO, message: str) -> list[dict[str, Any]]:
 def test_a_run_is_counted_and_names_nobody(
     app: ModuleType,
     broker: Broker,
-    store: Store,
+    store: LeadRepository,
     context: Context,
     capsys: pytest.CaptureFixture[str],
     log: io.StringIO,

@@ -9,15 +9,15 @@ from typing import Any
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import prepare
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
-from leadbridge.storage.queries.backlog import Watch, gone_quiet
+from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
 
 
 @lru_cache
-def watch() -> Watch:
+def watch() -> BacklogMonitor:
     """The watch over this stack's leads."""
-    return Watch(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return BacklogMonitor(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
         logger.info("no source is watched")
         return {"quiet": []}
     last = watch().last_leads(longest)
-    quiet = gone_quiet(last, longest, utc_now())
+    quiet = stale_sources(last, longest, utc_now())
     count("QuietSources", len(quiet))
     logger.info(
         "looked",
@@ -40,4 +40,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
     return {"quiet": quiet}
 
 
-prepare(settings, watch)
+warm_up(settings, watch)

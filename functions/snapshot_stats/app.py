@@ -9,14 +9,14 @@ from typing import Any
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import prepare
-from leadbridge.storage.queries.daily_stats import FigureBook
+from leadbridge.runtime.warmup import warm_up
+from leadbridge.storage.queries.daily_stats import DailyStats
 
 
 @lru_cache
-def book() -> FigureBook:
+def book() -> DailyStats:
     """The figures of this stack."""
-    return FigureBook(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return DailyStats(aws.dynamodb(), os.environ["TABLE_NAME"])
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -29,4 +29,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     return {"days": days}
 
 
-prepare(book)
+warm_up(book)
