@@ -138,4 +138,4 @@ def test_a_known_vulnerability_fails_and_is_named(strict: bool, capsys: pytest.C
 def test_the_nightly_run_is_strict() -> None:
     assert "run: make audit STRICT=1\n" in (ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^audit:.*\n\t@\S+ audit \$\(UV\) \$\(if \$\(STRICT\),--strict\)$", makefile, re.MULTILINE)
+    assert re.search(r"^audit:.*\n\t@\S+ tools/audit \$\(UV\) \$\(if \$\(STRICT\),--strict\)$", makefile, re.MULTILINE)

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from leadbridge import forms
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.domain.lead import Asked
 from leadbridge.domain.routing import FORM
+from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.settings import Settings
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
@@ -47,7 +47,7 @@ def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
 
 def adapters() -> list[str]:
     """The names of the adapters there are."""
-    names = [module.name for module in iter_modules(forms.__path__)]
+    names = [module.name for module in iter_modules(adapter_modules.__path__)]
     parts = ("content_types", "verify", "parse")
     return [name for name in names if all(hasattr(adapter_named(name), part) for part in parts)]
 

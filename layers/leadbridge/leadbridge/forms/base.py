@@ -128,4 +128,4 @@ def most_bytes_of(adapter: Adapter) -> int:
 
 def adapter_named(name: str) -> Adapter:
     """The adapter that a source's configuration names, imported at its first use."""
-    return cast("Adapter", import_module(f"leadbridge.forms.{name}"))
+    return cast("Adapter", import_module(f"leadbridge.forms.adapters.{name}"))
