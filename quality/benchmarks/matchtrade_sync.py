@@ -43,9 +43,9 @@ class Context:
 
     deadline: float
     aws_request_id: str
-    function_name: str = "sync-matchtrade"
+    function_name: str = "sync-accounts"
     memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:000000000000:function:sync-matchtrade"
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:000000000000:function:sync-accounts"
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the invocation is stopped."""

@@ -94,7 +94,7 @@ def test_given_parameters_replace_those_of_the_environment() -> None:
 def test_make_deploy_compares_before_it_deploys(given: list[str]) -> None:
     command = ["make", "--dry-run", "--no-print-directory", "deploy", "ENV=prod", *given]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
-    compares, deploys = done.stdout.index("deploy.concurrency prod"), done.stdout.index("sam deploy")
+    compares, deploys = done.stdout.index("infra.concurrency prod"), done.stdout.index("sam deploy")
     assert compares < deploys
     if given:
         assert '--parameters "Environment=prod GraphConcurrency=9"' in done.stdout

@@ -26,15 +26,15 @@ type Edge = tuple[str, str, str]
 
 OF_DELIVERIES: dict[str, Sequence[Callable[[Delivery], Change]]] = {
     "start_attempt": [lambda one: deliveries.start_attempt(one, NOW, HOUR)],
-    "come_again": [lambda one: deliveries.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: deliveries.schedule_retry(one, NOW, "away", HOUR)],
     "wait_for": [lambda one: deliveries.wait_for(one, NOW, "ld_first", HOUR, due_after=HOUR)],
-    "accepted": [lambda one: deliveries.confirm(one, NOW, 24, HOUR)],
-    "doubt": [lambda one: deliveries.mark_uncertain(one, NOW, "lost", HOUR)],
-    "exists": [lambda one: deliveries.mark_duplicate(one, NOW, "theirs")],
-    "refused": [lambda one: deliveries.reject(one, NOW, "no")],
+    "confirm": [lambda one: deliveries.confirm(one, NOW, 24, HOUR)],
+    "mark_uncertain": [lambda one: deliveries.mark_uncertain(one, NOW, "lost", HOUR)],
+    "mark_duplicate": [lambda one: deliveries.mark_duplicate(one, NOW, "theirs")],
+    "reject": [lambda one: deliveries.reject(one, NOW, "no")],
     "repeats": [lambda one, then=then: deliveries.repeats(one, NOW, "ld_first", then) for then in Repeat],  # type: ignore[misc]
-    "gave_up": [lambda one: deliveries.fail(one, NOW, "spent")],
-    "lost": [lambda one: deliveries.mark_unknown(one, NOW, "lost")],
+    "fail": [lambda one: deliveries.fail(one, NOW, "spent")],
+    "mark_unknown": [lambda one: deliveries.mark_unknown(one, NOW, "lost")],
     "status_changed": [
         lambda one: deliveries.status_changed(one, NOW, "s", meaning=None, final=False, check_after=HOUR),
         lambda one: deliveries.status_changed(one, NOW, "s", meaning=None, final=True, check_after=None),
@@ -42,7 +42,7 @@ OF_DELIVERIES: dict[str, Sequence[Callable[[Delivery], Change]]] = {
     "account_found": [lambda one: deliveries.account_found(one, NOW, "a")],
 }
 OF_OPERATORS: dict[str, Sequence[Callable[[Delivery], Change]]] = {
-    "retried": [lambda one: operator_steps.retry_by_operator(one, NOW, "olena", is_confirmed=True)],
+    "retry_by_operator": [lambda one: operator_steps.retry_by_operator(one, NOW, "olena", is_confirmed=True)],
     "found": [lambda one: operator_steps.found(one, NOW, "olena", 24, HOUR)],
     "not_found": [lambda one: operator_steps.not_found(one, NOW, "olena")],
     "withdrawn": [lambda one: operator_steps.withdrawn(one, NOW, "olena", can_be_looked_up=False)],
@@ -51,12 +51,12 @@ OF_OPERATORS: dict[str, Sequence[Callable[[Delivery], Change]]] = {
 }
 OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
     "start_sending": [lambda one: messages.start_sending(one, NOW, HOUR)],
-    "send_again": [lambda one: messages.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: messages.schedule_retry(one, NOW, "away", HOUR)],
     "wait_until": [lambda one: messages.wait_until(one, NOW, NOW + HOUR)],
-    "put_off": [lambda one: messages.postpone(one, NOW, NOW + HOUR)],
-    "sent": [lambda one: messages.mark_sent(one, NOW)],
-    "lost": [lambda one: messages.mark_unknown(one, NOW, "lost")],
-    "gave_up": [lambda one: messages.fail(one, NOW, "spent")],
+    "postpone": [lambda one: messages.postpone(one, NOW, NOW + HOUR)],
+    "mark_sent": [lambda one: messages.mark_sent(one, NOW)],
+    "mark_unknown": [lambda one: messages.mark_unknown(one, NOW, "lost")],
+    "fail": [lambda one: messages.fail(one, NOW, "spent")],
     "no_channel": [lambda one: messages.no_channel(one, NOW)],
     "skip": [lambda one: messages.skip(one, NOW, "off", MessageCode.NOT_CONFIGURED)],
     "restored": [lambda one: messages.restored(one, NOW)],
@@ -66,11 +66,11 @@ OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
     ],
 }
 OF_FETCHES: dict[str, Sequence[Callable[[Fetch], FetchChange]]] = {
-    "come_again": [lambda one: fetches.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: fetches.schedule_retry(one, NOW, "away", HOUR)],
     "fetched": [lambda one: fetches.fetched(one, NOW)],
     "was_test": [lambda one: fetches.was_test(one, NOW)],
-    "gave_up": [lambda one: fetches.fail(one, NOW, "spent")],
-    "ask_again": [lambda one: fetches.refetch(one, NOW, "by olena")],
+    "fail": [lambda one: fetches.fail(one, NOW, "spent")],
+    "refetch": [lambda one: fetches.refetch(one, NOW, "by olena")],
 }
 
 

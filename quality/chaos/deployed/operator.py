@@ -97,6 +97,8 @@ class Desk:
                 self.tally.fail(name, f"was not answered: {type(error).__name__}")
             return None
         self.tally.add(f"operators answered {answer.status}")
+        if name.endswith(RESOLVE) and answer.status == 503:
+            return answer  # the partner cannot be asked at this moment, and nothing was stored
         if answer.status not in NAMED and not (answer.status >= 500 and self.world.explains(began)):
             self.tally.fail(name, f"answered {answer.status}: {answer.content.get('detail')}")
         return answer

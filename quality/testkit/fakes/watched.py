@@ -131,7 +131,7 @@ def counted_by(flow: str) -> frozenset[str]:
             match node:
                 case ast.Call(func=ast.Name(id="count" | "measure"), args=[name, *_]):
                     found |= _names(name)
-                case ast.Call(func=ast.Name(id="note_visit"), args=[ast.Constant(value=str(visited)), *_]):
+                case ast.Call(func=ast.Name(id="record_outcome"), args=[ast.Constant(value=str(visited)), *_]):
                     found |= {f"{visited}.{outcome}" for outcome in OUTCOMES[visited]}
     return frozenset(found)
 
@@ -140,14 +140,16 @@ def counted_by(flow: str) -> frozenset[str]:
 def is_blamed(flow: str) -> bool:
     """Whether a flow's code lays faults to its version."""
     files = _files(FUNCTIONS / flow / "app.py")
-    return any(re.search(r"^\s+blame\(\w+\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files)
+    return any(
+        re.search(r"^\s+count_version_fault\(\w+\)$", file.read_text(encoding="utf-8"), re.MULTILINE) for file in files
+    )
 
 
 @cache
 def observed_partners() -> frozenset[str]:
     """The partners whose calls are noted."""
     wirings = (LAYER / "partners").glob("*/wiring.py")
-    return frozenset(one.parent.name for one in wirings if "observer=note_call" in one.read_text(encoding="utf-8"))
+    return frozenset(one.parent.name for one in wirings if "observer=record_call" in one.read_text(encoding="utf-8"))
 
 
 def _names(argument: ast.expr) -> set[str]:
@@ -157,22 +159,25 @@ def _names(argument: ast.expr) -> set[str]:
         case ast.IfExp(body=body, orelse=orelse):
             return _names(body) | _names(orelse)
         case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="flow")), *_]):
-            return set()  # note_visit's own; whoever calls it names the flow
+            return set()  # record_outcome's own; whoever calls it names the flow
         case _:
             raise ValueError(f"a metric without a plain name: {ast.unparse(argument)}")
 
 
 def _files(app: Path) -> set[Path]:
-    """An app, the partners' wirings and the modules of the layer's own top that it imports, directly or not."""
+    """An app, the partners' wirings and the modules without a flow of their own that it imports, directly or not."""
     found, left = {app}, [app]
-    imports = re.compile(r"^ *from leadbridge\.(\w+|partners\.\w+\.wiring) import", re.MULTILINE)
+    imports = re.compile(
+        r"^ *from leadbridge\.((?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters|submit_batch)|partners\.\w+\.wiring) import",
+        re.MULTILINE,
+    )
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):
             module = LAYER / f"{name.replace('.', '/')}.py"
             if module.exists() and module not in found:
                 found.add(module)
                 left.append(module)
-    return found - {LAYER / "logs.py"}
+    return found - {LAYER / "runtime" / "logs.py"}
 
 
 def _text(value: Any) -> str:
