@@ -52,7 +52,7 @@ def answers_are_written_down(books: Books) -> Iterator[tuple[str, str]]:
             continue
         call = calls.get((partner, create.number), {})
         says = _clear_answer(call)
-        if says is not None and _is_written_down(file, partner, call):
+        if says is not None and "at" in call and _is_written_down(file, partner, call):
             continue  # and the worker of a later attempt died before its create call
         if create.is_heard and says is not None and (lead_id, partner) not in held:
             yield lead_id, f"is unknown at {partner}, which said: {says}"
@@ -122,7 +122,9 @@ def _clear_answer(call: Mapping[str, Any]) -> str | None:
 def _is_written_down(file: File, partner: str, call: Mapping[str, Any]) -> bool:
     """Whether the timeline has the answer to a create call."""
     called_at = from_text(call["at"]) - CLOCKS_DIFFER
-    return any(step.partner == partner and step.what in WRITTEN and step.at >= called_at for step in file.steps.values())
+    return any(
+        step.partner == partner and step.what in WRITTEN and step.at >= called_at for step in file.steps.values()
+    )
 
 
 def _deliveries(books: Books, partner: str) -> list[tuple[str, Delivery]]:
