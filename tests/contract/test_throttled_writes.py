@@ -18,8 +18,7 @@ from botocore.client import BaseClient
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from leadbridge.runtime import aws
-from leadbridge.storage import table
+from leadbridge.runtime import aws, aws_errors
 from leadbridge.storage.items import decode
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
@@ -77,7 +76,7 @@ def outcome(directory: Path, sandbox: Sandbox, *, throttle: bool) -> dict[str, l
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(aws_errors, "FIRST_PAUSE", 0.001)
 
 
 def test_throttling_at_every_write_of_every_flow_changes_no_outcome(sandbox: Sandbox, tmp_path: Path) -> None:
