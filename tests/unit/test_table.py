@@ -1,6 +1,7 @@
 """The gateway to the table: retries of reads, writes and batches, conditions, pages; no other module calls DynamoDB."""
 
 import ast
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any
@@ -66,7 +67,8 @@ class Partial:
         request = RequestItems[TABLE]
         self.sizes.append(len(request["Keys"]))
         size = 1 if len(self.sizes) <= self.times else len(request["Keys"])
-        found = aws.dynamodb().batch_get_item(RequestItems={TABLE: {**request, "Keys": request["Keys"][:size]}})
+        processed: Any = {**request, "Keys": request["Keys"][:size]}
+        found = aws.dynamodb().batch_get_item(RequestItems={TABLE: processed})
         left = request["Keys"][size:]
         return {**found, "UnprocessedKeys": {TABLE: {**request, "Keys": left}} if left else {}}
 
@@ -92,7 +94,7 @@ def table(store: LeadRepository) -> Table:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between tries, which tests do not wait for."""
     slept: list[float] = []
-    monkeypatch.setattr(aws_errors.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     return slept
 
 
@@ -135,8 +137,8 @@ def test_a_call_that_is_throttled_for_long_is_given_up(
     table: Table, operation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(aws_errors.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(aws_errors.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     client = Failing(*[aws_error("ThrottlingException")] * 500)
     with pytest.raises(Contended):
         (READS | WRITES)[operation](over(client))
@@ -190,7 +192,7 @@ def test_a_write_whose_condition_fails_is_a_conflict(table: Table, refused: Writ
         table.write(refused)
     with pytest.raises(Conflict) as together:
         table.transact([check({"pk": "a", "sk": "b"}, "attribute_not_exists(pk)"), refused], or_conflict=True)
-    assert (alone.value.failed, together.value.failed) == ({0}, {1})
+    assert [*alone.value.failed, *together.value.failed] == [0, 1]
     found = table.get(KEY, attributes=("a",))
     assert found == {"a": 1}
 

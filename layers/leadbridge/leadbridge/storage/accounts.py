@@ -1,8 +1,8 @@
 """A partner's accounts, and the state of the sync that reads them.
 
 pk                          sk        item
-ACCOUNT#{partner}#{uuid}    ACCOUNT   an account as the partner lists it, ours or foreign
-ACCOUNT#{partner}#{uuid}    TIE       which lead of ours it was made of (storage/items.py)
+ACCOUNT#{partner}#{uuid}    ACCOUNT   an account as the partner lists it, own or foreign
+ACCOUNT#{partner}#{uuid}    TIE       which lead it was created from (storage/items.py)
 TRACE#…                     ACCOUNT#… a pointer by which an erasure finds an account (storage/erasure/traces.py)
 SYNC#{partner}              STATE     the lease, the watermark, and the scans that are under way
 """
@@ -46,7 +46,7 @@ class AccountRepository:
         self._leads_found: dict[str, list[str]] = {}  # by keyed hash, until accounts are stored
 
     def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
-        """Those that are kept, by uuid."""
+        """The stored ones of some accounts, by uuid."""
         keys = [account_key(self._partner, uuid) for uuid in uuids]
         return {account.uuid: account for account in map(account_of, self._table.batch_get(keys))}
 
@@ -118,7 +118,7 @@ class AccountRepository:
         return [traces.trace_item(traces.EMAIL, hashed, target)]
 
     def forget(self, uuids: Sequence[str]) -> None:
-        """Delete what is kept of accounts."""
+        """Delete accounts and the pointers to them."""
         for account in self.accounts(uuids).values():
             pointers = [{"pk": item["pk"], "sk": item["sk"]} for item in self._traces(account)]
             key = account_key(self._partner, account.uuid)

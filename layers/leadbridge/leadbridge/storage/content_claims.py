@@ -28,7 +28,7 @@ MAX_CHANGED = 5  # redeliveries with other content that one lead's timeline note
 
 @dataclass(frozen=True)
 class ContentClaim:
-    """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are kept.
+    """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are stored.
 
     The window begins with the stored claim, not with a day of the calendar, so two workers whose clocks differ see the
     same window.

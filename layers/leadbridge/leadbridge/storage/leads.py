@@ -45,7 +45,7 @@ class Journey:
 
     @property
     def status(self) -> State:
-        """The state that stands for the whole lead."""
+        """The state of the whole lead: the most urgent one."""
         return most_urgent(self.states)
 
     @property
@@ -244,7 +244,7 @@ class LeadRepository:
         return None if values is None else items.delivery_of(values)
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
-        """The lead that a deal or an account at a partner was made of; None where it was none of ours."""
+        """The lead that a deal or an account at a partner was created from; None where there is none."""
         values = self._table.get(items.link_key(partner, created))
         return None if values is None else str(values["lead_id"])
 

@@ -200,7 +200,7 @@ class Table:
         """
         ends = time.monotonic() + retry_for
         refused = self.transact([*writes, prolong(lead_id, not_erased=True)], retry_for=retry_for)
-        if refused == len(writes) and self.get(lead_key(lead_id)) is None:  # it has expired: nobody was erased
+        if refused == len(writes) and self.get(lead_key(lead_id)) is None:  # it has expired
             refused = self.transact(writes, retry_for=ends - time.monotonic())
         if refused is not None and or_conflict:
             raise Conflict(failed=frozenset({refused}))

@@ -66,7 +66,7 @@ def expires_at() -> int:
 def with_ttl(item: Item) -> Item:
     """Add the time at which DynamoDB may delete an item, unless the item has one.
 
-    A lead's own item is kept a day longer than any other: without it nothing that belongs to the lead is found.
+    A lead's own item lives a day longer than any other: without it nothing that belongs to the lead is found.
     """
     longer = LEAD_OUTLIVES if item.get("sk") == "LEAD" else 0
     return {"expires_at": expires_at() + longer, **item}
@@ -83,7 +83,7 @@ def put(
 ) -> Write:
     """Store an item, on a condition, or on the condition that the stored item has this version.
 
-    Without `ttl`, DynamoDB never deletes it by itself, unless the item says when.
+    Without `ttl`, an item that has no `expires_at` never expires.
     """
     stored = with_ttl(item) if ttl else item
     if version is not None:

@@ -249,7 +249,7 @@ def _forgotten_account(delivery: Delivery) -> list[Write]:
 
 
 def _tombstone(lead_id: str, found: _Found, now: datetime) -> Lead:
-    """Return what remains of a lead. Where its own item has expired, this comes from the other items."""
+    """Return the tombstone of a lead. Where its own item has expired, this comes from the other items."""
     if found.lead is not None:
         lead = items.lead_of(found.lead)
         source, received_at, partners = lead.source, lead.received_at, lead.partners

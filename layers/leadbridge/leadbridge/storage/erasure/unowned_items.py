@@ -52,7 +52,7 @@ class Unowned:
             self._table.transact(deletes)
 
     def _erase_account(self, pointer: dict[str, Any], *, is_shared: bool) -> None:
-        """Delete an account that no other lead has, and mark it as not to be kept again.
+        """Delete an account that no other lead has, and mark it so that it is not stored again.
 
         `is_shared` says that another lead has the person's e-mail: then the account is deleted with that lead.
         """
