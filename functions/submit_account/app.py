@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
@@ -25,14 +25,14 @@ def submitter() -> Submitter:
     """The submitter, wired to this stack."""
     broker = match_trade()
     return Submitter(
-        ledger=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        ledger=LeadRepository(open_table()),
         partner=broker,
         accounts=broker,
         settings=settings().partners["matchtrade"],
         clock=utc_now,
         dead_letter=dead_letter,
         keep_answer=keep_answer,
-        repeats=Repeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
+        repeats=Repeats(Claims(open_table()), settings()),
         falls_back_on=falls_back_on(settings()),
     )
 

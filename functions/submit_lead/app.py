@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -18,19 +17,20 @@ from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
 def submitter() -> Submitter:
     """The submitter, wired to this stack."""
     return Submitter(
-        ledger=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        ledger=LeadRepository(open_table()),
         partner=lead_leader(),
         settings=settings().partners["leadleader"],
         clock=utc_now,
         dead_letter=dead_letter,
         keep_answer=keep_answer,
-        repeats=Repeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
+        repeats=Repeats(Claims(open_table()), settings()),
         falls_back_on=falls_back_on(settings()),
     )
 

@@ -24,6 +24,7 @@ from leadbridge.settings.partners import SyncPlan
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import open_table
 
 RESERVE = 15.0  # seconds for the last of what is written
 
@@ -37,10 +38,9 @@ def secrets() -> Secrets:
 @lru_cache
 def sync() -> Sync:
     """The sync of the broker's accounts, wired to this stack."""
-
-    table = os.environ["TABLE_NAME"]
-    accounts = AccountRepository(aws.dynamodb(), table, PARTNER, lambda value: keyed_hash(index_key(), value))
-    configured, store = settings().partners[PARTNER], LeadRepository(aws.dynamodb(), table)
+    table = open_table()
+    accounts = AccountRepository(table, PARTNER, lambda value: keyed_hash(index_key(), value))
+    configured, store = settings().partners[PARTNER], LeadRepository(table)
     intake = AccountReconciler(PARTNER, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
     return Sync(match_trade(), accounts, intake, plan(), utc_now, note)
 

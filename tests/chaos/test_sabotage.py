@@ -7,11 +7,12 @@ import pytest
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
+from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services import submit_batch
 from leadbridge.services.dead_letters import DeadLetters
 from leadbridge.services.submit_lead import Submitter, Visit
-from leadbridge.storage import claims, leads, table
+from leadbridge.storage import claims, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
 from quality.chaos.in_process.aws_faults import DYNAMODB, REST, Throttling
@@ -27,10 +28,10 @@ def noticed(check: str, *first: int) -> bool:
 
 
 def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
-    put = table.put
+    put = writes.put
 
-    def reckless(table: str, item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
-        return put(table, item, condition)
+    def reckless(item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
+        return put(item, condition)
 
     monkeypatch.setattr(leads, "put", reckless)
     assert noticed("timelines_have_no_gaps", 8)
@@ -80,7 +81,7 @@ def throttled(chaos: Chaos) -> Fate:
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Chaos, "fate", throttled)
-    monkeypatch.setattr(table, "is_transient", lambda _: False)
+    monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
     monkeypatch.setattr(submit_batch, "keep_answer", lambda *_: None)
     assert noticed("answers_are_written_down", 1003)
 
