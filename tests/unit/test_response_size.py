@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.api.resources import Resources
 from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
-from leadbridge.api.routes import operations
 from leadbridge.domain.lead import UTM_KEYS, UTM_LIMIT, Lead
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.storage.leads import LeadRepository
@@ -85,11 +85,14 @@ def test_a_list_that_fits_is_whole_and_one_that_does_not_begins_with_its_first()
     assert payload_bytes(kept) < LAMBDA
 
 
-def test_dead_letters_that_do_not_fit_are_counted() -> None:
+def test_dead_letters_that_do_not_fit_are_counted(
+    aws_mocked: None, function: Callable[[str], ModuleType], context: Context
+) -> None:
     one = DeadLetter("checks", "1", 0, "check", "ї" * 100_000)
     found = [replace(one, letter_id=str(number)) for number in range(80)]
-    with patch.object(operations, "letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
-        response = operations.list_letters({})
+    with patch.object(Resources, "dead_letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
+        event = {"httpMethod": "GET", "resource": "/dead-letters"}
+        response = function("manage_leads").handler(event, context)
     assert returned(response) < LAMBDA
     content = json.loads(response["body"])
     assert len(content["letters"]) + content["left_out"] == 80

@@ -62,10 +62,6 @@ class Entry:
     partner: str | None = None
     detail: str | None = None
 
-    def shown(self) -> dict[str, str | None]:
-        """The entry as the API shows it."""
-        return {"at": to_text(self.at), "what": self.what, "partner": self.partner, "detail": self.detail}
-
 
 def encode(values: dict[str, Any]) -> Item:
     """Python values to DynamoDB's typed ones; None is left out."""
