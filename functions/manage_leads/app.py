@@ -8,7 +8,7 @@ from typing import Any
 
 from leadbridge.api.problems import Response
 from leadbridge.api.resources import Environment, Resources
-from leadbridge.api.router import handle, load
+from leadbridge.api.router import handle, prepare
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
@@ -30,4 +30,11 @@ def handler(event: dict[str, Any], context: Any) -> Response:
     return handle(event, context, resources)
 
 
-warm_up(settings, aws.dynamodb, aws.secrets_manager, lambda: load("leads"), Consent.model_rebuild, Lead.model_rebuild)
+warm_up(
+    settings,
+    aws.dynamodb,
+    aws.secrets_manager,
+    lambda: prepare("GET", "/leads"),
+    Consent.model_rebuild,
+    Lead.model_rebuild,
+)

@@ -17,6 +17,8 @@ from importlib import import_module
 from inspect import getdoc
 from typing import Any, get_type_hints
 
+from pydantic import BaseModel
+
 from leadbridge.api import routes
 from leadbridge.api.errors import problem_for
 from leadbridge.api.params import read_path, read_query
@@ -87,6 +89,14 @@ def find_route(method: str, path: str) -> Route | None:
         if name is not None:
             load(name)
     return _ROUTES.get((method, path))
+
+
+def prepare(method: str, path: str) -> None:
+    """Import a route and build the models of its requests, before the first request."""
+    found = find_route(method, path)
+    for kind in found.types.values() if found else ():
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind.model_rebuild()
 
 
 def load(module: str) -> None:
