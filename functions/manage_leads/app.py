@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +19,7 @@ from leadbridge.settings import settings
 @lru_cache
 def resources() -> Resources:
     """What the routes work with."""
-    return Resources(Environment.from_env(os.environ))
+    return Resources(Environment.from_env())
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -121,7 +121,8 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 
     def load(flow: str) -> ModuleType:
         monkeypatch.setenv("LEADBRIDGE_FLOW", flow)
-        for variable, value in variables_of(flow).items():
+        shared = {"LEADBRIDGE_ENVIRONMENT": "prod", "SECRETS_PREFIX": "leadbridge"}
+        for variable, value in {**shared, **variables_of(flow)}.items():
             if variable not in os.environ:
                 monkeypatch.setenv(variable, value if isinstance(value, str) else "{}")
         name = f"functions_{flow}_app"

@@ -168,7 +168,8 @@ def _files(app: Path) -> set[Path]:
     """An app, the partners' wirings and the modules without a flow of their own that it imports, directly or not."""
     found, left = {app}, [app]
     imports = re.compile(
-        r"^ *from leadbridge\.((?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters|submit_batch)|partners\.\w+\.wiring) import",
+        r"^ *from leadbridge\.((?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters|submit_batch)|"
+        r"partners\.\w+\.wiring) import",
         re.MULTILINE,
     )
     while left:

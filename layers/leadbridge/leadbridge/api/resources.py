@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from leadbridge.auth.secrets import Secrets
 from leadbridge.runtime import aws
-from leadbridge.runtime.environment import SharedEnvironment, json_variable
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from leadbridge.storage.queries.daily_stats import DailyStats
 
 
-@dataclass(frozen=True)
-class Environment(SharedEnvironment):
+class Environment(SharedEnvironment, TableEnvironment):
     """The variables of manage_leads. `dead_letter_queues` and `queues` are URLs by name."""
 
-    table_name: str
     check_queue_url: str
     dead_letter_queues: Mapping[str, str] = json_variable()
     queues: Mapping[str, str] = json_variable()
