@@ -26,7 +26,7 @@ from leadbridge.api.problems import Problem, Response, answer, no_content
 from leadbridge.api.requests import ApiRequest, operator_of, read_body
 from leadbridge.api.resources import Resources
 from leadbridge.runtime.budget import LambdaContext
-from leadbridge.runtime.logs import count
+from leadbridge.runtime.logs import count, logger
 
 _ROUTES: dict[tuple[str, str], Route] = {}
 _MODULES = frozenset(module.name for module in pkgutil.iter_modules(routes.__path__))
@@ -60,6 +60,7 @@ class Route:
     def call(self, event: dict[str, Any], context: LambdaContext, resources: Resources) -> Response:
         """Check a request, call the handler and return its answer. Raises Problem and whatever the handler raises."""
         path = read_path(self.path, event.get("pathParameters") or {})
+        logger.append_keys(**path)
         arguments: dict[str, Any] = {}
         if query := self.types.get("query"):
             arguments["query"] = read_query(query, event.get("queryStringParameters") or {})
