@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from leadbridge.domain.events import DeliveryChanged, envelope
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
@@ -21,6 +21,18 @@ from leadbridge.services.check_status import ByDeal, ByEmail, Checker, Partner
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
+
+
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
+    """The environment variables of this function."""
+
+    submit_queues: Mapping[str, str] = json_variable()
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
@@ -39,7 +51,7 @@ def checker(partner: str) -> Checker:
 
 def requeue(delivery: Delivery) -> None:
     """Send a delivery that waits too long directly to its partner's queue. Raises LookupError, Contended."""
-    queue_url = json.loads(os.environ["SUBMIT_QUEUES"])[delivery.partner]
+    queue_url = environment().submit_queues[delivery.partner]
     send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 
 
@@ -70,7 +82,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         look = checker(partner).look(lead_id, partner, budget, at_once=at_once)
         record_outcome("Check", look.outcome, look.error)
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 
 
 def checkers() -> None:
@@ -79,4 +91,4 @@ def checkers() -> None:
         checker(partner)
 
 
-warm_up(aws.sqs, checkers)
+warm_up(environment, aws.sqs, checkers)

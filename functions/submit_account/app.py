@@ -10,6 +10,7 @@ from leadbridge.domain.events import DeliveryChanged
 from leadbridge.partners.matchtrade.wiring import match_trade
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import LambdaContext
+from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.submit_batch import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
@@ -18,6 +19,16 @@ from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
+
+
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLetterEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
@@ -44,4 +55,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return submit_each(event, context, submitter)
 
 
-warm_up(aws.sqs, submitter, DeliveryChanged.model_rebuild)
+warm_up(environment, aws.sqs, submitter, DeliveryChanged.model_rebuild)

@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
@@ -483,7 +484,7 @@ def world(
     sources = {name: source.model_copy(update={"dedup_days": 30}) for name, source in shipped_settings.sources.items()}
     with quick_moto():
         app = function("manage_leads")
-        monkeypatch.setattr(app, "register", lambda _partner: Register())
+        monkeypatch.setattr(Resources, "register", lambda *_: Register())
         made = World(time, shipped_settings.model_copy(update={"sources": sources}), app)
         bystander(made)
         yield made

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
@@ -48,7 +49,7 @@ def app(
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     module = function("manage_leads")
-    monkeypatch.setattr(module, "register", lambda _: Knows())
+    monkeypatch.setattr(Resources, "register", lambda *_: Knows())
     return module
 
 
@@ -194,15 +195,14 @@ def test_an_unknown_lead_is_a_404(ask: Ask, what: str) -> None:
 
 
 def test_of_two_operators_at_once_one_is_told_to_look_again(
-    ask: Ask, app: ModuleType, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring(store, State.UNKNOWN)
 
-    class Overtaken(LeadRepository):
-        def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
-            raise Conflict
+    def overtaken(*_: object) -> Delivery:
+        raise Conflict
 
-    monkeypatch.setattr(app, "store", lambda: Overtaken(Table(aws.dynamodb(), TABLE)))
+    monkeypatch.setattr(LeadRepository, "apply", overtaken)
     status, said = ask("resolve", {"deal_id": 77})
     assert (status, said["title"]) == (409, "Changed meanwhile")
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as messages
 from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, about_status
@@ -96,7 +98,7 @@ class Desk:
                 self.delivery(),
                 status,
                 self.settings.partners["leadleader"],
-                self.app.utc_now(),
+                utc_now(),
                 check_after=MINUTE,
                 mirrors=False,
             )
@@ -127,7 +129,7 @@ def desk(
     for one in (FIRST, OTHER):
         assert store.accept(one, phone_hash=None) is None
     app, partner = function("manage_leads"), Partner({24: "В обробці", 25: "Погоджено"})
-    monkeypatch.setattr(app, "register", lambda _: partner)
+    monkeypatch.setattr(Resources, "register", lambda *_: partner)
     made = Desk(app, store, partner, shipped_settings)
     made.lost()
     return made
@@ -181,7 +183,9 @@ def test_an_id_of_another_lead_is_refused_and_the_lead_is_named(desk: Desk) -> N
     assert desk.delivery() == before
 
 
-def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(desk: Desk) -> None:
+def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
 
     class Meanwhile(Partner):
@@ -189,7 +193,7 @@ def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(desk: D
             desk.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
             return super().confirm(lead, created, budget)
 
-    desk.app.register = lambda _: Meanwhile({25: None})  # type: ignore[attr-defined]
+    monkeypatch.setattr(Resources, "register", lambda *_: Meanwhile({25: None}))
     said = desk.resolve({"deal_id": 25})
     assert (said["http"], said["lead_id"]) == (409, OTHER.lead_id)
     assert desk.delivery().state is State.UNKNOWN
@@ -474,7 +478,7 @@ def test_status_that_comes_with_an_id_is_dated_by_the_moment_at_which_the_partne
         now += MINUTE
         return confirm(*asked)
 
-    monkeypatch.setattr("leadbridge.api.resolve_problems.utc_now", lambda: now)
+    monkeypatch.setattr("leadbridge.api.routes.deliveries.utc_now", lambda: now)
     monkeypatch.setattr(desk.partner, "confirm", slow)
     assert desk.resolve({"deal_id": 24})["http"] == 200
     assert (desk.delivery().settled_at, desk.delivery().status_at) == (NOW + MINUTE, NOW)

@@ -48,7 +48,7 @@ def answers_are_written_down(books: Books) -> Iterator[tuple[str, str]]:
     for (lead_id, partner), create in last.items():
         file = books.files.get(lead_id)
         delivery = None if file is None else file.deliveries.get(partner)
-        if delivery is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
+        if file is None or delivery is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
             continue
         call = calls.get((partner, create.number), {})
         says = _clear_answer(call)

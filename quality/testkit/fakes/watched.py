@@ -172,9 +172,10 @@ def _files(app: Path) -> set[Path]:
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):
             module = LAYER / f"{name.replace('.', '/')}.py"
-            if module.exists() and module not in found:
-                found.add(module)
-                left.append(module)
+            routes = (LAYER / "api" / "routes").glob("*.py") if name == "api.router" else []
+            new = {one for one in (module, *routes) if one.exists()} - found
+            found |= new
+            left += new
     return found - {LAYER / "runtime" / "logs.py"}
 
 

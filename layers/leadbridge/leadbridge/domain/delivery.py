@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 
@@ -92,7 +92,7 @@ class Delivery:
     contested_by: str | None = None
 
     @property
-    def attention(self) -> str | None:
+    def attention(self) -> Literal["id_contested", "status_check_refused"] | None:
         """The code of why a delivery needs a person although it is followed; None if it does not."""
         if self.contested_by is not None:
             return "id_contested"

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from leadbridge.api.requests import ResolveRequest
 from leadbridge.domain import message as messages
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
@@ -40,6 +39,18 @@ class NotKnown(Exception):
 
 class WrongKind(Exception):
     """The partner has no ids of this kind."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What an operator says of a delivery: the id at the partner; without one, that the partner does not have it.
+
+    `is_withdrawn`: what an operator settled is withdrawn. `expected_state` is the state that the operator saw.
+    """
+
+    created: int | str | None = None
+    is_withdrawn: bool = False
+    expected_state: State | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ class Resolver:
     clock: Clock
     mirrors: bool = False
 
-    def resolve(self, delivery: Delivery, lead: Lead, asked: ResolveRequest, operator: str, budget: Budget) -> Delivery:
+    def resolve(self, delivery: Delivery, lead: Lead, asked: Resolution, operator: str, budget: Budget) -> Delivery:
         """Settle, correct or withdraw; return the delivery after the change.
 
         Raises WrongState, WrongKind, AlreadyLinked, NotKnown, PartnerError, Conflict, Contended.
@@ -128,7 +139,7 @@ class Resolver:
         can_be_looked_up = settings is not None and settings.sync is not None
         now, aftermath = self.clock(), self._aftermath(delivery)
         created = asked.created
-        if asked.outcome == "unknown":
+        if asked.is_withdrawn:
             change = withdrawn(delivery, now, operator, can_be_looked_up=can_be_looked_up, aftermath=aftermath)
             return self.ledger.apply(change)
         if created is None:

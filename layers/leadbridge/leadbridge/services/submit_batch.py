@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
+from leadbridge.runtime.environment import QueueEnvironment
 from leadbridge.runtime.logs import logger
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
@@ -34,7 +34,7 @@ def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callab
         record_outcome("Submission", visit.outcome, visit.error, visit.again)
         return visit.again
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=QueueEnvironment.from_env().queue_url)
 
 
 def dead_letter(delivery: Delivery, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from zoneinfo import ZoneInfo
 
 from leadbridge.auth.partner_secret import PartnerSecret
@@ -12,6 +11,7 @@ from leadbridge.partners.matchtrade import AccountForm, MatchTrade
 from leadbridge.partners.matchtrade.answers import is_own
 from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.runtime import aws
+from leadbridge.runtime.environment import SecretsEnvironment
 from leadbridge.runtime.logs import record_call
 from leadbridge.settings import settings
 
@@ -21,7 +21,7 @@ ANSWER_LIMIT = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
 def match_trade() -> MatchTrade:
     """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`). One a worker: it keeps the token."""
     configured = settings().partners[PARTNER]
-    secret = PartnerSecret(Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"]), PARTNER)
+    secret = PartnerSecret(Secrets(aws.secrets_manager(), SecretsEnvironment.from_env().secrets_prefix), PARTNER)
     transport = Transport(PARTNER, configured.timeouts, answer_limit=ANSWER_LIMIT, observer=record_call, is_own=is_own)
     account = configured.account
     form = AccountForm(
