@@ -33,6 +33,7 @@ from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import about_status, by_operator
 from leadbridge.domain.message import fail as message_failed
+from leadbridge.domain.status_change import status_changed
 from leadbridge.partners.matchtrade import Account as Row
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -307,7 +308,7 @@ def named_and_failed(world: World) -> None:
 def with_a_deal(world: World) -> None:
     known_person(world)
     deal = world.submitted()
-    change = steps.status_changed(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
+    change = status_changed(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
     world.store.apply(change)
 
 

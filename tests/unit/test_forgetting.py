@@ -12,6 +12,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.status_change import status_changed
 from leadbridge.partners.matchtrade import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -168,7 +169,7 @@ def test_a_refused_erasure_leaves_the_living_followed(
     def somebody_is_quicker(client: Any, writes: Any, **more: Any) -> Any:
         found = store.delivery(TRADER.lead_id, PARTNER)
         assert found is not None
-        store.apply(steps.status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
+        store.apply(status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
         return transact(client, writes, **more)
 
     monkeypatch.setattr("leadbridge.storage.erasure.eraser.transact", somebody_is_quicker)

@@ -9,6 +9,7 @@ import pytest
 from leadbridge.domain import message as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.services.send_message import LONGEST_TURN, TURN, Outcome, Visit
 from leadbridge.storage.messages import DUE_PARTITION, OutOfTurn
 from quality.testkit.fakes.blades import Blade, Killed
@@ -81,7 +82,7 @@ def test_an_operators_message_does_not_wait_for_what_is_told_by_itself(world: Wo
 
 def retry(world: World, message: Message) -> Message:
     others = world.outbox.messages(message.owner)
-    return world.outbox.apply(steps.retried(world.now_of(message), world.time(), "olena", others=others))
+    return world.outbox.apply(retry_message_by_operator(world.now_of(message), world.time(), "olena", others=others))
 
 
 def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> None:
@@ -143,7 +144,7 @@ def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did
     world.status("2")
     lease = timedelta(minutes=1)
     _, newer_read = world.outbox.messages(LEAD.lead_id)
-    world.outbox.apply(steps.retried(read_by_operator[0], world.time(), "olena", others=read_by_operator))
+    world.outbox.apply(retry_message_by_operator(read_by_operator[0], world.time(), "olena", others=read_by_operator))
     older_read, _ = world.outbox.messages(LEAD.lead_id)
     sending = world.outbox.apply(steps.start_sending(newer_read, world.time(), lease))
     world.outbox.apply(steps.mark_sent(sending, world.time()))

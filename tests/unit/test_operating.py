@@ -13,6 +13,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.status_change import status_changed
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_batch import Repeats
@@ -91,7 +92,7 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return begun
     after = store.apply(ends[state]())
     if state is State.CLOSED:
-        change = steps.status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
+        change = status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
         after = store.apply(change)
     return after
 

@@ -18,6 +18,7 @@ from leadbridge.domain import operator_steps, partner_errors
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, about_status
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.status_change import new_status
 from leadbridge.partners.matchtrade import Account
 from leadbridge.runtime import aws
@@ -427,7 +428,7 @@ def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redri
     failed = world.outbox.apply(messages.fail(message, world.time.now, "spent"))
     after = world.store.apply(operator_steps.withdrawn(delivery, NOW, "olena", can_be_looked_up=False))
     again = world.store.apply(operator_steps.found(after, NOW, "olena", 25, MINUTE))
-    world.outbox.apply(messages.retried(failed, world.time.now, "olena"))
+    world.outbox.apply(retry_message_by_operator(failed, world.time.now, "olena"))
     assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []
     world.time.pass_(seconds=1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.delivery import Delivery, receive, receive_unfit
 from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead, build_usable_lead
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError
@@ -149,11 +149,12 @@ class Fetcher:
         )
         deliveries = []
         for partner in lead.partners:
-            delivery = replace(receive(lead.lead_id, partner, lead.source, now), received_at=lead.received_at)
             if errors := lacking.get(partner):
                 text = "; ".join(f"{error.field} {error.message}" for error in errors)
-                delivery = replace(delivery, state=State.REJECTED, due_at=None, last_error=f"not sent: {text}")
-            deliveries.append(delivery)
+                unfit = receive_unfit(lead.lead_id, partner, lead.source, lead.received_at, f"not sent: {text}")
+                deliveries.append(unfit)
+            else:
+                deliveries.append(receive(lead.lead_id, partner, lead.source, lead.received_at, now))
         change = steps.was_test(fetch, now) if submission.is_test else steps.fetched(fetch, now)
         try:
             self.ledger.complete(change, lead, deliveries, **hashes_of(lead, self.keyed_hash))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from leadbridge.domain.delivery import Change, Delivery, Repeat, State
+from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.repeats import Repeat
 from leadbridge.runtime.budget import Budget
 
 

@@ -21,7 +21,7 @@ from leadbridge.domain.accounts.account import KeptAccount, Row
 from leadbridge.domain.accounts.match import Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.status_change import account_found, new_status
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.storage.table import Conflict, Contended
 
@@ -238,7 +238,7 @@ class AccountReconciler:
         if delivery.state not in DONE:
             return Heard.NOT_YET
         if delivery.account_uuid is None:
-            delivery = self.ledger.apply(steps.account_found(delivery, self.clock(), account.uuid))
+            delivery = self.ledger.apply(account_found(delivery, self.clock(), account.uuid))
         if account.status is None or account.status == delivery.partner_status:
             return Heard.YES
         if delivery.status_at is not None and learned_at < delivery.status_at:

@@ -70,14 +70,14 @@ def delivery_answered(
         case None | "created":
             change = steps.confirm(delivery, now, created, check_after)
         case "rejected":
-            change = _ended(delivery, State.REJECTED, now, text, attempt)
+            change = _ended(delivery, "record_rejected", now, text, attempt)
             if (following := fall_back_on()) is not None:
                 opened = steps.receive(delivery.lead_id, following, delivery.source, now)
                 change = replace(change, opened=opened)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
                 raise DeadLetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
-            change = _ended(delivery, State.DUPLICATE, now, text, attempt)
+            change = _ended(delivery, "record_duplicate", now, text, attempt)
         case _:
             change = _not_processed(delivery, now, text, attempt, renewed=operator is not None)
     return change if operator is None else replace(change, detail=f"{change.detail}, recorded by {operator}")
@@ -152,32 +152,23 @@ def _may_be_there(delivery: Delivery, attempt: int) -> bool:
     return delivery.is_uncertain and attempt > 1
 
 
-def _ended(delivery: Delivery, to: State, now: datetime, error: str, attempt: int) -> Change:
-    after = replace(
-        delivery,
-        state=to,
-        version=delivery.version + 1,
-        is_uncertain=_may_be_there(delivery, attempt),
-        lease_until=None,
-        next_attempt_at=None,
-        last_error=error,
-        due_at=None,
-    )
-    return Change(delivery, after, now, to.value, error)
+def _ended(delivery: Delivery, event: str, now: datetime, error: str, attempt: int) -> Change:
+    return steps.end(delivery, event, now, error, is_uncertain=_may_be_there(delivery, attempt))
 
 
 def _not_processed(delivery: Delivery, now: datetime, error: str, attempt: int, *, renewed: bool) -> Change:
     """The partner has not processed the attempt: the delivery is sent again, within a new retry window if `renewed`."""
-    after = replace(
+    window = {"retried_at": now, "attempts_before_retry": delivery.attempts} if renewed else {}
+    return steps.step(
         delivery,
-        state=State.RECEIVED,
-        version=delivery.version + 1,
+        "record_not_processed",
+        now,
+        "attempt_failed",
+        error,
         is_uncertain=_may_be_there(delivery, attempt),
-        retried_at=now if renewed else delivery.retried_at,
-        attempts_before_retry=delivery.attempts if renewed else delivery.attempts_before_retry,
         lease_until=None,
         next_attempt_at=None,
         last_error=error,
         due_at=now + OVERDUE,
+        **window,
     )
-    return Change(delivery, after, now, "attempt_failed", error)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from leadbridge.domain.delivery import Delivery, Repeat
+from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, next_partner
 from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
+from leadbridge.domain.repeats import Repeat
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext

@@ -18,9 +18,10 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Change, Delivery, Repeat, State
+from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_answer import PartnerAnswer
+from leadbridge.domain.repeats import Repeat, apply_repeat, wait_for
 from leadbridge.domain.transitions import OVERDUE
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports import EarlierLead, Ledger, Partner, Repeats
@@ -134,7 +135,7 @@ class Submitter:
         then = repeats.then(delivery.source)
         if then is Repeat.MARK and earlier.is_unsettled:
             return self._wait_for(delivery, earlier)
-        change = steps.repeats(delivery, self.clock(), earlier.lead_id, then)
+        change = apply_repeat(delivery, self.clock(), earlier.lead_id, then)
         match then:
             case Repeat.SEND:
                 return self._write(change, Visit(Outcome.COMES_AGAIN, again=timedelta()))
@@ -158,7 +159,7 @@ class Submitter:
         if delivery.waits_for == earlier.lead_id:
             self.ledger.defer(delivery, now + due_after)
             return visit
-        return self._write(steps.wait_for(delivery, now, earlier.lead_id, wait, due_after=due_after), visit)
+        return self._write(wait_for(delivery, now, earlier.lead_id, wait, due_after=due_after), visit)
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Visit | None:
         """Settle an uncertain delivery by what the partner has; None where it surely has nothing."""

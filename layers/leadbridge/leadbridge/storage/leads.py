@@ -11,10 +11,11 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, Delivery, State, checked, receive
+from leadbridge.domain.delivery import Change, Delivery, State, receive
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.status_change import checked
 from leadbridge.domain.urgency import most_urgent
 from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, note_change, stored_as

@@ -16,7 +16,7 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
-from leadbridge.domain.message import retried as retried_message
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import settings
@@ -60,7 +60,7 @@ def retry_message(event: dict[str, Any]) -> Response:
     if message.state is not MessageState.FAILED:
         raise _wrong_state(f"The message is {message.state.value}; only one that is failed can be retried.")
     try:
-        after = outbox.apply(retried_message(message, utc_now(), operator(event), others=others))
+        after = outbox.apply(retry_message_by_operator(message, utc_now(), operator(event), others=others))
     except (Conflict, Contended) as refused:
         raise not_changed(refused) from None
     logger.info("message retried", lead_id=lead.lead_id, message_id=message_id, operator=operator(event))
