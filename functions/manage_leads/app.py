@@ -57,7 +57,7 @@ from leadbridge.storage.queries.lead_search import Finder
 from leadbridge.storage.table import Conflict, Contended
 
 if TYPE_CHECKING:
-    from leadbridge.services.resolve_delivery import Register
+    from leadbridge.services.ports.deliveries import Register
 
 RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result
 

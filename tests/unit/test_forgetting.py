@@ -18,7 +18,8 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
-from leadbridge.services.submit_lead import Outcome, Submitter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
@@ -106,7 +107,7 @@ def test_a_letter_of_an_erased_person_sends_nobody(
             return "u-9"
 
     submitter = Submitter(store, Broker(), shipped_settings.partners[PARTNER], time, lambda *_: None)
-    submitter.visit(TRADER.lead_id, PARTNER, Budget(190.0, monotonic=lambda: 0.0))
+    submitter.process(TRADER.lead_id, PARTNER, Budget(190.0, monotonic=lambda: 0.0))
     assert sent == []
 
 
@@ -241,7 +242,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
     ample = Budget(deadline=90.0, monotonic=lambda: 0.0)
     settings = shipped_settings.partners["leadleader"]
     submitter = Submitter(store, Slow(), settings, time, lambda *_: None)
-    assert submitter.visit(lender.lead_id, "leadleader", ample).outcome is Outcome.GONE
+    assert submitter.process(lender.lead_id, "leadleader", ample).outcome is Outcome.GONE
     left = store.delivery(lender.lead_id, "leadleader")
     assert left is not None
     assert (left.state, left.deal_id, left.due_at) == (State.UNKNOWN, None, None)

@@ -139,7 +139,7 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipp
     retried_at = delivery(store).retried_at
     assert retried_at is not None
     submitter = Submitter(store, Away(), shipped_settings.partners["leadleader"], lambda: retried_at, lambda *_: None)
-    visit = submitter.visit(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
+    visit = submitter.process(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
     assert visit.outcome == "comes_again"
 
 

@@ -11,7 +11,8 @@ from leadbridge.domain import operator_steps, partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submit_lead import Outcome, Submitter, backoff
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome, backoff
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Conflict, Contended
@@ -74,7 +75,7 @@ class World:
         self.dead_letters.append((delivery.lead_id, reason))
 
     def visit(self, blade: Blade | None = None, budget: Budget = AMPLE) -> Any:
-        return self.submitter(blade).visit(LEAD.lead_id, "leadleader", budget)
+        return self.submitter(blade).process(LEAD.lead_id, "leadleader", budget)
 
     @property
     def delivery(self) -> Delivery:
@@ -137,12 +138,12 @@ def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
         """While this worker authorizes, another one does the whole job."""
 
         def authorize(self, budget: Budget) -> Any:
-            world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+            world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
             return super().authorize(budget)
 
     slow = Overtaken()
     submitter = Submitter(world.store, slow, world.settings.partners["leadleader"], world.time, world.bury)
-    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NOTHING_TO_DO
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NOTHING_TO_DO
     assert world.lender.created == [LEAD.lead_id]
     assert slow.created == []
 
@@ -154,7 +155,7 @@ def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
 def test_a_failed_authorization_is_always_tried_again(world: World, error: type[partner_errors.PartnerError]) -> None:
     world.lender.on_authorize = iter([fails(error)])
     visit = world.visit()
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
     assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
     world.time.pass_(seconds=15)
     assert world.visit().outcome is Outcome.SUBMITTED
@@ -217,7 +218,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
     world.visit()
     world.time.pass_(seconds=5)
     visit = world.visit()
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
     assert (world.delivery.attempts, world.lender.authorizations) == (1, 1)
 
 
@@ -225,9 +226,9 @@ def test_retry_after_is_honoured_when_it_is_the_longer_wait(world: World) -> Non
     world.lender.on_create = iter(
         [fails(partner_errors.RateLimited, retry_after=600.0), fails(partner_errors.RateLimited, retry_after=1)]
     )
-    assert world.visit().again == timedelta(seconds=600)
+    assert world.visit().retry_after == timedelta(seconds=600)
     world.time.pass_(seconds=600)
-    assert world.visit().again == timedelta(seconds=30)
+    assert world.visit().retry_after == timedelta(seconds=30)
 
 
 def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) -> None:
@@ -239,9 +240,9 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) 
     began = world.time.now
     for _ in range(100):
         visit = world.visit()
-        if visit.again is None:
+        if visit.retry_after is None:
             break
-        world.time.now += visit.again
+        world.time.now += visit.retry_after
     assert visit.outcome is Outcome.FAILED
     assert timedelta(hours=24) <= world.time.now - began <= timedelta(hours=25)
     assert 20 < world.delivery.attempts < 50
@@ -250,7 +251,7 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) 
 
 def test_without_time_for_a_whole_submission_none_is_begun(world: World) -> None:
     visit = world.visit(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0))
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta())
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta())
     assert world.lender.authorizations == 0
 
 
@@ -261,13 +262,13 @@ def test_an_answer_that_comes_after_the_lease_ran_out_is_still_believed(world: W
         def create(self, submitted: Lead, budget: Budget) -> int:
             deal_id = super().create(submitted, budget)
             world.time.pass_(hours=1)
-            world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+            world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
             assert world.delivery.state is State.UNKNOWN
             return deal_id
 
     brief = Budget(deadline=60.0, monotonic=lambda: 0.0)
     submitter = Submitter(world.store, Slow(), world.settings.partners["leadleader"], world.time, world.bury)
-    assert submitter.visit(LEAD.lead_id, "leadleader", brief).outcome is Outcome.SUBMITTED
+    assert submitter.process(LEAD.lead_id, "leadleader", brief).outcome is Outcome.SUBMITTED
     assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
 
 
@@ -285,7 +286,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
 
     submitter = Submitter(Deaf(), world.lender, world.settings.partners["leadleader"], world.time, world.bury)
     with pytest.raises(Conflict) as raised:
-        submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+        submitter.process(LEAD.lead_id, "leadleader", AMPLE)
     assert "{'deal_id': 24}" in str(raised.value)
 
 
@@ -329,8 +330,8 @@ def test_an_answer_that_the_table_does_not_take_is_kept(
         world.bury,
         keep_answer=lambda delivery, said: answers.append((delivery.attempts, said.as_json())),
     )
-    visit = submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
-    assert (visit.outcome, visit.again) == (Outcome.UNRECORDED, None)
+    visit = submitter.process(LEAD.lead_id, "leadleader", AMPLE)
+    assert (visit.outcome, visit.retry_after) == (Outcome.UNRECORDED, None)
     assert answers == [(1, kept)]
     assert table.retried_for == [AMPLE.left_to_record], "it is written for the rest of the invocation"
     assert world.delivery.state is State.SUBMITTING
@@ -343,7 +344,7 @@ def test_a_lost_reply_that_the_table_does_not_take_is_raised_and_settled_by_the_
         Throttling(world.store), world.lender, partner, world.time, world.bury, keep_answer=lambda *_: None
     )
     with pytest.raises(Contended):
-        submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+        submitter.process(LEAD.lead_id, "leadleader", AMPLE)
 
 
 @dataclass
@@ -355,7 +356,7 @@ class Late(Lender):
 
     def create(self, submitted: Lead, budget: Budget) -> int:
         self.world.time.pass_(hours=1)
-        self.world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+        self.world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
         assert self.world.delivery.state is State.UNKNOWN
         if (change := self.meanwhile(self.world.delivery)) is not None:
             self.world.store.apply(change)
@@ -373,7 +374,7 @@ def late(world: World, lender: Late) -> tuple[Outcome, list[dict[str, Any]]]:
         world.bury,
         keep_answer=lambda _, answer: kept.append(answer.as_json()),
     )
-    return submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome, kept
+    return submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome, kept
 
 
 @pytest.mark.parametrize(
@@ -429,16 +430,16 @@ def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(w
     submitter = Submitter(
         world.store, world.lender, partner, world.time, world.bury, falls_back_on=lambda *_: "matchtrade"
     )
-    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     opened = world.store.delivery(LEAD.lead_id, "matchtrade")
     world.store.apply(operator_steps.retry_by_operator(world.delivery, world.time(), "olena", is_confirmed=False))
-    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     assert world.delivery.state is State.REJECTED
     assert world.store.delivery(LEAD.lead_id, "matchtrade") == opened
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:
-    assert world.submitter().visit("ld_nobody", "leadleader", AMPLE).outcome is Outcome.GONE
+    assert world.submitter().process("ld_nobody", "leadleader", AMPLE).outcome is Outcome.GONE
 
 
 def test_backoff_doubles_up_to_its_bound_and_leaves_half_to_chance(shipped_settings: Settings) -> None:

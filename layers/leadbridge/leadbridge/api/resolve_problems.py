@@ -19,7 +19,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 if TYPE_CHECKING:
-    from leadbridge.services.resolve_delivery import Register
+    from leadbridge.services.ports.deliveries import Register
 
 RETRY_AFTER = 30  # seconds, if the partner sends no Retry-After
 

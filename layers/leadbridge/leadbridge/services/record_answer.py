@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as message_steps
@@ -18,6 +18,7 @@ from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contested
 from leadbridge.domain.transitions import OVERDUE
+from leadbridge.services.ports.deliveries import Deliveries
 from leadbridge.storage.table import Conflict, Contended
 
 IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
@@ -93,18 +94,6 @@ def message_answered(message: Message, attempt: int, now: datetime, operator: st
         raise _another_attempt(attempt, message.attempts)
     change = message_steps.mark_sent(message, now)
     return replace(change, detail=f"{change.detail}, recorded by {operator}")
-
-
-class Deliveries(Protocol):
-    """The part of the store that a contested delivery needs."""
-
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
-        """The delivery as it is now."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change. Raises Conflict if another writer was faster."""
-        ...
 
 
 def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:

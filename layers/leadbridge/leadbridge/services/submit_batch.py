@@ -1,4 +1,4 @@
-"""What the functions that submit have in common: their queue's messages, the submitter's visits, the dead letters."""
+"""What the functions that submit have in common: their queue's messages, what the submitter did, the dead letters."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callab
     def work(envelope: Any) -> timedelta | None:
         changed = read_delivery_changed(envelope)
         logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
-        visit = submitter().visit(changed.lead_id, changed.partner, budget)
-        record_outcome("Submission", visit.outcome, visit.error, visit.again)
-        return visit.again
+        result = submitter().process(changed.lead_id, changed.partner, budget)
+        record_outcome("Submission", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
 

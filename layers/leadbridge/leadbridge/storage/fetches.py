@@ -17,7 +17,7 @@ from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry, Item
-from leadbridge.storage.table import defer, is_late, put, transact, transact_late
+from leadbridge.storage.table import RETRY_FOR, defer, is_late, put, transact, transact_late
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -77,12 +77,12 @@ class FetchRepository:
         """Move the time at which a fetch is due, unless it has changed or was deferred meanwhile. Raises Contended."""
         defer(self._client, self._table, fetch_key(fetch.lead_id), fetch.version, fetch.due_at, due_at)
 
-    def apply(self, change: FetchChange) -> Fetch:
+    def apply(self, change: FetchChange, *, retry_for: float = RETRY_FOR) -> Fetch:
         """Write a fetch's change and its line in the timeline. Raises Conflict, Contended."""
         if is_late(change.before.received_at, change.at):
-            transact_late(self._client, self._table, self._writes(change), change.after.lead_id)
+            transact_late(self._client, self._table, self._writes(change), change.after.lead_id, retry_for=retry_for)
         else:
-            transact(self._client, self._writes(change), or_conflict=True)
+            transact(self._client, self._writes(change), or_conflict=True, retry_for=retry_for)
         return change.after
 
     def complete(
