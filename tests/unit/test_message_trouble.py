@@ -151,8 +151,8 @@ def test_a_message_of_a_lead_that_was_erased_is_skipped(world: World) -> None:
 
 
 def test_a_message_that_is_gone_is_let_go(world: World) -> None:
-    assert world.sender().process(LEAD.lead_id, "2026#none", AMPLE) == Result(Outcome.NOTHING_TO_DO)
-    assert world.sender().process("ld_nobody", "2026#none", AMPLE, overdue=True) == Result(Outcome.NOTHING_TO_DO)
+    assert world.sender().process(LEAD.lead_id, "2026#none", AMPLE) == Result(Outcome.GONE)
+    assert world.sender().process("ld_nobody", "2026#none", AMPLE, overdue=True) == Result(Outcome.GONE)
 
 
 def test_without_time_for_a_whole_message_none_is_begun(world: World) -> None:

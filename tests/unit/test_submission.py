@@ -201,6 +201,15 @@ def test_wrong_credentials_fail_at_once_and_leave_a_dead_letter(world: World) ->
     assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
 
 
+def test_credentials_that_may_just_have_changed_are_tried_once_more_by_a_create_too(world: World) -> None:
+    world.lender.on_create = iter([fails(partner_errors.Misconfigured, certain=False) for _ in range(2)])
+    assert world.visit().outcome is Outcome.COMES_AGAIN
+    assert (world.delivery.state, world.dead_letters) == (State.RECEIVED, [])
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.FAILED
+    assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
+
+
 def test_a_worker_killed_while_giving_up_leaves_a_word_too_many_and_never_too_few(world: World) -> None:
     for step in range(1, 20):
         world.lender.on_authorize = iter([fails(partner_errors.Misconfigured)])
