@@ -17,7 +17,8 @@ from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.services.check_status import ByDeal, ByEmail, Checker, Partner
+from leadbridge.services.check_status import ByDeal, ByEmail, Checker
+from leadbridge.services.ports.deliveries import StatusPartner
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
@@ -55,7 +56,7 @@ def requeue(delivery: Delivery) -> None:
     send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 
 
-def asked(partner: str, store: LeadRepository) -> Partner:
+def asked(partner: str, store: LeadRepository) -> StatusPartner:
     """How a partner is asked for a status. Raises LookupError."""
     match partner:
         case "leadleader":
@@ -79,8 +80,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def work(due: Any) -> None:
         lead_id, partner, at_once = due["lead_id"], due["partner"], due.get("at_once") is True
         logger.append_keys(lead_id=lead_id, partner=partner)
-        look = checker(partner).look(lead_id, partner, budget, at_once=at_once)
-        record_outcome("Check", look.outcome, look.error)
+        result = checker(partner).process(lead_id, partner, budget, at_once=at_once)
+        record_outcome("Check", result.outcome, result.error)
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 

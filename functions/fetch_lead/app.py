@@ -78,9 +78,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         overdue = isinstance(body, dict) and body.get("overdue") is True
         lead_id = str(body["lead_id"]) if overdue else read_fetch_changed(body).lead_id
         logger.append_keys(lead_id=lead_id)
-        visit = fetcher().visit(lead_id, budget, overdue=overdue)
-        record_outcome("Fetch", visit.outcome, visit.error, visit.again)
-        return visit.again
+        result = fetcher().process(lead_id, budget, overdue=overdue)
+        record_outcome("Fetch", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 

@@ -45,7 +45,7 @@ def sender() -> Sender:
     messages = settings().messages
     return Sender(
         leads=LeadRepository(open_table()),
-        book=MessageRepository(open_table()),
+        ledger=MessageRepository(open_table()),
         messenger=LeelooMessenger(leeloo(messages.timeouts, **messages.api.model_dump()), messages.channel),
         settings=messages,
         clock=utc_now,
@@ -71,11 +71,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             changed = read_message_changed(body)
             owner, message_id = changed.owner, changed.message_id
         logger.append_keys(lead_id=owner, message_id=message_id)
-        visit = sender().visit(owner, message_id, budget, overdue=overdue)
-        if isinstance(visit.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
+        result = sender().process(owner, message_id, budget, overdue=overdue)
+        if isinstance(result.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
             count("PartnerMisconfigured")
-        record_outcome("Message", visit.outcome, visit.error, visit.again)
-        return visit.again
+        record_outcome("Message", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 

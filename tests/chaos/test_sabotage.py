@@ -11,7 +11,8 @@ from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services import submit_batch
 from leadbridge.services.dead_letters import DeadLetters
-from leadbridge.services.submit_lead import Submitter, Visit
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Result
 from leadbridge.storage import claims, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
@@ -45,9 +46,9 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         _again: timedelta,
         error: partner_errors.PartnerError | None = None,
         budget: Budget | None = None,
-    ) -> Visit:
+    ) -> Result:
         lost = error or partner_errors.Unavailable(delivery.partner, "create", text)
-        return submitter._come_again(delivery, lost, budget)
+        return submitter._retry(delivery, lost, budget)
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
     assert noticed("no_lead_is_created_twice", 3)

@@ -14,6 +14,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -93,7 +94,7 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return begun
     after = store.apply(ends[state]())
     if state is State.CLOSED:
-        change = steps.status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
+        change = status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
         after = store.apply(change)
     return after
 
@@ -140,7 +141,7 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipp
     retried_at = delivery(store).retried_at
     assert retried_at is not None
     submitter = Submitter(store, Away(), shipped_settings.partners["leadleader"], lambda: retried_at, lambda *_: None)
-    visit = submitter.visit(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
+    visit = submitter.process(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
     assert visit.outcome == "comes_again"
 
 

@@ -21,7 +21,7 @@ from leadbridge.storage.table import Table, open_table
 if TYPE_CHECKING:
     from leadbridge.domain.accounts.scan import ScanState
     from leadbridge.services.dead_letters import DeadLetters
-    from leadbridge.services.resolve_delivery import Register
+    from leadbridge.services.ports.deliveries import Register
     from leadbridge.storage.erasure.eraser import Eraser
     from leadbridge.storage.queries.daily_stats import DailyStats
 

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from leadbridge.domain import message as messages
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
@@ -23,9 +22,8 @@ from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import Deals
+from leadbridge.services.ports.deliveries import Deals, Register, ResolutionLedger
 from leadbridge.settings import Partner as PartnerSettings
-from leadbridge.storage.leads import Journey
 
 MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
 MAX_NAMED = 5  # statuses that a timeline entry names
@@ -61,14 +59,6 @@ class Confirmed:
     status: str | None
 
 
-class Register(Protocol):
-    """A partner that can be asked whether it knows an id."""
-
-    def confirm(self, lead: Lead, created: int | str, budget: Budget, /) -> Confirmed:
-        """Ask the partner. Safe to repeat. Raises NotKnown, PartnerError."""
-        ...
-
-
 @dataclass(frozen=True)
 class DealRegister:
     """Asks for the deal's status by its number. The partner does not say whose the deal is."""
@@ -97,22 +87,6 @@ class AccountRegister:
         return Confirmed(account.uuid, account.status)
 
 
-class Ledger(Protocol):
-    """The part of the store that a resolution needs."""
-
-    def owner_of(self, partner: str, created: int | str) -> str | None:
-        """The lead that has a deal or an account at the partner."""
-        ...
-
-    def journey(self, lead_id: str) -> Journey | None:
-        """Return the lead with its deliveries, timeline and messages."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict, AlreadyLinked, Contended."""
-        ...
-
-
 @dataclass(frozen=True)
 class Resolver:
     """Settles deliveries for operators. `register` returns, by a partner's name, what confirms its ids.
@@ -120,7 +94,7 @@ class Resolver:
     `mirrors`: a status is also noted with the person.
     """
 
-    ledger: Ledger
+    ledger: ResolutionLedger
     partners: Mapping[str, PartnerSettings]
     register: Callable[[str], Register]
     clock: Clock

@@ -1,4 +1,4 @@
-"""What the functions that submit have in common: their queue's messages, the submitter's visits, the dead letters."""
+"""What the functions that submit have in common: their queue's messages, what the submitter did, the dead letters."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from leadbridge.domain.delivery import Delivery, Repeat
+from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, next_partner
 from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
+from leadbridge.domain.repeats import Repeat
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
@@ -30,9 +31,9 @@ def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callab
     def work(envelope: Any) -> timedelta | None:
         changed = read_delivery_changed(envelope)
         logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
-        visit = submitter().visit(changed.lead_id, changed.partner, budget)
-        record_outcome("Submission", visit.outcome, visit.error, visit.again)
-        return visit.again
+        result = submitter().process(changed.lead_id, changed.partner, budget)
+        record_outcome("Submission", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=QueueEnvironment.from_env().queue_url)
 

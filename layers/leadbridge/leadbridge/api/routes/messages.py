@@ -14,7 +14,8 @@ from leadbridge.api.requests import ApiRequest, Body, Id
 from leadbridge.api.router import route
 from leadbridge.api.schemas import LeadId, MessageTakenView, message_taken_view
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.message import MessageState, by_operator, retried
+from leadbridge.domain.message import MessageState, by_operator
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
@@ -80,7 +81,7 @@ def retry_message(request: ApiRequest) -> MessageTakenView:
     if message.state is not MessageState.FAILED:
         raise wrong_state(f"The message is {message.state.value}; only one that is failed can be retried.")
     try:
-        after = messages.apply(retried(message, utc_now(), request.operator, others=others))
+        after = messages.apply(retry_message_by_operator(message, utc_now(), request.operator, others=others))
     except Contended:
         raise Conflict from None
     logger.info("message retried", lead_id=lead.lead_id, message_id=message_id, operator=request.operator)
