@@ -40,7 +40,11 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 TRIES, PAUSE = 4, 5.0  # for each question, and seconds between
-QUEUES = ("SubmitQueueUrl", "AccountQueueUrl", "EventDeadLetterQueueUrl")  # outputs by which a stop is explained
+QUEUES = (
+    "SubmitLeadLeaderQueueUrl",
+    "SubmitMatchTradeQueueUrl",
+    "EventDeadLetterQueueUrl",
+)  # outputs by which a stop is explained
 
 
 class NotDeployed(Exception):

@@ -82,7 +82,7 @@ def patience(seconds: float = PATIENCE) -> "Budget":
 
 
 def _leadleader(transport: "Transport", secret: Held, budget: "Budget") -> None:
-    from leadbridge.partners.leadleader import LeadLeader
+    from leadbridge.partners.leadleader.client import LeadLeader
 
     LeadLeader(transport, secret, status_method="POST").authorize(budget)
 
@@ -94,7 +94,7 @@ def _leeloo(transport: "Transport", secret: Held, budget: "Budget") -> None:
 
 
 def _matchtrade(transport: "Transport", secret: Held, budget: "Budget") -> None:
-    from leadbridge.partners.matchtrade import MatchTrade
+    from leadbridge.partners.matchtrade.client import MatchTrade
 
     MatchTrade(transport, secret).authorize(budget)
 

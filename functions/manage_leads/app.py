@@ -32,7 +32,7 @@ from leadbridge.api.requests import (
     RetryRequest,
 )
 from leadbridge.api.response_size import leads_that_fit
-from leadbridge.api.routes import operations, retries
+from leadbridge.api.routes import operations, partners, retries
 from leadbridge.api.schemas import delivery_shown, journey_shown, lead_shown
 from leadbridge.auth.secrets import SecretMissing, Secrets
 from leadbridge.domain.clock import utc_now
@@ -237,15 +237,12 @@ def resolve_delivery(event: dict[str, Any], budget: Budget) -> Response:
 @lru_cache
 def register(partner: str) -> Register:
     """Return what asks a partner whether it knows an id. The client is imported late: other routes do not need it."""
+    from leadbridge.partners.kind import LostReply
+    from leadbridge.partners.wiring import client_of, kind_of
     from leadbridge.services.resolve_delivery import AccountRegister, DealRegister
 
-    if settings().partners[partner].sync is None:
-        from leadbridge.partners.leadleader.wiring import lead_leader
-
-        return DealRegister(lead_leader())
-    from leadbridge.partners.matchtrade.wiring import match_trade
-
-    return AccountRegister(match_trade())
+    client = client_of(partner)
+    return AccountRegister(client) if kind_of(partner).lost_reply is LostReply.LOOK_UP else DealRegister(client)
 
 
 def erase_lead(event: dict[str, Any]) -> Response:
@@ -303,6 +300,7 @@ ROUTES: dict[tuple[str, str], Callable[..., Response]] = {
     ("POST", "/leads/{lead_id}/fetch/retry"): retries.retry_fetch,
     ("POST", "/leads/{lead_id}/messages/{message_id}/retry"): retries.retry_message,
     ("DELETE", "/leads/{lead_id}"): erase_lead,
+    ("GET", "/partners"): partners.list_partners,
     ("GET", "/stats"): operations.show_figures,
     ("GET", "/sync"): operations.show_sync,
     ("GET", "/dead-letters"): operations.list_letters,

@@ -1,45 +1,101 @@
-"""A waiting delivery to Lead Leader becomes a deal: queue, authorize, create, and what came of it in the table."""
+"""Submit a waiting delivery to its partner, of whichever kind, and store the result.
+
+Each kind has its own queue, so that a kind that is slow or down does not delay the others. A kind is imported when its
+first message arrives.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from functools import lru_cache
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.events import DeliveryChanged
-from leadbridge.partners.leadleader.wiring import lead_leader
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.events import DeliveryChanged, read_delivery_changed
+from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
+from leadbridge.partners.kind import LostReply
+from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
-from leadbridge.runtime.budget import LambdaContext
+from leadbridge.runtime.batch import process_batch
+from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.logs import logger, metrics
+from leadbridge.runtime.outcomes import record_outcome
+from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.services.submit_batch import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
+from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.leads import LeadRepository
 
 
-@lru_cache
-def submitter() -> Submitter:
-    """The submitter, wired to this stack."""
+@cache
+def store() -> LeadRepository:
+    """The table of leads."""
+    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+@cache
+def submitter(partner: str) -> Submitter:
+    """The submitter to one partner, wired to this stack. One per worker: it keeps the partner's token."""
+    client = client_of(partner)
     return Submitter(
-        ledger=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
-        partner=lead_leader(),
-        settings=settings().partners["leadleader"],
+        ledger=store(),
+        partner=client,
+        accounts=client if kind_of(partner).lost_reply is LostReply.LOOK_UP else None,
+        settings=settings().partners[partner],
         clock=utc_now,
         dead_letter=dead_letter,
         keep_answer=keep_answer,
-        repeats=Repeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
+        repeats=SourceRepeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
         falls_back_on=falls_back_on(settings()),
     )
+
+
+def dead_letter(delivery: Delivery, reason: str) -> None:
+    """Send a delivery that needs an operator to the dead-letter queue of its kind."""
+    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
+    send(queue_url("SUBMIT_DEAD_LETTER_QUEUES", delivery.partner), body)
+
+
+def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
+    """Send a partner's answer that the table did not take to the dead-letter queue; a redrive stores it."""
+    body = {
+        "lead_id": delivery.lead_id,
+        "partner": delivery.partner,
+        "step": RECORD_ANSWER,
+        "reason": "the partner has answered, and the answer could not be written down",
+        "answer": answer.as_json(),
+        "attempt": delivery.attempts,
+    }
+    send(queue_url("SUBMIT_DEAD_LETTER_QUEUES", delivery.partner), body)
+
+
+def queue_url(variable: str, partner: str) -> str:
+    """Return the queue of a partner's kind from a variable that holds `{kind: URL}`."""
+    return str(json.loads(os.environ[variable])[kind_of(partner).name])
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """SQS messages that carry `DeliveryChanged` in, those that must come again out."""
-    return submit_each(event, context, submitter)
+    """Process SQS messages that carry `DeliveryChanged`; return those to retry."""
+    budget = Budget.of(context, reserve=RECORDING_RESERVE)
+
+    def work(envelope: Any) -> timedelta | None:
+        changed = read_delivery_changed(envelope)
+        logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
+        visit = submitter(changed.partner).visit(changed.lead_id, changed.partner, budget)
+        record_outcome("Submission", visit.outcome, visit.error, visit.again)
+        return visit.again
+
+    def source(envelope: Any) -> str:
+        return queue_url("SUBMIT_QUEUES", read_delivery_changed(envelope).partner)
+
+    return process_batch(event, work, queue=aws.sqs(), queue_url=source)
 
 
-warm_up(aws.sqs, submitter, DeliveryChanged.model_rebuild)
+warm_up(aws.sqs, aws.secrets_manager, store, settings, DeliveryChanged.model_rebuild)

@@ -14,7 +14,7 @@ from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.status_change import new_status
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.settings import Settings
 from leadbridge.storage.table import Conflict
 from quality.testkit.fakes.books import PARTNER

@@ -33,7 +33,7 @@ from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import about_status, by_operator
 from leadbridge.domain.message import fail as message_failed
-from leadbridge.partners.matchtrade import Account as Row
+from leadbridge.partners.matchtrade.rows import Account as Row
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
@@ -43,7 +43,7 @@ from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.redrive import Redriver
 from leadbridge.services.resolve_delivery import Confirmed
 from leadbridge.services.send_message import Account, Sender
-from leadbridge.services.submit_batch import Repeats, falls_back_on
+from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
@@ -203,7 +203,7 @@ class World:
             self.time,
             lambda *_: None,
             accounts=partner if name == BROKER else None,
-            repeats=Repeats(Claims(aws.dynamodb(), TABLE), self.settings),
+            repeats=SourceRepeats(Claims(aws.dynamodb(), TABLE), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
 

@@ -12,7 +12,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail

@@ -19,7 +19,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, about_status
 from leadbridge.domain.status_change import new_status
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown

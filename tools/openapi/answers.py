@@ -188,6 +188,24 @@ class Stats(BaseModel):
     counts: list[DeliveriesOfDay]
 
 
+class Partner(Shape):
+    """A configured partner: its kind, its name for people, its queue, and how it identifies what it made of a lead."""
+
+    name: str
+    kind: str
+    label: str
+    queue: str
+    id_field: Literal["deal_id", "account_uuid"]
+    id_type: Literal["integer", "string"]
+    id_pattern: str
+
+
+class Partners(Shape):
+    """In the order of the configuration."""
+
+    partners: list[Partner]
+
+
 class Progress(Shape):
     """How far a pass over a list has come, in percent."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,8 +11,12 @@ from pydantic import BaseModel
 from leadbridge.api.params import LEAD_ID, MOST
 from leadbridge.api.requests import DiscardRequest, MessageRequest, RedriveRequest, ResolveRequest, RetryRequest
 from leadbridge.domain.delivery import State
+from leadbridge.partners.registry import all_kinds
+from leadbridge.settings import Settings
+from tools.config import read_toml
 from tools.openapi import answers
 
+CONFIG = Path(__file__).parents[2] / "config"
 JSON, PROBLEM, TEXT, HTML = "application/json", "application/problem+json", "text/plain", "text/html"
 FORMS = (JSON, "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -49,13 +54,10 @@ class Route:
 
 SOURCE = Parameter("source", "path", "A section of config/sources.toml.")
 LEAD = Parameter("lead_id", "path", "A lead.", {"type": "string", "pattern": f"^{LEAD_ID}$"})
-PARTNER = Parameter("partner", "path", "A partner.", {"type": "string", "enum": ["leadleader", "matchtrade"]})
-QUEUE = Parameter(
-    "queue",
-    "path",
-    "A dead-letter queue.",
-    {"type": "string", "enum": ["submit-leadleader", "submit-matchtrade", "messages", "fetch", "checks", "events"]},
-)
+PARTNERS = Settings.model_validate(read_toml(CONFIG, "prod")).partners
+PARTNER = Parameter("partner", "path", "A partner.", {"type": "string", "enum": [*PARTNERS]})
+QUEUES = [*(kind.queue for kind in all_kinds()), "messages", "fetch", "checks", "events"]
+QUEUE = Parameter("queue", "path", "A dead-letter queue.", {"type": "string", "enum": QUEUES})
 MASKED = Parameter(
     "masked",
     "query",
@@ -240,6 +242,7 @@ ROUTES = (
             Parameter("to", "query", "The last day; today unless given.", DAY),
         ),
     ),
+    Route("GET", "/partners", "listPartners", "The configured partners.", {200: (answers.Partners,)}),
     Route("GET", "/sync", "showSync", "How far the partners' lists were read.", {200: (answers.Syncs,)}),
     Route("GET", "/dead-letters", "listLetters", "What could not go on by itself.", {200: (answers.Letters,)}),
     Route(

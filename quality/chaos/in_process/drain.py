@@ -22,8 +22,8 @@ from quality.chaos.settling import unsettled
 from quality.testkit.aws.moto_stack import ACCOUNT, REGION
 
 DEAD_LETTERS = {
-    "submit-leadleader": "SubmitDeadLetterQueue",
-    "submit-matchtrade": "AccountDeadLetterQueue",
+    "submit-leadleader": "SubmitLeadLeaderDeadLetterQueue",
+    "submit-matchtrade": "SubmitMatchTradeDeadLetterQueue",
     "messages": "MessageDeadLetterQueue",
     "fetch": "FetchDeadLetterQueue",
     "checks": "CheckDeadLetterQueue",

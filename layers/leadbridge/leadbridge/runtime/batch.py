@@ -16,24 +16,33 @@ LONGEST_WAIT = timedelta(hours=11, minutes=30)  # SQS hides a message for 12 hou
 
 
 def process_batch(
-    event: dict[str, Any], work: Callable[[Any], timedelta | None], *, queue: SQSClient, queue_url: str
+    event: dict[str, Any],
+    work: Callable[[Any], timedelta | None],
+    *,
+    queue: SQSClient,
+    queue_url: str | Callable[[Any], str],
 ) -> dict[str, Any]:
     """Do `work` on each message's JSON body; return the partial batch response.
 
     `work` returns None when the message is done with, or how long it shall wait before it comes again. A message
     whose work raises comes again by itself after the queue's visibility timeout, and ends in the dead-letter queue
     when it has come too often. One message's trouble is never another's.
+
+    `queue_url` is the queue of the messages. A function with several queues finds it by the message's body.
     """
     failures = []
     for record in event["Records"]:
         logger.remove_keys(["lead_id", "partner", "message_id"])
         try:
-            again = work(json.loads(record["body"]))
+            body = json.loads(record["body"])
+            again = work(body)
             if again is not None:
                 failures.append({"itemIdentifier": record["messageId"]})
                 seconds = max(0, min(again, LONGEST_WAIT).total_seconds())
                 queue.change_message_visibility(
-                    QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=int(seconds + 0.999)
+                    QueueUrl=queue_url if isinstance(queue_url, str) else queue_url(body),
+                    ReceiptHandle=record["receiptHandle"],
+                    VisibilityTimeout=int(seconds + 0.999),
                 )
         except Exception as error:  # the outermost edge: the other messages are processed all the same
             count("MessagesFailed")

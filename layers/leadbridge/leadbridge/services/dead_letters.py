@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
+from leadbridge.settings import settings
 from leadbridge.storage.table import persist
 
 if TYPE_CHECKING:
@@ -214,8 +215,8 @@ def letter_of(queue: str, message: Any) -> DeadLetter:
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
     handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
     match content.get("detail-type"):
-        case "DeliveryChanged" if basics["partner"] in {"leadleader", "matchtrade"}:
-            return DeadLetter(**basics, step="submit", reason=handed, goes_to=f"submit-{basics['partner']}")
+        case "DeliveryChanged" if (partner := settings().partners.get(basics["partner"] or "")) is not None:
+            return DeadLetter(**basics, step="submit", reason=handed, goes_to=f"submit-{partner.kind}")
         case "MessageChanged":
             return DeadLetter(**basics, step="send", reason=handed, goes_to="messages")
         case "FetchChanged":
