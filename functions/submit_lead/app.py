@@ -98,4 +98,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return process_batch(event, work, queue=aws.sqs(), queue_url=source)
 
 
-warm_up(aws.sqs, aws.secrets_manager, store, settings, DeliveryChanged.model_rebuild)
+def transport() -> None:
+    """Import the transport, which all kinds use."""
+    import leadbridge.partners.http  # noqa: F401
+
+
+warm_up(aws.sqs, aws.secrets_manager, store, settings, transport, DeliveryChanged.model_rebuild)
