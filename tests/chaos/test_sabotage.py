@@ -7,10 +7,10 @@ import pytest
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.partner_answer import PartnerAnswer
 from leadbridge.runtime.budget import Budget
-from leadbridge.services import submit_batch
 from leadbridge.services.dead_letters import DeadLetters
-from leadbridge.services.submit_lead import Submitter, Visit
+from leadbridge.services.submit_lead import Outcome, Submitter, Visit
 from leadbridge.storage import claims, leads, table
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
@@ -69,8 +69,11 @@ def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def throw_away(_: Submitter, _delivery: Delivery, answer: PartnerAnswer) -> Visit:
+        return Visit(Outcome.UNRECORDED, error=answer.error)
+
     monkeypatch.setattr(table, "is_transient", lambda _: False)
-    monkeypatch.setattr(submit_batch, "keep_answer", lambda *_: None)
+    monkeypatch.setattr(Submitter, "_keep", throw_away)
     assert noticed("answers_are_written_down", 1015)
 
 
