@@ -48,7 +48,7 @@ def questions(books: Books, random: Random, truth: Truth) -> Iterator[Question]:
     if files:
         erased = files.pop(random.randrange(len(files)))
         yield Question("DELETE", LEAD, frozenset({204}), place={"lead_id": erased})
-    for path in ("/leads", "/stats", "/sync", "/dead-letters"):
+    for path in ("/leads", "/partners", "/stats", "/sync", "/dead-letters"):
         yield Question("GET", path, frozenset({200}))
     for queue in QUEUES:
         yield Question("POST", DISCARD, frozenset({200}), {"letter_id": NOBODYS}, {"queue": queue})

@@ -42,7 +42,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "DetectStaleSources": {"tick": {"quiet": ["web"]}},
     "SnapshotStats": {"tick": {"days": 35}},
     "ManageLeads": {
-        **dict.fromkeys(("dead_letters", "discard", "redrive", "stats", "sync", "health"), 200),
+        **dict.fromkeys(("dead_letters", "discard", "redrive", "partners", "stats", "sync", "health"), 200),
         **dict.fromkeys(("list", "find_by_phone", "show", "reveal"), 200),
         **dict.fromkeys(("check", "resolve", "retry"), 409),  # it has not been sent yet
         "write_message": 202,

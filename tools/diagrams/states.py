@@ -19,7 +19,7 @@ from leadbridge.domain.transitions import ImpossibleTransition
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BY_OPERATOR = "operator: "
-NEWER = replace(messages.about_status("ld_x", "leadleader", 3, "s", NOW), state=MessageState.SENT)
+NEWER = replace(messages.about_status("ld_x", "partner", 3, "s", NOW), state=MessageState.SENT)
 
 type Edge = tuple[str, str, str]
 """From which state, to which, by which step."""
@@ -76,7 +76,7 @@ OF_FETCHES: dict[str, Sequence[Callable[[Fetch], FetchChange]]] = {
 
 def of_a_delivery() -> str:
     """The states of a delivery."""
-    every = [Delivery("ld_x", "leadleader", "web", NOW, state=state) for state in State]
+    every = [Delivery("ld_x", "partner", "web", NOW, state=state) for state in State]
     own = [*_edges(OF_DELIVERIES, every)]
     in_doubt = _edges(OF_DELIVERIES, [replace(one, is_uncertain=True) for one in every])
     own += [(edge[0], edge[1], f"{edge[2]} (in doubt)") for edge in in_doubt if edge not in own]
@@ -88,7 +88,7 @@ def of_a_delivery() -> str:
 
 def of_a_message() -> str:
     """The states of a message."""
-    first = messages.about_status("ld_x", "leadleader", 2, "s", NOW)
+    first = messages.about_status("ld_x", "partner", 2, "s", NOW)
     every = [replace(first, state=state) for state in MessageState]
     return _diagram(MessageState.PENDING, _edges(OF_MESSAGES, every))
 
