@@ -34,6 +34,7 @@ from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import fetch_item, fetch_of
 from leadbridge.storage.items import Entry, Item
 from leadbridge.storage.messages import message_item, message_of
+from leadbridge.storage.table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,16 +48,19 @@ def settled(item: Item, now: datetime) -> list[Item]:
 
     Its `expires_at` stays as it was.
     """
-    values = items.decode(item)
+    return [items.encode(one) for one in _settled(items.decode(item), now)]
+
+
+def _settled(values: Item, now: datetime) -> list[Item]:
     kind = values["sk"].partition("#")[0]
-    kept = {"expires_at": item["expires_at"]} if "expires_at" in item else {}
-    mark = items.encode({"restored_at": to_text(now)}) | kept
+    kept = {"expires_at": values["expires_at"]} if "expires_at" in values else {}
+    mark = {"restored_at": to_text(now)} | kept
     match kind:
         case "DELIVERY" if values["state"] in {State.RECEIVED, State.SUBMITTING}:
             change = deliveries.mark_unknown(items.delivery_of(values), now, WHY)
             return [items.delivery_item(change.after) | mark, items.change_entry(change) | kept]
         case "DELIVERY":
-            return [item | mark]
+            return [values | mark]
         case "MESSAGE" if values["state"] in UNSETTLED | {MessageState.FAILED}:
             step = messages.restored(message_of(values), now)
             written = [message_item(step.after) | kept]
@@ -69,9 +73,9 @@ def settled(item: Item, now: datetime) -> list[Item]:
             entry = Entry(now, ended.what or "fetch_failed", None, ended.detail)
             return [fetch_item(ended.after) | mark, items.entry_item(ended.after.lead_id, entry, "restored") | kept]
         case "FETCH":
-            return [item | mark]
+            return [values | mark]
         case _:
-            return [item]
+            return [values]
 
 
 def put_back(
@@ -109,7 +113,7 @@ def put_back(
             client.put_item(TableName=live, Item=one)
     if write and lead_ids is None:  # then items that name no lead came back, too
         for lead in (lead for lead, is_erased in erased.items() if is_erased):
-            Eraser(client, live).erase_restored(lead, map(items.decode, found(client, copy, [lead])))
+            Eraser(Table(client, live)).erase_restored(lead, map(items.decode, found(client, copy, [lead])))
     return done
 
 

@@ -14,7 +14,7 @@ def _say_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(version("leadbridge-command"))
+        typer.echo(version("leadbridge-cli"))
         raise typer.Exit
 
 

@@ -22,12 +22,13 @@ from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.check_status import ByDeal, ByEmail, Checker, Partner
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
 def checker(partner: str) -> Checker:
     """The checker of a partner's deliveries, wired to this stack."""
-    store = LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    store = LeadRepository(open_table())
     return Checker(
         ledger=store,
         partner=status_of(partner, store),

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import to_text, utc_now
-from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
 from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
 def watch() -> BacklogMonitor:
     """The watch over this stack's leads."""
-    return BacklogMonitor(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return BacklogMonitor(open_table())
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -27,6 +27,7 @@ from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import keyed_hash
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
@@ -45,7 +46,7 @@ def origin(source: str) -> Graph:
 def fetcher() -> Fetcher:
     """The fetcher, wired to this stack."""
     return Fetcher(
-        ledger=FetchRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        ledger=FetchRepository(open_table()),
         origin=origin,
         settings=settings(),
         keyed_hash=lambda value: keyed_hash(secrets().get("index")["key"], value),

@@ -23,6 +23,7 @@ from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
 from leadbridge.storage.leads import Due, LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION
 from leadbridge.storage.queries.backlog import BacklogMonitor
+from leadbridge.storage.table import open_table
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -33,13 +34,13 @@ PER_CALL = 10  # messages that SQS takes at once
 @lru_cache
 def store() -> LeadRepository:
     """The table of leads."""
-    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(open_table())
 
 
 @lru_cache
 def watch() -> BacklogMonitor:
     """The watch over the same table."""
-    return BacklogMonitor(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return BacklogMonitor(open_table())
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -41,8 +41,9 @@ from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead, lacking_for
 from leadbridge.domain.message import by_operator
 from leadbridge.domain.operator_steps import Busy, WrongState, retry_by_operator
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
-from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.aws_errors import Contended, is_transient
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send
@@ -54,7 +55,7 @@ from leadbridge.storage.leads import Journey, LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.queries.lead_list import BadCursor, Listing, Wanted
 from leadbridge.storage.queries.lead_search import Finder
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import open_table
 
 if TYPE_CHECKING:
     from leadbridge.services.resolve_delivery import Register
@@ -65,25 +66,25 @@ RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result
 @lru_cache
 def store() -> LeadRepository:
     """The table of leads."""
-    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(open_table())
 
 
 @lru_cache
 def listing() -> Listing:
     """The list of leads."""
-    return Listing(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return Listing(open_table())
 
 
 @lru_cache
 def finder() -> Finder:
     """Which lead an account belongs to."""
-    return Finder(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return Finder(open_table())
 
 
 @lru_cache
 def outbox() -> MessageRepository:
     """The messages to people."""
-    return MessageRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return MessageRepository(open_table())
 
 
 @lru_cache
@@ -249,7 +250,7 @@ def erase_lead(event: dict[str, Any]) -> Response:
     """DELETE /leads/{lead_id}"""
     lead_id = lead_id_in(event)
     try:
-        Eraser(aws.dynamodb(), os.environ["TABLE_NAME"]).erase(lead_id, operator(event), utc_now())
+        Eraser(open_table()).erase(lead_id, operator(event), utc_now())
     except UnknownLead:
         raise unknown_lead() from None
     except (Busy, Conflict, Contended):

@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     A record that would hold up the others goes to the dead-letter queue: at once if the bus rejects its event for good,
     after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts none, all are retried.
     """
-    told: list[tuple[dict[str, Any], Event]] = []
+    announcements: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
         try:
             announced = announcement(record)
@@ -42,12 +42,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             dead_letter(record, "the stream's record cannot be read")
             continue
         if announced is not None:
-            told.append((record, announced))
-    refused = dict(bus().publish([event for _, event in told]))
-    accepts = len(refused) < len(told)
+            announcements.append((record, announced))
+    refused = dict(bus().publish([event for _, event in announcements]))
+    accepts = len(refused) < len(announcements)
     again: list[int] = []
-    count("EventsPublished", len(told) - len(refused))
-    for number, (record, announced) in enumerate(told):
+    count("EventsPublished", len(announcements) - len(refused))
+    for number, (record, announced) in enumerate(announcements):
         lead_id = announced.owner if isinstance(announced, MessageChanged) else announced.lead_id
         code = refused.get(number)
         if code is None:
@@ -61,7 +61,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if not again:
         return {"batchItemFailures": []}
     count("EventsRefused", len(again))
-    first = told[again[0]][0]["dynamodb"]["SequenceNumber"]
+    first = announcements[again[0]][0]["dynamodb"]["SequenceNumber"]
     logger.warning("not all were published", refused=len(again), codes=sorted({refused[number] for number in again}))
     return {"batchItemFailures": [{"itemIdentifier": first}]}
 
@@ -73,7 +73,7 @@ def age(record: dict[str, Any]) -> timedelta:
 
 
 def dead_letter(record: dict[str, Any], reason: str) -> None:
-    """Put where an operator finds it which item's change could not be announced, and nothing of the item itself."""
+    """Send the keys of an item whose change was not published to the dead-letter queue, and nothing else of it."""
     body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": reason}
     send_dead_letter(body)
 

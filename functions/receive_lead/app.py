@@ -26,6 +26,7 @@ from leadbridge.settings import self_check, settings
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.quota import TooMany
+from leadbridge.storage.table import open_table
 
 UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name is configured
 RETRY_AFTER = 10  # seconds, for a post that was refused for a temporary reason
@@ -34,7 +35,7 @@ RETRY_AFTER = 10  # seconds, for a post that was refused for a temporary reason
 @lru_cache
 def store() -> LeadRepository:
     """The table of leads."""
-    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(open_table())
 
 
 @lru_cache

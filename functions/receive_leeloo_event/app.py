@@ -18,6 +18,7 @@ from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leeloo_events import Inbox, InvalidEvent, LeelooEvent
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
@@ -33,7 +34,7 @@ def inbox() -> Inbox:
     def hashed(value: str) -> str:
         return keyed_hash(secrets().get("index")["key"], value)
 
-    return Inbox(aws.dynamodb(), os.environ["TABLE_NAME"], hashed, utc_now)
+    return Inbox(open_table(), hashed, utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -26,6 +26,7 @@ from leadbridge.services.send_message import Sender
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
@@ -33,8 +34,8 @@ def sender() -> Sender:
     """The sender, wired to this stack."""
     messages = settings().messages
     return Sender(
-        leads=LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
-        book=MessageRepository(aws.dynamodb(), os.environ["TABLE_NAME"]),
+        leads=LeadRepository(open_table()),
+        book=MessageRepository(open_table()),
         messenger=LeelooMessenger(leeloo(messages.timeouts, **messages.api.model_dump()), messages.channel),
         settings=messages,
         clock=utc_now,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
-from leadbridge.runtime import aws
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.queries.daily_stats import DailyStats
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
 def book() -> DailyStats:
     """The figures of this stack."""
-    return DailyStats(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return DailyStats(open_table())
 
 
 @logger.inject_lambda_context(clear_state=True)

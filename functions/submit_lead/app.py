@@ -30,12 +30,13 @@ from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import open_table
 
 
 @cache
 def store() -> LeadRepository:
     """The table of leads."""
-    return LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return LeadRepository(open_table())
 
 
 @cache
@@ -50,7 +51,7 @@ def submitter(partner: str) -> Submitter:
         clock=utc_now,
         dead_letter=dead_letter,
         keep_answer=keep_answer,
-        repeats=SourceRepeats(Claims(aws.dynamodb(), os.environ["TABLE_NAME"]), settings()),
+        repeats=SourceRepeats(Claims(open_table()), settings()),
         falls_back_on=falls_back_on(settings()),
     )
 

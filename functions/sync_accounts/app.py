@@ -23,6 +23,7 @@ from leadbridge.settings.partners import SyncPlan
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import open_table
 
 RESERVE = 15.0  # seconds for the last of what is written
 
@@ -36,10 +37,9 @@ def secrets() -> Secrets:
 @lru_cache
 def sync(partner: str) -> Sync:
     """The sync of one partner's accounts, wired to this stack."""
-
-    table = os.environ["TABLE_NAME"]
-    accounts = AccountRepository(aws.dynamodb(), table, partner, lambda value: keyed_hash(index_key(), value))
-    configured, store = settings().partners[partner], LeadRepository(aws.dynamodb(), table)
+    table = open_table()
+    accounts = AccountRepository(table, partner, lambda value: keyed_hash(index_key(), value))
+    configured, store = settings().partners[partner], LeadRepository(table)
     intake = AccountReconciler(partner, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
     return Sync(client_of(partner), accounts, intake, plan(partner), utc_now, note)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from quality.benchmarks.measurement import Part, median_text, run_alone
 
@@ -29,26 +30,21 @@ CASES = (
 
 def one_post(app: ModuleType, event: dict[str, Any]) -> tuple[float, float, int]:
     """Seconds of one answer, seconds of its write, and the answer's status."""
+    from leadbridge.storage.table import Table
 
-    from leadbridge.storage import leads
+    spent, transact = [0.0], Table.transact
 
-    spent = [0.0]
-    transact: Any = vars(leads)["transact"]
-
-    def timed(*args: Any, **kwargs: Any) -> Any:
+    def timed(table: Table, *args: Any, **kwargs: Any) -> int | None:
         began = time.perf_counter()
         try:
-            return transact(*args, **kwargs)
+            return transact(table, *args, **kwargs)
         finally:
             spent[0] += time.perf_counter() - began
 
-    vars(leads)["transact"] = timed
-    try:
+    with patch.object(Table, "transact", timed):
         began = time.perf_counter()
         answer = app.handler(event, Context())
         return time.perf_counter() - began, spent[0], answer["statusCode"]
-    finally:
-        vars(leads)["transact"] = transact
 
 
 class Context:

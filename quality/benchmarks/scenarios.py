@@ -21,6 +21,7 @@ from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead, Loan, Person, lead_id_of
 from leadbridge.domain.message import about_status
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from quality.benchmarks.runtime_stack import Stage
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
@@ -90,7 +91,7 @@ def message_to_send(stage: Stage, cloud: Cloud) -> Event:
     event = sample("SendMessage", "pending")
     message_id = json.loads(event["Records"][0]["body"])["detail"]["message_id"]
     when = datetime.fromisoformat(message_id.partition("#")[0])
-    MessageRepository(cloud.client("dynamodb"), cloud.ref("Leads")).add(
+    MessageRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads"))).add(
         about_status(lead.lead_id, "leadleader", 5, "Видано", when)
     )
     return event

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from leadbridge.domain.delivery import State
 from leadbridge.runtime import aws
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from tests.browser.conftest import Open
 from tests.browser.world import World
 from tests.unit.conftest import TABLE
@@ -55,7 +56,7 @@ def test_a_message_is_written_and_read_only_by_who_looks(open_console: Open, wor
     messages = page.get_by_role("region", name="Messages to the person")
     expect(messages).to_contain_text("An operator's message")
     expect(messages).not_to_contain_text("Передзвоніть")
-    [message] = MessageRepository(aws.dynamodb(), TABLE).messages(one.lead_id)
+    [message] = MessageRepository(Table(aws.dynamodb(), TABLE)).messages(one.lead_id)
     assert message.text == "Передзвоніть нам,\nбудь ласка."
     page.get_by_role("button", name="Show phone, e-mail and tax number").click()
     expect(messages).to_contain_text("Передзвоніть нам")

@@ -130,7 +130,7 @@ class World:
             delivery = steps.receive(one.lead_id, "leadleader", one.source, at)
             requests += [items.lead_item(one, phone_hash=None), items.delivery_item(delivery)]
         for start in range(0, len(requests), 25):
-            some: list[Any] = [{"PutRequest": {"Item": item}} for item in requests[start : start + 25]]
+            some: list[Any] = [{"PutRequest": {"Item": items.encode(item)}} for item in requests[start : start + 25]]
             aws.dynamodb().batch_write_item(RequestItems={TABLE: some})
 
 

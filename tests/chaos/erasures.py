@@ -11,6 +11,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.aws.moto_stack import CREDENTIALS
 from quality.testkit.people import NOW
@@ -28,7 +29,7 @@ def erased(lead: Lead, table: list[dict[str, Any]]) -> list[dict[str, Any]]:
         client.create_table(**table_definition(TABLE))
         for values in table:
             client.put_item(TableName=TABLE, Item=items.encode(values))
-        Eraser(client, TABLE).erase(lead.lead_id, "anna", ERASED_AT)
+        Eraser(Table(client, TABLE)).erase(lead.lead_id, "anna", ERASED_AT)
         left = [items.decode(item) for item in client.scan(TableName=TABLE)["Items"]]
     aws.forget()
     return left

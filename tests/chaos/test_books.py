@@ -49,7 +49,7 @@ def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, A
     found = [items.lead_item(LEAD, phone_hash=None), items.entry_item(LEAD.lead_id, Entry(NOW, "received"), "0")]
     found.append(items.delivery_item(changes[-1].after if changes else waiting()))
     found += [items.change_entry(change) for change in changes]
-    return [values for values in map(items.decode, found) if not values["sk"].endswith(without or ("nothing",))]
+    return [values for values in found if not values["sk"].endswith(without or ("nothing",))]
 
 
 def waiting() -> Delivery:
@@ -80,7 +80,7 @@ def told(number: int = 5) -> dict[str, Any]:
     """The message about the last status, sent."""
     message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
     done = mark_sent(start_sending(message, NOW, MINUTE).after, NOW + 10 * MINUTE)
-    return items.decode(message_item(done.after))
+    return message_item(done.after)
 
 
 def balanced(**changes: Any) -> Books:
@@ -117,7 +117,7 @@ def misordered(*more: dict[str, Any]) -> dict[str, Any]:
 def redriven() -> dict[str, Any]:
     """An operator put the letter of an older message back, after a newer one was sent."""
     entry = Entry(NOW, "message_retry_requested", "leeloo", "Погоджено, by anna")
-    return misordered(items.decode(items.entry_item(LEAD.lead_id, entry, "m")))
+    return misordered(items.entry_item(LEAD.lead_id, entry, "m"))
 
 
 def lost() -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ def rejected() -> dict[str, Any]:
     """The first partner of an order rejected a lead that the next one can take, and that one never got it."""
     begun = submitted()[0]
     table = ended(steps.reject(begun.after, NOW + MINUTE, "the partner refused it"), begun)
-    lead_item = items.decode(items.lead_item(ORDERED, phone_hash=None))
+    lead_item = items.lead_item(ORDERED, phone_hash=None)
     return {"table": [lead_item if one["sk"] == "LEAD" else one for one in table], "partners": PARTNERS}
 
 
@@ -153,7 +153,7 @@ def repeat_of(state: State, **changes: Any) -> list[dict[str, Any]]:
     table = ended(steps.repeats(waiting(), NOW, FIRST, Repeat.MARK))
     other = LEAD.model_copy(update={"lead_id": FIRST})
     served = items.delivery_item(replace(first, state=state, **changes))
-    return [*table, *map(items.decode, (items.lead_item(other, phone_hash=None), served))]
+    return [*table, items.lead_item(other, phone_hash=None), served]
 
 
 def expiring(days: int, **changes: Any) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def with_changed(sk: str, **values: Any) -> list[dict[str, Any]]:
 
 def quoted() -> list[dict[str, Any]]:
     entry = items.entry_item(LEAD.lead_id, Entry(NOW, "leeloo_order", "leeloo", "Курс 100 UAH"), "k")
-    return [*left(), items.decode(entry)]
+    return [*left(), entry]
 
 
 LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -138,7 +138,7 @@ def test_what_finds_the_tombstone_by_a_posts_content_may_stay_if_it_says_nothing
 
 def test_what_another_lead_of_the_same_person_holds_is_its_own() -> None:
     other = LEAD.model_copy(update={"lead_id": "ld_other"})
-    table = [*left(), items.decode(items.lead_item(other, phone_hash="h"))]
+    table = [*left(), items.lead_item(other, phone_hash="h")]
     posted = [*after().posted, replace(after().posted[0], post_id="post-2", lead_id="ld_other")]
     assert violations(after(table=table, posted=posted), CHECKS) == []
 

@@ -8,13 +8,17 @@ import pytest
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.partner_answer import PartnerAnswer
+from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.dead_letters import DeadLetters
 from leadbridge.services.submit_lead import Outcome, Submitter, Visit
-from leadbridge.storage import claims, leads, table
+from leadbridge.storage import claims, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
+from quality.chaos.in_process.aws_faults import DYNAMODB, REST, Throttling
+from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.run import run
+from quality.chaos.in_process.stage import Fate
 
 
 def noticed(check: str, *first: int) -> bool:
@@ -24,10 +28,10 @@ def noticed(check: str, *first: int) -> bool:
 
 
 def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
-    put = table.put
+    put = writes.put
 
-    def reckless(table: str, item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
-        return put(table, item, condition)
+    def reckless(item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
+        return put(item, condition)
 
     monkeypatch.setattr(leads, "put", reckless)
     assert noticed("timelines_have_no_gaps", 8)
@@ -68,13 +72,21 @@ def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert noticed("erased_people_are_forgotten", 7)
 
 
+def throttled(chaos: Chaos) -> Fate:
+    """Throttle every second worker's calls to the table, from about the one after its create call."""
+    if chaos.is_calm or chaos.random.random() < 0.5:
+        return Fate()
+    return Fate(throttling=Throttling(DYNAMODB, chaos.random.randint(4, 6), REST))
+
+
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
     def throw_away(_: Submitter, _delivery: Delivery, answer: PartnerAnswer) -> Visit:
         return Visit(Outcome.UNRECORDED, error=answer.error)
 
-    monkeypatch.setattr(table, "is_transient", lambda _: False)
+    monkeypatch.setattr(Chaos, "fate", throttled)
+    monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
     monkeypatch.setattr(Submitter, "_keep", throw_away)
-    assert noticed("answers_are_written_down", 1015)
+    assert noticed("answers_are_written_down", 1003)
 
 
 def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) -> None:

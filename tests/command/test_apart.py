@@ -17,7 +17,7 @@ def test_what_the_layers_are_built_from_does_not_lead_to_the_command() -> None:
             needed.add(name)
             waiting += [each["name"] for each in locked[name].get("dependencies", [])]
     assert "botocore" in needed
-    assert not {"typer", "rich", "shellingham", "leadbridge-command"} & needed
+    assert not {"typer", "rich", "shellingham", "leadbridge-cli"} & needed
 
 
 def test_nothing_that_is_deployed_imports_it() -> None:

@@ -7,6 +7,7 @@ import pytest
 from leadbridge.domain.delivery import State
 from leadbridge.runtime import aws
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from tests.command.desk import LEAD, Desk
 from tests.unit.conftest import TABLE
 
@@ -29,7 +30,7 @@ def note(desk: Desk) -> str:
 
 def test_a_message_is_kept_for_sending(desk: Desk) -> None:
     said = desk.run("message", "send", "--lead", ID, "--template", "t1", "--variable", "a=b=c", "--yes", "--json").json
-    message = MessageRepository(aws.dynamodb(), TABLE).message(ID, said["message_id"])
+    message = MessageRepository(Table(aws.dynamodb(), TABLE)).message(ID, said["message_id"])
     assert message is not None
     assert (message.template_id, dict(message.variables)) == ("t1", {"a": "b=c"})
     assert said["status"] == "pending"
@@ -37,7 +38,7 @@ def test_a_message_is_kept_for_sending(desk: Desk) -> None:
 
 def test_a_text_may_come_from_stdin(desk: Desk) -> None:
     said = desk.run("message", "send", "--lead", ID, "--text", "-", "--yes", "--json", stdin="Вітаємо!\n").json
-    message = MessageRepository(aws.dynamodb(), TABLE).message(ID, said["message_id"])
+    message = MessageRepository(Table(aws.dynamodb(), TABLE)).message(ID, said["message_id"])
     assert message is not None
     assert message.text == "Вітаємо!"
 

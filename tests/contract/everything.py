@@ -17,6 +17,7 @@ from leadbridge.runtime import aws
 from leadbridge.settings import self_check
 from leadbridge.storage.items import delivery_key, encode
 from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.lambda_runtime.samples import sample
 
@@ -219,7 +220,7 @@ def operators_messages(stack: MotoStack) -> None:
     (lead_id,) = post(stack, "good")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий день"})
     stack.carry()
-    MessageRepository(aws.dynamodb(), "Leads").remember(lead_id, Contact(NOBODY, lead_received_at=utc_now()))
+    MessageRepository(Table(aws.dynamodb(), "Leads")).remember(lead_id, Contact(NOBODY, lead_received_at=utc_now()))
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий вечір"})
     asked(stack, "POST", "/messages", {"account_id": NOBODY, "text": "Добраніч"})
     stack.carry()

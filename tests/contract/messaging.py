@@ -22,12 +22,11 @@ from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.events import MessageChanged
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageState
-from leadbridge.domain.transitions import overdue_wait
+from leadbridge.domain.transitions import Conflict, overdue_wait
 from leadbridge.services.send_message import Messenger, Outcome, Sender, Visit
 from leadbridge.settings.messages import Messages
 from leadbridge.storage import items
 from leadbridge.storage.messages import Contact, message_item, message_of
-from leadbridge.storage.table import Conflict
 from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.leeloo import budget
 from tests.contract.world import Clock
@@ -83,7 +82,8 @@ class Book:
         with self._lock:
             kept = self.message(message.owner, message.message_id)
             if kept is not None and (kept.version, kept.due_at) == (message.version, message.due_at):
-                self._messages[message.owner][message.message_id] = message_item(replace(kept, due_at=due_at))
+                item = message_item(replace(kept, due_at=due_at))
+                self._messages[message.owner][message.message_id] = items.encode(item)
 
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""
@@ -128,7 +128,7 @@ class Book:
         return [message for owner in [*self._messages] for message in self.messages(owner)]
 
     def _put(self, message: Message) -> None:
-        self._messages[message.owner][message.message_id] = message_item(message)
+        self._messages[message.owner][message.message_id] = items.encode(message_item(message))
         self.listening(message)
 
 

@@ -1,7 +1,7 @@
 """AWS throttles, and cancels transactions that meet others: no write of any flow is lost, and nothing ends otherwise.
 
 botocore retries neither a canceled transaction nor a write that meets one. The hook below answers as AWS does: every
-write of every function fails twice before it succeeds.
+read of the table and every write of every function fails twice before it succeeds.
 """
 
 import json
@@ -18,14 +18,13 @@ from botocore.client import BaseClient
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from leadbridge.runtime import aws
-from leadbridge.storage import table
+from leadbridge.runtime import aws, aws_errors
 from leadbridge.storage.items import decode
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from tests.contract import everything
 
-FAILURES = 2  # of each write before it succeeds
+FAILURES = 2  # of each call before it succeeds
 PLAIN = (
     *("ProvisionedThroughputExceededException", "TransactionConflictException"),
     *("ThrottlingException", "RequestLimitExceeded", "InternalServerError"),
@@ -33,23 +32,29 @@ PLAIN = (
 REASONS = ("ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict")
 QUEUE = ("RequestThrottled", "KmsThrottled")
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"})
+READS = frozenset({"GetItem", "Query", "BatchGetItem"})
+READ_ERRORS = ("ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError")
 
 
 @contextmanager
 def throttled(stack: MotoStack) -> Iterator[Counter[str]]:
-    """Fail every write that a function makes, before it succeeds. Yields how many were failed, by operation."""
+    """Fail every read and write of a function before it succeeds. Yields how many failed, by operation."""
     call, tries, failed = BaseClient._make_api_call, Counter[str](), Counter[str]()  # type: ignore[attr-defined]
-    plain, reasons, queue = cycle(PLAIN), cycle(REASONS), cycle(QUEUE)
+    codes = {
+        "SendMessage": cycle(QUEUE),
+        **dict.fromkeys(WRITES, cycle(PLAIN)),
+        **dict.fromkeys(READS, cycle(READ_ERRORS)),
+    }
+    reasons = cycle(REASONS)
 
     def make(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         key = json.dumps([operation, parameters], sort_keys=True, default=str)
-        if stack.is_at_work and tries[key] < FAILURES and operation in {"TransactWriteItems", "SendMessage", *WRITES}:
+        if stack.is_at_work and tries[key] < FAILURES and operation in {"TransactWriteItems", *codes}:
             tries[key] += 1
             failed[operation] += 1
             if operation == "TransactWriteItems":
-                codes = ["None"] * (len(parameters["TransactItems"]) - 1) + [next(reasons)]
-                raise canceled(*codes)
-            raise aws_error(next(queue if operation == "SendMessage" else plain), operation)
+                raise canceled(*["None"] * (len(parameters["TransactItems"]) - 1), next(reasons))
+            raise aws_error(next(codes[operation]), operation)
         return call(client, operation, parameters)
 
     with patch.object(BaseClient, "_make_api_call", make):
@@ -64,7 +69,14 @@ def outcome(directory: Path, sandbox: Sandbox, *, throttle: bool) -> dict[str, l
         if throttle:
             with throttled(stack) as failed:
                 everything.live(stack, partner, sandbox.secrets())
-            assert set(failed) >= {"TransactWriteItems", "SendMessage", "PutItem", "UpdateItem", "BatchWriteItem"}
+            assert set(failed) >= {
+                "TransactWriteItems",
+                "SendMessage",
+                "PutItem",
+                "UpdateItem",
+                "BatchWriteItem",
+                *READS,
+            }
         else:
             everything.live(stack, partner, sandbox.secrets())
         found: dict[str, list[str]] = {}
@@ -77,9 +89,9 @@ def outcome(directory: Path, sandbox: Sandbox, *, throttle: bool) -> dict[str, l
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(aws_errors, "FIRST_PAUSE", 0.001)
 
 
-def test_throttling_at_every_write_of_every_flow_changes_no_outcome(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_throttling_at_every_read_and_write_of_every_flow_changes_no_outcome(sandbox: Sandbox, tmp_path: Path) -> None:
     undisturbed = outcome(tmp_path / "undisturbed", sandbox, throttle=False)
     assert outcome(tmp_path / "throttled", sandbox, throttle=True) == undisturbed

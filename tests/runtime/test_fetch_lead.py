@@ -12,6 +12,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.table import Table
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.lambda_runtime.workshop import Start
@@ -60,7 +61,7 @@ def test_receive_lead_answers_metas_verification_and_posts(start: Start, cloud: 
     assert (many["statusCode"], len(json.loads(many["body"])["lead_ids"])) == (202, 3)
     assert (again["statusCode"], json.loads(again["body"])["duplicate"]) == (200, True)
     assert forged["statusCode"] == 401
-    fetch = FetchRepository(cloud.client("dynamodb"), cloud.ref("Leads")).fetch(LEAD_ID)
+    fetch = FetchRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads"))).fetch(LEAD_ID)
     assert fetch is not None
     assert fetch.keys["leadgen_id"] == LEADGEN_ID
 
@@ -93,7 +94,7 @@ def test_fetch_lead_waits_for_a_lead_that_graph_does_not_show(start: Start, clou
         waiting = function.invoke(sample("FetchLead", "pending"))
 
     assert len(waiting["batchItemFailures"]) == 1
-    fetch = FetchRepository(cloud.client("dynamodb"), cloud.ref("Leads")).fetch(LEAD_ID)
+    fetch = FetchRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads"))).fetch(LEAD_ID)
     assert fetch is not None
     assert fetch.last_error == "the lead is not there, or is not shown to us (HTTP 400, code 100, subcode 33)"
 

@@ -19,6 +19,7 @@ from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.message import MessageState, about_status
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.lambda_runtime.workshop import Start
@@ -321,7 +322,7 @@ def test_send_message_tells_the_person_once(start: Start, cloud: Cloud, sandbox:
     submitted(cloud, deal_id=24)
     changed = json.loads(sample("SendMessage", "pending")["Records"][0]["body"])["detail"]
     when = datetime.fromisoformat(changed["message_id"].partition("#")[0])
-    outbox = MessageRepository(cloud.client("dynamodb"), cloud.ref("Leads"))
+    outbox = MessageRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads")))
     assert outbox.add(about_status(LEAD_ID, "leadleader", 5, "Видано", when))
 
     with start("SendMessage") as function:
@@ -342,7 +343,7 @@ def test_manage_leads_writes_a_message_and_asks_for_a_check(start: Start, cloud:
         answers = [function.invoke(sample("ManageLeads", case)) for case in ("write_message", "check")]
 
     assert [answer["statusCode"] for answer in answers] == [202, 202]
-    (message,) = MessageRepository(cloud.client("dynamodb"), cloud.ref("Leads")).messages(LEAD_ID)
+    (message,) = MessageRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads"))).messages(LEAD_ID)
     assert message.state is MessageState.PENDING
     (at_once,) = sample("CheckStatus", "at_once")["Records"]
     assert cloud.messages("CheckQueue") == [json.loads(at_once["body"])]

@@ -15,6 +15,7 @@ import pytest_socket
 from leadbridge import settings
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.template import ROOT, table_definition
 from tools.config import ship
@@ -76,7 +77,7 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def store(aws_mocked: None) -> LeadRepository:
     """The table, empty."""
     aws.dynamodb().create_table(**table_definition(TABLE))
-    return LeadRepository(aws.dynamodb(), TABLE)
+    return LeadRepository(Table(aws.dynamodb(), TABLE))
 
 
 @pytest.fixture

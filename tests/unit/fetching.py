@@ -13,6 +13,7 @@ from leadbridge.services.fetch_lead import Fetcher, Visit
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import Journey, LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Ports
 from tests.unit.conftest import TABLE, Time
 
@@ -60,7 +61,7 @@ class World:
 
     @property
     def arrivals(self) -> FetchRepository:
-        return FetchRepository(aws.dynamodb(), TABLE)
+        return FetchRepository(Table(aws.dynamodb(), TABLE))
 
     def visit(self, blade: Blade | None = None, budget: Budget = AMPLE, origin: Any = None) -> Visit:
         return self.fetcher(blade, origin).visit(LEAD_ID, budget)

@@ -14,10 +14,12 @@ from botocore.client import BaseClient
 from moto.dynamodb.models.utilities import dynamo_to_dict
 
 from leadbridge.domain.operator_steps import Busy
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
 from leadbridge.storage.items import decode
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import table
 from quality.testkit.fakes.blades import Killed
 from tests.unit.conftest import TABLE, Time
@@ -114,7 +116,7 @@ class Erasure:
 
     def __call__(self) -> None:
         with suppress(Busy, Conflict, Contended, UnknownLead):
-            Eraser(aws.dynamodb(), TABLE).erase(self.lead_id, "anna", self.time())
+            Eraser(Table(aws.dynamodb(), TABLE)).erase(self.lead_id, "anna", self.time())
             self.is_done = True
 
 

@@ -16,6 +16,7 @@ from leadbridge.services.send_message import Account, Sender, Visit
 from leadbridge.settings.messages import Messages
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
+from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Ports
 from quality.testkit.people import lead
 from quality.testkit.template import ROOT
@@ -205,4 +206,4 @@ class World:
 @pytest.fixture
 def world(store: LeadRepository, time: Time) -> World:
     store.accept(LEAD, phone_hash=None)
-    return World(store, MessageRepository(aws.dynamodb(), TABLE), time)
+    return World(store, MessageRepository(Table(aws.dynamodb(), TABLE)), time)

@@ -14,9 +14,9 @@ from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.status_change import new_status
+from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.settings import Settings
-from leadbridge.storage.table import Conflict
 from quality.testkit.fakes.books import PARTNER
 from tests.unit import syncs
 from tests.unit.conftest import Time

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Kind, ScanState, SyncScan
-from leadbridge.runtime import aws
-from leadbridge.services.sync_accounts import Overtaken
+from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
+from leadbridge.runtime import aws, aws_errors
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import accounts as module
-from leadbridge.storage import items
+from leadbridge.storage import items, table
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.table import Contended
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
@@ -37,7 +37,7 @@ def hashed(value: str) -> str:
 
 @pytest.fixture
 def accounts(store: LeadRepository) -> AccountRepository:
-    return AccountRepository(aws.dynamodb(), TABLE, "matchtrade", hashed)
+    return AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", hashed)
 
 
 def account(number: int, **changes: Any) -> KeptAccount:
@@ -116,7 +116,7 @@ def test_an_account_stands_in_no_index_of_leads(accounts: AccountRepository, sto
 
 def test_it_says_whether_an_account_is_ours() -> None:
     ours, foreign = account(1, lead_id="ld_1"), account(2)
-    marks = [items.decode(module.account_item("matchtrade", one))["is_ours"] for one in (ours, foreign)]
+    marks = [module.account_item("matchtrade", one)["is_ours"] for one in (ours, foreign)]
     assert marks == [True, False]
 
 
@@ -170,18 +170,18 @@ class Reluctant:
 def test_what_a_batch_leaves_undone_is_asked_for_again(
     accounts: AccountRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PAUSE", 0)
+    monkeypatch.setattr(aws_errors, "FIRST_PAUSE", 0)
     some = [account(number) for number in range(20)]
-    reluctant = AccountRepository(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    reluctant = AccountRepository(Table(Reluctant(aws.dynamodb(), 3), TABLE), "matchtrade", hashed)  # type: ignore[arg-type]
     reluctant.keep(some)
     assert len(accounts.accounts([one.uuid for one in some])) == 20
-    reluctant = AccountRepository(Reluctant(aws.dynamodb(), 3), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    reluctant = AccountRepository(Table(Reluctant(aws.dynamodb(), 3), TABLE), "matchtrade", hashed)  # type: ignore[arg-type]
     assert len(reluctant.accounts([one.uuid for one in some])) == 20
 
 
 def test_a_batch_that_is_never_done_is_given_up(accounts: AccountRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAUSE", 0)
-    reluctant = AccountRepository(Reluctant(aws.dynamodb(), 99), TABLE, "matchtrade", hashed)  # type: ignore[arg-type]
+    monkeypatch.setattr(table, "BATCH_RETRY_FOR", 0.05)
+    reluctant = AccountRepository(Table(Reluctant(aws.dynamodb(), 99), TABLE), "matchtrade", hashed)  # type: ignore[arg-type]
     with pytest.raises(Contended):
         reluctant.keep([account(number) for number in range(20)])
 

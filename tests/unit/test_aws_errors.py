@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from leadbridge.runtime.aws_errors import Contended, is_transient
-from leadbridge.storage.table import Conflict, persist, transact
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended, call_with_retries, is_transient
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import Write, delete
 from quality.testkit.aws.aws_answers import aws_error, canceled
+
+WRITE: Write = delete({"pk": "a", "sk": "b"})
 
 
 class Client:
@@ -79,7 +83,7 @@ def test_a_throttled_transaction_is_retried_with_the_same_token_and_growing_paus
     reason: str, pauses: list[float]
 ) -> None:
     client: Any = Client(*[canceled("None", reason)] * 5)
-    assert transact(client, [{}, {}]) is None
+    assert Table(client, "t").transact([WRITE] * 2) is None
     assert len(client.tokens) == 6
     assert len(set(client.tokens)) == 1
     assert pauses[-1] > pauses[0]
@@ -87,26 +91,26 @@ def test_a_throttled_transaction_is_retried_with_the_same_token_and_growing_paus
 
 def test_a_transaction_whose_answer_was_lost_is_retried_with_the_same_token() -> None:
     client: Any = Client(ReadTimeoutError(endpoint_url="aws"))
-    assert transact(client, [{}]) is None
+    assert Table(client, "t").transact([WRITE]) is None
     assert len(set(client.tokens)) == 1
 
 
 def test_two_transactions_have_two_tokens() -> None:
     client: Any = Client()
-    transact(client, [{}])
-    transact(client, [{}])
+    Table(client, "t").transact([WRITE])
+    Table(client, "t").transact([WRITE])
     assert len(set(client.tokens)) == 2
 
 
 def test_a_failed_condition_is_told_even_if_another_write_was_throttled() -> None:
     client: Any = Client(canceled("ThrottlingError", "ConditionalCheckFailed"))
-    assert transact(client, [{}, {}]) == 1
+    assert Table(client, "t").transact([WRITE] * 2) == 1
 
 
 def test_a_conflict_tells_which_conditions_failed() -> None:
     client: Any = Client(canceled("None", "ConditionalCheckFailed", "ConditionalCheckFailed"))
     with pytest.raises(Conflict) as found:
-        transact(client, [{}, {}, {}], or_conflict=True)
+        Table(client, "t").transact([WRITE] * 3, or_conflict=True)
     assert found.value.failed == {1, 2}
 
 
@@ -116,10 +120,10 @@ def test_retries_end_with_the_time_that_the_caller_gives(monkeypatch: pytest.Mon
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     client: Any = Client(*[canceled("ThrottlingError")] * 500)
     with pytest.raises(Contended):
-        transact(client, [{}], retry_for=20.0)
+        Table(client, "t").transact([WRITE], retry_for=20.0)
     assert 18 < now[0] <= 20
     with pytest.raises(Contended):
-        transact(client, [{}])
+        Table(client, "t").transact([WRITE])
     assert now[0] <= 22
 
 
@@ -128,5 +132,5 @@ def test_an_error_that_stays_is_raised_at_once(pauses: list[float]) -> None:
         raise aws_error("ValidationException")
 
     with pytest.raises(ClientError, match="ValidationException"):
-        persist(call)
+        call_with_retries(call)
     assert not pauses

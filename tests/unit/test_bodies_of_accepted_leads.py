@@ -69,7 +69,7 @@ def accepted(values: dict[str, Any], **partners: Partner) -> Lead | None:
         lead = build_lead(values, lead_id="ld_1", source="web", received_at=NOW, partners=partners)
     except InvalidLead:
         return None
-    return items.lead_of(items.decode(items.lead_item(lead, phone_hash=None)))
+    return items.lead_of(items.decode(items.encode(items.lead_item(lead, phone_hash=None))))
 
 
 def written(body: dict[str, Any]) -> bytes:

@@ -9,12 +9,12 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import found, not_found, retry_by_operator
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Outcome as Looked
 from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.table import Conflict
 from quality.testkit.people import lead
 from quality.testkit.template import resources
 from tests.unit.conftest import Time

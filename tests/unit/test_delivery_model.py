@@ -17,11 +17,11 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retry_by_operator
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from leadbridge.storage.table import Conflict
 from quality.chaos.in_process.stage import Fate, Stage, Time, Worker
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.people import lead

@@ -14,6 +14,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import announced, fetched
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, by_operator
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
@@ -23,7 +24,7 @@ from leadbridge.storage.items import Entry, decode, delivery_item, encode, hashe
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
-from leadbridge.storage.table import Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
@@ -43,7 +44,7 @@ def accept(store: LeadRepository, one: Lead = ONE) -> Lead:
 
 
 def erase(one: Lead = ONE) -> None:
-    Eraser(aws.dynamodb(), TABLE).erase(one.lead_id, "olena", NOW)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(one.lead_id, "olena", NOW)
 
 
 def everything() -> list[dict[str, Any]]:
@@ -56,11 +57,11 @@ def text() -> str:
 
 
 def book() -> AccountRepository:
-    return AccountRepository(aws.dynamodb(), TABLE, BROKER, hashed)
+    return AccountRepository(Table(aws.dynamodb(), TABLE), BROKER, hashed)
 
 
 def outbox() -> MessageRepository:
-    return MessageRepository(aws.dynamodb(), TABLE)
+    return MessageRepository(Table(aws.dynamodb(), TABLE))
 
 
 def keep(uuid: str, email: str = EMAIL, lead_id: str | None = None) -> None:
@@ -70,7 +71,7 @@ def keep(uuid: str, email: str = EMAIL, lead_id: str | None = None) -> None:
 def tell(order: str, **data: Any) -> tuple[bool, str | None]:
     content = {"type": "ORDER", "data": {"order_id": order, **data}}
     event = LeelooEvent.of(content, json.dumps(content, ensure_ascii=False).encode())
-    return Inbox(aws.dynamodb(), TABLE, hashed, lambda: NOW).keep(event)
+    return Inbox(Table(aws.dynamodb(), TABLE), hashed, lambda: NOW).keep(event)
 
 
 def to_account(account_id: str, now: datetime = NOW, tie: str = "x") -> Message:
@@ -90,7 +91,7 @@ def test_second_erasure_ends_a_delivery_that_an_erased_lead_still_has(store: Lea
     accept(store)
     erase()
     stray = replace(steps.receive(ONE.lead_id, BROKER, "web", NOW), account_uuid="u-1")
-    aws.dynamodb().put_item(TableName=TABLE, Item=delivery_item(stray))
+    aws.dynamodb().put_item(TableName=TABLE, Item=encode(delivery_item(stray)))
     erase()
     ended = delivery(store, BROKER)
     assert (ended.state, ended.is_erased, ended.due_at, ended.account_uuid) == (State.FAILED, True, None, None)
@@ -112,7 +113,7 @@ def test_lead_that_is_fetched_while_it_is_erased_is_read_again(
         if not done:
             done.append(True)
             deliveries = [steps.receive(ONE.lead_id, LENDER, "meta-credit", NOW)]
-            arrivals = FetchRepository(aws.dynamodb(), TABLE)
+            arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
             arrivals.complete(fetched(fetch, NOW), ONE, deliveries, **hashes_of(ONE, hashed))
         return closing(eraser, *arguments)
 
@@ -127,10 +128,10 @@ def many_partners(store: LeadRepository, number: int) -> Lead:
     """A lead with an account and two claims at each of many partners."""
     names = tuple(f"broker-{one:02}" for one in range(number))
     wide = accept(store, ONE.model_copy(update={"partners": names[:20]}))
-    claims = Claims(aws.dynamodb(), TABLE)
+    claims = Claims(Table(aws.dynamodb(), TABLE))
     for name in names:
         made = replace(steps.receive(wide.lead_id, name, "web", NOW), state=State.SUBMITTED, account_uuid=f"u-{name}")
-        aws.dynamodb().put_item(TableName=TABLE, Item=delivery_item(made))
+        aws.dynamodb().put_item(TableName=TABLE, Item=encode(delivery_item(made)))
         claims.first(made, timedelta(days=30), timedelta(days=30))
     aws.dynamodb().update_item(
         TableName=TABLE,
@@ -161,7 +162,7 @@ def test_lead_with_many_partners_is_erased_in_transactions_of_a_hundred_items(
 def test_claim_of_another_lead_of_the_person_stays(store: LeadRepository) -> None:
     accept(store)
     accept(store, OTHER)
-    claims = Claims(aws.dynamodb(), TABLE)
+    claims = Claims(Table(aws.dynamodb(), TABLE))
     claims.first(delivery(store, one=OTHER), timedelta(days=30), timedelta(days=30))
     erase()
     assert {one["lead_id"] for one in everything() if one["sk"] == "CLAIM"} == {OTHER.lead_id}

@@ -33,8 +33,10 @@ from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import about_status, by_operator
 from leadbridge.domain.message import fail as message_failed
+from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account as Row
 from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.dead_letters import DeadLetter
@@ -53,7 +55,7 @@ from leadbridge.storage.items import hashes_of, keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.fakes.blades import Killed
 from quality.testkit.people import NOW, asked
@@ -160,23 +162,23 @@ class World:
 
     @property
     def store(self) -> LeadRepository:
-        return LeadRepository(aws.dynamodb(), TABLE)
+        return LeadRepository(Table(aws.dynamodb(), TABLE))
 
     @property
     def outbox(self) -> MessageRepository:
-        return MessageRepository(aws.dynamodb(), TABLE)
+        return MessageRepository(Table(aws.dynamodb(), TABLE))
 
     @property
     def arrivals(self) -> FetchRepository:
-        return FetchRepository(aws.dynamodb(), TABLE)
+        return FetchRepository(Table(aws.dynamodb(), TABLE))
 
     @property
     def book(self) -> AccountRepository:
-        return AccountRepository(aws.dynamodb(), TABLE, BROKER, hashed)
+        return AccountRepository(Table(aws.dynamodb(), TABLE), BROKER, hashed)
 
     @property
     def inbox(self) -> Inbox:
-        return Inbox(aws.dynamodb(), TABLE, hashed, self.time)
+        return Inbox(Table(aws.dynamodb(), TABLE), hashed, self.time)
 
     def accept(self, **more: Any) -> None:
         lead = self.lead.model_copy(update=more)
@@ -203,7 +205,7 @@ class World:
             self.time,
             lambda *_: None,
             accounts=partner if name == BROKER else None,
-            repeats=SourceRepeats(Claims(aws.dynamodb(), TABLE), self.settings),
+            repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
 
@@ -262,7 +264,7 @@ def known_person(world: World, **more: Any) -> None:
     """The lead with claims, a contact, a message, an event of Leeloo, and a message to the account without a lead."""
     world.write_by_hand(ACCOUNT_ID, ACCOUNT_ID)
     world.accept(**more)
-    claims = Claims(aws.dynamodb(), TABLE)
+    claims = Claims(Table(aws.dynamodb(), TABLE))
     for partner in more.get("partners", world.lead.partners):
         claims.first(world.delivery(partner), timedelta(days=30), timedelta(days=30))
     world.outbox.remember(LEAD_ID, Contact(ACCOUNT_ID, "p", "uk", None, NOW))
@@ -598,7 +600,7 @@ def check(erasure: Erasure, how: str, strangers: list[str]) -> None:
 
 def settle(erasure: Erasure) -> None:
     """Let the sweep call what a lost or refused worker left by its name, so that it does not keep the eraser out."""
-    store = LeadRepository(aws.dynamodb(), TABLE)
+    store = LeadRepository(Table(aws.dynamodb(), TABLE))
     for partner in (LENDER, BROKER):
         delivery = store.delivery(erasure.lead_id, partner)
         if delivery is not None and delivery.lease_ran_out(erasure.time()):

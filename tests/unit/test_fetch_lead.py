@@ -14,7 +14,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.events import FetchChanged, InvalidEvent, read_fetch_changed
 from leadbridge.domain.fetch import Fetch, FetchState, announced
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.transitions import ImpossibleTransition
+from leadbridge.domain.transitions import Conflict, ImpossibleTransition
 from leadbridge.runtime import aws
 from leadbridge.services.fetch_lead import Outcome, Visit
 from leadbridge.settings import Settings
@@ -22,7 +22,7 @@ from leadbridge.storage import items
 from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.stream import announcement
-from leadbridge.storage.table import Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW
 from quality.testkit.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, queue
@@ -37,7 +37,7 @@ WAITING = steps.schedule_retry(NEW, NOW, "away", HOUR).after
 
 @pytest.mark.parametrize("fetch", [NEW, WAITING, steps.fetched(NEW, NOW).after, steps.fail(WAITING, NOW, "x").after])
 def test_a_fetch_is_read_as_it_was_written(fetch: Fetch) -> None:
-    assert fetch_of(items.decode(fetch_item(fetch))) == fetch
+    assert fetch_of(items.decode(items.encode(fetch_item(fetch)))) == fetch
 
 
 @pytest.mark.parametrize("step", [steps.fetched, steps.was_test])
@@ -52,7 +52,7 @@ def test_what_is_over_is_over(step: Callable[..., steps.FetchChange]) -> None:
 def test_of_two_writers_the_slower_one_hears_of_it(store: LeadRepository) -> None:
     empty = Lead(lead_id="ld_x", source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=NEW)
-    arrivals = FetchRepository(aws.dynamodb(), TABLE)
+    arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
     arrivals.apply(steps.schedule_retry(NEW, NOW, "away", HOUR))
     with pytest.raises(Conflict):
         arrivals.apply(steps.fail(NEW, NOW, "away"))
@@ -61,7 +61,7 @@ def test_of_two_writers_the_slower_one_hears_of_it(store: LeadRepository) -> Non
 
 
 def test_a_fetch_is_announced_without_what_the_builder_calls_the_lead() -> None:
-    event = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": fetch_item(NEW)}})
+    event = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(fetch_item(NEW))}})
     assert event == FetchChanged.of(NEW)
     assert event is not None
     assert "77" not in json.dumps(event.detail())

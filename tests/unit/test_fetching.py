@@ -18,6 +18,7 @@ from leadbridge.storage.fetches import DUE_PARTITION
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import Listing, Wanted
 from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import NOW
 from tests.unit.conftest import TABLE, Time
@@ -50,7 +51,7 @@ def test_a_named_lead_becomes_a_lead_like_any_other_once(world: World) -> None:
 
 
 def test_a_fetched_lead_is_found_by_phone_and_email(world: World) -> None:
-    finder = Finder(aws.dynamodb(), TABLE)
+    finder = Finder(Table(aws.dynamodb(), TABLE))
     assert finder.by_phone("hash of +380500000001") is None
     world.visit()
     assert finder.by_phone("hash of +380500000001") == LEAD_ID
@@ -194,7 +195,7 @@ def test_after_a_week_of_trying_it_fails_and_an_operator_is_called(world: World)
     journey = world.journey
     assert (journey.status, world.fetch.due_at) == (State.FAILED, None)
     assert world.said[-1] == "fetch_given_up"
-    [listed] = Listing(aws.dynamodb(), TABLE).page(Wanted(status=State.FAILED), 10).leads
+    [listed] = Listing(Table(aws.dynamodb(), TABLE)).page(Wanted(status=State.FAILED), 10).leads
     assert listed.lead.lead_id == LEAD_ID
 
 
@@ -212,7 +213,7 @@ def test_a_failed_one_can_be_asked_for_again(world: World) -> None:
 
 
 def test_a_waiting_lead_stands_in_the_operators_list(world: World) -> None:
-    listing = Listing(aws.dynamodb(), TABLE)
+    listing = Listing(Table(aws.dynamodb(), TABLE))
     for wanted in (Wanted(), Wanted(status=State.RECEIVED), Wanted(source="meta-credit")):
         [journey] = listing.page(wanted, 10).leads
         assert (journey.lead.lead_id, journey.status) == (LEAD_ID, State.RECEIVED)

@@ -16,6 +16,7 @@ from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.daily_stats import DailyStats, TooMuch
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -25,7 +26,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def book(store: LeadRepository) -> DailyStats:
-    return DailyStats(aws.dynamodb(), TABLE)
+    return DailyStats(Table(aws.dynamodb(), TABLE))
 
 
 def come(store: LeadRepository, number: int, *, days_ago: int, source: str = "web", fails: bool = False) -> None:
@@ -103,7 +104,7 @@ def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: LeadRepo
             store.apply(steps.fail(found, NOW, "spent"))
 
     client: Any = Moving(after, move)
-    figures = DailyStats(client, TABLE).between(TODAY, TODAY, TODAY)
+    figures = DailyStats(Table(client, TABLE)).between(TODAY, TODAY, TODAY)
     assert client.queries == len(State) + 1
     assert (figures.leads.total(), figures.deliveries.total()) == (2, 2)
 
@@ -111,12 +112,12 @@ def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: LeadRepo
 def test_without_look_ups_left_the_later_state_is_counted(
     store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadbridge.storage.queries.daily_stats.LOOK_UPS", 0)
+    monkeypatch.setattr("leadbridge.storage.queries.daily_stats.MAX_LOOKUPS", 0)
     come(store, 1, days_ago=0)
     found = store.delivery(lead(1).lead_id, "leadleader")
     assert found is not None
     client: Any = Moving(2, lambda: store.apply(steps.fail(found, NOW, "spent")))
-    figures = DailyStats(client, TABLE).between(TODAY, TODAY, TODAY)
+    figures = DailyStats(Table(client, TABLE)).between(TODAY, TODAY, TODAY)
     assert figures.deliveries == {("2026-03-01", "web", "leadleader", "failed"): 1}
 
 
@@ -150,7 +151,7 @@ def test_keeping_twice_counts_once(book: DailyStats, store: LeadRepository) -> N
 def test_a_question_that_would_read_too_much_is_not_answered(
     book: DailyStats, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadbridge.storage.queries.daily_stats.READS", 3)
+    monkeypatch.setattr("leadbridge.storage.queries.daily_stats.MAX_PAGES", 3)
     with pytest.raises(TooMuch):
         book.between(TODAY, TODAY, TODAY)
 

@@ -12,6 +12,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -25,7 +26,7 @@ from leadbridge.storage.items import decode, keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
-from leadbridge.storage.table import Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, Time, queue
 
@@ -45,7 +46,7 @@ def row(**more: Any) -> Account:
 
 
 def book() -> AccountRepository:
-    return AccountRepository(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("k", value))
+    return AccountRepository(Table(aws.dynamodb(), TABLE), PARTNER, lambda value: keyed_hash("k", value))
 
 
 def intake(store: LeadRepository, settings: Settings, of: Any = None) -> AccountReconciler:
@@ -53,7 +54,7 @@ def intake(store: LeadRepository, settings: Settings, of: Any = None) -> Account
 
 
 def erase(trader: Lead = TRADER) -> None:
-    Eraser(aws.dynamodb(), TABLE).erase(trader.lead_id, "olena", NOW)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(trader.lead_id, "olena", NOW)
 
 
 def everything() -> str:
@@ -156,24 +157,20 @@ def test_an_erased_persons_status_is_not_asked_for(store: LeadRepository) -> Non
     assert asked == [], "the broker's whole list is asked for: the query is empty"
 
 
-def test_a_refused_erasure_leaves_the_living_followed(
-    store: LeadRepository, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_erasure_leaves_the_living_followed(store: LeadRepository, shipped_settings: Settings) -> None:
     """409 Busy: somebody was quicker. The lead lives on, but its account's tie says erased."""
-    from leadbridge.storage.table import Conflict, transact
-
     accepted(store, "u-1")
     take(store, shipped_settings, row(leadStatus="NEW_CONTACT"))
 
-    def somebody_is_quicker(client: Any, writes: Any, **more: Any) -> Any:
-        found = store.delivery(TRADER.lead_id, PARTNER)
-        assert found is not None
-        store.apply(steps.status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
-        return transact(client, writes, **more)
+    class Contested(Table):
+        def transact(self, *args: Any, **more: Any) -> Any:
+            found = store.delivery(TRADER.lead_id, PARTNER)
+            assert found is not None
+            store.apply(steps.status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
+            return super().transact(*args, **more)
 
-    monkeypatch.setattr("leadbridge.storage.erasure.eraser.transact", somebody_is_quicker)
     with pytest.raises(Conflict):
-        erase()
+        Eraser(Contested(aws.dynamodb(), TABLE)).erase(TRADER.lead_id, "olena", NOW)
     lived = store.lead(TRADER.lead_id)
     assert lived is not None
     assert lived.erased_at is None
@@ -185,7 +182,7 @@ def test_a_refused_erasure_leaves_the_living_followed(
 
 def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: LeadRepository) -> None:
     accepted(store, "u-1")
-    outbox, lead_id = MessageRepository(aws.dynamodb(), TABLE), TRADER.lead_id
+    outbox, lead_id = MessageRepository(Table(aws.dynamodb(), TABLE)), TRADER.lead_id
     erase()
     with pytest.raises(Conflict):
         outbox.add(about_status(lead_id, PARTNER, 9, "CONTACTED", NOW))
@@ -200,7 +197,7 @@ def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
     store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted(store, "u-1")
-    inbox = Inbox(aws.dynamodb(), TABLE, lambda value: keyed_hash("k", value), lambda: NOW)
+    inbox = Inbox(Table(aws.dynamodb(), TABLE), lambda value: keyed_hash("k", value), lambda: NOW)
     found = Inbox._lead_of
 
     def slowly(inbox: Inbox, event: LeelooEvent) -> str | None:

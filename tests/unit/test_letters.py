@@ -22,6 +22,7 @@ from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, queue
 
@@ -162,7 +163,7 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     tried = outbox.apply(message_steps.schedule_retry(message, NOW, "away", timedelta(0)))
@@ -184,7 +185,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
 ) -> None:
     monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 30)
     store.accept(LEAD, phone_hash=None)
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     for number in range(15):
         message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW)
         outbox.add(message)
@@ -198,7 +199,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
 
 def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     failed(store)
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     outbox.apply(message_steps.fail(message, NOW, "spent"))
@@ -257,7 +258,7 @@ def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str]
     fetch = fetch_steps.announced("ld_" + "a" * 26, "meta-credit", {"leadgen_id": "77"}, NOW)
     empty = Lead(lead_id=fetch.lead_id, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
-    arrivals = FetchRepository(aws.dynamodb(), TABLE)
+    arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
     arrivals.apply(fetch_steps.fail(fetch, NOW, "refused"))
     put(queues["dead-checks"], {"lead_id": fetch.lead_id, "step": "fetch", "reason": "refused"})
     assert redriven(ask("redrive", "checks")) == (1, [], [])
@@ -297,7 +298,7 @@ def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
 ) -> None:
     put(queues["dead-submit-leadleader"], failed(store) | {"lead_id": lead(9).lead_id})
     assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["lead_gone"])
-    Eraser(aws.dynamodb(), TABLE).erase(LEAD.lead_id, "olena", NOW)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "olena", NOW)
     put(
         queues["dead-submit-leadleader"],
         {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"},
@@ -326,7 +327,7 @@ def test_letter_of_a_message_that_may_have_arrived_is_kept(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     message = about_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
@@ -343,7 +344,7 @@ def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     older, newer = (about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3))
     for message in (older, newer):
         outbox.add(message)
@@ -521,7 +522,7 @@ def test_answer_to_a_message_is_written_down_once(
     ask: Ask, queues: dict[str, str], store: LeadRepository, is_lost: bool
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))

@@ -16,6 +16,7 @@ from leadbridge.domain.message import about_status, by_operator
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import Journey, LeadRepository
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -28,7 +29,7 @@ Ask = Callable[..., tuple[int, dict[str, Any]]]
 def ask(store: LeadRepository, function: Callable[[str], ModuleType], context: Context) -> Ask:
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     store.accept(LEAD, phone_hash="phone")
-    outbox = MessageRepository(aws.dynamodb(), TABLE)
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     told = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(told)
     outbox.apply(message_steps.fail(told, NOW, "spent"))

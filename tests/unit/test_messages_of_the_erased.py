@@ -9,6 +9,7 @@ from leadbridge.runtime import aws
 from leadbridge.services.send_message import Outcome, Visit
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import Contact
+from leadbridge.storage.table import Table
 from tests.unit.conftest import TABLE
 from tests.unit.sending import ACCOUNT, LEAD, Messenger, World, world
 
@@ -21,7 +22,7 @@ class Died(Exception):
 
 def erase(world: World) -> None:
     """Erase the lead's person, to the end."""
-    Eraser(aws.dynamodb(), TABLE).erase(LEAD.lead_id, "olena", world.time())
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "olena", world.time())
 
 
 def erase_half(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

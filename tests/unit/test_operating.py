@@ -13,6 +13,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submission_rules import SourceRepeats
@@ -21,7 +22,7 @@ from leadbridge.storage.items import Entry, decode, keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
-from leadbridge.storage.table import Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
@@ -201,7 +202,7 @@ def test_of_two_operators_at_once_one_is_told_to_look_again(
         def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
             raise Conflict
 
-    monkeypatch.setattr(app, "store", lambda: Overtaken(aws.dynamodb(), TABLE))
+    monkeypatch.setattr(app, "store", lambda: Overtaken(Table(aws.dynamodb(), TABLE)))
     status, said = ask("resolve", {"deal_id": 77})
     assert (status, said["title"]) == (409, "Changed meanwhile")
 
@@ -218,11 +219,11 @@ def known(store: LeadRepository, app: ModuleType, shipped_settings: Settings) ->
     assert claims.first(delivery(store)) is None
     bring(store, State.SUBMITTED)
     table = aws.dynamodb()
-    outbox = MessageRepository(table, TABLE)
+    outbox = MessageRepository(Table(table, TABLE))
     outbox.add(about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW))
     outbox.remember(LEAD.lead_id, Contact("acc1", "p1", "uk", None, NOW))
     content = {"type": "ORDER", "data": {"account_id": "acc1", "order_id": "o1", "phone": "+380500000001"}}
-    inbox = Inbox(table, TABLE, lambda value: keyed_hash("k", value), lambda: NOW)
+    inbox = Inbox(Table(table, TABLE), lambda value: keyed_hash("k", value), lambda: NOW)
     assert inbox.keep(LeelooEvent.of(content, json.dumps(content).encode())) == (True, LEAD.lead_id)
     store.note(LEAD.lead_id, Entry(NOW, "message_requested", "leeloo", "by olena"), "x")
     return LEAD
@@ -231,7 +232,7 @@ def known(store: LeadRepository, app: ModuleType, shipped_settings: Settings) ->
 def app_claims() -> Any:
     from leadbridge.storage.claims import Claims
 
-    return Claims(aws.dynamodb(), TABLE)
+    return Claims(Table(aws.dynamodb(), TABLE))
 
 
 PRIVATE = ("Прикладенко", "380500000001", "3068208400", "olena@example.com", "вчителька", "acc1", "6000.00")
@@ -317,7 +318,7 @@ def test_the_brokers_list_brings_no_erased_person_back(
     row = Account.of(
         {"uuid": "u-1", "email": "olena@example.com", "created": "2026-03-01T12:00:00Z", "leadStatus": "A"}
     )
-    book = AccountRepository(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("k", value))
+    book = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("k", value))
     intake = AccountReconciler("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
     intake.take([row], NOW - timedelta(days=1), Taken())
     assert book.accounts(["u-1"])["u-1"].lead_id == trader.lead_id

@@ -10,12 +10,13 @@ import pytest
 from leadbridge.domain import message as steps
 from leadbridge.domain.events import InvalidEvent, MessageChanged, read_message_changed
 from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, mirror_of_status
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION, Contact, MessageRepository, OutOfTurn, message_item, message_of
 from leadbridge.storage.stream import announcement
-from leadbridge.storage.table import Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import template
 from tests.unit.conftest import TABLE, Time
@@ -43,7 +44,7 @@ FULL = replace(
 @pytest.fixture
 def outbox(store: LeadRepository) -> MessageRepository:
     store.accept(LEAD, phone_hash=None)
-    return MessageRepository(aws.dynamodb(), TABLE)
+    return MessageRepository(Table(aws.dynamodb(), TABLE))
 
 
 def timeline(store: LeadRepository) -> list[tuple[str, str | None, str | None]]:
@@ -56,7 +57,7 @@ def timeline(store: LeadRepository) -> list[tuple[str, str | None, str | None]]:
 def test_a_message_is_read_as_it_was_written(outbox: MessageRepository, message: Message) -> None:
     assert outbox.add(message)
     assert outbox.messages(message.owner) == [message]
-    assert message_of(items.decode(message_item(message))) == message
+    assert message_of(items.decode(items.encode(message_item(message)))) == message
 
 
 def test_what_is_added_twice_is_there_once_and_as_it_was(outbox: MessageRepository) -> None:
@@ -134,7 +135,7 @@ def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: Messa
     """An operator may write to one account for years, and the newest message is the one that waits."""
     settled = Message("acc", "", NOW, account_id="acc", text="x", state=MessageState.SENT)
     for numbers in batched(range(1001), 25, strict=False):
-        written = [message_item(replace(settled, message_id=f"{number:06d}")) for number in numbers]
+        written = [items.encode(message_item(replace(settled, message_id=f"{number:06d}"))) for number in numbers]
         aws.dynamodb().batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": item}} for item in written]})
     assert outbox.messages("acc")[-1].message_id == "001000"
 
@@ -145,7 +146,7 @@ def test_an_accounts_messages_lie_beside_the_account_and_leave_no_line_in_any_le
     hand = Message("5f0c1234", "1", NOW, account_id="5f0c1234", text="Вітаю", due_at=NOW)
     outbox.add(hand)
     outbox.apply(steps.fail(hand, NOW, "spent"))
-    assert message_item(hand)["pk"] == {"S": "ACCOUNT#5f0c1234"}
+    assert message_item(hand)["pk"] == "ACCOUNT#5f0c1234"
     assert timeline(store) == []
 
 
@@ -225,7 +226,7 @@ def test_a_message_belongs_to_the_leads_journey_and_a_contact_does_not(
 
 def record(message: Message, event: str = "MODIFY") -> dict[str, Any]:
     """What the table's stream tells of a message."""
-    return {"eventName": event, "dynamodb": {"NewImage": message_item(message)}}
+    return {"eventName": event, "dynamodb": {"NewImage": items.encode(message_item(message))}}
 
 
 def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
@@ -238,7 +239,7 @@ def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
 
 
 def test_an_erased_message_is_no_announcement() -> None:
-    assert announcement({"eventName": "REMOVE", "dynamodb": {"OldImage": message_item(NEW)}}) is None
+    assert announcement({"eventName": "REMOVE", "dynamodb": {"OldImage": items.encode(message_item(NEW))}}) is None
 
 
 @pytest.mark.parametrize("envelope", [None, {}, {"detail-type": "DeliveryChanged"}, {"detail-type": "MessageChanged"}])

@@ -31,6 +31,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository, message_item, message_of
 from leadbridge.storage.stream import announcement
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import resources
 from tests.unit.conftest import TABLE
@@ -111,16 +112,16 @@ def test_a_person_who_was_erased_stays_erased(store: LeadRepository) -> None:
 
 def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepository) -> None:
     """Their account in the broker's list, an event that came before the lead, a message to their account at Leeloo."""
-    table, outbox = aws.dynamodb(), MessageRepository(aws.dynamodb(), TABLE)
+    table, outbox = aws.dynamodb(), MessageRepository(Table(aws.dynamodb(), TABLE))
     content = {"type": "ORDER", "data": {"order_id": "o1", "phone": "+380500000001"}}
-    Inbox(table, TABLE, str, lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
-    AccountRepository(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="olena@example.com")])
+    Inbox(Table(table, TABLE), str, lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
+    AccountRepository(Table(table, TABLE), "matchtrade", str).keep([KeptAccount("u-1", NOW, email="olena@example.com")])
     text = "Добрий день"
     outbox.add(by_operator("acc-1", NOW, "x", account_id="acc-1", template_id=None, text=text, variables={}))
     store.accept(lead(), phone_hash="+380500000001", email_hash="olena@example.com")
     outbox.remember(lead().lead_id, Contact("acc-1", lead_received_at=NOW))
     copied()
-    Eraser(table, TABLE).erase(lead().lead_id, "anna", NOW)
+    Eraser(Table(table, TABLE)).erase(lead().lead_id, "anna", NOW)
     restored()
     left = str(table.scan(TableName=TABLE)["Items"])
     assert not [word for word in ("380500000001", "olena@", "Добрий", "acc-1") if word in left]
@@ -129,7 +130,7 @@ def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepos
 @pytest.mark.parametrize("state", list(MessageState))
 def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(state: MessageState) -> None:
     before = replace(about_status(lead().lead_id, "leadleader", 3, "Погоджено", NOW), state=state)
-    after = message_of(items.decode(settled(message_item(before), LATER)[0]))
+    after = message_of(items.decode(settled(items.encode(message_item(before)), LATER)[0]))
     if state in {MessageState.PENDING, MessageState.SENDING, MessageState.FAILED}:
         assert (after.state, after.code, after.due_at) == (MessageState.UNKNOWN, MessageCode.RESTORED, None)
         with pytest.raises(ImpossibleTransition):
@@ -142,7 +143,7 @@ def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(s
 def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: State) -> None:
     """An operator may have retried it after the restored moment."""
     waiting = steps.receive(lead().lead_id, "leadleader", "web", NOW)
-    item = settled(items.delivery_item(replace(waiting, state=state)), LATER)[0]
+    item = settled(items.encode(items.delivery_item(replace(waiting, state=state))), LATER)[0]
     restored = items.delivery_of(items.decode(item))
     assert restored.restored_at == LATER
     with pytest.raises(WrongState):
@@ -155,13 +156,11 @@ def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: S
 def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -> None:
     found = store.delivery(lead().lead_id, "leadleader")
     assert found is not None
-    gone = items.delivery_item(steps.fail(found, NOW, "spent").after)
+    gone = items.encode(items.delivery_item(steps.fail(found, NOW, "spent").after))
     aws.dynamodb().put_item(TableName=COPY, Item=gone)
     assert restored() == {"put back": 3}
-    client = aws.dynamodb()
-    reviver = Redriver(
-        store, MessageRepository(client, TABLE), FetchRepository(client, TABLE), {}, "olena", lambda: LATER
-    )
+    table = Table(aws.dynamodb(), TABLE)
+    reviver = Redriver(store, MessageRepository(table), FetchRepository(table), {}, "olena", lambda: LATER)
     letter = DeadLetter("submit-leadleader", "l-1", 0, "submit", "spent", lead_id=lead().lead_id, partner="leadleader")
     with pytest.raises(DeadLetterKept) as kept:
         reviver.redrive(letter)
@@ -179,7 +178,7 @@ def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shi
         None,
     ).after
     known = replace(known, partner_status="В обробці")
-    delivery = items.delivery_of(items.decode(settled(items.delivery_item(known), LATER)[0]))
+    delivery = items.delivery_of(items.decode(settled(items.encode(items.delivery_item(known)), LATER)[0]))
     partner = shipped_settings.partners["leadleader"]
     first = new_status(delivery, "Погоджено", partner, LATER, check_after=None, mirrors=True)
     assert {(one.state, one.code, one.due_at) for one in first.messages} == {
@@ -191,7 +190,7 @@ def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shi
 
 def test_a_lead_that_was_to_be_fetched_is_not_fetched_again() -> None:
     fetch = announced(lead().lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
-    after = fetch_of(items.decode(settled(fetch_item(fetch), LATER)[0]))
+    after = fetch_of(items.decode(settled(items.encode(fetch_item(fetch)), LATER)[0]))
     assert (after.state, after.restored_at) == (FetchState.FAILED, LATER)
 
 
@@ -200,7 +199,7 @@ def test_no_rule_of_the_bus_takes_what_was_put_back(state: State) -> None:
     waiting = steps.receive(lead().lead_id, "leadleader", "web", NOW)
     if state is State.SUBMITTING:
         waiting = steps.start_attempt(waiting, NOW, timedelta(minutes=1)).after
-    after, _entry = settled(items.delivery_item(waiting), LATER)
+    after, _entry = settled(items.encode(items.delivery_item(waiting)), LATER)
     told = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": after}})
     assert isinstance(told, DeliveryChanged)
     for rule in resources("AWS::Events::Rule").values():

@@ -22,6 +22,7 @@ from leadbridge.services import receive_lead
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.rubbish import any_text, json_values
 from tests.unit.conftest import TABLE, Context
 from tests.unit.test_meta import ONE, SECRET, body, change, json_text
@@ -114,7 +115,7 @@ def test_a_redelivery_completes_a_batch_of_which_half_was_stored(
     assert stored() == 2
     status, answer = post(batch)
     assert (status, len(answer["lead_ids"]), stored()) == (202, 5, 5)
-    fetches = [FetchRepository(aws.dynamodb(), TABLE).fetch(id_of(str(number))) for number in range(1, 6)]
+    fetches = [FetchRepository(Table(aws.dynamodb(), TABLE)).fetch(id_of(str(number))) for number in range(1, 6)]
     assert all(fetch is not None and fetch.version == 1 for fetch in fetches)
 
 

@@ -20,6 +20,7 @@ from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.people import lead
 from tests.unit.conftest import TABLE, Time
@@ -80,7 +81,7 @@ class World:
             settings=self.settings.partners[partner],
             clock=self.time,
             dead_letter=lambda _, reason: self.dead_letters.append(reason),
-            repeats=SourceRepeats(Claims(aws.dynamodb(), TABLE), self.settings),
+            repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
 
@@ -300,7 +301,7 @@ def test_an_older_lead_that_is_sent_late_does_not_take_a_newer_leads_claim(world
         operator_steps.retry_by_operator(world.delivery(second), world.time.now, "olena", is_confirmed=False)
     )
     world.visit(second)
-    claims = Claims(aws.dynamodb(), TABLE)
+    claims = Claims(Table(aws.dynamodb(), TABLE))
     newest = claims.first(world.delivery(world.comes(4)), timedelta(days=DAYS), timedelta(days=DAYS))
     assert newest is not None
     assert newest.lead_id == third.lead_id
@@ -329,14 +330,14 @@ def test_a_retried_lead_whose_repeat_was_served_meanwhile_is_a_duplicate(
 def test_nothing_is_claimed_for_a_person_who_was_erased_meanwhile(world: World) -> None:
     first = world.comes(1)
     delivery = world.delivery(first)
-    Eraser(aws.dynamodb(), TABLE).erase(first.lead_id, "olena", world.time.now)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(first.lead_id, "olena", world.time.now)
     aws.dynamodb().update_item(
         TableName=TABLE,
         Key={"pk": {"S": f"LEAD#{first.lead_id}"}, "sk": {"S": "LEAD"}},
         UpdateExpression="SET phone_hash = :hash",
         ExpressionAttributeValues={":hash": {"S": "read before"}},
     )
-    assert Claims(aws.dynamodb(), TABLE).first(delivery, timedelta(days=1), timedelta(days=1)) is None
+    assert Claims(Table(aws.dynamodb(), TABLE)).first(delivery, timedelta(days=1), timedelta(days=1)) is None
     found = aws.dynamodb().scan(TableName=TABLE)["Items"]
     assert not [item for item in found if item["sk"]["S"] == "CLAIM"]
 

@@ -19,6 +19,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, about_status
 from leadbridge.domain.status_change import new_status
+from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -27,7 +28,7 @@ from leadbridge.services.submit_lead import Outcome, Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
-from leadbridge.storage.table import AlreadyLinked, Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tests.unit.conftest import TABLE, Context, Time
@@ -210,7 +211,7 @@ def test_what_the_partner_itself_confirmed_is_neither_withdrawn_nor_corrected(de
 def test_a_wrong_settlement_is_withdrawn_with_all_that_it_led_to(desk: Desk) -> None:
     desk.resolve({"deal_id": 24})
     desk.learn("Погоджено", "Видано")
-    outbox, (sent, _) = MessageRepository(aws.dynamodb(), TABLE), desk.messages
+    outbox, (sent, _) = MessageRepository(Table(aws.dynamodb(), TABLE)), desk.messages
     outbox.apply(messages.mark_sent(outbox.apply(messages.start_sending(sent, NOW, MINUTE)), NOW))
     said = desk.resolve({"outcome": "unknown"})
     assert (said["http"], said["state"]) == (200, "unknown")
@@ -261,7 +262,7 @@ def test_of_an_erased_person_nothing_is_resolved_and_the_deal_is_kept_from_other
     from leadbridge.storage.erasure.eraser import Eraser
 
     desk.resolve({"deal_id": 24})
-    Eraser(aws.dynamodb(), TABLE).erase(FIRST.lead_id, "olena", NOW)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(FIRST.lead_id, "olena", NOW)
     assert desk.resolve({"outcome": "unknown"})["http"] == 409
     desk.lost(OTHER)
     said = desk.resolve({"deal_id": 24}, of=OTHER)
@@ -410,7 +411,7 @@ def status_message(world: World, version: int) -> messages.Message:
 @pytest.fixture
 def world(store: LeadRepository, time: Time) -> World:
     store.accept(lead(), phone_hash=None)
-    return World(store, MessageRepository(aws.dynamodb(), TABLE), time)
+    return World(store, MessageRepository(Table(aws.dynamodb(), TABLE)), time)
 
 
 def settled(world: World) -> Delivery:

@@ -26,6 +26,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.queries.daily_stats import DailyStats
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
@@ -39,17 +40,17 @@ def everything() -> list[dict[str, Any]]:
 
 def test_all_that_tells_of_a_person_says_when_it_goes(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETENTION_DAYS", "90")
-    table, one = aws.dynamodb(), lead()
+    table, one = Table(aws.dynamodb(), TABLE), lead()
     store.accept(one, phone_hash="p", email_hash="e", tax_hash="t")
     store.note(one.lead_id, Entry(NOW, "message_requested", "leeloo", "by olena"), "x")
-    outbox = MessageRepository(table, TABLE)
+    outbox = MessageRepository(table)
     outbox.add(about_status(one.lead_id, "leadleader", 4, "Видано", NOW))
     outbox.claim(one.lead_id, NOW, NOW, to_invite=True)
     outbox.remember(one.lead_id, Contact("acc1", "p1", "uk", None, NOW))
-    AccountRepository(table, TABLE, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="a@example.com")])
+    AccountRepository(table, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="a@example.com")])
     for order, phone in (("o1", "+380500000001"), ("o2", "+380999999999")):
         content = {"type": "ORDER", "data": {"order_id": order, "phone": phone}}
-        Inbox(table, TABLE, lambda _: "p", lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
+        Inbox(table, lambda _: "p", lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
     kinds = {item["sk"].partition("#")[0] for item in everything()}
     assert kinds >= {"LEAD", "DELIVERY", "EVENT", "MESSAGE", "CONTACT", "ACCOUNT", "LEELOO"}
     for item in everything():
@@ -77,11 +78,11 @@ class World:
 
     @property
     def outbox(self) -> MessageRepository:
-        return MessageRepository(aws.dynamodb(), TABLE)
+        return MessageRepository(Table(aws.dynamodb(), TABLE))
 
     @property
     def arrivals(self) -> FetchRepository:
-        return FetchRepository(aws.dynamodb(), TABLE)
+        return FetchRepository(Table(aws.dynamodb(), TABLE))
 
     def accept(self) -> None:
         self.store.accept(LEAD, phone_hash="p", email_hash="e", tax_hash="t")
@@ -133,7 +134,7 @@ def a_refused_lead_falls_back(world: World) -> None:
 def leeloo_tells(world: World) -> None:
     content = {"type": "ORDER", "data": {"order_id": "o1", "phone": "+380500000001"}}
     event = LeelooEvent.of(content, json.dumps(content).encode())
-    assert Inbox(aws.dynamodb(), TABLE, lambda _: "p", lambda: world.now).keep(event)[1] == LEAD.lead_id
+    assert Inbox(Table(aws.dynamodb(), TABLE), lambda _: "p", lambda: world.now).keep(event)[1] == LEAD.lead_id
 
 
 def checks_are_refused(world: World) -> None:
@@ -242,7 +243,7 @@ def test_change_late_in_a_deals_life_prolongs_the_tie_of_its_account(world: Worl
 
 def test_claim_does_not_outlive_its_lead(world: World) -> None:
     world.accept()
-    Claims(aws.dynamodb(), TABLE).first(world.delivery(), timedelta(days=3650), timedelta(days=365_000))
+    Claims(Table(aws.dynamodb(), TABLE)).first(world.delivery(), timedelta(days=3650), timedelta(days=365_000))
     ends = {item["sk"]: int(item["expires_at"]) for item in everything()}
     assert ends["CLAIM"] < ends["LEAD"]
 
@@ -268,7 +269,7 @@ def test_what_a_lead_has_left_behind_is_still_written(world: World) -> None:
 
 def test_erasure_deletes_what_a_lead_has_left_behind(world: World) -> None:
     without_its_own_item(world)
-    Eraser(aws.dynamodb(), TABLE).erase(LEAD.lead_id, "olena", NOW)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "olena", NOW)
     left = {item["sk"].partition("#")[0] for item in everything()}
     assert left == {"LEAD", "DELIVERY", "EVENT", "ACCOUNT"}
     tombstone = world.store.lead(LEAD.lead_id)
@@ -277,9 +278,9 @@ def test_erasure_deletes_what_a_lead_has_left_behind(world: World) -> None:
     assert world.delivery().is_erased
     assert "Видано" not in json.dumps(everything(), ensure_ascii=False, default=str)
     with pytest.raises(UnknownLead):
-        Eraser(aws.dynamodb(), TABLE).erase(NAMED.lead_id, "olena", NOW)
+        Eraser(Table(aws.dynamodb(), TABLE)).erase(NAMED.lead_id, "olena", NOW)
 
 
 def test_figures_stay(store: LeadRepository) -> None:
-    DailyStats(aws.dynamodb(), TABLE).keep(NOW.date())
+    DailyStats(Table(aws.dynamodb(), TABLE)).keep(NOW.date())
     assert [item for item in everything() if "expires_at" in item] == []

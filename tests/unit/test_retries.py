@@ -19,8 +19,10 @@ from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository, fetch_item
+from leadbridge.storage.items import encode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -53,13 +55,13 @@ def ask(
 
 @pytest.fixture
 def arrivals(store: LeadRepository) -> FetchRepository:
-    return FetchRepository(aws.dynamodb(), TABLE)
+    return FetchRepository(Table(aws.dynamodb(), TABLE))
 
 
 @pytest.fixture
 def outbox(store: LeadRepository) -> MessageRepository:
     store.accept(LEAD, phone_hash=None)
-    return MessageRepository(aws.dynamodb(), TABLE)
+    return MessageRepository(Table(aws.dynamodb(), TABLE))
 
 
 def named(store: LeadRepository, arrivals: FetchRepository) -> Fetch:
@@ -97,7 +99,7 @@ def test_fetch_that_was_restored_is_retried_only_with_a_confirmation(
 ) -> None:
     """The lead may have been fetched and delivered after the restored moment."""
     failed = named(store, arrivals)
-    aws.dynamodb().put_item(TableName=TABLE, Item=fetch_item(replace(failed, restored_at=NOW)))
+    aws.dynamodb().put_item(TableName=TABLE, Item=encode(fetch_item(replace(failed, restored_at=NOW))))
     assert ask(FETCH, lead_id=NAMED)[0] == 409
     assert ask(FETCH, {"confirm": True}, lead_id=NAMED)[0] == 202
     fetch = arrivals.fetch(NAMED)
@@ -150,6 +152,6 @@ def test_nothing_of_an_erased_person_is_retried(
     message = failed(outbox)
     named(store, arrivals)
     for lead_id in (LEAD.lead_id, NAMED):
-        Eraser(aws.dynamodb(), TABLE).erase(lead_id, "olena", NOW)
+        Eraser(Table(aws.dynamodb(), TABLE)).erase(lead_id, "olena", NOW)
     assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=message.message_id)[0] == 409
     assert ask(FETCH, lead_id=NAMED)[0] == 409

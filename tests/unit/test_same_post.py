@@ -22,6 +22,7 @@ from leadbridge.storage.content_claims import MAX_CHANGED
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import decode, keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.people import asked
 from tests.unit.conftest import TABLE
 from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
@@ -163,7 +164,7 @@ def test_a_redelivery_after_the_erasure_meets_the_tombstone_and_nothing_of_the_p
     receive: Receive, store: LeadRepository
 ) -> None:
     first = receive(encoded())
-    Eraser(aws.dynamodb(), TABLE).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
     again = receive(encoded(), MIDNIGHT + 2 * SECOND)
     assert (again.kind, again.lead_id) == (Kind.REDELIVERY, first.lead_id)
     assert leads() == [first.lead_id]
@@ -220,7 +221,7 @@ def test_what_only_the_form_has_may_differ_too(desk: Callable[[datetime], LeadRe
 def test_nothing_is_noted_of_the_erased(sign: Callable[..., ReceiveResult], store: LeadRepository) -> None:
     first = sign(asked())
     assert sign(asked(city="Київ")).changed == ("person.city",)
-    Eraser(aws.dynamodb(), TABLE).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
     again = sign(asked(city="Львів"))
     assert (again.kind, again.lead_id, again.changed) == (Kind.REDELIVERY, first.lead_id, None)
     assert not [name for item in table() for name in item if "hash" in name]

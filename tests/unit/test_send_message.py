@@ -18,13 +18,13 @@ from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByDeal, Checker
 from leadbridge.services.check_status import Outcome as Looked
 from leadbridge.services.send_message import NOT_WRITTEN
 from leadbridge.settings import Settings
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
-from leadbridge.storage.table import RETRY_FOR, Contended
 from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
 from tests.unit.sending import AMPLE, LEAD, PARTNER, World, answers, fails, world

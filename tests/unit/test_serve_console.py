@@ -142,8 +142,9 @@ def test_every_state_and_step_has_its_words() -> None:
     told = words("en").keys()
     assert {f"{kind}.{state}" for kind in ("state", "why", "mend") for state in State} <= told
     assert {f"message.{state}" for state in MessageState} <= told
-    leads = ROOT / "layers" / "leadbridge" / "leadbridge" / "leads"
-    paths = (*leads.glob("*.py"), ROOT / "functions" / "manage_leads" / "app.py")
+    layer = ROOT / "layers" / "leadbridge" / "leadbridge"
+    folders = ("domain", "services", "storage", "api")
+    paths = (*(path for name in folders for path in (layer / name).rglob("*.py")), *ROOT.glob("functions/*/app.py"))
     code = "".join(path.read_text(encoding="utf-8") for path in paths)
     entries = {state.value for state in State} - {"closed"} | {f"message_{state}" for state in MessageState}
     entries -= {"message_pending", "message_sending"}
@@ -151,5 +152,5 @@ def test_every_state_and_step_has_its_words() -> None:
     entries |= set(re.findall(r'\bnow,\s+"(\w+)"', code)) | set(re.findall(r'what="(\w+)"', code))
     assert {"received", "revealed", "repeat_waits", "retry_requested", "resolved"} <= entries
     assert {f"what.{entry}" for entry in entries} - told == set()
-    letters = (leads.parent / "letters.py").read_text(encoding="utf-8")
+    letters = (layer / "services" / "dead_letters.py").read_text(encoding="utf-8")
     assert {f"step.{step}" for step in re.findall(r'step="(\w+)"', letters)} <= told

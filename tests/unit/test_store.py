@@ -7,10 +7,11 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import Listing, Wanted
-from leadbridge.storage.table import Conflict
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
@@ -110,7 +111,7 @@ def test_an_unknown_lead_is_none(store: LeadRepository) -> None:
 
 
 def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadRepository) -> None:
-    listing, wanted = Listing(aws.dynamodb(), TABLE), Wanted(needs_attention=True)
+    listing, wanted = Listing(Table(aws.dynamodb(), TABLE)), Wanted(needs_attention=True)
     for number in range(3):
         store.accept(lead(number), phone_hash=None)
         found = store.delivery(lead(number).lead_id, "leadleader")

@@ -10,11 +10,12 @@ import pytest
 from leadbridge.domain import operator_steps, partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import Outcome, Submitter, backoff
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.table import Conflict, Contended
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Time

@@ -24,6 +24,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.aws.aws_answers import aws_error
 from quality.testkit.fakes.brokers import Broker
 from quality.testkit.people import NOW, lead
@@ -49,7 +50,7 @@ def app(
     manager.create_secret(Name="leadbridge/matchtrade", SecretString="{}")
     manager.create_secret(Name="leadbridge/index", SecretString='{"key": "a key"}')
     loaded = function("sync_accounts")
-    accounts = AccountRepository(aws.dynamodb(), TABLE, "matchtrade", lambda value: keyed_hash("a key", value))
+    accounts = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("a key", value))
     intake = AccountReconciler("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
     sync = Sync(broker, accounts, intake, loaded.plan("matchtrade"), time, loaded.note)
     monkeypatch.setattr(loaded, "sync", lambda _: sync)

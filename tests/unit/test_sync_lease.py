@@ -13,6 +13,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.fakes.brokers import Broker
 from tests.unit.conftest import TABLE, Time
 
@@ -25,7 +26,8 @@ class Worker:
     def __init__(self, name: str, store: LeadRepository, broker: Broker, settings: Settings, time: Time) -> None:
         self.name = name
         self.broker = broker
-        self.accounts = AccountRepository(aws.dynamodb(), TABLE, PARTNER, lambda value: keyed_hash("a key", value))
+        table = Table(aws.dynamodb(), TABLE)
+        self.accounts = AccountRepository(table, PARTNER, lambda value: keyed_hash("a key", value))
         self.pages: list[PageTaken] = []
         partner = settings.partners[PARTNER]
         assert partner.sync is not None

@@ -13,9 +13,11 @@ from leadbridge.domain.clock import to_text
 from leadbridge.domain.fetch import announced
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
+from leadbridge.storage import table
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries import backlog
 from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
+from leadbridge.storage.table import Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -24,7 +26,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 def watch(store: LeadRepository) -> BacklogMonitor:
-    return BacklogMonitor(aws.dynamodb(), TABLE)
+    return BacklogMonitor(Table(aws.dynamodb(), TABLE))
 
 
 def come(store: LeadRepository, number: int, ago: timedelta, source: str = "web") -> str:
@@ -74,7 +76,7 @@ def reads(watch: BacklogMonitor, monkeypatch: pytest.MonkeyPatch) -> list[dict[s
         return query(**asked)
 
     monkeypatch.setattr(client, "query", noted)
-    monkeypatch.setattr(backlog, "PER_READ", 2)
+    monkeypatch.setattr(table, "MAX_PAGE", 2)
     return made
 
 
@@ -90,7 +92,7 @@ def test_no_more_is_read_than_until_each_has_been_seen(
 def test_the_search_for_a_source_that_never_was_has_an_end(
     watch: BacklogMonitor, store: LeadRepository, reads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "READS", 3)
+    monkeypatch.setattr(backlog, "MAX_LEADS", 6)
     for number in range(9):
         come(store, number, number * HOUR)
     come(store, 9, 9 * HOUR, "long-ago")
@@ -188,7 +190,7 @@ def test_nothing_of_a_person_is_read_or_told(
 ) -> None:
     lead_id = come(store, 1, 2 * DAY)
     detect_stale_sources(web=DAY).handler({}, context)
-    assert {asked["ProjectionExpression"] for asked in reads} == {"received_key, #source"}
+    assert {asked["ProjectionExpression"] for asked in reads} == {"#received_key, #source"}
     said = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
     assert "looked" in said
     assert lead_id not in said

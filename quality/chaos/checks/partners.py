@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from devstack.sandbox.profile import profiles
@@ -12,9 +13,11 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.partners.registry import kind_named
 from quality.chaos.checks.history import History
 from quality.chaos.partner_faults import REFUSED_STATUS
-from quality.chaos.reconciliation import Books, check
+from quality.chaos.reconciliation import Books, File, check
 
 THERE = frozenset({State.SUBMITTED, State.CLOSED})
+WRITTEN = frozenset({"submitted", "rejected"})  # timeline entries that hold a partner's clear answer
+CLOCKS_DIFFER = timedelta(seconds=1)  # between the partner's log and the timeline
 
 
 @check
@@ -45,12 +48,12 @@ def answers_are_written_down(books: Books) -> Iterator[tuple[str, str]]:
     for (lead_id, partner), create in last.items():
         file = books.files.get(lead_id)
         delivery = None if file is None else file.deliveries.get(partner)
-        if delivery is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
+        if file is None or delivery is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
             continue
         call = calls.get((partner, create.number), {})
-        if "at" in call and delivery.last_attempt_at and from_text(call["at"]) < delivery.last_attempt_at:
-            continue  # the last attempt's worker died before its create call
         says = _clear_answer(call)
+        if says is not None and "at" in call and _is_written_down(file, partner, call):
+            continue  # and the worker of a later attempt died before its create call
         if create.is_heard and says is not None and (lead_id, partner) not in held:
             yield lead_id, f"is unknown at {partner}, which said: {says}"
 
@@ -96,6 +99,14 @@ def _clear_answer(call: Mapping[str, Any]) -> str | None:
         return "refused" if call["status"] == REFUSED_STATUS else None
     created = call.get(kind_named(str(call["partner"])).id.field) if call.get("partner") in profiles() else None
     return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
+
+
+def _is_written_down(file: File, partner: str, call: Mapping[str, Any]) -> bool:
+    """Whether the timeline has the answer to a create call."""
+    called_at = from_text(call["at"]) - CLOCKS_DIFFER
+    return any(
+        step.partner == partner and step.what in WRITTEN and step.at >= called_at for step in file.steps.values()
+    )
 
 
 def _deliveries(books: Books) -> list[tuple[str, Delivery]]:

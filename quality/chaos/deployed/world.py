@@ -21,6 +21,7 @@ from devstack.sandbox.remote import Remote
 from devstack.seed import source_secret
 from devstack.stack import Stack
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.chaos.deployed.front import Front
 from quality.chaos.deployed.processes import Processes
 from quality.chaos.partner_faults import Refusals
@@ -94,7 +95,7 @@ class World:
     @cached_property
     def table(self) -> LeadRepository:
         """The table of leads."""
-        return LeadRepository(self.stack.client("dynamodb"), self.stores.table)
+        return LeadRepository(Table(self.stack.client("dynamodb"), self.stores.table))
 
     def disturb(self, *, is_death: bool = False) -> None:
         """Note that something is being done to what operators are answered by."""

@@ -28,14 +28,15 @@ from moto.sqs import models as moto_sqs
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain import clock
 from leadbridge.partners.http import Transport
+from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services import receive_lead
-from leadbridge.storage import accounts, content_claims, table
+from leadbridge.storage import content_claims, table, writes
 from quality.chaos.in_process.aws_faults import Throttling, break_call
 from quality.testkit.fakes.blades import Killed
 
 INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
-LOADED = (accounts, content_claims, receive_lead, table)  # before their clocks and ids are replaced
+LOADED = (aws_errors, content_claims, receive_lead, table, writes)  # before their clocks and ids are replaced
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

@@ -25,6 +25,7 @@ from moto.dynamodb.models import dynamodb_backends
 from leadbridge import settings
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.template import ROOT, resources, table_definition, template
 from quality.testkit.wiring import is_told, routes, schedules, workers
@@ -81,7 +82,7 @@ class MotoStack:
     @property
     def store(self) -> LeadRepository:
         """The table of leads."""
-        return LeadRepository(aws.dynamodb(), self.ref("Leads"))
+        return LeadRepository(Table(aws.dynamodb(), self.ref("Leads")))
 
     @property
     def is_at_work(self) -> bool:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import ScanState
+from leadbridge.domain.accounts.scan import Overtaken, ScanState
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import erased
-from leadbridge.services.sync_accounts import Overtaken
 from leadbridge.storage import items
 from leadbridge.storage.accounts import NEWEST, account_item, account_of, state_of, state_values
 from quality.testkit.fakes.ledgers import Ledger
@@ -62,7 +61,7 @@ class Book:
         """Write accounts."""
         assert len({account.uuid for account in accounts}) == len(accounts)
         self.written += len(accounts)
-        self._kept |= {account.uuid: account_item(PARTNER, account) for account in accounts}
+        self._kept |= {account.uuid: items.encode(account_item(PARTNER, account)) for account in accounts}
 
     def forget(self, uuids: Sequence[str]) -> None:
         """Delete accounts."""

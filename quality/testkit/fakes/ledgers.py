@@ -11,9 +11,9 @@ from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, checked, receive
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry
-from leadbridge.storage.table import AlreadyLinked, Conflict
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
 
@@ -103,28 +103,30 @@ class Ledger:
             "checks_refused": after.checks_refused,
         }
         kept["last_error"] = error
-        self._put(items.encode(kept))
+        self._put(kept)
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:
         """Move the next look, if the delivery was neither changed nor deferred meanwhile."""
         kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
         seen = to_text(delivery.due_at) if delivery.due_at else None
         if kept is not None and kept["version"] == delivery.version and kept.get("due_at") == seen:
-            self._put(items.encode(kept | {"due_at": to_text(due_at)}))
+            self._put(kept | {"due_at": to_text(due_at)})
 
     def _get(self, key: Mapping[str, str]) -> dict[str, Any] | None:
         item = self._items.get((key["pk"], key["sk"]))
         return None if item is None else items.decode(item)
 
     def _put(self, item: items.Item) -> None:
-        _storable(item)
-        self._items[item["pk"]["S"], item["sk"]["S"]] = item
+        self._items[item["pk"], item["sk"]] = _storable(item)
 
 
-def _storable(item: items.Item) -> None:
+def _storable(item: items.Item) -> dict[str, Any]:
+    """Encode an item as the table does. Raises Unstorable."""
+    encoded = items.encode(item)
     try:
-        size = len(json.dumps(item, ensure_ascii=False).encode())
+        size = len(json.dumps(encoded, ensure_ascii=False).encode())
     except UnicodeEncodeError:
         raise Unstorable("text with lone surrogates") from None
     if size > LARGEST_ITEM:
         raise Unstorable(f"{size} bytes")
+    return encoded

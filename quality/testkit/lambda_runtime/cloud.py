@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.template import resources, table_definition, template
 
 ACCOUNT = "000000000000"
@@ -36,7 +37,7 @@ class Cloud:
     @property
     def store(self) -> LeadRepository:
         """The table of leads."""
-        return LeadRepository(self.client("dynamodb"), self.ref("Leads"))
+        return LeadRepository(Table(self.client("dynamodb"), self.ref("Leads")))
 
     def put_secret(self, name: str, value: dict[str, Any]) -> None:
         """Make the secret `{prefix}/{name}`."""

@@ -12,11 +12,12 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import WrongState
+from leadbridge.domain.transitions import AlreadyLinked, Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 if TYPE_CHECKING:
     from leadbridge.services.resolve_delivery import Register

@@ -1,4 +1,4 @@
-"""Which errors of AWS are transient, so that the same call may succeed a little later.
+"""Which errors of AWS are transient, and how a call that meets one is retried.
 
 botocore retries throttling, time-outs and internal errors of a single call three times, within a few seconds. It does
 not retry a canceled transaction or a write that conflicts with one.
@@ -6,9 +6,12 @@ not retry a canceled transaction or a write that conflicts with one.
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 # The codes for throttling of DynamoDB, SQS, EventBridge, Secrets Manager, Lambda and KMS.
@@ -34,6 +37,11 @@ INTERNAL = frozenset(
 TRANSIENT = THROTTLED | CONFLICTED | INTERNAL
 CANCELED = "TransactionCanceledException"
 CONDITION_FAILED = "ConditionalCheckFailed"  # the reason in a canceled transaction
+
+RETRY_FOR = 2.0  # seconds for which a call is retried, where its caller does not say otherwise
+MAX_TRIES = 1000  # of one call, however long it may be retried
+FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it is random
+LONGEST_PAUSE = 1.0
 
 
 class Contended(Exception):
@@ -68,3 +76,24 @@ def cancellation_reasons(error: ClientError) -> list[str]:
     """Return the codes by which a transaction was canceled, one for each of its writes; empty for other errors."""
     answer: Any = error.response
     return [str(reason.get("Code") or "None") for reason in answer.get("CancellationReasons", [])]
+
+
+def call_with_retries[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
+    """Call AWS; retry transient errors with growing, jittered pauses.
+
+    The call must be safe to repeat. It may raise Contended itself, for an answer that AWS gave only in part. Raises
+    Contended after `retry_for` seconds, and any other error at once.
+    """
+    ends = time.monotonic() + retry_for
+    for number in range(MAX_TRIES):
+        try:
+            return call()
+        except (ClientError, BotoCoreError, Contended) as error:
+            if not is_transient(error):
+                raise
+            longest = min(FIRST_PAUSE * 2 ** min(number, 10), LONGEST_PAUSE)
+            pause = longest * random.uniform(0.5, 1)  # noqa: S311 - nothing secret
+            if time.monotonic() + pause >= ends:
+                raise Contended from error
+        time.sleep(pause)
+    raise Contended

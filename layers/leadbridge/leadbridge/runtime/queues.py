@@ -7,13 +7,13 @@ import os
 from typing import Any
 
 from leadbridge.runtime import aws
-from leadbridge.storage.table import persist
+from leadbridge.runtime.aws_errors import call_with_retries
 
 
 def send(queue_url: str, body: dict[str, Any]) -> None:
     """Send a message. Throttling and time-outs are retried for two seconds. Raises Contended after that."""
     text = json.dumps(body, ensure_ascii=False)
-    persist(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=text))
+    call_with_retries(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=text))
 
 
 def send_dead_letter(body: dict[str, Any]) -> None:

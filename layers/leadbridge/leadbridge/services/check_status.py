@@ -16,11 +16,10 @@ from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import MAX_REFUSED_CHECKS, Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import new_status
-from leadbridge.domain.transitions import overdue_wait
+from leadbridge.domain.transitions import AlreadyLinked, Conflict, overdue_wait
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import WORKER_DIED, backoff
 from leadbridge.settings import Partner as PartnerSettings
-from leadbridge.storage.table import AlreadyLinked, Conflict
 
 
 class Ledger(Protocol):

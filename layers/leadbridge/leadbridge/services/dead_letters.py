@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.settings import settings
-from leadbridge.storage.table import persist
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -154,7 +154,7 @@ class DeadLetters:
         """Do what a letter asks for. Raises DeadLetterKept, DeadLetterObsolete."""
         if letter.goes_to is not None:
             queue_url, body = self.destinations[letter.goes_to], letter.body
-            persist(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
+            call_with_retries(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
             self.note(letter, "letter_redriven")
         elif letter.step in REPLACED:
             raise DeadLetterObsolete("replaced")

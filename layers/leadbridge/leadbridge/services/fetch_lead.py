@@ -16,7 +16,7 @@ from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead, build_usable_lead
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.routing import Decision, decide
-from leadbridge.domain.transitions import overdue_wait
+from leadbridge.domain.transitions import Conflict, overdue_wait
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.forms.mapping import with_defaults
 from leadbridge.runtime.budget import Budget
@@ -24,7 +24,6 @@ from leadbridge.services.submit_lead import backoff
 from leadbridge.settings import Settings, Source
 from leadbridge.settings.sources import Fetching
 from leadbridge.storage.items import hashes_of
-from leadbridge.storage.table import Conflict
 
 
 class Ledger(Protocol):

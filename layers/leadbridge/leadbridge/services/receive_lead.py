@@ -27,11 +27,11 @@ from leadbridge.forms.base import (
 )
 from leadbridge.forms.mapping import is_caught, with_defaults
 from leadbridge.forms.parsing.canonical import content_hash
+from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.items import hashes_of
 from leadbridge.storage.quota import Quota
-from leadbridge.storage.table import RETRY_FOR
 
 if TYPE_CHECKING:
     from leadbridge.storage.leads import Journey

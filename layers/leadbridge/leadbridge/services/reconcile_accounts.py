@@ -22,8 +22,9 @@ from leadbridge.domain.accounts.match import Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.status_change import new_status
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.settings import Partner as PartnerSettings
-from leadbridge.storage.table import Conflict, Contended
 
 LONGEST_UUID = 512  # bytes; a key of the table has an end, and a uuid has 36
 LOOKED_UP_FOR = timedelta(hours=1)  # after it was first seen: what was written meanwhile may reach the index late

@@ -17,8 +17,8 @@ from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contested
-from leadbridge.domain.transitions import OVERDUE
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.domain.transitions import OVERDUE, Conflict
+from leadbridge.runtime.aws_errors import Contended
 
 IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
 TAKEN = frozenset({State.SUBMITTED, State.CLOSED})

@@ -15,6 +15,8 @@ from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message import retried as retried_message
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.partner_answer import RECORD_ANSWER
+from leadbridge.domain.transitions import AlreadyLinked, Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.record_answer import (
     DeadLetterKept,
     DeadLetterObsolete,
@@ -27,7 +29,6 @@ from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import Entry
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
-from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 if TYPE_CHECKING:
     from leadbridge.services.dead_letters import DeadLetter

@@ -21,11 +21,12 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
 from leadbridge.domain.status_change import new_status
+from leadbridge.domain.transitions import AlreadyLinked, Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Deals
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.storage.leads import Journey
-from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
 MAX_NAMED = 5  # statuses that a timeline entry names

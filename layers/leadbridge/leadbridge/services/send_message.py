@@ -26,13 +26,13 @@ from leadbridge.domain.message import (
     MessageCode,
     MessageState,
 )
-from leadbridge.domain.transitions import overdue_wait
+from leadbridge.domain.transitions import Conflict, overdue_wait
+from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import Content, content_of, quiet_until
 from leadbridge.services.submit_lead import LEASE_MARGIN, WORKER_DIED, backoff
 from leadbridge.settings.messages import Messages
 from leadbridge.storage.messages import Contact, OutOfTurn
-from leadbridge.storage.table import RETRY_FOR, Conflict, Contended
 
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already

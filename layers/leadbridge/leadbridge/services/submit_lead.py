@@ -21,7 +21,8 @@ from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, Repeat, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_answer import PartnerAnswer
-from leadbridge.domain.transitions import OVERDUE
+from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports import EarlierLead, Ledger, Partner, Repeats
 from leadbridge.services.record_answer import (
@@ -33,7 +34,6 @@ from leadbridge.services.record_answer import (
 )
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy, self_check
-from leadbridge.storage.table import AlreadyLinked, Conflict, Contended
 
 
 class Outcome(StrEnum):

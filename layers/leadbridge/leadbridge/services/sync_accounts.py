@@ -16,7 +16,7 @@ from typing import Protocol
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.account import Row
-from leadbridge.domain.accounts.scan import Kind, ScanState, SyncScan
+from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
@@ -57,10 +57,6 @@ class Broker(Protocol):
         The last one says that it is the last; a listing may stop before it. Raises PartnerError.
         """
         ...
-
-
-class Overtaken(Exception):
-    """The lease ran out and another run has taken it: nothing that this one knows holds any more."""
 
 
 class Log(Protocol):

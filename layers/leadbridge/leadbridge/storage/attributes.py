@@ -1,7 +1,7 @@
 """Python values as DynamoDB's attribute values and back: `"text"` is `{"S": "text"}`, `Decimal(5)` is `{"N": "5"}`.
 
-What boto3's TypeSerializer and TypeDeserializer do, for the kinds that lie in the table. boto3's own would load all of
-boto3 and of S3's transfers with it, a tenth of a cold start.
+This does what boto3's TypeSerializer and TypeDeserializer do, for the types that the table holds. boto3's own would
+load all of boto3 and of S3's transfers, a tenth of a cold start.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 type AttributeValue = dict[str, Any]
 
-# What DynamoDB keeps of a number without a loss: 38 digits. What it would round raises decimal's own error.
+# DynamoDB stores numbers of up to 38 digits exactly. A number that it would round raises decimal's error.
 _NUMBERS = Context(prec=38, Emin=-128, Emax=126, traps=[Clamped, Overflow, Inexact, Rounded, Underflow])
 
 
 def serialize(value: Any) -> AttributeValue:
-    """An attribute value. Raises TypeError for what has none here (a float above all, which is not exact)."""
+    """Return the attribute value. Raises TypeError for other types, such as a float, which is not exact."""
     match value:
         case None:
             return {"NULL": True}
@@ -32,11 +32,11 @@ def serialize(value: Any) -> AttributeValue:
         case list() | tuple():
             return {"L": [serialize(one) for one in value]}
         case _:
-            raise TypeError(f"a {type(value).__name__} cannot be kept in the table")
+            raise TypeError(f"a {type(value).__name__} cannot be stored in the table")
 
 
 def deserialize(attribute: AttributeValue) -> Any:
-    """The Python value; a number becomes Decimal. Raises TypeError for a kind that is not kept here."""
+    """Return the Python value; a number becomes Decimal. Raises TypeError for a type that the table does not hold."""
     ((kind, value),) = attribute.items()
     match kind:
         case "S" | "BOOL":
@@ -50,11 +50,11 @@ def deserialize(attribute: AttributeValue) -> Any:
         case "L":
             return [deserialize(one) for one in value]
         case _:
-            raise TypeError(f"nothing here is kept as {kind}")
+            raise TypeError(f"the table holds no values of the type {kind}")
 
 
 def _number(value: int | Decimal) -> str:
     number = _NUMBERS.create_decimal(value)
     if not number.is_finite():
-        raise TypeError(f"{number} cannot be kept in the table")
+        raise TypeError(f"{number} cannot be stored in the table")
     return str(number)

@@ -1,24 +1,23 @@
-"""Who came first: one claim a person and partner, so that of a person's two leads, however close, one is the first."""
+"""Claims of people: one for each person and partner, so that one of a person's two leads is always the first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
-from leadbridge.storage.table import Contended, expires_at, not_erased, put, transact
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import Write, delete, expires_at, not_erased, put
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-HASHES = ("phone_hash", "tax_hash")  # the attributes of a lead that tell whose it is
+HASHES = ("phone_hash", "tax_hash")  # the attributes of a lead that identify its person
 NOT_SERVED = frozenset({State.REJECTED, State.FAILED, State.DUPLICATE})  # such a lead does not stop the next one
 UNSETTLED = frozenset({State.RECEIVED, State.SUBMITTING, State.UNKNOWN})  # it may still end so
-TURNS = 10  # how often a claim that others are changing is tried for
+MAX_TRIES = 10  # of a claim while others change it
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,9 @@ class EarlierLead:
 
 
 class Claims:
-    """Claims in the table of leads. Every method may raise botocore's errors when AWS does not answer."""
+    """Claims in the table of leads. Every method may raise Contended, and botocore's errors."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> EarlierLead | None:
@@ -48,7 +46,7 @@ class Claims:
         A delivery that is sent although it repeats another lead (`repeat_of`) takes the claims over. Nothing is claimed
         for a person who was erased. Safe to repeat. Raises Contended.
         """
-        lead = self._get(items.lead_key(delivery.lead_id)) or {}
+        lead = self._table.get(items.lead_key(delivery.lead_id)) or {}
         keys = claim_keys(lead, (delivery.partner,))
         if delivery.repeat_of is not None:
             for key in keys:
@@ -56,12 +54,12 @@ class Claims:
             return None
         since = delivery.received_at - within
         passed: dict[str, str] = {}
-        for _ in range(TURNS if keys else 0):
+        for _ in range(MAX_TRIES if keys else 0):
             claims = [self._claim(key, delivery, since, kept_for, passed) for key in keys]
-            refused = transact(self._client, [*claims, not_erased(self._table, delivery.lead_id)])
+            refused = self._table.transact([*claims, not_erased(delivery.lead_id)])
             if refused is None or refused == len(keys):
                 return None
-            holder = self._get(keys[refused])
+            holder = self._table.get(keys[refused])
             if holder is None:
                 continue
             state = self._state(holder["lead_id"], delivery.partner)
@@ -72,25 +70,15 @@ class Claims:
             raise Contended
         return None
 
-    def releasing(self, lead: dict[str, Any]) -> list[Any]:
-        """Return the deletes for a transaction that releases the claims of a lead; `lead` is its item, decoded."""
+    def releasing(self, lead: dict[str, Any]) -> list[Write]:
+        """Return the deletes for a transaction that releases the claims of a lead; `lead` is its item."""
         own = [key for key in claim_keys(lead, lead["partners"]) if self._is_held_by(lead["lead_id"], key)]
-        return [
-            {
-                "Delete": {
-                    "TableName": self._table,
-                    "Key": items.encode(key),
-                    "ConditionExpression": "lead_id = :own",
-                    "ExpressionAttributeValues": items.encode({":own": lead["lead_id"]}),
-                }
-            }
-            for key in own
-        ]
+        return [delete(key, "lead_id = :own", {":own": lead["lead_id"]}) for key in own]
 
     def _claim(
         self, key: dict[str, str], delivery: Delivery, since: datetime, kept_for: timedelta, passed: dict[str, str]
-    ) -> Any:
-        return self._put(
+    ) -> Write:
+        return _claim_write(
             key,
             delivery,
             kept_for,
@@ -105,38 +93,33 @@ class Claims:
     def _take_over(self, key: dict[str, str], delivery: Delivery, kept_for: timedelta) -> None:
         """Claim with a delivery's own date, unless a later lead has the claim or the person was erased."""
         values = {":own": to_text(delivery.received_at)}
-        write = self._put(key, delivery, kept_for, "attribute_not_exists(pk) OR claimed_at <= :own", values)
-        transact(self._client, [write, not_erased(self._table, delivery.lead_id)])
-
-    def _put(
-        self, key: dict[str, str], delivery: Delivery, kept_for: timedelta, condition: str, values: dict[str, str]
-    ) -> Any:
-        item = {
-            **key,
-            "lead_id": delivery.lead_id,
-            "claimed_at": to_text(delivery.received_at),
-            # Only its lead's hashes find a claim, so the claim must not outlive the lead's item.
-            "expires_at": min(int((delivery.received_at + kept_for).timestamp()), expires_at()),
-        }
-        write = put(self._table, items.encode(item), condition)
-        write["Put"]["ExpressionAttributeValues"] = items.encode(values)
-        return write
+        write = _claim_write(key, delivery, kept_for, "attribute_not_exists(pk) OR claimed_at <= :own", values)
+        self._table.transact([write, not_erased(delivery.lead_id)])
 
     def _is_held_by(self, lead_id: str, key: dict[str, str]) -> bool:
-        holder = self._get(key)
+        holder = self._table.get(key)
         return holder is not None and holder["lead_id"] == lead_id
 
     def _state(self, lead_id: str, partner: str) -> State | None:
-        values = self._get(items.delivery_key(lead_id, partner))
+        values = self._table.get(items.delivery_key(lead_id, partner))
         return None if values is None else State(values["state"])
 
-    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
-        got = self._client.get_item(TableName=self._table, Key=items.encode(key), ConsistentRead=True)
-        return items.decode(got["Item"]) if "Item" in got else None
+
+def _claim_write(
+    key: dict[str, str], delivery: Delivery, kept_for: timedelta, condition: str, values: dict[str, str]
+) -> Write:
+    item = {
+        **key,
+        "lead_id": delivery.lead_id,
+        "claimed_at": to_text(delivery.received_at),
+        # Only its lead's hashes find a claim, so the claim must not outlive the lead's item.
+        "expires_at": min(int((delivery.received_at + kept_for).timestamp()), expires_at()),
+    }
+    return put(item, condition, values=values)
 
 
 def claim_keys(lead: dict[str, Any], partners: Iterable[str]) -> list[dict[str, str]]:
-    """The keys of the claims that a lead's item, decoded, may have."""
+    """The keys of the claims that a lead may have, by its item."""
     return [
         {"pk": f"PERSON#{partner}#{name}#{lead[name]}", "sk": "CLAIM"}
         for partner in partners

@@ -9,26 +9,26 @@ finds the tombstone. It holds nothing about the person and expires with its wind
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.transitions import Conflict
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry, Item
-from leadbridge.storage.table import LEAD_OUTLIVES, Conflict, expires_at, put, transact, with_ttl
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from leadbridge.storage.items import Entry
+from leadbridge.storage.table import BATCH_RETRY_FOR, Table
+from leadbridge.storage.writes import LEAD_OUTLIVES, Write, expires_at, put, update
 
 MAX_CHANGED = 5  # redeliveries with other content that one lead's timeline notes
 
 
 @dataclass(frozen=True)
 class ContentClaim:
-    """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are kept.
+    """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are stored.
 
     The window begins with the stored claim, not with a day of the calendar, so two workers whose clocks differ see the
     same window.
@@ -45,80 +45,71 @@ class ContentClaim:
         """The key of the claim."""
         return {"pk": f"CONTENT#{self.source}#{self.content_hash}", "sk": "CONTENT"}
 
-    def write(self, table: str) -> Any:
+    def write(self) -> Write:
         """The write for a transaction. It fails and returns the stored claim while that one is valid."""
-        item = items.encode({**self.key, "lead_id": self.lead_id, "received_at": to_text(self.received_at)})
-        write: dict[str, Any] = {
-            "TableName": table,
-            "Item": with_ttl(item),
-            "ConditionExpression": "attribute_not_exists(pk)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if self.window is not None:
-            write["Item"]["expires_at"] = {"N": str(int((self.received_at + self.window).timestamp()))}
-            write["ConditionExpression"] += " OR received_at <= :window_ago"
-            write["ExpressionAttributeValues"] = items.encode({":window_ago": to_text(self.received_at - self.window)})
-        return {"Put": write}
+        item = {**self.key, "lead_id": self.lead_id, "received_at": to_text(self.received_at)}
+        if self.window is None:
+            write = put(item, "attribute_not_exists(pk)")
+        else:
+            write = put(
+                {**item, "expires_at": int((self.received_at + self.window).timestamp())},
+                "attribute_not_exists(pk) OR received_at <= :window_ago",
+                values={":window_ago": to_text(self.received_at - self.window)},
+            )
+        return replace(write, returns_found=True)
 
-    def stored(self, client: DynamoDBClient, table: str) -> ContentClaim:
+    def stored(self, table: Table) -> ContentClaim:
         """Store the claim without a lead; return it, or the claim that is stored already. Raises Contended.
 
         A transaction has an idempotency token, so a retry after a lost reply does not meet its own claim as another's.
         """
         try:
-            transact(client, [self.write(table)], or_conflict=True)
+            table.transact([self.write()], or_conflict=True)
         except Conflict as conflict:
             return self.held_by(conflict.found[0])
         return self
 
-    def held_by(self, item: Item) -> ContentClaim:
+    def held_by(self, item: Mapping[str, Any]) -> ContentClaim:
         """The claim of the same content that an item holds."""
-        values = items.decode(item)
-        received_at = from_text(values["received_at"])
-        return ContentClaim(self.source, self.content_hash, values["lead_id"], received_at, self.window)
+        received_at = from_text(item["received_at"])
+        return ContentClaim(self.source, self.content_hash, item["lead_id"], received_at, self.window)
 
     def is_valid_at(self, now: datetime) -> bool:
         """Return whether another post of this content at that time is a redelivery."""
         return self.window is None or self.received_at > now - self.window
 
 
-def stored_as(client: DynamoDBClient, table: str, lead: Lead, claim: ContentClaim | None) -> str | None:
+def stored_as(
+    table: Table, lead: Lead, claim: ContentClaim | None, *, retry_for: float = BATCH_RETRY_FOR
+) -> str | None:
     """Return the id of the lead that a post is already stored as, by its own id or by its content; else None."""
     key = items.lead_key(lead.lead_id) if claim is None else claim.key
-    asked: Any = {table: {"Keys": [items.encode(key)], "ConsistentRead": True}}
-    found = client.batch_get_item(RequestItems=asked)["Responses"].get(table, [])
+    found = table.batch_get([key], retry_for=retry_for)
     if claim is None:
         return lead.lead_id if found else None
     held = [one for one in map(claim.held_by, found) if one.is_valid_at(lead.received_at)]
     return held[0].lead_id if held else None
 
 
-def note_change(client: DynamoDBClient, table: str, posted: Lead, fields: tuple[str, ...]) -> bool:
+def note_change(table: Table, posted: Lead, fields: tuple[str, ...]) -> bool:
     """Note in a lead's timeline that a redelivery has other content; return whether it was noted.
 
     Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. Raises Contended.
     """
     entry = Entry(posted.received_at, "redelivered_changed", detail=", ".join(fields) or None)
-    update = {
-        "TableName": table,
-        "Key": items.encode(items.lead_key(posted.lead_id)),
-        "UpdateExpression": (
-            "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at"
-        ),
-        "ConditionExpression": (
-            "attribute_exists(pk) AND attribute_not_exists(erased_at) AND (attribute_not_exists(changed_hashes)"
-            " OR (NOT contains(changed_hashes, :hash) AND size(changed_hashes) < :most))"
-        ),
-        "ExpressionAttributeValues": items.encode(
-            {
-                ":none": [],
-                ":hashes": [posted.content_hash],
-                ":hash": posted.content_hash,
-                ":most": MAX_CHANGED,
-                ":expires_at": expires_at() + LEAD_OUTLIVES,
-            }
-        ),
-    }
+    noted = update(
+        items.lead_key(posted.lead_id),
+        "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at",
+        "attribute_exists(pk) AND attribute_not_exists(erased_at) AND (attribute_not_exists(changed_hashes)"
+        " OR (NOT contains(changed_hashes, :hash) AND size(changed_hashes) < :most))",
+        values={
+            ":none": [],
+            ":hashes": [posted.content_hash],
+            ":hash": posted.content_hash,
+            ":most": MAX_CHANGED,
+            ":expires_at": expires_at() + LEAD_OUTLIVES,
+        },
+    )
     # Keys of the timeline outlive the erasure, so the hash is not part of them.
-    line = put(table, items.entry_item(posted.lead_id, entry, f"redelivered#{uuid4().hex[:8]}"))
-    return transact(client, [{"Update": update}, line]) is None
+    line = put(items.entry_item(posted.lead_id, entry, f"redelivered#{uuid4().hex[:8]}"))
+    return table.transact([noted, line]) is None

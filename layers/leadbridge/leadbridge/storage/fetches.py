@@ -1,7 +1,7 @@
-"""Where leads are kept that a form has only named: the lead's item, still empty, and beside it how it is fetched.
+"""Fetches of leads that a form only named: an empty lead, and beside it how it is fetched.
 
 pk                 sk       item
-LEAD#{lead_id}     LEAD     the lead; `awaits_fetch` stands in it until it has been fetched
+LEAD#{lead_id}     LEAD     the lead; it has `awaits_fetch` until it has been fetched
 LEAD#{lead_id}     FETCH    the fetch
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
@@ -17,13 +17,11 @@ from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry, Item
-from leadbridge.storage.table import defer, is_late, put, transact, transact_late
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import Write, is_late, put
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-DUE_PARTITION = "fetches"  # where fetches stand in the index `due`
-AWAITS_FETCH = items.encode({"awaits_fetch": True})
+DUE_PARTITION = "fetches"  # the partition of the index `due` that holds fetches
+AWAITS_FETCH = {"awaits_fetch": True}
 
 _TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "restored_at", "due_at")
 _COUNTS = ("version", "attempts")
@@ -36,9 +34,9 @@ def fetch_key(lead_id: str) -> dict[str, str]:
 
 
 def fetch_item(fetch: Fetch) -> Item:
-    """A fetch as it is stored. Where there are no deliveries it stands in the operator's list in their stead."""
+    """A fetch as it is stored. The operator's list has it in place of a lead's deliveries where there are none."""
     times = {name: getattr(fetch, name) for name in _TIMES}
-    return items.encode(
+    return items.present(
         {
             **fetch_key(fetch.lead_id),
             **{name: getattr(fetch, name) for name in (*_TEXTS, *_COUNTS)},
@@ -61,28 +59,26 @@ def fetch_of(values: dict[str, Any]) -> Fetch:
 
 
 class FetchRepository:
-    """Fetches in the table. Every method may raise botocore's errors when AWS does not answer."""
+    """Fetches in the table. Every method may raise Contended, and botocore's errors."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def fetch(self, lead_id: str) -> Fetch | None:
         """The fetch as it is now."""
-        key = items.encode(fetch_key(lead_id))
-        got = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return fetch_of(items.decode(got["Item"])) if "Item" in got else None
+        values = self._table.get(fetch_key(lead_id))
+        return None if values is None else fetch_of(values)
 
     def defer(self, fetch: Fetch, due_at: datetime) -> None:
-        """Move the time at which a fetch is due, unless it has changed or was deferred meanwhile. Raises Contended."""
-        defer(self._client, self._table, fetch_key(fetch.lead_id), fetch.version, fetch.due_at, due_at)
+        """Move the time at which a fetch is due, unless it has changed or was deferred since it was read."""
+        self._table.defer(fetch_key(fetch.lead_id), fetch.version, fetch.due_at, due_at)
 
     def apply(self, change: FetchChange) -> Fetch:
         """Write a fetch's change and its line in the timeline. Raises Conflict, Contended."""
         if is_late(change.before.received_at, change.at):
-            transact_late(self._client, self._table, self._writes(change), change.after.lead_id)
+            self._table.transact_late(_writes(change), change.after.lead_id)
         else:
-            transact(self._client, self._writes(change), or_conflict=True)
+            self._table.transact(_writes(change), or_conflict=True)
         return change.after
 
     def complete(
@@ -95,26 +91,27 @@ class FetchRepository:
         email_hash: str | None,
         tax_hash: str | None,
     ) -> None:
-        """Write what was fetched, all in one transaction: the lead, its deliveries, the fetch's end.
+        """Write in one transaction what was fetched: the lead, its deliveries, the end of the fetch.
 
-        Raises Contended; Conflict if another worker was quicker, or the lead is gone or erased.
+        Raises Conflict if another worker was faster, or the lead is gone or erased; Contended.
         """
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
-        writes = [*self._writes(change), put(self._table, lead_item, "attribute_exists(awaits_fetch)")]
+        writes = [*_writes(change), put(lead_item, "attribute_exists(awaits_fetch)")]
         if lead.routed is not None:
             routed = Entry(change.at, "routed", detail=lead.routed)
-            writes.append(put(self._table, items.entry_item(lead.lead_id, routed, "routed")))
+            writes.append(put(items.entry_item(lead.lead_id, routed, "routed")))
         for delivery in deliveries:
-            writes.append(put(self._table, items.delivery_item(delivery), "attribute_not_exists(pk)"))
+            writes.append(put(items.delivery_item(delivery), "attribute_not_exists(pk)"))
             if delivery.last_error is not None:
                 refused = Entry(change.at, delivery.state.value, delivery.partner, delivery.last_error)
-                writes.append(put(self._table, items.entry_item(lead.lead_id, refused, f"{delivery.partner}#000001")))
-        transact(self._client, writes, or_conflict=True)
+                writes.append(put(items.entry_item(lead.lead_id, refused, f"{delivery.partner}#000001")))
+        self._table.transact(writes, or_conflict=True)
 
-    def _writes(self, change: FetchChange) -> list[Any]:
-        after = change.after
-        writes = [put(self._table, fetch_item(after), version=change.before.version)]
-        if change.what is not None:
-            entry = Entry(change.at, change.what, None, change.detail)
-            writes.append(put(self._table, items.entry_item(after.lead_id, entry, f"FETCH#{after.version:06d}")))
-        return writes
+
+def _writes(change: FetchChange) -> list[Write]:
+    after = change.after
+    writes = [put(fetch_item(after), version=change.before.version)]
+    if change.what is not None:
+        entry = Entry(change.at, change.what, None, change.detail)
+        writes.append(put(items.entry_item(after.lead_id, entry, f"FETCH#{after.version:06d}")))
+    return writes

@@ -1,15 +1,15 @@
-"""How leads, deliveries and timelines lie in the table: keys, attributes, and the attributes its indexes live by.
+"""How leads, deliveries and timelines are stored: their keys, their attributes, and the attributes of the indexes.
 
 pk            sk                       item
 LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
-LEAD#{id}     EVENT#{time}#{what of}   an entry of the timeline
+LEAD#{id}     EVENT#{time}#{tiebreaker}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
 DEAL#{partner}#{deal id}    TIE        which lead a deal at a partner was made of
 LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
-PERSON#{partner}#{of what}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
-LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `arrivals`)
-CONTENT#{source}#{hash}    CONTENT     which lead a post without an id of its own was stored as (see `contents`)
+PERSON#{partner}#{attribute}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
+LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `fetches`)
+CONTENT#{source}#{hash}    CONTENT     which lead a post without an id was stored as (see `content_claims`)
 
 index    partition                        sort           holds
 listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by state, deliveries that need a person,
@@ -17,14 +17,16 @@ listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by st
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
-due      partner                          due_at         deliveries (messages, fetches) that want to be looked at
+due      partner                          due_at         deliveries, messages, fetches that are due at a time
+
+Items are plain values here. `table` encodes and decodes them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -38,7 +40,7 @@ from leadbridge.storage.attributes import deserialize, serialize
 
 Item = dict[str, Any]
 
-LISTING, PHONE, DUE = "listing", "phone", "due"
+LISTING, PHONE, EMAIL, DUE = "listing", "phone", "email", "due"
 LEADS = "lead"  # the partition of `listing` that holds every lead
 ATTENTION = "attention"  # the partition of `listing` that holds the deliveries that need a person
 
@@ -63,27 +65,32 @@ class Entry:
     detail: str | None = None
 
     def shown(self) -> dict[str, str | None]:
-        """The entry as the API shows it."""
+        """The entry as the API returns it."""
         return {"at": to_text(self.at), "what": self.what, "partner": self.partner, "detail": self.detail}
 
 
-def encode(values: dict[str, Any]) -> Item:
-    """Python values to DynamoDB's typed ones; None is left out."""
-    return {name: serialize(value) for name, value in values.items() if value is not None}
+def encode(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item with DynamoDB's typed values, without those that are None."""
+    return {name: serialize(value) for name, value in item.items() if value is not None}
 
 
-def decode(item: Item) -> dict[str, Any]:
-    """DynamoDB's typed values to Python ones; numbers become Decimal."""
+def decode(item: Mapping[str, Any]) -> Item:
+    """Return an item with Python's values; numbers become Decimal."""
     return {name: deserialize(value) for name, value in item.items()}
 
 
+def present(values: Mapping[str, Any]) -> Item:
+    """Leave out the values that are None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def keyed_hash(key: str, value: str) -> str:
-    """What stands in an index for a phone or an e-mail: HMAC-SHA256, hexadecimal, with a key of the stack's own."""
+    """Return what the indexes hold for a phone or an e-mail: HMAC-SHA256, hexadecimal, with a key of this stack."""
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
 class Hashes(TypedDict):
-    """What a lead is found by, and told by that its person came before; None where the lead has no such thing."""
+    """The keyed hashes that find a lead, and the earlier leads of its person; None where the lead has no such field."""
 
     phone_hash: str | None
     email_hash: str | None
@@ -105,13 +112,18 @@ def lead_key(lead_id: str) -> dict[str, str]:
     return {"pk": f"LEAD#{lead_id}", "sk": "LEAD"}
 
 
+def lead_id_of(values: Mapping[str, Any]) -> str:
+    """The id of the lead whose partition an item is in."""
+    return str(values["pk"]).partition("#")[2]
+
+
 def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
     """The key of a delivery."""
     return {"pk": f"LEAD#{lead_id}", "sk": f"DELIVERY#{partner}"}
 
 
 def link_key(partner: str, created: int | str) -> dict[str, str]:
-    """The key of the tie of a deal (an int) or an account (a uuid) at a partner to a lead."""
+    """The key of the link of a deal (an int) or an account (a uuid) at a partner to a lead."""
     kind = "DEAL" if isinstance(created, int) else "ACCOUNT"
     return {"pk": f"{kind}#{partner}#{created}", "sk": "TIE"}
 
@@ -122,7 +134,7 @@ def attention_key(lead_id: str, partner: str) -> dict[str, str]:
 
 
 def received_key(received_at: datetime, lead_id: str) -> str:
-    """What sorts leads by age, with the id behind it to keep two of one millisecond apart."""
+    """The sort key by age; the id keeps the leads of one millisecond apart."""
     return f"{to_text(received_at)}#{lead_id}"
 
 
@@ -130,7 +142,7 @@ def lead_item(
     lead: Lead, *, phone_hash: str | None, email_hash: str | None = None, tax_hash: str | None = None
 ) -> Item:
     """A lead as it is stored."""
-    return encode(
+    return present(
         {
             **lead_key(lead.lead_id),
             **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
@@ -156,7 +168,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
     """The lead that a decoded item holds."""
     loan = values.get("loan", {})
     amount, term = loan.get("amount"), loan.get("term")
-    # What was accepted once is never checked again: a rule made stricter since must not make a lead unreadable.
+    # An accepted lead is never validated again: a rule that became stricter must not make it unreadable.
     return Lead.model_construct(
         lead_id=values["lead_id"],
         source=values["source"],
@@ -177,9 +189,9 @@ def lead_of(values: dict[str, Any]) -> Lead:
 
 
 def delivery_item(delivery: Delivery) -> Item:
-    """A delivery as it is stored. It stands in the index `due` for as long as it wants to be looked at."""
+    """A delivery as it is stored. It is in the index `due` while it has a due time."""
     times = {name: getattr(delivery, name) for name in _TIMES}
-    return encode(
+    return present(
         {
             **delivery_key(delivery.lead_id, delivery.partner),
             **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
@@ -198,13 +210,13 @@ def delivery_item(delivery: Delivery) -> Item:
 
 
 def link_item(delivery: Delivery) -> Item:
-    """The item that ties a delivery's deal or account to its lead."""
-    return encode({**link_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
+    """The item that links a delivery's deal or account to its lead."""
+    return present({**link_key(delivery.partner, delivery.created or ""), "lead_id": delivery.lead_id})
 
 
 def attention_item(delivery: Delivery) -> Item:
     """The item that lists a delivery as needing a person."""
-    return encode(
+    return present(
         {
             **attention_key(delivery.lead_id, delivery.partner),
             "lead_id": delivery.lead_id,
@@ -225,12 +237,12 @@ def delivery_of(values: dict[str, Any]) -> Delivery:
     return Delivery(state=State(values["state"]), **flags, **known)
 
 
-def entry_item(lead_id: str, entry: Entry, tie: str) -> Item:
-    """An entry as it is stored; `tie` tells apart what happened to one lead in one millisecond."""
-    return encode(
+def entry_item(lead_id: str, entry: Entry, tiebreaker: str) -> Item:
+    """An entry as it is stored; `tiebreaker` keeps the entries of one millisecond apart."""
+    return present(
         {
             "pk": f"LEAD#{lead_id}",
-            "sk": f"EVENT#{to_text(entry.at)}#{tie}",
+            "sk": f"EVENT#{to_text(entry.at)}#{tiebreaker}",
             "at": to_text(entry.at),
             "what": entry.what,
             "partner": entry.partner,

@@ -1,4 +1,4 @@
-"""Where leads are kept: one DynamoDB table, written by conditional writes and small transactions only."""
+"""Leads and their deliveries in the table. They are changed by conditional writes and small transactions only."""
 
 from __future__ import annotations
 
@@ -7,49 +7,34 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import batched
-from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, State, checked, receive
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.domain.urgency import most_urgent
+from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, note_change, stored_as
 from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item, fetch_of
-from leadbridge.storage.items import Entry
-from leadbridge.storage.links import attention, link, unlink
+from leadbridge.storage.items import Entry, lead_id_of
+from leadbridge.storage.links import attention, link, opened, unlink
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.quota import Quota, TooMany, give_back
-from leadbridge.storage.table import (
-    LEAD_OUTLIVES,
-    RETRY_FOR,
-    AlreadyLinked,
-    Conflict,
-    defer,
-    expires_at,
-    is_late,
-    persist,
-    prolong,
-    put,
-    transact,
-    transact_late,
-)
+from leadbridge.storage.table import Query, Table
+from leadbridge.storage.writes import Write, is_late, prolong, put, update
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-TWINS = 20  # leads of one e-mail that are looked at
-PAGES = 1000  # the most pages one call reads before it gives up
+MAX_TWINS = 20  # leads of one e-mail that are read
+MAX_ITEMS = 100_000  # of one lead that are read
 
 
 @dataclass(frozen=True)
 class Journey:
-    """All that is known of a lead: itself, its deliveries by partner, its timeline and messages, oldest first.
+    """A lead with its deliveries by partner, its timeline and its messages, oldest first.
 
-    `fetch` stands only with a lead that its form has named and not sent.
+    Only a lead that its form named and did not send has a `fetch`.
     """
 
     lead: Lead
@@ -60,19 +45,19 @@ class Journey:
 
     @property
     def status(self) -> State:
-        """The state that stands for the whole lead."""
+        """The state of the whole lead: the most urgent one."""
         return most_urgent(self.states)
 
     @property
     def states(self) -> list[State]:
-        """The states of its deliveries, or what its fetch stands for."""
+        """The states of its deliveries, or the state that its fetch stands for."""
         states = [delivery.state for delivery in self.deliveries.values()]
         return states if self.fetch is None or self.fetch.stands_for is None else [*states, self.fetch.stands_for]
 
 
 @dataclass(frozen=True)
 class Due:
-    """What the index tells of a delivery, a message or a fetch that wants to be looked at: where it lies."""
+    """The key of a delivery, a message or a fetch that is due, as the index has it."""
 
     pk: str
     sk: str
@@ -90,10 +75,9 @@ class Due:
 
 
 class LeadRepository:
-    """Leads in a DynamoDB table. Every method may raise botocore's errors when AWS does not answer."""
+    """Leads in the table. Every method may raise Contended, and botocore's errors."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def accept(
@@ -108,13 +92,11 @@ class LeadRepository:
         quota: Quota | None = None,
         retry_for: float = RETRY_FOR,
     ) -> str | None:
-        """Store a new lead with its deliveries in one transaction; None, or the id of the lead that is
-        already here.
+        """Store a new lead with its deliveries in one transaction; return None, or the id of the lead that is stored.
 
-        A lead that is yet to be fetched is stored with its `fetch` in their stead.
-
-        `window` is for a post without an id of its own: a lead of the same content that came less than `window` ago
-        is the same lead. Raises TooMany where the quota is used up; Contended after `retry_for` seconds.
+        A lead that is not fetched yet is stored with its `fetch` in place of the deliveries. `window` is for a post
+        without an id: a lead of the same content that came less than `window` ago is the same lead. Raises TooMany
+        where the quota is used up; Contended after `retry_for` seconds.
         """
         ends, claim = time.monotonic() + retry_for, None
         if window and lead.content_hash is not None:
@@ -122,31 +104,31 @@ class LeadRepository:
         counted = None
         if quota is not None:
             try:
-                counted = quota.take(self._client, self._table, lead.lead_id, lead.received_at, retry_for=retry_for)
+                counted = quota.take(self._table, lead.lead_id, lead.received_at, retry_for=retry_for)
             except TooMany:
-                if (already := stored_as(self._client, self._table, lead, claim)) is not None:
+                if (already := stored_as(self._table, lead, claim, retry_for=ends - time.monotonic())) is not None:
                     return already
                 raise
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
-        writes: list[Any] = [
-            put(self._table, lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
-            put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
+        writes: list[Write] = [
+            put(lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
+            put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         if lead.routed is not None:
             routed = Entry(lead.received_at, "routed", detail=lead.routed)
-            writes.append(put(self._table, items.entry_item(lead.lead_id, routed, "1")))
+            writes.append(put(items.entry_item(lead.lead_id, routed, "1")))
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
-            writes.append(put(self._table, items.delivery_item(delivery)))
+            writes.append(put(items.delivery_item(delivery)))
         if fetch is not None:
-            writes.append(put(self._table, fetch_item(fetch)))
+            writes.append(put(fetch_item(fetch)))
         if claim is not None:
-            writes.append(claim.write(self._table))
+            writes.append(claim.write())
         try:
-            transact(self._client, writes, or_conflict=True, retry_for=max(0.0, ends - time.monotonic()))
+            self._table.transact(writes, or_conflict=True, retry_for=ends - time.monotonic())
         except Conflict as conflict:
             if counted is not None:
-                give_back(self._client, self._table, counted)
+                give_back(self._table, counted)
             if claim is None or 0 in conflict.failed:
                 return lead.lead_id
             return claim.held_by(conflict.found[len(writes) - 1]).lead_id
@@ -154,63 +136,58 @@ class LeadRepository:
 
     def claim_content(self, claim: ContentClaim) -> ContentClaim:
         """Store a claim without a lead; return it, or the stored claim of the same content. Raises Contended."""
-        return claim.stored(self._client, self._table)
+        return claim.stored(self._table)
 
     def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
         """Note once that a lead was redelivered with other content; return whether it was noted. Raises Contended."""
-        return note_change(self._client, self._table, posted, fields)
+        return note_change(self._table, posted, fields)
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
-        """Which of these leads are here. One may be missing that came this moment, or that AWS did not tell of."""
-        found = set()
-        for some in batched(lead_ids, 100, strict=False):
-            keys = [items.encode(items.lead_key(lead_id)) for lead_id in some]
-            asked: Any = {self._table: {"Keys": keys, "ProjectionExpression": "lead_id"}}
-            for item in self._client.batch_get_item(RequestItems=asked)["Responses"].get(self._table, []):
-                found.add(str(items.decode(item)["lead_id"]))
-        return found
+        """Return which of these leads are stored. A lead that is stored at this moment may be missing."""
+        keys = [items.lead_key(lead_id) for lead_id in lead_ids]
+        return {values["lead_id"] for values in self._table.batch_get(keys, attributes=("lead_id",), consistent=False)}
 
     def apply(self, change: Change, *, retry_for: float = RETRY_FOR) -> Delivery:
         """Write a delivery's change and its timeline entry; return the delivery as it is now.
 
-        The partner's id is tied to the lead, and a tie that no longer holds is released. A delivery that the change
-        opens may be open already because of an earlier refusal: then it stays as it is, and the change is written
-        without it. Raises Conflict if the delivery has changed since it was read, AlreadyLinked if another lead has the
-        id, Contended after `retry_for` seconds.
+        The partner's id is linked to the lead, and an outdated link is released. A delivery that the change opens may
+        be open already because of an earlier rejection: then it stays as it is, and the change is written without it.
+        Raises Conflict if the delivery has changed since it was read, AlreadyLinked if another lead has the id,
+        Contended after `retry_for` seconds.
         """
         before, after = change.before, change.after
         writes = [
-            put(self._table, items.delivery_item(after), version=before.version),
-            put(self._table, items.change_entry(change)),
+            put(items.delivery_item(after), version=before.version),
+            put(items.change_entry(change)),
         ]
-        writes += [put(self._table, message_item(message)) for message in change.messages]
+        writes += [put(message_item(message)) for message in change.messages]
         for skipped in change.skipped:
-            writes += message_writes(self._table, skipped)
-        writes += attention(self._table, before, after)
+            writes += message_writes(skipped)
+        writes += attention(before, after)
         if before.created is not None and before.created != after.created:
-            writes += unlink(self._table, before, before.created)
+            writes += unlink(before, before.created)
         late = is_late(before.received_at, change.at)
-        is_tied = after.created is not None and (late or after.created != before.created)
-        if is_tied:
-            writes.append(link(self._table, after))
+        is_linked = after.created is not None and (late or after.created != before.created)
+        if is_linked:
+            writes.append(link(after))
         own = len(writes)
         if change.opened is not None:
-            writes += self._opened(change.opened, change)
+            writes += opened(change.opened, change)
         ends = time.monotonic() + retry_for
         try:
             if late and change.opened is None:
-                transact_late(self._client, self._table, writes, change.after.lead_id, retry_for=retry_for)
+                self._table.transact_late(writes, change.after.lead_id, retry_for=retry_for)
             else:
-                transact(self._client, writes, or_conflict=True, retry_for=retry_for)
+                self._table.transact(writes, or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
-            if is_tied and conflict.failed == {own - 1}:
-                self._raise_if_tied(after, conflict)
+            if is_linked and conflict.failed == {own - 1}:
+                self._raise_if_linked(after, conflict)
             if change.opened is None or min(conflict.failed) < own:
                 raise
             return self.apply(replace(change, opened=None), retry_for=ends - time.monotonic())
         return after
 
-    def _raise_if_tied(self, delivery: Delivery, conflict: Conflict) -> None:
+    def _raise_if_linked(self, delivery: Delivery, conflict: Conflict) -> None:
         owner = self.owner_of(delivery.partner, delivery.created or "")
         if owner not in {None, delivery.lead_id}:
             raise AlreadyLinked(str(owner), failed=conflict.failed) from None
@@ -218,39 +195,32 @@ class LeadRepository:
     def look_again(
         self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
     ) -> None:
-        """Put off the next look at a delivery, noting a failed check; no change that anybody is told of.
+        """Defer the next check of a delivery, and note a failed check; publish no event.
 
         `is_refused`: the partner answered that it does not know the id. Does nothing if the delivery has changed or was
         deferred meanwhile.
         """
         after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
         sets = "SET due_at = :due_at, checks_failed = :failed, checks_refused = :refused"
-        values: dict[str, Any] = {
-            ":due_at": to_text(due_at),
-            ":failed": after.checks_failed,
-            ":refused": after.checks_refused,
-            ":version": delivery.version,
-            ":seen": to_text(delivery.due_at) if delivery.due_at else None,
-        }
-        if error is None:
-            sets += " REMOVE last_error"
-        else:
-            sets += ", last_error = :error"
-            values[":error"] = error
-        update: Any = {
-            "TableName": self._table,
-            "Key": items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
-            "UpdateExpression": sets,
-            "ConditionExpression": "#version = :version AND due_at = :seen",
-            "ExpressionAttributeNames": {"#version": "version"},
-            "ExpressionAttributeValues": items.encode(values),
-        }
-        if marks := attention(self._table, delivery, after):
-            with suppress(Conflict):
-                transact_late(self._client, self._table, [{"Update": update}, *marks], delivery.lead_id)
-            return
-        with suppress(self._client.exceptions.ConditionalCheckFailedException):
-            persist(lambda: self._client.update_item(**update))
+        write = update(
+            items.delivery_key(delivery.lead_id, delivery.partner),
+            f"{sets} REMOVE last_error" if error is None else f"{sets}, last_error = :error",
+            "#version = :version AND due_at = :seen",
+            values={
+                ":due_at": to_text(due_at),
+                ":failed": after.checks_failed,
+                ":refused": after.checks_refused,
+                ":version": delivery.version,
+                ":seen": to_text(delivery.due_at) if delivery.due_at else None,
+                ":error": error,
+            },
+            names={"#version": "version"},
+        )
+        with suppress(Conflict):
+            if marks := attention(delivery, after):
+                self._table.transact_late([write, *marks], delivery.lead_id)
+            else:
+                self._table.write(write)
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:
         """Move the time at which a delivery is due, and nothing else; no event is published.
@@ -258,57 +228,53 @@ class LeadRepository:
         Does nothing if the delivery has changed or was deferred meanwhile.
         """
         key = items.delivery_key(delivery.lead_id, delivery.partner)
-        defer(self._client, self._table, key, delivery.version, delivery.due_at, due_at)
+        self._table.defer(key, delivery.version, delivery.due_at, due_at)
 
-    def note(self, lead_id: str, entry: Entry, tie: str) -> bool:
+    def note(self, lead_id: str, entry: Entry, tiebreaker: str) -> bool:
         """Add an entry to a lead's timeline; False if the lead is gone or its person was erased.
 
-        `tie` keeps entries of the same millisecond apart. Raises Contended.
+        `tiebreaker` keeps entries of the same millisecond apart.
         """
-        written = put(self._table, items.entry_item(lead_id, entry, tie))
-        return transact(self._client, [written, prolong(self._table, lead_id, not_erased=True)]) is None
+        written = put(items.entry_item(lead_id, entry, tiebreaker))
+        return self._table.transact([written, prolong(lead_id, not_erased=True)]) is None
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
-        values = self._get(items.delivery_key(lead_id, partner))
+        values = self._table.get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
-        """The lead that a deal or an account at a partner was made of, None where none of ours was."""
-        values = self._get(items.link_key(partner, created))
+        """The lead that a deal or an account at a partner was created from; None where there is none."""
+        values = self._table.get(items.link_key(partner, created))
         return None if values is None else str(values["lead_id"])
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:
-        """Whether the partner took another lead of the same e-mail, and did not tell as which account."""
-        lead = self._get(items.lead_key(delivery.lead_id)) or {}
+        """Whether the partner accepted another lead of the same e-mail without returning its account."""
+        lead = self._table.get(items.lead_key(delivery.lead_id)) or {}
         if "email_hash" not in lead:
             return False
-        found = self._client.query(
-            TableName=self._table,
-            IndexName="email",
-            KeyConditionExpression="email_hash = :email",
-            ExpressionAttributeValues=items.encode({":email": lead["email_hash"]}),
-            ScanIndexForward=False,
-            Limit=TWINS,
-        )["Items"]
-        others = {str(items.decode(item)["pk"]).partition("#")[2] for item in found} - {delivery.lead_id}
+        query = Query("email_hash = :email", {":email": lead["email_hash"]}, items.EMAIL, newest_first=True)
+        found = self._table.query(query, limit=MAX_TWINS)
+        others = {lead_id_of(values) for values in found} - {delivery.lead_id}
         twins = (self.delivery(lead_id, delivery.partner) for lead_id in sorted(others))
-        taken = {State.SUBMITTED, State.CLOSED}
-        return any(twin is not None and twin.state in taken and twin.account_uuid is None for twin in twins)
+        accepted = {State.SUBMITTED, State.CLOSED}
+        return any(twin is not None and twin.state in accepted and twin.account_uuid is None for twin in twins)
 
     def lead(self, lead_id: str) -> Lead | None:
         """The lead, without its deliveries."""
-        values = self._get(items.lead_key(lead_id))
+        values = self._table.get(items.lead_key(lead_id))
         return None if values is None else items.lead_of(values)
 
     def journey(self, lead_id: str) -> Journey | None:
-        """All that is known of a lead, as it is now."""
+        """The lead with all that is stored beside it, as it is now."""
         lead: Lead | None = None
         deliveries: dict[str, Delivery] = {}
         timeline: list[Entry] = []
         fetch: Fetch | None = None
         messages: list[Message] = []
-        for values in self._query({"pk": f"LEAD#{lead_id}"}):
+        # Leeloo's events are left out: they are long and not needed.
+        query = Query("pk = :pk", {":pk": items.lead_key(lead_id)["pk"]}, filter="attribute_not_exists(body)")
+        for values in self._table.query(query, limit=MAX_ITEMS):
             kind = values["sk"].partition("#")[0]
             if kind == "LEAD":
                 lead = items.lead_of(values)
@@ -324,50 +290,8 @@ class LeadRepository:
         return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch, tuple(messages))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
-        """What is due by `until`, the longest due first, `limit` at most: a partner's deliveries, messages, fetches."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=items.DUE,
-            KeyConditionExpression="due_partner = :partner AND due_at <= :until",
-            ExpressionAttributeValues=items.encode({":partner": partition, ":until": to_text(until)}),
-            PaginationConfig={"MaxItems": limit, "PageSize": 500},
-        )
-        for page in pages:
-            for item in page["Items"]:
-                values = items.decode(item)
-                yield Due(values["pk"], values["sk"], values["due_at"])
-
-    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
-        got = self._client.get_item(TableName=self._table, Key=items.encode(key), ConsistentRead=True)
-        return items.decode(got["Item"]) if "Item" in got else None
-
-    def _query(self, key: dict[str, str]) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.encode({":pk": key["pk"]}),
-            FilterExpression="attribute_not_exists(body)",  # leaves out Leeloo's events: they are long and not needed
-            ConsistentRead=True,
-            PaginationConfig={"MaxItems": PAGES * 100},
-        )
-        for page in pages:
-            yield from map(items.decode, page["Items"])
-
-    def _opened(self, delivery: Delivery, change: Change) -> list[Any]:
-        """A further delivery of a lead that is there, with the lead's own note of it."""
-        entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it")
-        return [
-            put(self._table, items.delivery_item(delivery), "attribute_not_exists(pk)"),
-            put(self._table, items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),
-            {
-                "Update": {
-                    "TableName": self._table,
-                    "Key": items.encode(items.lead_key(delivery.lead_id)),
-                    "UpdateExpression": "SET partners = list_append(partners, :partner), expires_at = :expires_at",
-                    "ConditionExpression": "attribute_exists(pk)",
-                    "ExpressionAttributeValues": items.encode(
-                        {":partner": [delivery.partner], ":expires_at": expires_at() + LEAD_OUTLIVES}
-                    ),
-                }
-            },
-        ]
+        """Yield what is due by `until`, the longest due first: a partner's deliveries, messages, or fetches."""
+        values = {":partner": partition, ":until": to_text(until)}
+        query = Query("due_partner = :partner AND due_at <= :until", values, items.DUE)
+        for found in self._table.query(query, limit=limit):
+            yield Due(found["pk"], found["sk"], found["due_at"])

@@ -1,11 +1,11 @@
-"""What Leeloo tells us of its own accord: orders, sales, subscriptions, messages, and kinds that nobody has seen yet.
+"""Events that Leeloo posts: orders, sales, subscriptions, messages, and types that are not known yet.
 
-Each is kept once, tied to a lead where one is found by account, phone or e-mail, and named in that lead's timeline.
+Each is stored once, beside its lead where one is found by account, phone or e-mail, and noted in that lead's timeline.
 
     pk                 sk                item
-    LEELOO#{key}       EVENT             that it came, and whose it is; the event itself if no lead is found
+    LEELOO#{key}       EVENT             that it came, and its lead; the event itself if no lead is found
     LEAD#{lead_id}     LEELOO#{key}      the event
-    TRACE#…            LEELOO#{key}      by what the erasure of a lead finds an event without a lead
+    TRACE#…            LEELOO#{key}      a pointer: the erasure of a lead finds an event without a lead by it
     (storage/erasure/traces.py)
 """
 
@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leadbridge.domain import fields
 from leadbridge.domain.clock import Clock, to_text
@@ -24,10 +24,8 @@ from leadbridge.storage import items
 from leadbridge.storage.erasure import traces
 from leadbridge.storage.items import Entry
 from leadbridge.storage.queries.lead_search import Finder
-from leadbridge.storage.table import prolong, put, transact
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import prolong, put
 
 MAX_LOOKUPS = 3  # of an event's lead, while the leads that are found are erased
 MAX_KEY = 255  # characters of an account id that can be a key
@@ -75,7 +73,7 @@ class LeelooEvent:
 
     @property
     def entry(self) -> tuple[str, str]:
-        """What a timeline says of it; what people wrote is not quoted."""
+        """The timeline's entry. It does not quote what people wrote."""
         if self.type in KNOWN:
             about = (self.text("offer_name"), self.text("price"), self.text("currency"))
             return KNOWN[self.type], " ".join(part for part in about if part)
@@ -84,15 +82,14 @@ class LeelooEvent:
 
 @dataclass(frozen=True)
 class Inbox:
-    """Keeps Leeloo's events. `keyed_hash` makes what stands in the indexes for phones and e-mails."""
+    """Stores Leeloo's events. `keyed_hash` hashes phones and e-mails as the indexes have them."""
 
-    client: DynamoDBClient
-    table: str
+    table: Table
     keyed_hash: Callable[[str], str]
     clock: Clock
 
     def keep(self, event: LeelooEvent) -> tuple[bool, str | None]:
-        """Keep an event; return whether it is new, and the lead it is tied to. Safe to repeat.
+        """Store an event; return whether it is new, and its lead. Safe to repeat.
 
         Of a person whose erasure is running only the fact that the event came is stored. Raises botocore's errors and
         Contended.
@@ -106,31 +103,31 @@ class Inbox:
             refused = self._write_owned(event, lead_id)
             if refused != OWNER:
                 return refused is None, lead_id
-        marker = self._marker(event, None)
-        return transact(self.client, [put(self.table, marker, "attribute_not_exists(pk)")]) is None, None
+        marker = put(self._marker(event, None), "attribute_not_exists(pk)")
+        return self.table.transact([marker]) is None, None
 
     def _write_owned(self, event: LeelooEvent, lead_id: str) -> int | None:
         """Write an event beside its lead; return the number of the write that was refused."""
         now, (what, detail) = self.clock(), event.entry
         beside = {"pk": f"LEAD#{lead_id}", "sk": f"LEELOO#{event.key}", **self._content(event)}
         writes = [
-            put(self.table, self._marker(event, lead_id), "attribute_not_exists(pk)"),
-            put(self.table, items.encode(beside)),
-            put(self.table, items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
-            prolong(self.table, lead_id, not_erased=True),
+            put(self._marker(event, lead_id), "attribute_not_exists(pk)"),
+            put(beside),
+            put(items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
+            prolong(lead_id, not_erased=True),
         ]
-        return transact(self.client, writes)
+        return self.table.transact(writes)
 
     def _write_unowned(self, event: LeelooEvent) -> int | None:
         """Write an event that no lead is found for; return the number of the write that was refused."""
         known_by = self._known_by(event)
-        item = self._marker(event, None) | items.encode({**self._content(event), "known_by": known_by or None})
-        pointers = [put(self.table, traces.trace_item(*one, f"LEELOO#{event.key}")) for one in known_by]
-        return transact(self.client, [put(self.table, item, "attribute_not_exists(pk)"), *pointers])
+        item = {**self._marker(event, None), **self._content(event), **({"known_by": known_by} if known_by else {})}
+        pointers = [put(traces.trace_item(*one, f"LEELOO#{event.key}")) for one in known_by]
+        return self.table.transact([put(item, "attribute_not_exists(pk)"), *pointers])
 
     def _marker(self, event: LeelooEvent, lead_id: str | None) -> items.Item:
         key = {"pk": f"LEELOO#{event.key}", "sk": "EVENT"}
-        return items.encode({**key, "lead_id": lead_id, "received_at": to_text(self.clock())})
+        return items.present({**key, "lead_id": lead_id, "received_at": to_text(self.clock())})
 
     def _content(self, event: LeelooEvent) -> dict[str, str]:
         body = event.body.decode(errors="replace")
@@ -150,7 +147,7 @@ class Inbox:
         return known
 
     def _lead_of(self, event: LeelooEvent) -> str | None:
-        finder = Finder(self.client, self.table)
+        finder = Finder(self.table)
         find = {traces.ACCOUNT: finder.by_account, traces.PHONE: finder.by_phone, traces.EMAIL: finder.by_email}
         return next((found for kind, value in self._known_by(event) if (found := find[kind](value))), None)
 

@@ -1,40 +1,45 @@
-"""Items that are written with a delivery, in its transaction: the tie of its id at the partner, its entry in a list."""
+"""Writes that go with a delivery, in its transaction: the link of its id at the partner, its entry in a list."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.storage import items
-from leadbridge.storage.table import put
+from leadbridge.storage.items import Entry
+from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
 
 
-def link(table: str, delivery: Delivery) -> Any:
-    """Tie a deal or an account to its lead, on the condition that no other lead has it and that it is not erased."""
+def link(delivery: Delivery) -> Write:
+    """Link a deal or an account to its lead, on the condition that no other lead has it and that it is not erased."""
     own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
-    write = put(table, items.link_item(delivery), own)
-    write["Put"]["ExpressionAttributeValues"] = items.encode({":own": delivery.lead_id})
-    return write
+    return put(items.link_item(delivery), own, values={":own": delivery.lead_id})
 
 
-def unlink(table: str, delivery: Delivery, created: int | str) -> list[Any]:
-    """Release a tie. The stored account is deleted too, so that the next sync looks for its lead again."""
+def unlink(delivery: Delivery, created: int | str) -> list[Write]:
+    """Release a link. The stored account is deleted too, so that the next sync looks for its lead again."""
     key = items.link_key(delivery.partner, created)
-    own: Any = {
-        "TableName": table,
-        "Key": items.encode(key),
-        "ConditionExpression": "attribute_not_exists(pk) OR lead_id = :own",
-        "ExpressionAttributeValues": items.encode({":own": delivery.lead_id}),
-    }
-    account = {"TableName": table, "Key": items.encode({**key, "sk": "ACCOUNT"})}
-    return [{"Delete": own}, *([{"Delete": account}] if isinstance(created, str) else [])]
+    own = delete(key, "attribute_not_exists(pk) OR lead_id = :own", {":own": delivery.lead_id})
+    return [own, *([delete({**key, "sk": "ACCOUNT"})] if isinstance(created, str) else [])]
 
 
-def attention(table: str, before: Delivery, after: Delivery) -> list[Any]:
+def attention(before: Delivery, after: Delivery) -> list[Write]:
     """Return the write that lists a delivery as needing a person, or takes it off the list; none if nothing changes."""
     if (before.attention is None) == (after.attention is None):
         return []
     if after.attention is not None:
-        return [put(table, items.attention_item(after))]
-    key = items.encode(items.attention_key(after.lead_id, after.partner))
-    return [{"Delete": {"TableName": table, "Key": key}}]
+        return [put(items.attention_item(after))]
+    return [delete(items.attention_key(after.lead_id, after.partner))]
+
+
+def opened(delivery: Delivery, change: Change) -> list[Write]:
+    """Return the writes for a further delivery of a stored lead, with its entry in the timeline."""
+    entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it")
+    return [
+        put(items.delivery_item(delivery), "attribute_not_exists(pk)"),
+        put(items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),
+        update(
+            items.lead_key(delivery.lead_id),
+            "SET partners = list_append(partners, :partner), expires_at = :expires_at",
+            "attribute_exists(pk)",
+            values={":partner": [delivery.partner], ":expires_at": expires_at() + LEAD_OUTLIVES},
+        ),
+    ]

@@ -17,19 +17,13 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from zlib import crc32
 
-from botocore.exceptions import ClientError
-
-from leadbridge.runtime.aws_errors import Contended, code_of
-from leadbridge.storage import items
-from leadbridge.storage.items import Item
-from leadbridge.storage.table import RETRY_FOR, persist
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import update
 
 PER_PART = 500  # leads in a minute that one item counts: 6 KB of marks
 MARK_LENGTH = 10  # hexadecimal digits; fewer than one in a million full parts have two equal ones
@@ -45,7 +39,7 @@ class TooMany(Exception):
 class Counted:
     """One post in a count: the key of the item, and the name of the post's attribute there."""
 
-    key: Item
+    key: dict[str, str]
     mark: str
 
 
@@ -56,9 +50,7 @@ class Quota:
     source: str
     per_minute: int
 
-    def take(
-        self, client: DynamoDBClient, table: str, lead_id: str, now: datetime, *, retry_for: float = RETRY_FOR
-    ) -> Counted:
+    def take(self, table: Table, lead_id: str, now: datetime, *, retry_for: float = RETRY_FOR) -> Counted:
         """Count a lead once, however often AWS's reply is lost; return where it is counted, for `give_back`.
 
         Raises TooMany where all parts of the count are full, Contended.
@@ -69,45 +61,38 @@ class Quota:
         mark = f"#{uuid4().hex[:MARK_LENGTH]}"
         for number in range(parts):
             part = (first + number) % parts
-            key = items.encode({"pk": f"RATE#{self.source}#{minute}#{part}", "sk": "COUNT"})
-            counted = Counted(key, mark)
-            if _has_room(client, table, counted, share + (part < remainder), minute, retry_for):
+            counted = Counted({"pk": f"RATE#{self.source}#{minute}#{part}", "sk": "COUNT"}, mark)
+            if _has_room(table, counted, share + (part < remainder), minute, retry_for):
                 return counted
         raise TooMany(60 - now.second)
 
 
-def give_back(client: DynamoDBClient, table: str, counted: Counted) -> None:
+def give_back(table: Table, counted: Counted) -> None:
     """Take a redelivery off the count, once. If AWS does not write it in time, the count stays too high."""
-    write: Any = {
-        "TableName": table,
-        "Key": counted.key,
-        "UpdateExpression": "REMOVE #mark ADD leads :one",
-        "ConditionExpression": "attribute_exists(#mark)",
-        "ExpressionAttributeNames": {"#mark": counted.mark},
-        "ExpressionAttributeValues": items.encode({":one": -1}),
-    }
-    with suppress(Contended, client.exceptions.ConditionalCheckFailedException):
-        persist(lambda: client.update_item(**write), RETURN_FOR)
+    returned = update(
+        counted.key,
+        "REMOVE #mark ADD leads :one",
+        "attribute_exists(#mark)",
+        values={":one": -1},
+        names={"#mark": counted.mark},
+    )
+    with suppress(Contended, Conflict):
+        table.write(returned, retry_for=RETURN_FOR)
 
 
-def _has_room(client: DynamoDBClient, table: str, counted: Counted, most: int, minute: int, retry_for: float) -> bool:
+def _has_room(table: Table, counted: Counted, most: int, minute: int, retry_for: float) -> bool:
     """Count a post; return whether this part of the count had room for it."""
-    values = {":one": 1, ":marked": True, ":most": most, ":expires_at": minute * 60 + KEPT_FOR}
-    write: Any = {
-        "TableName": table,
-        "Key": counted.key,
-        "UpdateExpression": "SET expires_at = :expires_at, #mark = :marked ADD leads :one",
-        "ConditionExpression": "attribute_not_exists(leads) OR (leads < :most AND attribute_not_exists(#mark))",
-        "ExpressionAttributeNames": {"#mark": counted.mark},
-        "ExpressionAttributeValues": items.encode(values),
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+    count = update(
+        counted.key,
+        "SET expires_at = :expires_at, #mark = :marked ADD leads :one",
+        "attribute_not_exists(leads) OR (leads < :most AND attribute_not_exists(#mark))",
+        values={":one": 1, ":marked": True, ":most": most, ":expires_at": minute * 60 + KEPT_FOR},
+        names={"#mark": counted.mark},
+        returns_found=True,
+    )
     try:
-        persist(lambda: client.update_item(**write), retry_for)
-    except ClientError as error:
-        if code_of(error) != "ConditionalCheckFailedException":
-            raise
-        answer: Any = error.response
+        table.write(count, retry_for=retry_for)
+    except Conflict as conflict:
         # The mark is there if an earlier update was written and its reply was lost.
-        return counted.mark in answer.get("Item", {})
+        return counted.mark in conflict.found[0]
     return True

@@ -1,230 +1,262 @@
-"""How the table is written: conditional puts, alone or together, and what it means when one is refused."""
+"""The gateway to the table: the only module that calls DynamoDB.
+
+Items go in and come out as plain values. Every call is retried while its error is transient: throttling, conflicts,
+time-outs, faults inside AWS, and what DynamoDB leaves unprocessed of a batch. Then it raises Contended. botocore's
+other errors are raised at once.
+"""
 
 from __future__ import annotations
 
 import os
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from leadbridge.domain.clock import to_text
-from leadbridge.runtime.aws_errors import CONDITION_FAILED, Contended, cancellation_reasons, is_transient
-from leadbridge.storage.items import Item, encode, lead_key
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import (
+    CONDITION_FAILED,
+    RETRY_FOR,
+    Contended,
+    call_with_retries,
+    cancellation_reasons,
+    code_of,
+)
+from leadbridge.storage.items import Item, decode, encode, lead_key
+from leadbridge.storage.writes import Write, prolong, update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = [
-    "RETRY_FOR",
-    "AlreadyLinked",
-    "Conflict",
-    "Contended",
-    "defer",
-    "expires_at",
-    "is_late",
-    "not_erased",
-    "persist",
-    "prolong",
-    "put",
-    "transact",
-    "transact_beside",
-    "transact_late",
-    "with_ttl",
-]
-
-RETRY_FOR = 2.0  # seconds for which a write is retried, where its caller does not say otherwise
-MAX_TRIES = 1000  # of one write, however long it may be retried
-FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it is random
-LONGEST_PAUSE = 1.0
-DEFAULT_RETENTION_DAYS = "400"
-DAY = 86_400
-LEAD_OUTLIVES = DAY  # seconds by which a lead's own item outlives what is written with it
-FRESH = timedelta(hours=22)  # after a lead came; what is written in this time cannot outlive the lead's item
+MAX_BATCH_READS = 100  # keys that BatchGetItem takes
+MAX_BATCH_WRITES = 25  # writes that BatchWriteItem takes
+BATCH_RETRY_FOR = 5.0  # seconds for which one such call and what it leaves unprocessed are retried
+MAX_PAGE = 1000  # items that `query` reads with one call
 
 
-class Conflict(Exception):
-    """A condition failed: what the caller knew is out of date.
+@dataclass(frozen=True)
+class Query:
+    """A query by a key, of the table or of one of its indexes. `attributes` are those to read, all if there are none.
 
-    `failed` are the numbers of the writes of a transaction whose conditions failed. `found` are the stored items of
-    those that set `ReturnValuesOnConditionCheckFailure`.
+    The items come in the order of their sort key. A query of the table is consistent; a query of an index cannot be.
     """
 
-    def __init__(
-        self, *about: object, failed: frozenset[int] = frozenset(), found: Mapping[int, Item] | None = None
-    ) -> None:
-        super().__init__(*about)
-        self.failed = failed
-        self.found = found or {}
+    condition: str
+    values: Mapping[str, Any]
+    index: str | None = None
+    filter: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
+    newest_first: bool = False
 
 
-class AlreadyLinked(Conflict):
-    """Another lead, `lead_id`, has the deal or the account at the partner."""
+@dataclass(frozen=True)
+class QueryPage:
+    """What one call read. `next_key` is where the next page begins, None after the last one."""
 
-    def __init__(self, lead_id: str, *, failed: frozenset[int] = frozenset()) -> None:
-        super().__init__(f"{lead_id} has it", failed=failed)
-        self.lead_id = lead_id
-
-
-def expires_at() -> int:
-    """The Unix time at which DynamoDB may delete what is written now."""
-    return int(time.time()) + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * DAY
+    items: list[Item]
+    next_key: Item | None
 
 
-def with_ttl(item: Item) -> Item:
-    """Add the time at which DynamoDB may delete an item, unless the item has one.
+class Table:
+    """One DynamoDB table."""
 
-    A lead's own item is kept a day longer than any other: without it nothing that belongs to the lead is found.
-    """
-    longer = LEAD_OUTLIVES if item.get("sk") == {"S": "LEAD"} else 0
-    return {"expires_at": {"N": str(expires_at() + longer)}, **item}
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client = client
+        self._name = name
 
+    def get(self, key: Mapping[str, str], *, attributes: Sequence[str] = ()) -> Item | None:
+        """Read one item, consistently; None where there is none."""
+        request: Any = {"TableName": self._name, "Key": encode(key), "ConsistentRead": True, **_projection(attributes)}
+        answer = call_with_retries(lambda: self._client.get_item(**request))
+        return decode(answer["Item"]) if "Item" in answer else None
 
-def put(table: str, item: Item, condition: str | None = None, *, version: int | None = None) -> Any:
-    """A put for a transaction, on a condition, or on the condition that the item there has this version.
-
-    Like all that tells of people, the item is let go after a time.
-    """
-    write: dict[str, Any] = {"TableName": table, "Item": with_ttl(item)}
-    if condition is not None:
-        write["ConditionExpression"] = condition
-    if version is not None:
-        write["ConditionExpression"] = "#version = :version"
-        write["ExpressionAttributeNames"] = {"#version": "version"}
-        write["ExpressionAttributeValues"] = encode({":version": version})
-    return {"Put": write}
-
-
-def not_erased(table: str, lead_id: str) -> Any:
-    """A check for a transaction: it fails if the lead's person was erased."""
-    check = {"TableName": table, "Key": encode(dict(lead_key(lead_id)))}
-    return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(erased_at)"}}
-
-
-def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH) -> bool:
-    """Return whether a write at `now` to an item that was new at `began_at` could outlive the lead's item."""
-    return now - began_at >= fresh
-
-
-def prolong(table: str, lead_id: str, *, not_erased: bool = False) -> Any:
-    """An update for a transaction that writes beside a lead: the lead's item outlives what is written.
-
-    It fails where the lead's item is missing; with `not_erased`, also where the lead's person was erased.
-    """
-    condition = "attribute_exists(pk)" + (" AND attribute_not_exists(erased_at)" if not_erased else "")
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": encode(dict(lead_key(lead_id))),
-            "UpdateExpression": "SET expires_at = :expires_at",
-            "ConditionExpression": condition,
-            "ExpressionAttributeValues": encode({":expires_at": expires_at() + LEAD_OUTLIVES}),
+    def page(self, query: Query, *, after: Item | None = None, size: int | None = None) -> QueryPage:
+        """Read one page of a query, of `size` items before its filter, or as much as DynamoDB reads with one call."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": query.condition,
+            "ExpressionAttributeValues": encode(query.values),
+            "ScanIndexForward": not query.newest_first,
+            **_projection(query.attributes),
         }
-    }
+        if query.index is None:
+            request["ConsistentRead"] = True
+        else:
+            request["IndexName"] = query.index
+        if query.filter is not None:
+            request["FilterExpression"] = query.filter
+        if query.names:
+            request["ExpressionAttributeNames"] = {**request.get("ExpressionAttributeNames", {}), **query.names}
+        if size is not None:
+            request["Limit"] = size
+        if after is not None:
+            request["ExclusiveStartKey"] = encode(after)
+        answer = call_with_retries(lambda: self._client.query(**request))
+        next_key = answer.get("LastEvaluatedKey")
+        return QueryPage([decode(item) for item in answer["Items"]], decode(next_key) if next_key else None)
 
+    def query(self, query: Query, *, limit: int) -> Iterator[Item]:
+        """Yield the items of a query, `limit` of them at most. Pages are read as they are needed."""
+        left, start = limit, None
+        while left > 0:
+            page = self.page(query, after=start, size=min(left, MAX_PAGE))
+            yield from page.items[:left]
+            left, start = left - len(page.items), page.next_key
+            if start is None:
+                return
 
-def defer(
-    client: DynamoDBClient, table: str, key: dict[str, str], version: int, seen: datetime | None, due_at: datetime
-) -> None:
-    """Move the time at which an item is due, unless the item has changed or was deferred since it was read.
+    def batch_get(
+        self,
+        keys: Iterable[Mapping[str, str]],
+        *,
+        attributes: Sequence[str] = (),
+        consistent: bool = True,
+        retry_for: float = BATCH_RETRY_FOR,
+    ) -> list[Item]:
+        """Read the items of some keys, in no order; keys without an item are left out."""
+        found: list[Item] = []
+        for some in batched(keys, MAX_BATCH_READS, strict=False):
+            request = {"Keys": [encode(key) for key in some], "ConsistentRead": consistent, **_projection(attributes)}
+            found += self._read_batch(request, retry_for)
+        return found
 
-    `version` and `seen` are its version and its due time as they were read. Raises Contended.
-    """
-    values = {":due_at": to_text(due_at), ":version": version, ":seen": to_text(seen) if seen else None}
-    with suppress(client.exceptions.ConditionalCheckFailedException):
-        persist(
-            lambda: client.update_item(
-                TableName=table,
-                Key=encode(dict(key)),
-                UpdateExpression="SET due_at = :due_at",
-                ConditionExpression="#version = :version AND due_at = :seen",
-                ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues=encode(values),
-            )
-        )
+    def batch_write(self, writes: Iterable[Write]) -> None:
+        """Put and delete items in batches. A batch is not a transaction: an error leaves it written in part."""
+        for some in batched(writes, MAX_BATCH_WRITES, strict=False):
+            self._write_batch([write.batch_request() for write in some])
 
+    def write(self, write: Write, *, returns_new: bool = False, retry_for: float = RETRY_FOR) -> Item:
+        """Make one write alone. Raises Conflict if its condition fails.
 
-def transact(
-    client: DynamoDBClient, writes: Sequence[Any], *, or_conflict: bool = False, retry_for: float = RETRY_FOR
-) -> int | None:
-    """Write all or nothing; return None if written, else the number of the first write whose condition failed.
-
-    Every try carries the same idempotency token, so a retry after a lost answer does not fail on its own conditions.
-    Raises Contended after `retry_for` seconds; with `or_conflict`, Conflict instead of returning a number.
-    """
-    token = uuid4().hex
-    try:
-        persist(lambda: client.transact_write_items(TransactItems=writes, ClientRequestToken=token), retry_for)
-    except ClientError as error:
-        reasons = cancellation_reasons(error)
-        failed = [number for number, reason in enumerate(reasons) if reason == CONDITION_FAILED]
-        if not failed:
-            raise
-        if or_conflict:
-            answer: Any = error.response
-            found = {number: answer["CancellationReasons"][number].get("Item", {}) for number in failed}
-            raise Conflict(failed=frozenset(failed), found=found) from None
-        return failed[0]
-    return None
-
-
-def transact_late(
-    client: DynamoDBClient, table: str, writes: Sequence[Any], lead_id: str, *, retry_for: float = RETRY_FOR
-) -> None:
-    """Write all or nothing, and prolong the lead's item if it still exists. Raises Conflict, Contended."""
-    ends = time.monotonic() + retry_for
-    try:
-        transact(client, [*writes, prolong(table, lead_id)], or_conflict=True, retry_for=retry_for)
-    except Conflict as conflict:
-        if conflict.failed != {len(writes)}:
-            raise
-        transact(client, writes, or_conflict=True, retry_for=ends - time.monotonic())
-
-
-def transact_beside(
-    client: DynamoDBClient,
-    table: str,
-    writes: Sequence[Any],
-    lead_id: str,
-    *,
-    or_conflict: bool = False,
-    retry_for: float = RETRY_FOR,
-) -> int | None:
-    """Write all or nothing unless the lead's person was erased, and prolong the lead's item if it still exists.
-
-    Returns what `transact` returns; the number after the last write means that the person was erased.
-    """
-    ends = time.monotonic() + retry_for
-    refused = transact(client, [*writes, prolong(table, lead_id, not_erased=True)], retry_for=retry_for)
-    if refused == len(writes):
-        found = client.get_item(TableName=table, Key=encode(dict(lead_key(lead_id))), ConsistentRead=True)
-        if "Item" not in found:  # it has expired, and the person was not erased
-            refused = transact(client, writes, retry_for=ends - time.monotonic())
-    if refused is not None and or_conflict:
-        raise Conflict(failed=frozenset({refused}))
-    return refused
-
-
-def persist[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
-    """Call AWS; retry transient errors with growing pauses.
-
-    The call must be safe to repeat. Raises Contended after `retry_for` seconds, and any other error at once.
-    """
-    ends = time.monotonic() + retry_for
-    for number in range(MAX_TRIES):
+        With `returns_new`, return the item as an Update leaves it. A retry after a lost answer may fail on the
+        condition of a write that was made.
+        """
+        parameters: Any = write.parameters(self._name)
+        if returns_new:
+            parameters["ReturnValues"] = "ALL_NEW"
+        call: Any = {
+            "Put": self._client.put_item,
+            "Update": self._client.update_item,
+            "Delete": self._client.delete_item,
+        }[write.kind]
         try:
-            return call()
-        except (ClientError, BotoCoreError) as error:
-            if not is_transient(error):
+            answer = call_with_retries(lambda: call(**parameters), retry_for)
+        except ClientError as error:
+            if code_of(error) != f"{CONDITION_FAILED}Exception":
                 raise
-            longest = min(FIRST_PAUSE * 2 ** min(number, 10), LONGEST_PAUSE)
-            pause = longest * random.uniform(0.5, 1)  # noqa: S311 - nothing secret
-            if time.monotonic() + pause >= ends:
-                raise Contended from error
-        time.sleep(pause)
-    raise Contended
+            refusal: Any = error.response
+            raise Conflict(failed=frozenset({0}), found={0: decode(refusal.get("Item", {}))}) from None
+        return decode(answer.get("Attributes", {}))
+
+    def transact(
+        self, writes: Sequence[Write], *, or_conflict: bool = False, retry_for: float = RETRY_FOR
+    ) -> int | None:
+        """Write all or nothing; return None if written, else the number of the first write whose condition failed.
+
+        Every try carries the same idempotency token, so a retry after a lost answer does not fail on its own
+        conditions. With `or_conflict`, raises Conflict instead of returning a number.
+        """
+        token, requests = uuid4().hex, [{write.kind: write.parameters(self._name)} for write in writes]
+        request: Any = {"TransactItems": requests, "ClientRequestToken": token}
+        try:
+            call_with_retries(lambda: self._client.transact_write_items(**request), retry_for)
+        except ClientError as error:
+            reasons = cancellation_reasons(error)
+            failed = [number for number, reason in enumerate(reasons) if reason == CONDITION_FAILED]
+            if not failed:
+                raise
+            if or_conflict:
+                answer: Any = error.response
+                found = {number: decode(answer["CancellationReasons"][number].get("Item", {})) for number in failed}
+                raise Conflict(failed=frozenset(failed), found=found) from None
+            return failed[0]
+        return None
+
+    def transact_late(self, writes: Sequence[Write], lead_id: str, *, retry_for: float = RETRY_FOR) -> None:
+        """Write all or nothing, and prolong the lead's item if it still exists. Raises Conflict."""
+        ends = time.monotonic() + retry_for
+        try:
+            self.transact([*writes, prolong(lead_id)], or_conflict=True, retry_for=retry_for)
+        except Conflict as conflict:
+            if conflict.failed != {len(writes)}:
+                raise
+            self.transact(writes, or_conflict=True, retry_for=ends - time.monotonic())
+
+    def transact_beside(
+        self, writes: Sequence[Write], lead_id: str, *, or_conflict: bool = False, retry_for: float = RETRY_FOR
+    ) -> int | None:
+        """Write all or nothing unless the lead's person was erased, and prolong the lead's item if it still exists.
+
+        Returns what `transact` returns; the number after the last write means that the person was erased.
+        """
+        ends = time.monotonic() + retry_for
+        refused = self.transact([*writes, prolong(lead_id, not_erased=True)], retry_for=retry_for)
+        if refused == len(writes) and self.get(lead_key(lead_id)) is None:  # it has expired
+            refused = self.transact(writes, retry_for=ends - time.monotonic())
+        if refused is not None and or_conflict:
+            raise Conflict(failed=frozenset({refused}))
+        return refused
+
+    def defer(self, key: Mapping[str, str], version: int, seen: datetime | None, due_at: datetime) -> None:
+        """Move the time at which an item is due, unless the item has changed or was deferred since it was read.
+
+        `version` and `seen` are its version and its due time as they were read.
+        """
+        deferred = update(
+            key,
+            "SET due_at = :due_at",
+            "#version = :version AND due_at = :seen",
+            values={":due_at": to_text(due_at), ":version": version, ":seen": to_text(seen) if seen else None},
+            names={"#version": "version"},
+        )
+        with suppress(Conflict):
+            self.write(deferred)
+
+    def _read_batch(self, request: dict[str, Any], retry_for: float) -> list[Item]:
+        found: list[Item] = []
+        left: Any = request
+
+        def read() -> None:
+            nonlocal left
+            answer = self._client.batch_get_item(RequestItems={self._name: left})
+            found.extend(map(decode, answer["Responses"].get(self._name, [])))
+            left = answer.get("UnprocessedKeys", {}).get(self._name)
+            if left:
+                raise Contended
+
+        call_with_retries(read, retry_for)
+        return found
+
+    def _write_batch(self, requests: list[dict[str, Any]]) -> None:
+        left: Any = requests
+
+        def write() -> None:
+            nonlocal left
+            answer = self._client.batch_write_item(RequestItems={self._name: left})
+            left = answer.get("UnprocessedItems", {}).get(self._name)
+            if left:
+                raise Contended
+
+        call_with_retries(write, BATCH_RETRY_FOR)
+
+
+def open_table() -> Table:
+    """The table that this function's environment names."""
+    return Table(aws.dynamodb(), os.environ["TABLE_NAME"])
+
+
+def _projection(attributes: Sequence[str]) -> dict[str, Any]:
+    """The parameters for reading these attributes only. Their names may be DynamoDB's reserved words."""
+    if not attributes:
+        return {}
+    names = {f"#{name}": name for name in attributes}
+    return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}

@@ -22,6 +22,7 @@ from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.queries.daily_stats import DailyStats, TooMuch
+from leadbridge.storage.table import open_table
 
 MOST_DAYS = timedelta(days=366)
 
@@ -35,7 +36,7 @@ def show_figures(event: dict[str, Any]) -> Response:
     if not timedelta() <= last - first < MOST_DAYS:
         raise bad_query(f"from is a day before to, {MOST_DAYS.days} days at most.")
     try:
-        figures = DailyStats(aws.dynamodb(), os.environ["TABLE_NAME"]).between(first, last, today)
+        figures = DailyStats(open_table()).between(first, last, today)
     except TooMuch:
         raise bad_query("There is too much to count. Ask for fewer days.") from None
     content = {"from": first.isoformat(), "to": last.isoformat(), **figures.shown()}
@@ -90,11 +91,11 @@ def queue_in(event: dict[str, Any]) -> str:
 
 def letters(who: str) -> DeadLetters:
     """The dead letters of this stack, as an operator deals with them."""
-    client, table = aws.dynamodb(), os.environ["TABLE_NAME"]
+    table = open_table()
     reviver = Redriver(
-        LeadRepository(client, table),
-        MessageRepository(client, table),
-        FetchRepository(client, table),
+        LeadRepository(table),
+        MessageRepository(table),
+        FetchRepository(table),
         settings().partners,
         who,
         utc_now,
@@ -108,7 +109,7 @@ def show_sync(_: dict[str, Any]) -> Response:
     from leadbridge.storage.accounts import AccountRepository
 
     synced = [name for name, partner in settings().partners.items() if partner.sync is not None]
-    states = {name: AccountRepository(aws.dynamodb(), os.environ["TABLE_NAME"], name, str).state() for name in synced}
+    states = {name: AccountRepository(open_table(), name, str).state() for name in synced}
     return answer(
         200, {"partners": {name: None if state is None else sync_shown(state) for name, state in states.items()}}
     )

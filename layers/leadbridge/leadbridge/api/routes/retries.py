@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -17,13 +16,14 @@ from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.message import retried as retried_message
-from leadbridge.runtime import aws
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import open_table
 
 MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
 
@@ -31,7 +31,7 @@ MESSAGE_ID = r"[0-9A-Za-z:.#_-]{1,256}"
 def retry_fetch(event: dict[str, Any]) -> Response:
     """POST /leads/{lead_id}/fetch/retry: fetch a lead that could not be fetched."""
     lead, asked = _lead(event), asked_in(event, RetryRequest)
-    arrivals = FetchRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    arrivals = FetchRepository(open_table())
     fetch = arrivals.fetch(lead.lead_id)
     if fetch is None or fetch.state is not FetchState.FAILED:
         state = "not there" if fetch is None else fetch.state.value
@@ -52,7 +52,7 @@ def retry_message(event: dict[str, Any]) -> Response:
     A message is skipped if a newer one about the same delivery was sent.
     """
     lead, message_id = _lead(event), _message_id(event)
-    outbox = MessageRepository(aws.dynamodb(), os.environ["TABLE_NAME"])
+    outbox = MessageRepository(open_table())
     others = outbox.messages(lead.lead_id)
     message = next((one for one in others if one.message_id == message_id), None)
     if message is None:
@@ -76,7 +76,7 @@ def names_adapter(event: dict[str, Any]) -> bool:
 
 def _lead(event: dict[str, Any]) -> Lead:
     """The lead that the path names, if its person was not erased. Raises Problem."""
-    lead = LeadRepository(aws.dynamodb(), os.environ["TABLE_NAME"]).lead(lead_id_in(event))
+    lead = LeadRepository(open_table()).lead(lead_id_in(event))
     if lead is None:
         raise unknown_lead()
     if lead.erased_at is not None:

@@ -22,6 +22,10 @@ AHEAD = timedelta(days=1)  # by which a partner's clock, or its zone, may be ahe
 PATIENCE = 3  # runs that may fail at one page of the past before its window is left out
 
 
+class Overtaken(Exception):
+    """The lease of the sync expired and another run took it: the state that this run has read is out of date."""
+
+
 class Kind(StrEnum):
     """What a pass is for."""
 

@@ -14,29 +14,28 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import erased
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.unowned_items import Unowned
 from leadbridge.storage.fetches import fetch_key
 from leadbridge.storage.items import Entry, Hashes, Item
 from leadbridge.storage.messages import CLOSED_FOR, closed_key, contact_key
-from leadbridge.storage.table import Conflict, Contended, persist, put, transact
+from leadbridge.storage.table import Query, Table
+from leadbridge.storage.writes import Write, check, delete, put
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-BATCH_SIZE = 25  # items that one batch writes at most
 TRANSACTION_SIZE = 100  # items of one transaction
+MAX_ITEMS = 100_000  # of one partition that are read
 MAX_DELIVERIES = 30  # that one transaction ends, with three items each; the next transaction ends further ones
-MAX_TRIES = 10  # of a transaction while others change the lead, and of a batch's unprocessed items
+MAX_TRIES = 10  # of a transaction while others change the lead
 HASHES = ("phone_hash", "email_hash", "tax_hash")
 AS_READ = (*HASHES, "awaits_fetch", "partners", "erased_at")  # attributes that must be unchanged to replace the lead
 KEPT = ("LEAD", "DELIVERY#", "EVENT#")  # prefixes of the keys of what remains
@@ -61,7 +60,7 @@ class _Found:
 
     @classmethod
     def of(cls, every: Iterable[dict[str, Any]]) -> _Found | None:
-        """Sort a partition's items, decoded; None where there are none."""
+        """Sort a partition's items; None where there are none."""
         lead, contact, has_fetch, began_at, is_empty = None, None, False, None, True
         deliveries, accounts = [], set()
         for values in every:
@@ -91,11 +90,10 @@ class _Found:
 class Eraser:
     """Erases people from the table. Safe to repeat: the next erasure finishes one that stopped half-way.
 
-    Every method may raise botocore's errors when AWS does not answer.
+    Every method may raise botocore's errors.
     """
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def erase(self, lead_id: str, operator: str, now: datetime) -> None:
@@ -118,19 +116,19 @@ class Eraser:
             if found.is_closed:
                 return
             try:
-                transact(self._client, self._closing(lead_id, found, operator, now), or_conflict=True)
+                self._table.transact(self._closing(lead_id, found, operator, now), or_conflict=True)
             except Conflict as raised:
                 conflict = raised
         raise conflict or Contended
 
-    def _closing(self, lead_id: str, found: _Found, operator: str, now: datetime) -> list[Any]:
-        writes: list[Any] = []
+    def _closing(self, lead_id: str, found: _Found, operator: str, now: datetime) -> list[Write]:
+        writes: list[Write] = []
         changes = [erased(delivery, now) for delivery in found.deliveries if not delivery.is_erased]
         for change in changes[:MAX_DELIVERIES]:
-            writes.append(put(self._table, items.delivery_item(change.after), version=change.before.version))
-            writes += self._forgotten_account(change.before)
+            writes.append(put(items.delivery_item(change.after), version=change.before.version))
+            writes += _forgotten_account(change.before)
         if found.has_fetch:
-            writes.append({"Delete": {"TableName": self._table, "Key": items.encode(fetch_key(lead_id))}})
+            writes.append(delete(fetch_key(lead_id)))
         if found.lead is not None and "erased_at" in found.lead:
             return writes
         tombstone = _tombstone(lead_id, found, now)
@@ -142,52 +140,12 @@ class Eraser:
         }
         entry = Entry(now, "erased", detail=f"by {operator}")
         writes += [
-            self._replaced(found.lead, items.lead_item(tombstone, **hashes)),
-            put(self._table, items.entry_item(lead_id, entry, "erased")),
-            self._contact_as_read(lead_id, found.contact),
+            _replaced(found.lead, items.lead_item(tombstone, **hashes)),
+            put(items.entry_item(lead_id, entry, "erased")),
+            _contact_as_read(lead_id, found.contact),
         ]
         left = TRANSACTION_SIZE - len(writes)
-        return writes + [self._closed(account_id) for account_id in sorted(found.accounts)[:left]]
-
-    def _replaced(self, before: dict[str, Any] | None, after: Item) -> Any:
-        """Replace a lead's item, on the condition that it is as it was read."""
-        if before is None:
-            return put(self._table, after, "attribute_not_exists(pk)")
-        given = [name for name in AS_READ if name in before]
-        conditions = ["attribute_exists(pk)", *(f"#{name} = :{name}" for name in given)]
-        conditions += [f"attribute_not_exists(#{name})" for name in AS_READ if name not in before]
-        write = put(self._table, after, " AND ".join(conditions))
-        write["Put"]["ExpressionAttributeNames"] = {f"#{name}": name for name in AS_READ}
-        if given:
-            write["Put"]["ExpressionAttributeValues"] = items.encode({f":{name}": before[name] for name in given})
-        return write
-
-    def _contact_as_read(self, lead_id: str, contact: dict[str, Any] | None) -> Any:
-        check: dict[str, Any] = {"TableName": self._table, "Key": items.encode(contact_key(lead_id))}
-        if contact is None or "account_id" not in contact:
-            return {"ConditionCheck": {**check, "ConditionExpression": "attribute_not_exists(account_id)"}}
-        check["ConditionExpression"] = "account_id = :account_id"
-        check["ExpressionAttributeValues"] = items.encode({":account_id": contact["account_id"]})
-        return {"ConditionCheck": check}
-
-    def _closed(self, account_id: str) -> Any:
-        mark = items.encode({**closed_key(account_id), "expires_at": int(time.time()) + CLOSED_FOR})
-        return {"Put": {"TableName": self._table, "Item": mark}}
-
-    def _forgotten_account(self, delivery: Delivery) -> list[Any]:
-        """Delete what is kept of the person's account at a partner, and note that it is not to be kept again.
-
-        The tie of a deal is marked in the same way, so that no other lead takes the deal.
-        """
-        if delivery.created is None:
-            return []
-        tie = items.link_key(delivery.partner, delivery.created)
-        marked = items.encode({**tie, "lead_id": delivery.lead_id, "is_erased": True})
-        key = items.encode({**tie, "sk": "ACCOUNT"})
-        return [
-            {"Put": {"TableName": self._table, "Item": marked}},
-            {"Delete": {"TableName": self._table, "Key": key}},
-        ]
+        return writes + [_closed(account_id) for account_id in sorted(found.accounts)[:left]]
 
     def _release(self, lead_id: str) -> None:
         """Delete what only the hashes find, and last the hashes; try again if a claim changed meanwhile."""
@@ -204,24 +162,24 @@ class Eraser:
         self._erase_unowned(lead_id, found)
         if found.lead is None or not any(name in found.lead for name in HASHES):
             return
-        bare = self._replaced(found.lead, items.lead_item(items.lead_of(found.lead), phone_hash=None))
-        claims = Claims(self._client, self._table).releasing(found.lead)
+        bare = _replaced(found.lead, items.lead_item(items.lead_of(found.lead), phone_hash=None))
+        claims = Claims(self._table).releasing(found.lead)
         *some, last = list(batched(claims, TRANSACTION_SIZE - 1, strict=False)) or [()]
         for writes in some:
-            transact(self._client, writes, or_conflict=True)
-        transact(self._client, [*last, bare], or_conflict=True)
+            self._table.transact(writes, or_conflict=True)
+        self._table.transact([*last, bare], or_conflict=True)
 
     def erase_restored(self, lead_id: str, copy: Iterable[dict[str, Any]]) -> None:
         """Erase restored items about the person of an erased lead that do not name the lead.
 
-        `copy` are the items, decoded, of the lead's partition before the erasure.
+        `copy` are the items of the lead's partition before the erasure.
         """
         found = _Found.of(copy) or _Found()
         self._erase_unowned(lead_id, found)
         self._delete_messages_to(found.accounts)
 
     def _erase_unowned(self, lead_id: str, found: _Found) -> None:
-        unowned = Unowned(self._client, self._table, lead_id)
+        unowned = Unowned(self._table, lead_id)
         unowned.erase("account_id", found.accounts)
         for kind in ("phone_hash", "email_hash"):
             if found.lead is not None and kind in found.lead:
@@ -229,55 +187,69 @@ class Eraser:
 
     def _delete_messages_to(self, accounts: set[str]) -> None:
         for account_id in sorted(accounts):
-            self._write([_deleted(values) for values in self._query(f"ACCOUNT#{account_id}", "MESSAGE#")])
+            query = Query("pk = :pk AND begins_with(sk, :kind)", {":pk": f"ACCOUNT#{account_id}", ":kind": "MESSAGE#"})
+            found = self._table.query(query, limit=MAX_ITEMS)
+            self._table.batch_write([delete({"pk": values["pk"], "sk": values["sk"]}) for values in found])
 
     def _clean(self, lead_id: str) -> None:
         """Delete what belongs to the person, and take from the timeline what it quotes."""
         every = list(self._items(lead_id))
         found = _Found.of(every) or _Found()
         self._delete_messages_to(found.accounts)  # first, because the items below name the accounts
-        requests: list[Any] = []
+        writes: list[Write] = []
         for values in every:
             if not values["sk"].startswith(KEPT):
-                requests.append(_deleted(values))
+                writes.append(delete({"pk": values["pk"], "sk": values["sk"]}))
             elif values["sk"].startswith("EVENT#") and values["what"] != "erased":
                 rest = {name: values[name] for name in values if name in KEPT_OF_ENTRY}
                 if rest != values:
-                    requests.append({"PutRequest": {"Item": items.encode(rest)}})
-        self._write(requests)
+                    writes.append(put(rest, ttl=False))
+        self._table.batch_write(writes)
 
     def _items(self, lead_id: str) -> Iterator[dict[str, Any]]:
-        return self._query(f"LEAD#{lead_id}")
-
-    def _query(self, partition: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk" + (" AND begins_with(sk, :kind)" if kind else ""),
-            ExpressionAttributeValues=items.encode({":pk": partition, ":kind": kind}),
-            ConsistentRead=True,
-            PaginationConfig={"MaxItems": 100_000},
-        )
-        for page in pages:
-            yield from map(items.decode, page["Items"])
-
-    def _write(self, requests: list[Any]) -> None:
-        for some in batched(requests, BATCH_SIZE, strict=False):
-            left: dict[str, Any] = {self._table: list(some)}
-            for _ in range(MAX_TRIES):
-                answer = persist(partial(self._client.batch_write_item, RequestItems=left))
-                left = dict(answer.get("UnprocessedItems", {}))
-                if not left:
-                    break
-            else:
-                raise Contended
+        return self._table.query(Query("pk = :pk", {":pk": f"LEAD#{lead_id}"}), limit=MAX_ITEMS)
 
 
-def _deleted(values: dict[str, Any]) -> Any:
-    return {"DeleteRequest": {"Key": items.encode({"pk": values["pk"], "sk": values["sk"]})}}
+def _replaced(before: dict[str, Any] | None, after: Item) -> Write:
+    """Replace a lead's item, on the condition that it is as it was read."""
+    if before is None:
+        return put(after, "attribute_not_exists(pk)")
+    conditions = ["attribute_exists(pk)"]
+    conditions += [f"#{name} = :{name}" if name in before else f"attribute_not_exists(#{name})" for name in AS_READ]
+    return put(
+        after,
+        " AND ".join(conditions),
+        values={f":{name}": before[name] for name in AS_READ if name in before},
+        names={f"#{name}": name for name in AS_READ},
+    )
+
+
+def _contact_as_read(lead_id: str, contact: dict[str, Any] | None) -> Write:
+    """Fail the transaction if the account of the lead's person has changed since it was read."""
+    if contact is None or "account_id" not in contact:
+        return check(contact_key(lead_id), "attribute_not_exists(account_id)")
+    return check(contact_key(lead_id), "account_id = :account_id", {":account_id": contact["account_id"]})
+
+
+def _closed(account_id: str) -> Write:
+    """Store the mark that no message to an account is accepted for a while."""
+    return put({**closed_key(account_id), "expires_at": int(time.time()) + CLOSED_FOR})
+
+
+def _forgotten_account(delivery: Delivery) -> list[Write]:
+    """Delete the person's account at a partner, and note that it must not be stored again.
+
+    The link of a deal is marked in the same way, so that no other lead takes the deal.
+    """
+    if delivery.created is None:
+        return []
+    link = items.link_key(delivery.partner, delivery.created)
+    marked = put({**link, "lead_id": delivery.lead_id, "is_erased": True}, ttl=False)
+    return [marked, delete({**link, "sk": "ACCOUNT"})]
 
 
 def _tombstone(lead_id: str, found: _Found, now: datetime) -> Lead:
-    """Return what remains of a lead. Where its own item has expired, this comes from the other items."""
+    """Return the tombstone of a lead. Where its own item has expired, this comes from the other items."""
     if found.lead is not None:
         lead = items.lead_of(found.lead)
         source, received_at, partners = lead.source, lead.received_at, lead.partners

@@ -11,13 +11,9 @@ before the item or together with it, so that no crash leaves an item without its
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
-from leadbridge.storage import items
 from leadbridge.storage.items import Item
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from leadbridge.storage.table import Query, Table
 
 PHONE, EMAIL, ACCOUNT = "phone_hash", "email_hash", "account_id"
 MAX_FOUND = 10_000  # pointers of one value that are read
@@ -30,17 +26,9 @@ def trace_key(kind: str, value: str, target: str) -> dict[str, str]:
 
 def trace_item(kind: str, value: str, target: str) -> Item:
     """A pointer as it is stored."""
-    return items.encode(dict(trace_key(kind, value, target)))
+    return trace_key(kind, value, target)
 
 
-def find_traces(client: DynamoDBClient, table: str, kind: str, value: str) -> Iterator[dict[str, Any]]:
-    """The pointers of one value. Raises botocore's errors when AWS does not answer."""
-    pages = client.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues=items.encode({":pk": f"TRACE#{kind}#{value}"}),
-        ConsistentRead=True,
-        PaginationConfig={"MaxItems": MAX_FOUND},
-    )
-    for page in pages:
-        yield from map(items.decode, page["Items"])
+def find_traces(table: Table, kind: str, value: str) -> Iterator[Item]:
+    """The pointers of one value. Raises Contended, and botocore's errors."""
+    return table.query(Query("pk = :pk", {":pk": f"TRACE#{kind}#{value}"}), limit=MAX_FOUND)

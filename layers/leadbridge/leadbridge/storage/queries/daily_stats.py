@@ -1,7 +1,7 @@
-"""How many leads came, from where, and what became of them, by day: counted in the indexes, kept when people are not.
+"""Daily statistics: leads by source, deliveries by state. They are counted in the indexes, and stored for good.
 
 pk        sk                 item
-FIGURES   DAY#{2026-11-02}   what there was to count of a day, when it was counted last
+FIGURES   DAY#{2026-11-02}   the counts of a day, as they were counted last
 """
 
 from __future__ import annotations
@@ -11,26 +11,25 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State
 from leadbridge.storage import items
-from leadbridge.storage.table import persist
+from leadbridge.storage.items import lead_id_of
+from leadbridge.storage.table import Query, Table
+from leadbridge.storage.writes import put
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-RECENT = timedelta(days=35)  # days younger than this are counted anew, for their leads still move
-READS = 500  # index pages, of a megabyte each, that one question may cost
-LOOK_UPS = 1000  # deliveries that one count may read because they changed while it ran
+RECENT = timedelta(days=35)  # days younger than this are counted again, because their leads still change
+MAX_PAGES = 500  # index pages, of a megabyte each, that one count may read
+MAX_LOOKUPS = 1000  # deliveries that one count may read because they changed while it ran
+MAX_DAYS = 10_000  # stored days that are read
 SEPARATOR = "|"
 
 
 class TooMuch(Exception):
-    """The days hold more than one question may read."""
+    """The days hold more leads than one count may read."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Figures:
     deliveries: Counter[tuple[str, str, str, str]]
 
     def shown(self) -> dict[str, Any]:
-        """The figures as the API shows them."""
+        """The figures as the API returns them."""
         states = Counter[str]()
         for (_, _, _, state), number in self.deliveries.items():
             states[state] += number
@@ -58,10 +57,9 @@ class Figures:
 
 
 class DailyStats:
-    """Counts leads in the table. Every method may raise botocore's errors when AWS does not answer."""
+    """Counts leads in the table. Every method may raise Contended, and botocore's errors."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
+    def __init__(self, table: Table) -> None:
         self._table = table
 
     def between(self, first: date, last: date, today: date) -> Figures:
@@ -80,7 +78,7 @@ class DailyStats:
         return figures
 
     def keep(self, today: date) -> int:
-        """Write down the figures of the recent days, so that they outlive the people. Safe to repeat; returns how many.
+        """Store the figures of the recent days, which outlive the leads; return how many days. Safe to repeat.
 
         Raises TooMuch.
         """
@@ -94,7 +92,7 @@ class DailyStats:
                 SEPARATOR.join(what): number for (when, *what), number in figures.deliveries.items() if when == day
             }
             item = {"pk": "FIGURES", "sk": f"DAY#{day}", "leads": leads, "deliveries": deliveries}
-            persist(partial(self._client.put_item, TableName=self._table, Item=items.encode(item)))
+            self._table.write(put(item, ttl=False))
         return len(days)
 
     def _count(self, first: date, last: date, figures: Figures) -> None:
@@ -103,7 +101,7 @@ class DailyStats:
         A delivery that changes its state during the pass can be in two lists or in none. The lead's partners show the
         second case. In both cases the delivery itself is read, and it is counted once.
         """
-        reads, look_ups = iter(range(READS)), iter(range(LOOK_UPS))
+        reads, look_ups = iter(range(MAX_PAGES)), iter(range(MAX_LOOKUPS))
         lists = [self._listed(items.LEADS, first, last, reads)]
         lists += [self._listed(f"delivery#{state.value}", first, last, reads) for state in State]
         merged = heapq.merge(*lists, key=lambda values: str(values["received_key"]))
@@ -129,45 +127,28 @@ class DailyStats:
         """Return the present state of a delivery that is in several lists or in none."""
         if next(look_ups, None) is None:
             return max(seen, key=list(State).index, default=None)
-        got = self._client.get_item(
-            TableName=self._table,
-            Key=items.encode(items.delivery_key(pk.partition("#")[2], partner)),
-            ProjectionExpression="#state",
-            ExpressionAttributeNames={"#state": "state"},
-            ConsistentRead=True,
-        )
-        return State(items.decode(got["Item"])["state"]) if "Item" in got else None
+        found = self._table.get(items.delivery_key(lead_id_of({"pk": pk}), partner), attributes=("state",))
+        return None if found is None else State(found["state"])
 
     def _listed(self, partition: str, first: date, last: date, reads: Iterator[int]) -> Iterator[dict[str, Any]]:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": items.LISTING,
-            "KeyConditionExpression": "listed = :listed AND received_key BETWEEN :first AND :last",
-            "ProjectionExpression": "pk, listed, received_key, #source, #partner, partners",
-            "ExpressionAttributeNames": {"#source": "source", "#partner": "partner"},
-            "ExpressionAttributeValues": items.encode(
-                {":listed": partition, ":first": _begins(first), ":last": _begins(last + timedelta(days=1))}
-            ),
-        }
+        query = Query(
+            "listed = :listed AND received_key BETWEEN :first AND :last",
+            {":listed": partition, ":first": _begins(first), ":last": _begins(last + timedelta(days=1))},
+            items.LISTING,
+            attributes=("pk", "listed", "received_key", "source", "partner", "partners"),
+        )
+        start = None
         while next(reads, None) is not None:
-            answer = self._client.query(**query)
-            yield from map(items.decode, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
+            page = self._table.page(query, after=start)
+            yield from page.items
+            start = page.next_key
+            if start is None:
                 return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         raise TooMuch
 
     def _kept(self, first: date, last: date) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
-            ExpressionAttributeValues=items.encode(
-                {":pk": "FIGURES", ":first": f"DAY#{first.isoformat()}", ":last": f"DAY#{last.isoformat()}"}
-            ),
-            PaginationConfig={"MaxItems": 10_000},
-        )
-        for page in pages:
-            yield from map(items.decode, page["Items"])
+        values = {":pk": "FIGURES", ":first": f"DAY#{first.isoformat()}", ":last": f"DAY#{last.isoformat()}"}
+        return self._table.query(Query("pk = :pk AND sk BETWEEN :first AND :last", values), limit=MAX_DAYS)
 
 
 def _begins(day: date) -> str:

@@ -1,0 +1,137 @@
+"""The writes that transactions and batches are made of, with plain values. `table` sends them to DynamoDB."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from leadbridge.storage.items import Item, encode, lead_key
+
+DEFAULT_RETENTION_DAYS = "400"
+DAY = 86_400
+LEAD_OUTLIVES = DAY  # seconds by which a lead's own item outlives what is written with it
+FRESH = timedelta(hours=22)  # after a lead came; what is written in this time cannot outlive the lead's item
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write: alone, in a transaction, or in a batch, which takes no conditions.
+
+    `kind` is DynamoDB's name for it. `target` is the item of a Put, and the key of every other write. With
+    `returns_found`, a failed condition returns the stored item.
+    """
+
+    kind: Literal["Put", "Update", "Delete", "ConditionCheck"]
+    target: Mapping[str, Any]
+    condition: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    expression: str | None = None  # of an Update
+    returns_found: bool = False
+
+    def parameters(self, table: str) -> dict[str, Any]:
+        """The parameters of DynamoDB's call, and of its part of a transaction."""
+        parameters: dict[str, Any] = {
+            "TableName": table,
+            "Item" if self.kind == "Put" else "Key": encode(self.target),
+        }
+        if self.expression is not None:
+            parameters["UpdateExpression"] = self.expression
+        if self.condition is not None:
+            parameters["ConditionExpression"] = self.condition
+        if self.values:
+            parameters["ExpressionAttributeValues"] = encode(self.values)
+        if self.names:
+            parameters["ExpressionAttributeNames"] = dict(self.names)
+        if self.returns_found:
+            parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return parameters
+
+    def batch_request(self) -> dict[str, Any]:
+        """The request of a batch."""
+        if self.kind == "Put":
+            return {"PutRequest": {"Item": encode(self.target)}}
+        return {"DeleteRequest": {"Key": encode(self.target)}}
+
+
+def expires_at() -> int:
+    """The Unix time at which DynamoDB may delete what is written now."""
+    return int(time.time()) + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * DAY
+
+
+def with_ttl(item: Item) -> Item:
+    """Add the time at which DynamoDB may delete an item, unless the item has one.
+
+    A lead's own item lives a day longer than any other: without it nothing that belongs to the lead is found.
+    """
+    longer = LEAD_OUTLIVES if item.get("sk") == "LEAD" else 0
+    return {"expires_at": expires_at() + longer, **item}
+
+
+def put(
+    item: Item,
+    condition: str | None = None,
+    *,
+    version: int | None = None,
+    values: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
+    ttl: bool = True,
+) -> Write:
+    """Store an item, on a condition, or on the condition that the stored item has this version.
+
+    Without `ttl`, an item that has no `expires_at` never expires.
+    """
+    stored = with_ttl(item) if ttl else item
+    if version is not None:
+        return Write("Put", stored, "#version = :version", {":version": version}, {"#version": "version"})
+    return Write("Put", stored, condition, values or {}, names or {})
+
+
+def update(
+    key: Mapping[str, str],
+    expression: str,
+    condition: str,
+    *,
+    values: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
+    returns_found: bool = False,
+) -> Write:
+    """Change attributes of an item on a condition."""
+    return Write("Update", key, condition, values or {}, names or {}, expression, returns_found)
+
+
+def delete(key: Mapping[str, str], condition: str | None = None, values: Mapping[str, Any] | None = None) -> Write:
+    """Delete an item, on a condition where one is given."""
+    return Write("Delete", key, condition, values or {})
+
+
+def check(key: Mapping[str, str], condition: str, values: Mapping[str, Any] | None = None) -> Write:
+    """Change nothing; fail the transaction unless the condition holds."""
+    return Write("ConditionCheck", key, condition, values or {})
+
+
+def not_erased(lead_id: str) -> Write:
+    """Fail the transaction if the lead's person was erased."""
+    return check(lead_key(lead_id), "attribute_not_exists(erased_at)")
+
+
+def prolong(lead_id: str, *, not_erased: bool = False) -> Write:
+    """Let the lead's item outlive what is written beside it in the same transaction.
+
+    The write fails where the lead's item is missing; with `not_erased`, also where the lead's person was erased.
+    """
+    return update(
+        lead_key(lead_id),
+        "SET expires_at = :expires_at",
+        "attribute_exists(pk)" + (" AND attribute_not_exists(erased_at)" if not_erased else ""),
+        values={":expires_at": expires_at() + LEAD_OUTLIVES},
+    )
+
+
+def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH) -> bool:
+    """Return whether a write at `now` to an item that was new at `began_at` could outlive the lead's item."""
+    return now - began_at >= fresh
