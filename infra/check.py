@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 import tomllib
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 TRIES, PAUSE = 4, 5.0  # for each question, and seconds between
-QUEUES = ("SubmitQueueUrl", "AccountQueueUrl", "EventDeadLetterQueueUrl")  # outputs by which a stop is explained
+# The outputs that explain where a lead stopped: the queue of each partner kind, and what no rule could deliver.
+QUEUES = re.compile(r"Submit\w+(?<!DeadLetter)QueueUrl|EventDeadLetterQueueUrl")
 
 
 class NotDeployed(Exception):
@@ -144,7 +146,7 @@ def road_is_whole(found: Deployed, api_url: str, settings: Settings) -> bool:
     name = f"{found.parameters['Prefix']}/{self_check.SOURCE}"
     text = boto3.client("secretsmanager", config=CONFIG).get_secret_value(SecretId=name)["SecretString"]
     (secret,) = self_check.signing_secrets(json.loads(text)) or [""]
-    queues = {name.removesuffix("Url"): url for name, url in found.outputs.items() if name in QUEUES}
+    queues = {name.removesuffix("Url"): url for name, url in found.outputs.items() if QUEUES.fullmatch(name)}
     return Road(
         api_url,
         secret,

@@ -62,11 +62,13 @@ def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[s
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
+        from_queues = 0
         wanted[name] = 1  # a schedule, an authorizer, an operator
         for event in resource["Properties"].get("Events", {}).values():
             match event["Type"]:
                 case "SQS":
-                    wanted[name] = value(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
+                    from_queues += value(event["Properties"]["ScalingConfig"]["MaximumConcurrency"])
+                    wanted[name] = from_queues
                 case "DynamoDB":
                     wanted[name] = SHARDS * value(event["Properties"].get("ParallelizationFactor", 1))
     is_reserved = int(given["ReservedConcurrency"]) > 0

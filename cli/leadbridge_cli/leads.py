@@ -16,7 +16,7 @@ from leadbridge_cli.sanitize import masked
 app = group("leads", "Leads: the list, one lead's journey, and what you may do to it.")
 
 LeadId = Annotated[str, typer.Argument(help="The lead's id, ld_…")]
-Partner = Annotated[str | None, typer.Option("--partner", help="leadleader or matchtrade; else the lead's only one.")]
+Partner = Annotated[str | None, typer.Option("--partner", help="Which partner; else the lead's only one.")]
 Status = Annotated[str | None, typer.Option("--status", help="Leads with a delivery in this state.")]
 Source = Annotated[str | None, typer.Option("--source", help="Leads of this form.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Leads of this partner.")]

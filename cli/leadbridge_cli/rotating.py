@@ -1,16 +1,18 @@
-"""New secrets: of a source, of an operator, of ours at Lead Leader. Each is shown once, on purpose."""
+"""New secrets: of a source, of an operator, and keys of ours at a partner. Each is shown once, on purpose."""
 
 import base64
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge_cli.exit_codes import Code, Failure, not_found, wrong_use
 from leadbridge_cli.secret_schemas import check_shape
 from leadbridge_cli.secrets_store import Kept, Vault, new_token
 
+if TYPE_CHECKING:
+    from leadbridge.partners.kind import KeyRotation
+
 STANDARD_WEBHOOKS = "whsec_"
-KEY_BITS = 1024  # what Lead Leader takes, and nothing else (leadbridge/auth/rsa_credentials.py)
 
 
 @dataclass(frozen=True)
@@ -77,27 +79,21 @@ def operator(vault: Vault, name: str, *, is_new: bool) -> Rotated:
     return Rotated("operators", name, f"This is the token of {name}. It is not shown again.", token=token)
 
 
-def leadleader(vault: Vault) -> Rotated:
-    """A new key pair: the private key is put, the public one is for the partner. Raises Failure."""
-    seen, value = _known(vault, "leadleader")
-    private, public = new_key_pair()
-    value["private_key"] = private
-    check_shape("leadleader", value)
-    vault.replace("leadleader", seen, value)
-    then = "Hand this public key to Lead Leader; then `leadbridge secrets check leadleader`."
-    return Rotated("leadleader", None, then, public_key=public)
+def key_rotation(name: str) -> "KeyRotation | None":
+    """How our key at a partner of this kind is replaced; None for a secret that has none."""
+    from leadbridge.partners.registry import kind_named, kind_names
+
+    return kind_named(name).secret.rotation if name in kind_names() else None
 
 
-def new_key_pair() -> tuple[str, str]:
-    """A private key (PKCS#1) and its public key (SubjectPublicKeyInfo), in PEM, as the partner's document has them."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
+def partner(vault: Vault, name: str, rotation: "KeyRotation") -> Rotated:
+    """A new key of ours: the private half is stored, the public one is for the partner. Raises Failure."""
+    seen, value = _known(vault, name)
+    renewed = rotation.renew(value)
+    check_shape(name, renewed.value)
+    vault.replace(name, seen, renewed.value)
+    then = f"{renewed.then}; then `leadbridge secrets check {name}`."
+    return Rotated(name, None, then, public_key=renewed.public_key)
 
 
 def _known(vault: Vault, name: str, *, or_empty: bool = False) -> tuple[Kept, dict[str, Any]]:

@@ -23,22 +23,22 @@ OldOne = Annotated[bool, typer.Option("--drop-old", help="Of a source: the new s
 def put(
     screen: Screen,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="leadleader, leeloo, matchtrade, sources or operators.")],
+    name: Annotated[str, typer.Argument(help="A partner, sources or operators.")],
     file: Annotated[
         Path | None, typer.Argument(help="A JSON file with the value, - for stdin; without one you are asked.")
     ] = None,
 ) -> None:
     """Replace a secret. It is checked first, and never shown."""
-    from leadbridge_cli.secret_schemas import KEYS, NAMES, check_shape
+    from leadbridge_cli.secret_schemas import check_shape, keys_of, names
     from leadbridge_cli.secrets_store import Vault
 
-    if name not in NAMES:
-        raise wrong_use(f"The secrets are {', '.join(NAMES)}; what else there is, the stack makes by itself.")
+    if name not in names():
+        raise wrong_use(f"The secrets are {', '.join(names())}; what else there is, the stack makes by itself.")
     vault = Vault(cloud)
     seen = vault.read(name)
     if file is not None:
         value = _json_in(file)
-    elif name in KEYS and is_terminal(sys.stdin):
+    elif keys_of(name)[0] and is_terminal(sys.stdin):
         value = _asked_for(name, seen.value or {})
     else:
         raise wrong_use("Name a JSON file, or - for stdin.")
@@ -54,22 +54,23 @@ def put(
 def rotate(
     screen: Screen,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="sources, operators or leadleader.")],
+    name: Annotated[str, typer.Argument(help="sources, operators, or a partner with a key of ours.")],
     whose: Annotated[str | None, typer.Argument(help="Which source, or which operator.")] = None,
     drop_old: OldOne = False,
     new: Annotated[bool, typer.Option("--new", help="An operator who has had no token yet.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Make a new secret and show it once: a source's, an operator's token, or our key pair at Lead Leader."""
+    """Make a new secret and show it once: a source's, an operator's token, or our key pair at a partner."""
     from leadbridge_cli import rotating
     from leadbridge_cli.secrets_store import Vault
 
+    rotation = rotating.key_rotation(name)
     if (
-        (name == "leadleader") == (whose is not None)
+        (rotation is not None) == (whose is not None)
         or (drop_old and name != "sources")
         or (new and name != "operators")
     ):
-        raise wrong_use("Say `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or `leadleader`.")
+        raise wrong_use("Say `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner with a key of ours.")
     vault = Vault(cloud)
     match name:
         case "sources":
@@ -78,15 +79,11 @@ def rotate(
             if not new:
                 screen.confirm(f"The token that {whose} has is refused within a minute. Go on?", yes=yes)
             answer = rotating.operator(vault, whose or "", is_new=new)
-        case "leadleader":
-            screen.confirm(
-                "From the moment that the new key is put until Lead Leader has its public half, it refuses us, and"
-                " deliveries fail (they can be retried). Make it now?",
-                yes=yes,
-            )
-            answer = rotating.leadleader(vault)
+        case _ if rotation is not None:
+            screen.confirm(rotation.warning, yes=yes)
+            answer = rotating.partner(vault, name, rotation)
         case _:
-            raise wrong_use("sources, operators and leadleader can be rotated; others are put as the partner says.")
+            raise wrong_use(f"{name} cannot be rotated: put the value that the partner gives you.")
     screen.answer(answer.document(), lambda: [line(each) for each in answer.lines()])
 
 
@@ -94,18 +91,19 @@ def rotate(
 def check(
     screen: Screen,
     cloud: Cloud,
-    names: Annotated[list[str] | None, typer.Argument(help="leadleader, leeloo, matchtrade; else all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Which partners; else all.")] = None,
 ) -> None:
     """Prove that each partner accepts its credentials. Nothing is created there."""
-    from leadbridge_cli.verify_credentials import PROOFS, proved
+    from leadbridge_cli.verify_credentials import partners, verify
 
-    chosen = names or [*PROOFS]
-    if unknown := set(chosen) - set(PROOFS):
-        raise wrong_use(f"There is no partner {', '.join(sorted(unknown))}: {', '.join(PROOFS)}.")
+    known = partners()
+    chosen = names or known
+    if unknown := set(chosen) - set(known):
+        raise wrong_use(f"There is no partner {', '.join(sorted(unknown))}: {', '.join(known)}.")
     found = []
     with screen.progress("partners", len(chosen)) as advance:
         for name in chosen:
-            found.append(proved(cloud, name))
+            found.append(verify(cloud, name))
             advance(1)
     rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.told) for each in found]
     documents = [{"partner": name, "accepted": said == "accepted", "detail": told} for name, said, told in rows]
@@ -135,10 +133,11 @@ def _read(file: Path) -> bytes:
 
 def _asked_for(name: str, known: dict[str, Any]) -> dict[str, Any]:
     """Each key's value, asked for without echo; keys in PEM are read from files. Nothing keeps what is there."""
-    from leadbridge_cli.secret_schemas import KEYS, OPTIONAL
+    from leadbridge_cli.secret_schemas import keys_of
 
-    value = {key: known[key] for key in OPTIONAL.get(name, ()) if key in known}
-    for key in KEYS[name]:
+    required, optional = keys_of(name)
+    value = {key: known[key] for key in optional if key in known}
+    for key in required:
         is_pem = key.endswith("_key")
         kept = " (Enter keeps it)" if known.get(key) else ""
         question = f"{key}, the path of its PEM file{kept}" if is_pem else f"{key}{kept}"

@@ -1,4 +1,4 @@
-"""What each secret must hold, told by name and never by value."""
+"""What each secret must hold. Messages name keys and never values."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -9,52 +9,58 @@ from leadbridge_cli.exit_codes import wrong_use
 
 SHORTEST_TOKEN = 16
 
-KEYS: dict[str, tuple[str, ...]] = {
-    "leadleader": ("auth_url", "base_url", "email", "password", "partner_public_key", "private_key"),
-    "leeloo": ("base_url", "token", "webhook_token"),
-    "matchtrade": ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid", "partner_id"),
-}
-OPTIONAL: dict[str, tuple[str, ...]] = {"leadleader": ("status_method",)}
+LEELOO_KEYS = ("base_url", "token", "webhook_token")
 OF_A_SOURCE = ("secrets", "verify_token", "access_token", "graph_url")
+
+
+def names() -> tuple[str, ...]:
+    """The secrets that an operator may put."""
+    from leadbridge.partners.registry import kind_names
+
+    return (*kind_names(), *_CHECKS)
+
+
+def keys_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The required and the optional keys of a partner's secret; none for a secret without fixed keys."""
+    from leadbridge.partners.registry import kind_named, kind_names
+
+    if name in kind_names():
+        secret = kind_named(name).secret
+        return secret.required, secret.optional
+    return (LEELOO_KEYS if name == "leeloo" else ()), ()
 
 
 def check_shape(name: str, value: Any) -> None:
     """Raises Failure where the stack could not use this as the secret `name`."""
-    check = _CHECKS.get(name)
-    if check is None:
-        raise wrong_use(f"The secrets are {', '.join(_CHECKS)}; what else there is, the stack makes by itself.")
+    if name not in names():
+        raise wrong_use(f"The secrets are {', '.join(names())}; what else there is, the stack makes by itself.")
     if not isinstance(value, dict) or not value:
         raise wrong_use(f"{name} is a JSON object that is not empty.")
-    check(value)
+    check = _CHECKS.get(name)
+    if check is None:
+        _of_kind(name, value)
+    else:
+        check(value)
 
 
-def _leadleader(value: dict[str, Any]) -> None:
-    from leadbridge.partners.leadleader.client import Credentials, authorization
+def _of_kind(name: str, value: dict[str, Any]) -> None:
+    from leadbridge.partners.registry import kind_named
 
-    _only("leadleader", value)
-    with _usable():
-        credentials = Credentials.of(value)
-        authorization(credentials)  # both keys are used, as they will be
-    for name in ("auth_url", "base_url"):
-        safe_url(value[name], name)
+    secret = kind_named(name).secret
+    _only(name, value)
+    with _usable(name):
+        secret.check(value)
+    for address in secret.addresses:
+        safe_url(value[address], address)
 
 
 def _leeloo(value: dict[str, Any]) -> None:
     from leadbridge.partners.leeloo.client import Credentials
 
     _only("leeloo", value)
-    with _usable():
+    with _usable("leeloo"):
         Credentials.of(value)
     _token(value.get("webhook_token"), "webhook_token")
-    safe_url(value["base_url"], "base_url")
-
-
-def _matchtrade(value: dict[str, Any]) -> None:
-    from leadbridge.partners.matchtrade.credentials import Credentials
-
-    _only("matchtrade", value)
-    with _usable():
-        Credentials.of(value)
     safe_url(value["base_url"], "base_url")
 
 
@@ -87,7 +93,8 @@ def _token(value: object, what: str, shortest: int = SHORTEST_TOKEN) -> None:
 
 
 def _only(name: str, value: dict[str, Any]) -> None:
-    _known(name, value, (*KEYS[name], *OPTIONAL.get(name, ())))
+    required, optional = keys_of(name)
+    _known(name, value, (*required, *optional))
 
 
 def _known(what: str, value: dict[str, Any], known: Collection[str]) -> None:
@@ -96,7 +103,7 @@ def _known(what: str, value: dict[str, Any], known: Collection[str]) -> None:
 
 
 @contextmanager
-def _usable() -> Iterator[None]:
+def _usable(name: str) -> Iterator[None]:
     """What a partner's client says of credentials that it cannot use becomes a Failure: it names keys, never values."""
     from leadbridge.domain.partner_errors import Misconfigured
 
@@ -105,14 +112,11 @@ def _usable() -> Iterator[None]:
     except Misconfigured as error:
         raise wrong_use(str(error)) from None
     except ValueError as error:  # of a key: it says which, and quotes nothing
-        raise wrong_use(f"leadleader: {error}.") from None
+        raise wrong_use(f"{name}: {error}.") from None
 
 
 _CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "leadleader": _leadleader,
     "leeloo": _leeloo,
-    "matchtrade": _matchtrade,
     "sources": _sources,
     "operators": _operators,
 }
-NAMES = tuple(_CHECKS)

@@ -1,40 +1,45 @@
-"""`leadbridge sync status`: how far the broker's list of accounts has been read."""
+"""`leadbridge sync status`: how far a partner's list of accounts has been read."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from leadbridge_cli.cloud import Cloud, aws_errors, cloud_at
-from leadbridge_cli.exit_codes import not_found
+from leadbridge_cli.exit_codes import not_found, wrong_use
 from leadbridge_cli.options import command, group
 from leadbridge_cli.output import Picture, Screen, flat, line, table
 
-app = group("sync", "The sync of the broker's accounts.")
-
-PARTNER = "matchtrade"
+app = group("sync", "The sync of partners' lists of accounts.")
 
 
 @command(app, "status", cloud_at)
-def status(screen: Screen, cloud: Cloud) -> None:
-    """Show how far the broker's accounts have been read, and what is under way."""
+def status(
+    screen: Screen,
+    cloud: Cloud,
+    partner: Annotated[str | None, typer.Argument(help="Which partner; else the only one with a list.")] = None,
+) -> None:
+    """Show how far a partner's accounts have been read, and what is under way."""
     from leadbridge.storage.items import decode, encode
 
+    partner = partner or _only_synced()
     with aws_errors(f"the table of {cloud.stack}"):
-        key = encode({"pk": f"SYNC#{PARTNER}", "sk": "STATE"})
+        key = encode({"pk": f"SYNC#{partner}", "sk": "STATE"})
         got = cloud.client("dynamodb").get_item(TableName=cloud.table, Key=key, ConsistentRead=True)
     if "Item" not in got:
         raise not_found("The sync has not run yet.")
-    document = shown(decode(got["Item"]), datetime.now(UTC))
+    document = shown(partner, decode(got["Item"]), datetime.now(UTC))
     screen.answer(document, lambda: _pictures(document))
 
 
-def shown(item: dict[str, Any], now: datetime) -> dict[str, Any]:
+def shown(partner: str, item: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The state in words that scripts rely on; `behind_seconds` is how old the news are that are surely here."""
     standing = _plain(item.get("standing") or {})
     passes = standing.get("under_way") or {}
     lease = item.get("lease_until")
     return {
-        "partner": PARTNER,
+        "partner": partner,
         "watermark": standing.get("watermark"),
         "behind_seconds": _seconds(standing.get("watermark"), now),
         "is_running": isinstance(lease, str) and (_seconds(lease, now) or 0) < 0,
@@ -44,6 +49,17 @@ def shown(item: dict[str, Any], now: datetime) -> dict[str, Any]:
         "whole_ended_at": standing.get("whole_ended_at"),
         "under_way": [{**each, "kind": kind, "progress": _progress(each)} for kind, each in sorted(passes.items())],
     }
+
+
+def _only_synced() -> str:
+    """The partner whose kind has a list that is read. Raises Failure where there are several."""
+    from leadbridge.partners.kind import StatusSource
+    from leadbridge.partners.registry import all_kinds
+
+    names = [kind.name for kind in all_kinds() if kind.status is StatusSource.SYNC]
+    if len(names) != 1:
+        raise wrong_use(f"Say which partner: {', '.join(names)}.")
+    return names[0]
 
 
 def _pictures(document: dict[str, Any]) -> Iterable[Picture]:

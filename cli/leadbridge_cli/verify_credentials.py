@@ -1,7 +1,6 @@
-"""Whether each partner accepts the credentials that the stack has: one call each that creates nothing."""
+"""Verify that each partner accepts the stack's credentials, by one call that creates nothing."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,16 @@ from leadbridge_cli.exit_codes import Failure, not_found, partner_errors
 if TYPE_CHECKING:
     from leadbridge.partners.http import Transport
     from leadbridge.runtime.budget import Budget
+    from leadbridge.settings.sections import Timeouts
 
+LEELOO = "leeloo"
 CONNECT, READ = 5, 25  # seconds
 PATIENCE = 90  # seconds that all the calls of one command may take together
 
 
 @dataclass(frozen=True)
-class Proved:
-    """What a partner said. `failure` is None where it accepts the credentials."""
+class Verification:
+    """A partner's answer. `failure` is None if it accepts the credentials."""
 
     partner: str
     failure: Failure | None = None
@@ -30,23 +31,46 @@ class Proved:
         return "" if self.failure is None else self.failure.text
 
 
-def proved(cloud: Cloud, partner: str) -> Proved:
-    """Ask a partner. Raises nothing that is the partner's: it is told."""
+def partners() -> list[str]:
+    """The partners whose credentials can be verified."""
+    from leadbridge.partners.registry import kind_names
+
+    return sorted((*kind_names(), LEELOO))
+
+
+def verify(cloud: Cloud, partner: str) -> Verification:
+    """Call a partner with the stack's credentials. A failure of the partner's is returned and not raised."""
     try:
         with partner_errors():
-            PROOFS[partner](transport_to(partner), secret_of(cloud, partner), patience())
+            _authorize(partner, secret_of(cloud, partner))
     except Failure as failure:
-        return Proved(partner, failure)
-    return Proved(partner)
+        return Verification(partner, failure)
+    return Verification(partner)
+
+
+def _authorize(partner: str, secret: "Held") -> None:
+    if partner == LEELOO:
+        from leadbridge.partners.leeloo import Client, Leeloo
+
+        Leeloo(Client(transport_to(partner), secret)).catalog.connections(budget=patience())
+        return
+    from leadbridge.partners.registry import kind_named
+
+    kind_named(partner).client(partner, secret, timeouts()).authorize(patience())
 
 
 def transport_to(partner: str) -> "Transport":
     """The one transport, with the command's own timeouts."""
     from leadbridge.partners.http import Transport
+
+    return Transport(partner, timeouts())
+
+
+def timeouts() -> "Timeouts":
+    """The command's own timeouts."""
     from leadbridge.settings.sections import Timeouts
 
-    timeouts = Timeouts.model_construct(connect=timedelta(seconds=CONNECT), read=timedelta(seconds=READ))
-    return Transport(partner, timeouts)
+    return Timeouts.model_construct(connect=timedelta(seconds=CONNECT), read=timedelta(seconds=READ))
 
 
 @dataclass(frozen=True)
@@ -79,28 +103,3 @@ def patience(seconds: float = PATIENCE) -> "Budget":
     from leadbridge.runtime.budget import Budget
 
     return Budget(time.monotonic() + seconds, reserve=0)
-
-
-def _leadleader(transport: "Transport", secret: Held, budget: "Budget") -> None:
-    from leadbridge.partners.leadleader import LeadLeader
-
-    LeadLeader(transport, secret, status_method="POST").authorize(budget)
-
-
-def _leeloo(transport: "Transport", secret: Held, budget: "Budget") -> None:
-    from leadbridge.partners.leeloo import Client, Leeloo
-
-    Leeloo(Client(transport, secret)).catalog.connections(budget=budget)
-
-
-def _matchtrade(transport: "Transport", secret: Held, budget: "Budget") -> None:
-    from leadbridge.partners.matchtrade import MatchTrade
-
-    MatchTrade(transport, secret).authorize(budget)
-
-
-PROOFS: dict[str, Callable[["Transport", Held, "Budget"], None]] = {
-    "leadleader": _leadleader,
-    "leeloo": _leeloo,
-    "matchtrade": _matchtrade,
-}

@@ -15,8 +15,9 @@ from devstack.commands.samples import Sample, sample
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from leadbridge.domain.clock import from_text
+from leadbridge.partners.registry import all_kinds
 
-PARTNERS = {"leadleader": "Lead Leader", "matchtrade": "the broker", "leeloo": "Leeloo"}
+PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
 PATIENCE = 90.0  # seconds that one journey may take
 RUN = uuid4().hex[:8]  # the samples' ids are new in every run, so that a second run is no redelivery of the first
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,9 @@ from devstack.sandbox.calls import CallLog
 from devstack.sandbox.control import Control
 from devstack.sandbox.faults import Faults
 from devstack.sandbox.gate import Gate
-from devstack.sandbox.graph.service import Graph
-from devstack.sandbox.leadleader.service import LeadLeader
-from devstack.sandbox.leeloo.service import Leeloo
-from devstack.sandbox.matchtrade.service import MatchTrade
 from devstack.sandbox.page import Page
 from devstack.sandbox.partner import Clock, Endpoint, Pace, Partner, Surroundings
 from devstack.sandbox.state_dir import write_private
-
-PARTNERS: tuple[type[Partner], ...] = (LeadLeader, Leeloo, MatchTrade, Graph)
-"""A further partner is a folder beside these and its class here."""
 
 BODY_AT_MOST = 64 * 1024
 SECRETS_FILE = "secrets.json"
@@ -38,6 +32,12 @@ class Settings:
     clock: Clock
 
 
+def stand_ins() -> list[type[Partner]]:
+    """The partners that are played: every folder here whose `service.py` defines `SERVICE`."""
+    names = sorted(module.parent.name for module in Path(__file__).parent.glob("*/service.py"))
+    return [import_module(f"devstack.sandbox.{name}.service").SERVICE for name in names]
+
+
 class Frame:
     """One sandbox. `publish` must be called with its URL before it serves."""
 
@@ -46,7 +46,7 @@ class Frame:
         self._pace = Pace(settings.pace)
         self._partners: dict[str, Partner] = {
             partner.name: partner(Surroundings(settings.state_dir / f"{partner.name}.json", settings.clock, self._pace))
-            for partner in PARTNERS
+            for partner in stand_ins()
         }
         self._log = CallLog(settings.clock)
         self._faults = Faults()

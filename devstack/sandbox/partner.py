@@ -1,7 +1,7 @@
 """What a partner is to the frame: the seam between `sandbox/` and each partner's folder.
 
-A partner lives in a folder of its own and offers a class of the shape of `Partner`; naming it in
-`devstack/sandbox/application.py` is all it takes to serve it, log it, break it, show it and hand out its secret.
+A partner is a folder with a `service.py` that defines `SERVICE`, a class of the shape of `Partner`. The frame finds it,
+serves it, logs it, breaks it, shows it and hands out its secret.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -47,7 +47,7 @@ class Sandbox:
     """A sandbox in a background thread with its own event loop.
 
         with Sandbox(state_dir=directory) as sandbox:
-            sandbox.url, sandbox.secrets()["leadleader"]
+            sandbox.url, sandbox.secrets()["leeloo"]
 
     `pace` is in seconds per step of a status; `clock` gives seconds since the epoch, for tests that move time.
     """

@@ -9,6 +9,8 @@ from typing import Any
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.events import DeliveryChanged, envelope
+from leadbridge.partners.kind import LostReply
+from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
@@ -42,7 +44,7 @@ def checker(partner: str) -> Checker:
     store = LeadRepository(open_table())
     return Checker(
         ledger=store,
-        partner=asked(partner, store),
+        partner=status_of(partner, store),
         settings=settings().partners[partner],
         clock=utc_now,
         mirrors=settings().messages.mirror.on,
@@ -51,24 +53,15 @@ def checker(partner: str) -> Checker:
 
 
 def requeue(delivery: Delivery) -> None:
-    """Send a delivery that waits too long directly to its partner's queue. Raises LookupError, Contended."""
-    queue_url = environment().submit_queues[delivery.partner]
+    """Send a delivery that waits too long directly to its kind's queue. Raises LookupError, Contended."""
+    queue_url = environment().submit_queues[kind_of(delivery.partner).name]
     send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 
 
-def asked(partner: str, store: LeadRepository) -> StatusPartner:
-    """How a partner is asked for a status. Raises LookupError."""
-    match partner:
-        case "leadleader":
-            from leadbridge.partners.leadleader.wiring import lead_leader
-
-            return ByDeal(lead_leader())
-        case "matchtrade":
-            from leadbridge.partners.matchtrade.wiring import match_trade
-
-            return ByEmail(match_trade(), store.lead)
-        case _:
-            raise LookupError(f"nobody is asked about {partner}")
+def status_of(partner: str, store: LeadRepository) -> StatusPartner:
+    """Return what asks a partner for a status: by the id that it gave, or by e-mail. Raises LookupError."""
+    client = client_of(partner)
+    return ByEmail(client, store.lead) if kind_of(partner).lost_reply is LostReply.LOOK_UP else ByDeal(client)
 
 
 @logger.inject_lambda_context(clear_state=True)

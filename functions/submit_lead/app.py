@@ -1,19 +1,31 @@
-"""A waiting delivery to Lead Leader becomes a deal: queue, authorize, create, and what came of it in the table."""
+"""Submit a waiting delivery to its partner, of whichever kind, and store the result.
+
+Each kind has its own queue, so that a kind that is slow or down does not delay the others. A kind is imported when its
+first message arrives.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.events import DeliveryChanged
-from leadbridge.partners.leadleader.wiring import lead_leader
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.events import DeliveryChanged, read_delivery_changed
+from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
+from leadbridge.partners.kind import LostReply
+from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
-from leadbridge.runtime.budget import LambdaContext
-from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
+from leadbridge.runtime.batch import process_batch
+from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
+from leadbridge.runtime.outcomes import record_outcome
+from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.services.submit_batch import Repeats, dead_letter, falls_back_on, keep_answer, submit_each
+from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
@@ -21,36 +33,83 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
 
 
-class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLetterEnvironment):
-    """The environment variables of this function."""
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function: queues by the name of their partner kind."""
+
+    submit_queues: Mapping[str, str] = json_variable()
+    submit_dead_letter_queues: Mapping[str, str] = json_variable()
 
 
-@lru_cache
+@cache
 def environment() -> Environment:
     """Return the environment variables."""
     return Environment.from_env()
 
 
-@lru_cache
-def submitter() -> Submitter:
-    """The submitter, wired to this stack."""
+@cache
+def store() -> LeadRepository:
+    """The table of leads."""
+    return LeadRepository(open_table())
+
+
+@cache
+def submitter(partner: str) -> Submitter:
+    """The submitter to one partner, wired to this stack. One per worker: it keeps the partner's token."""
+    client = client_of(partner)
     return Submitter(
-        ledger=LeadRepository(open_table()),
-        partner=lead_leader(),
-        settings=settings().partners["leadleader"],
+        ledger=store(),
+        partner=client,
+        accounts=client if kind_of(partner).lost_reply is LostReply.LOOK_UP else None,
+        settings=settings().partners[partner],
         clock=utc_now,
         dead_letter=dead_letter,
         keep_answer=keep_answer,
-        repeats=Repeats(Claims(open_table()), settings()),
+        repeats=SourceRepeats(Claims(open_table()), settings()),
         falls_back_on=falls_back_on(settings()),
     )
+
+
+def dead_letter(delivery: Delivery, reason: str) -> None:
+    """Send a delivery that needs an operator to the dead-letter queue of its kind."""
+    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
+    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
+
+
+def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
+    """Send a partner's answer that the table did not take to the dead-letter queue; a redrive stores it."""
+    body = {
+        "lead_id": delivery.lead_id,
+        "partner": delivery.partner,
+        "step": RECORD_ANSWER,
+        "reason": "the partner has answered, and the answer could not be written down",
+        "answer": answer.as_json(),
+        "attempt": delivery.attempts,
+    }
+    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """SQS messages that carry `DeliveryChanged` in, those that must come again out."""
-    return submit_each(event, context, submitter)
+    """Process SQS messages that carry `DeliveryChanged`; return those to retry."""
+    budget = Budget.of(context, reserve=RECORDING_RESERVE)
+
+    def work(envelope: Any) -> timedelta | None:
+        changed = read_delivery_changed(envelope)
+        logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
+        result = submitter(changed.partner).process(changed.lead_id, changed.partner, budget)
+        record_outcome("Submission", result.outcome, result.error, result.retry_after)
+        return result.retry_after
+
+    def source(envelope: Any) -> str:
+        return environment().submit_queues[kind_of(read_delivery_changed(envelope).partner).name]
+
+    return process_batch(event, work, queue=aws.sqs(), queue_url=source)
 
 
-warm_up(environment, aws.sqs, submitter, DeliveryChanged.model_rebuild)
+def transport() -> None:
+    """Import the transport, which all kinds use."""
+    import leadbridge.partners.http  # noqa: F401
+
+
+warm_up(environment, aws.sqs, aws.secrets_manager, store, settings, transport, DeliveryChanged.model_rebuild)

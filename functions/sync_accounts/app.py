@@ -1,4 +1,4 @@
-"""Every five minutes: what is new at the broker? Its accounts are kept, and our deliveries hear of their statuses."""
+"""Every five minutes: read what is new in each synced partner's list, store its accounts, and update our deliveries."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 from leadbridge.auth.secrets import SecretMissing, Secrets
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.partner_errors import Misconfigured
-from leadbridge.partners.matchtrade.credentials import PARTNER
-from leadbridge.partners.matchtrade.wiring import match_trade
+from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget, LambdaContext
@@ -46,13 +45,18 @@ def secrets() -> Secrets:
 
 
 @lru_cache
-def sync() -> Sync:
-    """The sync of the broker's accounts, wired to this stack."""
+def sync(partner: str) -> Sync:
+    """The sync of one partner's accounts, wired to this stack."""
     table = open_table()
-    accounts = AccountRepository(table, PARTNER, lambda value: keyed_hash(index_key(), value))
-    configured, store = settings().partners[PARTNER], LeadRepository(table)
-    intake = AccountReconciler(PARTNER, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
-    return Sync(match_trade(), accounts, intake, plan(), utc_now, note)
+    accounts = AccountRepository(table, partner, lambda value: keyed_hash(index_key(), value))
+    configured, store = settings().partners[partner], LeadRepository(table)
+    intake = AccountReconciler(partner, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
+    return Sync(client_of(partner), accounts, intake, plan(partner), utc_now, note)
+
+
+def synced() -> list[str]:
+    """The partners whose lists are read."""
+    return [name for name, partner in settings().partners.items() if partner.sync is not None]
 
 
 def index_key() -> str:
@@ -60,45 +64,51 @@ def index_key() -> str:
     return str(secrets().get("index")["key"])
 
 
-def plan() -> SyncPlan:
-    """How this broker is synced. Raises LookupError."""
-    configured = settings().partners[PARTNER].sync
+def plan(partner: str) -> SyncPlan:
+    """How a partner is synced. Raises LookupError."""
+    configured = settings().partners[partner].sync
     if configured is None:
-        raise LookupError(f"{PARTNER} has no plan of a sync")
+        raise LookupError(f"{partner} has no plan of a sync")
     return configured
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Receive a schedule's tick; return the outcome of the run.
+    """Receive a schedule's tick; return the outcome of the run by partner.
 
     A transient error of AWS is counted and does not fail the function: the next run continues where this one ended.
     """
+    return {partner: outcome_of(partner, context) for partner in synced()}
+
+
+def outcome_of(partner: str, context: LambdaContext) -> str:
+    """Make one run for one partner."""
+    logger.append_keys(partner=partner)
     try:
-        return run(context)
+        return run(partner, context)
     except Exception as error:
         if not is_transient(error):
             raise
         count("SyncFailed")
         logger.exception("AWS failed for a moment")
-        return {"outcome": Outcome.FAILED.value}
+        return Outcome.FAILED.value
 
 
-def run(context: LambdaContext) -> dict[str, Any]:
-    """Make one run. A stack without a broker has nothing to do.
+def run(partner: str, context: LambdaContext) -> str:
+    """Make one run. A partner without a secret has nothing to do.
 
-    Without the index's key no account finds its lead: then nothing is begun, and the error rings.
+    Without the index's key no account finds its lead: then nothing is begun, and the function fails.
     """
     try:
-        secrets().get(PARTNER)
+        secrets().get(kind_of(partner).name)
     except SecretMissing:
         logger.info("no broker is set up")
-        return {"outcome": "not_set_up"}
+        return "not_set_up"
     index_key()
-    report = sync().run(context.aws_request_id, Budget.of(context, reserve=RESERVE))
+    report = sync(partner).run(context.aws_request_id, Budget.of(context, reserve=RESERVE))
     tell(report)
-    return {"outcome": report.outcome.value}
+    return report.outcome.value
 
 
 def note(page: PageTaken) -> None:
@@ -157,4 +167,10 @@ def tell(report: Report) -> None:
     logger.info("synced", outcome=report.outcome.value, reason=reason, **standing)
 
 
-warm_up(environment, secrets, sync)
+def syncs() -> None:
+    """All of them: every synced partner's list is read in each run."""
+    for partner in synced():
+        sync(partner)
+
+
+warm_up(environment, secrets, syncs)

@@ -117,8 +117,13 @@ def of(name: str) -> Callable[[str, Mapping[str, float]], float]:
 
 def from_queue(function: str, taken: Mapping[str, float]) -> float:
     """Invocations that a queue's message made."""
+    return taken["invocations"] if queue_events(function) else 0
+
+
+def queue_events(function: str) -> list[dict[str, Any]]:
+    """The event source mappings of a function's queues."""
     events = FUNCTIONS[function]["Properties"].get("Events", {}).values()
-    return taken["invocations"] if any(event["Type"] == "SQS" for event in events) else 0
+    return [event["Properties"] for event in events if event["Type"] == "SQS"]
 
 
 def cold_starts(function: str, taken: Mapping[str, float]) -> float:
@@ -167,7 +172,7 @@ def fixed() -> dict[str, float]:
     """Dollars a month that do not depend on how many leads come."""
     secrets, dashboards = of_type("AWS::SecretsManager::Secret"), of_type("AWS::CloudWatch::Dashboard")
     alarms = alarm_metrics()
-    consumers = [name for name in FUNCTIONS if from_queue(name, {"invocations": 1})]
+    consumers = [event for name in FUNCTIONS for event in queue_events(name)]
     return {
         f"{len(alarms)} alarms of {sum(alarms.values())} metrics": price("alarm", sum(alarms.values())),
         "metrics of our own": price("metric", assumed("metrics")),
@@ -217,19 +222,16 @@ def flow(function: str) -> str:
 def secret_reads() -> float:
     """Reads of secrets a month: each worker reads each of its own once a minute at most."""
     readers = 0
-    for name, function in FUNCTIONS.items():
+    for name in FUNCTIONS:
         role = template()["Resources"][f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         secrets = sum(
             len(one["Resource"]) if isinstance(one["Resource"], list) else 1
             for one in role
             if "secretsmanager:GetSecretValue" in one["Action"]
         )
-        workers = 1
-        for event in function["Properties"].get("Events", {}).values():
-            if "ScalingConfig" in event["Properties"]:
-                limit = event["Properties"]["ScalingConfig"]["MaximumConcurrency"]["Ref"]
-                workers = template()["Parameters"][limit]["Default"]
-        readers += secrets * workers
+        limits = [event["ScalingConfig"]["MaximumConcurrency"]["Ref"] for event in queue_events(name)]
+        workers = sum(template()["Parameters"][limit]["Default"] for limit in limits)
+        readers += secrets * (workers or 1)
     return readers * MONTH / 60
 
 

@@ -44,7 +44,7 @@ FILE = Path(__file__).with_name("measurements.json")
 ROUNDS, WARM_UP = 30, 5
 STATUSES = ("Погоджено", "Видано")  # after the first, which is told to nobody; the last one closes the deal
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
-TARGETS = {"SubmitQueue": "SubmitLead", "MessageQueue": "SendMessage"}
+TARGETS = {"SubmitLeadLeaderQueue": "SubmitLead", "MessageQueue": "SendMessage"}
 
 
 class LongContext(Context):

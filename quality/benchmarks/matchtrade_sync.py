@@ -185,7 +185,7 @@ def work(folder: Path) -> dict[str, Any]:
 def outcomes_of(app: Any) -> Iterator[str]:
     """What each run comes to, until one is whole."""
     for number in range(MOST_RUNS):
-        outcome = app.handler({}, Context(time.monotonic() + SECONDS, f"{os.getpid()}-{number}"))["outcome"]
+        outcome = app.handler({}, Context(time.monotonic() + SECONDS, f"{os.getpid()}-{number}"))["matchtrade"]
         yield outcome
         if outcome == "whole":
             return

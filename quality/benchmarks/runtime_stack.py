@@ -21,7 +21,7 @@ from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, Home, choose_port, hold
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Transport
-from leadbridge.partners.leadleader import LeadLeader
+from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 from quality.testkit.lambda_runtime.cloud import Cloud

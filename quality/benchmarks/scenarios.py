@@ -18,7 +18,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
+from leadbridge.domain.lead import Lead, Loan, Person, lead_id_of
 from leadbridge.domain.message import about_status
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
@@ -56,24 +56,6 @@ def credit(cloud: Cloud, lead_id: str | None = None) -> Lead:
     return lead
 
 
-def trading(cloud: Cloud) -> Lead:
-    """The lead for the broker."""
-    event = sample("ReceiveLead", "trading")
-    body = json.loads(event["body"])
-    lead_id = lead_id_of("web-trading", f"id:{event['headers']['webhook-id']}")
-    person, offer = Person(**body["person"]), Trading(**body["trading"])
-    lead = Lead(
-        lead_id=lead_id,
-        source="web-trading",
-        received_at=SOME_TIME_AGO,
-        partners=("matchtrade",),
-        person=person,
-        trading=offer,
-    )
-    cloud.store.accept(lead, phone_hash="a hash of a phone", email_hash="a hash of an e-mail")
-    return lead
-
-
 def submitted(cloud: Cloud, lead: Lead, deal_id: int) -> Delivery:
     """The lead with the lender, its status due to be asked for."""
     waiting = cloud.store.delivery(lead.lead_id, "leadleader")
@@ -92,12 +74,6 @@ def deal_to_make(stage: Stage, cloud: Cloud) -> Event:
     """A lead that waits for the lender."""
     credit(cloud)
     return sample("SubmitLead", "waiting")
-
-
-def account_to_make(stage: Stage, cloud: Cloud) -> Event:
-    """A lead that waits for the broker."""
-    trading(cloud)
-    return sample("SubmitAccount", "waiting")
 
 
 def check_due(stage: Stage, cloud: Cloud) -> Event:
@@ -188,7 +164,6 @@ SCENES = {
     "ReceiveLeelooEvent": Scene(leeloos_word, answered(202)),
     "SendMessage": Scene(message_to_send, is_(DONE)),
     "ServeConsole": Scene(lambda *_: sample("ServeConsole", "page"), answered(200)),
-    "SubmitAccount": Scene(account_to_make, is_(DONE)),
     "SubmitLead": Scene(deal_to_make, is_(DONE)),
-    "SyncAccounts": Scene(broker_to_read, is_({"outcome": "whole"})),
+    "SyncAccounts": Scene(broker_to_read, is_({"matchtrade": "whole"})),
 }

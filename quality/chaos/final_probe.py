@@ -10,11 +10,12 @@ from typing import Any
 from leadbridge.domain.delivery import Delivery, State
 from quality.chaos.counters import Tally
 from quality.chaos.reconciliation import Books, File
+from quality.testkit.wiring import queues
 
 LEAD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries/{partner}"
 CHECK, RETRY, RESOLVE = f"{DELIVERY}/check", f"{DELIVERY}/retry", f"{DELIVERY}/resolve"
 REDRIVE, DISCARD = "/dead-letters/{queue}/redrive", "/dead-letters/{queue}/discard"
-QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "fetch", "checks")
+QUEUES = tuple(queues())
 RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
 NOBODYS = "a-letter-that-is-not-there"
 
@@ -47,7 +48,7 @@ def questions(books: Books, random: Random, truth: Truth) -> Iterator[Question]:
     if files:
         erased = files.pop(random.randrange(len(files)))
         yield Question("DELETE", LEAD, frozenset({204}), place={"lead_id": erased})
-    for path in ("/leads", "/stats", "/sync", "/dead-letters"):
+    for path in ("/leads", "/partners", "/stats", "/sync", "/dead-letters"):
         yield Question("GET", path, frozenset({200}))
     for queue in QUEUES:
         yield Question("POST", DISCARD, frozenset({200}), {"letter_id": NOBODYS}, {"queue": queue})

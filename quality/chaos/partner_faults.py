@@ -1,6 +1,7 @@
 """What partners are made to do wrong: none of it a lie that their contracts would let nobody see through.
 
-Match-Trade says yes by any 2xx, with or without an account: that it says so untruly nobody could know.
+What a kind's stand-in can do wrong is in its profile (`devstack/sandbox/profile.py`). A partner whose contract takes
+any 2xx for a yes never says it untruly: nobody could know.
 """
 
 from __future__ import annotations
@@ -9,15 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from quality.chaos.people import Visitor
 
-OPERATIONS = {
-    "leadleader": ("authorize", "create", "create", "create", "status"),
-    "matchtrade": ("token", "create", "create", "list"),
-    "leeloo": (None,),
-    "graph": ("lead",),
-}
+OTHERS: dict[str, tuple[int, tuple[str | None, ...]]] = {"leeloo": (3, (None,)), "graph": (1, ("lead",))}
+"""The partners that take no leads: how often each is chosen, and in which operations it fails (None: any)."""
 
 DOWN: dict[str, dict[str, Any]] = {
     "refuses to answer": {"kind": "drop", "when": "before"},
@@ -38,45 +36,47 @@ SLOW: dict[str, dict[str, Any]] = {
     "is too slow, and does it late": {"kind": "delay", "seconds": 5.5, "when": "before"},
     "trickles": {"kind": "slow_body", "seconds": 0.05, "chunk": 40},
 }
-# How each partner refuses a lead for good, in its own words. The status tells a refusal from all other faults.
-REFUSED_STATUS = 400
-REFUSALS: dict[str, dict[str, Any]] = {
-    "leadleader": {"clientInfo": {"stateCode": ["Клієнт у стоп-листі."]}},
-    "matchtrade": {"status": 400, "message": "Country is not allowed", "printableMessage": "Country is not allowed"},
-}
+REFUSED_STATUS = 400  # tells a refusal for good from all other faults
+
+
+def targets() -> dict[str, tuple[int, tuple[str | None, ...]]]:
+    """Every partner with how often it is chosen, and the operations in which it fails."""
+    return {name: (one.weight, one.operations) for name, one in profiles().items()} | OTHERS
 
 
 def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str | None, str, dict[str, Any]]:
     """A partner, one of its operations (None: any), what it does wrong in words, and the sandbox's order for it."""
-    partner = random.choices(list(OPERATIONS), [5, 3, 3, 1])[0]
-    operation = random.choice(OPERATIONS[partner])
+    found = targets()
+    partner = random.choices(list(found), [weight for weight, _ in found.values()])[0]
+    operation = random.choice(found[partner][1])
     name = random.choice(list(faults))
     order = faults[name]
-    if partner == "matchtrade" and order.get("status") == 200 and not order.get("processed"):
+    trusts_success = partner in profiles() and profiles()[partner].trusts_success
+    if trusts_success and order.get("status") == 200 and not order.get("processed"):
         return partner, operation, "loses its answer", faults.get("loses its answer", order)
     return partner, operation, name, order
 
 
 def refusal(partner: str) -> dict[str, Any]:
     """The sandbox's order for a partner that refuses a create for good."""
-    return {"kind": "answer", "status": REFUSED_STATUS, "body": REFUSALS[partner]}
+    return {"kind": "answer", "status": REFUSED_STATUS, "body": profiles()[partner].refusal}
 
 
 @dataclass
 class Refusals:
-    """Refuses people for good: the lender by tax number, the broker by e-mail. This is no fault that ends."""
+    """Refuses people for good, each partner by what its profile says. This is no fault that ends."""
 
     partner: Remote
     people: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, visitor: Visitor) -> None:
         """Have a person refused by the partners that refuse them."""
-        known_as = {"leadleader": ("clientInfo.stateCode", visitor.tax_number)}
-        known_as["matchtrade"] = ("account.email", visitor.email)
         for name in sorted(visitor.refused_by):
-            if known_as[name] not in self.people:
-                self.people[known_as[name]] = name
-                self._arm(name, known_as[name])
+            profile = profiles()[name]
+            known_as = (profile.refused_field, str(getattr(visitor, profile.refused_by)))
+            if known_as not in self.people:
+                self.people[known_as] = name
+                self._arm(name, known_as)
 
     def arm_again(self) -> None:
         """Refuse everybody once more, after all faults were cleared."""

@@ -1,11 +1,10 @@
-"""The statuses of deals and accounts at their partners, and which deliveries are followed there."""
+"""The statuses of deliveries at their partners, and which deliveries are followed there."""
 
 from __future__ import annotations
 
-from devstack.sandbox.matchtrade.statuses import SEEN
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.delivery import Delivery, State
-from quality.chaos.settling import LENDERS_OPEN
 
 
 def is_followed(delivery: Delivery) -> bool:
@@ -14,20 +13,21 @@ def is_followed(delivery: Delivery) -> bool:
 
 
 def statuses_of(delivery: Delivery) -> tuple[str, ...]:
-    """The statuses that a deal or an account can have without closing the delivery."""
-    return LENDERS_OPEN if delivery.deal_id is not None else SEEN
+    """The statuses that the partner can give without closing the delivery."""
+    return profiles()[delivery.partner].open_statuses
 
 
 def status_at(partner: Remote, delivery: Delivery) -> str:
-    """The status of a delivery's deal or account at the partner."""
-    if delivery.deal_id is not None:
-        return str(partner.deal(delivery.deal_id)["status"])
-    return str(partner.account(delivery.account_uuid or "")["leadStatus"])
+    """The status of a delivery at the partner."""
+    return profiles()[delivery.partner].status(partner, delivery.created)
 
 
 def put_status(partner: Remote, delivery: Delivery, status: str) -> None:
-    """Put a delivery's deal or account in a status."""
-    if delivery.deal_id is not None:
-        partner.pin(delivery.deal_id, status)
-    elif delivery.account_uuid is not None:
-        partner.put_account(delivery.account_uuid, status)
+    """Give a delivery another status at the partner."""
+    if delivery.created is not None:
+        profiles()[delivery.partner].put_status(partner, delivery.created, status)
+
+
+def is_last(delivery: Delivery, status: str) -> bool:
+    """Whether no status follows this one."""
+    return status in profiles()[delivery.partner].last_statuses

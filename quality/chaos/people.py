@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
+from devstack.sandbox.profile import profiles
 from events.sign import Sender, sender_of
 from leadbridge.forms.base import Request
 
@@ -28,7 +29,6 @@ WITH_REPEATS = frozenset({"plain-credit", "local-repeats"})  # the sources to wh
 
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-REFUSED = {"leadleader": 0.15, "matchtrade": 0.1}  # the share of people that each partner refuses for good
 REPEATED = 0.45  # the share of posts to `plain-credit` that come from a person who posted there before
 RECENT = 3  # so many of the latest people may post again
 INCOMPLETE = 0.15  # the share of people who leave out what the lender requires, where another partner can take them
@@ -65,8 +65,9 @@ class Visitor:
 
     @property
     def tax_number(self) -> str:
-        """Ten digits. Those that begin with 9 are the numbers that the lender refuses."""
-        return f"{9 if 'leadleader' in self.refused_by else 3}{self.tax_number_of or self.number:09d}"
+        """Ten digits. Those that begin with 9 are the numbers that a partner refuses."""
+        is_refused = any(profiles()[name].refused_by == "tax_number" for name in self.refused_by)
+        return f"{9 if is_refused else 3}{self.tax_number_of or self.number:09d}"
 
     def lead(self) -> dict[str, Any]:
         """What they say, as the source `web` sends it."""
@@ -116,7 +117,7 @@ def visitors(random: Random, run: str) -> Iterator[Visitor]:
     while True:
         number += 1
         name = f"{random.choice(SURNAMES)} Олена Іванівна"
-        refused_by = frozenset(partner for partner, share in REFUSED.items() if random.random() < share)
+        refused_by = frozenset(partner for partner, one in profiles().items() if random.random() < one.refused_share)
         # Above half a million the lender declines in the end.
         yield Visitor(number, run, name, random.choice([6000, 12_500, 99_000, 600_000]), refused_by=refused_by)
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from devstack.sandbox.profile import Made, profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.services.dead_letters import DeadLetter, letter_of
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.chaos.reconciliation import Books, Posted
-
-ACCOUNTS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,8 @@ def read(
         posted=posted,
         partners=settings.partners,
         table=list(stores.table_items()),
-        calls=[call for name in ("leadleader", "matchtrade") for call in partner.calls(name, "create")],
-        deals=partner.deals(),
-        accounts=list(all_accounts(partner)),
+        calls=[call for name in profiles() for call in partner.calls(name, "create")],
+        made=list(all_made(partner)),
         sent=partner.messages(),
         waiting=stores.waiting() if waiting is None else waiting,
         letters=stores.letters(),
@@ -95,9 +93,7 @@ def read(
     )
 
 
-def all_accounts(partner: Remote) -> Iterator[dict[str, Any]]:
-    """Every account that the broker has."""
-    offset = 0
-    while found := partner.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
-        yield from found
-        offset += len(found)
+def all_made(partner: Remote) -> Iterator[Made]:
+    """All that partners have made."""
+    for profile in profiles().values():
+        yield from profile.made(partner)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from devstack.sandbox.profile import Made
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
@@ -113,8 +114,8 @@ class File:
 class Books:
     """Everybody's word after a run.
 
-    `table` is every item, decoded. `calls`, `deals`, `accounts` and `sent` are the sandbox's own: calls to create,
-    deals, accounts, messages that reached people. `waiting` is how many messages each queue (dead letters apart) holds.
+    `table` is every item, decoded. `calls`, `made` and `sent` are the sandbox's own: calls to create, what came of
+    them, messages that reached people. `waiting` is how many messages each queue (dead letters apart) holds.
     `counted_sources` have a quota; of `dedup_sources` a person's second lead counts as the first. `to_be_erased` are
     the leads that an operator had erased. `failures` are what went wrong though nothing that this run did explains it:
     of whom, what, and how often. A message that goes out may be `under_way` for so long. `struck_posts` is how many
@@ -126,8 +127,7 @@ class Books:
     posted: Sequence[Posted]
     table: Sequence[dict[str, Any]]
     calls: Sequence[dict[str, Any]] = ()
-    deals: Sequence[dict[str, Any]] = ()
-    accounts: Sequence[dict[str, Any]] = ()
+    made: Sequence[Made] = ()
     sent: Sequence[dict[str, Any]] = ()
     letters: Sequence[DeadLetter] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
@@ -153,6 +153,14 @@ class Books:
                 by_lead[lead_id].append(values)
         files = {lead_id: File.of(found) for lead_id, found in by_lead.items()}
         return {lead_id: file for lead_id, file in files.items() if file is not None}
+
+    @cached_property
+    def _made_by_id(self) -> dict[tuple[str, int | str], Made]:
+        return {(one.partner, one.id): one for one in self.made}
+
+    def made_as(self, delivery: Delivery) -> Made | None:
+        """What the partner has under the id of a delivery."""
+        return None if delivery.created is None else self._made_by_id.get((delivery.partner, delivery.created))
 
     @cached_property
     def who(self) -> dict[str, Posted]:

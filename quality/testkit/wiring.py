@@ -1,6 +1,7 @@
 """Who calls which function, as the template says."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,12 @@ def workers() -> list[tuple[str, str]]:
 def schedules() -> dict[str, str]:
     """The functions that schedules call, by the roles that SAM makes for that."""
     return {f"{function}{name}Role": function for function, name, event in events() if event["Type"] == "ScheduleV2"}
+
+
+def queues(variable: str = "QUEUES") -> dict[str, str]:
+    """The resources of the queues (or of the `DEAD_LETTER_QUEUES`) by the names that operators have for them."""
+    variables = template()["Resources"]["ManageLeads"]["Properties"]["Environment"]["Variables"]
+    return dict(re.findall(r'"([\w-]+)":"\$\{(\w+)\}"', variables[variable]["Fn::Sub"]))
 
 
 def is_told(record: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from devstack.sandbox.profile import Made
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State, receive
 from leadbridge.domain.message import about_status, mark_sent, start_sending
@@ -29,7 +30,7 @@ LEAD = lead()
 MINUTE = timedelta(minutes=1)
 PHONE, EMAIL = "+380500000001", "olena@example.com"
 POSTED = Posted("post-1", LEAD.lead_id, PHONE, EMAIL)
-DEAL = {"deal_id": 24, "status": "Видано", "clientInfo": {"telephone": "0500000001"}, "history": []}
+DEAL = Made("leadleader", 24, "Видано", {"phone": "0500000001"})
 CREATE = {
     "number": 7,
     "operation": "create",
@@ -87,7 +88,7 @@ def told(number: int = 5) -> dict[str, Any]:
 def balanced(**changes: Any) -> Books:
     """A book that balances, but for the changes."""
     read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": "2026-03-01T12:10:00.000Z"}]
-    books = Books(posted=[POSTED], table=[*journey(*closed()), told()], calls=[CREATE], deals=[DEAL], sent=read)
+    books = Books(posted=[POSTED], table=[*journey(*closed()), told()], calls=[CREATE], made=[DEAL], sent=read)
     return replace(books, **changes)
 
 
@@ -166,7 +167,7 @@ def expiring(days: int, **changes: Any) -> list[dict[str, Any]]:
     ]
 
 
-FOREIGN = {**DEAL, "clientInfo": {"telephone": "0509999999"}}
+FOREIGN = replace(DEAL, person={"phone": "0509999999"})
 CLAIM = {"pk": "PERSON#leadleader#phone_hash#x", "sk": "CLAIM", "lead_id": "ld_gone"}
 COUNT = {"pk": "RATE#web#1#0", "sk": "COUNT", "leads": 3}
 QUOTAS = "quotas_count_every_lead"
@@ -207,10 +208,10 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("no_lead_is_created_twice", unknown_then_made_twice()),
     ("answers_are_written_down", unknown()),
     ("answers_are_written_down", unknown(**REFUSED)),
-    ("submitted_leads_are_at_the_partner", {"deals": []}),
-    ("submitted_leads_are_at_the_partner", {"deals": [FOREIGN]}),
-    ("whatever_partners_have_is_known", {"deals": [DEAL, {**DEAL, "deal_id": 25}]}),
-    ("the_last_status_is_known", {"deals": [{**DEAL, "status": "Погоджено"}]}),
+    ("submitted_leads_are_at_the_partner", {"made": []}),
+    ("submitted_leads_are_at_the_partner", {"made": [FOREIGN]}),
+    ("whatever_partners_have_is_known", {"made": [DEAL, replace(DEAL, id=25)]}),
+    ("the_last_status_is_known", {"made": [replace(DEAL, status="Погоджено")]}),
     ("leads_leave_last", {"table": expiring(-30)}),
     ("leads_leave_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
 ]
@@ -285,7 +286,7 @@ def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(k
     second = replace(second, **{known_by: getattr(first, known_by)})
     copy = [{**one, "pk": f"LEAD#{FIRST}", "lead_id": FIRST} for one in journey(*closed())]
     books = balanced(
-        posted=[first, second], table=[*journey(*closed()), *copy], dedup_sources=frozenset({"web"}), calls=[], deals=[]
+        posted=[first, second], table=[*journey(*closed()), *copy], dedup_sources=frozenset({"web"}), calls=[], made=[]
     )
     assert violations(books, ["a_person_is_sent_once"])
     assert not violations(replace(books, posted=[first, Posted("p", FIRST, "+1", "o")]), ["a_person_is_sent_once"])
@@ -297,10 +298,10 @@ def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     again = retry_by_operator(lost.after, NOW + 2 * MINUTE, "olena", is_confirmed=True)
     anew = steps.start_attempt(again.after, NOW + 3 * MINUTE, MINUTE)
     done = steps.confirm(anew.after, NOW + 4 * MINUTE, 25, MINUTE)
-    deals = [DEAL, {**DEAL, "deal_id": 25}]
+    made = [DEAL, replace(DEAL, id=25)]
     calls = [CREATE, {**CREATE, "deal_id": 25}]
     table = journey(begun, lost, again, anew, done)
-    books = balanced(table=table, calls=calls, deals=deals)
+    books = balanced(table=table, calls=calls, made=made)
     assert violations(books, ["no_lead_is_created_twice", "whatever_partners_have_is_known"]) == []
 
 

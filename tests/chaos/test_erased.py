@@ -58,7 +58,7 @@ def after(**changes: Any) -> Books:
     read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": to_text(NOW)}]
     to_be_erased = frozenset({LEAD.lead_id})
     return balanced(
-        **{"table": left(), "calls": [CREATE], "deals": [DEAL], "sent": read, "to_be_erased": to_be_erased} | changes
+        **{"table": left(), "calls": [CREATE], "made": [DEAL], "sent": read, "to_be_erased": to_be_erased} | changes
     )
 
 

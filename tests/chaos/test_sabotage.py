@@ -7,12 +7,12 @@ import pytest
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.partner_answer import PartnerAnswer
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
-from leadbridge.services import submit_batch
 from leadbridge.services.dead_letters import DeadLetters
 from leadbridge.services.submit_lead import Submitter
-from leadbridge.services.worker import Result
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage import claims, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
@@ -81,9 +81,12 @@ def throttled(chaos: Chaos) -> Fate:
 
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def throw_away(_: Submitter, _delivery: Delivery, answer: PartnerAnswer) -> Result:
+        return Result(Outcome.UNRECORDED, error=answer.error)
+
     monkeypatch.setattr(Chaos, "fate", throttled)
     monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
-    monkeypatch.setattr(submit_batch, "keep_answer", lambda *_: None)
+    monkeypatch.setattr(Submitter, "_keep", throw_away)
     assert noticed("answers_are_written_down", 1003)
 
 

@@ -61,13 +61,13 @@ def test_the_state_is_told_for_scripts_and_for_people(status: Callable[..., Said
 
 
 def test_how_far_it_is_behind_and_whether_it_runs_follow_from_the_time() -> None:
-    told = shown(STATE, NOW)
+    told = shown("matchtrade", STATE, NOW)
     assert (told["behind_seconds"], told["is_running"], told["rests_until"]) == (300, True, None)
 
 
 @pytest.mark.parametrize("standing", [None, {}, {"watermark": "nonsense"}, {"watermark": 7, "under_way": {"x": {}}}])
 def test_a_state_that_is_odd_is_shown_all_the_same(standing: Any) -> None:
-    assert shown({"standing": standing}, NOW)["behind_seconds"] is None
+    assert shown("matchtrade", {"standing": standing}, NOW)["behind_seconds"] is None
 
 
 def test_the_shipped_configuration_is_right() -> None:

@@ -13,8 +13,10 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.lead import Lead, Person, Trading
 from leadbridge.partners.http import Answer, Transport
-from leadbridge.partners.matchtrade import Account, AccountForm, MatchTrade
-from leadbridge.partners.matchtrade.wiring import ANSWER_LIMIT
+from leadbridge.partners.matchtrade.accounts import AccountForm
+from leadbridge.partners.matchtrade.client import MatchTrade
+from leadbridge.partners.matchtrade.kind import ANSWER_LIMIT
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 from tests.contract.raw_server import RawServer

@@ -12,7 +12,8 @@ import pytest
 
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.partner_errors import Duplicate, Misconfigured, Rejected
-from leadbridge.partners.matchtrade import Account, AccountForm
+from leadbridge.partners.matchtrade.accounts import AccountForm
+from leadbridge.partners.matchtrade.rows import Account
 from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, bytes_sent, matchtrade_world
 from tests.contract.raw_server import with_length
 

@@ -12,7 +12,7 @@ import pytest
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.lead import Lead
-from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import Settings

@@ -15,9 +15,9 @@ import pytest
 from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
-from leadbridge.partners.leadleader import LeadLeader
+from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.partners.leeloo import AccountId, Client, Leeloo
-from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.runtime import logs
 from quality.testkit.people import lead as person
 from tests.contract.raw_server import RawServer, nobody_listening

@@ -22,7 +22,7 @@ from quality.testkit.template import resources
 
 TEXT = "1D)Nte|^$:`" * 4
 (SECRET,) = self_check.signing_secrets({"secret": TEXT})
-QUEUES = ("SubmitQueue", "AccountQueue", "EventDeadLetterQueue")
+QUEUES = ("SubmitLeadLeaderQueue", "SubmitMatchTradeQueue", "EventDeadLetterQueue")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_the_lead_reaches_every_worker_and_nothing_of_it_is_left(road: Road, sta
         assert "from the gateway to the workers" in line
         assert left(stack) == []
     functions = {call.function for call in stack.calls}
-    assert {"ReceiveLead", "PublishChanges", "SubmitLead", "SubmitAccount"} <= functions
+    assert {"ReceiveLead", "PublishChanges", "SubmitLead"} <= functions
     stack.tick()
     assert LEAD_ID not in json.dumps(left(stack)), "no sweep, count or message comes of it"
 
@@ -200,7 +200,7 @@ def test_a_queue_that_nobody_works_off_is_named(road: Road, stack: MotoStack) ->
         stack._announce()
 
     line = walked(replace(road, sleep=publish_only))[1]
-    assert "Queue or worker: SubmitQueue holds 1, AccountQueue holds 1" in line
+    assert "Queue or worker: SubmitLeadLeaderQueue holds 1, SubmitMatchTradeQueue holds 1" in line
 
 
 def test_a_rule_that_cannot_deliver_is_named(road: Road, stack: MotoStack) -> None:
@@ -213,9 +213,11 @@ def test_a_rule_that_cannot_deliver_is_named(road: Road, stack: MotoStack) -> No
 
 
 def test_a_rule_that_is_off_is_told_from_a_stream_that_stands_still(road: Road, stack: MotoStack) -> None:
-    rule: Any = {"Name": "AccountRule", "EventBusName": stack.resolved({"Ref": "Bus"})}
+    rule: Any = {"Name": "SubmitMatchTradeRule", "EventBusName": stack.resolved({"Ref": "Bus"})}
     aws.eventbridge().disable_rule(**rule)
-    aws.eventbridge().remove_targets(Rule=rule["Name"], EventBusName=rule["EventBusName"], Ids=["AccountQueue"])
+    aws.eventbridge().remove_targets(
+        Rule=rule["Name"], EventBusName=rule["EventBusName"], Ids=["SubmitMatchTradeQueue"]
+    )
     line = walked(road)[1]
     assert "no worker has taken it for matchtrade. Rule: the stream and the bus work" in line
 

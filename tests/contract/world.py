@@ -13,7 +13,7 @@ from typing import Any, Literal
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.lead import Lead, build_lead
 from leadbridge.partners.http import Transport
-from leadbridge.partners.leadleader import LeadLeader
+from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Partner, Settings, Timeouts
 from tools.config import read_toml

@@ -29,7 +29,6 @@ SAMPLES = {
     "SendMessage": "pending",
     "ServeConsole": "page",
     "SnapshotStats": "tick",
-    "SubmitAccount": "waiting",
     "SubmitLead": "waiting",
     "SyncAccounts": "tick",
 }

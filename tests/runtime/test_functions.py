@@ -174,7 +174,7 @@ def test_publish_changes_tells_the_bus_of_a_new_lead(start: Start, cloud: Cloud)
     with start("PublishChanges") as function:
         assert function.invoke(sample("PublishChanges", "new_lead")) == {"batchItemFailures": []}
 
-    (envelope,) = cloud.messages("SubmitQueue")
+    (envelope,) = cloud.messages("SubmitLeadLeaderQueue")
     assert envelope["detail-type"] == "DeliveryChanged"
     assert envelope["detail"]["lead_id"] == LEAD_ID
     (waiting,) = sample("SubmitLead", "waiting")["Records"]
@@ -236,12 +236,12 @@ def test_submit_lead_is_done_with_a_lead_that_is_gone(start: Start, sandbox: San
 
 
 @pytest.mark.usefixtures("trader")
-def test_submit_account_makes_an_account_and_its_status_can_be_asked_for(
+def test_submit_lead_makes_an_account_and_its_status_can_be_asked_for(
     start: Start, cloud: Cloud, sandbox: Sandbox
 ) -> None:
-    with start("SubmitAccount") as function:
+    with start("SubmitLead") as function:
         for _ in range(2):
-            assert function.invoke(sample("SubmitAccount", "waiting")) == {"batchItemFailures": []}
+            assert function.invoke(sample("SubmitLead", "waiting_account")) == {"batchItemFailures": []}
 
     (account,) = Remote(sandbox.url).accounts()
     assert (account["email"], account["name"]) == ("roman.torhovenko@example.com", "Торговенко")
@@ -254,9 +254,9 @@ def test_submit_account_makes_an_account_and_its_status_can_be_asked_for(
     assert delivery(cloud, TRADER_ID, "matchtrade").partner_status == "CONTACTED"
 
 
-def test_submit_account_is_done_with_a_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
-    with start("SubmitAccount") as function:
-        assert function.invoke(sample("SubmitAccount", "lead_gone")) == {"batchItemFailures": []}
+def test_submit_lead_is_done_with_an_account_s_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
+    with start("SubmitLead") as function:
+        assert function.invoke(sample("SubmitLead", "account_lead_gone")) == {"batchItemFailures": []}
 
     assert Remote(sandbox.url).calls() == []
 
@@ -372,7 +372,7 @@ def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cl
     delivery = cloud.store.delivery(LEAD_ID, "leadleader")
     assert delivery is not None
     cloud.store.apply(fail(delivery, utc_now(), "spent"))
-    url = cloud.ref("SubmitDeadLetterQueue")
+    url = cloud.ref("SubmitLeadLeaderDeadLetterQueue")
     note = {"lead_id": LEAD_ID, "partner": "leadleader", "step": "submit", "reason": "spent"}
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(note))
 
@@ -452,7 +452,7 @@ def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
         cloud.store.apply(steps.confirm(delivery_to_broker(cloud), utc_now(), None, None))
         outcomes = [function.invoke(sample("SyncAccounts", "tick")) for _ in range(2)]
 
-    assert [first, *outcomes] == [{"outcome": "whole"}] * 3
+    assert [first, *outcomes] == [{"matchtrade": "whole"}] * 3
     settled = delivery_to_broker(cloud)
     assert (settled.account_uuid, settled.partner_status) == (account, "NEW_CONTACT")
     assert cloud.store.owner_of("matchtrade", account) == ours.lead_id

@@ -42,7 +42,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "DetectStaleSources": {"tick": {"quiet": ["web"]}},
     "SnapshotStats": {"tick": {"days": 35}},
     "ManageLeads": {
-        **dict.fromkeys(("dead_letters", "discard", "redrive", "stats", "sync", "health"), 200),
+        **dict.fromkeys(("dead_letters", "discard", "redrive", "partners", "stats", "sync", "health"), 200),
         **dict.fromkeys(("list", "find_by_phone", "show", "reveal"), 200),
         **dict.fromkeys(("check", "resolve", "retry"), 409),  # it has not been sent yet
         "write_message": 202,
@@ -59,13 +59,14 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "ReceiveLeelooEvent": {"order": 202, "unknown_type": 202},
     "SendMessage": {"overdue": DONE, "pending": DONE},
     "ServeConsole": {"page": 200, "script": 200, "unknown_file": 404},
-    "SubmitAccount": {"lead_gone": DONE, "waiting": DONE},
     "SubmitLead": {
+        "account_lead_gone": DONE,
         "lead_gone": DONE,
         "unreadable_among_good": {"batchItemFailures": [{"itemIdentifier": UNREADABLE}]},
         "waiting": DONE,
+        "waiting_account": DONE,
     },
-    "SyncAccounts": {"tick": {"outcome": "whole"}},
+    "SyncAccounts": {"tick": {"matchtrade": "whole"}},
 }
 
 

@@ -12,7 +12,7 @@ def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the
     stack: Stack, form: Form, operator: Operator, partner: Remote
 ) -> None:
     sqs, manager = stack.client("sqs"), stack.client("secretsmanager")
-    dead = stack.output("SubmitDeadLetterQueueUrl")
+    dead = stack.output("SubmitLeadLeaderDeadLetterQueueUrl")
     renewed = partner.rotate("leadleader", "password")
     asked = person()
     lead_id = accepted(form.post(asked))

@@ -12,7 +12,7 @@ import simplejson
 
 from leadbridge.domain.partner_errors import PartnerError, Unavailable
 from leadbridge.partners.http import Answer, Transport
-from leadbridge.partners.matchtrade import MatchTrade
+from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 from tests.unit.test_matchtrade_accounts import SECRET

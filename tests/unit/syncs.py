@@ -10,7 +10,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.sync_accounts import PageTaken, Report, Sync

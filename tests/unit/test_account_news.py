@@ -15,7 +15,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.status_change import new_status, status_changed
 from leadbridge.domain.transitions import Conflict
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.settings import Settings
 from quality.testkit.fakes.books import PARTNER
 from tests.unit import syncs

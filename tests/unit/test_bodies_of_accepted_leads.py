@@ -21,7 +21,7 @@ from devstack.sandbox.matchtrade.registration import fit, registration
 from devstack.sandbox.partner import Incoming
 from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading, build_lead
 from leadbridge.partners.leadleader.client import short_deal
-from leadbridge.partners.matchtrade import AccountForm
+from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.credentials import Credentials
 from leadbridge.settings import Partner
 from leadbridge.storage import items

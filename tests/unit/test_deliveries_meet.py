@@ -173,7 +173,7 @@ def test_a_broker_that_answers_nothing_usable_for_an_hour_rings(world: World) ->
     rings = {
         alarm["Properties"]["MetricName"]
         for alarm in resources("AWS::CloudWatch::Alarm").values()
-        if {"Name": "service", "Value": "submit_account"} in alarm["Properties"].get("Dimensions", [])
+        if {"Name": "service", "Value": "submit_lead"} in alarm["Properties"].get("Dimensions", [])
     }
     world.broker.does_create = False
     world.broker.replies = itertools.repeat(lost())

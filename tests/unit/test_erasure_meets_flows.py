@@ -37,7 +37,7 @@ from leadbridge.domain.message import fail as message_failed
 from leadbridge.domain.recipient import Recipient
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
-from leadbridge.partners.matchtrade import Account as Row
+from leadbridge.partners.matchtrade.rows import Account as Row
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
@@ -48,7 +48,7 @@ from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.redrive import Redriver
 from leadbridge.services.resolve_delivery import Confirmed
 from leadbridge.services.send_message import Sender
-from leadbridge.services.submit_batch import Repeats, falls_back_on
+from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
@@ -208,7 +208,7 @@ class World:
             self.time,
             lambda *_: None,
             accounts=partner if name == BROKER else None,
-            repeats=Repeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
+            repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
 

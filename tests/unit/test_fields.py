@@ -20,7 +20,7 @@ from leadbridge.domain.fields.unicode_text import fold, normalize
 from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leadleader.answers import status_in
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.storage.leeloo_events import LeelooEvent
 from quality.testkit.rubbish import any_text, json_values
 

@@ -14,7 +14,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail

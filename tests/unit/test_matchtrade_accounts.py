@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from leadbridge.domain.lead import Lead, Person, Trading
 from leadbridge.domain.partner_errors import Misconfigured
-from leadbridge.partners.matchtrade import AccountForm, lead_source
+from leadbridge.partners.matchtrade.accounts import AccountForm, lead_source
 from leadbridge.partners.matchtrade.credentials import Credentials
 from quality.testkit.rubbish import json_values
 

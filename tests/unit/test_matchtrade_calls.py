@@ -21,7 +21,7 @@ from leadbridge.domain.partner_errors import (
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.answers import grant_in
 from leadbridge.partners.matchtrade.login import MARGIN
-from leadbridge.partners.matchtrade.wiring import match_trade
+from leadbridge.partners.wiring import client_of
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from tests.unit.conftest import Time
@@ -239,5 +239,5 @@ def test_a_functions_client_reads_this_stacks_secret(
     aws.secrets_manager().create_secret(Name="leadbridge/matchtrade", SecretString=simplejson.dumps(SECRET))
     line = Line(token())
     monkeypatch.setattr(Transport, "call", lambda _, *arguments, **options: line.call(*arguments, **options))
-    match_trade().authorize(budget())
+    client_of("matchtrade").authorize(budget())
     assert line.requests[0].url.startswith("https://broker.invalid/")

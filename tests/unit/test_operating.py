@@ -18,7 +18,7 @@ from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submit_batch import Repeats
+from leadbridge.services.submission_rules import SourceRepeats
 from leadbridge.settings import Settings
 from leadbridge.storage.items import Entry, decode, keyed_hash
 from leadbridge.storage.leads import LeadRepository
@@ -216,7 +216,7 @@ def known(store: LeadRepository, app: ModuleType, shipped_settings: Settings) ->
     """The lead with everything that a person leaves behind."""
     settings = shipped_settings
     source = settings.sources["web"].model_copy(update={"dedup_days": 30})
-    claims = Repeats(app_claims(), settings.model_copy(update={"sources": {"web": source}}))
+    claims = SourceRepeats(app_claims(), settings.model_copy(update={"sources": {"web": source}}))
     assert claims.first(delivery(store)) is None
     bring(store, State.SUBMITTED)
     table = aws.dynamodb()
@@ -307,7 +307,7 @@ def test_an_erasure_that_died_half_way_is_finished_by_the_next(
 def test_the_brokers_list_brings_no_erased_person_back(
     ask: Ask, store: LeadRepository, shipped_settings: Settings
 ) -> None:
-    from leadbridge.partners.matchtrade import Account
+    from leadbridge.partners.matchtrade.rows import Account
     from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
     from leadbridge.storage.accounts import AccountRepository
 

@@ -1,47 +1,49 @@
-"""docs/partners.md names every place that a new partner has to be written into."""
+"""docs/partners.md names every place that a new partner kind is written into."""
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from leadbridge.partners.registry import kind_names
 from quality.testkit.documents import tokens
 from quality.testkit.template import ROOT
-from tools.config import read_toml
 
 PAGE = ROOT / "docs" / "partners.md"
-NAMED = {token.content for token in tokens(PAGE) if token.type == "code_inline" and "/" in token.content}
-PARTNERS = sorted(read_toml(ROOT / "config", "prod")["partners"])
-SPELT = {"leadleader": "lead_?leader", "matchtrade": "match_?trade"}
-WHOLE = "quality/chaos/"  # a folder that is on the page as a whole
-# They name the partners of today, and would be no worse without the next.
-MAY_LACK_ONE = ("README.md", "CHANGELOG.md", "quality/benchmarks/", "docs/", "tests/", "uv.lock")
+NAMED = {token.content for token in tokens(PAGE) if token.type == "code_inline"}
+MOST_EXISTING_FILES = 8
+# They name the partners of today, and would be no worse without the next; or they are made from the code.
+MAY_LACK_ONE = ("README.md", "CHANGELOG.md", "quality/", "docs/", "tests/", "events/", "uv.lock", "devstack/")
+MADE_OF_LEADS = ("config/sources.local.toml", "config/partners.dev.toml")
 
 
-def test_the_partners_of_today_are_those_it_was_written_of() -> None:
-    assert sorted(SPELT) == PARTNERS
+def existing_files() -> set[str]:
+    """The existing files that the page asks to change."""
+    table = PAGE.read_text(encoding="utf-8").partition("## Existing files")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
 
 
-@pytest.mark.parametrize("partner", PARTNERS)
-def test_every_place_is_there_for_every_partner(partner: str) -> None:
-    folders = [name.replace("{partner}", partner) for name in NAMED if "{partner}" in name]
+@pytest.mark.parametrize("kind", kind_names())
+def test_every_place_is_there_for_every_kind(kind: str) -> None:
+    folders = [name.replace("{kind}", kind) for name in NAMED if "{kind}/" in name]
     assert len(folders) == 2
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 
-def test_whatever_names_both_partners_is_on_the_page() -> None:
+def test_a_kind_needs_few_existing_files() -> None:
+    assert 0 < len(existing_files()) <= MOST_EXISTING_FILES
+    assert [name for name in existing_files() if not (ROOT / name).is_file()] == []
+
+
+def test_whatever_names_all_kinds_is_on_the_page() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
-    both = [name for name in tracked if not name.startswith(MAY_LACK_ONE) and names_both(ROOT / name)]
-    words = [name for name in both if re.search(r"words\.\w\w\.js$", name)]
-    assert len(both) > 15
-    assert WHOLE in NAMED
-    assert [one for one in both if one not in {*NAMED, *words, "template.yaml"} and not one.startswith(WHOLE)] == []
+    named = {name for name in tracked if not name.startswith(MAY_LACK_ONE) and names_all(name)}
+    assert named - existing_files() - set(MADE_OF_LEADS) == set()
 
 
-def names_both(file: Path) -> bool:
+def names_all(name: str) -> bool:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = (ROOT / name).read_text(encoding="utf-8")
     except (UnicodeDecodeError, FileNotFoundError):
         return False
-    return all(re.search(spelling, text, re.IGNORECASE) for spelling in SPELT.values())
+    return all(kind in text.replace("_", "").lower() for kind in kind_names())

@@ -125,7 +125,7 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_holds_up_nobody(
 
 
 def matches(event: DeliveryChanged) -> bool:
-    pattern = template()["Resources"]["SubmitRule"]["Properties"]["EventPattern"]["detail"]
+    pattern = template()["Resources"]["SubmitLeadLeaderRule"]["Properties"]["EventPattern"]["detail"]
     return all(event.detail()[name] in wanted for name, wanted in pattern.items())
 
 

@@ -13,7 +13,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submit_batch import Repeats, falls_back_on
+from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
@@ -82,7 +82,7 @@ class World:
             settings=self.settings.partners[partner],
             clock=self.time,
             dead_letter=lambda _, reason: self.dead_letters.append(reason),
-            repeats=Repeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
+            repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
 

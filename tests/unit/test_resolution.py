@@ -23,7 +23,7 @@ from leadbridge.domain.message import MessageState, about_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
-from leadbridge.partners.matchtrade import Account
+from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown

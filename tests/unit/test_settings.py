@@ -32,6 +32,7 @@ defaults = { "loan.term" = 12 }
 """,
     """
 [lender]
+kind = "leadleader"
 requires = ["person.phone"]
 phone_country = "UA"
 timeouts = { connect = "3s", read = "20s" }
@@ -129,6 +130,7 @@ def test_the_example_of_this_file_is_valid() -> None:
         (lambda web, _: web.update(files="keep"), "sources.web.files"),
         (lambda web, _: web.update(answer=201), "sources.web.answer"),
         (lambda web, _: web.update(defaults={"loan.term": True}), "sources.web.defaults.loan.term"),
+        (lambda _, lender: lender.pop("kind"), "partners.lender.kind"),
         (lambda _, lender: lender.pop("requires"), "partners.lender.requires"),
         (lambda _, lender: lender.update(phone_country="PL"), "partners.lender.phone_country"),
         (lambda _, lender: lender.update(tax_number_checksum="on"), "partners.lender.tax_number_checksum"),

@@ -52,8 +52,8 @@ def app(
     loaded = function("sync_accounts")
     accounts = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("a key", value))
     intake = AccountReconciler("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
-    sync = Sync(broker, accounts, intake, loaded.plan(), time, loaded.note)
-    monkeypatch.setattr(loaded, "sync", lambda: sync)
+    sync = Sync(broker, accounts, intake, loaded.plan("matchtrade"), time, loaded.note)
+    monkeypatch.setattr(loaded, "sync", lambda _: sync)
     return loaded
 
 
@@ -92,7 +92,7 @@ def test_a_run_is_counted_and_names_nobody(
 ) -> None:
     store.accept(lead(), phone_hash=None)
     broker.add("a-uuid", NOW, email="somebody@example.com", name="Ольга", phone="380501234567")
-    assert app.handler({}, context) == {"outcome": "whole"}
+    assert app.handler({}, context) == {"matchtrade": "whole"}
     metrics = counted(capsys)
     assert metrics["AccountsWritten"] == [1.0]
     assert sum(metrics["SyncRows"]) == 3  # each pass has seen it
@@ -125,10 +125,10 @@ def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
     for _ in range(2):
         broker.takes = 40.0  # seconds a page: a run reads a few windows of the years
         for _ in range(3):
-            app.tell(app.sync().run("a run", broker.budget(240)))
+            app.tell(app.sync("matchtrade").run("a run", broker.budget(240)))
             time.pass_(minutes=5)
         broker.takes = 0.0
-        app.sync().run("a run", broker.budget(240))
+        app.sync("matchtrade").run("a run", broker.budget(240))
         time.pass_(hours=9)
     lines = logged(log, "synced")
     history, passes = ([line[name] for line in lines] for name in ("history_percent", "whole_pass_percent"))
@@ -141,7 +141,7 @@ def test_a_partner_that_refuses_us_rings(
     app: ModuleType, broker: Broker, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broker.errors = iter([partner_errors.Misconfigured("matchtrade", "list", "wrong password")])
-    assert app.handler({}, context) == {"outcome": "failed"}
+    assert app.handler({}, context) == {"matchtrade": "failed"}
     metrics = counted(capsys)
     assert (metrics["PartnerMisconfigured"], metrics["SyncFailed"]) == ([1.0], [1.0])
 
@@ -156,7 +156,7 @@ def test_a_window_that_was_left_out_is_counted_and_named(
     broker.before_page = refuse
     for _ in range(PATIENCE):
         assert logged(log, "window left out") == []
-        assert app.handler({}, context) == {"outcome": "failed"}
+        assert app.handler({}, context) == {"matchtrade": "failed"}
         time.pass_(minutes=5)
     metrics = counted(capsys)
     assert (metrics["SyncFailed"], metrics["SyncWindowsLeftOut"]) == ([1.0], [1.0])
@@ -178,7 +178,7 @@ def test_without_the_indexs_key_nothing_is_begun(
     with pytest.raises(SecretMissing):
         app.handler({}, context)
     assert broker.asked == []
-    assert app.sync().log.state() is None
+    assert app.sync("matchtrade").log.state() is None
 
 
 @pytest.mark.parametrize("error", [Contended(), aws_error("ThrottlingException", "Query")])
@@ -193,7 +193,7 @@ def test_a_transient_error_of_aws_fails_the_run_and_not_the_function(
         raise error
 
     monkeypatch.setattr(app, "index_key", fails)
-    assert app.handler({}, context) == {"outcome": "failed"}
+    assert app.handler({}, context) == {"matchtrade": "failed"}
     assert counted(capsys)["SyncFailed"] == [1.0]
 
 
@@ -202,14 +202,14 @@ def test_a_stack_without_a_broker_is_quiet(
     app: ModuleType, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     boto3.client("secretsmanager").delete_secret(SecretId="leadbridge/matchtrade", ForceDeleteWithoutRecovery=True)
-    assert app.handler({}, context) == {"outcome": "not_set_up"}
+    assert app.handler({}, context) == {"matchtrade": "not_set_up"}
     assert "_aws" not in capsys.readouterr().out
 
 
 def test_a_run_beside_another_is_counted_and_does_nothing(
     app: ModuleType, broker: Broker, time: Time, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app.sync().log.take_lease("another", time.now, time.now.replace(hour=23))
-    assert app.handler({}, context) == {"outcome": "held"}
+    app.sync("matchtrade").log.take_lease("another", time.now, time.now.replace(hour=23))
+    assert app.handler({}, context) == {"matchtrade": "held"}
     assert counted(capsys)["SyncSkipped"] == [1.0]
     assert broker.asked == []

@@ -80,8 +80,8 @@ def submit_lead(
     """The function, with a lender that takes everything."""
     context.milliseconds = 90_000
     aws.secrets_manager().create_secret(Name="leadbridge/leadleader", SecretString=json.dumps(SECRET))
-    monkeypatch.setenv("QUEUE_URL", "https://sqs.example.com/1/submit")
-    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.example.com/1/dead")
+    monkeypatch.setenv("SUBMIT_QUEUES", '{"leadleader": "https://sqs.example.com/1/submit"}')
+    monkeypatch.setenv("SUBMIT_DEAD_LETTER_QUEUES", '{"leadleader": "https://sqs.example.com/1/dead"}')
 
     deals = count(24)
 

@@ -100,7 +100,6 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
     context: Context,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("QUEUE_URL", queue("submit"))
     app = function("submit_lead")
     visited = []
 
@@ -110,7 +109,7 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
             assert 30 < budget.left < 40
             return Result(Outcome.SUBMITTED)
 
-    monkeypatch.setattr(app, "submitter", Submitter)
+    monkeypatch.setattr(app, "submitter", lambda _: Submitter())
     event = DeliveryChanged.of(None, receive("ld_x", "leadleader", "web", NOW))
     envelope = {"detail-type": "DeliveryChanged", "detail": event.detail()}
     assert app.handler({"Records": [message(1, envelope)]}, context) == {"batchItemFailures": []}

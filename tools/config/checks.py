@@ -15,6 +15,8 @@ from leadbridge.domain.lead import Asked
 from leadbridge.domain.routing import FORM
 from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
+from leadbridge.partners.kind import StatusSource
+from leadbridge.partners.registry import kind_named, kind_names
 from leadbridge.settings import Settings
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
 from tools.config.lines import Place
@@ -159,12 +161,26 @@ def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterato
 
 def _in_partners(tables: Tables) -> Iterator[Wrong]:
     for name, partner in _items(tables["partners"]):
+        if isinstance(partner, dict):
+            yield from _in_kind_of(name, partner)
         requires = partner.get("requires") if isinstance(partner, dict) else None
         for number, path in enumerate(requires if isinstance(requires, list) else []):
             yield from _unless_known("partners", (name, "requires", number), path)
         account = partner.get("account") if isinstance(partner, dict) else None
         for label, path in _items(account.get("fields") if isinstance(account, dict) else None):
             yield from _unless_known("partners", (name, "account", "fields", label), path)
+
+
+def _in_kind_of(name: str, partner: dict[str, Any]) -> Iterator[Wrong]:
+    kind = partner.get("kind")
+    if not isinstance(kind, str):
+        return
+    if kind not in (known := kind_names()):
+        yield Wrong("partners", (name, "kind"), f"there is no partner kind {kind!r}{meant(kind, known)}")
+        return
+    wanted, other = ("sync", "cadence") if kind_named(kind).status is StatusSource.SYNC else ("cadence", "sync")
+    if wanted not in partner and other in partner:
+        yield Wrong("partners", (name, other), f"a partner of kind {kind!r} needs {wanted!r} instead of {other!r}")
 
 
 def _unless_known(table: str, place: Place, path: Any) -> Iterator[Wrong]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from devstack.template import read_template
+from leadbridge.partners.registry import all_kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
 READS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
-# Whose address is in a secret. Meta's is in the sources', of whoever fetches.
-PARTNERS = {"leadleader": "Lead Leader", "matchtrade": "Match-Trade", "leeloo": "Leeloo", "sources": "Meta's Graph"}
+# The partner whose address is in a secret. Meta's is in the secret of the sources.
+PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo", "sources": "Meta's Graph"}
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class Function:
 
     name: str
     routes: tuple[str, ...]
-    queue: str | None
+    queues: tuple[str, ...]
     stream: bool
     schedule: str | None
     writes: bool
     reads: bool
     announces: bool
     sends_to: tuple[str, ...]
-    failures_to: str | None
+    failures_to: tuple[str, ...]
     partners: tuple[str, ...]
 
     @property
@@ -104,14 +105,14 @@ def _function(resources: dict[str, Any], name: str, properties: dict[str, Any]) 
     return Function(
         name,
         tuple(f"{event['Method']} {event['Path']}" for event in events["Api"]),
-        next((_logical_id(event["Queue"]) for event in events["SQS"]), None),
+        tuple(str(_logical_id(event["Queue"])) for event in events["SQS"]),
         bool(events["DynamoDB"]),
         next((event["ScheduleExpression"] for event in events["ScheduleV2"]), None),
         writes=any(action in WRITES for action, _ in allowed),
         reads=any(action in READS for action, _ in allowed),
         announces=any(action == "events:PutEvents" for action, _ in allowed),
         sends_to=tuple(target for target in sends if "DeadLetter" not in target),
-        failures_to=next((target for target in sends if "DeadLetter" in target), None),
+        failures_to=tuple(target for target in sends if "DeadLetter" in target),
         partners=tuple(PARTNERS[secret] for secret in secrets) if calls_partners else (),
     )
 

@@ -14,12 +14,12 @@ LOOK = (
 
 def road(application: Application) -> str:
     """The way of a lead alone: from a form to the partners and the person, for the README."""
-    workers = [one for one in application.functions if one.queue and one.queue in _ruled(application)]
+    workers = [one for one in application.functions if _ruled(application).intersection(one.queues)]
     lines = [
         'form(["a form"]) -->|"POST /webhooks/{source}"| ReceiveLead[receive_lead]',
         "ReceiveLead --> Leads[(Leads)]",
         "Leads -->|stream| PublishChanges[publish_changes] --> Bus{{bus}}",
-        *(f"Bus --> {one.queue}[/queue/] --> {one.name}[{one.flow}]" for one in workers),
+        *(f"Bus --> {queue}[/queue/] --> {one.name}[{one.flow}]" for one in workers for queue in one.queues),
         *_calls(workers),
         *_asking(application),
     ]
@@ -28,10 +28,10 @@ def road(application: Application) -> str:
 
 def whole(application: Application) -> str:
     """All functions, queues, rules and schedules, the table, the bus and the partners."""
-    workers = [one for one in application.functions if one.queue]
+    workers = [one for one in application.functions if one.queues]
     clockwork = sorted((one for one in application.functions if one.schedule), key=lambda one: not one.sends_to)
     doors = [one for one in application.functions if one.routes]
-    workers.sort(key=lambda one: list(application.queues).index(one.queue or ""))
+    workers.sort(key=lambda one: list(application.queues).index(one.queues[0]))
     lines = [
         *(f"{caller} --> {one.name}[{one.flow}]" for one in doors for caller in _callers(one)),
         *(f"operators --> {one.name}[{one.flow}]" for one in _authorizers(application)),
@@ -40,7 +40,7 @@ def whole(application: Application) -> str:
         *(f"{one.name} --> Bus{{{{Bus}}}}" for one in application.functions if one.announces),
         *(f"Bus -->|{rule.name}| {rule.queue}[/{rule.queue}/]" for rule in application.rules),
         *_group("workers", (f"{one.name}[{one.flow}]" for one in workers)),
-        *(f"{one.queue}[/{one.queue}/] --> {one.name}" for one in workers),
+        *(f"{queue}[/{queue}/] --> {one.name}" for one in workers for queue in one.queues),
         *_group("by the clock", (f'{one.name}["{one.flow}<br/>{_every(one)}"]' for one in clockwork)),
         *(f"{one.name} --> {queue}" for one in clockwork for queue in one.sends_to),
         *_calls([*workers, *clockwork]),
@@ -56,7 +56,7 @@ def functions_table(application: Application) -> str:
     for one in application.functions:
         sends = [*(["`Bus`"] if one.announces else []), *(f"`{queue}`" for queue in one.sends_to)]
         table = "writes" if one.writes else "reads" if one.reads else ""
-        fails = f"`{_failures_of(application, one)}`" if _failures_of(application, one) else ""
+        fails = ", ".join(f"`{queue}`" for queue in _failures_of(application, one))
         cells = [f"`{one.name}`", _called_by(one), table, ", ".join(sends), ", ".join(one.partners), fails]
         rows.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join(rows)
@@ -70,35 +70,37 @@ def queues_table(application: Application) -> str:
             continue
         rules = [f"`{rule.name}` ({rule.condition})" for rule in application.rules if rule.queue == queue]
         senders = [f"`{one.name}`" for one in application.functions if queue in one.sends_to]
-        workers = [f"`{one.name}`" for one in application.functions if one.queue == queue]
+        workers = [f"`{one.name}`" for one in application.functions if queue in one.queues]
         rows.append(f"| `{queue}` | {', '.join([*rules, *senders])} | {', '.join(workers)} | `{dead_letters}` |")
     return "\n".join(rows)
 
 
-def _failures_of(application: Application, one: Function) -> str | None:
-    return one.failures_to or (application.queues[one.queue] if one.queue else None)
+def _failures_of(application: Application, one: Function) -> tuple[str, ...]:
+    return one.failures_to or tuple(dead for queue in one.queues if (dead := application.queues[queue]) is not None)
 
 
 def _called_by(one: Function) -> str:
     callers = [*(f"`{route}`" for route in one.routes)]
-    callers += [f"`{one.queue}`"] if one.queue else []
+    callers += [f"`{queue}`" for queue in one.queues]
     callers += ["the table's stream"] if one.stream else []
     callers += [f"the clock, {_every(one)}"] if one.schedule else []
     return ", ".join(callers) or "the gateway, before every operator's route"
 
 
 def _authorizers(application: Application) -> list[Function]:
-    return [one for one in application.functions if not (one.routes or one.queue or one.stream or one.schedule)]
+    return [one for one in application.functions if not (one.routes or one.queues or one.stream or one.schedule)]
 
 
 def _callers(door: Function) -> Iterator[str]:
     """Who calls a function by its routes, as nodes."""
-    begins = {route.partition(" ")[2].split("/")[1] for route in door.routes}
-    if "webhooks" in begins:
+    paths = {route.partition(" ")[2] for route in door.routes}
+    forms = {path for path in paths if path.startswith("/webhooks/")}
+    events = {path for path in paths if path.startswith("/partners/leeloo/")}
+    if forms:
         yield 'forms(["forms"])'
-    if "partners" in begins:
+    if events:
         yield 'events(["Leeloo\'s events"])'
-    if begins - {"webhooks", "partners"}:
+    if paths - forms - events:
         yield 'operators(["operators"])'
 
 
@@ -117,7 +119,7 @@ def _asking(application: Application) -> Iterator[str]:
     for queue, dead_letters in application.queues.items():
         if dead_letters and queue not in _ruled(application):
             finders = [one for one in application.functions if queue in one.sends_to and one.schedule]
-            workers = [one for one in application.functions if one.queue == queue]
+            workers = [one for one in application.functions if queue in one.queues]
             for finder in finders:
                 yield f"Leads -->|{_every(finder)}| {finder.name}[{finder.flow}] --> {queue}[/queue/]"
             for worker in workers:

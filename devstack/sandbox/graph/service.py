@@ -137,6 +137,9 @@ class Graph:
         return web.Response(status=204)
 
 
+SERVICE = Graph
+
+
 def _bearer(incoming: Incoming) -> str | None:
     scheme, _, token = incoming.headers.get("Authorization", "").partition(" ")
     return token if scheme == "Bearer" and token else None

@@ -191,6 +191,9 @@ class LeadLeader:
         return _deal_reply(self._deals.pin(int(request.match_info["id"]), order.status))
 
 
+SERVICE = LeadLeader
+
+
 def _unreadable(incoming: Incoming) -> Answer | None:
     """The refusal of a body that is no JSON object."""
     if incoming.content_type != "application/json":

@@ -99,6 +99,9 @@ class Leeloo:
             raise Refusal(401, {"authToken": Wrong.NOT_ALLOWED}, Code.ACCESS_DENIED)
 
 
+SERVICE = Leeloo
+
+
 def _describe(route: Route, incoming: Incoming) -> dict[str, Any]:
     """The ids a call is about, its query and its body as sent. The token is in no part of it."""
     try:

@@ -153,6 +153,9 @@ class MatchTrade:
             raise Refusal(401, refusals.BAD_TOKEN, "no token" if token is None else "token")
 
 
+SERVICE = MatchTrade
+
+
 def _violations(incoming: Incoming) -> dict[str, Any]:
     """What is answered all the same, but not what the document knows."""
     found = ["Cookie"] if "Cookie" in incoming.headers else []

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { confirm } from "./dialog.js";
 import { el } from "./dom.js";
-import { idOf, partnerName } from "./plain.js";
+import { idFormat, partnerName } from "./partners.js";
 import { phrase, t } from "./words.js";
 
 const LONGEST_TEXT = 4096; // characters, as the API has it
@@ -66,11 +66,10 @@ function withdraw(leadId, partner, done) {
 
 // `key` is "found" for an unknown delivery, "correct" for one that an operator has settled.
 function found(leadId, partner, done, key = "found") {
-  const wanted = idOf(partner);
-  const isNumber = wanted === "deal_id";
+  const { field: wanted, isNumber, pattern } = idFormat(partner);
   const field = el("input", {
     id: "found-id", name: "created", required: true, autocomplete: "off", spellcheck: "false",
-    inputmode: isNumber ? "numeric" : null, pattern: isNumber ? "[1-9][0-9]{0,14}" : "[A-Za-z0-9\\-]{1,64}",
+    inputmode: isNumber ? "numeric" : null, pattern,
     title: t(`delivery.${wanted}`),
   });
   const run = (form) => {

@@ -58,6 +58,7 @@ export const api = {
   resolve: (leadId, partner, body) => deliver(leadId, partner, "resolve", body),
   check: (leadId, partner) => deliver(leadId, partner, "check", {}),
   write: (leadId, text) => ask("POST", "messages", { body: { lead_id: leadId, text } }),
+  partners: (signal) => ask("GET", "partners", { signal }),
   stats: (from, to, signal) => ask("GET", "stats", { query: { from, to }, signal }),
   letters: (signal) => ask("GET", "dead-letters", { signal }),
   redrive: (queue, letterId) => ask("POST", `dead-letters/${id(queue)}/redrive`, { body: letterId ? { letter_id: letterId } : {} }),

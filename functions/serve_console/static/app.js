@@ -9,6 +9,7 @@ import { show as showLetters } from "./letters.js";
 import { forget as forgetList, show as showList } from "./list.js";
 import { show as showLogin } from "./login.js";
 import { forget as forgetOverview, show as showOverview } from "./overview.js";
+import { loadPartners } from "./partners.js";
 import { title } from "./plain.js";
 import { listen } from "./shortcuts.js";
 import { preferred, speak, t } from "./words.js";
@@ -33,6 +34,8 @@ async function render({ keepFocus = false } = {}) {
   markCurrent(path);
   const [match, view] = ROUTES.map(([pattern, view]) => [pattern.exec(path), view]).find(([match]) => match) ?? [];
   scrollTo(0, 0);
+  if (isIn) await loadPartners(signal);
+  if (signal.aborted) return;
   try {
     if (!isIn) await showLogin(main, { signal, onIn: () => render() });
     else if (view) await view(main, { signal, id: match[1], query: new URLSearchParams(search) });

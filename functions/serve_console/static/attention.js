@@ -3,7 +3,8 @@
 import { api } from "./api.js";
 import { el, said } from "./dom.js";
 import { queueName } from "./letters.js";
-import { errorInShort, partnerName, timeAgo } from "./plain.js";
+import { partnerName } from "./partners.js";
+import { errorInShort, timeAgo } from "./plain.js";
 import { number, phrase, t } from "./words.js";
 
 const SHOWN = 5;

@@ -4,7 +4,8 @@ import { api, why } from "./api.js";
 import { erase, ofDelivery, write } from "./actions.js";
 import { el, fill, refill, said } from "./dom.js";
 import { notify } from "./frame.js";
-import { entryShown, errorExplained, idOf, partnerName, pill, time, timeAgo, title, toneOf, toneOfState } from "./plain.js";
+import { idFormat, partnerName } from "./partners.js";
+import { entryShown, errorExplained, pill, time, timeAgo, title, toneOf, toneOfState } from "./plain.js";
 import { pace, repeat } from "./polling.js";
 import { knows, phrase, t } from "./words.js";
 
@@ -135,7 +136,7 @@ function card(lead, partner, delivery, done) {
     ),
     facts([
       [t("delivery.status"), delivery.partner_status && [said(delivery.partner_status), knows(`meaning.${delivery.status_meaning}`) && ` (${t(`meaning.${delivery.status_meaning}`)})`]],
-      [t(`delivery.${idOf(partner)}`), (delivery.deal_id ?? delivery.account_uuid) !== null && said(delivery.deal_id ?? delivery.account_uuid)],
+      [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && said(delivery.deal_id ?? delivery.account_uuid)],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
       [t("delivery.attempts"), String(delivery.attempts)],

@@ -4,7 +4,8 @@ import { api, why } from "./api.js";
 import { confirm } from "./dialog.js";
 import { el, fill, refill, said } from "./dom.js";
 import { notify } from "./frame.js";
-import { errorExplained, partnerName, time, timeAgo, title } from "./plain.js";
+import { partnerName, partnerOfQueue } from "./partners.js";
+import { errorExplained, time, timeAgo, title } from "./plain.js";
 import { pace, repeat } from "./polling.js";
 import { knows, t } from "./words.js";
 
@@ -31,7 +32,14 @@ export async function show(main, { signal }) {
 }
 
 export function queueName(queue) {
+  const partner = partnerOfQueue(queue);
+  if (partner !== null) return t("queue.submit", { partner });
   return knows(`queue.${queue}`) ? t(`queue.${queue}`) : said(queue);
+}
+
+function queueExplained(queue) {
+  if (partnerOfQueue(queue) !== null) return "queue.submit.what";
+  return knows(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what";
 }
 
 function byQueue(letters, done) {
@@ -43,7 +51,7 @@ function byQueue(letters, done) {
       el("h2", { id: `queue-${queue}` }, queueName(queue), " ", el("span", { class: "count" }, String(some.length))),
       el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redrive(queue, null, done) }, t("letters.all")),
     ),
-    el("p", { class: "muted" }, t(knows(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what")),
+    el("p", { class: "muted" }, t(queueExplained(queue))),
     el("ul", { class: "letters" }, some.map((letter) => item(queue, letter, done))),
   ));
 }

@@ -4,7 +4,8 @@ import { api, why } from "./api.js";
 import { collect, save, table } from "./csv.js";
 import { el, fill, put, said } from "./dom.js";
 import { notify } from "./frame.js";
-import { STATES, knownPartners, partnerName, pill, time, title } from "./plain.js";
+import { knownPartners, partnerName } from "./partners.js";
+import { STATES, pill, time, title } from "./plain.js";
 import { pace, repeat } from "./polling.js";
 import { phrase, shortMoment, t } from "./words.js";
 

@@ -4,7 +4,8 @@ import { api, why } from "./api.js";
 import { look, shown as attentionShown } from "./attention.js";
 import { bars, byDay, sum } from "./charts.js";
 import { el, fill, refill, said } from "./dom.js";
-import { STATES, partnerName, time, title } from "./plain.js";
+import { partnerName } from "./partners.js";
+import { STATES, time, title } from "./plain.js";
 import { pace, repeat } from "./polling.js";
 import { t } from "./words.js";
 

@@ -1,16 +1,10 @@
 // Partners, states, timelines and errors in plain words.
 
 import { el, said, visible } from "./dom.js";
+import { partnerName } from "./partners.js";
 import { ago, knows, moment, phrase, t } from "./words.js";
 
 export const STATES = ["received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
-
-// `id` is what the partner calls a delivery: what an operator has to find out to settle an unknown one.
-const PARTNERS = {
-  leadleader: { name: "Lead Leader", id: "deal_id" },
-  matchtrade: { name: "Match-Trade", id: "account_uuid" },
-  leeloo: { name: "Leeloo" },
-};
 
 const TONES = {
   received: "calm", submitting: "calm", submitted: "calm", closed: "good", rejected: "warn", duplicate: "calm",
@@ -37,18 +31,6 @@ const ERRORS = [
   [/refused it|cannot take one of the values|is not valid/, "refused"],
   [/page came back|the answer (lacks|holds)|knows no such thing|no deal is known|lists no status/, "strange"],
 ];
-
-export function partnerName(partner) {
-  return PARTNERS[partner]?.name ?? partner;
-}
-
-export function idOf(partner) {
-  return PARTNERS[partner]?.id ?? "deal_id";
-}
-
-export function knownPartners() {
-  return Object.keys(PARTNERS).filter((partner) => PARTNERS[partner].id);
-}
 
 export function toneOfState(state) {
   return TONES[state] ?? "calm";

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from devstack.sandbox.profile import profiles
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.partners.registry import kind_named
 from quality.chaos.checks.history import History
 from quality.chaos.partner_faults import REFUSED_STATUS
 from quality.chaos.reconciliation import Books, File, check
 
-LENDER, BROKER = "leadleader", "matchtrade"
 THERE = frozenset({State.SUBMITTED, State.CLOSED})
 WRITTEN = frozenset({"submitted", "rejected"})  # timeline entries that hold a partner's clear answer
 CLOCKS_DIFFER = timedelta(seconds=1)  # between the partner's log and the timeline
@@ -26,10 +27,9 @@ def no_lead_is_created_twice(books: Books) -> Iterator[tuple[str, str]]:
     for call in books.calls:
         if call["operation"] != "create":
             continue
-        if call["partner"] == LENDER and call.get("deal_id") is not None:
-            made[LENDER, tuple(books.leads_of(phone=call["telephone"]))] += 1
-        if call["partner"] == BROKER and call.get("account_uuid") is not None:
-            made[BROKER, tuple(books.leads_of(email=call["email"]))] += 1
+        partner = call["partner"]
+        if partner in profiles() and call.get(kind_named(partner).id.field) is not None:
+            made[partner, tuple(books.leads_of(**profiles()[partner].person_of(call)))] += 1
     for (partner, lead_ids), number in made.items():
         allowed = sum(_may_be_created(books, lead_id, partner) for lead_id in lead_ids)
         if number > allowed:
@@ -60,53 +60,35 @@ def answers_are_written_down(books: Books) -> Iterator[tuple[str, str]]:
 
 @check
 def submitted_leads_are_at_the_partner(books: Books) -> Iterator[tuple[str, str]]:
-    """Every delivery that is submitted or closed names a deal or an account that is there, and is that lead's."""
-    deals = {deal["deal_id"]: deal for deal in books.deals}
-    accounts = {account["uuid"]: account for account in books.accounts}
-    for lead_id, delivery in _deliveries(books, LENDER):
+    """Every delivery that is submitted or closed has an id that the partner knows, and it is that lead's."""
+    for lead_id, delivery in _deliveries(books):
         if delivery.state not in THERE or delivery.is_erased:
             continue
-        deal = deals.get(delivery.deal_id)
-        if deal is None:
-            yield lead_id, f"is {delivery.state} as deal {delivery.deal_id}, which {LENDER} does not have"
-        elif lead_id not in books.leads_of(phone=deal["clientInfo"]["telephone"]):
-            yield lead_id, f"is {delivery.state} as deal {delivery.deal_id}, which is another person's"
-    for lead_id, delivery in _deliveries(books, BROKER):
-        if delivery.state not in THERE or delivery.is_erased:
-            continue
-        account = accounts.get(delivery.account_uuid or "")
-        if account is None:
-            yield lead_id, f"is {delivery.state} as account {delivery.account_uuid}, which {BROKER} does not have"
-        elif lead_id not in books.leads_of(email=account["email"]):
-            yield lead_id, f"is {delivery.state} as account {delivery.account_uuid}, which is another person's"
+        made, what = books.made_as(delivery), f"is {delivery.state} as {delivery.created} at {delivery.partner}"
+        if made is None:
+            yield lead_id, f"{what}, which does not have it"
+        elif lead_id not in books.leads_of(**made.person):
+            yield lead_id, f"{what}, which is another person's"
 
 
 @check
 def whatever_partners_have_is_known(books: Books) -> Iterator[tuple[str, str]]:
-    """Every deal and account is some delivery's own, or its lead is unknown, erased, or sent again by a person."""
-    known = {(LENDER, delivery.deal_id) for _, delivery in _deliveries(books, LENDER)}
-    known_accounts = {(BROKER, delivery.account_uuid) for _, delivery in _deliveries(books, BROKER)}
-    for deal in books.deals:
-        lead_ids = books.leads_of(phone=deal["clientInfo"]["telephone"])
-        if (LENDER, deal["deal_id"]) not in known and not any(_is_in_doubt(books, one, LENDER) for one in lead_ids):
-            yield ", ".join(lead_ids) or "nobody", f"deal {deal['deal_id']} is no delivery's"
-    for account in books.accounts:
-        if account.get("origin") != "registered":
+    """All that partners have is some delivery's own, or its lead is unknown, erased, or sent again by a person."""
+    known = {(delivery.partner, delivery.created) for _, delivery in _deliveries(books)}
+    for made in books.made:
+        if not made.is_registered or (made.partner, made.id) in known:
             continue
-        lead_ids = books.leads_of(email=account["email"])
-        if (BROKER, account["uuid"]) not in known_accounts and not any(
-            _is_in_doubt(books, one, BROKER) for one in lead_ids
-        ):
-            yield ", ".join(lead_ids) or "nobody", f"account {account['uuid']} is no delivery's"
+        lead_ids = books.leads_of(**made.person)
+        if not any(_is_in_doubt(books, one, made.partner) for one in lead_ids):
+            yield ", ".join(lead_ids) or "nobody", f"{made.id} at {made.partner} is no delivery's"
 
 
 @check
 def the_last_status_is_known(books: Books) -> Iterator[tuple[str, str]]:
-    """What a partner says of a deal or an account in the end is what its delivery says."""
-    deals = {deal["deal_id"]: deal["status"] for deal in books.deals}
-    accounts = {account["uuid"]: account.get("leadStatus") for account in books.accounts}
-    for lead_id, delivery in [*_deliveries(books, LENDER), *_deliveries(books, BROKER)]:
-        there = deals.get(delivery.deal_id) if delivery.partner == LENDER else accounts.get(delivery.account_uuid or "")
+    """The last status that a partner has of something is the status of its delivery."""
+    for lead_id, delivery in _deliveries(books):
+        made = books.made_as(delivery)
+        there = None if made is None else made.status
         if delivery.state in THERE and there is not None and there != delivery.partner_status:
             yield lead_id, f"is {delivery.partner_status} to us and {there} to {delivery.partner}"
 
@@ -115,7 +97,7 @@ def _clear_answer(call: Mapping[str, Any]) -> str | None:
     """What a partner said to a create call, if it said so clearly."""
     if call.get("fault") is not None:
         return "refused" if call["status"] == REFUSED_STATUS else None
-    created = call.get("deal_id") or call.get("account_uuid")
+    created = call.get(kind_named(str(call["partner"])).id.field) if call.get("partner") in profiles() else None
     return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
 
 
@@ -127,8 +109,8 @@ def _is_written_down(file: File, partner: str, call: Mapping[str, Any]) -> bool:
     )
 
 
-def _deliveries(books: Books, partner: str) -> list[tuple[str, Delivery]]:
-    return [(lead_id, file.deliveries[partner]) for lead_id, file in books.files.items() if partner in file.deliveries]
+def _deliveries(books: Books) -> list[tuple[str, Delivery]]:
+    return [(lead_id, one) for lead_id, file in books.files.items() for one in file.deliveries.values()]
 
 
 def _may_be_created(books: Books, lead_id: str, partner: str) -> int:

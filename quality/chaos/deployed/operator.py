@@ -13,11 +13,14 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from devstack.commands.form import Answer, ask
+from devstack.sandbox.profile import profiles
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.partners.registry import kind_named
 from quality.chaos.counters import Tally
-from quality.chaos.deployed.world import QUEUES, World
+from quality.chaos.deployed.world import World
 from quality.chaos.final_probe import CHECK, REDRIVE, RESOLVE, RETRY, Question, hear
 from quality.chaos.reconciliation import Posted
+from quality.testkit.wiring import queues
 
 NAMED = frozenset({200, 202, 204, 404, 409})
 SURE = timedelta(seconds=12)  # after which no create that was begun is still on its way to the sandbox
@@ -76,7 +79,7 @@ class Desk:
 
     def redrive_all(self) -> None:
         """Put every dead letter back on its way."""
-        for queue in QUEUES:
+        for queue in queues():
             self._post(REDRIVE, {}, queue=queue)
 
     def _post(self, resource: str, body: dict[str, Any] | None = None, **place: str) -> None:
@@ -116,10 +119,10 @@ class Desk:
             self._post("/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
         elif drawn < 0.6:
             self.tally.add("dead letters put back")
-            self._post(REDRIVE, {}, queue=self.random.choice(list(QUEUES)))
+            self._post(REDRIVE, {}, queue=self.random.choice(list(queues())))
         elif drawn < 0.7:
             self.tally.add("statuses asked for by hand")
-            self._post(CHECK, lead_id=posted.lead_id, partner="leadleader")
+            self._post(CHECK, lead_id=posted.lead_id, partner=self.random.choice(list(profiles())))
         else:
             self.settle_all()
 
@@ -152,12 +155,9 @@ class Desk:
 
     def _truth(self, posted: Posted, delivery: Delivery) -> dict[str, Any]:
         """What the partner tells who asks it by phone or e-mail."""
-        if delivery.partner == "matchtrade":
-            found = self.world.partner.accounts(posted.email)
-            return {"account_uuid": found[0]["uuid"]} if found else {"outcome": "not_created"}
         with self.world.lock:
             theirs = {one.lead_id for one in self.world.posted if one.phone == posted.phone}
-        known = {one.deal_id for lead_id in theirs if (one := self.world.table.delivery(lead_id, "leadleader"))}
-        deals = [deal for deal in self.world.partner.deals() if posted.is_in(deal["clientInfo"])]
-        fresh = [deal for deal in deals if deal["deal_id"] not in known]
-        return {"deal_id": fresh[0]["deal_id"]} if fresh else {"outcome": "not_created"}
+        found = (self.world.table.delivery(lead_id, delivery.partner) for lead_id in theirs)
+        known = {one.created for one in found if one is not None and one.created is not None}
+        created = profiles()[delivery.partner].find(self.world.partner, posted, known)
+        return {"outcome": "not_created"} if created is None else {kind_named(delivery.partner).id.field: created}

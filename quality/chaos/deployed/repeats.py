@@ -15,12 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from devstack.deployment import ALIAS
 from devstack.scheduler import scheduled_event
 from leadbridge.domain.events import DeliveryChanged, FetchChanged, LeadReceived, MessageChanged
+from leadbridge.partners.registry import kind_named
 from leadbridge.storage.stream import announcement
 from quality.chaos.counters import Tally
 from quality.chaos.deployed.world import World
 
 SCHEDULED = ("FindDue", "SyncAccounts", "SnapshotStats", "DetectStaleSources")
-SUBMITS = {"leadleader": "submit-leadleader", "matchtrade": "submit-matchtrade"}
 TOLD = ("LEAD", "DELIVERY#", "MESSAGE#", "FETCH")
 
 
@@ -125,7 +125,7 @@ class Repeats:
             case DeliveryChanged() if self.random.random() < 0.3:
                 return "checks", {"lead_id": event.lead_id, "partner": event.partner, "at_once": True}
             case DeliveryChanged():
-                return SUBMITS[event.partner], envelope
+                return kind_named(event.partner).queue, envelope
             case MessageChanged():
                 return "messages", envelope
             case FetchChanged():

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import ControlError
 from devstack.stack import stack_of_this_process
 from devstack.workdir import PROJECT, Home
@@ -26,7 +27,7 @@ from quality.chaos.deployed.processes import freeze, kill
 from quality.chaos.deployed.repeats import Repeats
 from quality.chaos.deployed.statuses import Statuses
 from quality.chaos.deployed.world import World
-from quality.chaos.partner_faults import DOWN, REFUSALS, SLOW, fault, refusal
+from quality.chaos.partner_faults import DOWN, SLOW, fault, refusal
 from quality.chaos.people import DEPLOYED, META, Post, posts
 from tools.config import read_toml
 
@@ -142,7 +143,7 @@ class Run:
 
     def refuse(self) -> None:
         """A partner refuses for good whatever it is sent next."""
-        partner = self.draws.choice(list(REFUSALS))
+        partner = self.draws.choice(list(profiles()))
         self.world.partner.arm(partner, "create", refusal(partner), times=self.draws.randint(1, 2))
         self.tally.add(f"{partner} refuses")
 

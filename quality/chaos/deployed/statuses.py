@@ -11,14 +11,14 @@ from random import Random
 
 from urllib3.exceptions import HTTPError
 
+from devstack.sandbox.profile import profiles
 from devstack.scheduler import scheduled_event
 from leadbridge.domain.delivery import Delivery
 from quality.chaos.counters import Tally
 from quality.chaos.deployed.repeats import Repeats
 from quality.chaos.deployed.world import World
 from quality.chaos.final_probe import CHECK
-from quality.chaos.partner_statuses import is_followed, put_status, status_at, statuses_of
-from quality.chaos.settling import LAST
+from quality.chaos.partner_statuses import is_followed, is_last, put_status, status_at, statuses_of
 
 RECENT = 20  # so many of the latest leads are looked at
 READ_WITHIN = 2.0  # seconds that a check has for its way through the queue
@@ -60,10 +60,10 @@ class Statuses:
             recent = self.world.posted[-RECENT:]
         self.random.shuffle(recent)
         for posted in recent:
-            for name in ("leadleader", "matchtrade"):
+            for name in profiles():
                 delivery = self.world.table.delivery(posted.lead_id, name)
                 if delivery is None or not is_followed(delivery):
                     continue
-                if status_at(self.world.partner, delivery) not in LAST:
+                if not is_last(delivery, status_at(self.world.partner, delivery)):
                     return delivery
         return None

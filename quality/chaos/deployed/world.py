@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from devstack.commands.form import Operator, ask
 from devstack.deployment import PREFIX
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from devstack.seed import source_secret
 from devstack.stack import Stack
@@ -24,17 +25,16 @@ from leadbridge.storage.table import Table
 from quality.chaos.deployed.front import Front
 from quality.chaos.deployed.processes import Processes
 from quality.chaos.partner_faults import Refusals
+from quality.chaos.partner_secrets import rotate, rotations
 from quality.chaos.people import FORMS, META, Post
 from quality.chaos.reading import Stores
 from quality.chaos.reconciliation import Posted
+from quality.testkit.wiring import queues
 
-QUEUES = {"submit-leadleader": "Submit", "submit-matchtrade": "Account", "messages": "Message"}
-QUEUES |= {"fetch": "Fetch", "checks": "Check"}
 VISIBILITY = 25  # seconds, of the queues of a run: nobody waits for six minutes after each worker that was killed
 PATIENCE = 60.0  # seconds in which a form's post must be taken
 AFTERMATH = 10.0  # seconds in which what happened to AWS, or to a function, still explains an answer
 ADDRESSES = ("base_url", "auth_url", "graph_url")
-ROTATED = {"leadleader": ("password", "keys"), "matchtrade": ("password", "client_secret"), "leeloo": ("token",)}
 
 
 @dataclass
@@ -65,7 +65,7 @@ class World:
         front = Front(stack.sandbox_url)
         front.open()
         world = cls(stack, random, front, Processes(stack.pid), Remote(stack.sandbox_url), Operator(stack))
-        for name in ("leadleader", "matchtrade", "leeloo"):
+        for name in (*profiles(), "leeloo"):
             world.put_secret(name, world.secret(name))
         sources = world.secret("sources")
         sources[META] = world.behind_the_door(sources[META])
@@ -84,13 +84,12 @@ class World:
     @cached_property
     def stores(self) -> Stores:
         """Where the books are."""
-        dead = {name: self.outputs[f"{queue}DeadLetterQueueUrl"] for name, queue in QUEUES.items()}
         return Stores(
             self.stack.client("dynamodb"),
             self.stack.client("sqs"),
             self.outputs["TableName"],
-            {name: self.outputs[f"{queue}QueueUrl"] for name, queue in QUEUES.items()},
-            {**dead, "events": self.outputs["EventDeadLetterQueueUrl"]},
+            {name: self.outputs[f"{queue}Url"] for name, queue in queues().items()},
+            {name: self.outputs[f"{queue}Url"] for name, queue in queues("DEAD_LETTER_QUEUES").items()},
         )
 
     @cached_property
@@ -144,10 +143,9 @@ class World:
 
     def rotate_partner(self) -> str:
         """A partner changes what it wants of us; nobody has put it here yet."""
-        name = self.random.choice([one for one in ROTATED if one not in self.late] or list(ROTATED))
-        renewed = self.partner.rotate(name, self.random.choice(ROTATED[name]))
-        if name == "matchtrade":
-            self.partner.expire_tokens()
+        found = rotations()
+        name = self.random.choice([one for one in found if one not in self.late] or list(found))
+        renewed = rotate(self.partner, name, self.random.choice(found[name]))
         self.late[name] = {**self.secret(name), **renewed}
         return name
 

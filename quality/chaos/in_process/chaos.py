@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from quality.chaos.counters import Tally
 from quality.chaos.in_process.aws_faults import Throttling
@@ -15,7 +16,7 @@ from quality.chaos.in_process.queues import Held, Transit
 from quality.chaos.in_process.scenes import Scenes
 from quality.chaos.in_process.secrets import Secrets
 from quality.chaos.in_process.stage import Fate, Stage, Time, Worker
-from quality.chaos.partner_faults import DOWN, REFUSALS, Refusals, fault
+from quality.chaos.partner_faults import DOWN, Refusals, fault
 from quality.chaos.people import META, SOURCES, Post, posts
 from quality.chaos.reconciliation import Create, Posted
 from quality.testkit.aws.moto_stack import MotoStack
@@ -48,7 +49,7 @@ class Chaos:
         self.refusals = Refusals(partner)
         self.scenes = Scenes(self)
         self.creates: list[Create] = []
-        self._numbers = dict.fromkeys(REFUSALS, 0)
+        self._numbers = dict.fromkeys(profiles(), 0)
         self.secrets = Secrets(stack, partner, self.random)
         self.operator = Operator(self)
         self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}", ordered, sources)

@@ -16,19 +16,12 @@ from leadbridge.storage import items
 from quality.chaos.final_probe import questions
 from quality.chaos.in_process.chaos import PACE, Chaos
 from quality.chaos.in_process.stage import INVOCATION
-from quality.chaos.reading import Stores, all_accounts, read
+from quality.chaos.reading import Stores, all_made, read
 from quality.chaos.reconciliation import Books
 from quality.chaos.settling import unsettled
 from quality.testkit.aws.moto_stack import ACCOUNT, REGION
+from quality.testkit.wiring import queues
 
-DEAD_LETTERS = {
-    "submit-leadleader": "SubmitDeadLetterQueue",
-    "submit-matchtrade": "AccountDeadLetterQueue",
-    "messages": "MessageDeadLetterQueue",
-    "fetch": "FetchDeadLetterQueue",
-    "checks": "CheckDeadLetterQueue",
-    "events": "EventDeadLetterQueue",
-}
 EVERY_MINUTE = timedelta(minutes=1)
 DRAIN = 1000  # rounds after which something goes in circles
 LONGEST_REST = timedelta(days=2)  # after which whatever still moves never ends
@@ -51,7 +44,7 @@ class Drain:
 
     def __init__(self, run: Chaos) -> None:
         self.run = run
-        letters = {name: run.stack.ref(queue) for name, queue in DEAD_LETTERS.items()}
+        letters = {name: run.stack.ref(queue) for name, queue in queues("DEAD_LETTER_QUEUES").items()}
         self.waits, self.waited_for = 0, Counter[str]()
         self.stores = MotoStores(aws.dynamodb(), aws.sqs(), "Leads", {}, letters)
 
@@ -134,8 +127,8 @@ class Drain:
     def _what_moves(self) -> Books:
         """The part of the books that says what still moves, which is read often."""
         partner = self.run.partner
-        table, accounts = list(self.stores.table_items()), list(all_accounts(partner))
-        return Books([], table, deals=partner.deals(), accounts=accounts, waiting=self._waiting())
+        table, made = list(self.stores.table_items()), list(all_made(partner))
+        return Books([], table, made=made, waiting=self._waiting())
 
     def _waiting(self) -> dict[str, int]:
         waiting = Counter(message.queue for message in self.run.transit.messages)

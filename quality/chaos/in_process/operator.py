@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from devstack.sandbox.profile import profiles
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.partners.registry import kind_named
 from quality.chaos.final_probe import CHECK, QUEUES, REDRIVE, RESOLVE, RETRY, Question, hear
 from quality.chaos.in_process.secrets import TOKEN
 from quality.chaos.reconciliation import Posted
@@ -58,7 +60,7 @@ class Operator:
             self.run.tally.add("dead letters put back")
             self._redrive(random.choice(QUEUES))
         elif drawn < 0.4:
-            for partner in ("leadleader", "matchtrade"):
+            for partner in profiles():
                 self.call("POST", CHECK, pathParameters={**place, "partner": partner})
         else:
             self._settle(posted)
@@ -86,7 +88,7 @@ class Operator:
 
     def _settle(self, posted: Posted) -> None:
         """Have what failed sent again, and settle what is unknown, by what the partner says it has."""
-        for partner in ("leadleader", "matchtrade"):
+        for partner in profiles():
             delivery = self.run.stack.store.delivery(posted.lead_id, partner)
             if delivery is None:
                 continue
@@ -108,22 +110,13 @@ class Operator:
 
     def _truth(self, delivery: Delivery, posted: Posted) -> dict[str, Any]:
         """What the partner tells an operator who asks about this person."""
-        if delivery.partner == "matchtrade":
-            found = self.run.partner.accounts(posted.email)
-            return {"account_uuid": found[0]["uuid"]} if found else {"outcome": "not_created"}
-        theirs = [deal for deal in self.run.partner.deals() if posted.is_in(deal["clientInfo"])]
-        known = {call["deal_id"] for call in self._known()}
-        fresh = [deal for deal in theirs if deal["deal_id"] not in known]
-        return {"deal_id": fresh[0]["deal_id"]} if fresh else {"outcome": "not_created"}
+        created = profiles()[delivery.partner].find(self.run.partner, posted, self._known(delivery.partner))
+        return {"outcome": "not_created"} if created is None else {kind_named(delivery.partner).id.field: created}
 
-    def _known(self) -> list[dict[str, Any]]:
-        """The deals that some delivery of ours is."""
-        found = []
-        for posted in self.run.posted:
-            delivery = self.run.stack.store.delivery(posted.lead_id, "leadleader")
-            if delivery is not None and delivery.deal_id is not None:
-                found.append({"deal_id": delivery.deal_id})
-        return found
+    def _known(self, partner: str) -> set[int | str]:
+        """The partner's ids that some delivery of ours has."""
+        found = (self.run.stack.store.delivery(posted.lead_id, partner) for posted in self.run.posted)
+        return {one.created for one in found if one is not None and one.created is not None}
 
     def _redrive(self, queue: str) -> None:
         self.call("POST", REDRIVE, {}, pathParameters={"queue": queue})

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from unittest.mock import patch
 
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings
@@ -71,7 +72,8 @@ def _configure(random: chance.Random) -> frozenset[str]:
     sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30, "on_repeat": on_repeat})
     ordered = {name for name, share in ORDERED.items() if random.random() < share}
     for name in ordered:
-        order = ("matchtrade", "leadleader") if name == "web-trading" else ("leadleader", "matchtrade")
+        own = sources[name].partners[0].to[0]
+        order = (own, *(partner for partner in profiles() if partner != own))
         sources[name] = sources[name].model_copy(update={"partners": (Route(to=order),)})
     return frozenset(ordered - {"web-trading"})
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devstack.sandbox.profile import profiles
 from leadbridge.domain.delivery import Delivery
 from quality.chaos.final_probe import CHECK
 from quality.chaos.in_process.stage import Fate
-from quality.chaos.partner_faults import REFUSALS, refusal
-from quality.chaos.partner_statuses import is_followed, put_status, status_at, statuses_of
+from quality.chaos.partner_faults import refusal
+from quality.chaos.partner_statuses import is_followed, is_last, put_status, status_at, statuses_of
 from quality.chaos.reconciliation import Books
-from quality.chaos.settling import LAST
 
 if TYPE_CHECKING:
     from quality.chaos.in_process.chaos import Chaos
@@ -27,7 +27,7 @@ class Scenes:
 
     def refuse(self) -> None:
         """A partner refuses the next one or two creates for good."""
-        partner = self.run.random.choice(list(REFUSALS))
+        partner = self.run.random.choice(list(profiles()))
         self.run.partner.arm(partner, "create", refusal(partner), times=self.run.random.randint(1, 2))
         self.run.tally.add(f"{partner} refuses")
 
@@ -79,11 +79,11 @@ class Scenes:
         """A random delivery that is followed."""
         found = []
         for posted in self.run.posted[-8:]:
-            for partner in ("leadleader", "matchtrade"):
+            for partner in profiles():
                 delivery = self.run.stack.store.delivery(posted.lead_id, partner)
                 if delivery is None or not is_followed(delivery):
                     continue
-                if status_at(self.run.partner, delivery) not in LAST:
+                if not is_last(delivery, status_at(self.run.partner, delivery)):
                     found.append(delivery)
         return self.run.random.choice(found) if found else None
 

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
+from quality.chaos.partner_secrets import rotate, rotations
 from quality.chaos.people import META
 from quality.testkit.aws.moto_stack import MotoStack
 
 TOKEN = "an-operator-of-the-chaos"
-ROTATED = {
-    "leadleader": ("password", "keys"),
-    "matchtrade": ("password", "client_secret"),
-    "leeloo": ("token",),
-}
 
 
 @dataclass
@@ -32,7 +29,7 @@ class Secrets:
 
     def put_all(self, of_partners: dict[str, dict[str, Any]]) -> None:
         """The first ones."""
-        for name in ("leadleader", "matchtrade"):
+        for name in profiles():
             self.stack.put_secret(name, of_partners[name])
         self.stack.put_secret("leeloo", {**of_partners["leeloo"], "webhook_token": "leeloo-of-the-chaos"})
         graph = of_partners["graph"]
@@ -59,10 +56,9 @@ class Secrets:
 
     def rotate_partner(self) -> str:
         """A partner changes what it wants of us; it is put here later, or at once."""
-        name = self.random.choice(list(ROTATED))
-        renewed = self.partner.rotate(name, self.random.choice(ROTATED[name]))
-        if name == "matchtrade":
-            self.partner.expire_tokens()
+        found = rotations()
+        name = self.random.choice(list(found))
+        renewed = rotate(self.partner, name, self.random.choice(found[name]))
         self.late[name] = {**self.stack.secret(name), **renewed}
         return name
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from leadbridge.services.worker import Outcome
 from quality.testkit.template import ROOT, resources
+from tools.config import read_toml
 
 OWN = "${AWS::StackName}"
 FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
@@ -160,9 +161,11 @@ def is_blamed(flow: str) -> bool:
 
 @cache
 def observed_partners() -> frozenset[str]:
-    """The partners whose calls are noted."""
-    wirings = (LAYER / "partners").glob("*/wiring.py")
-    return frozenset(one.parent.name for one in wirings if "observer=record_call" in one.read_text(encoding="utf-8"))
+    """The partners whose calls are measured: those with a wiring of their own, and those of the configuration."""
+    wirings = {one.parent.name: one.read_text(encoding="utf-8") for one in (LAYER / "partners").rglob("wiring.py")}
+    observed = {name for name, text in wirings.items() if "observer=record_call" in text}
+    configured = read_toml(ROOT / "config", "prod")["partners"] if "partners" in observed else {}
+    return frozenset({*observed - {"partners"}, *configured})
 
 
 def _names(argument: ast.expr) -> set[str]:
@@ -180,7 +183,7 @@ def _names(argument: ast.expr) -> set[str]:
 def _files(app: Path) -> set[Path]:
     """An app, the partners' wirings and the modules without a flow of their own that it imports, directly or not."""
     found, left = {app}, [app]
-    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters|submit_batch)|partners\.\w+\.wiring"
+    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.dead_letters|partners\.(?:\w+\.)?wiring"
     imports = re.compile(rf"^ *from leadbridge\.({shared}) import", re.MULTILINE)
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):

@@ -13,7 +13,7 @@ from leadbridge.storage.table import Table
 from quality.testkit.template import resources, table_definition, template
 
 ACCOUNT = "000000000000"
-SUBMIT_RULE = "SubmitRule"
+SUBMIT_RULE = "SubmitLeadLeaderRule"
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Cloud:
         rule = resources("AWS::Events::Rule")[SUBMIT_RULE]["Properties"]
         name = {"Name": self.ref(SUBMIT_RULE), "EventBusName": self.ref("Bus")}
         events.put_rule(**name, EventPattern=json.dumps(rule["EventPattern"]))
-        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:SubmitQueue-{self.suffix}"
-        target = {"Id": "SubmitQueue", "Arn": queue_arn}
+        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:SubmitLeadLeaderQueue-{self.suffix}"
+        target = {"Id": "SubmitLeadLeaderQueue", "Arn": queue_arn}
         events.put_targets(Rule=name["Name"], EventBusName=name["EventBusName"], Targets=[target])
 
 

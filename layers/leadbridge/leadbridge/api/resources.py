@@ -107,12 +107,9 @@ class Resources:
 
     def register(self, partner: str) -> Register:
         """Return what confirms an id at a partner."""
+        from leadbridge.partners.kind import LostReply
+        from leadbridge.partners.wiring import client_of, kind_of
         from leadbridge.services.resolve_delivery import AccountRegister, DealRegister
 
-        if settings().partners[partner].sync is None:
-            from leadbridge.partners.leadleader.wiring import lead_leader
-
-            return DealRegister(lead_leader())
-        from leadbridge.partners.matchtrade.wiring import match_trade
-
-        return AccountRegister(match_trade())
+        client = client_of(partner)
+        return AccountRegister(client) if kind_of(partner).lost_reply is LostReply.LOOK_UP else DealRegister(client)

@@ -13,26 +13,40 @@ from leadbridge.domain.partner_errors import Unavailable
 
 @dataclass(frozen=True)
 class PartnerSecret:
-    """The secret `{prefix}/{partner}`. Both methods raise Unavailable while it has no value."""
+    """The secret `{prefix}/{name}`, or one `partner`'s entry in it. Both methods raise Unavailable without a value.
+
+    The secret of a kind holds an object per partner. A flat one is the partner's own, unless it `is_shared` by several.
+    """
 
     secrets: Secrets
-    partner: str
+    name: str
+    partner: str = ""
+    is_shared: bool = False
 
     def get(self) -> dict[str, Any]:
-        """The secret, perhaps a minute old."""
+        """Return the secret, at most a minute old."""
         try:
-            return self.secrets.get(self.partner)
+            return self._own(self.secrets.get(self.name))
         except SecretMissing:
             raise self._missing() from None
 
     def refresh(self) -> dict[str, Any] | None:
-        """The secret as it stands now; None if it was read a few seconds ago, or cannot be read for the moment."""
+        """Read the secret again; None if it was read a few seconds ago, or cannot be read at the moment."""
         try:
-            return self.secrets.refresh(self.partner)
+            value = self.secrets.refresh(self.name)
         except SecretMissing:
             raise self._missing() from None
         except (BotoCoreError, ClientError):
             return None
+        return None if value is None else self._own(value)
+
+    def _own(self, value: dict[str, Any]) -> dict[str, Any]:
+        entry = value.get(self.partner)
+        if isinstance(entry, dict):
+            return entry
+        if self.is_shared:
+            raise self._missing()
+        return value
 
     def _missing(self) -> Unavailable:
-        return Unavailable(self.partner, "authorize", "the secret has no value yet")
+        return Unavailable(self.partner or self.name, "authorize", "the secret has no value yet")

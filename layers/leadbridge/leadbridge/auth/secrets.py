@@ -81,7 +81,7 @@ REQUIRED: Mapping[str, str] = {"index": "key"}
 
 
 class Secrets:
-    """JSON secrets below one prefix: `Secrets(client, "leadbridge").get("leadleader")`.
+    """JSON secrets below one prefix: `Secrets(client, "leadbridge").get("operators")`.
 
     Thread-compatible, one instance a worker. Errors: SecretMissing; botocore's own when AWS does not answer.
     """

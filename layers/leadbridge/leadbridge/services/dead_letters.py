@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
+from leadbridge.settings import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -208,8 +209,8 @@ def letter_of(queue: str, message: Any) -> DeadLetter:
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
     handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
     match content.get("detail-type"):
-        case "DeliveryChanged" if basics["partner"] in {"leadleader", "matchtrade"}:
-            return DeadLetter(**basics, step="submit", reason=handed, goes_to=f"submit-{basics['partner']}")
+        case "DeliveryChanged" if (partner := settings().partners.get(basics["partner"] or "")) is not None:
+            return DeadLetter(**basics, step="submit", reason=handed, goes_to=f"submit-{partner.kind}")
         case "MessageChanged":
             return DeadLetter(**basics, step="send", reason=handed, goes_to="messages")
         case "FetchChanged":

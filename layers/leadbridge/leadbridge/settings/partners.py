@@ -64,11 +64,12 @@ class SyncPlan(Section):
 
 
 class Partner(Section):
-    """What a partner needs and how it is dealt with. It is asked for each deal's status, or its list is synced.
+    """What a partner needs and how it is handled. Its status is checked per deal (`cadence`), or its list is synced.
 
-    `time_zone` is that of the times that the partner tells without their offset.
+    `kind` names a folder of `leadbridge/partners/`. `time_zone` applies to times that come without an offset.
     """
 
+    kind: str
     requires: tuple[str, ...]
     phone_country: Literal["UA"] | None = None
     tax_number_checksum: Literal["off", "warn", "strict"] = "warn"

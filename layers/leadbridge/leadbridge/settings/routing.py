@@ -65,7 +65,7 @@ class Route(Section):
 
 def _route(value: Any) -> Any:
     if not isinstance(value, str | dict | Route):
-        raise ValueError('give a partner in quotes, or a rule such as { to = "leadleader", when = { … } }')
+        raise ValueError('give a partner in quotes, or a rule such as { to = "a-partner", when = { … } }')
     return {"to": [value]} if isinstance(value, str) else value
 
 

@@ -6,29 +6,18 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown
 from leadbridge.partners.graph.answers import OPERATION, PARTNER, lead_in
 from leadbridge.partners.http import Transport
+from leadbridge.partners.kind import SecretSource
 from leadbridge.runtime.budget import Budget
 
 GRAPH_URL = "https://graph.facebook.com/v26.0"  # where the secret does not say otherwise
 # Only what needs no more than the permission to read leads; the names of ads and campaigns want others.
 FIELDS = "id,created_time,form_id,field_data,platform"
-
-
-class Secret(Protocol):
-    """Where a source's credentials are kept."""
-
-    def get(self) -> dict[str, Any]:
-        """The source's entry, perhaps a minute old. Raises Unavailable while the secret has no value."""
-        ...
-
-    def refresh(self) -> dict[str, Any] | None:
-        """The entry as it stands now; None if it was read a few seconds ago."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +51,7 @@ class Credentials:
 class Graph:
     """Leads in Graph. The method `lead` raises PartnerError."""
 
-    def __init__(self, transport: Transport, secret: Secret) -> None:
+    def __init__(self, transport: Transport, secret: SecretSource) -> None:
         self._transport = transport
         self._secret = secret
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from leadbridge.auth import rsa_credentials
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
@@ -14,20 +14,9 @@ from leadbridge.domain.fields import is_ukrainian
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
+from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
 from leadbridge.runtime.budget import Budget
-
-
-class Secret(Protocol):
-    """Where the credentials are kept."""
-
-    def get(self) -> dict[str, Any]:
-        """The secret, perhaps a minute old. Raises Unavailable while it has no value."""
-        ...
-
-    def refresh(self) -> dict[str, Any] | None:
-        """The secret as it stands now; None if it was read a few seconds ago."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,7 @@ class Credentials:
 class LeadLeader:
     """The partner API. Every method raises PartnerError."""
 
-    def __init__(self, transport: Transport, secret: Secret, *, status_method: Literal["GET", "POST"]) -> None:
+    def __init__(self, transport: Transport, secret: SecretSource, *, status_method: Literal["GET", "POST"]) -> None:
         self._transport = transport
         self._secret = secret
         self._status_method = status_method

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
 from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Transport
+from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.leeloo.answers import PARTNER, NotFound, Reply, reply_in
 from leadbridge.runtime.budget import Budget
 
@@ -17,18 +18,6 @@ type Query = Sequence[tuple[str, str]]
 
 EITHER_ENCODING = frozenset({"call_create", "manual_subscribe", "order_update", "add_tag", "remove_tag"})
 """The operations for which the partner's document says form-data in one place and JSON in another."""
-
-
-class Secret(Protocol):
-    """Where the credentials are kept."""
-
-    def get(self) -> dict[str, Any]:
-        """The secret, perhaps a minute old. Raises Unavailable while it has no value."""
-        ...
-
-    def refresh(self) -> dict[str, Any] | None:
-        """The secret as it stands now; None if it was read a few seconds ago."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ class Client:
     `form_data` names the operations (of EITHER_ENCODING) whose body goes out as multipart/form-data instead of JSON.
     """
 
-    def __init__(self, transport: Transport, secret: Secret, *, form_data: Collection[str] = ()) -> None:
+    def __init__(self, transport: Transport, secret: SecretSource, *, form_data: Collection[str] = ()) -> None:
         if wrong := set(form_data) - EITHER_ENCODING:
             raise ValueError(f"form data is not for {', '.join(sorted(wrong))}")
         self._transport = transport

@@ -11,9 +11,10 @@ from leadbridge.domain.clock import Clock, utc_now
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
+from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.answers import Listed, account_uuid_in, page_in
-from leadbridge.partners.matchtrade.credentials import PARTNER, Secret
+from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.partners.matchtrade.listing import PAGE_CAP, PAGE_SIZE, Page, listed
 from leadbridge.partners.matchtrade.login import Login, Session
 from leadbridge.partners.matchtrade.rows import Account
@@ -38,7 +39,7 @@ class MatchTrade:
     def __init__(
         self,
         transport: Transport,
-        secret: Secret,
+        secret: SecretSource,
         form: AccountForm | None = None,
         *,
         refresh_grant: bool = False,

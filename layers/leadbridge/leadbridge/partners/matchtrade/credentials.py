@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from leadbridge.domain.partner_errors import Misconfigured
 
@@ -12,18 +12,6 @@ PARTNER = "matchtrade"
 
 _TEXTS = ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid")
 _LARGEST_PARTNER_ID = 10**18
-
-
-class Secret(Protocol):
-    """Where the credentials are kept."""
-
-    def get(self) -> dict[str, Any]:
-        """The secret, perhaps a minute old. Raises Unavailable while it has no value."""
-        ...
-
-    def refresh(self) -> dict[str, Any] | None:
-        """The secret as it stands now; None if it was read a few seconds ago."""
-        ...
 
 
 @dataclass(frozen=True)

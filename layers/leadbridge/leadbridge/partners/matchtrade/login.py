@@ -12,8 +12,9 @@ from leadbridge.auth.secrets import READ_AGAIN_AFTER
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown
 from leadbridge.partners.http import Transport
+from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.answers import grant_in
-from leadbridge.partners.matchtrade.credentials import PARTNER, Credentials, Secret
+from leadbridge.partners.matchtrade.credentials import PARTNER, Credentials
 from leadbridge.runtime.budget import Budget
 
 MARGIN = 60.0  # seconds before its end from which a token is not used any more
@@ -38,7 +39,7 @@ class Login:
     Nothing is created here, so a lost answer is Unavailable and never Unknown.
     """
 
-    def __init__(self, transport: Transport, secret: Secret, *, clock: Clock, refresh_grant: bool) -> None:
+    def __init__(self, transport: Transport, secret: SecretSource, *, clock: Clock, refresh_grant: bool) -> None:
         self._transport = transport
         self._secret = secret
         self._clock = clock

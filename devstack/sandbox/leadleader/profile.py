@@ -1,0 +1,51 @@
+"""What chaos runs know about Lead Leader's stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from devstack.sandbox.profile import Applicant, Made, Profile
+from devstack.sandbox.remote import Remote
+
+
+def made_of(deal: Mapping[str, Any]) -> Made:
+    """A deal as the control lists it."""
+    person = {"phone": deal["clientInfo"]["telephone"]}
+    return Made("leadleader", deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
+
+
+def made(remote: Remote) -> Iterator[Made]:
+    """All deals."""
+    return map(made_of, remote.deals())
+
+
+def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
+    """Whose deal a create call makes."""
+    return {"phone": call["telephone"]}
+
+
+def find(remote: Remote, person: Applicant, known: Collection[int | str]) -> int | None:
+    """Return the number of a person's first deal that is not known yet."""
+    deals = (int(deal["deal_id"]) for deal in remote.deals() if person.is_in(deal["clientInfo"]))
+    return next((deal_id for deal_id in deals if deal_id not in known), None)
+
+
+PROFILE = Profile(
+    kind="leadleader",
+    weight=5,
+    operations=("authorize", "create", "create", "create", "status"),
+    rotations=("password", "keys"),
+    refusal={"clientInfo": {"stateCode": ["Клієнт у стоп-листі."]}},
+    refused_by="tax_number",
+    refused_field="clientInfo.stateCode",
+    refused_share=0.15,
+    open_statuses=("В обробці", "Погоджено", "На підписі"),
+    last_statuses=frozenset({"Видано", "Відмовлено", "Скасовано"}),
+    made=made,
+    person_of=person_of,
+    find=find,
+    status=lambda remote, deal_id: str(remote.deal(deal_id)["status"]),
+    put_status=lambda remote, deal_id, status: remote.pin(deal_id, status),
+    always_ends=True,
+)

@@ -1,0 +1,64 @@
+"""What chaos runs know about Match-Trade's stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from devstack.sandbox.matchtrade.statuses import SEEN
+from devstack.sandbox.profile import Applicant, Made, Profile
+from devstack.sandbox.remote import Remote
+
+ACCOUNTS_AT_ONCE = 1000
+
+
+def made_of(account: Mapping[str, Any]) -> Made:
+    """An account as the control lists it."""
+    return Made(
+        "matchtrade",
+        account["uuid"],
+        account.get("leadStatus"),
+        {"email": account["email"]},
+        moves=bool(account["moves"]),
+        is_registered=account.get("origin") == "registered",
+    )
+
+
+def made(remote: Remote) -> Iterator[Made]:
+    """All accounts."""
+    offset = 0
+    while found := remote.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
+        yield from map(made_of, found)
+        offset += len(found)
+
+
+def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
+    """Whose account a create call makes."""
+    return {"email": call["email"]}
+
+
+def find(remote: Remote, person: Applicant, _: Collection[int | str]) -> str | None:
+    """Return the UUID of a person's account: there is one for an e-mail."""
+    found = remote.accounts(person.email)
+    return str(found[0]["uuid"]) if found else None
+
+
+PROFILE = Profile(
+    kind="matchtrade",
+    weight=3,
+    operations=("token", "create", "create", "list"),
+    rotations=("password", "client_secret"),
+    refusal={"status": 400, "message": "Country is not allowed", "printableMessage": "Country is not allowed"},
+    refused_by="email",
+    refused_field="account.email",
+    refused_share=0.1,
+    open_statuses=SEEN,
+    last_statuses=frozenset({"ACTIVE_CLIENT", "NO_POTENTIAL"}),
+    made=made,
+    person_of=person_of,
+    find=find,
+    status=lambda remote, uuid: str(remote.account(uuid)["leadStatus"]),
+    put_status=lambda remote, uuid, status: remote.put_account(uuid, status),
+    after_rotation=lambda remote: remote.expire_tokens(),
+    trusts_success=True,
+)

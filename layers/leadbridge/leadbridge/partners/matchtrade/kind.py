@@ -1,0 +1,69 @@
+"""Match-Trade as a partner kind: accounts with UUIDs, statuses from the list, lost replies looked up by e-mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.partners.kind import IdFormat, LostReply, PartnerKind, SecretFormat, SecretSource, StatusSource
+
+if TYPE_CHECKING:
+    from leadbridge.partners.http import Call
+    from leadbridge.partners.matchtrade.client import MatchTrade
+    from leadbridge.settings import Partner, Timeouts
+
+ANSWER_LIMIT = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
+
+
+def client(
+    partner: str,
+    secret: SecretSource,
+    timeouts: Timeouts,
+    /,
+    *,
+    settings: Partner | None = None,
+    observer: Callable[[Call], None] | None = None,
+) -> MatchTrade:
+    """Make a client for one partner."""
+    from zoneinfo import ZoneInfo
+
+    from leadbridge.partners.http import Transport
+    from leadbridge.partners.matchtrade.accounts import AccountForm
+    from leadbridge.partners.matchtrade.answers import is_own
+    from leadbridge.partners.matchtrade.client import MatchTrade
+
+    transport = Transport(partner, timeouts, answer_limit=ANSWER_LIMIT, observer=observer, is_own=is_own)
+    if settings is None:
+        return MatchTrade(transport, secret)
+    account = settings.account
+    form = AccountForm(
+        plus_in_phone=account.plus_in_phone,
+        longest_value=account.longest_value,
+        lead_source=account.lead_source or None,
+        fields=account.fields,
+        constants=account.constants,
+    )
+    zone = ZoneInfo(settings.time_zone)
+    return MatchTrade(transport, secret, form, refresh_grant=settings.refresh_grant, zone=zone)
+
+
+def check_secret(value: dict[str, Any]) -> None:
+    """Read the secret as the client does. Raises Misconfigured."""
+    from leadbridge.partners.matchtrade.credentials import Credentials
+
+    Credentials.of(value)
+
+
+KIND = PartnerKind(
+    name="matchtrade",
+    label="Match-Trade",
+    id=IdFormat("account_uuid", "string", "[A-Za-z0-9\\-]{1,64}"),
+    secret=SecretFormat(
+        required=("base_url", "client_id", "client_secret", "username", "password", "offer_uuid", "partner_id"),
+        addresses=("base_url",),
+        check=check_secret,
+    ),
+    status=StatusSource.SYNC,
+    lost_reply=LostReply.LOOK_UP,
+    client=client,
+)

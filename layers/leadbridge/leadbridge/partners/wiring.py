@@ -1,0 +1,33 @@
+"""A partner's client as the functions use it: this stack's settings, and the secret of the partner's kind."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from leadbridge.auth.partner_secret import PartnerSecret
+from leadbridge.auth.secrets import Secrets
+from leadbridge.partners.kind import PartnerKind
+from leadbridge.partners.registry import kind_named
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import record_call
+from leadbridge.settings import settings
+
+
+def kind_of(partner: str) -> PartnerKind:
+    """Return the kind of a configured partner. Raises KeyError, UnknownKind."""
+    return kind_named(settings().partners[partner].kind)
+
+
+def client_of(partner: str) -> Any:
+    """Make the client of a configured partner. One per worker: a client keeps its tokens. Raises KeyError, UnknownKind.
+
+    It reads its secret from Secrets Manager (`SECRETS_PREFIX`).
+    """
+    partners = settings().partners
+    configured = partners[partner]
+    is_shared = sum(one.kind == configured.kind for one in partners.values()) > 1
+    secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    secret = PartnerSecret(secrets, configured.kind, partner, is_shared=is_shared)
+    client = kind_of(partner).client
+    return client(partner, secret, configured.timeouts, settings=configured, observer=record_call)

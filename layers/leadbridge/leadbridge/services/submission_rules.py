@@ -1,0 +1,47 @@
+"""What the configuration says about a submission: repeats of a person, and which partner gets a rejected lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.lead import Lead, next_partner
+from leadbridge.domain.repeats import Repeat
+from leadbridge.services.ports.deliveries import PreviousLead
+from leadbridge.settings import Settings
+
+
+class ClaimHistory(Protocol):
+    """The claims in the table, by which a person's earlier leads are found."""
+
+    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> PreviousLead | None:
+        """Return the earliest lead of the same person at the same partner, None if there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceRepeats:
+    """Earlier leads of the same person, as each source's configuration treats them."""
+
+    claims: ClaimHistory
+    settings: Settings
+
+    def first(self, delivery: Delivery) -> PreviousLead | None:
+        """Return the lead with which the person came to this partner before; None if there is none or none counts."""
+        source = self.settings.sources.get(delivery.source)
+        if source is None or not source.dedup_days:
+            return None
+        longest = max(one.dedup_days for one in self.settings.sources.values())
+        return self.claims.first(delivery, timedelta(days=source.dedup_days), timedelta(days=longest))
+
+    def then(self, source: str) -> Repeat:
+        """Return what a source wants done with a repeat."""
+        return Repeat(self.settings.sources[source].on_repeat)
+
+
+def falls_back_on(settings: Settings) -> Callable[[Lead, str], str | None]:
+    """Return what finds the next partner of a rejected lead: the next in its order that takes such a lead."""
+    return lambda lead, partner: next_partner(lead, partner, settings.partners)
