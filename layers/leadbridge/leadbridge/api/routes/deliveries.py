@@ -18,12 +18,13 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.lead import lacking_for
 from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import logger
 from leadbridge.runtime.queues import send
 from leadbridge.settings import settings
 from leadbridge.storage.items import Entry
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import Conflict
 
 PATH = "/leads/{lead_id}/deliveries/{partner}"
 RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result and for the gateway's time limit

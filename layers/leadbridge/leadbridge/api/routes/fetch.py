@@ -11,9 +11,10 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import FetchView, fetch_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fetch import FetchState, refetch
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import settings
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import Conflict
 
 
 class RetryRequest(Body):

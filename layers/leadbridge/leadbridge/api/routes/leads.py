@@ -17,10 +17,11 @@ from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_vie
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.operator_steps import Busy
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import count, logger
 from leadbridge.storage.items import Entry, keyed_hash
 from leadbridge.storage.queries.lead_list import Wanted
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import Conflict
 
 
 class LeadsQuery(MaskedQuery):

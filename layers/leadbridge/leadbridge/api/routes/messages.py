@@ -15,9 +15,10 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import LeadId, MessageTakenView, message_taken_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.message import MessageState, by_operator, retried
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
 from leadbridge.storage.items import Entry
-from leadbridge.storage.table import Conflict, Contended
+from leadbridge.storage.table import Conflict
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 VariableName = Annotated[str, Field(max_length=64)]
