@@ -8,7 +8,6 @@ from typing import Any
 from leadbridge.api.problems import Response
 from leadbridge.api.resources import Environment, Resources
 from leadbridge.api.router import handle, prepare
-from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger, metrics
@@ -34,6 +33,5 @@ warm_up(
     aws.dynamodb,
     aws.secrets_manager,
     lambda: prepare("GET", "/leads"),
-    Consent.model_rebuild,
     Lead.model_rebuild,
 )

@@ -22,7 +22,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """The built template."""
     client = tmp_path_factory.mktemp("runtime-client")
     install_client(client)
-    shutil.copy(Path(__file__).with_name("witness.py"), client)
+    shutil.copy(PROJECT / "quality" / "testkit" / "lambda_runtime" / "witness.py", client)
     home = Home(PROJECT / ".local" / f"test-runtime{os.environ.get('PYTEST_XDIST_WORKER', '')}")
     with hold(home) as lock:
         deployment.build(home, lock=lock)

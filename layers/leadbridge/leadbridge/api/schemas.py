@@ -144,15 +144,15 @@ class MessageTakenView(TypedDict):
 def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
     """Return a lead with its deliveries and its fetch. Empty fields of the form are left out."""
     lead: Lead = journey.lead
-    person = lead.person.model_dump(exclude_none=True)
-    consent = lead.consent.model_dump(exclude_none=True)
+    sections = lead.model_dump(include={"person", "loan", "trading", "consent"}, exclude_none=True)
+    person, consent = sections["person"], sections["consent"]
     view: LeadView = {
         "lead_id": lead.lead_id,
         "source": lead.source,
         "received_at": to_text(lead.received_at),
         "person": masked_person(person) if masked else person,
-        "loan": lead.loan.model_dump(exclude_none=True),
-        "trading": lead.trading.model_dump(exclude_none=True),
+        "loan": sections["loan"],
+        "trading": sections["trading"],
         "utm": dict(lead.utm),
         "warnings": [{"field": field, "message": message} for field, message in lead.warnings],
         "masked": masked,
