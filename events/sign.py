@@ -45,9 +45,8 @@ def sender_of(source: str) -> Sender:
 def signed(event: Event, secret: str, now: int) -> Event:
     """The same proxy event as if it were sent at `now` (Unix seconds) by whoever has `secret`."""
     request = Request.of(event)
-    proven = sender_of(event["pathParameters"]["source"]).sign_request(
-        request, secret, datetime.fromtimestamp(now, UTC)
-    )
+    sender = sender_of(event["pathParameters"]["source"])
+    proven = sender.sign_request(request, secret, datetime.fromtimestamp(now, UTC))
     spelt = {name.lower(): name for name in event["headers"]}
     headers = {spelt.get(name, name): value for name, value in proven.headers.items()}
     raw = proven.body

@@ -24,11 +24,11 @@ import boto3
 
 from leadbridge.domain import delivery as deliveries
 from leadbridge.domain import fetch as fetches
-from leadbridge.domain import message as messages
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED, MessageState
+from leadbridge.domain.message_operator_steps import restored
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import fetch_item, fetch_of
@@ -62,7 +62,7 @@ def _settled(values: Item, now: datetime) -> list[Item]:
         case "DELIVERY":
             return [values | mark]
         case "MESSAGE" if values["state"] in UNSETTLED | {MessageState.FAILED}:
-            step = messages.restored(message_of(values), now)
+            step = restored(message_of(values), now)
             written = [message_item(step.after) | kept]
             if step.what is not None and step.after.owner.startswith("ld_"):
                 entry = Entry(now, step.what, "leeloo", step.detail)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hmac
-import os
 from functools import lru_cache
 from typing import Any
 
 from leadbridge.auth.secrets import SecretMissing, Secrets
 from leadbridge.runtime import aws
+from leadbridge.runtime.environment import SharedEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
+
+
+class Environment(SharedEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
 def secrets() -> Secrets:
     """This stack's secrets."""
-    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -70,4 +80,4 @@ def bearer(token: str, tokens: dict[str, Any]) -> str | None:
     return found
 
 
-warm_up(secrets)
+warm_up(environment, secrets)

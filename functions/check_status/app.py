@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,14 +14,28 @@ from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.services.check_status import ByDeal, ByEmail, Checker, Partner
+from leadbridge.services.check_status import ByDeal, ByEmail, Checker
+from leadbridge.services.ports.deliveries import StatusPartner
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
+
+
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
+    """The environment variables of this function."""
+
+    submit_queues: Mapping[str, str] = json_variable()
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
@@ -41,11 +54,11 @@ def checker(partner: str) -> Checker:
 
 def requeue(delivery: Delivery) -> None:
     """Send a delivery that waits too long directly to its kind's queue. Raises LookupError, Contended."""
-    queue_url = json.loads(os.environ["SUBMIT_QUEUES"])[kind_of(delivery.partner).name]
+    queue_url = environment().submit_queues[kind_of(delivery.partner).name]
     send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
 
 
-def status_of(partner: str, store: LeadRepository) -> Partner:
+def status_of(partner: str, store: LeadRepository) -> StatusPartner:
     """Return what asks a partner for a status: by the id that it gave, or by e-mail. Raises LookupError."""
     client = client_of(partner)
     return ByEmail(client, store.lead) if kind_of(partner).lost_reply is LostReply.LOOK_UP else ByDeal(client)
@@ -60,10 +73,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def work(due: Any) -> None:
         lead_id, partner, at_once = due["lead_id"], due["partner"], due.get("at_once") is True
         logger.append_keys(lead_id=lead_id, partner=partner)
-        look = checker(partner).look(lead_id, partner, budget, at_once=at_once)
-        record_outcome("Check", look.outcome, look.error)
+        result = checker(partner).process(lead_id, partner, budget, at_once=at_once)
+        record_outcome("Check", result.outcome, result.error)
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 
 
 def checkers() -> None:
@@ -72,4 +85,4 @@ def checkers() -> None:
         checker(partner)
 
 
-warm_up(aws.sqs, checkers)
+warm_up(environment, aws.sqs, checkers)

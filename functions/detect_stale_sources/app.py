@@ -6,11 +6,22 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
 from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
 from leadbridge.storage.table import open_table
+
+
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
@@ -39,4 +50,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
     return {"quiet": quiet}
 
 
-warm_up(settings, watch)
+warm_up(environment, settings, watch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -19,6 +18,7 @@ from leadbridge.partners.graph.wiring import graph
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
@@ -30,10 +30,20 @@ from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.table import open_table
 
 
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLetterEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
 @lru_cache
 def secrets() -> Secrets:
     """This stack's secrets."""
-    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @lru_cache
@@ -68,11 +78,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         overdue = isinstance(body, dict) and body.get("overdue") is True
         lead_id = str(body["lead_id"]) if overdue else read_fetch_changed(body).lead_id
         logger.append_keys(lead_id=lead_id)
-        visit = fetcher().visit(lead_id, budget, overdue=overdue)
-        record_outcome("Fetch", visit.outcome, visit.error, visit.again)
-        return visit.again
+        result = fetcher().process(lead_id, budget, overdue=overdue)
+        record_outcome("Fetch", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 
 
 def dead_letter(fetch: Fetch, reason: str) -> None:
@@ -89,4 +99,4 @@ def origins() -> None:
 
 
 MODELS = (FetchChanged, Asked, Lead, Consent)
-warm_up(aws.sqs, fetcher, origins, *(model.model_rebuild for model in MODELS))
+warm_up(environment, aws.sqs, fetcher, origins, *(model.model_rebuild for model in MODELS))

@@ -6,7 +6,6 @@ And since when has the oldest lead been waiting?
 from __future__ import annotations
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
+from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, variable
 from leadbridge.runtime.logs import count, logger, measure, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 PER_CALL = 10  # messages that SQS takes at once
+
+
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
+    """The environment variables of this function."""
+
+    message_queue_url: str
+    fetch_queue_url: str
+    most_waiting: int = variable(int)
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
@@ -52,14 +66,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     next one goes on with those that are longest due. One that is queued twice is looked at once.
     """
     now = utc_now()
-    most = int(os.environ["MOST_WAITING"])
-    checks, messages = os.environ["QUEUE_URL"], os.environ["MESSAGE_QUEUE_URL"]
+    most, checks, messages = environment().most_waiting, environment().queue_url, environment().message_queue_url
     room = most - waiting(checks, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     queued = fill(checks, room, list(settings().partners), now, delivery_body)
     # What is hidden there waits for its turn or for the morning, and takes nobody's room.
     room = most - waiting(messages, "ApproximateNumberOfMessages")
     queued += fill(messages, room, [DUE_PARTITION], now, message_body)
-    fetches = os.environ["FETCH_QUEUE_URL"]
+    fetches = environment().fetch_queue_url
     room = most - waiting(fetches, "ApproximateNumberOfMessages")
     queued += fill(fetches, room, [FETCHES_DUE], now, fetch_body)
     count("ChecksQueued", queued)
@@ -122,4 +135,4 @@ def send(queue_url: str, bodies: list[dict[str, Any]]) -> int:
     return len(answer.get("Successful", []))
 
 
-warm_up(aws.sqs, settings, store, watch)
+warm_up(environment, aws.sqs, settings, store, watch)

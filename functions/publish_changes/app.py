@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.runtime import aws
+from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
@@ -18,10 +18,22 @@ from leadbridge.storage.stream import NO_ANSWER, Bus, announcement, may_pass
 SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
 
 
+class Environment(SharedEnvironment, DeadLetterEnvironment):
+    """The environment variables of this function."""
+
+    bus_name: str
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
 @lru_cache
 def bus() -> Bus:
     """The bus of this stack."""
-    return Bus(aws.eventbridge(), os.environ["BUS_NAME"])
+    return Bus(aws.eventbridge(), environment().bus_name)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -79,4 +91,4 @@ def dead_letter(record: dict[str, Any], reason: str) -> None:
 
 
 EVENTS = (LeadReceived, DeliveryChanged, MessageChanged, FetchChanged)
-warm_up(bus, *(event.model_rebuild for event in EVENTS))
+warm_up(environment, bus, *(event.model_rebuild for event in EVENTS))

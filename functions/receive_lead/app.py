@@ -5,7 +5,6 @@ GET asks, for Meta, whether the address is ours; OPTIONS, for a browser, whether
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from leadbridge.forms import base
 from leadbridge.forms.browsers import Visitor, foreign
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services import receive_lead
@@ -32,6 +32,16 @@ UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name i
 RETRY_AFTER = 10  # seconds, for a post that was refused for a temporary reason
 
 
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
 @lru_cache
 def store() -> LeadRepository:
     """The table of leads."""
@@ -41,7 +51,7 @@ def store() -> LeadRepository:
 @lru_cache
 def desk() -> receive_lead.LeadReceiver:
     """The desk that receives posts, wired to this stack."""
-    secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    secrets = Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
     def proofs(source: str, fresh: bool) -> dict[str, Any]:
         if source == self_check.SOURCE:
@@ -199,4 +209,4 @@ def readers() -> None:
     tax_number_checks("0" * 10)
 
 
-warm_up(desk, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))
+warm_up(environment, desk, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from leadbridge.forms import base
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.items import keyed_hash
@@ -21,10 +21,20 @@ from leadbridge.storage.leeloo_events import Inbox, InvalidEvent, LeelooEvent
 from leadbridge.storage.table import open_table
 
 
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
 @lru_cache
 def secrets() -> Secrets:
     """This stack's secrets."""
-    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @lru_cache
@@ -93,4 +103,4 @@ def is_right(token: str) -> bool:
     return fits(secrets().get("leeloo")) or fits(secrets().refresh("leeloo"))
 
 
-warm_up(inbox, secrets)
+warm_up(environment, inbox, secrets)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -18,6 +17,7 @@ from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
+from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
@@ -29,13 +29,23 @@ from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import open_table
 
 
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLetterEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
 @lru_cache
 def sender() -> Sender:
     """The sender, wired to this stack."""
     messages = settings().messages
     return Sender(
         leads=LeadRepository(open_table()),
-        book=MessageRepository(open_table()),
+        ledger=MessageRepository(open_table()),
         messenger=LeelooMessenger(leeloo(messages.timeouts, **messages.api.model_dump()), messages.channel),
         settings=messages,
         clock=utc_now,
@@ -61,13 +71,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             changed = read_message_changed(body)
             owner, message_id = changed.owner, changed.message_id
         logger.append_keys(lead_id=owner, message_id=message_id)
-        visit = sender().visit(owner, message_id, budget, overdue=overdue)
-        if isinstance(visit.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
+        result = sender().process(owner, message_id, budget, overdue=overdue)
+        if isinstance(result.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
             count("PartnerMisconfigured")
-        record_outcome("Message", visit.outcome, visit.error, visit.again)
-        return visit.again
+        record_outcome("Message", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=os.environ["QUEUE_URL"])
+    return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 
 
 def dead_letter(message: Message, reason: str) -> None:
@@ -81,4 +91,4 @@ def keep_answer(message: Message, reason: str) -> None:
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 
-warm_up(aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))
+warm_up(environment, aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))

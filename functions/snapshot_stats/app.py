@@ -6,10 +6,21 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.table import open_table
+
+
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
 
 
 @lru_cache
@@ -28,4 +39,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     return {"days": days}
 
 
-warm_up(book)
+warm_up(environment, book)

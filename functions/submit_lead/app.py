@@ -6,10 +6,9 @@ first message arrives.
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
@@ -21,6 +20,7 @@ from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
@@ -33,13 +33,26 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
 
 
-@cache
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function. The queues are URLs by partner kind."""
+
+    submit_queues: Mapping[str, str] = json_variable()
+    submit_dead_letter_queues: Mapping[str, str] = json_variable()
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
+@lru_cache
 def store() -> LeadRepository:
-    """The table of leads."""
+    """The leads."""
     return LeadRepository(open_table())
 
 
-@cache
+@lru_cache
 def submitter(partner: str) -> Submitter:
     """The submitter to one partner, wired to this stack. One per worker: it keeps the partner's token."""
     client = client_of(partner)
@@ -59,7 +72,7 @@ def submitter(partner: str) -> Submitter:
 def dead_letter(delivery: Delivery, reason: str) -> None:
     """Send a delivery that needs an operator to the dead-letter queue of its kind."""
     body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
-    send(queue_url("SUBMIT_DEAD_LETTER_QUEUES", delivery.partner), body)
+    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
 
 
 def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
@@ -72,12 +85,7 @@ def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
         "answer": answer.as_json(),
         "attempt": delivery.attempts,
     }
-    send(queue_url("SUBMIT_DEAD_LETTER_QUEUES", delivery.partner), body)
-
-
-def queue_url(variable: str, partner: str) -> str:
-    """Return the queue of a partner's kind from a variable that holds `{kind: URL}`."""
-    return str(json.loads(os.environ[variable])[kind_of(partner).name])
+    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -89,14 +97,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def work(envelope: Any) -> timedelta | None:
         changed = read_delivery_changed(envelope)
         logger.append_keys(lead_id=changed.lead_id, partner=changed.partner)
-        visit = submitter(changed.partner).visit(changed.lead_id, changed.partner, budget)
-        record_outcome("Submission", visit.outcome, visit.error, visit.again)
-        return visit.again
+        result = submitter(changed.partner).process(changed.lead_id, changed.partner, budget)
+        record_outcome("Submission", result.outcome, result.error, result.retry_after)
+        return result.retry_after
 
-    def source(envelope: Any) -> str:
-        return queue_url("SUBMIT_QUEUES", read_delivery_changed(envelope).partner)
+    def queue_url(envelope: Any) -> str:
+        return environment().submit_queues[kind_of(read_delivery_changed(envelope).partner).name]
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=source)
+    return process_batch(event, work, queue=aws.sqs(), queue_url=queue_url)
 
 
 def transport() -> None:
@@ -104,4 +112,4 @@ def transport() -> None:
     import leadbridge.partners.http  # noqa: F401
 
 
-warm_up(aws.sqs, aws.secrets_manager, store, settings, transport, DeliveryChanged.model_rebuild)
+warm_up(environment, aws.sqs, aws.secrets_manager, store, settings, transport, DeliveryChanged.model_rebuild)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -14,6 +13,7 @@ from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget, LambdaContext
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, measure, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.reconcile_accounts import AccountReconciler
@@ -28,10 +28,20 @@ from leadbridge.storage.table import open_table
 RESERVE = 15.0  # seconds for the last of what is written
 
 
+class Environment(SharedEnvironment, TableEnvironment):
+    """The environment variables of this function."""
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment variables."""
+    return Environment.from_env()
+
+
 @lru_cache
 def secrets() -> Secrets:
     """The secrets of this stack."""
-    return Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @lru_cache
@@ -163,4 +173,4 @@ def syncs() -> None:
         sync(partner)
 
 
-warm_up(secrets, syncs)
+warm_up(environment, secrets, syncs)

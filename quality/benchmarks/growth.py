@@ -125,6 +125,7 @@ def queue_all(rows: int, address: str) -> tuple[float, int]:
         "MOST_WAITING": str(rows),
         "POWERTOOLS_LOG_LEVEL": "ERROR",
         "POWERTOOLS_METRICS_DISABLED": "true",
+        "SECRETS_PREFIX": "leadbridge",
         "TABLE_NAME": "leads",
         **{name: f"{address}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")},
     }

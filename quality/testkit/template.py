@@ -20,6 +20,13 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
     return {name: found for name, found in template()["Resources"].items() if found["Type"] == kind}
 
 
+def variables_of(flow: str) -> dict[str, Any]:
+    """The environment variables that the template defines for the function of a flow alone."""
+    functions = resources("AWS::Serverless::Function").values()
+    variables: list[dict[str, Any]] = [found["Properties"]["Environment"]["Variables"] for found in functions]
+    return next(one for one in variables if one["LEADBRIDGE_FLOW"] == flow)
+
+
 def table_definition(name: str) -> dict[str, Any]:
     """What CreateTable wants to make the Leads table under another name."""
     properties = template()["Resources"]["Leads"]["Properties"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from leadbridge.api.resources import Resources
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -58,7 +59,7 @@ def world(
     monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 0)
     modules = {flow: function(flow) for flow in FUNCTIONS.values()}
     partner = Knows()
-    monkeypatch.setattr(modules["manage_leads"], "register", lambda _: partner)
+    monkeypatch.setattr(Resources, "register", lambda *_: partner)
     handlers = {flow: module.handler for flow, module in modules.items()}
     gateway = Gateway(handlers, context, dict(TOKENS))
     watch_reads(gateway)

@@ -11,6 +11,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead, Trading
+from leadbridge.domain.status_change import status_changed
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.items import keyed_hash
@@ -87,7 +88,7 @@ class World:
                 final = state is State.CLOSED
                 status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")
                 self.store.apply(
-                    steps.status_changed(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
+                    status_changed(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
                 )
 
     def delivery(self, one: Lead) -> Delivery:

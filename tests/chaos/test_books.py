@@ -10,9 +10,11 @@ import pytest
 
 from devstack.sandbox.profile import Made
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, Repeat, State, receive
+from leadbridge.domain.delivery import Change, Delivery, State, receive
 from leadbridge.domain.message import about_status, mark_sent, start_sending
 from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.domain.repeats import Repeat, apply_repeat
+from leadbridge.domain.status_change import status_changed
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
@@ -67,7 +69,7 @@ def closed() -> list[Change]:
     for minutes, status, final in ((2, "В обробці", False), (3, "Видано", True)):
         at = NOW + minutes * MINUTE
         before = changes[-1].after
-        changes.append(steps.status_changed(before, at, status, meaning=None, final=final, check_after=MINUTE))
+        changes.append(status_changed(before, at, status, meaning=None, final=final, check_after=MINUTE))
     return changes
 
 
@@ -150,7 +152,7 @@ FIRST = "ld_first"
 def repeat_of(state: State, **changes: Any) -> list[dict[str, Any]]:
     """A duplicate of a first lead that is in this state."""
     first = receive(FIRST, "leadleader", "web", NOW)
-    table = ended(steps.repeats(waiting(), NOW, FIRST, Repeat.MARK))
+    table = ended(apply_repeat(waiting(), NOW, FIRST, Repeat.MARK))
     other = LEAD.model_copy(update={"lead_id": FIRST})
     served = items.delivery_item(replace(first, state=state, **changes))
     return [*table, items.lead_item(other, phone_hash=None), served]
@@ -194,7 +196,7 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.FAILED)}),
     ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.DUPLICATE)}),
     ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.RECEIVED)}),
-    ("repeats_have_a_lead_that_was_served", {"table": ended(steps.repeats(waiting(), NOW, FIRST, Repeat.MARK))}),
+    ("repeats_have_a_lead_that_was_served", {"table": ended(apply_repeat(waiting(), NOW, FIRST, Repeat.MARK))}),
     ("quotas_count_every_lead", {"table": [COUNT], "counted_sources": frozenset({"web"})}),
     ("quotas_count_every_lead", {"counted_sources": frozenset({"web"})}),
     ("every_change_is_told", {"table": journey(*closed())}),

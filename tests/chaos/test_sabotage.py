@@ -11,7 +11,8 @@ from leadbridge.domain.partner_answer import PartnerAnswer
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.dead_letters import DeadLetters
-from leadbridge.services.submit_lead import Outcome, Submitter, Visit
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage import claims, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
@@ -45,9 +46,9 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         _again: timedelta,
         error: partner_errors.PartnerError | None = None,
         budget: Budget | None = None,
-    ) -> Visit:
+    ) -> Result:
         lost = error or partner_errors.Unavailable(delivery.partner, "create", text)
-        return submitter._come_again(delivery, lost, budget)
+        return submitter._retry(delivery, lost, budget)
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
     assert noticed("no_lead_is_created_twice", 3)
@@ -80,8 +81,8 @@ def throttled(chaos: Chaos) -> Fate:
 
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
-    def throw_away(_: Submitter, _delivery: Delivery, answer: PartnerAnswer) -> Visit:
-        return Visit(Outcome.UNRECORDED, error=answer.error)
+    def throw_away(_: Submitter, _delivery: Delivery, answer: PartnerAnswer) -> Result:
+        return Result(Outcome.UNRECORDED, error=answer.error)
 
     monkeypatch.setattr(Chaos, "fate", throttled)
     monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)

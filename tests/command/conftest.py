@@ -9,6 +9,7 @@ import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
+from leadbridge.api.resources import Resources
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import metrics
 from leadbridge.settings import Settings
@@ -50,7 +51,7 @@ def desk(
     monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 0)
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     manage = function("manage_leads")
-    monkeypatch.setattr(manage, "register", lambda _: Knows())
+    monkeypatch.setattr(Resources, "register", lambda *_: Knows())
     with Gateway(function("authorize"), manage) as gateway:
         yield Desk(gateway, store)
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from quality.testkit.wiring import routes
 from tests.unit.conftest import Context
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/leads"
@@ -53,7 +54,7 @@ class Gateway(ThreadingHTTPServer):
         if allowed["policyDocument"]["Statement"][0]["Effect"] == "Deny":
             return {"statusCode": 401, "body": '{"message": "Unauthorized"}'}
         parts = urlsplit(target)
-        resource, named = _resource(method, parts.path.removeprefix(STAGE), self.manage.ROUTES)
+        resource, named = _resource(method, parts.path.removeprefix(STAGE))
         if resource is None:
             return {"statusCode": 403, "body": '{"message": "Missing Authentication Token"}'}
         self.before()
@@ -74,8 +75,8 @@ class Gateway(ThreadingHTTPServer):
         return answer
 
 
-def _resource(method: str, path: str, routes: Any) -> tuple[str | None, dict[str, str]]:
-    for known, resource in routes:
+def _resource(method: str, path: str) -> tuple[str | None, dict[str, str]]:
+    for known, resource in routes():
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", resource)
         if known == method and (found := re.fullmatch(pattern, path)):
             return resource, {name: unquote(value) for name, value in found.groupdict().items()}

@@ -23,7 +23,9 @@ from leadbridge.domain.events import MessageChanged
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageState
 from leadbridge.domain.transitions import Conflict, overdue_wait
-from leadbridge.services.send_message import Messenger, Outcome, Sender, Visit
+from leadbridge.services.ports.messages import Messenger
+from leadbridge.services.send_message import Sender
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings.messages import Messages
 from leadbridge.storage import items
 from leadbridge.storage.messages import Contact, message_item, message_of
@@ -213,7 +215,7 @@ class Office:
     queue: Queue
     senders: Sequence[Sender]
     copies: int = 1
-    visits: list[Visit] = field(default_factory=list)
+    visits: list[Result] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
     _ticked_at: datetime | None = None
 
@@ -234,7 +236,7 @@ class Office:
         senders = [
             Sender(
                 leads=table,
-                book=book,
+                ledger=book,
                 messenger=messenger,
                 settings=configuration,
                 clock=clock,
@@ -267,8 +269,8 @@ class Office:
         for share, visits in zip(shares, done, strict=True):
             for (number, owner, message_id), visit in zip(share[1], visits, strict=True):
                 self.visits.append(visit)
-                if visit.again is not None:
-                    self.queue.put_back(number, owner, message_id, visit.again)
+                if visit.retry_after is not None:
+                    self.queue.put_back(number, owner, message_id, visit.retry_after)
         return len(batch)
 
     def work_until_all_is_settled(self, longest: timedelta) -> timedelta:
@@ -300,5 +302,5 @@ class Office:
                 self.queue.put(message.owner, message.message_id)
 
 
-def _visited(sender: Sender, share: Sequence[tuple[int, str, str]]) -> list[Visit]:
-    return [sender.visit(owner, message_id, budget(1000)) for _, owner, message_id in share]
+def _visited(sender: Sender, share: Sequence[tuple[int, str, str]]) -> list[Result]:
+    return [sender.process(owner, message_id, budget(1000)) for _, owner, message_id in share]

@@ -11,6 +11,7 @@ import pytest
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.services import submit_lead
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import Settings
 from quality.testkit.fakes.ledgers import Ledger
@@ -64,7 +65,7 @@ class Flow:
         assert delivery is not None
         return delivery
 
-    def visit(self) -> submit_lead.Visit:
+    def visit(self) -> Result:
         client = self.world.client()
         submitter = submit_lead.Submitter(
             self.ledger,
@@ -75,17 +76,17 @@ class Flow:
             accounts=client,
             jitter=lambda: 1.0,
         )
-        return submitter.visit("ld_1", PARTNER, budget(300))
+        return submitter.process("ld_1", PARTNER, budget(300))
 
     def visit_to_the_end(self) -> None:
         for _ in range(20):
             visit = self.visit()
-            if visit.again is None:
+            if visit.retry_after is None:
                 break
-            self.clock.now += visit.again
+            self.clock.now += visit.retry_after
         else:
             pytest.fail("it comes again for ever")
-        assert self.visit().outcome is submit_lead.Outcome.NOTHING_TO_DO
+        assert self.visit().outcome is Outcome.NOTHING_TO_DO
 
     def assert_the_books_agree(self) -> None:
         """At most one account; what is submitted has one, and knows it if the partner told."""
@@ -111,8 +112,8 @@ def test_a_fault_that_passes_leaves_one_account_that_is_known(flow: Flow, operat
     broken(flow.world, operation)
     first = flow.visit()
     flow.world.mend()
-    if first.again is not None:
-        flow.clock.now += first.again
+    if first.retry_after is not None:
+        flow.clock.now += first.retry_after
         flow.visit_to_the_end()
         assert flow.delivery.state is State.SUBMITTED, flow.delivery.last_error
         assert len(flow.world.remote.accounts(EMAIL)) == 1

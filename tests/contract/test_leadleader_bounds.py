@@ -11,7 +11,8 @@ import pytest
 
 from leadbridge.domain.delivery import State
 from leadbridge.domain.partner_errors import PartnerError, Unknown
-from leadbridge.services.submit_lead import Outcome, Submitter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome
 from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.faults import WHOLE, Broken, bytes_sent, fault, listening, tls_that_stalls
 from tests.contract.raw_server import CHUNKED, RawServer, never_accepting, with_length
@@ -102,7 +103,7 @@ def test_a_visit_to_a_partner_that_hangs_costs_at_most_its_share(
     submitter = _submitter(world, ledger)
     granted = submitter.partner.seconds_per_submission
     with at_most(granted):
-        submitter.visit("ld_1", PARTNER, budget(granted + 0.1))
+        submitter.process("ld_1", PARTNER, budget(granted + 0.1))
     delivery = ledger.delivery("ld_1", PARTNER)
     assert delivery is not None
     assert delivery.state is state
@@ -112,8 +113,8 @@ def test_a_visit_without_the_time_for_both_calls_makes_none(world: World) -> Non
     ledger = Ledger()
     ledger.accept(lead())
     submitter = _submitter(world, ledger)
-    visit = submitter.visit("ld_1", PARTNER, budget(submitter.partner.seconds_per_submission - 1))
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta())
+    visit = submitter.process("ld_1", PARTNER, budget(submitter.partner.seconds_per_submission - 1))
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta())
     assert world.remote.calls(PARTNER) == []
 
 
@@ -126,6 +127,6 @@ def test_a_create_is_not_begun_when_authorizing_has_eaten_the_time_for_it(world:
     ledger.accept(lead())
     client = world.client(timeouts=short(0.05, 0.5))
     submitter = Submitter(ledger, client, SETTINGS, Clock(), lambda _delivery, _text: None)
-    visit = submitter.visit("ld_1", PARTNER, budget(client.seconds_per_submission + 0.01))
+    visit = submitter.process("ld_1", PARTNER, budget(client.seconds_per_submission + 0.01))
     assert visit.outcome is Outcome.COMES_AGAIN
     assert world.remote.deals() == []

@@ -10,6 +10,7 @@ import pytest
 from leadbridge.domain.delivery import Delivery, State, confirm, receive, start_attempt
 from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.services import check_status, submit_lead
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner, RetryPolicy
 from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.faults import Broken, Meaning, bytes_sent, rows
@@ -55,7 +56,7 @@ class Flow:
         assert delivery is not None
         return delivery
 
-    def visit(self) -> submit_lead.Visit:
+    def visit(self) -> Result:
         submitter = submit_lead.Submitter(
             self.ledger,
             self.world.client(),
@@ -64,26 +65,26 @@ class Flow:
             lambda delivery, text: self.dead_letters.append(text),
             jitter=lambda: 1.0,
         )
-        return submitter.visit("ld_1", PARTNER, budget())
+        return submitter.process("ld_1", PARTNER, budget())
 
     def visit_to_the_end(self) -> None:
         """Come again as often as told, and once more than that."""
         for _ in range(20):
             visit = self.visit()
-            if visit.again is None:
+            if visit.retry_after is None:
                 break
-            self.clock.now += visit.again
+            self.clock.now += visit.retry_after
         else:
             pytest.fail("it comes again for ever")
         self.clock.now += timedelta(days=1)
-        assert self.visit().outcome is submit_lead.Outcome.NOTHING_TO_DO
+        assert self.visit().outcome is Outcome.NOTHING_TO_DO
 
-    def look(self) -> check_status.Look:
+    def look(self) -> Result:
         checker = check_status.Checker(
             self.ledger, check_status.ByDeal(self.world.client()), self.settings, self.clock, jitter=lambda: 1.0
         )
         self.clock.now = max(self.clock.now, self.delivery.due_at or self.clock.now)
-        return checker.look("ld_1", PARTNER, budget())
+        return checker.process("ld_1", PARTNER, budget())
 
 
 @pytest.fixture
@@ -134,7 +135,9 @@ def test_each_fault_of_a_submission_has_its_meaning_and_passes(
     assert_meant(visit.error, meaning, operation)
     after_one = AFTER_ONE_VISIT[meaning]
     assert flow.delivery.state is after_one
-    assert (flow.delivery.next_attempt_at is not None) == (after_one is State.RECEIVED) == (visit.again is not None)
+    assert (
+        (flow.delivery.next_attempt_at is not None) == (after_one is State.RECEIVED) == (visit.retry_after is not None)
+    )
     assert (flow.delivery.last_error is None) == (meaning is None)
 
     flow.world.mend()
@@ -165,7 +168,7 @@ def test_each_fault_of_a_check_has_its_meaning_changes_nothing_and_passes(
     look = submitted.look()
     assert_meant(look.error, meaning, operation)
     if meaning is not None:
-        assert look.outcome is check_status.Outcome.CHECK_FAILED
+        assert look.outcome is Outcome.CHECK_FAILED
         kept = submitted.delivery
         assert (kept.state, kept.version, kept.deal_id) == (State.SUBMITTED, before.version, before.deal_id)
         assert kept.checks_failed == 1
@@ -185,9 +188,9 @@ def test_each_fault_of_a_check_has_its_meaning_changes_nothing_and_passes(
 def test_a_delivery_waits_as_long_as_the_partner_asks(flow: Flow, operation: Operation) -> None:
     flow.settings = SETTINGS
     flow.world.remote.arm(PARTNER, operation, {"kind": "rate_limit", "retry_after": 60})
-    assert flow.visit().again == timedelta(seconds=60)
+    assert flow.visit().retry_after == timedelta(seconds=60)
     flow.clock.now += timedelta(seconds=59)
-    assert flow.visit().outcome is submit_lead.Outcome.COMES_AGAIN
+    assert flow.visit().outcome is Outcome.COMES_AGAIN
     assert len(flow.world.remote.calls(PARTNER, "authorize")) == 1
 
 
@@ -201,7 +204,7 @@ def test_wrong_credentials_fail_a_delivery_at_once(flow: Flow) -> None:
 
 def test_a_rotation_is_no_reason_for_a_delivery_to_fail(flow: Flow) -> None:
     flow.world.remote.rotate(PARTNER, "password")
-    assert flow.visit().outcome is submit_lead.Outcome.SUBMITTED
+    assert flow.visit().outcome is Outcome.SUBMITTED
 
 
 @pytest.mark.parametrize("before", [[], ["a 503 first"]], ids=["untroubled", "after another failure"])
@@ -209,30 +212,30 @@ def test_a_rotation_just_after_the_secret_was_read_heals_with_the_next_visit(flo
     flow.settings = SETTINGS
     for _ in before:
         flow.world.remote.arm(PARTNER, "authorize", {"kind": "answer", "status": 503})
-        flow.clock.now += flow.visit().again or timedelta()
+        flow.clock.now += flow.visit().retry_after or timedelta()
     flow.world.remote.rotate(PARTNER, "password")
     flow.world.vault.just_read = True
-    again = flow.visit().again
+    again = flow.visit().retry_after
     assert again is not None
     assert again >= timedelta(seconds=5)
 
     flow.world.vault.just_read = False
     flow.clock.now += again
-    assert flow.visit().outcome is submit_lead.Outcome.SUBMITTED
+    assert flow.visit().outcome is Outcome.SUBMITTED
     assert flow.dead_letters == []
 
 
 def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Flow) -> None:
-    assert submitted.look().outcome is check_status.Outcome.CHANGED
-    assert submitted.look().outcome is check_status.Outcome.UNCHANGED
+    assert submitted.look().outcome is Outcome.CHANGED
+    assert submitted.look().outcome is Outcome.UNCHANGED
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Видано")
-    assert submitted.look().outcome is check_status.Outcome.CLOSED
-    assert submitted.look().outcome is check_status.Outcome.NOTHING_TO_DO
+    assert submitted.look().outcome is Outcome.CLOSED
+    assert submitted.look().outcome is Outcome.NOTHING_TO_DO
 
 
 def test_a_status_that_nobody_has_heard_of_is_kept_as_it_is(submitted: Flow) -> None:
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Чекаємо на довідку")
-    assert submitted.look().outcome is check_status.Outcome.CHANGED
+    assert submitted.look().outcome is Outcome.CHANGED
     delivery = submitted.delivery
     assert (delivery.partner_status, delivery.status_meaning) == ("Чекаємо на довідку", None)
 

@@ -116,7 +116,7 @@ def test_through_each_fault_a_message_goes_out_once_or_an_operator_can_tell_why_
     office.work_until_all_is_settled(timedelta(minutes=5))
     for _ in range(3):
         office.clock.now += timedelta(hours=12)
-        office.senders[0].visit(someone.lead_id, after_first.message_id, budget(1000), overdue=True)
+        office.senders[0].process(someone.lead_id, after_first.message_id, budget(1000), overdue=True)
         office.queue.put(someone.lead_id, after_first.message_id)
         office.work()
 

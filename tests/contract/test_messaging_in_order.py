@@ -18,7 +18,7 @@ from leadbridge.domain.message import MessageState
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByDeal, Checker
-from leadbridge.services.send_message import Outcome
+from leadbridge.services.worker import Outcome
 from quality.testkit.people import lead
 from quality.testkit.template import template
 from tests.contract.leeloo import LeelooWorld, budget, leeloo_world
@@ -80,7 +80,7 @@ class Town:
         self.lender.statuses[number] = status
         checker = Checker(self.office.table, ByDeal(self.lender), SETTINGS, self.office.clock)
         for _ in range(2):
-            checker.look(self.people[number].lead_id, LENDER, budget(), at_once=True)
+            checker.process(self.people[number].lead_id, LENDER, budget(), at_once=True)
 
     def texts(self, number: int) -> list[str]:
         """What this person was told, in the order in which it was told."""

@@ -22,10 +22,11 @@ from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from quality.testkit.wiring import routes
 from tests.contract.everything import BEARER, PLAIN, TOKEN, WEBHOOK_TOKEN, forms, post, put_secrets
 from tools.openapi.__main__ import FILE
-from tools.openapi.document import document, written
-from tools.openapi.routes import ROUTES, Route
+from tools.openapi.document import document, operations, written
+from tools.openapi.operations import Operation
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+ROUTES = operations()
 GATEWAY = MotoGateway(document())
 API = schemathesis.openapi.from_wsgi("/openapi.json", GATEWAY)
 IS_LONG = settings.get_current_profile_name() == "nightly"
@@ -62,7 +63,7 @@ def test_every_route_of_the_template_is_described_and_no_other() -> None:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.is_operators], ids=lambda route: route.name)
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} "])
-def test_nobody_but_an_operator_is_answered(stack: MotoStack, route: Route, header: str | None) -> None:
+def test_nobody_but_an_operator_is_answered(stack: MotoStack, route: Operation, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     answer = stack.ask(route.method, route.path, headers=headers)
     assert answer["statusCode"] == 401
@@ -96,7 +97,7 @@ LARGE = "x" * (256 * 1024 + 1)
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None], ids=lambda route: route.name)
-def test_no_route_reads_a_body_of_more_than_256_kib(stack: MotoStack, lead_id: str, route: Route) -> None:
+def test_no_route_reads_a_body_of_more_than_256_kib(stack: MotoStack, lead_id: str, route: Operation) -> None:
     places = {
         "source": "plain-credit",
         "lead_id": lead_id,

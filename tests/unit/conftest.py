@@ -1,6 +1,7 @@
 """The unit tier: no sockets, AWS by moto, one table made as the template has it."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_calls import moto_calls
-from quality.testkit.template import ROOT, table_definition
+from quality.testkit.template import ROOT, table_definition, variables_of
 from tools.config import ship
 
 TABLE = "leads"
@@ -114,10 +115,17 @@ def context() -> Context:
 
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Load a function's app.py as Lambda does, fresh, so that nothing it keeps outlives the test."""
+    """Load a function's app.py as Lambda does, fresh, so that nothing it keeps outlives the test.
+
+    Variables that the test does not set have placeholders.
+    """
 
     def load(flow: str) -> ModuleType:
         monkeypatch.setenv("LEADBRIDGE_FLOW", flow)
+        shared = {"LEADBRIDGE_ENVIRONMENT": "prod", "SECRETS_PREFIX": "leadbridge"}
+        for variable, value in {**shared, **variables_of(flow)}.items():
+            if variable not in os.environ:
+                monkeypatch.setenv(variable, value if isinstance(value, str) else "{}")
         name = f"functions_{flow}_app"
         spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / flow / "app.py")
         assert spec is not None

@@ -10,6 +10,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import NOT_THERE
+from leadbridge.domain.transitions import DELIVERY
 from leadbridge.runtime.budget import Budget
 from quality.chaos.in_process.stage import Stage, Time
 from quality.testkit.fakes.blades import Ports
@@ -17,14 +18,12 @@ from quality.testkit.fakes.ledgers import Ledger
 
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
 X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
-# docs/architecture.md: the drawing, and what its table lets operators do.
+# The model's operator settles only what is unknown, and corrects nothing.
 ALLOWED = {
-    *((R, to) for to in (R, W, F, S, D, U)),
-    *((W, to) for to in (R, S, X, D, U, F)),
-    *((S, to) for to in (S, C)),
-    *((C, to) for to in (S, C)),
-    *((U, to) for to in (S, F, D, R)),
-    *((F, R), (X, R)),
+    edge
+    for event, states in DELIVERY.items()
+    for edge in states.items()
+    if event not in {"found", "not_found", "withdrawn"} or (edge[0] == U and event != "withdrawn")
 }
 ENDS = {S, C, X, D, U, F}
 

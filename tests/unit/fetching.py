@@ -9,7 +9,8 @@ from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.fetch_lead import Fetcher, Visit
+from leadbridge.services.fetch_lead import Fetcher
+from leadbridge.services.worker import Result
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import Journey, LeadRepository
@@ -63,8 +64,8 @@ class World:
     def arrivals(self) -> FetchRepository:
         return FetchRepository(Table(aws.dynamodb(), TABLE))
 
-    def visit(self, blade: Blade | None = None, budget: Budget = AMPLE, origin: Any = None) -> Visit:
-        return self.fetcher(blade, origin).visit(LEAD_ID, budget)
+    def visit(self, blade: Blade | None = None, budget: Budget = AMPLE, origin: Any = None) -> Result:
+        return self.fetcher(blade, origin).process(LEAD_ID, budget)
 
     def fetcher(self, blade: Blade | None = None, origin: Any = None) -> Fetcher:
         blade = blade or Blade(at=0)
@@ -81,13 +82,13 @@ class World:
     def bury(self, fetch: Fetch, reason: str) -> None:
         self.dead_letters.append((fetch.lead_id, reason))
 
-    def until_it_ends(self) -> Visit:
+    def until_it_ends(self) -> Result:
         """Come again as often as told."""
         for _ in range(1000):
             visit = self.visit()
-            if visit.again is None:
+            if visit.retry_after is None:
                 return visit
-            self.time.now += visit.again
+            self.time.now += visit.retry_after
         raise AssertionError("it comes again for ever")
 
     @property

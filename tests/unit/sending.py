@@ -9,10 +9,12 @@ import pytest
 from leadbridge.domain import partner_errors
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status, by_operator
+from leadbridge.domain.recipient import Recipient
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import Content
-from leadbridge.services.send_message import Account, Sender, Visit
+from leadbridge.services.send_message import Sender
+from leadbridge.services.worker import Result
 from leadbridge.settings.messages import Messages
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
@@ -26,7 +28,7 @@ from tools.config import read_toml
 LEAD = lead()
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 PARTNER = "leadleader"
-ACCOUNT = Account("acc-1", "uk_UA", "person-1")
+ACCOUNT = Recipient("acc-1", "uk_UA", "person-1")
 TOLD = {
     "default": {"text": {"uk": "Статус: {status}.", "en": "Status: {status}."}},
     "statuses": {"Скасовано": {"on": False}, "Видано": {"template_id": "t1", "variables": {"deal": "{deal_id}"}}},
@@ -72,8 +74,8 @@ def answers(*given: partner_errors.PartnerError | None) -> Answers:
 class Messenger:
     """A messenger that knows one person or nobody, remembers all it did, and takes nothing that makes no sense."""
 
-    known: Account | None = None
-    makes: Account | None = None
+    known: Recipient | None = None
+    makes: Recipient | None = None
     invites: bool = False
     comes_when_invited: bool = False
     on_find: Answers = field(default_factory=answers)
@@ -85,11 +87,11 @@ class Messenger:
     seconds_per_message: float = 20.0
     seconds_per_send: float = 5.0
 
-    def find(self, person: Person, budget: Budget) -> Account | None:
+    def find(self, person: Person, budget: Budget) -> Recipient | None:
         self._asked("find", self.on_find, budget)
         return self.known
 
-    def make(self, person: Person, budget: Budget) -> Account | None:
+    def make(self, person: Person, budget: Budget) -> Recipient | None:
         assert self.known is None, "nobody is made twice"
         self._asked("make", self.on_make, budget)
         self.known = self.makes
@@ -140,7 +142,7 @@ class World:
         blade = blade or Blade(at=0)
         return Sender(
             leads=Ports(self.store, blade),
-            book=Ports(self.outbox, blade),
+            ledger=Ports(self.outbox, blade),
             messenger=Ports(self.messenger, blade),
             settings=self.settings,
             clock=self.time,
@@ -172,8 +174,8 @@ class World:
         assert self.outbox.add(message)
         return message
 
-    def visit(self, message: Message, blade: Blade | None = None, budget: Budget = AMPLE) -> Visit:
-        return self.sender(blade).visit(message.owner, message.message_id, budget)
+    def visit(self, message: Message, blade: Blade | None = None, budget: Budget = AMPLE) -> Result:
+        return self.sender(blade).process(message.owner, message.message_id, budget)
 
     def now_of(self, message: Message) -> Message:
         """The message as it is now."""
@@ -190,7 +192,7 @@ class World:
                 return
             self.time.pass_(minutes=20 if number < 10 else 120)
             for due in list(self.store.due(DUE_PARTITION, self.time(), 1000)):
-                self.sender().visit(due.owner, due.name, AMPLE, overdue=True)
+                self.sender().process(due.owner, due.name, AMPLE, overdue=True)
             for message in reversed(left):
                 self.visit(message)
         raise AssertionError("messages are left over")

@@ -13,7 +13,7 @@ import pytest
 from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.status_change import new_status, status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.settings import Settings
@@ -46,7 +46,7 @@ def test_every_status_after_the_first_is_told_once(world: World) -> None:
 def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> None:
     ours = world.lead()
     delivery = world.submitted(ours, "a")
-    change = steps.status_changed(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
+    change = status_changed(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
     world.ledger.apply(change)
     world.broker.add("a", leadStatus="CONTACTED")
     taken = take(world, "a")

@@ -11,7 +11,8 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import ByDeal, Checker, Outcome
+from leadbridge.services.check_status import ByDeal, Checker
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
@@ -59,7 +60,7 @@ class World:
             jitter=lambda: 0.0,
             requeue=lambda delivery: self.requeued.append(delivery.lead_id),
         )
-        return checker.look(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
+        return checker.process(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
 
     def says(self, *answers: str | partner_errors.PartnerError) -> None:
         self.lender.says = iter(answers)
@@ -164,7 +165,7 @@ def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
             return "В обробці"
 
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, ByDeal(Overtaken()), partner, world.time).look(LEAD.lead_id, "leadleader", AMPLE)
+    look = Checker(world.store, ByDeal(Overtaken()), partner, world.time).process(LEAD.lead_id, "leadleader", AMPLE)
     assert look.outcome is Outcome.NOTHING_TO_DO
     assert [what for what, _ in world.timeline].count("status_changed") == 1
 
@@ -210,10 +211,10 @@ def test_without_time_for_a_whole_check_none_is_begun(world: World) -> None:
     assert world.delivery.due_at == world.time.now
 
 
-def test_an_unknown_delivery_is_nothing_to_look_at(world: World) -> None:
+def test_a_delivery_that_does_not_exist_is_gone(world: World) -> None:
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, ByDeal(world.lender), partner, world.time).look("ld_nobody", "leadleader", AMPLE)
-    assert look.outcome is Outcome.NOTHING_TO_DO
+    look = Checker(world.store, ByDeal(world.lender), partner, world.time).process("ld_nobody", "leadleader", AMPLE)
+    assert look.outcome is Outcome.GONE
 
 
 def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) -> None:

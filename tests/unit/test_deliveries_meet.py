@@ -11,8 +11,8 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import found, not_found, retry_by_operator
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import Outcome as Looked
-from leadbridge.services.submit_lead import Outcome, Submitter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.people import lead
@@ -51,7 +51,7 @@ def test_an_answer_that_comes_after_another_worker_found_the_account_is_no_fault
         made = create(submitted, budget)
         world.broker.create = create  # type: ignore[method-assign]
         world.time.pass_(minutes=5)
-        assert world.look() is Looked.UNCERTAIN
+        assert world.look() is Outcome.UNCERTAIN
         assert world.visit().outcome is Outcome.SUBMITTED
         return made
 
@@ -66,7 +66,7 @@ def test_an_answer_that_comes_after_a_look_up_that_failed_is_still_believed(worl
         made = create(submitted, budget)
         world.broker.create = create  # type: ignore[method-assign]
         world.time.pass_(minutes=5)
-        assert world.look() is Looked.UNCERTAIN
+        assert world.look() is Outcome.UNCERTAIN
         world.broker.looked_up = iter([away()])
         assert world.visit().outcome is Outcome.COMES_AGAIN
         return made
@@ -96,8 +96,8 @@ def test_a_look_up_that_takes_long_does_not_go_in_circles(world: World) -> None:
     for _ in range(30):
         spent[0] = 0.0
         budget = Budget(deadline=60.0, monotonic=lambda: spent[0])
-        visits.append(submitter.visit(LEAD.lead_id, PARTNER, budget))
-    assert any(visit.outcome is not Outcome.COMES_AGAIN or visit.again for visit in visits), (
+        visits.append(submitter.process(LEAD.lead_id, PARTNER, budget))
+    assert any(visit.outcome is not Outcome.COMES_AGAIN or visit.retry_after for visit in visits), (
         f"{len(visits)} visits: {set(map(str, visits))}; attempts {world.delivery.attempts}"
     )
 
@@ -182,18 +182,18 @@ def test_a_broker_that_answers_nothing_usable_for_an_hour_rings(world: World) ->
     while world.time.now - began < timedelta(hours=20):
         visit = world.visit()
         counted.add(f"Submission.{visit.outcome}")
-        assert visit.again is not None
-        world.time.now += visit.again
+        assert visit.retry_after is not None
+        world.time.now += visit.retry_after
     assert counted & rings, f"twenty hours of {counted}, and nothing rings: {rings}"
 
 
 def test_a_retry_begins_its_waits_anew(world: World) -> None:
     world.broker.authorize = lambda budget: (_ for _ in ()).throw(away())  # type: ignore[method-assign]
-    while (visit := world.visit()).again is not None:
-        world.time.now += visit.again
+    while (visit := world.visit()).retry_after is not None:
+        world.time.now += visit.retry_after
     assert world.delivery.state is State.FAILED
     world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=False))
-    assert world.visit().again == timedelta(seconds=15)
+    assert world.visit().retry_after == timedelta(seconds=15)
 
 
 def test_a_409_after_an_operator_said_not_created_is_looked_up(world: World) -> None:

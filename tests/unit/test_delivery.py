@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State, receive
+from leadbridge.domain.repeats import wait_for
+from leadbridge.domain.status_change import account_found, status_changed
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.domain.urgency import most_urgent
 
@@ -17,16 +19,16 @@ HOUR = timedelta(hours=1)
 STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
     "come_again": lambda d, now: steps.schedule_retry(d, now, "away", HOUR),
-    "wait_for": lambda d, now: steps.wait_for(d, now, "ld_first", HOUR, due_after=HOUR),
+    "wait_for": lambda d, now: wait_for(d, now, "ld_first", HOUR, due_after=HOUR),
     "accepted": lambda d, now: steps.confirm(d, now, 24, HOUR),
     "doubt": lambda d, now: steps.mark_uncertain(d, now, "lost", HOUR),
     "exists": lambda d, now: steps.mark_duplicate(d, now, "theirs"),
     "refused": lambda d, now: steps.reject(d, now, "no"),
     "gave_up": lambda d, now: steps.fail(d, now, "spent"),
     "lost": lambda d, now: steps.mark_unknown(d, now, "lost"),
-    "status": lambda d, now: steps.status_changed(d, now, "s", meaning=None, final=False, check_after=HOUR),
-    "closed": lambda d, now: steps.status_changed(d, now, "f", meaning=None, final=True, check_after=HOUR),
-    "account_found": lambda d, now: steps.account_found(d, now, "a"),
+    "status": lambda d, now: status_changed(d, now, "s", meaning=None, final=False, check_after=HOUR),
+    "closed": lambda d, now: status_changed(d, now, "f", meaning=None, final=True, check_after=HOUR),
+    "account_found": lambda d, now: account_found(d, now, "a"),
 }
 RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
 

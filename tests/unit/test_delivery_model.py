@@ -196,7 +196,7 @@ class LenderModel(RuleBasedStateMachine):
             "SubmitLead",
             self.time.seconds(),
             fate,
-            lambda: submitter.visit(self.lead.lead_id, self.partner_name, budget),
+            lambda: submitter.process(self.lead.lead_id, self.partner_name, budget),
             self.it_may_only_be_overtaken,
         )
         self.stage.work(worker)
@@ -210,7 +210,7 @@ class LenderModel(RuleBasedStateMachine):
         checker = Checker(
             self.ledger, self.partner, SETTINGS[self.partner_name], lambda: self.time.now, jitter=lambda: 1.0
         )
-        checker.look(self.lead.lead_id, self.partner_name, self.budget(), at_once=at_once)
+        checker.process(self.lead.lead_id, self.partner_name, self.budget(), at_once=at_once)
 
 
 class BrokerModel(LenderModel):

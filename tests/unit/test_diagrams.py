@@ -1,19 +1,14 @@
 """The documentation's pictures show what is there: all of the template's roads, and every step between states."""
 
-import inspect
 import re
-from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from leadbridge.domain import delivery, fetch, message, operator_steps
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import MessageState
 from quality.testkit.template import ROOT, resources
-from tools.diagrams import states
 from tools.diagrams.application import application
 from tools.diagrams.pages import PAGES, PICTURES, drawn, shown_on
 
@@ -54,25 +49,6 @@ def test_every_route_and_every_schedule_is_shown() -> None:
 
 def test_a_functions_box_is_named_by_its_folder() -> None:
     assert [one.flow for one in application().functions if not (ROOT / "functions" / one.flow).is_dir()] == []
-
-
-@pytest.mark.parametrize(
-    ("module", "change", "tried"),
-    [
-        (delivery, "Change", states.OF_DELIVERIES),
-        (operator_steps, "Change", states.OF_OPERATORS),
-        (message, "MessageChange", states.OF_MESSAGES),
-        (fetch, "FetchChange", states.OF_FETCHES),
-    ],
-)
-def test_every_step_is_tried(module: ModuleType, change: str, tried: dict[str, Callable[..., Any]]) -> None:
-    steps = {
-        name
-        for name, function in inspect.getmembers(module, inspect.isfunction)
-        if not name.startswith("_") and function.__module__ == module.__name__
-        if function.__annotations__["return"] == change
-    }
-    assert steps == set(tried)
 
 
 @pytest.mark.parametrize(("picture", "kind"), [("delivery", State), ("message", MessageState), ("fetch", FetchState)])

@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
@@ -33,6 +34,8 @@ from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import about_status, by_operator
 from leadbridge.domain.message import fail as message_failed
+from leadbridge.domain.recipient import Recipient
+from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account as Row
 from leadbridge.runtime import aws
@@ -44,7 +47,7 @@ from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.redrive import Redriver
 from leadbridge.services.resolve_delivery import Confirmed
-from leadbridge.services.send_message import Account, Sender
+from leadbridge.services.send_message import Sender
 from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
@@ -111,16 +114,16 @@ class Partner:
 class Messenger:
     """A messenger that finds or makes the person's account, and sends or refuses."""
 
-    known: Account | None = None
-    makes: Account | None = None
+    known: Recipient | None = None
+    makes: Recipient | None = None
     error: partner_errors.PartnerError | None = None
     seconds_per_message: float = 1.0
     seconds_per_send: float = 1.0
 
-    def find(self, person: Person, budget: Budget) -> Account | None:
+    def find(self, person: Person, budget: Budget) -> Recipient | None:
         return self.known
 
-    def make(self, person: Person, budget: Budget) -> Account | None:
+    def make(self, person: Person, budget: Budget) -> Recipient | None:
         return self.makes
 
     def invite(self, person: Person, budget: Budget) -> bool:
@@ -212,14 +215,14 @@ class World:
     def send(self, messenger: Messenger, owner: str = LEAD_ID) -> None:
         sender = self.sender(messenger)
         for message in self.outbox.messages(owner)[-1:]:
-            sender.visit(owner, message.message_id, AMPLE)
+            sender.process(owner, message.message_id, AMPLE)
 
     def sender(self, messenger: Messenger) -> Sender:
         return Sender(self.store, self.outbox, messenger, self.settings.messages, self.time, lambda *_: None)
 
     def fetch(self, *failures: partner_errors.PartnerError) -> None:
         origin = Origin(failures=iter(failures))
-        Fetcher(self.arrivals, lambda _: origin, self.settings, hashed, self.time, lambda *_: None).visit(
+        Fetcher(self.arrivals, lambda _: origin, self.settings, hashed, self.time, lambda *_: None).process(
             LEAD_ID, AMPLE
         )
 
@@ -309,7 +312,7 @@ def named_and_failed(world: World) -> None:
 def with_a_deal(world: World) -> None:
     known_person(world)
     deal = world.submitted()
-    change = steps.status_changed(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
+    change = status_changed(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
     world.store.apply(change)
 
 
@@ -361,17 +364,17 @@ def swept(world: World) -> None:
     world.time.now = NOW + timedelta(hours=2)
     checker = Checker(world.store, Partner(), world.settings.partners[LENDER], world.time)
     for partner in (LENDER, BROKER):
-        checker.look(LEAD_ID, partner, AMPLE)
+        checker.process(LEAD_ID, partner, AMPLE)
     for message in world.outbox.messages(LEAD_ID):
-        world.sender(Messenger()).visit(LEAD_ID, message.message_id, AMPLE, overdue=True)
+        world.sender(Messenger()).process(LEAD_ID, message.message_id, AMPLE, overdue=True)
 
 
 def checked(world: World) -> None:
     checker = Checker(world.store, Partner(), world.settings.partners[LENDER], world.time, mirrors=True)
-    checker.look(LEAD_ID, LENDER, AMPLE, at_once=True)
+    checker.process(LEAD_ID, LENDER, AMPLE, at_once=True)
 
 
-FOUND = Account(ACCOUNT_ID, "uk_UA", "person-1")
+FOUND = Recipient(ACCOUNT_ID, "uk_UA", "person-1")
 NO = partner_errors.Rejected("partner", "call", "no")
 AWAY = partner_errors.Unavailable("partner", "call", "away")
 LOST = partner_errors.Unknown("partner", "call", "lost")
@@ -388,27 +391,27 @@ FLOWS: Mapping[str, tuple[Prepared, Callable[[World], Any]]] = {
     "a failed fetch is redriven": (named_and_failed, lambda world: world.redrive(step="fetch")),
     "a lead goes to the lender": (
         everything_of_a_person,
-        lambda world: world.submitter(LENDER, Partner()).visit(LEAD_ID, LENDER, AMPLE),
+        lambda world: world.submitter(LENDER, Partner()).process(LEAD_ID, LENDER, AMPLE),
     ),
     "a lead goes to the broker": (
         known_person,
-        lambda world: world.submitter(BROKER, Partner("u-1")).visit(LEAD_ID, BROKER, AMPLE),
+        lambda world: world.submitter(BROKER, Partner("u-1")).process(LEAD_ID, BROKER, AMPLE),
     ),
     "a refused lead falls back": (
         of_one_partner,
-        lambda world: world.submitter(LENDER, Partner(error=NO)).visit(LEAD_ID, LENDER, AMPLE),
+        lambda world: world.submitter(LENDER, Partner(error=NO)).process(LEAD_ID, LENDER, AMPLE),
     ),
     "the lender is away": (
         known_person,
-        lambda world: world.submitter(LENDER, Partner(error=AWAY)).visit(LEAD_ID, LENDER, AMPLE),
+        lambda world: world.submitter(LENDER, Partner(error=AWAY)).process(LEAD_ID, LENDER, AMPLE),
     ),
     "a reply is lost": (
         known_person,
-        lambda world: world.submitter(BROKER, Partner(error=LOST)).visit(LEAD_ID, BROKER, AMPLE),
+        lambda world: world.submitter(BROKER, Partner(error=LOST)).process(LEAD_ID, BROKER, AMPLE),
     ),
     "a lost reply is looked up": (
         in_doubt,
-        lambda world: world.submitter(BROKER, Partner(known=row("u-1"))).visit(LEAD_ID, BROKER, AMPLE),
+        lambda world: world.submitter(BROKER, Partner(known=row("u-1"))).process(LEAD_ID, BROKER, AMPLE),
     ),
     "a status is asked for": (with_a_deal, checked),
     "overdue items are announced": (known_person, swept),
@@ -483,7 +486,7 @@ def world(
     sources = {name: source.model_copy(update={"dedup_days": 30}) for name, source in shipped_settings.sources.items()}
     with quick_moto():
         app = function("manage_leads")
-        monkeypatch.setattr(app, "register", lambda _partner: Register())
+        monkeypatch.setattr(Resources, "register", lambda *_: Register())
         made = World(time, shipped_settings.model_copy(update={"sources": sources}), app)
         bystander(made)
         yield made

@@ -16,7 +16,7 @@ from leadbridge.domain.fetch import Fetch, FetchState, announced
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict, ImpossibleTransition
 from leadbridge.runtime import aws
-from leadbridge.services.fetch_lead import Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
@@ -108,11 +108,11 @@ def test_the_worker_visits_the_lead_that_its_message_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Fetcher:
-        def visit(self, lead_id: str, budget: Any, *, overdue: bool) -> Visit:
+        def process(self, lead_id: str, budget: Any, *, overdue: bool) -> Result:
             assert (lead_id, 50 < budget.left < 60) == ("ld_x", True)
             if overdue:
-                return Visit(Outcome.FETCHED)
-            return Visit(Outcome.COMES_AGAIN, HOUR, partner_errors.Misconfigured("graph", "lead", "not taken"))
+                return Result(Outcome.FETCHED)
+            return Result(Outcome.COMES_AGAIN, HOUR, partner_errors.Misconfigured("graph", "lead", "not taken"))
 
     hidden = []
     monkeypatch.setattr(app, "fetcher", Fetcher)

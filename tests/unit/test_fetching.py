@@ -12,7 +12,7 @@ from leadbridge.domain.fetch import FetchState, announced, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.fetch_lead import Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import DUE_PARTITION
 from leadbridge.storage.leads import LeadRepository
@@ -35,8 +35,8 @@ def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> Worl
 
 def test_a_named_lead_becomes_a_lead_like_any_other_once(world: World) -> None:
     world.time.pass_(seconds=30)
-    assert world.visit() == Visit(Outcome.FETCHED)
-    assert world.visit() == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit() == Result(Outcome.FETCHED)
+    assert world.visit() == Result(Outcome.NOTHING_TO_DO)
     journey = world.journey
     assert (journey.lead.person.phone, journey.lead.person.tax_number) == ("+380500000001", "3068208400")
     assert (str(journey.lead.loan.amount), journey.lead.loan.term) == ("6000", 12)
@@ -154,7 +154,7 @@ def test_a_passing_failure_is_tried_again_later_each_time(
     world.origin = failing(*[fails(error)] * 3)
     for number, seconds in enumerate([10, 20, 40], 1):
         visit = world.visit()
-        assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=seconds))
+        assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=seconds))
         assert (world.fetch.attempts, world.fetch.last_error) == (number, "away")
         world.time.pass_(seconds=seconds)
     assert world.visit().outcome is Outcome.FETCHED
@@ -164,14 +164,14 @@ def test_a_passing_failure_is_tried_again_later_each_time(
 
 def test_what_graph_asks_us_to_wait_is_waited(world: World) -> None:
     world.origin = failing(fails(partner_errors.RateLimited, retry_after=600.0))
-    assert world.visit().again == timedelta(seconds=600)
+    assert world.visit().retry_after == timedelta(seconds=600)
 
 
 def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World) -> None:
     world.origin = failing(fails())
     world.visit()
     world.time.pass_(seconds=4)
-    assert world.visit() == Visit(Outcome.COMES_AGAIN, again=timedelta(seconds=6))
+    assert world.visit() == Result(Outcome.COMES_AGAIN, retry_after=timedelta(seconds=6))
     assert world.origin.asked == 1
 
 
@@ -179,7 +179,7 @@ def test_a_refused_token_keeps_the_lead_waiting_until_a_person_mends_it(world: W
     world.origin = failing(*[fails(partner_errors.Misconfigured, "the access token is not taken")] * 200)
     for _ in range(200):
         visit = world.visit()
-        assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(minutes=30))
+        assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(minutes=30))
         assert isinstance(visit.error, partner_errors.Misconfigured)
         world.time.pass_(minutes=30)
     assert world.visit().outcome is Outcome.FETCHED
@@ -224,7 +224,7 @@ def test_a_lead_that_lacks_something_is_kept_and_goes_to_no_partner(world: World
     world.origin = Origin(
         {**ANSWERS, "ваш_податковий_номер_(рнокпп)?": "12", "на_скільки_місяців?": "", "email": "немає"}
     )
-    assert world.visit() == Visit(Outcome.INVALID)
+    assert world.visit() == Result(Outcome.INVALID)
     journey = world.journey
     delivery = journey.deliveries["leadleader"]
     assert (delivery.state, delivery.due_at, journey.status) == (State.REJECTED, None, State.REJECTED)
@@ -239,14 +239,14 @@ def test_a_lead_that_lacks_something_is_kept_and_goes_to_no_partner(world: World
 
 def test_what_no_partner_needs_is_left_out_and_holds_nobody_up(world: World) -> None:
     world.origin = Origin({**ANSWERS, "email": "немає"})
-    assert world.visit() == Visit(Outcome.FETCHED)
+    assert world.visit() == Result(Outcome.FETCHED)
     assert world.journey.deliveries["leadleader"].state is State.RECEIVED
     assert world.journey.lead.person.email is None
 
 
 def test_a_lead_of_the_testing_tool_goes_to_no_partner(world: World) -> None:
     world.origin = Origin({name: f"<test lead: dummy data for {name}>" for name in ANSWERS})
-    assert world.visit() == Visit(Outcome.TEST)
+    assert world.visit() == Result(Outcome.TEST)
     journey = world.journey
     assert (journey.deliveries, journey.lead.partners, journey.status) == ({}, (), State.CLOSED)
     assert world.fetch.state is FetchState.TEST
@@ -259,12 +259,12 @@ def test_a_lead_without_answers_is_kept_for_an_operator(world: World, found: dic
         def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
             return found
 
-    assert world.visit(origin=Odd()) == Visit(Outcome.INVALID)
+    assert world.visit(origin=Odd()) == Result(Outcome.INVALID)
 
 
 def test_without_time_for_a_whole_fetch_none_is_begun(world: World) -> None:
     brief = Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0)
-    assert world.visit(budget=brief) == Visit(Outcome.COMES_AGAIN, again=timedelta())
+    assert world.visit(budget=brief) == Result(Outcome.COMES_AGAIN, retry_after=timedelta())
     assert world.origin.asked == 0
 
 
@@ -281,7 +281,7 @@ def test_a_pending_fetch_comes_up_again_through_the_index_until_it_is_over(world
         return [found.owner for found in world.store.due(DUE_PARTITION, world.time.now, 10)]
 
     def sweep() -> Outcome:
-        return world.fetcher().visit(LEAD_ID, AMPLE, overdue=True).outcome
+        return world.fetcher().process(LEAD_ID, AMPLE, overdue=True).outcome
 
     assert due() == []
     world.time.pass_(minutes=15)
@@ -302,11 +302,11 @@ def test_a_pending_fetch_comes_up_again_through_the_index_until_it_is_over(world
 def test_a_worker_that_dies_in_a_sweep_leaves_the_fetch_due_later_and_announces_nothing(world: World) -> None:
     world.time.pass_(minutes=15)
     with pytest.raises(Killed):
-        world.fetcher(Blade(at=4)).visit(LEAD_ID, AMPLE, overdue=True)
+        world.fetcher(Blade(at=4)).process(LEAD_ID, AMPLE, overdue=True)
     assert (world.fetch.version, world.fetch.due_at) == (1, world.time.now + timedelta(minutes=15))
     world.time.pass_(minutes=15)
-    assert world.fetcher().visit(LEAD_ID, AMPLE, overdue=True).outcome is Outcome.FETCHED
+    assert world.fetcher().process(LEAD_ID, AMPLE, overdue=True).outcome is Outcome.FETCHED
 
 
 def test_an_overdue_fetch_that_is_gone_is_gone(world: World) -> None:
-    assert world.fetcher().visit("ld_nobody", AMPLE, overdue=True).outcome is Outcome.GONE
+    assert world.fetcher().process("ld_nobody", AMPLE, overdue=True).outcome is Outcome.GONE

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.routes.stats import stats_view
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import announced
@@ -48,7 +49,7 @@ def some(store: LeadRepository) -> None:
 
 def test_leads_are_counted_by_day_source_partner_and_state(book: DailyStats, store: LeadRepository) -> None:
     some(store)
-    shown = book.between(TODAY - 7 * DAY, TODAY, TODAY).shown()
+    shown = stats_view(TODAY - 7 * DAY, TODAY, book.between(TODAY - 7 * DAY, TODAY, TODAY))
     assert shown["totals"] == {"leads": 4, "deliveries": {"failed": 1, "received": 3}}
     assert {"day": "2026-03-01", "source": "web", "count": 2} in shown["leads"]
     counted = [tuple(one.values()) for one in shown["counts"]]
@@ -65,7 +66,7 @@ def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(
     named = lead(9, source="meta-credit").model_copy(update={"partners": ()})
     waits = announced(named.lead_id, named.source, {"leadgen_id": "9"}, NOW)
     store.accept(named, phone_hash=None, fetch=waits)
-    shown = book.between(TODAY - 7 * DAY, TODAY, TODAY).shown()
+    shown = stats_view(TODAY - 7 * DAY, TODAY, book.between(TODAY - 7 * DAY, TODAY, TODAY))
     assert shown["totals"] == {"leads": 5, "deliveries": {"failed": 1, "received": 3}}
     assert book.keep(TODAY + DAY) > 0
 

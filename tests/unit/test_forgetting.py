@@ -12,13 +12,15 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
-from leadbridge.services.submit_lead import Outcome, Submitter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
@@ -106,7 +108,7 @@ def test_a_letter_of_an_erased_person_sends_nobody(
             return "u-9"
 
     submitter = Submitter(store, Broker(), shipped_settings.partners[PARTNER], time, lambda *_: None)
-    submitter.visit(TRADER.lead_id, PARTNER, Budget(190.0, monotonic=lambda: 0.0))
+    submitter.process(TRADER.lead_id, PARTNER, Budget(190.0, monotonic=lambda: 0.0))
     assert sent == []
 
 
@@ -166,7 +168,7 @@ def test_a_refused_erasure_leaves_the_living_followed(store: LeadRepository, shi
         def transact(self, *args: Any, **more: Any) -> Any:
             found = store.delivery(TRADER.lead_id, PARTNER)
             assert found is not None
-            store.apply(steps.status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
+            store.apply(status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
             return super().transact(*args, **more)
 
     with pytest.raises(Conflict):
@@ -237,7 +239,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
     ample = Budget(deadline=90.0, monotonic=lambda: 0.0)
     settings = shipped_settings.partners["leadleader"]
     submitter = Submitter(store, Slow(), settings, time, lambda *_: None)
-    assert submitter.visit(lender.lead_id, "leadleader", ample).outcome is Outcome.GONE
+    assert submitter.process(lender.lead_id, "leadleader", ample).outcome is Outcome.GONE
     left = store.delivery(lender.lead_id, "leadleader")
     assert left is not None
     assert (left.state, left.deal_id, left.due_at) == (State.UNKNOWN, None, None)

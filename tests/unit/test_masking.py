@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.api.schemas import lead_shown
+from leadbridge.api.schemas import lead_view
 from leadbridge.domain import message as message_steps
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead, Person
@@ -90,7 +90,7 @@ def test_a_misspelt_wish_to_mask_is_refused_and_not_passed_over(ask: Ask, route:
 @pytest.mark.parametrize("person", [{"phone": "+48601000001"}, {"email": "a@b.pl"}, {"tax_number": None}])
 def test_every_person_can_be_masked(person: dict[str, Any]) -> None:
     one = lead(**person)
-    shown = lead_shown(Journey(one, {}, ()), masked=True)["person"]
+    shown = lead_view(Journey(one, {}, ()), masked=True)["person"]
     for name in ("phone", "email", "tax_number"):
         if name in shown:
             assert "•••" in shown[name]
@@ -99,7 +99,7 @@ def test_every_person_can_be_masked(person: dict[str, Any]) -> None:
 
 def test_a_short_value_of_a_rule_long_gone_is_masked_too() -> None:
     old = Person.model_construct(phone="12345", tax_number="12", email="nonsense")
-    shown = lead_shown(Journey(LEAD.model_copy(update={"person": old}), {}, ()), masked=True)["person"]
+    shown = lead_view(Journey(LEAD.model_copy(update={"person": old}), {}, ()), masked=True)["person"]
     assert shown == {"phone": "12•••", "tax_number": "•••", "email": "•••"}
 
 
@@ -130,10 +130,10 @@ def test_a_lead_is_shown_with_its_messages_oldest_first(ask: Ask) -> None:
 def test_what_proves_a_consent_is_masked_where_it_would_lead_to_the_person() -> None:
     evidence = {"form": "autumn", "ip": "203.0.113.9", "user_agent": "a browser", "page_url": "https://x/?phone=1"}
     one = LEAD.model_copy(update={"consent": Consent(**evidence)})
-    assert lead_shown(Journey(one, {}, ()), masked=True)["consent"] == {"form": "autumn"}
-    assert lead_shown(Journey(one, {}, ()))["consent"] == evidence
+    assert lead_view(Journey(one, {}, ()), masked=True)["consent"] == {"form": "autumn"}
+    assert lead_view(Journey(one, {}, ()))["consent"] == evidence
 
 
 def test_a_tombstone_has_nothing_to_mask() -> None:
     tombstone = Lead(lead_id=LEAD.lead_id, source="web", received_at=NOW, partners=(), erased_at=NOW)
-    assert lead_shown(Journey(tombstone, {}, ()), masked=True)["person"] == {}
+    assert lead_view(Journey(tombstone, {}, ()), masked=True)["person"] == {}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from leadbridge.domain import message as steps
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState, about_status
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -169,7 +170,7 @@ def test_message_about_another_delivery_or_of_an_operator_is_never_newer() -> No
 @pytest.mark.parametrize("newer", list(MessageState))
 def test_retry_skips_a_message_only_after_a_newer_one_that_may_have_arrived(newer: MessageState) -> None:
     failed = replace(at(0, 2), state=MessageState.FAILED, due_at=None)
-    change = steps.retried(failed, START, "olena", others=[failed, replace(at(1, 3), state=newer)])
+    change = retry_message_by_operator(failed, START, "olena", others=[failed, replace(at(1, 3), state=newer)])
     is_skipped = newer in steps.MAY_HAVE_ARRIVED
     assert change.after.state is (MessageState.SKIPPED if is_skipped else MessageState.PENDING)
     assert change.after.code is (steps.MessageCode.SUPERSEDED if is_skipped else None)

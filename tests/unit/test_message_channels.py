@@ -7,8 +7,9 @@ import pytest
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.message import MessageState
+from leadbridge.domain.recipient import Recipient
 from leadbridge.services.message_text import Content
-from leadbridge.services.send_message import Account, Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage.messages import Contact
 from tests.unit.sending import (
     ACCOUNT,
@@ -38,7 +39,7 @@ def test_an_account_that_was_found_is_remembered_and_not_looked_for_again(world:
 
 
 def test_who_is_not_found_is_made_known_once(world: World) -> None:
-    world.messenger = Messenger(makes=Account("acc-new"))
+    world.messenger = Messenger(makes=Recipient("acc-new"))
     assert world.visit(world.status("1")).outcome is Outcome.SENT
     assert world.visit(world.status("2")).outcome is Outcome.SENT
     assert world.messenger.asked == ["find", "make", "send", "send"]
@@ -48,10 +49,10 @@ def test_who_is_not_found_is_made_known_once(world: World) -> None:
 def test_who_is_neither_found_nor_made_has_no_channel(world: World) -> None:
     world.messenger = Messenger()
     message = world.status("Погоджено")
-    assert world.visit(message) == Visit(Outcome.NO_CHANNEL)
+    assert world.visit(message) == Result(Outcome.NO_CHANNEL)
     assert world.timeline == [("message_no_channel", "Погоджено")]
     world.messenger.known = ACCOUNT
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
     assert world.visit(world.status("Очікує")).outcome is Outcome.SENT, "the next message looks anew"
     assert world.dead_letters == []
 
@@ -75,9 +76,9 @@ def test_an_invitation_by_sms_is_sent_once_and_waited_for(world: World) -> None:
     for _ in range(12):
         visit = world.visit(first)
         assert visit.outcome is Outcome.WAITS
-        assert visit.again is not None
+        assert visit.retry_after is not None
         assert world.visit(second).outcome is Outcome.WAITS
-        world.time.now += visit.again
+        world.time.now += visit.retry_after
     assert world.messenger.asked.count("invite") == 1
     world.messenger.known = ACCOUNT
     assert world.visit(first).outcome is Outcome.SENT
@@ -92,14 +93,14 @@ def test_who_does_not_come_when_invited_has_no_channel_after_a_while(world: Worl
     world.messenger = Messenger(invites=True)
     message = world.status("Погоджено")
     began, visit = world.time(), world.visit(message)
-    while visit.again is not None:
-        world.time.now += visit.again
+    while visit.retry_after is not None:
+        world.time.now += visit.retry_after
         visit = world.visit(message)
-    assert visit == Visit(Outcome.NO_CHANNEL)
+    assert visit == Result(Outcome.NO_CHANNEL)
     wait = world.settings.channel.wait_for_sms
     assert wait <= world.time() - began <= wait + timedelta(hours=1)
     assert world.dead_letters == []
-    assert world.visit(world.status("Очікує")) == Visit(Outcome.NO_CHANNEL), "and nobody is asked twice"
+    assert world.visit(world.status("Очікує")) == Result(Outcome.NO_CHANNEL), "and nobody is asked twice"
     assert world.messenger.asked.count("invite") == 1
 
 
@@ -108,10 +109,10 @@ def test_an_invitation_after_trouble_is_waited_for_in_full(world: World) -> None
     world.messenger = Messenger(invites=True, on_find=answers(*[fails(partner_errors.Unavailable)] * 12))
     message = world.status("Погоджено")
     visit = world.visit(message)
-    while visit.again is not None:
-        world.time.now += visit.again
+    while visit.retry_after is not None:
+        world.time.now += visit.retry_after
         visit = world.visit(message)
-    assert visit == Visit(Outcome.NO_CHANNEL)
+    assert visit == Result(Outcome.NO_CHANNEL)
     assert world.dead_letters == []
 
 
@@ -155,8 +156,8 @@ def test_an_account_that_leeloo_no_longer_takes_is_looked_for_once_more(world: W
     message = world.status("Погоджено")
     visit = world.visit(message)
     assert visit.outcome is Outcome.COMES_AGAIN
-    assert visit.again is not None
-    world.time.now += visit.again
+    assert visit.retry_after is not None
+    world.time.now += visit.retry_after
     assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.asked == ["send", "find", "send"]
 

@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.send_message import Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from quality.testkit.people import lead
 from tests.unit.sending import (
     ACCOUNT,
@@ -38,11 +38,11 @@ def test_a_failed_search_is_always_repeated(world: World, where: str, error: typ
     setattr(world.messenger, where, answers(fails(error)))
     message = world.status("Погоджено")
     visit = world.visit(message)
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
     kept = world.now_of(message)
     assert (kept.state, kept.attempts, kept.last_error) == (MessageState.PENDING, 1, "as the test wants")
     world.time.pass_(seconds=9)
-    assert world.visit(message) == Visit(Outcome.WAITS, again=timedelta(seconds=1))
+    assert world.visit(message) == Result(Outcome.WAITS, retry_after=timedelta(seconds=1))
     world.time.pass_(seconds=20)  # whoever may have made the person keeps the claim for a moment
     assert world.visit(message).outcome is Outcome.SENT
     assert world.now_of(message).attempts == 2
@@ -56,10 +56,10 @@ def test_a_send_that_surely_was_not_processed_is_repeated(
     message = world.status("Погоджено")
     waits = []
     while (visit := world.visit(message)).outcome is Outcome.COMES_AGAIN:
-        assert visit.again is not None
+        assert visit.retry_after is not None
         assert isinstance(visit.error, error)
-        waits.append(visit.again.total_seconds())
-        world.time.now += visit.again
+        waits.append(visit.retry_after.total_seconds())
+        world.time.now += visit.retry_after
     assert (visit.outcome, waits) == (Outcome.SENT, [10, 20])
     assert len(world.messenger.sent) == 1
     assert world.timeline == [("message_sent", "Погоджено")], "what came right in the end is no news"
@@ -69,25 +69,25 @@ def test_retry_after_is_honoured_when_it_is_the_longer_wait_and_to_reason(world:
     waits = [600.0, 1.0, 10.0**9]
     world.messenger.on_send = iter([fails(partner_errors.RateLimited, retry_after=wait) for wait in waits])
     message = world.status("Погоджено")
-    assert world.visit(message).again == timedelta(seconds=600)
+    assert world.visit(message).retry_after == timedelta(seconds=600)
     world.time.pass_(seconds=600)
-    assert world.visit(message).again == timedelta(seconds=20)
+    assert world.visit(message).retry_after == timedelta(seconds=20)
     world.time.pass_(seconds=20)
-    assert world.visit(message).again == timedelta(hours=24)
+    assert world.visit(message).retry_after == timedelta(hours=24)
 
 
 def test_after_a_day_of_trying_it_fails_and_an_operator_is_called_first(world: World) -> None:
     world.messenger.on_send = always(fails(partner_errors.Unavailable))
     message = world.status("Погоджено")
     began, visit = world.time(), world.visit(message)
-    while visit.again is not None:
-        world.time.now += visit.again
+    while visit.retry_after is not None:
+        world.time.now += visit.retry_after
         visit = world.visit(message)
     assert visit.outcome is Outcome.FAILED
     assert timedelta(hours=24) <= world.time() - began <= timedelta(hours=25)
     assert world.dead_letters == [(message.message_id, "as the test wants", MessageState.SENDING)]
     assert world.timeline == [("message_failed", "Погоджено: as the test wants")]
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
 
 
 @pytest.mark.parametrize("error", FOR_GOOD)
@@ -105,7 +105,7 @@ def test_what_cannot_work_fails_at_once_and_an_operator_is_called_first(
     ((buried, reason, state_then),) = world.dead_letters
     assert (buried, reason) == (message.message_id, "as the test wants")
     assert state_then in UNSETTLED, "a word too many is better than one too few"
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
     assert world.messenger.sent == []
 
 
@@ -115,8 +115,8 @@ def test_a_lost_reply_to_a_send_is_never_resent(world: World) -> None:
     assert world.visit(message).outcome is Outcome.UNKNOWN
     for _ in range(5):
         world.time.pass_(hours=5)
-        assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
-        assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(
+        assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+        assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(
             Outcome.NOTHING_TO_DO
         )
     assert world.messenger.asked.count("send") == 1
@@ -126,7 +126,7 @@ def test_a_lost_reply_to_a_send_is_never_resent(world: World) -> None:
 
 def test_what_nothing_is_said_of_is_skipped(world: World) -> None:
     message = world.status("Скасовано")
-    assert world.visit(message) == Visit(Outcome.SKIPPED)
+    assert world.visit(message) == Result(Outcome.SKIPPED)
     assert world.messenger.asked == []
     assert world.timeline == [("message_skipped", "Скасовано: nothing is said of this")]
 
@@ -138,27 +138,27 @@ def test_the_words_are_those_of_the_day_on_which_it_is_said(world: World) -> Non
     world.visit(message)
     world.settings = settings(told={PARTNER: {"default": {"on": False}}})
     world.time.pass_(seconds=10)
-    assert world.visit(message) == Visit(Outcome.SKIPPED)
+    assert world.visit(message) == Result(Outcome.SKIPPED)
 
 
 def test_a_message_of_a_lead_that_was_erased_is_skipped(world: World) -> None:
     nobody = lead(7)
     message = world.status("Погоджено", nobody)
     by_hand = world.by_hand(nobody.lead_id, text="Вітаю")
-    assert world.visit(message) == Visit(Outcome.SKIPPED)
-    assert world.visit(by_hand) == Visit(Outcome.SKIPPED)
+    assert world.visit(message) == Result(Outcome.SKIPPED)
+    assert world.visit(by_hand) == Result(Outcome.SKIPPED)
     assert world.messenger.asked == []
 
 
 def test_a_message_that_is_gone_is_let_go(world: World) -> None:
-    assert world.sender().visit(LEAD.lead_id, "2026#none", AMPLE) == Visit(Outcome.NOTHING_TO_DO)
-    assert world.sender().visit("ld_nobody", "2026#none", AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().process(LEAD.lead_id, "2026#none", AMPLE) == Result(Outcome.GONE)
+    assert world.sender().process("ld_nobody", "2026#none", AMPLE, overdue=True) == Result(Outcome.GONE)
 
 
 def test_without_time_for_a_whole_message_none_is_begun(world: World) -> None:
     message = world.status("Погоджено")
     brief = Budget(deadline=22.0, reserve=3.0, monotonic=lambda: 0.0)
-    assert world.visit(message, budget=brief) == Visit(Outcome.WAITS, again=timedelta())
+    assert world.visit(message, budget=brief) == Result(Outcome.WAITS, retry_after=timedelta())
     assert world.messenger.asked == []
 
 
@@ -168,7 +168,7 @@ def test_when_the_search_took_all_the_time_nothing_is_sent_in_a_hurry(world: Wor
     message = world.status("Погоджено")
     world.messenger.seconds_per_message = 20.0
     sender = replace(world.sender(), messenger=Patient(known=ACCOUNT))
-    assert sender.visit(message.owner, message.message_id, budget) == Visit(Outcome.WAITS, again=timedelta())
+    assert sender.process(message.owner, message.message_id, budget) == Result(Outcome.WAITS, retry_after=timedelta())
     assert world.now_of(message) == message
     assert world.outbox.contact(LEAD.lead_id).account_id == "acc-1", "what was found is kept"
 
@@ -197,10 +197,10 @@ def test_late_answer_that_nothing_was_sent_has_the_message_sent_again(
     world.messenger.on_send = answers_late(world, message, fails(error))
     visit = world.visit(message)
     assert visit.outcome is Outcome.COMES_AGAIN
-    assert visit.again is not None
+    assert visit.retry_after is not None
     waiting = world.now_of(message)
     assert (waiting.state, waiting.attempts, waiting.last_error) == (MessageState.PENDING, 1, "as the test wants")
-    world.time.pass_(seconds=visit.again.total_seconds())
+    world.time.pass_(seconds=visit.retry_after.total_seconds())
     assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.texts == ["Статус: Погоджено."]
 

@@ -9,7 +9,9 @@ import pytest
 from leadbridge.domain import message as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status
-from leadbridge.services.send_message import LONGEST_TURN, TURN, Outcome, Visit
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
+from leadbridge.services.send_message import LONGEST_TURN, TURN
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage.messages import DUE_PARTITION, OutOfTurn
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import lead
@@ -20,7 +22,7 @@ __all__ = ["world"]
 
 def test_a_newer_message_waits_for_a_pending_one(world: World) -> None:
     older, newer = world.status("Погоджено"), world.status("Очікує")
-    assert world.visit(newer) == Visit(Outcome.WAITS, again=TURN)
+    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=TURN)
     assert world.messenger.asked == []
     assert world.visit(older).outcome is Outcome.SENT
     assert world.visit(newer).outcome is Outcome.SENT
@@ -33,9 +35,9 @@ def test_a_newer_message_waits_for_one_that_is_being_sent(world: World) -> None:
     with pytest.raises(Killed):
         world.visit(older, Blade(at=15))
     assert world.state(older) is MessageState.SENDING
-    assert world.visit(newer) == Visit(Outcome.WAITS, again=TURN)
+    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=TURN)
     world.time.pass_(hours=1)
-    assert world.visit(newer) == Visit(Outcome.WAITS, again=LONGEST_TURN), "a lost worker still stands before it"
+    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=LONGEST_TURN), "a lost worker still stands before it"
     assert world.visit(older).outcome is Outcome.UNKNOWN
     assert world.visit(newer).outcome is Outcome.SENT
 
@@ -43,12 +45,12 @@ def test_a_newer_message_waits_for_one_that_is_being_sent(world: World) -> None:
 def test_a_newer_message_waits_as_long_as_one_that_comes_again(world: World) -> None:
     older, middle, newer = world.status("1"), world.status("2"), world.status("3")
     world.messenger.on_send = answers(fails(partner_errors.RateLimited, retry_after=300.0))
-    assert world.visit(older).again == timedelta(seconds=300)
+    assert world.visit(older).retry_after == timedelta(seconds=300)
     world.time.pass_(seconds=100)
-    assert world.visit(middle) == Visit(Outcome.WAITS, again=timedelta(seconds=200))
-    assert world.visit(newer) == Visit(Outcome.WAITS, again=timedelta(seconds=200))
+    assert world.visit(middle) == Result(Outcome.WAITS, retry_after=timedelta(seconds=200))
+    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=timedelta(seconds=200))
     world.time.pass_(seconds=200)
-    turn = world.visit(newer).again
+    turn = world.visit(newer).retry_after
     assert turn is not None
     assert TURN < turn < LONGEST_TURN, "the longer it has waited the less often it looks"
     assert [world.visit(message).outcome for message in (older, middle, newer)] == [Outcome.SENT] * 3
@@ -81,7 +83,7 @@ def test_an_operators_message_does_not_wait_for_what_is_told_by_itself(world: Wo
 
 def retry(world: World, message: Message) -> Message:
     others = world.outbox.messages(message.owner)
-    return world.outbox.apply(steps.retried(world.now_of(message), world.time(), "olena", others=others))
+    return world.outbox.apply(retry_message_by_operator(world.now_of(message), world.time(), "olena", others=others))
 
 
 def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> None:
@@ -94,7 +96,7 @@ def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> N
     assert world.visit(older).outcome is Outcome.SENT
     assert world.visit(newer).outcome is Outcome.SENT
     assert retry(world, middle).state is MessageState.SKIPPED
-    assert world.visit(middle) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(middle) == Result(Outcome.NOTHING_TO_DO)
     assert world.messenger.texts == ["Статус: 1.", "Статус: 3."]
 
 
@@ -105,7 +107,7 @@ def test_message_that_is_retried_while_a_newer_one_is_being_sent_waits_for_its_o
     lease = timedelta(minutes=1)
     world.outbox.apply(steps.start_sending(newer, world.time(), lease))
     retry(world, older)
-    assert world.visit(older) == Visit(Outcome.WAITS, again=TURN)
+    assert world.visit(older) == Result(Outcome.WAITS, retry_after=TURN)
     world.time.pass_(hours=1)
     assert world.visit(newer).outcome is Outcome.UNKNOWN, "the worker was lost"
     assert world.visit(older).outcome is Outcome.SKIPPED
@@ -127,7 +129,7 @@ def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is
 
     world.outbox.forget(LEAD.lead_id)
     world.messenger.find = retry_first  # type: ignore[method-assign]
-    assert world.visit(newer) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(newer) == Result(Outcome.NOTHING_TO_DO)
     assert world.visit(newer).outcome is Outcome.WAITS
     for message in (older, newer):
         assert world.visit(message).outcome is Outcome.SENT
@@ -143,7 +145,7 @@ def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did
     world.status("2")
     lease = timedelta(minutes=1)
     _, newer_read = world.outbox.messages(LEAD.lead_id)
-    world.outbox.apply(steps.retried(read_by_operator[0], world.time(), "olena", others=read_by_operator))
+    world.outbox.apply(retry_message_by_operator(read_by_operator[0], world.time(), "olena", others=read_by_operator))
     older_read, _ = world.outbox.messages(LEAD.lead_id)
     sending = world.outbox.apply(steps.start_sending(newer_read, world.time(), lease))
     world.outbox.apply(steps.mark_sent(sending, world.time()))
@@ -167,7 +169,7 @@ def test_worker_whose_line_was_used_meanwhile_looks_again_soon(world: World) -> 
     third = world.status("3")
     world.outbox.forget(LEAD.lead_id)
     world.messenger.find = send_other_first  # type: ignore[method-assign]
-    assert world.visit(newer) == Visit(Outcome.WAITS, again=TURN)
+    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=TURN)
     assert world.state(newer) is MessageState.PENDING
     assert world.messenger.texts == []
 
@@ -212,10 +214,10 @@ def test_nobody_is_written_to_at_night_by_their_own_clock(
     if again_at is None:
         assert visit.outcome is Outcome.SENT
         return
-    assert visit == Visit(Outcome.WAITS, again=at(again_at) - at(now))
+    assert visit == Result(Outcome.WAITS, retry_after=at(again_at) - at(now))
     assert world.messenger.asked == []
     world.time.now = at(again_at) - timedelta(seconds=1)
-    assert world.visit(message) == Visit(Outcome.WAITS, again=timedelta(seconds=1))
+    assert world.visit(message) == Result(Outcome.WAITS, retry_after=timedelta(seconds=1))
     world.time.now = at(again_at)
     assert world.visit(message).outcome is Outcome.SENT
     assert world.now_of(message).attempts == 1

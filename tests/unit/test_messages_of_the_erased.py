@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leadbridge.runtime import aws
-from leadbridge.services.send_message import Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import Contact
 from leadbridge.storage.table import Table
@@ -63,7 +63,7 @@ def test_who_is_being_erased_is_not_written_to(world: World, monkeypatch: pytest
     world.outbox.remember(LEAD.lead_id, Contact(ACCOUNT.account_id, ACCOUNT.person_id))
     message = world.by_hand(text="Привіт")
     erase_half(world, monkeypatch)
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
     assert world.messenger.asked == []
 
 
@@ -72,7 +72,7 @@ def test_who_is_erased_while_they_are_looked_for_is_not_written_to(
 ) -> None:
     message = world.by_hand(text="Привіт")
     meanwhile(world, "find", lambda: erase_half(world, monkeypatch))
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
     assert world.messenger.texts == []
     erase(world)
     assert world.outbox.messages(LEAD.lead_id) == []
@@ -81,7 +81,7 @@ def test_who_is_erased_while_they_are_looked_for_is_not_written_to(
 def test_of_who_is_erased_while_they_are_written_to_nothing_is_told(world: World) -> None:
     message = world.status("Погоджено")
     meanwhile(world, "send", lambda: erase(world))
-    assert world.visit(message) == Visit(Outcome.SENT)
+    assert world.visit(message) == Result(Outcome.SENT)
     assert world.outbox.messages(LEAD.lead_id) == []
     assert timeline_quotes(world) == []
 
@@ -90,5 +90,5 @@ def test_nothing_is_told_of_them_behind_the_erasers_back(world: World, monkeypat
     """The message is there still, but its end is no longer written into the timeline."""
     message = world.status("Погоджено")
     meanwhile(world, "send", lambda: erase_half(world, monkeypatch))
-    assert world.visit(message) == Visit(Outcome.SENT)
+    assert world.visit(message) == Result(Outcome.SENT)
     assert timeline_quotes(world) == []

@@ -9,9 +9,10 @@ import pytest
 from leadbridge.domain import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
+from leadbridge.domain.recipient import Recipient
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import Content
-from leadbridge.services.send_message import Account, Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage.messages import DUE_PARTITION, Contact
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import lead
@@ -38,8 +39,8 @@ __all__ = ["world"]
 
 def test_a_message_is_said_once_however_often_it_comes(world: World) -> None:
     message = world.status("Погоджено")
-    assert world.visit(message) == Visit(Outcome.SENT)
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.SENT)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
     assert world.messenger.sent == [("acc-1", Content(text="Статус: Погоджено."))]
     kept = world.now_of(message)
     assert (kept.state, kept.attempts, kept.sent_at, kept.due_at) == (MessageState.SENT, 1, world.time(), None)
@@ -52,7 +53,7 @@ def test_a_template_goes_out_as_a_template(world: World) -> None:
 
 
 def test_the_language_is_the_one_that_the_messenger_knows(world: World) -> None:
-    world.messenger.known = Account("acc-1", "en_US")
+    world.messenger.known = Recipient("acc-1", "en_US")
     world.visit(world.status("Погоджено"))
     world.visit(world.status("Очікує"))
     assert world.messenger.texts == ["Status: Погоджено.", "Status: Очікує."], "and it is remembered with the account"
@@ -179,11 +180,13 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
         world.visit(message, Blade(at=16))  # after the send
     assert world.state(message) is MessageState.SENDING
     world.time.pass_(seconds=world.messenger.seconds_per_send)
-    assert world.visit(message) == Visit(Outcome.NOTHING_TO_DO)
-    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(
+        Outcome.NOTHING_TO_DO
+    )
     world.time.pass_(seconds=10)
     assert [due.name for due in world.store.due(DUE_PARTITION, world.time(), 10)] == [message.message_id]
-    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.UNKNOWN)
+    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.UNKNOWN)
     assert world.timeline == [("message_unknown", "Погоджено: the worker was lost while the partner was being called")]
     assert world.messenger.texts == ["Статус: Погоджено."]
 
@@ -191,10 +194,12 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
 def test_message_that_is_overdue_is_sent_by_the_sweep_though_the_bus_carries_nothing(world: World) -> None:
     message = world.status("Погоджено")
     world.time.pass_(minutes=15)
-    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.SENT)
+    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.SENT)
     assert world.messenger.texts == ["Статус: Погоджено."]
     world.time.pass_(days=400)
-    assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True) == Visit(Outcome.NOTHING_TO_DO)
+    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(
+        Outcome.NOTHING_TO_DO
+    )
 
 
 def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> None:
@@ -206,7 +211,7 @@ def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> N
         due_at = world.now_of(message).due_at
         assert due_at is not None
         world.time.now = due_at
-        assert world.sender().visit(message.owner, message.message_id, AMPLE, overdue=True).outcome is Outcome.WAITS
+        assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True).outcome is Outcome.WAITS
         after = world.now_of(message).due_at
         assert after is not None
         waits.append((after - due_at) / timedelta(minutes=1))
@@ -231,8 +236,8 @@ class Overtaken(Messenger):
     """While this one does `when`, another worker visits the same message."""
 
     when: str = "find"
-    other: Callable[[], Visit] | None = None
-    saw: list[Visit] = field(default_factory=list)
+    other: Callable[[], Result] | None = None
+    saw: list[Result] = field(default_factory=list)
 
     def _asked(self, what: str, says: Answers, budget: Budget) -> None:
         if what == self.when and self.other is not None and not self.saw:
@@ -250,7 +255,7 @@ def test_of_two_workers_at_once_only_one_sends(world: World, when: str, slower: 
     slow = Overtaken(known=ACCOUNT, when=when, other=lambda: world.visit(message))
     world.messenger = others
     sender = replace(world.sender(), messenger=slow)
-    assert sender.visit(message.owner, message.message_id, AMPLE).outcome is slower
+    assert sender.process(message.owner, message.message_id, AMPLE).outcome is slower
     assert [visit.outcome for visit in slow.saw] == [quicker]
     assert len(others.sent) + len(slow.sent) == 1
     assert world.state(message) is SENT
@@ -258,10 +263,10 @@ def test_of_two_workers_at_once_only_one_sends(world: World, when: str, slower: 
 
 def test_two_workers_at_once_make_a_person_once(world: World) -> None:
     message = world.status("Погоджено")
-    others = Messenger(makes=Account("acc-2"))
+    others = Messenger(makes=Recipient("acc-2"))
     slow = Overtaken(makes=ACCOUNT, when="find", other=lambda: world.visit(message))
     world.messenger = others
-    replace(world.sender(), messenger=slow).visit(message.owner, message.message_id, AMPLE)
+    replace(world.sender(), messenger=slow).process(message.owner, message.message_id, AMPLE)
     world.messenger = Messenger()
     world.rounds(message)
     assert world.state(message) is SENT
@@ -274,7 +279,7 @@ def test_two_workers_at_once_invite_a_person_once(world: World) -> None:
     others = Messenger(invites=True)
     slow = Overtaken(invites=True, when="find", other=lambda: world.visit(message))
     world.messenger = others
-    replace(world.sender(), messenger=slow).visit(message.owner, message.message_id, AMPLE)
+    replace(world.sender(), messenger=slow).process(message.owner, message.message_id, AMPLE)
     assert (others.asked + slow.asked).count("invite") == 1
 
 
@@ -287,8 +292,8 @@ def test_of_two_workers_at_once_the_one_that_failed_takes_nothing_back(
     others = world.messenger
     slow = Overtaken(when="find", other=lambda: world.visit(message), on_find=answers(fails(error)))
     sender = replace(world.sender(), messenger=slow)
-    visit = sender.visit(message.owner, message.message_id, AMPLE)
-    assert (visit.outcome, visit.again) == (Outcome.NOTHING_TO_DO, None)
+    visit = sender.process(message.owner, message.message_id, AMPLE)
+    assert (visit.outcome, visit.retry_after) == (Outcome.NOTHING_TO_DO, None)
     assert world.state(message) is SENT
     assert len(others.sent) == 1
 
@@ -296,12 +301,12 @@ def test_of_two_workers_at_once_the_one_that_failed_takes_nothing_back(
 def test_an_answer_that_comes_after_the_lease_ran_out_is_still_believed(world: World) -> None:
     message = world.status("Погоджено")
 
-    def sweep() -> Visit:
+    def sweep() -> Result:
         world.time.pass_(hours=1)
         return world.visit(message)
 
     slow = Overtaken(known=ACCOUNT, when="send", other=sweep)
     sender = replace(world.sender(), messenger=slow)
-    assert sender.visit(message.owner, message.message_id, AMPLE).outcome is Outcome.SENT
+    assert sender.process(message.owner, message.message_id, AMPLE).outcome is Outcome.SENT
     assert [visit.outcome for visit in slow.saw] == [Outcome.UNKNOWN]
     assert world.state(message) is SENT

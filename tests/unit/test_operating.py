@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -48,7 +50,7 @@ def app(
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     module = function("manage_leads")
-    monkeypatch.setattr(module, "register", lambda _: Knows())
+    monkeypatch.setattr(Resources, "register", lambda *_: Knows())
     return module
 
 
@@ -92,7 +94,7 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return begun
     after = store.apply(ends[state]())
     if state is State.CLOSED:
-        change = steps.status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
+        change = status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
         after = store.apply(change)
     return after
 
@@ -139,7 +141,7 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipp
     retried_at = delivery(store).retried_at
     assert retried_at is not None
     submitter = Submitter(store, Away(), shipped_settings.partners["leadleader"], lambda: retried_at, lambda *_: None)
-    visit = submitter.visit(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
+    visit = submitter.process(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
     assert visit.outcome == "comes_again"
 
 
@@ -194,15 +196,14 @@ def test_an_unknown_lead_is_a_404(ask: Ask, what: str) -> None:
 
 
 def test_of_two_operators_at_once_one_is_told_to_look_again(
-    ask: Ask, app: ModuleType, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring(store, State.UNKNOWN)
 
-    class Overtaken(LeadRepository):
-        def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
-            raise Conflict
+    def overtaken(*_: object) -> Delivery:
+        raise Conflict
 
-    monkeypatch.setattr(app, "store", lambda: Overtaken(Table(aws.dynamodb(), TABLE)))
+    monkeypatch.setattr(LeadRepository, "apply", overtaken)
     status, said = ask("resolve", {"deal_id": 77})
     assert (status, said["title"]) == (409, "Changed meanwhile")
 

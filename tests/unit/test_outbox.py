@@ -10,6 +10,7 @@ import pytest
 from leadbridge.domain import message as steps
 from leadbridge.domain.events import InvalidEvent, MessageChanged, read_message_changed
 from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, mirror_of_status
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage import items
@@ -262,7 +263,9 @@ def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() ->
     assert not matches(waiting), "what brings it back is in the queue already"
     assert not matches(steps.wait_until(NEW, NOW, NOW + HOUR).after)
     older = replace(about_status(LEAD.lead_id, "leadleader", 1, "s", NOW), state=MessageState.FAILED)
-    retried = steps.retried(older, NOW, "olena", others=[replace(waiting, delivery_version=2, partner="leadleader")])
+    retried = retry_message_by_operator(
+        older, NOW, "olena", others=[replace(waiting, delivery_version=2, partner="leadleader")]
+    )
     assert matches(retried.after)
     assert retried.also is not None
     assert matches(retried.also.after), "a worker may have found no older message just before"

@@ -105,8 +105,8 @@ def test_a_wrong_kind_is_named(changes: dict[str, str], text: str) -> None:
 
 
 def test_the_api_lists_every_configured_partner(shipped_settings: Settings) -> None:
-    answer = list_partners({})
-    listed = json.loads(answer["body"])["partners"]
+    request: Any = None
+    listed = list_partners(request)["partners"]
     assert [one["name"] for one in listed] == [*shipped_settings.partners]
     assert {one["queue"] for one in listed} <= queues().keys()
     assert {(one["kind"], one["id_field"], one["id_type"]) for one in listed} == {

@@ -11,6 +11,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, receive
 from leadbridge.domain.events import DeliveryChanged, InvalidEvent, read_delivery_changed
+from leadbridge.domain.repeats import wait_for
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from quality.testkit.people import NOW, lead
@@ -134,7 +135,7 @@ def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     assert matches(DeliveryChanged.of(None, NEW))
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"
-    assert not matches(DeliveryChanged.of(NEW, steps.wait_for(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
+    assert not matches(DeliveryChanged.of(NEW, wait_for(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
     assert not matches(DeliveryChanged.of(started, steps.confirm(started, NOW, 24, HOUR).after))
 
 

@@ -14,7 +14,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.domain.fetch import FetchState, announced
 from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator
-from leadbridge.domain.message import retried as retried_message
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import WrongState, retry_by_operator
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import ImpossibleTransition
@@ -134,7 +134,7 @@ def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(s
     if state in {MessageState.PENDING, MessageState.SENDING, MessageState.FAILED}:
         assert (after.state, after.code, after.due_at) == (MessageState.UNKNOWN, MessageCode.RESTORED, None)
         with pytest.raises(ImpossibleTransition):
-            retried_message(after, LATER, "olena")
+            retry_message_by_operator(after, LATER, "olena")
     else:
         assert after == before
 

@@ -14,7 +14,8 @@ from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
-from leadbridge.services.submit_lead import Outcome, Submitter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser
@@ -71,7 +72,7 @@ class World:
         return arrived
 
     def visit(self, arrived: Lead, partner: str = PARTNER, blade: Blade | None = None) -> Outcome:
-        return self.submitter(partner, blade).visit(arrived.lead_id, partner, AMPLE).outcome
+        return self.submitter(partner, blade).process(arrived.lead_id, partner, AMPLE).outcome
 
     def submitter(self, partner: str = PARTNER, blade: Blade | None = None) -> Submitter:
         ports = Ports(self.store, blade or Blade(at=0))
@@ -233,8 +234,8 @@ def test_a_repeat_of_an_unknown_lead_rests_in_the_index_until_an_operator_settle
     assert world.visit(first) is Outcome.UNKNOWN
     second = world.comes(2)
     for _ in range(3):
-        visit = world.submitter().visit(second.lead_id, PARTNER, AMPLE)
-        assert (visit.outcome, visit.again) == (Outcome.WAITS, None)
+        visit = world.submitter().process(second.lead_id, PARTNER, AMPLE)
+        assert (visit.outcome, visit.retry_after) == (Outcome.WAITS, None)
         due_at = world.delivery(second).due_at
         assert due_at is not None
         assert world.time.now < due_at <= world.time.now + timedelta(hours=1)
@@ -249,7 +250,7 @@ def test_a_wait_is_short_at_first_and_grows_to_an_hour(world: World) -> None:
     second = world.comes(2)
     waits = []
     for _ in range(40):
-        again = world.submitter().visit(second.lead_id, PARTNER, AMPLE).again
+        again = world.submitter().process(second.lead_id, PARTNER, AMPLE).retry_after
         assert again is not None
         waits.append(again)
         world.time.now += again

@@ -12,19 +12,23 @@ from typing import Any
 
 import pytest
 
+from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as messages
 from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, about_status
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown
-from leadbridge.services.submit_lead import Outcome, Submitter
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
@@ -96,7 +100,7 @@ class Desk:
                 self.delivery(),
                 status,
                 self.settings.partners["leadleader"],
-                self.app.utc_now(),
+                utc_now(),
                 check_after=MINUTE,
                 mirrors=False,
             )
@@ -127,7 +131,7 @@ def desk(
     for one in (FIRST, OTHER):
         assert store.accept(one, phone_hash=None) is None
     app, partner = function("manage_leads"), Partner({24: "В обробці", 25: "Погоджено"})
-    monkeypatch.setattr(app, "register", lambda _: partner)
+    monkeypatch.setattr(Resources, "register", lambda *_: partner)
     made = Desk(app, store, partner, shipped_settings)
     made.lost()
     return made
@@ -181,7 +185,9 @@ def test_an_id_of_another_lead_is_refused_and_the_lead_is_named(desk: Desk) -> N
     assert desk.delivery() == before
 
 
-def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(desk: Desk) -> None:
+def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
 
     class Meanwhile(Partner):
@@ -189,7 +195,7 @@ def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(desk: D
             desk.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
             return super().confirm(lead, created, budget)
 
-    desk.app.register = lambda _: Meanwhile({25: None})  # type: ignore[attr-defined]
+    monkeypatch.setattr(Resources, "register", lambda *_: Meanwhile({25: None}))
     said = desk.resolve({"deal_id": 25})
     assert (said["http"], said["lead_id"]) == (409, OTHER.lead_id)
     assert desk.delivery().state is State.UNKNOWN
@@ -343,7 +349,7 @@ def test_a_genuine_answer_with_an_id_of_another_lead_is_unknown_and_puts_that_le
         lambda: NOW,
         lambda delivery, reason: buried.append(reason),
     )
-    assert submitter.visit(OTHER.lead_id, "leadleader", AMPLE).outcome is Outcome.UNKNOWN
+    assert submitter.process(OTHER.lead_id, "leadleader", AMPLE).outcome is Outcome.UNKNOWN
     other, first = desk.delivery(OTHER), desk.delivery()
     assert (other.state, other.deal_id) == (State.UNKNOWN, None)
     assert other.last_error == f"the partner answered deal 24, which {FIRST.lead_id} has already"
@@ -376,10 +382,10 @@ def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
 
     broker, settings = Broker(), shipped_settings.partners["matchtrade"]
     submitter = Submitter(store, broker, settings, time, lambda *_: None, accounts=broker)
-    visit = submitter.visit(traders[1].lead_id, "matchtrade", AMPLE)
+    visit = submitter.process(traders[1].lead_id, "matchtrade", AMPLE)
     assert visit.outcome is Outcome.UNCERTAIN
-    time.now += visit.again or MINUTE
-    assert submitter.visit(traders[1].lead_id, "matchtrade", AMPLE).outcome is Outcome.DUPLICATE
+    time.now += visit.retry_after or MINUTE
+    assert submitter.process(traders[1].lead_id, "matchtrade", AMPLE).outcome is Outcome.DUPLICATE
 
 
 def test_a_tie_stops_only_another_lead(store: LeadRepository) -> None:
@@ -428,12 +434,12 @@ def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redri
     failed = world.outbox.apply(messages.fail(message, world.time.now, "spent"))
     after = world.store.apply(operator_steps.withdrawn(delivery, NOW, "olena", can_be_looked_up=False))
     again = world.store.apply(operator_steps.found(after, NOW, "olena", 25, MINUTE))
-    world.outbox.apply(messages.retried(failed, world.time.now, "olena"))
-    assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "skipped"
+    world.outbox.apply(retry_message_by_operator(failed, world.time.now, "olena"))
+    assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []
     world.time.pass_(seconds=1)
     later = status_message(world, again.version + 1)
-    assert world.sender().visit(later.owner, later.message_id, AMPLE).outcome == "sent"
+    assert world.sender().process(later.owner, later.message_id, AMPLE).outcome == "sent"
 
 
 def test_a_status_is_held_while_the_partner_refuses_the_deals_checks(world: World) -> None:
@@ -444,14 +450,14 @@ def test_a_status_is_held_while_the_partner_refuses_the_deals_checks(world: Worl
         assert found is not None
         assert found.attention is None
         world.store.look_again(found, NOW + (number + 1) * MINUTE, error="refused", is_refused=True)
-    visit = world.sender().visit(message.owner, message.message_id, AMPLE)
-    assert (visit.outcome, visit.again) == ("waits", timedelta(hours=1))
+    visit = world.sender().process(message.owner, message.message_id, AMPLE)
+    assert (visit.outcome, visit.retry_after) == ("waits", timedelta(hours=1))
     doubtful = world.store.delivery(message.owner, "leadleader")
     assert doubtful is not None
     assert doubtful.attention == "status_check_refused"
     world.time.pass_(hours=1)
     world.store.look_again(doubtful, NOW + timedelta(hours=2))
-    assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "sent"
+    assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "sent"
 
 
 def test_a_status_that_stays_in_doubt_is_not_told_a_day_later(world: World) -> None:
@@ -459,7 +465,7 @@ def test_a_status_that_stays_in_doubt_is_not_told_a_day_later(world: World) -> N
     message = status_message(world, delivery.version)
     world.store.apply(operator_steps.contested(delivery, NOW, OTHER.lead_id))
     world.time.pass_(hours=24)
-    assert world.sender().visit(message.owner, message.message_id, AMPLE).outcome == "skipped"
+    assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []
 
 
@@ -474,7 +480,7 @@ def test_status_that_comes_with_an_id_is_dated_by_the_moment_at_which_the_partne
         now += MINUTE
         return confirm(*asked)
 
-    monkeypatch.setattr("leadbridge.api.resolve_problems.utc_now", lambda: now)
+    monkeypatch.setattr("leadbridge.api.routes.deliveries.utc_now", lambda: now)
     monkeypatch.setattr(desk.partner, "confirm", slow)
     assert desk.resolve({"deal_id": 24})["http"] == 200
     assert (desk.delivery().settled_at, desk.delivery().status_at) == (NOW + MINUTE, NOW)

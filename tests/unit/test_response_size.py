@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.api.resources import Resources
 from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
-from leadbridge.api.routes import operations
 from leadbridge.domain.lead import UTM_KEYS, UTM_LIMIT, Lead
 from leadbridge.runtime import aws
 from leadbridge.services.dead_letters import DeadLetter
@@ -68,9 +68,10 @@ def test_a_page_of_the_longest_leads_ends_early_and_its_cursor_goes_on(
 def test_of_a_leads_timeline_and_messages_the_newest_are_shown_and_the_rest_is_counted(
     timeline: list[int], messages: list[int]
 ) -> None:
-    entries = [{"number": number, "detail": '"' * length} for number, length in enumerate(timeline)]
-    texts = [{"number": number, "text": "ї" * length} for number, length in enumerate(messages)]
-    shown = bounded_journey({"lead_id": "ld_1"}, entries, texts)
+    entries: list[Any] = [{"number": number, "detail": '"' * length} for number, length in enumerate(timeline)]
+    texts: list[Any] = [{"number": number, "text": "ї" * length} for number, length in enumerate(messages)]
+    lead: Any = {"lead_id": "ld_1"}
+    shown = bounded_journey(lead, entries, texts)
     assert payload_bytes(shown) < LAMBDA
     left_out = shown.get("left_out", {"timeline": 0, "messages": 0})
     assert shown["timeline"] == entries[left_out["timeline"] :]
@@ -87,11 +88,14 @@ def test_a_list_that_fits_is_whole_and_one_that_does_not_begins_with_its_first()
     assert payload_bytes(kept) < LAMBDA
 
 
-def test_dead_letters_that_do_not_fit_are_counted() -> None:
+def test_dead_letters_that_do_not_fit_are_counted(
+    aws_mocked: None, function: Callable[[str], ModuleType], context: Context
+) -> None:
     one = DeadLetter("checks", "1", 0, "check", "ї" * 100_000)
     found = [replace(one, letter_id=str(number)) for number in range(80)]
-    with patch.object(operations, "letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
-        response = operations.list_letters({})
+    with patch.object(Resources, "dead_letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
+        event = {"httpMethod": "GET", "resource": "/dead-letters"}
+        response = function("manage_leads").handler(event, context)
     assert returned(response) < LAMBDA
     content = json.loads(response["body"])
     assert len(content["letters"]) + content["left_out"] == 80

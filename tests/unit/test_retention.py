@@ -16,6 +16,7 @@ from leadbridge.domain.fetch import announced, fetched
 from leadbridge.domain.fetch import schedule_retry as fetch_again
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, postpone, skip
+from leadbridge.domain.status_change import status_changed
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
@@ -119,9 +120,7 @@ def world(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def a_status_changes(world: World) -> None:
-    change = steps.status_changed(
-        world.delivery(), world.now, "Погоджено", meaning=None, final=False, check_after=MINUTE
-    )
+    change = status_changed(world.delivery(), world.now, "Погоджено", meaning=None, final=False, check_after=MINUTE)
     told = about_status(LEAD.lead_id, PARTNER, change.after.version, "Погоджено", world.now)
     world.store.apply(replace(change, messages=(told,)))
 

@@ -21,8 +21,8 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByDeal, Checker
-from leadbridge.services.check_status import Outcome as Looked
 from leadbridge.services.send_message import NOT_WRITTEN
+from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
 from quality.testkit.template import template
@@ -53,10 +53,10 @@ def deal(world: World) -> World:
     return world
 
 
-def look(world: World, shipped: Settings, lender: Any) -> Looked:
+def look(world: World, shipped: Settings, lender: Any) -> Outcome:
     world.time.pass_(seconds=1)
     checker = Checker(world.store, ByDeal(lender), shipped.partners[PARTNER], world.time)
-    return checker.look(LEAD.lead_id, PARTNER, AMPLE, at_once=True).outcome
+    return checker.process(LEAD.lead_id, PARTNER, AMPLE, at_once=True).outcome
 
 
 def test_each_status_from_the_second_on_asks_for_one_message(deal: World, shipped_settings: Settings) -> None:
@@ -82,13 +82,13 @@ def test_two_workers_with_one_answer_ask_for_one_message(deal: World, shipped_se
             look(deal, shipped_settings, Lender(iter(["Погоджено"])))
             return "Погоджено"
 
-    assert look(deal, shipped_settings, Both(iter(()))) is Looked.NOTHING_TO_DO
+    assert look(deal, shipped_settings, Both(iter(()))) is Outcome.NOTHING_TO_DO
     assert [message.partner_status for message in deal.outbox.messages(LEAD.lead_id)] == ["Погоджено"]
 
 
 def test_a_status_that_closes_the_deal_is_told_too(deal: World, shipped_settings: Settings) -> None:
     lender = Lender(iter(["В обробці", "Видано"]))
-    assert [look(deal, shipped_settings, lender) for _ in range(2)] == [Looked.CHANGED, Looked.CLOSED]
+    assert [look(deal, shipped_settings, lender) for _ in range(2)] == [Outcome.CHANGED, Outcome.CLOSED]
     delivery = deal.store.delivery(LEAD.lead_id, PARTNER)
     assert delivery is not None
     assert delivery.state is State.CLOSED

@@ -7,6 +7,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
@@ -71,8 +72,8 @@ def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
         lambda d: steps.schedule_retry(d, NOW, "out of reach", HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
         lambda d: steps.confirm(d, NOW + HOUR, 24, HOUR),
-        lambda d: steps.status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
-        lambda d: steps.status_changed(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
+        lambda d: status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
+        lambda d: status_changed(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
     )
     for step in journey:
         delivery = store.apply(step(delivery))
@@ -141,5 +142,5 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
     assert listed() == [lead(2).lead_id]
     found = store.delivery(lead(2).lead_id, "leadleader")
     assert found is not None
-    store.apply(steps.status_changed(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
+    store.apply(status_changed(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
     assert listed() == []

@@ -13,7 +13,8 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submit_lead import Outcome, Submitter, backoff
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome, backoff
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.blades import Blade, Killed, Ports
@@ -75,7 +76,7 @@ class World:
         self.dead_letters.append((delivery.lead_id, reason))
 
     def visit(self, blade: Blade | None = None, budget: Budget = AMPLE) -> Any:
-        return self.submitter(blade).visit(LEAD.lead_id, "leadleader", budget)
+        return self.submitter(blade).process(LEAD.lead_id, "leadleader", budget)
 
     @property
     def delivery(self) -> Delivery:
@@ -138,12 +139,12 @@ def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
         """While this worker authorizes, another one does the whole job."""
 
         def authorize(self, budget: Budget) -> Any:
-            world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+            world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
             return super().authorize(budget)
 
     slow = Overtaken()
     submitter = Submitter(world.store, slow, world.settings.partners["leadleader"], world.time, world.bury)
-    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NOTHING_TO_DO
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NOTHING_TO_DO
     assert world.lender.created == [LEAD.lead_id]
     assert slow.created == []
 
@@ -155,7 +156,7 @@ def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
 def test_a_failed_authorization_is_always_tried_again(world: World, error: type[partner_errors.PartnerError]) -> None:
     world.lender.on_authorize = iter([fails(error)])
     visit = world.visit()
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
     assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
     world.time.pass_(seconds=15)
     assert world.visit().outcome is Outcome.SUBMITTED
@@ -201,6 +202,15 @@ def test_wrong_credentials_fail_at_once_and_leave_a_dead_letter(world: World) ->
     assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
 
 
+def test_credentials_that_may_just_have_changed_are_tried_once_more_by_a_create_too(world: World) -> None:
+    world.lender.on_create = iter([fails(partner_errors.Misconfigured, certain=False) for _ in range(2)])
+    assert world.visit().outcome is Outcome.COMES_AGAIN
+    assert (world.delivery.state, world.dead_letters) == (State.RECEIVED, [])
+    world.time.pass_(seconds=15)
+    assert world.visit().outcome is Outcome.FAILED
+    assert world.dead_letters == [(LEAD.lead_id, "as the test wants")]
+
+
 def test_a_worker_killed_while_giving_up_leaves_a_word_too_many_and_never_too_few(world: World) -> None:
     for step in range(1, 20):
         world.lender.on_authorize = iter([fails(partner_errors.Misconfigured)])
@@ -218,7 +228,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
     world.visit()
     world.time.pass_(seconds=5)
     visit = world.visit()
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
     assert (world.delivery.attempts, world.lender.authorizations) == (1, 1)
 
 
@@ -226,9 +236,9 @@ def test_retry_after_is_honoured_when_it_is_the_longer_wait(world: World) -> Non
     world.lender.on_create = iter(
         [fails(partner_errors.RateLimited, retry_after=600.0), fails(partner_errors.RateLimited, retry_after=1)]
     )
-    assert world.visit().again == timedelta(seconds=600)
+    assert world.visit().retry_after == timedelta(seconds=600)
     world.time.pass_(seconds=600)
-    assert world.visit().again == timedelta(seconds=30)
+    assert world.visit().retry_after == timedelta(seconds=30)
 
 
 def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) -> None:
@@ -240,9 +250,9 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) 
     began = world.time.now
     for _ in range(100):
         visit = world.visit()
-        if visit.again is None:
+        if visit.retry_after is None:
             break
-        world.time.now += visit.again
+        world.time.now += visit.retry_after
     assert visit.outcome is Outcome.FAILED
     assert timedelta(hours=24) <= world.time.now - began <= timedelta(hours=25)
     assert 20 < world.delivery.attempts < 50
@@ -251,7 +261,7 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) 
 
 def test_without_time_for_a_whole_submission_none_is_begun(world: World) -> None:
     visit = world.visit(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0))
-    assert (visit.outcome, visit.again) == (Outcome.COMES_AGAIN, timedelta())
+    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta())
     assert world.lender.authorizations == 0
 
 
@@ -262,13 +272,13 @@ def test_an_answer_that_comes_after_the_lease_ran_out_is_still_believed(world: W
         def create(self, submitted: Lead, budget: Budget) -> int:
             deal_id = super().create(submitted, budget)
             world.time.pass_(hours=1)
-            world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+            world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
             assert world.delivery.state is State.UNKNOWN
             return deal_id
 
     brief = Budget(deadline=60.0, monotonic=lambda: 0.0)
     submitter = Submitter(world.store, Slow(), world.settings.partners["leadleader"], world.time, world.bury)
-    assert submitter.visit(LEAD.lead_id, "leadleader", brief).outcome is Outcome.SUBMITTED
+    assert submitter.process(LEAD.lead_id, "leadleader", brief).outcome is Outcome.SUBMITTED
     assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
 
 
@@ -286,7 +296,7 @@ def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) 
 
     submitter = Submitter(Deaf(), world.lender, world.settings.partners["leadleader"], world.time, world.bury)
     with pytest.raises(Conflict) as raised:
-        submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+        submitter.process(LEAD.lead_id, "leadleader", AMPLE)
     assert "{'deal_id': 24}" in str(raised.value)
 
 
@@ -330,8 +340,8 @@ def test_an_answer_that_the_table_does_not_take_is_kept(
         world.bury,
         keep_answer=lambda delivery, said: answers.append((delivery.attempts, said.as_json())),
     )
-    visit = submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
-    assert (visit.outcome, visit.again) == (Outcome.UNRECORDED, None)
+    visit = submitter.process(LEAD.lead_id, "leadleader", AMPLE)
+    assert (visit.outcome, visit.retry_after) == (Outcome.UNRECORDED, None)
     assert answers == [(1, kept)]
     assert table.retried_for == [AMPLE.left_to_record], "it is written for the rest of the invocation"
     assert world.delivery.state is State.SUBMITTING
@@ -344,7 +354,7 @@ def test_a_lost_reply_that_the_table_does_not_take_is_raised_and_settled_by_the_
         Throttling(world.store), world.lender, partner, world.time, world.bury, keep_answer=lambda *_: None
     )
     with pytest.raises(Contended):
-        submitter.visit(LEAD.lead_id, "leadleader", AMPLE)
+        submitter.process(LEAD.lead_id, "leadleader", AMPLE)
 
 
 @dataclass
@@ -356,7 +366,7 @@ class Late(Lender):
 
     def create(self, submitted: Lead, budget: Budget) -> int:
         self.world.time.pass_(hours=1)
-        self.world.submitter().visit(LEAD.lead_id, "leadleader", AMPLE)
+        self.world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
         assert self.world.delivery.state is State.UNKNOWN
         if (change := self.meanwhile(self.world.delivery)) is not None:
             self.world.store.apply(change)
@@ -374,7 +384,7 @@ def late(world: World, lender: Late) -> tuple[Outcome, list[dict[str, Any]]]:
         world.bury,
         keep_answer=lambda _, answer: kept.append(answer.as_json()),
     )
-    return submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome, kept
+    return submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome, kept
 
 
 @pytest.mark.parametrize(
@@ -430,16 +440,16 @@ def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(w
     submitter = Submitter(
         world.store, world.lender, partner, world.time, world.bury, falls_back_on=lambda *_: "matchtrade"
     )
-    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     opened = world.store.delivery(LEAD.lead_id, "matchtrade")
     world.store.apply(operator_steps.retry_by_operator(world.delivery, world.time(), "olena", is_confirmed=False))
-    assert submitter.visit(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     assert world.delivery.state is State.REJECTED
     assert world.store.delivery(LEAD.lead_id, "matchtrade") == opened
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:
-    assert world.submitter().visit("ld_nobody", "leadleader", AMPLE).outcome is Outcome.GONE
+    assert world.submitter().process("ld_nobody", "leadleader", AMPLE).outcome is Outcome.GONE
 
 
 def test_backoff_doubles_up_to_its_bound_and_leaves_half_to_chance(shipped_settings: Settings) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from devstack.commands.address import address_of
+from leadbridge.api.schemas import lead_view
+from leadbridge.storage.leads import Journey
 from quality.testkit.template import ROOT
 from tests.unit.forms.desk import configured, opened, sample, secrets_of
 from tools.config.__main__ import main
@@ -53,7 +55,7 @@ def test_what_the_tutorial_posts_becomes_a_lead(config: Path) -> None:
     with opened(configured(config)) as reception:
         status, answer = reception.take(event)
         assert (status, answer["status"]) == (202, "received")
-        shown = reception.book.leads[answer["lead_id"]].shown()
+        shown = lead_view(Journey(reception.book.leads[answer["lead_id"]], {}, ()))
     assert shown["person"]["full_name"] == "Прикладенко Олена Іванівна"
     assert shown["loan"] == {"amount": "6000", "term": 12}
     assert shown["utm"] == {"utm_source": "newsletter"}

@@ -13,8 +13,8 @@ from leadbridge.domain.delivery import Delivery, State, receive
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail, Checker
-from leadbridge.services.check_status import Outcome as Looked
-from leadbridge.services.submit_lead import Outcome, Submitter, Visit
+from leadbridge.services.submit_lead import Submitter
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.blades import Blade, Killed, Ports
@@ -82,7 +82,7 @@ class World:
     broker: Broker
     dead_letters: list[str] = field(default_factory=list)
 
-    def visit(self, blade: Blade | None = None) -> Visit:
+    def visit(self, blade: Blade | None = None) -> Result:
         blade = blade or Blade(at=0)
         self.broker.blade = blade
         broker = Ports(self.broker, blade)
@@ -95,12 +95,12 @@ class World:
             dead_letter=lambda delivery, _: self.dead_letters.append(delivery.lead_id),
             jitter=lambda: 1.0,
         )
-        return submitter.visit(LEAD.lead_id, PARTNER, AMPLE)
+        return submitter.process(LEAD.lead_id, PARTNER, AMPLE)
 
-    def look(self, *, at_once: bool = False) -> Looked:
+    def look(self, *, at_once: bool = False) -> Outcome:
         partner = ByEmail(self.broker, self.store.lead)
         checker = Checker(self.store, partner, self.settings.partners[PARTNER], self.time, jitter=lambda: 0.0)
-        return checker.look(LEAD.lead_id, PARTNER, AMPLE, at_once=at_once).outcome
+        return checker.process(LEAD.lead_id, PARTNER, AMPLE, at_once=at_once).outcome
 
     @property
     def delivery(self) -> Delivery:
@@ -138,7 +138,7 @@ def test_an_account_is_made_once_and_tied_to_its_lead(world: World) -> None:
 def test_a_lost_reply_is_looked_up_and_found_to_be_ours(world: World) -> None:
     world.broker.replies = iter([lost()])
     visit = world.visit()
-    assert (visit.outcome, visit.again) == (Outcome.UNCERTAIN, timedelta(seconds=15))
+    assert (visit.outcome, visit.retry_after) == (Outcome.UNCERTAIN, timedelta(seconds=15))
     assert (world.delivery.state, world.delivery.is_uncertain) == (State.RECEIVED, True)
     world.time.pass_(seconds=15)
     assert world.visit().outcome is Outcome.SUBMITTED
@@ -166,9 +166,9 @@ def test_nothing_is_sent_again_while_nobody_can_look(world: World) -> None:
     began = world.time.now
     for _ in range(100):
         visit = world.visit()
-        if visit.again is None:
+        if visit.retry_after is None:
             break
-        world.time.now += visit.again
+        world.time.now += visit.retry_after
     assert visit.outcome is Outcome.UNKNOWN
     assert world.time.now - began >= timedelta(hours=24)
     assert (world.delivery.state, world.broker.creates, world.dead_letters) == (State.UNKNOWN, 1, [])
@@ -286,7 +286,7 @@ def test_an_answer_that_comes_after_the_sweep_doubted_is_still_believed(world: W
     def slow(submitted: Lead, budget: Budget) -> str | None:
         made = create(submitted, budget)
         world.time.pass_(minutes=5)
-        assert world.look() is Looked.UNCERTAIN
+        assert world.look() is Outcome.UNCERTAIN
         return made
 
     world.broker.create = slow  # type: ignore[method-assign]
@@ -299,21 +299,21 @@ def test_a_lost_worker_is_announced_so_that_another_one_looks(world: World) -> N
         world.visit(Blade(at=9))
     assert world.delivery.state is State.SUBMITTING
     world.time.pass_(minutes=5)
-    assert world.look() is Looked.UNCERTAIN
+    assert world.look() is Outcome.UNCERTAIN
     after = world.delivery
     assert (after.state, after.is_uncertain, after.next_attempt_at) == (State.RECEIVED, True, None)
 
 
 def test_an_operator_may_ask_for_an_accounts_status(world: World) -> None:
     world.visit()
-    assert world.look(at_once=True) is Looked.CHANGED
-    assert world.look(at_once=True) is Looked.UNCHANGED
+    assert world.look(at_once=True) is Outcome.CHANGED
+    assert world.look(at_once=True) is Outcome.UNCHANGED
     assert world.delivery.partner_status == "NEW_CONTACT"
     world.broker.accounts.clear()
-    assert world.look(at_once=True) is Looked.CHECK_FAILED
+    assert world.look(at_once=True) is Outcome.CHECK_FAILED
     assert (world.delivery.partner_status, world.delivery.due_at) == ("NEW_CONTACT", None)
 
 
 def test_a_delivery_to_the_broker_that_nothing_happened_to_is_requeued(world: World) -> None:
     world.time.pass_(minutes=16)
-    assert world.look() is Looked.REQUEUED
+    assert world.look() is Outcome.REQUEUED

@@ -16,7 +16,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.batch import LONGEST_WAIT, process_batch
 from leadbridge.runtime.logs import metrics
-from leadbridge.services.submit_lead import Outcome, Visit
+from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.aws_answers import aws_error, canceled
@@ -104,10 +104,10 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
     visited = []
 
     class Submitter:
-        def visit(self, lead_id: str, partner: str, budget: Any) -> Visit:
+        def process(self, lead_id: str, partner: str, budget: Any) -> Result:
             visited.append((lead_id, partner))
             assert 30 < budget.left < 40
-            return Visit(Outcome.SUBMITTED)
+            return Result(Outcome.SUBMITTED)
 
     monkeypatch.setattr(app, "submitter", lambda _: Submitter())
     event = DeliveryChanged.of(None, receive("ld_x", "leadleader", "web", NOW))

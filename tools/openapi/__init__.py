@@ -1,1 +1,1 @@
-"""The API's outside as an OpenAPI document, made of the code's own models: `make openapi` writes docs/openapi.json."""
+"""The OpenAPI document, made of the routes' own types: `make openapi` writes docs/openapi.json."""

@@ -1,4 +1,4 @@
-"""The table of routes and the models, put together as OpenAPI 3.1."""
+"""The operations and the schemas of their types, put together as OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -7,79 +7,94 @@ import re
 import tomllib
 from collections.abc import Iterable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from tools.openapi.answers import Problem
-from tools.openapi.routes import JSON, PROBLEM, ROUTES, Parameter, Route
+from tools.openapi.operations import ROOT, Operation, Parameter, operators_operations
+from tools.openapi.public import JSON, OPERATIONS, ProblemView
 
+PROBLEM = "application/problem+json"
 PLACE = "#/components/schemas/{model}"
-PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+VIEW = "View"  # ends the names of types that are answers; a schema's name is without it
+
+
+class Schemas(GenerateJsonSchema):
+    """Schemas of answers: objects without other members."""
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        """Return the schema of a TypedDict."""
+        return {**super().typed_dict_schema(schema), "additionalProperties": False}
+
+
+def operations() -> list[Operation]:
+    """Return all operations, by path and method."""
+    return sorted([*OPERATIONS, *operators_operations()], key=lambda one: (one.path, one.method))
 
 
 def written() -> str:
-    """The document as docs/openapi.json has it."""
+    """Return the document as docs/openapi.json has it."""
     return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 
 def document() -> dict[str, Any]:
-    """The document."""
-    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    """Return the document."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     paths: dict[str, Any] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = operation(route)
+    found = operations()
+    for one in found:
+        paths.setdefault(one.path, {})[one.method.lower()] = operation(one)
     return {
         "openapi": "3.1.0",
         "info": {"title": project["name"], "version": project["version"], "summary": project["description"]},
         "servers": [{"url": "https://{api}/v1", "variables": {"api": {"default": "api.example.com"}}}],
         "paths": paths,
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas(found),
             "securitySchemes": {"Operator": {"type": "http", "scheme": "bearer", "description": "An operator's token"}},
         },
     }
 
 
-def operation(route: Route) -> dict[str, Any]:
-    """One route's part of the document. Every route may answer 429, 500 (a fault of ours) and 503 (AWS is busy)."""
-    problems = sorted({*route.problems, 429, 500, 503, *([401] if route.is_operators else [])})
-    found: dict[str, Any] = {"operationId": route.name, "summary": route.summary}
-    if route.is_operators:
+def operation(one: Operation) -> dict[str, Any]:
+    """Describe an operation. Each may return 429, 500 (a fault of this stack) and 503 (AWS is busy)."""
+    problems = sorted({*one.problems, 429, 500, 503, *([401] if one.is_operators else [])})
+    found: dict[str, Any] = {"operationId": one.name, "summary": one.summary}
+    if one.is_operators:
         found["security"] = [{"Operator": []}]
-    if route.parameters:
-        found["parameters"] = [parameter(one) for one in route.parameters]
-    if route.body is not None:
-        found["requestBody"] = request_body(route.body)
-    found["responses"] = {str(status): success(status, told) for status, told in route.answers.items()}
+    if one.parameters:
+        found["parameters"] = [parameter(each) for each in one.parameters]
+    if one.body is not None:
+        found["requestBody"] = request_body(one.body)
+    found["responses"] = {str(status): success(status, content) for status, content in one.answers.items()}
     found["responses"] |= {str(status): problem(status) for status in problems}
     return found
 
 
 def parameter(one: Parameter) -> dict[str, Any]:
-    """One parameter; those of a path are always there."""
+    """Describe a parameter. Those of a path are required."""
     found = {"name": one.name, "in": one.place, "description": one.description, "schema": one.schema}
     return {**found, "required": True} if one.place == "path" else found
 
 
 def request_body(body: type[BaseModel] | tuple[str, ...]) -> dict[str, Any]:
-    """A model as JSON, or whatever forms send."""
+    """Describe a body: a model as JSON, or the media types of a form."""
     if isinstance(body, tuple):
         return {"required": True, "content": {media: {"schema": {"type": "object"}} for media in body}}
-    wanted = [name for name, one in body.model_fields.items() if one.is_required()]
-    return {"required": bool(wanted), "content": {JSON: {"schema": reference(body)}}}
+    required = [name for name, one in body.model_fields.items() if one.is_required()]
+    return {"required": bool(required), "content": {JSON: {"schema": reference(body)}}}
 
 
-def success(status: int, told: tuple[type[BaseModel], ...] | str | None) -> dict[str, Any]:
-    """An answer that is no problem."""
+def success(status: int, content: tuple[Any, ...] | str | None) -> dict[str, Any]:
+    """Describe an answer that is not a problem."""
     found: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    match told:
+    match content:
         case None:
             return found
         case str():
-            found["content"] = {told: {"schema": {"type": "string"}}}
+            found["content"] = {content: {"schema": {"type": "string"}}}
         case (one,):
             found["content"] = {JSON: {"schema": reference(one)}}
         case several:
@@ -88,30 +103,34 @@ def success(status: int, told: tuple[type[BaseModel], ...] | str | None) -> dict
 
 
 def problem(status: int) -> dict[str, Any]:
-    """Problem details."""
-    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"schema": reference(Problem)}}}
+    """Describe problem details."""
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"schema": reference(ProblemView)}}}
 
 
-def reference(model: type[BaseModel]) -> dict[str, str]:
-    """Where a model's schema is."""
-    return {"$ref": PLACE.format(model=model.__name__)}
+def reference(model: Any) -> dict[str, str]:
+    """Return the reference to a type's schema."""
+    return {"$ref": PLACE.format(model=model.__name__.removesuffix(VIEW))}
 
 
-def schemas() -> dict[str, Any]:
-    """The schemas of all models, by name."""
-    requests = [route.body for route in ROUTES if isinstance(route.body, type)]
-    told = [model for route in ROUTES for one in route.answers.values() if isinstance(one, tuple) for model in one]
-    _, found = models_json_schema(
-        [(model, "validation") for model in unique(requests)] + [(model, "serialization") for model in unique(told)],
+def schemas(found: Iterable[Operation]) -> dict[str, Any]:
+    """Return the schemas of all types, by name."""
+    requests = [one.body for one in found if isinstance(one.body, type)]
+    answers = [kind for one in found for kinds in one.answers.values() if isinstance(kinds, tuple) for kind in kinds]
+    _, schema = TypeAdapter.json_schemas(
+        [(kind.__name__, "validation", TypeAdapter(kind)) for kind in unique(requests)]
+        + [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in unique([*answers, ProblemView])],
         ref_template=PLACE,
+        schema_generator=Schemas,
     )
-    _, of_problems = models_json_schema([(Problem, "validation")], ref_template=PLACE)
-    definitions: dict[str, Any] = {**found["$defs"], **of_problems["$defs"]}
-    return {name: plain(schema) for name, schema in sorted(definitions.items())}
+    text = re.sub(rf'("{PLACE.format(model="")}\w+){VIEW}"', r'\1"', json.dumps(schema["$defs"]))
+    named = {name.removesuffix(VIEW): plain(one) for name, one in sorted(json.loads(text).items())}
+    if len(named) < len(schema["$defs"]):
+        raise ValueError("two schemas have the same name")
+    return named
 
 
 def plain(schema: Any) -> Any:
-    """A schema without Python's words: titles that repeat names, and docstrings' markup."""
+    """Return a schema without titles that repeat names, and with docstrings on one line."""
     match schema:
         case dict():
             kept = {name: plain(value) for name, value in schema.items() if name != "title" or isinstance(value, dict)}
@@ -124,6 +143,6 @@ def plain(schema: Any) -> Any:
             return schema
 
 
-def unique(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:
-    """Each once, in order."""
-    return list(dict.fromkeys(models))
+def unique(kinds: Iterable[Any]) -> list[Any]:
+    """Return each type once, in order."""
+    return list(dict.fromkeys(kinds))

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, Delivery, checked, receive
+from leadbridge.domain.delivery import Change, Delivery, receive
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.status_change import checked
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry

@@ -11,18 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leadbridge.services import check_status, fetch_lead, send_message, submit_lead
+from leadbridge.services.worker import Outcome
 from quality.testkit.template import ROOT, resources
 from tools.config import read_toml
 
 OWN = "${AWS::StackName}"
 FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
-OUTCOMES = {
-    "Submission": submit_lead.Outcome,
-    "Check": check_status.Outcome,
-    "Message": send_message.Outcome,
-    "Fetch": fetch_lead.Outcome,
-}
+SERVICES = {"Submission": "submit_lead", "Check": "check_status", "Message": "send_message", "Fetch": "fetch_lead"}
 CALLS = {"PartnerLatency", "PartnerErrors"}
 
 type Ways = set[tuple[str, ...]]
@@ -133,7 +128,25 @@ def counted_by(flow: str) -> frozenset[str]:
                 case ast.Call(func=ast.Name(id="count" | "measure"), args=[name, *_]):
                     found |= _names(name)
                 case ast.Call(func=ast.Name(id="record_outcome"), args=[ast.Constant(value=str(visited)), *_]):
-                    found |= {f"{visited}.{outcome}" for outcome in OUTCOMES[visited]}
+                    found |= {f"{visited}.{outcome}" for outcome in outcomes_of(SERVICES[visited])}
+    return frozenset(found)
+
+
+@cache
+def outcomes_of(service: str) -> frozenset[Outcome]:
+    """The outcomes that a service names, in its module or in what it calls of the workers' core."""
+    core = ast.parse((LAYER / "services" / "worker.py").read_text(encoding="utf-8"))
+    methods = {node.name: node for node in ast.walk(core) if isinstance(node, ast.FunctionDef)}
+    found: set[Outcome] = set()
+    left: list[ast.AST] = [ast.parse((LAYER / "services" / f"{service}.py").read_text(encoding="utf-8"))]
+    while left:
+        for node in ast.walk(left.pop()):
+            match node:
+                case ast.Attribute(value=ast.Name(id="Outcome"), attr=name):
+                    found.add(Outcome[name])
+                case ast.Attribute(value=ast.Name(id="self") | ast.Call(func=ast.Name(id="super")), attr=name):
+                    if name in methods:
+                        left.append(methods.pop(name))
     return frozenset(found)
 
 
@@ -175,9 +188,10 @@ def _files(app: Path) -> set[Path]:
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):
             module = LAYER / f"{name.replace('.', '/')}.py"
-            if module.exists() and module not in found:
-                found.add(module)
-                left.append(module)
+            routes = (LAYER / "api" / "routes").glob("*.py") if name == "api.router" else []
+            new = {one for one in (module, *routes) if one.exists()} - found
+            found |= new
+            left += new
     return found - {LAYER / "runtime" / "logs.py"}
 
 

@@ -1,133 +1,126 @@
-"""What operators ask with a path, a query or a body, read; what cannot be answered is a Problem."""
+"""The parameters of a path and of a query: their types, and how the router reads them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import unquote
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from leadbridge.api.problems import Problem
-from leadbridge.api.requests import InvalidRequest, read_request
 from leadbridge.domain import fields
-from leadbridge.domain.delivery import State
-from leadbridge.forms.base import Request, TooLarge, Unreadable
-from leadbridge.forms.parsing.json_body import read_object
 
-LIMIT = 25
-MOST = 100
-LEAD_ID = r"ld_[a-z2-7]{26}"
-PARTNER = r"[a-z0-9_-]{1,64}"
-YEARS = range(2000, 2200)  # days of others are nobody's question, and near the calendar's ends cannot be counted with
-
-
-def operator(event: dict[str, Any]) -> str:
-    """The name of the operator who asks, as the authorizer found it."""
-    return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
-
-
-def lead_id_in(event: dict[str, Any]) -> str:
-    """The lead that the path names. Raises Problem."""
-    lead_id = (event.get("pathParameters") or {}).get("lead_id") or ""
-    if not re.fullmatch(LEAD_ID, lead_id):
-        raise unknown_lead()
-    return lead_id
-
-
-def state_in(text: str | None) -> State | None:
-    """The state that `status=` names. Raises Problem."""
-    if not text:
-        return None
-    try:
-        return State(text)
-    except ValueError:
-        raise bad_query(f"status is one of {', '.join(State)}.") from None
-
-
-def limit_in(text: str | None) -> int:
-    """The page size that `limit=` names. Raises Problem."""
-    if not text:
-        return LIMIT
-    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MOST:
-        raise bad_query(f"limit is a number from 1 to {MOST}.")
-    return int(text)
-
-
-def masked_in(text: str | None) -> bool:
-    """Whether `masked=` asks for people to be masked. Raises Problem."""
-    return _flag("masked", text)
-
-
-def attention_in(text: str | None) -> bool:
-    """Whether `attention=` asks for deliveries that need a person only. Raises Problem."""
-    return _flag("attention", text)
-
-
-def phone_in(text: str | None) -> str | None:
-    """The phone that `phone=` names. A `+` that arrived as a space is understood. Raises Problem."""
-    try:
-        return fields.phone(text) if text else None
-    except ValueError:
-        raise bad_query("phone is a phone number.") from None
-
-
-def day_in(name: str, text: str | None, default: date) -> date:
-    """The day that `from=` or `to=` names, such as 2026-11-02. Raises Problem."""
-    if not text:
-        return default
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if day.year not in YEARS:
-        raise bad_query(f"{name} is a day such as 2026-11-02.")
-    return day
-
-
-def known_in(query: dict[str, str], *names: str) -> dict[str, str]:
-    """The query, if it has no other parameters than these. Raises Problem."""
-    if unknown := set(query) - set(names):
-        raise bad_query(f"There is no parameter {', '.join(sorted(unknown))}.")
-    return query
-
-
-def body_in(event: dict[str, Any]) -> dict[str, Any]:
-    """The JSON object that is the body; none is an empty one. Raises Problem."""
-    try:
-        body = Request.of(event).body
-        return read_object(body) if body.strip() else {}
-    except TooLarge:
-        raise Problem(413, "too-large", "Body too large", "A body may have 256 KiB at most.") from None
-    except Unreadable:
-        raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
+MAX_LIMIT = 100
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+YEARS = range(2000, 2200)  # date arithmetic overflows near the ends of the calendar
 
 
 def bad_query(detail: str) -> Problem:
-    """A query that cannot be answered."""
+    """Return the problem for a query that is not valid."""
     return Problem(400, "bad-query", "Bad query", detail)
 
 
 def unknown_lead() -> Problem:
-    """There is no such lead, or it has no such delivery."""
+    """Return the problem for a lead that does not exist, or that has no such delivery."""
     return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
 
 
-def erased_lead() -> Problem:
-    """The lead's person was erased, so nothing can be done with it."""
-    return Problem(409, "wrong-state", "Wrong state", "The person was erased.")
+def unknown_message() -> Problem:
+    """Return the problem for a message that the lead does not have."""
+    return Problem(404, "unknown-message", "Unknown message", "The lead has no such message.")
 
 
-def _flag(name: str, text: str | None) -> bool:
-    if text not in {None, "", "true", "false"}:
-        raise bad_query(f"{name} is true or false.")
-    return text == "true"
+def unknown_queue() -> Problem:
+    """Return the problem for a dead-letter queue that does not exist."""
+    return Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.")
 
 
-def asked_in[R: BaseModel](event: dict[str, Any], kind: type[R]) -> R:
-    """What the body asks for. Raises Problem."""
+@dataclass(frozen=True)
+class PathParameter:
+    """A parameter of a path. A value that does not match `pattern` is answered with the problem `unknown`."""
+
+    description: str
+    pattern: str
+    unknown: Callable[[], Problem]
+
+
+PATH_PARAMETERS = {
+    "lead_id": PathParameter("A lead.", r"ld_[a-z2-7]{26}", unknown_lead),
+    "partner": PathParameter("A partner.", r"[a-z0-9_-]{1,64}", unknown_lead),
+    "message_id": PathParameter("A message of the lead.", r"[0-9A-Za-z:.#_-]{1,256}", unknown_message),
+    "queue": PathParameter("A dead-letter queue.", r"[a-z-]{1,64}", unknown_queue),
+}
+
+
+def read_path(template: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Read the parameters of a path such as `/leads/{lead_id}`, percent-encoded or decoded. Raises Problem."""
+    found = {}
+    for name in PLACEHOLDER.findall(template):
+        parameter, value = PATH_PARAMETERS[name], unquote(values.get(name) or "")
+        if not re.fullmatch(parameter.pattern, value):
+            raise parameter.unknown()
+        found[name] = value
+    return found
+
+
+def _flag(value: object) -> bool:
+    if value not in {"true", "false", True, False}:
+        raise ValueError("must be true or false")
+    return value in {"true", True}
+
+
+def _day(value: object) -> date:
     try:
-        return read_request(kind, body_in(event))
-    except InvalidRequest as wrong:
-        detail = "This cannot be done as it is asked for; see errors."
-        raise Problem(422, "invalid-request", "Invalid request", detail, wrong.errors) from None
+        day = date.fromisoformat(str(value))
+    except ValueError:
+        day = date.min
+    if day.year not in YEARS:
+        raise ValueError("must be a day such as 2026-11-02")
+    return day
+
+
+def _phone(value: str) -> str | None:
+    try:
+        return fields.phone(value)  # a `+` arrives as a space
+    except ValueError:
+        raise ValueError("must be a phone number") from None
+
+
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})]
+Day = Annotated[date, BeforeValidator(_day)]
+Phone = Annotated[str, AfterValidator(_phone)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+
+
+class Query(BaseModel):
+    """The parameters of a query. An empty one counts as missing."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
+
+
+class MaskedQuery(Query):
+    """Whether to mask the person."""
+
+    masked: Flag = Field(False, description="Whether phones, addresses and numbers are shown in part only.")
+
+
+def read_query[Q: Query](kind: type[Q], parameters: Mapping[str, str]) -> Q:
+    """Read a query string. Raises Problem, also for a parameter that the route does not have."""
+    known = {field.alias or name for name, field in kind.model_fields.items()}
+    if unknown := parameters.keys() - known:
+        raise bad_query(f"There is no parameter {', '.join(sorted(unknown))}.")
+    try:
+        return kind.model_validate({name: value for name, value in parameters.items() if value})
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    raise bad_query(" ".join(f"{one['loc'][0]} {validation_message(one)}." for one in found))
+
+
+def validation_message(detail: Any) -> str:
+    """Return what is wrong with a value, without the value."""
+    message: str = detail["msg"].removeprefix("Value error, ")
+    return message.replace("Input should be", "must be", 1)

@@ -66,6 +66,11 @@ def answer(status: int, body: dict[str, Any]) -> Response:
     return _response(status, body, "application/json")
 
 
+def no_content() -> Response:
+    """The gateway's proxy response for a success without a body."""
+    return {"statusCode": 204, "headers": {"Cache-Control": "no-store"}, "body": ""}
+
+
 def unexpected() -> Response:
     """What a caller hears of a fault of our own: nothing but that it may try again."""
     return internal().response()

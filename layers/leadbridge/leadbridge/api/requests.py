@@ -1,118 +1,71 @@
-"""What operators ask for in a body, checked."""
+"""A request of an operator: who sent it, its path, its body."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from leadbridge.api.problems import FieldError
-from leadbridge.domain.delivery import State
+from leadbridge.api.params import validation_message
+from leadbridge.api.problems import FieldError, Problem
+from leadbridge.api.resources import Resources
+from leadbridge.forms.base import Request, TooLarge, Unreadable
+from leadbridge.forms.parsing.json_body import read_object
+from leadbridge.runtime.budget import LambdaContext
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 
 
-class InvalidRequest(ValueError):
-    """A request that cannot be carried out as it stands: every field that is wrong."""
+@dataclass(frozen=True)
+class ApiRequest:
+    """A request that the router has checked. `path` holds the parameters of its path."""
 
-    def __init__(self, errors: tuple[FieldError, ...]) -> None:
-        super().__init__(f"{len(errors)} field(s) are wrong")
-        self.errors = errors
-
-
-class MessageRequest(BaseModel):
-    """`POST /messages`: to whom, and what."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    lead_id: Annotated[str, Field(pattern=r"^ld_[a-z2-7]{26}$")] | None = None
-    account_id: Id | None = None
-    template_id: Id | None = None
-    text: Words | None = None
-    variables: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]] = {}
-
-    @model_validator(mode="after")
-    def _one_of_each(self) -> MessageRequest:
-        if (self.lead_id is None) == (self.account_id is None):
-            raise ValueError("give either a lead_id or an account_id")
-        if (self.template_id is None) == (self.text is None):
-            raise ValueError("give either a template_id or a text")
-        return self
+    operator: str
+    path: Mapping[str, str]
+    context: LambdaContext
+    resources: Resources
 
 
-class RetryRequest(BaseModel):
-    """`POST …/retry`: whether it shall be sent again although it may arrive twice."""
+class Body(BaseModel):
+    """A JSON object with these fields and no others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
-    confirm: StrictBool = False
+
+def operator_of(event: dict[str, Any]) -> str:
+    """Return the name of the operator, as the authorizer found it."""
+    return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
 
 
-class ResolveRequest(BaseModel):
-    """`POST …/resolve`: the id under which the partner has it, or that the partner does not have it.
-
-    `"outcome": "unknown"` withdraws what an operator settled. With `expected_state` nothing is done to a delivery that
-    is in another state.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    deal_id: Annotated[StrictInt, Field(ge=1, lt=10**18)] | None = None
-    account_uuid: Id | None = None
-    outcome: Literal["not_created", "unknown"] | None = None
-    expected_state: State | None = None
-
-    @property
-    def created(self) -> int | str | None:
-        """The id under which the partner has it."""
-        return self.deal_id if self.deal_id is not None else self.account_uuid
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> ResolveRequest:
-        if [self.deal_id, self.account_uuid, self.outcome].count(None) != 2:
-            raise ValueError('give a deal_id, an account_uuid, or "outcome": "not_created" or "unknown"')
-        return self
-
-
-class RedriveRequest(BaseModel):
-    """`POST /dead-letters/{queue}/redrive`: one letter, or as many as one call takes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    letter_id: Id | None = None
-
-
-class DiscardRequest(BaseModel):
-    """`POST /dead-letters/{queue}/discard`: the letter that is thrown away."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    letter_id: Id
-
-
-def read_request[R: BaseModel](kind: type[R], content: dict[str, Any]) -> R:
-    """Read a body. Raises InvalidRequest, which names every field that is wrong and quotes no value."""
+def read_body[B: Body](kind: type[B], event: dict[str, Any]) -> B:
+    """Read a body; a missing one is an empty object. Raises Problem, which names every wrong field and no value."""
+    content = _object_of(event)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-    names = kind.model_fields
-    raise InvalidRequest(
-        tuple(
-            FieldError(
-                ".".join(map(str, one["loc"][:1])) if one["loc"] and one["loc"][0] in names else "",
-                one["msg"].removeprefix("Value error, "),
-            )
-            for one in found
-        )
-    )
+    errors = tuple(FieldError(_field_of(one["loc"], kind), validation_message(one)) for one in found)
+    raise invalid_request("The request is not valid; see errors.", *errors)
+
+
+def invalid_request(detail: str, *errors: FieldError) -> Problem:
+    """Return the problem for a body with wrong fields."""
+    return Problem(422, "invalid-request", "Invalid request", detail, errors)
+
+
+def _object_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON object of the body. The size is checked before the body is parsed."""
+    try:
+        body = Request.of(event).body
+        return read_object(body) if body.strip() else {}
+    except TooLarge:
+        raise Problem(413, "too-large", "Body too large", "A body may have 256 KiB at most.") from None
+    except Unreadable:
+        raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
+
+
+def _field_of(location: tuple[int | str, ...], kind: type[Body]) -> str:
+    """Return the field that an error is about; empty if the request has no such field or the error is about all."""
+    return str(location[0]) if location and location[0] in kind.model_fields else ""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from leadbridge.storage.leads import Journey
 from leadbridge.storage.queries.lead_list import Page
+
+if TYPE_CHECKING:
+    from leadbridge.api.schemas import JourneyView, LeadView, LeftOutView, MessageView, TimelineEntryView
 
 MAX_BYTES = 5_000_000  # of a list; the rest of the response has room enough
 
@@ -33,20 +36,20 @@ def last_that_fit[T](values: list[T], room: int = MAX_BYTES) -> list[T]:
     return first_that_fit(reversed(values), room)[::-1]
 
 
-def leads_that_fit(page: Page, show: Callable[[Journey], dict[str, Any]]) -> tuple[list[dict[str, Any]], str | None]:
+def leads_that_fit(page: Page, view: Callable[[Journey], LeadView]) -> tuple[list[LeadView], str | None]:
     """Return the leads of a page that fit, at least one, and the cursor of the next page."""
-    shown: list[dict[str, Any]] = []
+    leads: list[LeadView] = []
     room = MAX_BYTES
     for journey, begins_here in zip(page.leads, page.cursors, strict=True):
-        one = show(journey)
-        room -= payload_bytes(one)
-        if room < 0 and shown:
-            return shown, begins_here
-        shown.append(one)
-    return shown, page.cursor
+        lead = view(journey)
+        room -= payload_bytes(lead)
+        if room < 0 and leads:
+            return leads, begins_here
+        leads.append(lead)
+    return leads, page.cursor
 
 
-def bounded_journey(lead: dict[str, Any], timeline: list[Any], messages: list[Any]) -> dict[str, Any]:
+def bounded_journey(lead: LeadView, timeline: list[TimelineEntryView], messages: list[MessageView]) -> JourneyView:
     """Return a lead with its newest timeline entries and messages that fit.
 
     `left_out` counts the older ones that do not fit. It is missing if all fit.
@@ -54,10 +57,11 @@ def bounded_journey(lead: dict[str, Any], timeline: list[Any], messages: list[An
     room = MAX_BYTES - payload_bytes(lead)
     newest_messages = last_that_fit(messages, room // 2)
     newest_entries = last_that_fit(timeline, room - sum(map(payload_bytes, newest_messages)))
-    left_out = {"timeline": len(timeline) - len(newest_entries), "messages": len(messages) - len(newest_messages)}
-    return {
-        **lead,
-        "timeline": newest_entries,
-        "messages": newest_messages,
-        **({"left_out": left_out} if any(left_out.values()) else {}),
+    journey = cast("JourneyView", {**lead, "timeline": newest_entries, "messages": newest_messages})
+    left_out: LeftOutView = {
+        "timeline": len(timeline) - len(newest_entries),
+        "messages": len(messages) - len(newest_messages),
     }
+    if any(left_out.values()):
+        journey["left_out"] = left_out
+    return journey

@@ -1,73 +1,213 @@
-"""Leads as the operator's API shows them, whole or with the person masked."""
+"""What the API returns of a lead. mypy checks the functions against the types; the OpenAPI document is made of them.
+
+A type `LeadView` is the schema `Lead` of the document. A type that only one route returns is in that route's module.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+from pydantic import BaseModel, Field, GetPydanticSchema
+
+from leadbridge.api.masking import masked_consent, masked_person
 from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.fetch import Fetch
-from leadbridge.domain.message import Message
+from leadbridge.domain.consent import Consent
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.fetch import Fetch, FetchState
+from leadbridge.domain.lead import Lead, Loan, Person, Trading
+from leadbridge.domain.message import Message, MessageCode, MessageState
+from leadbridge.storage.items import Entry
 from leadbridge.storage.leads import Journey
 
-DOTS = "•••"  # always three: how much is hidden is hidden too
-TRACES = frozenset({"ip", "user_agent", "page_url"})  # of a consent: by which a person could be followed
+
+def _fields_of(model: type[BaseModel]) -> GetPydanticSchema:
+    """Describe a dictionary as a dumped model of the domain. A new field of the model needs no change here."""
+    return GetPydanticSchema(lambda _source, handler: handler(model))
 
 
-def lead_shown(journey: Journey, *, masked: bool = False) -> dict[str, Any]:
-    """A lead and its deliveries, without the timeline; where it is, or was, to be fetched, how that stands."""
-    lead = journey.lead.shown()
-    if masked:
-        lead["person"] = _masked(lead["person"])
-        if "consent" in lead:
-            lead["consent"] = {name: value for name, value in lead["consent"].items() if name not in TRACES}
-    return {
-        **lead,
+LeadId = Annotated[str, Field(pattern="^ld_[a-z2-7]{26}$")]
+Count = Annotated[int, Field(ge=0)]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+PersonFields = Annotated[dict[str, Any], _fields_of(Person)]
+LoanFields = Annotated[dict[str, Any], _fields_of(Loan)]
+TradingFields = Annotated[dict[str, Any], _fields_of(Trading)]
+ConsentFields = Annotated[dict[str, Any], _fields_of(Consent)]
+
+
+class DeliveryView(TypedDict):
+    """A lead at one partner. What is not known yet is null.
+
+    `settled_at`: when an operator settled it; null if the partner itself confirmed it. `attention`: why it needs a
+    person. The partner refuses its status checks, or returned the same id for another lead.
+    """
+
+    state: State
+    deal_id: int | None
+    account_uuid: str | None
+    repeat_of: str | None
+    partner_status: str | None
+    status_meaning: str | None
+    attempts: Count
+    last_error: str | None
+    next_attempt_at: Time | None
+    submitted_at: Time | None
+    settled_at: Time | None
+    attention: Literal["status_check_refused", "id_contested"] | None
+
+
+class FetchView(TypedDict):
+    """The fetch of a lead whose form sends only its id."""
+
+    state: FetchState
+    attempts: Count
+    last_error: str | None
+    next_attempt_at: Time | None
+
+
+class WarningView(TypedDict):
+    """What looks wrong in a field that was accepted."""
+
+    field: str
+    message: str
+
+
+class LeadView(TypedDict):
+    """A lead in a list. Nothing of an erased person is stored."""
+
+    lead_id: LeadId
+    source: str
+    received_at: Time
+    person: PersonFields
+    loan: LoanFields
+    trading: TradingFields
+    utm: dict[str, str]
+    consent: NotRequired[ConsentFields]
+    warnings: list[WarningView]
+    erased_at: NotRequired[Time]
+    masked: bool
+    status: State
+    fetch: NotRequired[FetchView]
+    deliveries: dict[str, DeliveryView]
+
+
+class TimelineEntryView(TypedDict):
+    """An entry of a lead's timeline."""
+
+    at: Time
+    what: str
+    partner: str | None
+    detail: str | None
+
+
+class MessageView(TypedDict):
+    """A message to the lead's person.
+
+    `kind` is `told` (about a status), `operator`, or `mirror` (a note at Leeloo that is not sent to the person).
+    `text` is what an operator wrote; it is missing if the lead is masked.
+    """
+
+    message_id: str
+    kind: str
+    state: MessageState
+    created_at: Time
+    sent_at: Time | None
+    subject: str | None
+    last_error: str | None
+    code: MessageCode | None
+    text: NotRequired[str | None]
+
+
+class LeftOutView(TypedDict):
+    """How many older timeline entries and messages do not fit into the response. It is missing if all fit."""
+
+    timeline: Count
+    messages: Count
+
+
+class JourneyView(LeadView):
+    """A lead with its timeline and messages, oldest first."""
+
+    timeline: list[TimelineEntryView]
+    messages: list[MessageView]
+    left_out: NotRequired[LeftOutView]
+
+
+class MessageTakenView(TypedDict):
+    """A message that will be sent, or is skipped."""
+
+    message_id: str
+    status: MessageState
+
+
+def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
+    """Return a lead with its deliveries and its fetch. Empty fields of the form are left out."""
+    lead: Lead = journey.lead
+    person = lead.person.model_dump(exclude_none=True)
+    consent = lead.consent.model_dump(exclude_none=True)
+    view: LeadView = {
+        "lead_id": lead.lead_id,
+        "source": lead.source,
+        "received_at": to_text(lead.received_at),
+        "person": masked_person(person) if masked else person,
+        "loan": lead.loan.model_dump(exclude_none=True),
+        "trading": lead.trading.model_dump(exclude_none=True),
+        "utm": dict(lead.utm),
+        "warnings": [{"field": field, "message": message} for field, message in lead.warnings],
         "masked": masked,
-        "status": journey.status.value,
-        **({"fetch": fetch_shown(journey.fetch)} if journey.fetch else {}),
-        "deliveries": {partner: delivery_shown(delivery) for partner, delivery in journey.deliveries.items()},
+        "status": journey.status,
+        "deliveries": {partner: delivery_view(delivery) for partner, delivery in journey.deliveries.items()},
     }
+    if consent:
+        view["consent"] = masked_consent(consent) if masked else consent
+    if lead.erased_at:
+        view["erased_at"] = to_text(lead.erased_at)
+    if journey.fetch:
+        view["fetch"] = fetch_view(journey.fetch)
+    return view
 
 
-def journey_shown(journey: Journey, *, masked: bool = False) -> dict[str, Any]:
-    """All that is known of a lead; the timeline's oldest entry first, and the messages' too."""
+def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
+    """Return a lead with its timeline and messages, as many of the newest as fit into a response."""
     return bounded_journey(
-        lead_shown(journey, masked=masked),
-        [entry.shown() for entry in journey.timeline],
-        [message_shown(message, masked=masked) for message in journey.messages],
+        lead_view(journey, masked=masked),
+        [entry_view(entry) for entry in journey.timeline],
+        [message_view(message, masked=masked) for message in journey.messages],
     )
 
 
-def message_shown(message: Message, *, masked: bool = False) -> dict[str, Any]:
-    """A message; what an operator wrote is left out of a masked one.
+def entry_view(entry: Entry) -> TimelineEntryView:
+    """Return an entry of a timeline."""
+    return {"at": to_text(entry.at), "what": entry.what, "partner": entry.partner, "detail": entry.detail}
 
-    `kind` is `told` (of a status, by itself), `operator`, or `mirror` (a note at Leeloo that nobody is sent).
-    """
-    return {
+
+def message_view(message: Message, *, masked: bool = False) -> MessageView:
+    """Return a message, without its text if `masked`."""
+    view: MessageView = {
         "message_id": message.message_id,
         "kind": message.line,
-        "state": message.state.value,
+        "state": message.state,
         "created_at": to_text(message.created_at),
         "sent_at": _time(message.sent_at),
         "subject": message.subject,
         "last_error": message.last_error,
-        "code": message.code.value if message.code else None,
-        **({} if masked else {"text": message.text}),
+        "code": message.code,
     }
+    if not masked:
+        view["text"] = message.text
+    return view
 
 
-def delivery_shown(delivery: Delivery) -> dict[str, Any]:
-    """A delivery; what is not known yet is null.
+def message_taken_view(message: Message) -> MessageTakenView:
+    """Return a message that was requested."""
+    return {"message_id": message.message_id, "status": message.state}
 
-    `settled_at` is when an operator settled it; then it can be corrected. `attention` is the code of why it needs a
-    person.
-    """
+
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    """Return a delivery."""
     return {
-        "state": delivery.state.value,
+        "state": delivery.state,
         "deal_id": delivery.deal_id,
         "account_uuid": delivery.account_uuid,
         "repeat_of": delivery.repeat_of,
@@ -82,42 +222,14 @@ def delivery_shown(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def fetch_shown(fetch: Fetch) -> dict[str, Any]:
-    """How the fetch of a lead stands."""
+def fetch_view(fetch: Fetch) -> FetchView:
+    """Return the fetch of a lead."""
     return {
-        "state": fetch.state.value,
+        "state": fetch.state,
         "attempts": fetch.attempts,
         "last_error": fetch.last_error,
         "next_attempt_at": _time(fetch.next_attempt_at),
     }
-
-
-def _masked(person: dict[str, str]) -> dict[str, str]:
-    """The person as those see them who need not call them: the name stays, or nobody could be told from another."""
-    return {name: _MASKS[name](value) if name in _MASKS else value for name, value in person.items()}
-
-
-def _masked_phone(phone: str) -> str:
-    """The country's code and the operator's stay, and two digits to know it by: +38050•••01."""
-    return f"{phone[:6]}{DOTS}{phone[-2:]}" if len(phone) > 10 else f"{phone[:2]}{DOTS}"
-
-
-def _masked_number(number: str) -> str:
-    """The last two digits stay; the first ones of a tax number are a date of birth."""
-    return f"{DOTS}{number[-2:]}" if len(number) > 6 else DOTS
-
-
-def _masked_email(email: str) -> str:
-    """The first character stays, and the domain."""
-    name, at, domain = email.rpartition("@")
-    return f"{name[:1]}{DOTS}{at}{domain}" if at else DOTS
-
-
-_MASKS: dict[str, Callable[[str], str]] = {
-    "phone": _masked_phone,
-    "tax_number": _masked_number,
-    "email": _masked_email,
-}
 
 
 def _time(moment: datetime | None) -> str | None:

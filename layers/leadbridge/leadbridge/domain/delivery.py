@@ -1,16 +1,10 @@
-"""The delivery of a lead to one partner: its states, and the only ways from one to another.
+"""The delivery of a lead to one partner, and its steps from one state to another.
 
-    received ──► submitting ──► submitted ──► (status changes) ──► closed
-          │           │  └────► rejected, duplicate, unknown
-          │           └─► received (surely not processed: it comes again), failed
-          ├─► failed                                 unknown ──► submitted (it became known after all)
-          └─► submitted, duplicate, unknown (an uncertain one, once it was looked up)
+Every step is a pure function from a delivery to a Change. The store writes a change if no other writer was faster. The
+states that a step may start from are in `transitions.DELIVERY`.
 
-A partner that can be looked into settles its lost replies itself: the delivery is received again, but uncertain, and
-before it is ever sent once more the partner is asked what it has.
-
-Every step is a pure function from a delivery to a Change, and names the states it may start from; the store writes a
-change if nobody was quicker.
+A partner that can be looked into settles its lost replies itself: the delivery is `received` again, but uncertain, and
+the partner is asked what it has before the delivery is sent again.
 """
 
 from __future__ import annotations
@@ -18,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
+from leadbridge.domain.transitions import DELIVERY, OVERDUE, ImpossibleTransition, Table, advance
 
 if TYPE_CHECKING:
     from leadbridge.domain.message import Message, MessageChange
@@ -29,7 +23,7 @@ MAX_REFUSED_CHECKS = 3  # status checks that a partner refuses in a row before t
 
 
 class State(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     RECEIVED = "received"
     SUBMITTING = "submitting"
@@ -58,6 +52,8 @@ class Delivery:
     the same id. `restored_at` is when it was put back from a restored table: it may have been sent since the moment of
     the copy.
     """
+
+    table: ClassVar[Table] = DELIVERY
 
     lead_id: str
     partner: str
@@ -92,7 +88,7 @@ class Delivery:
     contested_by: str | None = None
 
     @property
-    def attention(self) -> str | None:
+    def attention(self) -> Literal["id_contested", "status_check_refused"] | None:
         """The code of why a delivery needs a person although it is followed; None if it does not."""
         if self.contested_by is not None:
             return "id_contested"
@@ -109,14 +105,30 @@ class Delivery:
         moments = (self.received_at, self.retried_at, self.next_attempt_at)
         return max(moment for moment in moments if moment is not None)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an attempt may start."""
+        return self.state is State.RECEIVED
+
+    @property
+    def attempt_number(self) -> int:
+        """The number of the attempt that runs, or of the next one, since an operator retried it."""
+        counted = self.attempts if self.state is State.SUBMITTING else self.attempts + 1
+        return counted - self.attempts_before_retry
+
+    @property
+    def retrying_since(self) -> datetime | None:
+        """The start of the retry window; None before the first attempt."""
+        return max(filter(None, (self.first_attempt_at, self.retried_at)), default=None)
+
     def lease_ran_out(self, now: datetime) -> bool:
-        """Whether a worker took this delivery to the partner and was not heard of in time."""
+        """Whether a worker started an attempt and did not record its end in time."""
         return self.state is State.SUBMITTING and (self.lease_until is None or self.lease_until <= now)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A step to write: the delivery as it was, as it will be, what its timeline says of it, whom it is to be told.
+    """A pending state change: the delivery before and after, its timeline entry, and the messages to send.
 
     `opened` is a new delivery of the lead to another partner. `skipped` are messages that must not be sent any more.
     """
@@ -131,25 +143,21 @@ class Change:
     skipped: tuple[MessageChange, ...] = ()
 
 
-def receive(lead_id: str, partner: str, source: str, now: datetime) -> Delivery:
-    """A new delivery, due for a second look should its announcement get lost."""
-    return Delivery(lead_id, partner, source, received_at=now, due_at=now + OVERDUE)
+def receive(lead_id: str, partner: str, source: str, received_at: datetime, now: datetime | None = None) -> Delivery:
+    """Return a new delivery. It is sent to its queue again if its event is lost; `now` is later for a fetched lead."""
+    return Delivery(lead_id, partner, source, received_at=received_at, due_at=(now or received_at) + OVERDUE)
 
 
-class Repeat(StrEnum):
-    """What is done with a delivery of somebody who came before."""
-
-    MARK = "mark"
-    SEND = "send"
-    HOLD = "hold"
+def receive_unfit(lead_id: str, partner: str, source: str, received_at: datetime, error: str) -> Delivery:
+    """Return a new delivery that the partner would reject. It is not sent."""
+    return Delivery(lead_id, partner, source, received_at, State.REJECTED, last_error=error)
 
 
 def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change:
-    """The last step before the create call: from here until the answer is written, only this worker knows."""
-    return _step(
+    """Start an attempt, before the create call. The lease ends after the latest moment of an answer."""
+    return step(
         delivery,
-        {State.RECEIVED},
-        State.SUBMITTING,
+        "start_attempt",
         now,
         "submitting",
         f"attempt {delivery.attempts + 1}",
@@ -164,12 +172,11 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
 
 
 def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
-    """An attempt that surely was not processed; the next one is allowed `after` from now."""
+    """Schedule a retry `after` an attempt that was definitely not processed."""
     counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
-    return _step(
+    return step(
         delivery,
-        {State.RECEIVED, State.SUBMITTING},
-        State.RECEIVED,
+        "schedule_retry",
         now,
         "attempt_failed",
         error,
@@ -182,54 +189,46 @@ def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedel
     )
 
 
-def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, due_after: timedelta) -> Change:
-    """Wait for the delivery of an earlier lead of the same person, `first`, to end.
-
-    The next try is allowed after `wait`, and due after `due_after`.
-    """
-    return _step(
-        delivery,
-        {State.RECEIVED},
-        State.RECEIVED,
-        now,
-        "repeat_waits",
-        first,
-        waits_for=first,
-        next_attempt_at=now + wait,
-        due_at=now + due_after,
-    )
-
-
 def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_after: timedelta | None) -> Change:
-    """The partner has it: as a deal of this number, an account of this uuid, or under a name it did not tell."""
+    """Confirm that the partner has it: as a deal, as an account, or without an id (`created` is None)."""
     if delivery.state is State.RECEIVED and not delivery.is_uncertain:
         raise ImpossibleTransition("submitted from received, and never attempted")
-    deal_id = created if isinstance(created, int) else None
-    account_uuid = created if isinstance(created, str) else None
-    return _step(
+    return step(
         delivery,
-        {State.RECEIVED, State.SUBMITTING, State.UNKNOWN},
-        State.SUBMITTED,
+        "confirm_uncertain" if delivery.state is State.RECEIVED else "confirm",
         now,
         "submitted",
-        "account" if created is None else f"deal {deal_id}" if deal_id is not None else f"account {account_uuid}",
-        deal_id=deal_id,
-        account_uuid=account_uuid,
-        is_uncertain=False,
-        submitted_at=now,
-        lease_until=None,
-        next_attempt_at=None,
-        last_error=None,
-        due_at=None if check_after is None else now + check_after,
+        name_of(created) or "account",
+        **confirmation(now, created, check_after),
     )
+
+
+def confirmation(now: datetime, created: int | str | None, check_after: timedelta | None) -> dict[str, Any]:
+    """Return the values of a delivery that the partner has."""
+    return {
+        "deal_id": created if isinstance(created, int) else None,
+        "account_uuid": created if isinstance(created, str) else None,
+        "is_uncertain": False,
+        "submitted_at": now,
+        "lease_until": None,
+        "next_attempt_at": None,
+        "last_error": None,
+        "due_at": None if check_after is None else now + check_after,
+    }
+
+
+def name_of(created: int | str | None) -> str | None:
+    """Return a partner's id as a timeline shows it."""
+    if created is None:
+        return None
+    return f"deal {created}" if isinstance(created, int) else f"account {created}"
 
 
 def mark_uncertain(delivery: Delivery, now: datetime, error: str, after: timedelta | None) -> Change:
-    """The reply is lost, and the partner can be asked `after` from now what it has; None: as soon as anybody can."""
-    return _step(
+    """Mark a lost reply of a partner that can be looked into: in `after`, or at once if that is None."""
+    return step(
         delivery,
-        {State.SUBMITTING},
-        State.RECEIVED,
+        "mark_uncertain",
         now,
         "attempt_uncertain",
         error,
@@ -242,117 +241,38 @@ def mark_uncertain(delivery: Delivery, now: datetime, error: str, after: timedel
 
 
 def mark_duplicate(delivery: Delivery, now: datetime, error: str) -> Change:
-    """The partner has this person already, and not from this delivery."""
-    return _end(delivery, {State.RECEIVED, State.SUBMITTING, State.UNKNOWN}, State.DUPLICATE, now, error)
+    """End a delivery of a person whom the partner already has from elsewhere."""
+    return end(delivery, "mark_duplicate", now, error)
 
 
 def reject(delivery: Delivery, now: datetime, error: str, fall_back_on: str | None = None) -> Change:
-    """The partner refused it for good; another one may get the lead instead."""
-    change = _end(delivery, {State.SUBMITTING}, State.REJECTED, now, error)
+    """End a delivery that the partner rejected. Another partner may get the lead instead."""
+    change = end(delivery, "reject", now, error)
     if fall_back_on is None:
         return change
     return replace(change, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
 
 
-def repeats(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
-    """The same person came before, with the lead `first`."""
-    match then:
-        case Repeat.SEND:
-            change = _step(delivery, {State.RECEIVED}, State.RECEIVED, now, "repeat", first, next_attempt_at=now)
-        case Repeat.MARK:
-            change = _end(delivery, {State.RECEIVED}, State.DUPLICATE, now, f"the same person came as {first}")
-        case Repeat.HOLD:
-            error = f"held for an operator: the same person came as {first}"
-            change = _end(delivery, {State.RECEIVED}, State.FAILED, now, error)
-    return replace(change, after=replace(change.after, repeat_of=first, waits_for=None))
-
-
 def fail(delivery: Delivery, now: datetime, error: str) -> Change:
-    """It cannot go on by itself: retries are spent, or our settings are wrong."""
-    return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.FAILED, now, error)
+    """End a delivery that needs an operator: its retries are spent, or our settings are wrong."""
+    return end(delivery, "fail", now, error)
 
 
 def mark_unknown(delivery: Delivery, now: datetime, error: str, *, can_be_looked_up: bool = False) -> Change:
-    """The request went out and nobody can tell what became of it.
+    """End a delivery whose reply is lost.
 
-    Where the partner can be asked what it has, it is asked before it is ever sent again.
+    `can_be_looked_up`: the partner is asked what it has before the delivery is sent again.
     """
-    change = _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.UNKNOWN, now, error)
-    return replace(change, after=replace(change.after, is_uncertain=delivery.is_uncertain or can_be_looked_up))
+    is_uncertain = delivery.is_uncertain or can_be_looked_up
+    return end(delivery, "mark_unknown", now, error, is_uncertain=is_uncertain)
 
 
-def status_changed(
-    delivery: Delivery,
-    now: datetime,
-    status: str,
-    *,
-    meaning: str | None,
-    final: bool,
-    check_after: timedelta | None,
-    learned_at: datetime | None = None,
-) -> Change:
-    """The partner's status is another than the last one known. A delivery that was closed may be opened again.
-
-    `learned_at` is when the partner was asked: now, if that is None.
-    """
-    return _step(
-        delivery,
-        {State.SUBMITTED, State.CLOSED},
-        State.CLOSED if final else State.SUBMITTED,
-        now,
-        "status_changed",
-        status,
-        partner_status=status,
-        status_meaning=meaning,
-        status_at=learned_at or now,
-        restored_at=None,
-        last_error=None,
-        checks_failed=0,
-        checks_refused=0,
-        due_at=None if final or check_after is None else now + check_after,
-    )
+def end(delivery: Delivery, event: str, now: datetime, error: str, **changes: object) -> Change:
+    """Return the change to a state in which no worker continues the delivery."""
+    after = advance(delivery, event, lease_until=None, next_attempt_at=None, last_error=error, due_at=None, **changes)
+    return Change(delivery, after, now, after.state.value, error)
 
 
-def checked(delivery: Delivery, *, is_failed: bool, is_refused: bool) -> Delivery:
-    """Count a status check without a new status. An unavailable partner does not reset the count of refusals."""
-    if not is_failed:
-        return replace(delivery, checks_failed=0, checks_refused=0)
-    refused = delivery.checks_refused + is_refused
-    return replace(delivery, checks_failed=delivery.checks_failed + 1, checks_refused=refused)
-
-
-def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Change:
-    """The partner told later, or elsewhere, under which uuid it has it."""
-    return _step(
-        delivery,
-        {State.SUBMITTED, State.CLOSED},
-        delivery.state,
-        now,
-        "account_found",
-        f"account {account_uuid}",
-        account_uuid=account_uuid,
-    )
-
-
-def _end(delivery: Delivery, sources: set[State], to: State, now: datetime, error: str) -> Change:
-    return _step(
-        delivery,
-        sources,
-        to,
-        now,
-        to.value,
-        error,
-        lease_until=None,
-        next_attempt_at=None,
-        last_error=error,
-        due_at=None,
-    )
-
-
-def _step(
-    delivery: Delivery, sources: set[State], to: State, now: datetime, what: str, detail: str | None, **changes: object
-) -> Change:
-    if delivery.state not in sources:
-        raise ImpossibleTransition(f"{what} from {delivery.state}")
-    after = replace(delivery, state=to, version=delivery.version + 1, **changes)  # type: ignore[arg-type]
-    return Change(delivery, after, now, what, detail)
+def step(delivery: Delivery, event: str, now: datetime, what: str, detail: str | None, **changes: object) -> Change:
+    """Return the change of an event. Raises ImpossibleTransition."""
+    return Change(delivery, advance(delivery, event, **changes), now, what, detail)

@@ -1,26 +1,24 @@
-"""A lead that its form only named: it is fetched from where the form's builder keeps it. The fetch's states and steps.
+"""The fetch of a lead that its form named only by an id, and its steps from one state to another.
 
-    pending ──► fetched, test
-       ├──────► pending (it comes again)
-       └──────► failed ──► pending (somebody asks for it once more)
-
-Fetching reads and changes nothing, so it may be repeated always. Like a delivery's, every step is a pure function to a
-FetchChange, written if nobody was quicker.
+A fetch reads and changes nothing, so it may always be repeated. Every step is a pure function from a fetch to a
+FetchChange. The store writes a change if no other writer was faster. The states that a step may start from are in
+`transitions.FETCH`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from leadbridge.domain.delivery import State
-from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
+from leadbridge.domain.transitions import FETCH, OVERDUE, Table, advance
 
 
 class FetchState(StrEnum):
-    """Where a fetch stands."""
+    """The state of a fetch."""
 
     PENDING = "pending"
     FETCHED = "fetched"
@@ -43,6 +41,8 @@ class Fetch:
     `restored_at` is when it was put back from a restored table: the lead may have been fetched and delivered since.
     """
 
+    table: ClassVar[Table] = FETCH
+
     lead_id: str
     source: str
     received_at: datetime
@@ -62,6 +62,21 @@ class Fetch:
         return self.next_attempt_at or self.first_attempt_at or self.received_at
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether an attempt may start."""
+        return self.state is FetchState.PENDING
+
+    @property
+    def attempt_number(self) -> int:
+        """The number of the next attempt."""
+        return self.attempts + 1
+
+    @property
+    def retrying_since(self) -> datetime | None:
+        """The start of the retry window; None before the first attempt. A retry by an operator starts a new one."""
+        return self.first_attempt_at
+
+    @property
     def stands_for(self) -> State | None:
         """The state of a lead that has no deliveries, or none yet; None once it has them."""
         return _STANDS_FOR.get(self.state)
@@ -69,7 +84,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class FetchChange:
-    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of."""
+    """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show."""
 
     before: Fetch
     after: Fetch
@@ -79,16 +94,15 @@ class FetchChange:
 
 
 def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime) -> Fetch:
-    """A new fetch, due for a second look should its announcement get lost."""
+    """Return a new fetch. It is sent to its queue again if its event is lost."""
     return Fetch(lead_id, source, received_at=now, keys=dict(keys), due_at=now + OVERDUE)
 
 
 def schedule_retry(fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
-    """An attempt that brought nothing; the timeline tells of it when the reason is a new one."""
+    """Schedule a retry `after` an attempt that failed. The timeline shows it if the error is a new one."""
     return _step(
         fetch,
-        {FetchState.PENDING},
-        FetchState.PENDING,
+        "schedule_retry",
         now,
         None if error == fetch.last_error else "fetch_failed",
         error,
@@ -101,26 +115,25 @@ def schedule_retry(fetch: Fetch, now: datetime, error: str, after: timedelta) ->
 
 
 def fetched(fetch: Fetch, now: datetime) -> FetchChange:
-    """The lead is here."""
-    return _end(fetch, FetchState.FETCHED, now, "fetched", None)
+    """End a fetch that returned the lead."""
+    return _end(fetch, "fetched", now, "fetched", None)
 
 
 def was_test(fetch: Fetch, now: datetime) -> FetchChange:
-    """The lead is here, and is one of a testing tool."""
-    return _end(fetch, FetchState.TEST, now, "test_lead", "made by a testing tool: it goes to no partner")
+    """End a fetch that returned a lead of a testing tool."""
+    return _end(fetch, "was_test", now, "test_lead", "made by a testing tool: it goes to no partner")
 
 
 def fail(fetch: Fetch, now: datetime, error: str) -> FetchChange:
-    """It cannot be fetched by itself."""
-    return _end(fetch, FetchState.FAILED, now, "fetch_given_up", error)
+    """End a fetch that needs an operator."""
+    return _end(fetch, "fail", now, "fetch_given_up", error, last_error=error)
 
 
 def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
-    """Somebody wants a failed one tried again, with all its time before it."""
+    """Retry a fetch that failed, with a new retry window."""
     return _step(
         fetch,
-        {FetchState.FAILED},
-        FetchState.PENDING,
+        "refetch",
         now,
         "fetch_requested",
         detail,
@@ -131,23 +144,13 @@ def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
     )
 
 
-def _end(fetch: Fetch, to: FetchState, now: datetime, what: str, detail: str | None) -> FetchChange:
-    error = detail if to is FetchState.FAILED else None
-    return _step(
-        fetch, {FetchState.PENDING}, to, now, what, detail, next_attempt_at=None, last_error=error, due_at=None
-    )
+def _end(
+    fetch: Fetch, event: str, now: datetime, what: str, detail: str | None, *, last_error: str | None = None
+) -> FetchChange:
+    return _step(fetch, event, now, what, detail, next_attempt_at=None, last_error=last_error, due_at=None)
 
 
 def _step(
-    fetch: Fetch,
-    sources: set[FetchState],
-    to: FetchState,
-    now: datetime,
-    what: str | None,
-    detail: str | None,
-    **changes: object,
+    fetch: Fetch, event: str, now: datetime, what: str | None, detail: str | None, **changes: object
 ) -> FetchChange:
-    if fetch.state not in sources:
-        raise ImpossibleTransition(f"{to} from {fetch.state}")
-    after = replace(fetch, state=to, version=fetch.version + 1, **changes)  # type: ignore[arg-type]
-    return FetchChange(fetch, after, now, what, detail)
+    return FetchChange(fetch, advance(fetch, event, **changes), now, what, detail)

@@ -15,7 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from leadbridge.api.problems import FieldError
 from leadbridge.domain import fields
-from leadbridge.domain.clock import to_text
 from leadbridge.domain.consent import Consent, consent_of
 from leadbridge.domain.routing import Decision, pass_over
 from leadbridge.settings import Partner
@@ -107,20 +106,6 @@ class Lead(Asked):
     warnings: tuple[tuple[str, str], ...] = ()
     content_hash: str | None = None
     erased_at: datetime | None = None
-
-    def shown(self) -> dict[str, Any]:
-        """The lead as the API shows it, empty fields left out."""
-        consent = self.consent.model_dump(exclude_none=True)
-        return {
-            "lead_id": self.lead_id,
-            "source": self.source,
-            "received_at": to_text(self.received_at),
-            **self.model_dump(include={"person", "loan", "trading"}, exclude_none=True),
-            "utm": dict(self.utm),
-            **({"erased_at": to_text(self.erased_at)} if self.erased_at else {}),
-            **({"consent": consent} if consent else {}),
-            "warnings": [{"field": field, "message": message} for field, message in self.warnings],
-        }
 
 
 class InvalidLead(ValueError):

@@ -1,19 +1,12 @@
-"""A message to a person: what it is about, its states, and the only ways from one to another.
+"""A message to a person, and its steps from one state to another.
 
-    pending ──► sending ──► sent
-       │           ├──────► unknown (the reply is lost: it is never sent again)
-       │           ├──────► pending (surely not sent: it comes again)
-       │           └──────► failed
-       └──► failed, no_channel, skipped
-
-    unknown ──► sent, pending, failed (the answer arrives after the lease ran out)
-    failed ──► pending (an operator retries it), skipped (a newer message was sent)
+Every step is a pure function from a message to a MessageChange. The store writes a change if no other writer was
+faster. The states that a step may start from are in `transitions.MESSAGE`. A message is never sent again after its
+reply was lost. An answer that arrives after the lease ran out still settles it.
 
 Messages about statuses keep their order (`in_order`). Of one delivery the delivery's version decides, because the
 clocks of two workers may disagree. Between the deliveries of one lead the time of creation decides. A message never
 follows a newer one about the same delivery: it is skipped. A message about another delivery does not replace it.
-
-Like a delivery's, every step is a pure function to a MessageChange, written if nobody was quicker.
 """
 
 from __future__ import annotations
@@ -22,13 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
+from leadbridge.domain.transitions import MESSAGE, OVERDUE, Table, advance
 
 
 class MessageState(StrEnum):
-    """Where a message stands."""
+    """The state of a message."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -55,7 +49,6 @@ class MessageCode(StrEnum):
     DEAL_IN_DOUBT = "deal_in_doubt"
 
 
-RESTORED = "the table was restored to an earlier moment; it may have been sent since"
 SUPERSEDED = "a newer message about the same delivery was sent"
 
 
@@ -70,6 +63,8 @@ class Message:
     says why the message was skipped. `turn` is the number of sends that its line had started before the line was read.
     It is not stored with the message.
     """
+
+    table: ClassVar[Table] = MESSAGE
 
     owner: str
     message_id: str
@@ -112,8 +107,23 @@ class Message:
         """When it began to wait to be sent: when it was written, or when an operator retried it."""
         return self.retried_at or self.created_at
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it may be sent."""
+        return self.state is MessageState.PENDING
+
+    @property
+    def attempt_number(self) -> int:
+        """The number of the attempt that runs, or of the next one."""
+        return self.attempts if self.state is MessageState.SENDING else self.attempts + 1
+
+    @property
+    def retrying_since(self) -> datetime | None:
+        """The start of the retry window; None before the first attempt. A retry by an operator starts a new one."""
+        return self.first_attempt_at
+
     def lease_ran_out(self, now: datetime) -> bool:
-        """Whether a worker began to send this message and was not heard of in time."""
+        """Whether a worker began to send this message and did not record the end in time."""
         return self.state is MessageState.SENDING and (self.lease_until is None or self.lease_until <= now)
 
     def is_newer_than(self, other: Message) -> bool:
@@ -158,7 +168,7 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
 
 
 def about_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
-    """The message that a delivery's new status asks for, one for each version of the delivery."""
+    """Return the message about a delivery's new status, one for each version of the delivery."""
     message_id = f"{to_text(now)}#{partner}#{version:06d}"
     return Message(
         lead_id,
@@ -172,7 +182,7 @@ def about_status(lead_id: str, partner: str, version: int, status: str, now: dat
 
 
 def mirror_of_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
-    """What shall be noted at Leeloo of a delivery's new status."""
+    """Return the note about a delivery's new status, for the person's tags and comments at Leeloo."""
     told = about_status(lead_id, partner, version, status, now)
     return replace(told, message_id=f"{told.message_id}#mirror", is_mirror=True)
 
@@ -187,7 +197,7 @@ def by_operator(
     text: str | None,
     variables: dict[str, str],
 ) -> Message:
-    """What an operator wants said, to a lead's person or to an account; `tie` tells two of one millisecond apart."""
+    """Return an operator's message to a lead's person or to an account; `tie` separates two of one millisecond."""
     return Message(
         owner,
         f"{to_text(now)}#operator#{tie}",
@@ -201,15 +211,14 @@ def by_operator(
 
 
 def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageChange:
-    """The last step before the send: from here until the answer is written, only this worker knows.
+    """Start an attempt, before the send.
 
     It is written only if no other message of the line was started since the line was read (`Message.turn`). Without
     this condition, two workers that both read the line before a retry could send its messages in the wrong order.
     """
     return _step(
         message,
-        {MessageState.PENDING},
-        MessageState.SENDING,
+        "start_sending",
         now,
         None,
         attempts=message.attempts + 1,
@@ -221,15 +230,11 @@ def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageC
 
 
 def schedule_retry(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
-    """An attempt that surely sent nothing; the next one is allowed `after` from now.
-
-    A message is unknown here if its lease ran out before the answer arrived.
-    """
+    """Schedule a retry `after` an attempt that definitely sent nothing."""
     counted = message.attempts + 1 if message.state is MessageState.PENDING else message.attempts
     return _step(
         message,
-        UNSETTLED | {MessageState.UNKNOWN},
-        MessageState.PENDING,
+        "schedule_retry",
         now,
         None,
         attempts=counted,
@@ -242,11 +247,10 @@ def schedule_retry(message: Message, now: datetime, error: str, after: timedelta
 
 
 def wait_until(message: Message, now: datetime, until: datetime) -> MessageChange:
-    """It falls into quiet hours and waits for their end; that is no attempt."""
+    """Wait for the end of the quiet hours. This is not an attempt."""
     return _step(
         message,
-        {MessageState.PENDING},
-        MessageState.PENDING,
+        "wait_until",
         now,
         "message_waits",
         to_text(until),
@@ -256,118 +260,44 @@ def wait_until(message: Message, now: datetime, until: datetime) -> MessageChang
 
 
 def postpone(message: Message, now: datetime, until: datetime) -> MessageChange:
-    """The person is expected, or made known by another worker; that is no attempt."""
-    pending = {MessageState.PENDING}
-    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=until, due_at=until + OVERDUE)
+    """Wait until the person has an account. This is not an attempt."""
+    return _step(message, "postpone", now, None, next_attempt_at=until, due_at=until + OVERDUE)
 
 
 def mark_sent(message: Message, now: datetime) -> MessageChange:
-    """Leeloo has taken it."""
-    sources = {MessageState.SENDING, MessageState.UNKNOWN}
-    return _settle(message, sources, MessageState.SENT, now, None, sent_at=now)
+    """End a message that Leeloo accepted."""
+    return settle(message, "mark_sent", now, None, sent_at=now)
 
 
 def mark_unknown(message: Message, now: datetime, error: str) -> MessageChange:
-    """It went out and nobody can tell whether it arrived."""
-    return _settle(message, {MessageState.SENDING}, MessageState.UNKNOWN, now, error)
+    """End a message whose reply is lost."""
+    return settle(message, "mark_unknown", now, error)
 
 
 def fail(message: Message, now: datetime, error: str) -> MessageChange:
-    """It cannot be sent. A message is unknown here if its lease ran out before the answer arrived."""
-    return _settle(message, UNSETTLED | {MessageState.UNKNOWN}, MessageState.FAILED, now, error)
+    """End a message that cannot be sent."""
+    return settle(message, "fail", now, error)
 
 
 def no_channel(message: Message, now: datetime) -> MessageChange:
-    """The person has no account that could be written to."""
-    return _settle(message, {MessageState.PENDING}, MessageState.NO_CHANNEL, now, None)
+    """End a message to a person without an account."""
+    return settle(message, "no_channel", now, None)
 
 
 def skip(message: Message, now: datetime, reason: str, code: MessageCode) -> MessageChange:
-    """It need not be sent."""
-    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason, code=code)
+    """End a message that must not be sent."""
+    return settle(message, "skip", now, reason, code=code)
 
 
-def retried(message: Message, now: datetime, operator: str, *, others: Iterable[Message] = ()) -> MessageChange:
-    """An operator retries a message that failed. It is skipped if a newer one was sent, or may have been.
-
-    `others` are the messages of the same owner. The next newer one that is pending changes too: a worker that found no
-    older message to wait for, before this one was retried, must look again before it sends.
-    """
-    newer = [one for one in in_order(others) if one.is_newer_than(message)]
-    if any(one.state in MAY_HAVE_ARRIVED for one in newer):
-        detail = f"{message.subject}: {SUPERSEDED}; retried by {operator}"
-        change = _settle(
-            message, {MessageState.FAILED}, MessageState.SKIPPED, now, SUPERSEDED, code=MessageCode.SUPERSEDED
-        )
-        return replace(change, detail=detail)
-    pending = next((one for one in newer if one.state is MessageState.PENDING), None)
-    change = _step(
-        message,
-        {MessageState.FAILED},
-        MessageState.PENDING,
-        now,
-        "message_retry_requested",
-        f"{message.subject}, by {operator}",
-        first_attempt_at=None,
-        next_attempt_at=None,
-        retried_at=now,
-        last_error=None,
-        due_at=now + OVERDUE,
-    )
-    return change if pending is None else replace(change, also=_look_again(pending, now))
-
-
-def held(message: Message) -> Message:
-    """A new message that is not sent, because the person may have had it before the table was restored."""
-    skipped = MessageState.SKIPPED
-    return replace(message, state=skipped, code=MessageCode.RESTORED, last_error=RESTORED, due_at=None)
-
-
-def restored(message: Message, now: datetime) -> MessageChange:
-    """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
-    sources = UNSETTLED | {MessageState.FAILED}
-    return _settle(message, sources, MessageState.UNKNOWN, now, RESTORED, code=MessageCode.RESTORED)
-
-
-def _look_again(message: Message, now: datetime) -> MessageChange:
-    pending = {MessageState.PENDING}
-    return _step(message, pending, MessageState.PENDING, now, None, next_attempt_at=None, due_at=now + OVERDUE)
-
-
-def _settle(
-    message: Message,
-    sources: set[MessageState] | frozenset[MessageState],
-    to: MessageState,
-    now: datetime,
-    error: str | None,
-    **changes: object,
-) -> MessageChange:
+def settle(message: Message, event: str, now: datetime, error: str | None, **changes: object) -> MessageChange:
+    """Return the change to a state in which the message is not sent by itself any more."""
+    settled = {"next_attempt_at": None, "lease_until": None, "due_at": None, "last_error": error}
+    after = advance(message, event, **settled, **changes)
     detail = f"{message.subject}: {error}" if error else message.subject
-    return _step(
-        message,
-        sources,
-        to,
-        now,
-        f"message_{to.value}",
-        detail,
-        next_attempt_at=None,
-        lease_until=None,
-        due_at=None,
-        last_error=error,
-        **changes,
-    )
+    return MessageChange(message, after, now, f"message_{after.state.value}", detail)
 
 
 def _step(
-    message: Message,
-    sources: set[MessageState] | frozenset[MessageState],
-    to: MessageState,
-    now: datetime,
-    what: str | None,
-    detail: str | None = None,
-    **changes: object,
+    message: Message, event: str, now: datetime, what: str | None, detail: str | None = None, **changes: object
 ) -> MessageChange:
-    if message.state not in sources:
-        raise ImpossibleTransition(f"{to} from {message.state}")
-    after = replace(message, state=to, version=message.version + 1, **changes)  # type: ignore[arg-type]
-    return MessageChange(message, after, now, what, detail)
+    return MessageChange(message, advance(message, event, **changes), now, what, detail)

@@ -1,29 +1,49 @@
-"""What an operator may do to a delivery. Like all steps: pure, and written if nobody was quicker."""
+"""The steps of a delivery that an operator takes. Like all steps, they are pure functions to a Change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
-from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.delivery import Change, Delivery, State, confirmation, name_of
 from leadbridge.domain.message import MessageChange
-from leadbridge.domain.transitions import OVERDUE
+from leadbridge.domain.transitions import DELIVERY, OVERDUE, advance
 
-RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
 NOT_THERE = "the partner does not have it, an operator says"
 ERASED = "the person was erased before it was sent"
 WITHDRAWN = "an operator withdrew what was settled about it"
-SETTLED = frozenset({State.SUBMITTED, State.CLOSED, State.FAILED})  # the states that a settlement can lead to
+# The values that a settlement sets, as they are before it.
+UNRESOLVED: dict[str, Any] = {
+    "deal_id": None,
+    "account_uuid": None,
+    "partner_status": None,
+    "status_meaning": None,
+    "status_at": None,
+    "submitted_at": None,
+    "last_error": None,
+    "checks_failed": 0,
+    "checks_refused": 0,
+    "contested_by": None,
+    "due_at": None,
+    "settled_at": None,
+}
+# The values that stay after the person was erased: none of them leads to the person.
+KEPT = frozenset(
+    {
+        *("lead_id", "partner", "source", "received_at", "state", "version", "attempts"),
+        *("submitted_at", "partner_status", "status_meaning"),
+    }
+)
 
 
 class Busy(Exception):
-    """The delivery is with its partner at this moment."""
+    """A worker is submitting the delivery at this moment."""
 
 
 class WrongState(Exception):
-    """The delivery is not in a state for this. The message says so to an operator."""
+    """The step is not possible in the delivery's state. The message is for the operator."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +60,10 @@ NOTHING = Aftermath()
 def retry_by_operator(
     delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool, lacking: Sequence[str] = ()
 ) -> Change:
-    """Begin anew. An unknown one only if the operator confirms that it may arrive twice. Raises WrongState.
+    """Retry a delivery, with a new retry window. Raises WrongState.
 
-    `lacking` are the fields of the lead for which the partner would not take it.
+    `is_confirmed`: the operator accepts that the partner may get it twice. `lacking` are the fields that the partner
+    requires and the lead does not have.
     """
     if delivery.is_erased:
         raise WrongState("The person was erased.")
@@ -52,14 +73,13 @@ def retry_by_operator(
         raise WrongState("The partner may have it already. Confirm that it shall be sent again all the same.")
     if delivery.restored_at is not None and not is_confirmed:
         raise WrongState("It was restored, and may have been sent since the restored moment. Confirm to send it.")
-    if delivery.state not in RETRIED | {State.UNKNOWN}:
+    if delivery.state not in DELIVERY["retry_by_operator"]:
         raise WrongState(
             f"The delivery is {delivery.state}; only one that is failed, rejected, duplicate or unknown can be retried."
         )
-    after = replace(
+    after = advance(
         delivery,
-        state=State.RECEIVED,
-        version=delivery.version + 1,
+        "retry_by_operator",
         retried_at=now,
         restored_at=None,
         attempts_before_retry=delivery.attempts,
@@ -82,117 +102,88 @@ def found(
     *,
     aftermath: Aftermath = NOTHING,
 ) -> Change:
-    """An operator says that the partner has it, and as what; this settles or corrects the delivery. Raises WrongState.
+    """Settle or correct a delivery of which an operator found the id at the partner. Raises WrongState.
 
     `aftermath` are the effects of an earlier settlement.
     """
     if delivery.settled_at is not None and delivery.created == created:
         raise WrongState("The delivery is settled as this already.")
-    change = steps.confirm(_unsettled(delivery), now, created, check_after)
-    return _settled(delivery, change.after, now, change.detail or "", operator, aftermath)
+    _require_resolvable(delivery)
+    values = confirmation(now, created, check_after)
+    return _settle(delivery, "found", now, name_of(created) or "", operator, aftermath, values)
 
 
 def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Aftermath = NOTHING) -> Change:
-    """An operator says that the partner does not have it: then it can be retried safely. Raises WrongState."""
+    """Settle a delivery that the partner does not have, an operator says. It can be retried. Raises WrongState."""
     if delivery.settled_at is not None and delivery.state is State.FAILED:
         raise WrongState("The delivery is settled as this already.")
-    base = _unsettled(delivery)
-    after = replace(
-        base, state=State.FAILED, version=base.version + 1, last_error=NOT_THERE, lease_until=None, due_at=None
-    )
-    return _settled(delivery, after, now, "not created", operator, aftermath)
+    _require_resolvable(delivery)
+    values = {"last_error": NOT_THERE, "lease_until": None}
+    return _settle(delivery, "not_found", now, "not created", operator, aftermath, values)
 
 
 def withdrawn(
     delivery: Delivery, now: datetime, operator: str, *, can_be_looked_up: bool, aftermath: Aftermath = NOTHING
 ) -> Change:
-    """An operator withdraws a settlement: the delivery is unknown again. Raises WrongState.
+    """Withdraw an operator's settlement: the delivery is unknown again. Raises WrongState.
 
     `can_be_looked_up`: the partner can be asked what it has, and will be asked before the delivery is sent again.
     """
     if delivery.settled_at is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be unknown again.")
-    base = _unsettled(delivery)
-    after = replace(
-        base,
-        version=base.version + 1,
-        void_version=base.version + 1,
-        last_error=WITHDRAWN,
-        is_uncertain=can_be_looked_up,
-    )
+    _require_resolvable(delivery)
+    values = {"last_error": WITHDRAWN, "is_uncertain": can_be_looked_up, "void_version": delivery.version + 1}
+    after = advance(delivery, "withdrawn", **(UNRESOLVED | values))
     detail = f"{_named(delivery)}{aftermath.text}, by {operator}"
     return Change(delivery, after, now, "resolution_withdrawn", detail, skipped=aftermath.skipped)
 
 
 def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
-    """The partner returned the id of an operator's settlement for another lead. Raises WrongState."""
+    """Contest an operator's settlement: the partner returned its id for another lead. Raises WrongState."""
     if delivery.settled_at is None or delivery.created is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
-    after = replace(delivery, version=delivery.version + 1, contested_by=other_lead)
+    after = advance(delivery, "contested", contested_by=other_lead)
     return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}")
 
 
 def erased(delivery: Delivery, now: datetime) -> Change:
-    """The person is forgotten: what would lead to them is, and nothing is sent any more. Raises Busy."""
+    """Forget the person: remove what leads to them, and stop what waits to be sent. Raises Busy."""
     if delivery.state is State.SUBMITTING:
         raise Busy
     waits = delivery.state is State.RECEIVED
-    after = Delivery(
-        lead_id=delivery.lead_id,
-        partner=delivery.partner,
-        source=delivery.source,
-        received_at=delivery.received_at,
-        state=State.FAILED if waits else delivery.state,
-        version=delivery.version + 1,
-        attempts=delivery.attempts,
-        submitted_at=delivery.submitted_at,
-        partner_status=delivery.partner_status,
-        status_meaning=delivery.status_meaning,
-        last_error=ERASED if waits else None,
-        is_erased=True,
-    )
+    forgotten = {field.name: field.default for field in fields(Delivery) if field.name not in KEPT}
+    after = advance(delivery, "erased", **forgotten | {"last_error": ERASED if waits else None, "is_erased": True})
     return Change(delivery, after, now, "erased")
 
 
-def _unsettled(delivery: Delivery) -> Delivery:
-    """The delivery as it was before it was settled. Raises WrongState."""
+def _require_resolvable(delivery: Delivery) -> None:
+    """Raise WrongState for a delivery that is neither unknown nor settled by an operator."""
     if delivery.is_erased:
         raise WrongState("The person was erased.")
     if delivery.state is State.UNKNOWN:
-        return delivery
-    if delivery.settled_at is None or delivery.state not in SETTLED:
+        return
+    if delivery.settled_at is None or delivery.state not in DELIVERY["found"]:
         raise WrongState(f"The delivery is {delivery.state}; only one that is unknown can be resolved.")
-    return replace(
-        delivery,
-        state=State.UNKNOWN,
-        deal_id=None,
-        account_uuid=None,
-        partner_status=None,
-        status_meaning=None,
-        status_at=None,
-        submitted_at=None,
-        last_error=None,
-        checks_failed=0,
-        checks_refused=0,
-        contested_by=None,
-        due_at=None,
-        settled_at=None,
-    )
 
 
-def _settled(
-    before: Delivery, after: Delivery, now: datetime, detail: str, operator: str, aftermath: Aftermath
+def _settle(
+    delivery: Delivery,
+    event: str,
+    now: datetime,
+    detail: str,
+    operator: str,
+    aftermath: Aftermath,
+    values: dict[str, Any],
 ) -> Change:
-    """Return the change to a settled delivery. The effects of an earlier settlement become void."""
-    after = replace(after, settled_at=now)
-    if before.settled_at is not None:
-        after = replace(after, void_version=after.version)
-        detail = f"{detail} instead of {_named(before)}{aftermath.text}"
-    return Change(before, after, now, "resolved", f"{detail}, by {operator}", skipped=aftermath.skipped)
+    """Settle a delivery. The effects of an earlier settlement become void."""
+    settled: dict[str, Any] = {"settled_at": now}
+    if delivery.settled_at is not None:
+        settled["void_version"] = delivery.version + 1
+        detail = f"{detail} instead of {_named(delivery)}{aftermath.text}"
+    after = advance(delivery, event, **UNRESOLVED | values | settled)
+    return Change(delivery, after, now, "resolved", f"{detail}, by {operator}", skipped=aftermath.skipped)
 
 
 def _named(delivery: Delivery) -> str:
     """Return what a settlement says, for the timeline."""
-    if delivery.deal_id is not None:
-        return f"deal {delivery.deal_id}"
-    return "not created" if delivery.account_uuid is None else f"account {delivery.account_uuid}"
+    return name_of(delivery.created) or "not created"

@@ -1,20 +1,9 @@
-"""Of a lead's deliveries, the one that an operator should hear of first."""
+"""The state that represents a lead with several deliveries."""
 
 from leadbridge.domain.delivery import State
-
-# What an operator should hear of first when a lead's deliveries differ.
-URGENCY = (
-    State.UNKNOWN,
-    State.FAILED,
-    State.REJECTED,
-    State.SUBMITTING,
-    State.RECEIVED,
-    State.SUBMITTED,
-    State.DUPLICATE,
-    State.CLOSED,
-)
+from leadbridge.domain.transitions import URGENCY
 
 
 def most_urgent(states: list[State]) -> State:
-    """The one state that stands for a lead with several deliveries."""
+    """Return the state that needs an operator most; `received` if there is none."""
     return min(states, key=URGENCY.index, default=State.RECEIVED)

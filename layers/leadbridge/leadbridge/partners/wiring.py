@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from leadbridge.auth.partner_secret import PartnerSecret
@@ -10,6 +9,7 @@ from leadbridge.auth.secrets import Secrets
 from leadbridge.partners.kind import PartnerKind
 from leadbridge.partners.registry import kind_named
 from leadbridge.runtime import aws
+from leadbridge.runtime.environment import SecretsEnvironment
 from leadbridge.runtime.logs import record_call
 from leadbridge.settings import settings
 
@@ -27,7 +27,7 @@ def client_of(partner: str) -> Any:
     partners = settings().partners
     configured = partners[partner]
     is_shared = sum(one.kind == configured.kind for one in partners.values()) > 1
-    secrets = Secrets(aws.secrets_manager(), os.environ["SECRETS_PREFIX"])
+    secrets = Secrets(aws.secrets_manager(), SecretsEnvironment.from_env().secrets_prefix)
     secret = PartnerSecret(secrets, configured.kind, partner, is_shared=is_shared)
     client = kind_of(partner).client
     return client(partner, secret, configured.timeouts, settings=configured, observer=record_call)

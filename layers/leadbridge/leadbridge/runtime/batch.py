@@ -1,4 +1,4 @@
-"""Working through a batch of queue messages: each on its own, and back to the queue those that must come again."""
+"""Process a batch of queue messages, each on its own, and return those to the queue that need a retry."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def process_batch(
 ) -> dict[str, Any]:
     """Do `work` on each message's JSON body; return the partial batch response.
 
-    `work` returns None when the message is done with, or how long it shall wait before it comes again. A message
-    whose work raises comes again by itself after the queue's visibility timeout, and ends in the dead-letter queue
-    when it has come too often. One message's trouble is never another's.
+    `work` returns the time until the queue delivers the message again, or None if it is done. A message whose work
+    raises is delivered again after the queue's visibility timeout, and moves to the dead-letter queue after too many
+    deliveries. A message that fails does not affect the others.
 
     `queue_url` is the queue of the messages. A function with several queues finds it by the message's body.
     """
@@ -35,10 +35,10 @@ def process_batch(
         logger.remove_keys(["lead_id", "partner", "message_id"])
         try:
             body = json.loads(record["body"])
-            again = work(body)
-            if again is not None:
+            retry_after = work(body)
+            if retry_after is not None:
                 failures.append({"itemIdentifier": record["messageId"]})
-                seconds = max(0, min(again, LONGEST_WAIT).total_seconds())
+                seconds = max(0, min(retry_after, LONGEST_WAIT).total_seconds())
                 queue.change_message_visibility(
                     QueueUrl=queue_url if isinstance(queue_url, str) else queue_url(body),
                     ReceiptHandle=record["receiptHandle"],

@@ -1,4 +1,4 @@
-"""What every worker counts and logs of a visit, whatever it visited."""
+"""The metrics and the log line of every item that a worker processes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLi
 from leadbridge.runtime.logs import count, count_version_fault, logger
 
 
-def record_outcome(flow: str, outcome: StrEnum, error: PartnerError | None, again: timedelta | None = None) -> None:
-    """Count `{flow}.{outcome}` and what went wrong; one line of the log says both, and when it is tried again.
+def record_outcome(
+    flow: str, outcome: StrEnum, error: PartnerError | None, retry_after: timedelta | None = None
+) -> None:
+    """Count `{flow}.{outcome}` and the error, and log both with the time of the retry.
 
-    A reply that this very worker lost for good is laid to its version; an `unknown` without an error another one left.
+    An `unknown` with an error is a version-scoped fault: this worker lost the reply. One without an error was left by
+    another worker.
     """
     count(f"{flow}.{outcome}")
     match error:
@@ -22,5 +25,5 @@ def record_outcome(flow: str, outcome: StrEnum, error: PartnerError | None, agai
             count("PartnerRateLimited")
         case Unknown() if outcome == "unknown":
             count_version_fault(error)
-    reason, wait = error.text if error else None, again.total_seconds() if again is not None else None
+    reason, wait = error.text if error else None, retry_after.total_seconds() if retry_after is not None else None
     logger.info("visited", outcome=outcome.value, reason=reason, again_in_seconds=wait)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import call_with_retries
+from leadbridge.runtime.environment import DeadLetterEnvironment
 
 
 def send(queue_url: str, body: dict[str, Any]) -> None:
@@ -18,4 +18,4 @@ def send(queue_url: str, body: dict[str, Any]) -> None:
 
 def send_dead_letter(body: dict[str, Any]) -> None:
     """Send a message to the function's own dead-letter queue, `DEAD_LETTER_QUEUE_URL`. Raises Contended."""
-    send(os.environ["DEAD_LETTER_QUEUE_URL"], body)
+    send(DeadLetterEnvironment.from_env().dead_letter_queue_url, body)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Protocol
+from datetime import timedelta
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import partner_errors
@@ -16,63 +14,11 @@ from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import MAX_REFUSED_CHECKS, Change, Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import new_status
-from leadbridge.domain.transitions import AlreadyLinked, Conflict, overdue_wait
+from leadbridge.domain.transitions import AlreadyLinked
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submit_lead import WORKER_DIED, backoff
+from leadbridge.services.ports.deliveries import Deals, StatusLedger, StatusPartner
+from leadbridge.services.worker import WORKER_DIED, Outcome, Result, Worker, backoff, retry_delay
 from leadbridge.settings import Partner as PartnerSettings
-
-
-class Ledger(Protocol):
-    """The part of the store that a check needs."""
-
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
-        """The delivery as it is now."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change. Raises Conflict, and AlreadyLinked if another lead has the partner's id."""
-        ...
-
-    def look_again(
-        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
-    ) -> None:
-        """Put off the next look at a delivery."""
-        ...
-
-    def defer(self, delivery: Delivery, due_at: datetime) -> None:
-        """Move the time at which a delivery is due, and nothing else."""
-        ...
-
-
-class Partner(Protocol):
-    """A partner that knows what became of a delivery."""
-
-    @property
-    def seconds_per_check(self) -> float:
-        """Seconds that asking for a status can take."""
-        ...
-
-    @property
-    def settles_lost_replies(self) -> bool:
-        """Whether it can be asked what it has, after a reply was lost."""
-        ...
-
-    def status(self, delivery: Delivery, budget: Budget) -> str:
-        """The status in the partner's words. Safe to repeat. Raises PartnerError."""
-        ...
-
-
-class Deals(Protocol):
-    """A partner that is asked by the number of a deal."""
-
-    @property
-    def seconds_per_check(self) -> float:
-        """Seconds that asking for a status can take."""
-        ...
-
-    def status(self, deal_id: int, budget: Budget) -> str:
-        """The deal's status in the partner's words. Safe to repeat. Raises PartnerError."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -117,86 +63,65 @@ class ByEmail:
         return account.status
 
 
-class Outcome(StrEnum):
-    """What a look came to, for logs and metrics."""
-
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    CLOSED = "closed"
-    CHECK_FAILED = "check_failed"
-    CHECK_REFUSED = "check_refused"
-    REQUEUED = "requeued"
-    UNKNOWN = "unknown"
-    UNCERTAIN = "uncertain"
-    NO_TIME = "no_time"
-    NOTHING_TO_DO = "nothing_to_do"
-
-
 @dataclass(frozen=True)
-class Look:
-    """What came of a look at a delivery."""
-
-    outcome: Outcome
-    error: partner_errors.PartnerError | None = None
-
-
-@dataclass(frozen=True)
-class Checker:
-    """Processes the due deliveries of one partner. `mirrors`: whether a new status is also noted with the person.
+class Checker(Worker[Delivery, Change]):
+    """Processes the due deliveries of one partner. `mirrors`: a new status is also noted with the person.
 
     `requeue` sends a delivery that waits too long directly to its partner's queue, because the stream, the bus or the
     rule may have failed.
     """
 
-    ledger: Ledger
-    partner: Partner
+    ledger: StatusLedger
+    partner: StatusPartner
     settings: PartnerSettings
     clock: Clock
     jitter: Callable[[], float] = random.random
     mirrors: bool = False
     requeue: Callable[[Delivery], None] = lambda _: None
 
-    def look(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Look:
+    def process(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Result:
         """Do what is due for one delivery. Safe to repeat and to run twice at once.
 
-        `at_once` asks for a status that is not due yet. Raises whatever the ledger raises.
+        `at_once` checks a status that is not due yet. Raises what the ledger raises.
         """
         delivery = self.ledger.delivery(lead_id, partner)
+        if delivery is None:
+            return Result(Outcome.GONE)
         now = self.clock()
-        if delivery is None or not (at_once or (delivery.due_at is not None and delivery.due_at <= now)):
-            return Look(Outcome.NOTHING_TO_DO)
+        if not at_once and (delivery.due_at is None or delivery.due_at > now):
+            return Result(Outcome.NOTHING_TO_DO)
         if delivery.lease_ran_out(now):
             if self.partner.settles_lost_replies:
-                return self._write(steps.mark_uncertain(delivery, now, WORKER_DIED, None), Look(Outcome.UNCERTAIN))
-            return self._write(steps.mark_unknown(delivery, now, WORKER_DIED), Look(Outcome.UNKNOWN))
-        if delivery.state is State.RECEIVED and not at_once:
+                return self._write(steps.mark_uncertain(delivery, now, WORKER_DIED, None), Result(Outcome.UNCERTAIN))
+            return self._write(steps.mark_unknown(delivery, now, WORKER_DIED), Result(Outcome.UNKNOWN))
+        if delivery.is_waiting and not at_once:
             self.requeue(delivery)
-            self.ledger.defer(delivery, now + overdue_wait(delivery.waiting_since, now))
-            return Look(Outcome.REQUEUED)
+            self._defer_overdue(delivery, now)
+            return Result(Outcome.REQUEUED)
         if delivery.state is not State.SUBMITTED or delivery.is_erased:
-            return Look(Outcome.NOTHING_TO_DO)
+            return Result(Outcome.NOTHING_TO_DO)
         if not budget.allows(self.partner.seconds_per_check):
-            return Look(Outcome.NO_TIME)
-        return self._ask(delivery, budget)
+            return Result(Outcome.NO_TIME)
+        return self._check(delivery, budget)
 
-    def _ask(self, delivery: Delivery, budget: Budget) -> Look:
+    def _check(self, delivery: Delivery, budget: Budget) -> Result:
         asked_at = self.clock()
         try:
             status = self.partner.status(delivery, budget)
         except partner_errors.PartnerError as error:
             is_refused = isinstance(error, partner_errors.Rejected)
             if delivery.due_at is not None:
-                again = self.clock() + self._after_failure(delivery, error)
-                self.ledger.look_again(delivery, again, error=error.text, is_refused=is_refused)
+                wait = retry_delay(self.settings.retry, delivery.checks_failed + 1, self.jitter(), error)
+                self.ledger.look_again(delivery, self.clock() + wait, error=error.text, is_refused=is_refused)
             needs_person = is_refused and delivery.checks_refused + 1 >= MAX_REFUSED_CHECKS
-            return Look(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
+            return Result(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
         now = self.clock()
-        wait = self.settings.check_after(now - (delivery.submitted_at or delivery.received_at))
-        check_after = None if wait is None else self._spread(wait)
+        interval = self.settings.check_after(now - (delivery.submitted_at or delivery.received_at))
+        check_after = None if interval is None else self._spread(interval)
         if status == delivery.partner_status:
             if check_after is not None:
                 self.ledger.look_again(delivery, now + check_after)
-            return Look(Outcome.UNCHANGED)
+            return Result(Outcome.UNCHANGED)
         change = new_status(
             delivery,
             status,
@@ -208,30 +133,15 @@ class Checker:
         )
         is_closed = change.after.state is State.CLOSED
         try:
-            return self._write(change, Look(Outcome.CLOSED if is_closed else Outcome.CHANGED))
+            return self._write(change, Result(Outcome.CLOSED if is_closed else Outcome.CHANGED))
         except AlreadyLinked as tied:
             # The status cannot be stored while another lead has the id. Without a later due time every sweep would ask.
             if delivery.due_at is not None:
-                wait = max(check_after or timedelta(), self._backoff(delivery))
+                failures = delivery.checks_failed + 1
+                wait = max(check_after or timedelta(), backoff(self.settings.retry, failures, self.jitter()))
                 self.ledger.look_again(delivery, now + wait, error=f"the partner's id is entered at {tied.lead_id}")
-            return Look(Outcome.CHECK_FAILED)
-
-    def _after_failure(self, delivery: Delivery, error: partner_errors.PartnerError) -> timedelta:
-        asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
-        return max(self._backoff(delivery), asked)
-
-    def _backoff(self, delivery: Delivery) -> timedelta:
-        return backoff(self.settings.retry, delivery.checks_failed + 1, self.jitter())
+            return Result(Outcome.CHECK_FAILED)
 
     def _spread(self, wait: timedelta) -> timedelta:
         """A tenth of the wait left to chance, so that leads which came together do not stay together."""
         return wait * (1 + self.jitter() / 10)
-
-    def _write(self, change: Change, look: Look) -> Look:
-        try:
-            self.ledger.apply(change)
-        except AlreadyLinked:
-            raise
-        except Conflict:
-            return Look(Outcome.NOTHING_TO_DO, error=look.error)
-        return look

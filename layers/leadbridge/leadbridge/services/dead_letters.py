@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.aws_errors import call_with_retries
@@ -34,7 +34,10 @@ OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One dead letter. `lead_id`, `partner` and `message_id` are None where it does not say."""
+    """One dead letter. `sent_at` is in Unix milliseconds.
+
+    `lead_id`, `partner` and `message_id` are None if the letter does not name them.
+    """
 
     queue: str
     letter_id: str
@@ -49,11 +52,6 @@ class DeadLetter:
     attempt: int | None = None
     body: str = ""
     receipt: str = ""
-
-    def shown(self) -> dict[str, Any]:
-        """The letter as the API shows it; `sent_at` in Unix milliseconds."""
-        hidden = {"body", "receipt"}
-        return {name: value for name, value in self.__dict__.items() if name not in hidden}
 
 
 class UnknownQueue(LookupError):
@@ -75,10 +73,6 @@ class Redriven:
     letters: int = 0
     kept: list[LeftOver] = field(default_factory=list)
     obsolete: list[LeftOver] = field(default_factory=list)
-
-    def shown(self) -> dict[str, Any]:
-        """The result as the API shows it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
-from leadbridge.domain.fetch import Fetch, announced
+from leadbridge.domain.fetch import announced
 from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
 from leadbridge.domain.routing import Decision, decide
 from leadbridge.forms.base import (
@@ -28,13 +28,11 @@ from leadbridge.forms.base import (
 from leadbridge.forms.mapping import is_caught, with_defaults
 from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.runtime.aws_errors import RETRY_FOR
+from leadbridge.services.ports.leads import LeadBook
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.items import hashes_of
 from leadbridge.storage.quota import Quota
-
-if TYPE_CHECKING:
-    from leadbridge.storage.leads import Journey
 
 WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead
 LONGEST = timedelta(seconds=4)  # that leads of one post are stored one after another; builders wait 5 s or more
@@ -51,41 +49,6 @@ class Unprovable(LookupError):
 
 class Unfinished(Exception):
     """The post holds more leads than could be stored in time: it must come again, and goes on where this one ended."""
-
-
-class Book(Protocol):
-    """The part of the store that a reception needs."""
-
-    def accept(
-        self,
-        lead: Lead,
-        *,
-        phone_hash: str | None,
-        email_hash: str | None = None,
-        tax_hash: str | None = None,
-        window: timedelta = timedelta(),
-        fetch: Fetch | None = None,
-        quota: Quota | None = None,
-        retry_for: float = RETRY_FOR,
-    ) -> str | None:
-        """Store a new lead; None, or the id of the lead that is already here."""
-        ...
-
-    def claim_content(self, claim: ContentClaim) -> ContentClaim:
-        """Store a claim without a lead; return it, or the claim of the same content that is already here."""
-        ...
-
-    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
-        """Note once that a lead was redelivered with other content; return whether it was noted."""
-        ...
-
-    def journey(self, lead_id: str) -> Journey | None:
-        """Return the lead with its deliveries, timeline and messages."""
-        ...
-
-    def known(self, lead_ids: Iterable[str]) -> set[str]:
-        """Which of these leads are here, as far as that can be told quickly."""
-        ...
 
 
 class Kind(StrEnum):
@@ -127,7 +90,7 @@ class LeadReceiver:
     """
 
     settings: Settings
-    book: Book
+    book: LeadBook
     proofs: Callable[[str, bool], dict[str, Any]]
     keyed_hash: Callable[[str], str]
     clock: Clock

@@ -9,21 +9,22 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Protocol
 
 from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount, Row
 from leadbridge.domain.accounts.match import Origin, match_account
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.status_change import account_found, new_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
+from leadbridge.services.ports.accounts import AccountBook
+from leadbridge.services.ports.deliveries import Deliveries
 from leadbridge.settings import Partner as PartnerSettings
 
 LONGEST_UUID = 512  # bytes; a key of the table has an end, and a uuid has 36
@@ -31,46 +32,6 @@ LOOKED_UP_FOR = timedelta(hours=1)  # after it was first seen: what was written 
 ZONES_DIFFER = timedelta(hours=14)  # by which a partner's times may be behind ours, where they tell of another zone
 TRIES = 3  # how often a delivery is read anew that others are changing
 DONE = (State.SUBMITTED, State.CLOSED)
-
-
-class Book(Protocol):
-    """Where accounts are kept, and what is known of whose they are."""
-
-    def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
-        """Those that are kept, by uuid."""
-        ...
-
-    def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
-        """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
-        ...
-
-    def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
-        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
-        ...
-
-    def leads_of(self, email: str) -> Sequence[str]:
-        """The ids of the leads with this address, the newest of them if they are many."""
-        ...
-
-    def keep(self, accounts: Sequence[KeptAccount]) -> None:
-        """Write accounts, over what is kept of them."""
-        ...
-
-    def forget(self, uuids: Sequence[str]) -> None:
-        """Delete what is kept of accounts."""
-        ...
-
-
-class Ledger(Protocol):
-    """The deliveries."""
-
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
-        """The delivery as it is now."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict if somebody was quicker."""
-        ...
 
 
 class Heard(Enum):
@@ -99,8 +60,8 @@ class AccountReconciler:
     """Takes one partner's rows in. `mirrors`: a new status is also noted with the person."""
 
     partner: str
-    book: Book
-    ledger: Ledger
+    book: AccountBook
+    ledger: Deliveries
     settings: PartnerSettings
     clock: Clock
     mirrors: bool = False
@@ -239,7 +200,7 @@ class AccountReconciler:
         if delivery.state not in DONE:
             return Heard.NOT_YET
         if delivery.account_uuid is None:
-            delivery = self.ledger.apply(steps.account_found(delivery, self.clock(), account.uuid))
+            delivery = self.ledger.apply(account_found(delivery, self.clock(), account.uuid))
         if account.status is None or account.status == delivery.partner_status:
             return Heard.YES
         if delivery.status_at is not None and learned_at < delivery.status_at:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as message_steps
@@ -19,6 +19,7 @@ from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contested
 from leadbridge.domain.transitions import OVERDUE, Conflict
 from leadbridge.runtime.aws_errors import Contended
+from leadbridge.services.ports.deliveries import Deliveries
 
 IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
 TAKEN = frozenset({State.SUBMITTED, State.CLOSED})
@@ -70,14 +71,14 @@ def delivery_answered(
         case None | "created":
             change = steps.confirm(delivery, now, created, check_after)
         case "rejected":
-            change = _ended(delivery, State.REJECTED, now, text, attempt)
+            change = _ended(delivery, "record_rejected", now, text, attempt)
             if (following := fall_back_on()) is not None:
                 opened = steps.receive(delivery.lead_id, following, delivery.source, now)
                 change = replace(change, opened=opened)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
                 raise DeadLetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
-            change = _ended(delivery, State.DUPLICATE, now, text, attempt)
+            change = _ended(delivery, "record_duplicate", now, text, attempt)
         case _:
             change = _not_processed(delivery, now, text, attempt, renewed=operator is not None)
     return change if operator is None else replace(change, detail=f"{change.detail}, recorded by {operator}")
@@ -93,18 +94,6 @@ def message_answered(message: Message, attempt: int, now: datetime, operator: st
         raise _another_attempt(attempt, message.attempts)
     change = message_steps.mark_sent(message, now)
     return replace(change, detail=f"{change.detail}, recorded by {operator}")
-
-
-class Deliveries(Protocol):
-    """The part of the store that a contested delivery needs."""
-
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
-        """The delivery as it is now."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change. Raises Conflict if another writer was faster."""
-        ...
 
 
 def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
@@ -152,32 +141,23 @@ def _may_be_there(delivery: Delivery, attempt: int) -> bool:
     return delivery.is_uncertain and attempt > 1
 
 
-def _ended(delivery: Delivery, to: State, now: datetime, error: str, attempt: int) -> Change:
-    after = replace(
-        delivery,
-        state=to,
-        version=delivery.version + 1,
-        is_uncertain=_may_be_there(delivery, attempt),
-        lease_until=None,
-        next_attempt_at=None,
-        last_error=error,
-        due_at=None,
-    )
-    return Change(delivery, after, now, to.value, error)
+def _ended(delivery: Delivery, event: str, now: datetime, error: str, attempt: int) -> Change:
+    return steps.end(delivery, event, now, error, is_uncertain=_may_be_there(delivery, attempt))
 
 
 def _not_processed(delivery: Delivery, now: datetime, error: str, attempt: int, *, renewed: bool) -> Change:
     """The partner has not processed the attempt: the delivery is sent again, within a new retry window if `renewed`."""
-    after = replace(
+    window = {"retried_at": now, "attempts_before_retry": delivery.attempts} if renewed else {}
+    return steps.step(
         delivery,
-        state=State.RECEIVED,
-        version=delivery.version + 1,
+        "record_not_processed",
+        now,
+        "attempt_failed",
+        error,
         is_uncertain=_may_be_there(delivery, attempt),
-        retried_at=now if renewed else delivery.retried_at,
-        attempts_before_retry=delivery.attempts if renewed else delivery.attempts_before_retry,
         lease_until=None,
         next_attempt_at=None,
         last_error=error,
         due_at=now + OVERDUE,
+        **window,
     )
-    return Change(delivery, after, now, "attempt_failed", error)

@@ -12,7 +12,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead, lacking_for, next_partner
 from leadbridge.domain.message import UNSETTLED, MessageState
-from leadbridge.domain.message import retried as retried_message
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.partner_answer import RECORD_ANSWER
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
@@ -146,7 +146,7 @@ class Redriver:
             raise DeadLetterKept("outcome_unknown", "the person may have the message")
         if message.state is not MessageState.FAILED:
             raise DeadLetterObsolete("moved_on")
-        after = self.outbox.apply(retried_message(message, self.clock(), self.operator, others=others))
+        after = self.outbox.apply(retry_message_by_operator(message, self.clock(), self.operator, others=others))
         if after.state is MessageState.SKIPPED:
             raise DeadLetterObsolete(after.code or "superseded")
 

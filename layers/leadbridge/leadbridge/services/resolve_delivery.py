@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from leadbridge.api.requests import ResolveRequest
 from leadbridge.domain import message as messages
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
@@ -24,9 +22,8 @@ from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import Deals
+from leadbridge.services.ports.deliveries import Deals, Register, ResolutionLedger
 from leadbridge.settings import Partner as PartnerSettings
-from leadbridge.storage.leads import Journey
 
 MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
 MAX_NAMED = 5  # statuses that a timeline entry names
@@ -43,19 +40,23 @@ class WrongKind(Exception):
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """What an operator says of a delivery: the id at the partner; without one, that the partner does not have it.
+
+    `is_withdrawn`: what an operator settled is withdrawn. `expected_state` is the state that the operator saw.
+    """
+
+    created: int | str | None = None
+    is_withdrawn: bool = False
+    expected_state: State | None = None
+
+
+@dataclass(frozen=True)
 class Confirmed:
     """An id as the partner writes it, and the status that came with it."""
 
     created: int | str
     status: str | None
-
-
-class Register(Protocol):
-    """A partner that can be asked whether it knows an id."""
-
-    def confirm(self, lead: Lead, created: int | str, budget: Budget, /) -> Confirmed:
-        """Ask the partner. Safe to repeat. Raises NotKnown, PartnerError."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -86,22 +87,6 @@ class AccountRegister:
         return Confirmed(account.uuid, account.status)
 
 
-class Ledger(Protocol):
-    """The part of the store that a resolution needs."""
-
-    def owner_of(self, partner: str, created: int | str) -> str | None:
-        """The lead that has a deal or an account at the partner."""
-        ...
-
-    def journey(self, lead_id: str) -> Journey | None:
-        """Return the lead with its deliveries, timeline and messages."""
-        ...
-
-    def apply(self, change: Change) -> Delivery:
-        """Write a change; raises Conflict, AlreadyLinked, Contended."""
-        ...
-
-
 @dataclass(frozen=True)
 class Resolver:
     """Settles deliveries for operators. `register` returns, by a partner's name, what confirms its ids.
@@ -109,13 +94,13 @@ class Resolver:
     `mirrors`: a status is also noted with the person.
     """
 
-    ledger: Ledger
+    ledger: ResolutionLedger
     partners: Mapping[str, PartnerSettings]
     register: Callable[[str], Register]
     clock: Clock
     mirrors: bool = False
 
-    def resolve(self, delivery: Delivery, lead: Lead, asked: ResolveRequest, operator: str, budget: Budget) -> Delivery:
+    def resolve(self, delivery: Delivery, lead: Lead, asked: Resolution, operator: str, budget: Budget) -> Delivery:
         """Settle, correct or withdraw; return the delivery after the change.
 
         Raises WrongState, WrongKind, AlreadyLinked, NotKnown, PartnerError, Conflict, Contended.
@@ -128,7 +113,7 @@ class Resolver:
         can_be_looked_up = settings is not None and settings.sync is not None
         now, aftermath = self.clock(), self._aftermath(delivery)
         created = asked.created
-        if asked.outcome == "unknown":
+        if asked.is_withdrawn:
             change = withdrawn(delivery, now, operator, can_be_looked_up=can_be_looked_up, aftermath=aftermath)
             return self.ledger.apply(change)
         if created is None:

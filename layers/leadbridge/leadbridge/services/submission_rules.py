@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from leadbridge.domain.delivery import Delivery, Repeat
+from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead, next_partner
-from leadbridge.services.ports import EarlierLead
+from leadbridge.domain.repeats import Repeat
+from leadbridge.services.ports.deliveries import PreviousLead
 from leadbridge.settings import Settings
 
 
 class ClaimHistory(Protocol):
     """The claims in the table, by which a person's earlier leads are found."""
 
-    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> EarlierLead | None:
+    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> PreviousLead | None:
         """Return the earliest lead of the same person at the same partner, None if there is none."""
         ...
 
@@ -28,7 +29,7 @@ class SourceRepeats:
     claims: ClaimHistory
     settings: Settings
 
-    def first(self, delivery: Delivery) -> EarlierLead | None:
+    def first(self, delivery: Delivery) -> PreviousLead | None:
         """Return the lead with which the person came to this partner before; None if there is none or none counts."""
         source = self.settings.sources.get(delivery.source)
         if source is None or not source.dedup_days:

@@ -7,18 +7,17 @@ dies anywhere is simply followed by the next run, which reads a page or two agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
-from typing import Protocol
 
 from leadbridge.domain import partner_errors
-from leadbridge.domain.accounts.account import Row
 from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
 from leadbridge.runtime.budget import Budget
+from leadbridge.services.ports.accounts import Broker, ListingPage, SyncLog
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.settings.partners import SyncPlan
 
@@ -26,57 +25,6 @@ CHUNK = 100  # rows that are taken in at once
 SECONDS_PER_CHUNK = 20.0  # for a hundred rows, most of them with news, while AWS is slow
 LEASE_MARGIN = timedelta(seconds=10)  # by which workers' clocks may differ
 LONGEST_REST = timedelta(hours=1)  # however long the partner asks us to wait
-
-
-class Page(Protocol):
-    """A page of a listing: the rows that were not given before, where it stands, how many there are in all."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def rows(self) -> Sequence[Row]: ...
-    @property
-    def total_rows(self) -> int | None: ...
-    @property
-    def total_pages(self) -> int | None: ...
-    @property
-    def is_last(self) -> bool: ...
-
-
-class Broker(Protocol):
-    """A partner that lists its accounts."""
-
-    @property
-    def seconds_per_page(self) -> float:
-        """Seconds that one page can take."""
-        ...
-
-    def pages(self, since: datetime, until: datetime, budget: Budget, *, size: int, first_page: int) -> Iterator[Page]:
-        """The accounts of a window, each page asked for when the one before has been taken; one page at least.
-
-        The last one says that it is the last; a listing may stop before it. Raises PartnerError.
-        """
-        ...
-
-
-class Log(Protocol):
-    """Where it is written down how far the sync has come."""
-
-    def take_lease(self, owner: str, now: datetime, until: datetime) -> ScanState | None:
-        """Become the one run there is; None if there is another."""
-        ...
-
-    def save(self, owner: str, state: ScanState) -> None:
-        """Write down where the sync stands. Raises Overtaken."""
-        ...
-
-    def release(self, owner: str, state: ScanState) -> None:
-        """Do the same, and give the lease back. Raises Overtaken."""
-        ...
-
-    def oldest_lead(self) -> datetime | None:
-        """When our first lead came."""
-        ...
 
 
 class Outcome(StrEnum):
@@ -120,7 +68,7 @@ class Sync:
     """Keeps up with one partner's list. `on_page` hears of each page as soon as it is written down."""
 
     broker: Broker
-    log: Log
+    log: SyncLog
     intake: AccountReconciler
     plan: SyncPlan
     clock: Clock
@@ -211,7 +159,7 @@ class _Run:
     def _read(self, reading: SyncScan, budget: Budget) -> bool:
         """Go on with a pass, page by page; whether it came to its end."""
         sync = self.sync
-        pages: Iterator[Page] | None = None
+        pages: Iterator[ListingPage] | None = None
         rows = 0
         while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_CHUNK):
             is_resumed = pages is None
@@ -255,7 +203,7 @@ class _Run:
             reading = self.state.under_way[reading.kind]
         return False
 
-    def _take(self, page: Page, asked_at: datetime, taken: Taken, budget: Budget) -> bool:
+    def _take(self, page: ListingPage, asked_at: datetime, taken: Taken, budget: Budget) -> bool:
         """Take a page in, some rows at a time; False where time ends, or the lease does, before the page."""
         for rows in batched(page.rows, CHUNK, strict=False):
             if not budget.allows(SECONDS_PER_CHUNK) or self.sync.clock() >= self.lease_until:
@@ -264,6 +212,6 @@ class _Run:
         return True
 
 
-def _extent(page: Page) -> tuple[int | None, int]:
+def _extent(page: ListingPage) -> tuple[int | None, int]:
     """How much there is in all, in rows or else in pages, and how much of that a page is."""
     return (page.total_pages, 1) if page.total_rows is None else (page.total_rows, len(page.rows))

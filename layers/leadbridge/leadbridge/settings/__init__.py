@@ -6,12 +6,12 @@ fails the build and a cold start reads no TOML.
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
 from pydantic import model_validator
 
+from leadbridge.runtime.environment import StageEnvironment
 from leadbridge.settings.messages import Messages
 from leadbridge.settings.partners import Partner
 from leadbridge.settings.sections import RetryPolicy, Section, Timeouts
@@ -41,5 +41,5 @@ class Settings(Section):
 @lru_cache
 def settings() -> Settings:
     """The configuration of this environment (`LEADBRIDGE_ENVIRONMENT`), as the layer ships it."""
-    environment = os.environ["LEADBRIDGE_ENVIRONMENT"]
+    environment = StageEnvironment.from_env().leadbridge_environment
     return Settings.model_validate_json((_SHIPPED / f"{environment}.json").read_bytes())

@@ -15,6 +15,7 @@ from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead
+from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.items import Entry, Item
 from leadbridge.storage.table import Table
@@ -73,12 +74,12 @@ class FetchRepository:
         """Move the time at which a fetch is due, unless it has changed or was deferred since it was read."""
         self._table.defer(fetch_key(fetch.lead_id), fetch.version, fetch.due_at, due_at)
 
-    def apply(self, change: FetchChange) -> Fetch:
+    def apply(self, change: FetchChange, *, retry_for: float = RETRY_FOR) -> Fetch:
         """Write a fetch's change and its line in the timeline. Raises Conflict, Contended."""
         if is_late(change.before.received_at, change.at):
-            self._table.transact_late(_writes(change), change.after.lead_id)
+            self._table.transact_late(_writes(change), change.after.lead_id, retry_for=retry_for)
         else:
-            self._table.transact(_writes(change), or_conflict=True)
+            self._table.transact(_writes(change), or_conflict=True, retry_for=retry_for)
         return change.after
 
     def complete(

@@ -64,10 +64,6 @@ class Entry:
     partner: str | None = None
     detail: str | None = None
 
-    def shown(self) -> dict[str, str | None]:
-        """The entry as the API returns it."""
-        return {"at": to_text(self.at), "what": self.what, "partner": self.partner, "detail": self.detail}
-
 
 def encode(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with DynamoDB's typed values, without those that are None."""

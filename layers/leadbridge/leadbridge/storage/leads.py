@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, Delivery, State, checked, receive
+from leadbridge.domain.delivery import Change, Delivery, State, receive
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.status_change import checked
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.domain.urgency import most_urgent
 from leadbridge.runtime.aws_errors import RETRY_FOR

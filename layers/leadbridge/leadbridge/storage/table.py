@@ -7,7 +7,6 @@ other errors are raised at once.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +29,7 @@ from leadbridge.runtime.aws_errors import (
     cancellation_reasons,
     code_of,
 )
+from leadbridge.runtime.environment import TableEnvironment
 from leadbridge.storage.items import Item, decode, encode, lead_key
 from leadbridge.storage.writes import Write, prolong, update
 
@@ -251,7 +251,7 @@ class Table:
 
 def open_table() -> Table:
     """The table that this function's environment names."""
-    return Table(aws.dynamodb(), os.environ["TABLE_NAME"])
+    return Table(aws.dynamodb(), TableEnvironment.from_env().table_name)
 
 
 def _projection(attributes: Sequence[str]) -> dict[str, Any]:

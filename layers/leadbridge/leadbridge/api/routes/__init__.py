@@ -1,1 +1,1 @@
-"""The routes of the operators' API, grouped by what they are about."""
+"""The routes, one module per resource: GET /sync is in sync.py. leadbridge.api.router finds them here."""

@@ -1,21 +1,41 @@
-"""The configured partners, as the console and the command show them."""
+"""GET /partners."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal, TypedDict
 
-from leadbridge.api.problems import Response, answer
+from leadbridge.api.requests import ApiRequest
+from leadbridge.api.router import route
 from leadbridge.partners.registry import kind_named
 from leadbridge.settings import Partner, settings
 
 
-def list_partners(_: dict[str, Any]) -> Response:
-    """GET /partners"""
-    return answer(200, {"partners": [partner_shown(name, one) for name, one in settings().partners.items()]})
+class PartnerView(TypedDict):
+    """A configured partner. `label` is its name for people; `id_field` is where a delivery has the partner's id."""
+
+    name: str
+    kind: str
+    label: str
+    queue: str
+    id_field: Literal["deal_id", "account_uuid"]
+    id_type: Literal["integer", "string"]
+    id_pattern: str
 
 
-def partner_shown(name: str, partner: Partner) -> dict[str, Any]:
-    """A partner: its kind, its name for people, its queue, and how it identifies what it made of a lead."""
+class PartnersView(TypedDict):
+    """The partners, in the order of the configuration."""
+
+    partners: list[PartnerView]
+
+
+@route("GET", "/partners")
+def list_partners(_: ApiRequest) -> PartnersView:
+    """List the configured partners."""
+    return {"partners": [partner_view(name, partner) for name, partner in settings().partners.items()]}
+
+
+def partner_view(name: str, partner: Partner) -> PartnerView:
+    """Return a partner with what its kind says about it."""
     kind = kind_named(partner.kind)
     return {
         "name": name,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from leadbridge.domain.lead import Person
 from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unavailable, Unknown
+from leadbridge.domain.recipient import Recipient
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of
 from leadbridge.partners.leeloo.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.people import SmsRecipient
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import Content
-from leadbridge.services.send_message import Account
 from leadbridge.settings.messages import Channel
 
 LOOK_UPS = 3  # calls that finding and making a person may take
@@ -34,13 +34,13 @@ class LeelooMessenger:
         """Seconds that finding the account and sending can take together."""
         return (2 + LOOK_UPS) * self._leeloo.seconds_per_call
 
-    def find(self, person: Person, budget: Budget) -> Account | None:
+    def find(self, person: Person, budget: Budget) -> Recipient | None:
         """By phone, then by e-mail; the account of the preferred messenger, else the first."""
         known = self._people.person_for(phone=person.phone, email=person.email, budget=budget)
         account_id = None if known is None else account_of(known, self._channel.preferred or None)
-        return None if known is None or account_id is None else Account(account_id, known.locale, known.id)
+        return None if known is None or account_id is None else Recipient(account_id, known.locale, known.id)
 
-    def make(self, person: Person, budget: Budget) -> Account | None:
+    def make(self, person: Person, budget: Budget) -> Recipient | None:
         """With the configured lead tool; None without one, and for a person whom Leeloo does not take."""
         if not self._channel.lead_tool or self._channel.sms_connection:
             return None
@@ -54,7 +54,7 @@ class LeelooMessenger:
             )
         except Rejected:
             return None
-        return None if made.account_id is None else Account(made.account_id, person_id=made.person_id)
+        return None if made.account_id is None else Recipient(made.account_id, person_id=made.person_id)
 
     def invite(self, person: Person, budget: Budget) -> bool:
         """Over the configured SMS connection. Raises Misconfigured where the lead tool that it needs is missing."""

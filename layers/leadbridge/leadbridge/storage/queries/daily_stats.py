@@ -39,22 +39,6 @@ class Figures:
     leads: Counter[tuple[str, str]]
     deliveries: Counter[tuple[str, str, str, str]]
 
-    def shown(self) -> dict[str, Any]:
-        """The figures as the API returns them."""
-        states = Counter[str]()
-        for (_, _, _, state), number in self.deliveries.items():
-            states[state] += number
-        return {
-            "totals": {"leads": self.leads.total(), "deliveries": dict(sorted(states.items()))},
-            "leads": [
-                {"day": day, "source": source, "count": number} for (day, source), number in sorted(self.leads.items())
-            ],
-            "counts": [
-                {"day": day, "source": source, "partner": partner, "state": state, "count": number}
-                for (day, source, partner, state), number in sorted(self.deliveries.items())
-            ],
-        }
-
 
 class DailyStats:
     """Counts leads in the table. Every method may raise Contended, and botocore's errors."""

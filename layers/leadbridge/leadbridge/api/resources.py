@@ -1,0 +1,115 @@
+"""What the routes work with: environment, repositories, queues and secrets, each made when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from leadbridge.auth.secrets import Secrets
+from leadbridge.runtime import aws
+from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
+from leadbridge.settings import settings
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.queries.lead_list import Listing
+from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.table import Table, open_table
+
+if TYPE_CHECKING:
+    from leadbridge.domain.accounts.scan import ScanState
+    from leadbridge.services.dead_letters import DeadLetters
+    from leadbridge.services.ports.deliveries import Register
+    from leadbridge.storage.erasure.eraser import Eraser
+    from leadbridge.storage.queries.daily_stats import DailyStats
+
+
+class Environment(SharedEnvironment, TableEnvironment):
+    """The variables of manage_leads. `dead_letter_queues` and `queues` are URLs by name."""
+
+    check_queue_url: str
+    dead_letter_queues: Mapping[str, str] = json_variable()
+    queues: Mapping[str, str] = json_variable()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The parts of the stack that the routes use. Modules that only some routes need are imported late."""
+
+    environment: Environment
+
+    @cached_property
+    def table(self) -> Table:
+        """The DynamoDB table."""
+        return open_table()
+
+    @cached_property
+    def leads(self) -> LeadRepository:
+        """The leads."""
+        return LeadRepository(self.table)
+
+    @cached_property
+    def lead_list(self) -> Listing:
+        """The list of leads."""
+        return Listing(self.table)
+
+    @cached_property
+    def lead_search(self) -> Finder:
+        """The search for the lead of an account."""
+        return Finder(self.table)
+
+    @cached_property
+    def messages(self) -> MessageRepository:
+        """The messages to people."""
+        return MessageRepository(self.table)
+
+    @cached_property
+    def fetches(self) -> FetchRepository:
+        """The fetches of leads."""
+        return FetchRepository(self.table)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The secrets of this stack."""
+        return Secrets(aws.secrets_manager(), self.environment.secrets_prefix)
+
+    @cached_property
+    def stats(self) -> DailyStats:
+        """The daily statistics."""
+        from leadbridge.storage.queries.daily_stats import DailyStats
+
+        return DailyStats(self.table)
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        """The eraser of a person's data."""
+        from leadbridge.storage.erasure.eraser import Eraser
+
+        return Eraser(self.table)
+
+    def scan_state(self, partner: str) -> ScanState | None:
+        """Return how far a partner's list of accounts was read; None if it was never read."""
+        from leadbridge.storage.accounts import AccountRepository
+
+        return AccountRepository(self.table, partner, str).state()
+
+    def dead_letters(self, operator: str = "") -> DeadLetters:
+        """Return the dead-letter queues. `operator` is named in the timelines of the leads that change."""
+        from leadbridge.domain.clock import utc_now
+        from leadbridge.services.dead_letters import DeadLetters
+        from leadbridge.services.redrive import Redriver
+
+        redriver = Redriver(self.leads, self.messages, self.fetches, settings().partners, operator, utc_now)
+        queues, destinations = self.environment.dead_letter_queues, self.environment.queues
+        return DeadLetters(aws.sqs(), queues, destinations, redriver.redrive, redriver.note)
+
+    def register(self, partner: str) -> Register:
+        """Return what confirms an id at a partner."""
+        from leadbridge.partners.kind import LostReply
+        from leadbridge.partners.wiring import client_of, kind_of
+        from leadbridge.services.resolve_delivery import AccountRegister, DealRegister
+
+        client = client_of(partner)
+        return AccountRegister(client) if kind_of(partner).lost_reply is LostReply.LOOK_UP else DealRegister(client)

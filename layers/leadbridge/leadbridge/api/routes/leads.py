@@ -1,0 +1,94 @@
+"""The list of leads, one lead, and its erasure."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+from uuid import uuid4
+
+from pydantic import Field
+
+from leadbridge.api.errors import erased_lead
+from leadbridge.api.lookup import find_journey
+from leadbridge.api.params import Flag, Limit, MaskedQuery, Phone
+from leadbridge.api.requests import ApiRequest
+from leadbridge.api.response_size import leads_that_fit
+from leadbridge.api.router import route
+from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_view
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State
+from leadbridge.domain.operator_steps import Busy
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
+from leadbridge.runtime.logs import count, logger
+from leadbridge.storage.items import Entry, keyed_hash
+from leadbridge.storage.queries.lead_list import Wanted
+
+
+class LeadsQuery(MaskedQuery):
+    """The filters of the list."""
+
+    status: State | None = Field(None, description="A state.")
+    source: str | None = Field(None, description="A source.")
+    partner: str | None = Field(None, description="A partner.")
+    phone: Phone | None = Field(None, description="A phone number in any notation.")
+    attention: Flag = Field(
+        False, description="Whether to list only leads that have a delivery with an `attention` code."
+    )
+    limit: Limit = Field(25, description="The number of leads on a page.")
+    cursor: str | None = Field(None, description="The `cursor` of the page before.")
+
+
+class LeadsView(TypedDict):
+    """A page of the list, newest first. `cursor` is that of the next page; null on the last one."""
+
+    leads: list[LeadView]
+    cursor: str | None
+
+
+@route("GET", "/leads")
+def list_leads(request: ApiRequest, query: LeadsQuery) -> LeadsView:
+    """List leads, newest first."""
+    secrets = request.resources.secrets
+    wanted = Wanted(
+        status=query.status,
+        source=query.source,
+        partner=query.partner,
+        phone_hash=keyed_hash(secrets.get("index")["key"], query.phone) if query.phone else None,
+        needs_attention=query.attention,
+    )
+    page = request.resources.lead_list.page(wanted, query.limit, query.cursor)
+    leads, cursor = leads_that_fit(page, lambda journey: lead_view(journey, masked=query.masked))
+    logger.info("listed", leads=len(leads), operator=request.operator, masked=query.masked)
+    return {"leads": leads, "cursor": cursor}
+
+
+@route("GET", "/leads/{lead_id}")
+def show_lead(request: ApiRequest, query: MaskedQuery) -> JourneyView:
+    """Show a lead with its deliveries, timeline and messages."""
+    logger.info("shown", lead_id=request.path["lead_id"], operator=request.operator, masked=query.masked)
+    return journey_view(find_journey(request), masked=query.masked)
+
+
+@route("POST", "/leads/{lead_id}/reveal", problems=(409,))
+def reveal_lead(request: ApiRequest) -> JourneyView:
+    """Show a lead unmasked, and add an entry to its timeline that names the operator."""
+    lead_id = request.path["lead_id"]
+    if find_journey(request).lead.erased_at is not None:
+        raise erased_lead()
+    entry = Entry(utc_now(), "revealed", detail=f"by {request.operator}")
+    if not request.resources.leads.note(lead_id, entry, uuid4().hex):
+        raise erased_lead()
+    logger.info("revealed", lead_id=lead_id, operator=request.operator)
+    return journey_view(find_journey(request))
+
+
+@route("DELETE", "/leads/{lead_id}", status=204, problems=(409,))
+def erase_lead(request: ApiRequest) -> None:
+    """Erase the person's data everywhere. The lead's tombstone stays."""
+    lead_id = request.path["lead_id"]
+    try:
+        request.resources.eraser.erase(lead_id, request.operator, utc_now())
+    except (Conflict, Contended):
+        raise Busy from None
+    count("LeadsErased")
+    logger.info("erased", lead_id=lead_id, operator=request.operator)

@@ -1,0 +1,88 @@
+"""An operator sends a message to a person, or retries one that failed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import uuid4
+
+from pydantic import Field, StringConstraints, model_validator
+
+from leadbridge.api.errors import erased_lead, wrong_state
+from leadbridge.api.lookup import find_lead
+from leadbridge.api.params import unknown_message
+from leadbridge.api.requests import ApiRequest, Body, Id
+from leadbridge.api.router import route
+from leadbridge.api.schemas import LeadId, MessageTakenView, message_taken_view
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.message import MessageState, by_operator
+from leadbridge.domain.message_operator_steps import retry_message_by_operator
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
+from leadbridge.runtime.logs import logger
+from leadbridge.storage.items import Entry
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
+VariableName = Annotated[str, Field(max_length=64)]
+VariableValue = Annotated[str, Field(max_length=1024)]
+
+
+class MessageRequest(Body):
+    """A message: `lead_id` or `account_id`, and `template_id` or `text`."""
+
+    lead_id: LeadId | None = None
+    account_id: Id | None = None
+    template_id: Id | None = None
+    text: Text | None = None
+    variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> MessageRequest:
+        if (self.lead_id is None) == (self.account_id is None):
+            raise ValueError("give either a lead_id or an account_id")
+        if (self.template_id is None) == (self.text is None):
+            raise ValueError("give either a template_id or a text")
+        return self
+
+
+@route("POST", "/messages", status=202, problems=(404, 409))
+def write_message(request: ApiRequest, body: MessageRequest) -> MessageTakenView:
+    """Send a message to a lead's person or to an account."""
+    now, entry = utc_now(), None
+    lead_id = body.lead_id or request.resources.lead_search.by_account(body.account_id or "")
+    if lead_id is not None:
+        find_lead(request, lead_id)
+        entry = Entry(now, "message_requested", "leeloo", f"by {request.operator}")
+    message = by_operator(
+        lead_id or body.account_id or "",
+        now,
+        uuid4().hex,
+        account_id=body.account_id,
+        template_id=body.template_id,
+        text=body.text,
+        variables=body.variables,
+    )
+    try:
+        request.resources.messages.add(message, entry)
+    except Conflict:
+        raise erased_lead() from None
+    logger.info("message requested", lead_id=message.owner, message_id=message.message_id, operator=request.operator)
+    return message_taken_view(message)
+
+
+@route("POST", "/leads/{lead_id}/messages/{message_id}/retry", status=202, problems=(409,))
+def retry_message(request: ApiRequest) -> MessageTakenView:
+    """Send a message that failed. It is skipped if a newer one about the same delivery was sent."""
+    lead, message_id = find_lead(request, request.path["lead_id"]), request.path["message_id"]
+    messages = request.resources.messages
+    others = messages.messages(lead.lead_id)
+    message = next((one for one in others if one.message_id == message_id), None)
+    if message is None:
+        raise unknown_message()
+    if message.state is not MessageState.FAILED:
+        raise wrong_state(f"The message is {message.state.value}; only one that is failed can be retried.")
+    try:
+        after = messages.apply(retry_message_by_operator(message, utc_now(), request.operator, others=others))
+    except Contended:
+        raise Conflict from None
+    logger.info("message retried", lead_id=lead.lead_id, message_id=message_id, operator=request.operator)
+    return message_taken_view(after)

@@ -1,0 +1,98 @@
+"""GET /stats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from typing import Annotated, TypedDict
+
+from pydantic import Field
+
+from leadbridge.api.params import Day, Query, bad_query
+from leadbridge.api.requests import ApiRequest
+from leadbridge.api.response_size import MAX_BYTES, payload_bytes
+from leadbridge.api.router import route
+from leadbridge.api.schemas import Count
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State
+from leadbridge.storage.queries.daily_stats import Figures
+
+MAX_DAYS = 366
+DEFAULT_DAYS = 30
+
+DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
+
+
+class StatsQuery(Query):
+    """The days to count."""
+
+    first: Day | None = Field(None, alias="from", description="The first day; 29 days before the last by default.")
+    last: Day | None = Field(None, alias="to", description="The last day; today by default.")
+
+
+class TotalsView(TypedDict):
+    """Counts of all the days together. `deliveries` are by state."""
+
+    leads: Count
+    deliveries: dict[str, Count]
+
+
+class LeadsOfDayView(TypedDict):
+    """The number of leads of a source on a day."""
+
+    day: DayText
+    source: str
+    count: Count
+
+
+class DeliveriesOfDayView(LeadsOfDayView):
+    """The number of deliveries of a day's leads in a state."""
+
+    partner: str
+    state: State
+
+
+# `from` is a keyword of Python.
+StatsView = TypedDict(
+    "StatsView",
+    {
+        "from": DayText,
+        "to": DayText,
+        "totals": TotalsView,
+        "leads": list[LeadsOfDayView],
+        "counts": list[DeliveriesOfDayView],
+    },
+)
+
+
+@route("GET", "/stats")
+def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
+    """Count leads and deliveries by day, source, partner and state."""
+    today = utc_now().date()
+    last = query.last or today
+    first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
+    if not timedelta() <= last - first < timedelta(days=MAX_DAYS):
+        raise bad_query(f"from is a day before to, {MAX_DAYS} days at most.")
+    stats = stats_view(first, last, request.resources.stats.between(first, last, today))
+    if payload_bytes(stats) > MAX_BYTES:
+        raise bad_query("There is too much to show. Ask for fewer days.")
+    return stats
+
+
+def stats_view(first: date, last: date, figures: Figures) -> StatsView:
+    """Return counts with their totals, sorted by day."""
+    states = Counter[str]()
+    for (_, _, _, state), number in figures.deliveries.items():
+        states[state] += number
+    return {
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        "totals": {"leads": figures.leads.total(), "deliveries": dict(sorted(states.items()))},
+        "leads": [
+            {"day": day, "source": source, "count": number} for (day, source), number in sorted(figures.leads.items())
+        ],
+        "counts": [
+            {"day": day, "source": source, "partner": partner, "state": State(state), "count": number}
+            for (day, source, partner, state), number in sorted(figures.deliveries.items())
+        ],
+    }

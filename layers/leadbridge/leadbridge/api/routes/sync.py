@@ -1,0 +1,53 @@
+"""GET /sync."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from pydantic import Field
+
+from leadbridge.api.requests import ApiRequest
+from leadbridge.api.router import route
+from leadbridge.api.schemas import Time
+from leadbridge.domain.accounts.scan import ScanState
+from leadbridge.domain.clock import to_text
+from leadbridge.settings import settings
+
+
+class ProgressView(TypedDict):
+    """The progress of a scan of the list, in percent."""
+
+    progress: Annotated[int, Field(ge=0, le=100)]
+
+
+class SyncView(TypedDict):
+    """How far a partner's list was read: nothing is missing before `watermark`. `passes` are the scans under way."""
+
+    watermark: Time
+    whole_begun_at: Time | None
+    whole_ended_at: Time | None
+    passes: dict[str, ProgressView]
+
+
+class SyncsView(TypedDict):
+    """By partner; null for a list that was never read."""
+
+    partners: dict[str, SyncView | None]
+
+
+@route("GET", "/sync")
+def show_sync(request: ApiRequest) -> SyncsView:
+    """Show how far the partners' lists were read."""
+    synced = [name for name, partner in settings().partners.items() if partner.sync is not None]
+    states = {name: request.resources.scan_state(name) for name in synced}
+    return {"partners": {name: None if state is None else sync_view(state) for name, state in states.items()}}
+
+
+def sync_view(state: ScanState) -> SyncView:
+    """Return how far a list was read."""
+    return {
+        "watermark": to_text(state.watermark),
+        "whole_begun_at": to_text(state.whole_begun_at) if state.whole_begun_at else None,
+        "whole_ended_at": to_text(state.whole_ended_at) if state.whole_ended_at else None,
+        "passes": {kind.value: {"progress": round(100 * each.progress)} for kind, each in state.under_way.items()},
+    }

@@ -1,0 +1,63 @@
+"""The steps of a message that an operator takes: a retry, and what a restore of the table leaves of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from leadbridge.domain.message import (
+    MAY_HAVE_ARRIVED,
+    SUPERSEDED,
+    Message,
+    MessageChange,
+    MessageCode,
+    MessageState,
+    in_order,
+    settle,
+)
+from leadbridge.domain.transitions import OVERDUE, advance
+
+RESTORED = "the table was restored to an earlier moment; it may have been sent since"
+
+
+def retry_message_by_operator(
+    message: Message, now: datetime, operator: str, *, others: Iterable[Message] = ()
+) -> MessageChange:
+    """Retry a message that failed, or skip it if a newer one was sent or may have been.
+
+    `others` are the messages of the same owner. The next newer one that is pending changes too: a worker that found no
+    older message to wait for, before this one was retried, must look again before it sends.
+    """
+    newer = [one for one in in_order(others) if one.is_newer_than(message)]
+    if any(one.state in MAY_HAVE_ARRIVED for one in newer):
+        change = settle(message, "skip_by_operator", now, SUPERSEDED, code=MessageCode.SUPERSEDED)
+        return replace(change, detail=f"{change.detail}; retried by {operator}")
+    after = advance(
+        message,
+        "retry_by_operator",
+        first_attempt_at=None,
+        next_attempt_at=None,
+        retried_at=now,
+        last_error=None,
+        due_at=now + OVERDUE,
+    )
+    pending = next((one for one in newer if one.state is MessageState.PENDING), None)
+    also = None if pending is None else _look_again(pending, now)
+    return MessageChange(message, after, now, "message_retry_requested", f"{message.subject}, by {operator}", also)
+
+
+def held(message: Message) -> Message:
+    """Return a new message as skipped: the person may have had it before the table was restored."""
+    change = settle(message, "skip", message.created_at, RESTORED, code=MessageCode.RESTORED)
+    return replace(change.after, version=message.version)
+
+
+def restored(message: Message, now: datetime) -> MessageChange:
+    """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
+    return settle(message, "restored", now, RESTORED, code=MessageCode.RESTORED)
+
+
+def _look_again(message: Message, now: datetime) -> MessageChange:
+    after = advance(message, "look_again", next_attempt_at=None, due_at=now + OVERDUE)
+    return MessageChange(message, after, now, None)

@@ -1,0 +1,40 @@
+"""The steps of a delivery whose person came before with another lead."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from leadbridge.domain.delivery import Change, Delivery, end
+from leadbridge.domain.transitions import advance
+
+
+class Repeat(StrEnum):
+    """What a source wants done with a delivery of a person who came before."""
+
+    MARK = "mark"
+    SEND = "send"
+    HOLD = "hold"
+
+
+def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, due_after: timedelta) -> Change:
+    """Wait until the delivery of the same person's earlier lead `first` ends.
+
+    The next attempt is allowed after `wait`, and due after `due_after`.
+    """
+    after = advance(delivery, "wait_for", waits_for=first, next_attempt_at=now + wait, due_at=now + due_after)
+    return Change(delivery, after, now, "repeat_waits", first)
+
+
+def apply_repeat(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
+    """Apply the source's rule to a person who came before, with the lead `first`."""
+    links: dict[str, str | None] = {"repeat_of": first, "waits_for": None}
+    match then:
+        case Repeat.SEND:
+            after = advance(delivery, "send_repeat", next_attempt_at=now, **links)
+            return Change(delivery, after, now, "repeat", first)
+        case Repeat.MARK:
+            return end(delivery, "mark_repeat", now, f"the same person came as {first}", **links)
+        case Repeat.HOLD:
+            error = f"held for an operator: the same person came as {first}"
+            return end(delivery, "hold_repeat", now, error, **links)

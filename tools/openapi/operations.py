@@ -1,0 +1,122 @@
+"""The operations of the document: the operators' routes as they are registered, and the public ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from devstack.template import read_template
+from leadbridge.api.params import PATH_PARAMETERS, PLACEHOLDER, Query
+from leadbridge.api.router import Route, all_routes
+from tools.config import read_toml
+
+ROOT = Path(__file__).parents[2]
+
+type Answers = dict[int, tuple[Any, ...] | str | None]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a path, a query or a header."""
+
+    name: str
+    place: str
+    description: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path.
+
+    `answers` are the successes by status: types, a media type, or None for an empty body. `problems` are the statuses
+    of problem details. `body` is a model, or the media types that a form may send.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answers: Answers
+    problems: tuple[int, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    body: type[BaseModel] | tuple[str, ...] | None = None
+    is_operators: bool = False
+
+
+def operators_operations() -> list[Operation]:
+    """Return the operators' routes."""
+    names = names_by_parameter()
+    return [operation_of(route, names) for route in all_routes()]
+
+
+def operation_of(route: Route, names: dict[str, list[str]]) -> Operation:
+    """Describe a route by its handler's annotations."""
+    query, body, returned = route.types.get("query"), route.types.get("body"), route.types["return"]
+    is_empty = returned is type(None)
+    types = get_args(returned) if isinstance(returned, UnionType) else (returned,)
+    path = [path_parameter(name, names.get(name)) for name in PLACEHOLDER.findall(route.path)]
+    problems = [
+        *route.problems,
+        *([404] if path else []),
+        *([400] if query else []),
+        *([400, 413, 422] if body else []),
+    ]
+    return Operation(
+        method=route.method,
+        path=route.path,
+        name=camel_case(route.handler.__name__),
+        summary=route.summary,
+        answers={route.status: None if is_empty else types},
+        problems=tuple(problems),
+        parameters=(*path, *(query_parameters(query) if query else ())),
+        body=body,
+        is_operators=not route.is_open,
+    )
+
+
+def path_parameter(name: str, names: list[str] | None) -> Parameter:
+    """Describe a parameter of a path by its names, where they are known, or by its pattern."""
+    known = PATH_PARAMETERS[name]
+    allowed = {"enum": names} if names else {"pattern": f"^{known.pattern}$"}
+    return Parameter(name, "path", known.description, {"type": "string", **allowed})
+
+
+def query_parameters(model: type[Query]) -> list[Parameter]:
+    """Describe the parameters of a query."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    return [query_parameter(name, found, definitions) for name, found in schema.get("properties", {}).items()]
+
+
+def query_parameter(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> Parameter:
+    """Describe one parameter of a query: its type without the null of an optional field, references resolved."""
+    kinds = schema.get("anyOf", [schema])
+    kind = next(one for one in kinds if one.get("type") != "null")
+    if "$ref" in kind:
+        kind = definitions[kind["$ref"].rpartition("/")[2]]
+    left_out = {"default", "description", "title"}
+    found = {key: value for key, value in kind.items() if key not in left_out}
+    return Parameter(name, "query", schema["description"], found)
+
+
+def names_by_parameter() -> dict[str, list[str]]:
+    """Return the names that a path may have: partners of the configuration, dead-letter queues of the template."""
+    variables = read_template(ROOT / "template.yaml")["Resources"]["ManageLeads"]["Properties"]["Environment"][
+        "Variables"
+    ]
+    return {
+        "partner": list(read_toml(ROOT / "config", "prod")["partners"]),
+        "queue": list(json.loads(variables["DEAD_LETTER_QUEUES"]["Fn::Sub"])),
+    }
+
+
+def camel_case(name: str) -> str:
+    """Return a function's name as an operation's id: list_leads becomes listLeads."""
+    first, *others = name.split("_")
+    return first + "".join(word.title() for word in others)
