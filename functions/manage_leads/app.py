@@ -8,6 +8,7 @@ from typing import Any
 from leadbridge.api.problems import Response
 from leadbridge.api.resources import Environment, Resources
 from leadbridge.api.router import handle, prepare
+from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger, metrics
@@ -33,5 +34,6 @@ warm_up(
     aws.dynamodb,
     aws.secrets_manager,
     lambda: prepare("GET", "/leads"),
+    Consent.model_rebuild,
     Lead.model_rebuild,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
@@ -34,25 +34,25 @@ from leadbridge.storage.table import open_table
 
 
 class Environment(SharedEnvironment, TableEnvironment):
-    """The environment variables of this function: queues by the name of their partner kind."""
+    """The environment variables of this function. The queues are URLs by partner kind."""
 
     submit_queues: Mapping[str, str] = json_variable()
     submit_dead_letter_queues: Mapping[str, str] = json_variable()
 
 
-@cache
+@lru_cache
 def environment() -> Environment:
     """Return the environment variables."""
     return Environment.from_env()
 
 
-@cache
+@lru_cache
 def store() -> LeadRepository:
-    """The table of leads."""
+    """The leads."""
     return LeadRepository(open_table())
 
 
-@cache
+@lru_cache
 def submitter(partner: str) -> Submitter:
     """The submitter to one partner, wired to this stack. One per worker: it keeps the partner's token."""
     client = client_of(partner)
@@ -101,10 +101,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         record_outcome("Submission", result.outcome, result.error, result.retry_after)
         return result.retry_after
 
-    def source(envelope: Any) -> str:
+    def queue_url(envelope: Any) -> str:
         return environment().submit_queues[kind_of(read_delivery_changed(envelope).partner).name]
 
-    return process_batch(event, work, queue=aws.sqs(), queue_url=source)
+    return process_batch(event, work, queue=aws.sqs(), queue_url=queue_url)
 
 
 def transport() -> None:

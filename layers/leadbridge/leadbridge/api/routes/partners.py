@@ -11,7 +11,7 @@ from leadbridge.settings import Partner, settings
 
 
 class PartnerView(TypedDict):
-    """A configured partner: its kind, its name for people, its queue, and how it identifies what it made of a lead."""
+    """A configured partner. `label` is its name for people; `id_field` is where a delivery has the partner's id."""
 
     name: str
     kind: str
@@ -23,19 +23,19 @@ class PartnerView(TypedDict):
 
 
 class PartnersView(TypedDict):
-    """In the order of the configuration."""
+    """The partners, in the order of the configuration."""
 
     partners: list[PartnerView]
 
 
 @route("GET", "/partners")
-def list_partners(_request: ApiRequest) -> PartnersView:
+def list_partners(_: ApiRequest) -> PartnersView:
     """List the configured partners."""
-    return {"partners": [partner_view(name, one) for name, one in settings().partners.items()]}
+    return {"partners": [partner_view(name, partner) for name, partner in settings().partners.items()]}
 
 
 def partner_view(name: str, partner: Partner) -> PartnerView:
-    """Return a partner as the console and the command show it."""
+    """Return a partner with what its kind says about it."""
     kind = kind_named(partner.kind)
     return {
         "name": name,
