@@ -153,7 +153,7 @@ def reveal_lead(event: dict[str, Any]) -> Response:
     lead_id = lead_id_in(event)
     if journey_of(lead_id).lead.erased_at is not None:
         raise erased_lead()
-    if not store().note(lead_id, Entry(utc_now(), "revealed", detail=f"by {operator(event)}"), uuid4().hex):
+    if not store().note(lead_id, Entry.by_operator(utc_now(), "revealed", operator(event)), uuid4().hex):
         raise erased_lead()
     logger.info("revealed", lead_id=lead_id, operator=operator(event))
     return answer(200, journey_shown(journey_of(lead_id)))
@@ -178,7 +178,7 @@ def write_message(event: dict[str, Any]) -> Response:
             raise unknown_lead()
         if lead.erased_at is not None:
             raise erased_lead()
-        entry = Entry(now, "message_requested", "leeloo", f"by {operator(event)}")
+        entry = Entry.by_operator(now, "message_requested", operator(event), "leeloo")
     message = by_operator(
         lead_id or asked.account_id or "",
         now,
@@ -203,7 +203,8 @@ def check_delivery(event: dict[str, Any]) -> Response:
     if delivery.state is not State.SUBMITTED or delivery.is_erased:
         detail = f"The delivery is {delivery.state.value}; only one that is submitted, and not erased, can be checked."
         raise Problem(409, "wrong-state", "Wrong state", detail)
-    if not store().note(lead_id, Entry(utc_now(), "check_requested", partner, f"by {operator(event)}"), uuid4().hex):
+    entry = Entry.by_operator(utc_now(), "check_requested", operator(event), partner)
+    if not store().note(lead_id, entry, uuid4().hex):
         raise erased_lead()
     send(os.environ["CHECK_QUEUE_URL"], {"lead_id": lead_id, "partner": partner, "at_once": True})
     logger.info("check requested", lead_id=lead_id, operator=operator(event))

@@ -13,6 +13,7 @@ from leadbridge.domain.delivery import Delivery, receive
 from leadbridge.domain.events import DeliveryChanged, InvalidEvent, read_delivery_changed
 from leadbridge.runtime import aws
 from leadbridge.storage import items
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
@@ -124,7 +125,7 @@ def matches(event: DeliveryChanged) -> bool:
 
 def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     started = steps.start_attempt(NEW, NOW, HOUR).after
-    waiting = steps.schedule_retry(started, NOW, "away", HOUR).after
+    waiting = steps.schedule_retry(started, NOW, some_error("away"), HOUR).after
     assert matches(DeliveryChanged.of(None, NEW))
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"

@@ -12,11 +12,13 @@ from leadbridge.domain import fetch as fetches
 from leadbridge.domain import message as messages
 from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import Change, Delivery, Repeat, State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.message import Message, MessageChange, MessageCode, MessageState
 from leadbridge.domain.transitions import ImpossibleTransition
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ERROR = ErrorInfo(ErrorCode.UNAVAILABLE, "away")
 HOUR = timedelta(hours=1)
 BY_OPERATOR = "operator: "
 NEWER = replace(messages.about_status("ld_x", "leadleader", 3, "s", NOW), state=MessageState.SENT)
@@ -26,15 +28,15 @@ type Edge = tuple[str, str, str]
 
 OF_DELIVERIES: dict[str, Sequence[Callable[[Delivery], Change]]] = {
     "start_attempt": [lambda one: deliveries.start_attempt(one, NOW, HOUR)],
-    "schedule_retry": [lambda one: deliveries.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: deliveries.schedule_retry(one, NOW, ERROR, HOUR)],
     "wait_for": [lambda one: deliveries.wait_for(one, NOW, "ld_first", HOUR, due_after=HOUR)],
     "confirm": [lambda one: deliveries.confirm(one, NOW, 24, HOUR)],
-    "mark_uncertain": [lambda one: deliveries.mark_uncertain(one, NOW, "lost", HOUR)],
-    "mark_duplicate": [lambda one: deliveries.mark_duplicate(one, NOW, "theirs")],
-    "reject": [lambda one: deliveries.reject(one, NOW, "no")],
+    "mark_uncertain": [lambda one: deliveries.mark_uncertain(one, NOW, ERROR, HOUR)],
+    "mark_duplicate": [lambda one: deliveries.mark_duplicate(one, NOW, ERROR)],
+    "reject": [lambda one: deliveries.reject(one, NOW, ERROR)],
     "repeats": [lambda one, then=then: deliveries.repeats(one, NOW, "ld_first", then) for then in Repeat],  # type: ignore[misc]
-    "fail": [lambda one: deliveries.fail(one, NOW, "spent")],
-    "mark_unknown": [lambda one: deliveries.mark_unknown(one, NOW, "lost")],
+    "fail": [lambda one: deliveries.fail(one, NOW, ERROR)],
+    "mark_unknown": [lambda one: deliveries.mark_unknown(one, NOW, ERROR)],
     "status_changed": [
         lambda one: deliveries.status_changed(one, NOW, "s", meaning=None, final=False, check_after=HOUR),
         lambda one: deliveries.status_changed(one, NOW, "s", meaning=None, final=True, check_after=None),
@@ -51,12 +53,12 @@ OF_OPERATORS: dict[str, Sequence[Callable[[Delivery], Change]]] = {
 }
 OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
     "start_sending": [lambda one: messages.start_sending(one, NOW, HOUR)],
-    "schedule_retry": [lambda one: messages.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: messages.schedule_retry(one, NOW, ERROR, HOUR)],
     "wait_until": [lambda one: messages.wait_until(one, NOW, NOW + HOUR)],
     "postpone": [lambda one: messages.postpone(one, NOW, NOW + HOUR)],
     "mark_sent": [lambda one: messages.mark_sent(one, NOW)],
-    "mark_unknown": [lambda one: messages.mark_unknown(one, NOW, "lost")],
-    "fail": [lambda one: messages.fail(one, NOW, "spent")],
+    "mark_unknown": [lambda one: messages.mark_unknown(one, NOW, ERROR)],
+    "fail": [lambda one: messages.fail(one, NOW, ERROR)],
     "no_channel": [lambda one: messages.no_channel(one, NOW)],
     "skip": [lambda one: messages.skip(one, NOW, "off", MessageCode.NOT_CONFIGURED)],
     "restored": [lambda one: messages.restored(one, NOW)],
@@ -66,11 +68,11 @@ OF_MESSAGES: dict[str, Sequence[Callable[[Message], MessageChange]]] = {
     ],
 }
 OF_FETCHES: dict[str, Sequence[Callable[[Fetch], FetchChange]]] = {
-    "schedule_retry": [lambda one: fetches.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: fetches.schedule_retry(one, NOW, ERROR, HOUR)],
     "fetched": [lambda one: fetches.fetched(one, NOW)],
     "was_test": [lambda one: fetches.was_test(one, NOW)],
-    "fail": [lambda one: fetches.fail(one, NOW, "spent")],
-    "refetch": [lambda one: fetches.refetch(one, NOW, "by olena")],
+    "fail": [lambda one: fetches.fail(one, NOW, ERROR)],
+    "refetch": [lambda one: fetches.refetch(one, NOW, "olena")],
 }
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import Loan, Person, Trading
 from leadbridge.domain.message import MessageCode, MessageState
 
 LeadId = Annotated[str, Field(pattern="^ld_[a-z2-7]{26}$")]
 Count = Annotated[int, Field(ge=0)]
+Data = Annotated[dict[str, Any], Field(description="The facts that the text says in words, by name.")]
 
 
 class Shape(BaseModel):
@@ -68,6 +70,8 @@ class Delivery(Shape):
     status_meaning: str | None
     attempts: Count
     last_error: str | None
+    last_error_code: ErrorCode | None
+    last_error_data: Data
     next_attempt_at: datetime | None
     submitted_at: datetime | None
     settled_at: datetime | None
@@ -80,6 +84,8 @@ class Fetch(Shape):
     state: FetchState
     attempts: Count
     last_error: str | None
+    last_error_code: ErrorCode | None
+    last_error_data: Data
     next_attempt_at: datetime | None
 
 
@@ -116,6 +122,7 @@ class TimelineEntry(Shape):
     what: str
     partner: str | None
     detail: str | None
+    data: Data
 
 
 class Message(Shape):
@@ -128,6 +135,8 @@ class Message(Shape):
     sent_at: datetime | None
     subject: str | None
     last_error: str | None
+    last_error_code: ErrorCode | None
+    last_error_data: Data
     code: MessageCode | None
     text: str | None = None
 
@@ -221,8 +230,10 @@ class DeadLetter(Shape):
     partner: str | None
     message_id: str | None
     goes_to: str | None
-    answer: dict[str, str | int] | None
+    answer: Data | None
     attempt: int | None
+    reason_code: ErrorCode | None
+    reason_data: Data
 
 
 class Letters(Shape):
@@ -243,7 +254,7 @@ class LeftOver(Shape):
 
     letter_id: str
     code: Literal[
-        "already_tied",
+        "already_linked",
         "another_attempt",
         "changed_meanwhile",
         "erased",

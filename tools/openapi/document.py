@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from leadbridge.domain.error_codes import ErrorCode
 from tools.openapi.answers import Problem
 from tools.openapi.routes import JSON, PROBLEM, ROUTES, Parameter, Route
 
@@ -107,6 +108,7 @@ def schemas() -> dict[str, Any]:
     )
     _, of_problems = models_json_schema([(Problem, "validation")], ref_template=PLACE)
     definitions: dict[str, Any] = {**found["$defs"], **of_problems["$defs"]}
+    definitions["ErrorCode"]["description"] = " ".join(f"`{code}`: {code.meaning}" for code in ErrorCode)
     return {name: plain(schema) for name, schema in sorted(definitions.items())}
 
 

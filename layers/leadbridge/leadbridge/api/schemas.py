@@ -9,6 +9,7 @@ from typing import Any
 from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.error_codes import HasError
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.message import Message
 from leadbridge.storage.leads import Journey
@@ -54,7 +55,7 @@ def message_shown(message: Message, *, masked: bool = False) -> dict[str, Any]:
         "created_at": to_text(message.created_at),
         "sent_at": _time(message.sent_at),
         "subject": message.subject,
-        "last_error": message.last_error,
+        **_last_error(message),
         "code": message.code.value if message.code else None,
         **({} if masked else {"text": message.text}),
     }
@@ -74,7 +75,7 @@ def delivery_shown(delivery: Delivery) -> dict[str, Any]:
         "partner_status": delivery.partner_status,
         "status_meaning": delivery.status_meaning,
         "attempts": delivery.attempts,
-        "last_error": delivery.last_error,
+        **_last_error(delivery),
         "next_attempt_at": _time(delivery.next_attempt_at),
         "submitted_at": _time(delivery.submitted_at),
         "settled_at": _time(delivery.settled_at),
@@ -87,8 +88,16 @@ def fetch_shown(fetch: Fetch) -> dict[str, Any]:
     return {
         "state": fetch.state.value,
         "attempts": fetch.attempts,
-        "last_error": fetch.last_error,
+        **_last_error(fetch),
         "next_attempt_at": _time(fetch.next_attempt_at),
+    }
+
+
+def _last_error(item: HasError) -> dict[str, Any]:
+    return {
+        "last_error": item.last_error,
+        "last_error_code": item.last_error_code,
+        "last_error_data": dict(item.last_error_data or {}),
     }
 
 

@@ -15,11 +15,13 @@ change if nobody was quicker.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ class Delivery:
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
     person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
     operator retried it, after `attempts_before_retry` attempts. `is_erased` says that its person was erased.
-    `status_at` is when the partner was asked for `partner_status`. `last_error` is always a text of ours.
+    `status_at` is when the partner was asked for `partner_status`. `last_error` is always a text of ours,
+    `last_error_code` an ErrorCode.
 
     `settled_at` is when an operator settled the delivery; it is None if the partner itself confirmed it. `void_version`
     is the version that withdrew a wrong settlement: statuses up to this version are not this lead's. `checks_refused`
@@ -83,6 +86,8 @@ class Delivery:
     status_at: datetime | None = None
     status_meaning: str | None = None
     last_error: str | None = None
+    last_error_code: str | None = None
+    last_error_data: Mapping[str, Any] | None = None
     checks_failed: int = 0
     restored_at: datetime | None = None
     due_at: datetime | None = None
@@ -118,6 +123,7 @@ class Delivery:
 class Change:
     """A step to write: the delivery as it was, as it will be, what its timeline says of it, whom it is to be told.
 
+    `data` holds the facts that `detail` says in words.
     `opened` is a new delivery of the lead to another partner. `skipped` are messages that must not be sent any more.
     """
 
@@ -126,6 +132,7 @@ class Change:
     at: datetime
     what: str
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     opened: Delivery | None = None
     skipped: tuple[MessageChange, ...] = ()
@@ -153,6 +160,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
         now,
         "submitting",
         f"attempt {delivery.attempts + 1}",
+        {"attempt": delivery.attempts + 1},
         attempts=delivery.attempts + 1,
         first_attempt_at=delivery.first_attempt_at or now,
         last_attempt_at=now,
@@ -163,7 +171,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
     )
 
 
-def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
+def schedule_retry(delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta) -> Change:
     """An attempt that surely was not processed; the next one is allowed `after` from now."""
     counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
     return _step(
@@ -172,12 +180,13 @@ def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedel
         State.RECEIVED,
         now,
         "attempt_failed",
-        error,
+        error.text,
+        {"attempt": counted, **error.entry_data},
         attempts=counted,
         first_attempt_at=delivery.first_attempt_at or now,
         next_attempt_at=now + after,
         lease_until=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + after + OVERDUE,
     )
 
@@ -194,6 +203,7 @@ def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, 
         now,
         "repeat_waits",
         first,
+        {"lead_id": first},
         waits_for=first,
         next_attempt_at=now + wait,
         due_at=now + due_after,
@@ -213,18 +223,19 @@ def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_
         now,
         "submitted",
         "account" if created is None else f"deal {deal_id}" if deal_id is not None else f"account {account_uuid}",
+        id_data(created),
         deal_id=deal_id,
         account_uuid=account_uuid,
         is_uncertain=False,
         submitted_at=now,
         lease_until=None,
         next_attempt_at=None,
-        last_error=None,
+        **last_error(None),
         due_at=None if check_after is None else now + check_after,
     )
 
 
-def mark_uncertain(delivery: Delivery, now: datetime, error: str, after: timedelta | None) -> Change:
+def mark_uncertain(delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta | None) -> Change:
     """The reply is lost, and the partner can be asked `after` from now what it has; None: as soon as anybody can."""
     return _step(
         delivery,
@@ -232,47 +243,56 @@ def mark_uncertain(delivery: Delivery, now: datetime, error: str, after: timedel
         State.RECEIVED,
         now,
         "attempt_uncertain",
-        error,
+        error.text,
+        {"attempt": delivery.attempts, **error.entry_data},
         is_uncertain=True,
         next_attempt_at=None if after is None else now + after,
         lease_until=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + (after or timedelta()) + OVERDUE,
     )
 
 
-def mark_duplicate(delivery: Delivery, now: datetime, error: str) -> Change:
+def mark_duplicate(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
     """The partner has this person already, and not from this delivery."""
     return _end(delivery, {State.RECEIVED, State.SUBMITTING, State.UNKNOWN}, State.DUPLICATE, now, error)
 
 
-def reject(delivery: Delivery, now: datetime, error: str, fall_back_on: str | None = None) -> Change:
+def reject(delivery: Delivery, now: datetime, error: ErrorInfo, fall_back_on: str | None = None) -> Change:
     """The partner refused it for good; another one may get the lead instead."""
     change = _end(delivery, {State.SUBMITTING}, State.REJECTED, now, error)
     if fall_back_on is None:
         return change
-    return replace(change, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
+    data = {**change.data, "next_partner": fall_back_on}
+    return replace(change, data=data, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
 
 
 def repeats(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
     """The same person came before, with the lead `first`."""
     match then:
         case Repeat.SEND:
-            change = _step(delivery, {State.RECEIVED}, State.RECEIVED, now, "repeat", first, next_attempt_at=now)
+            source, told = {State.RECEIVED}, {"lead_id": first}
+            change = _step(delivery, source, State.RECEIVED, now, "repeat", first, told, next_attempt_at=now)
         case Repeat.MARK:
-            change = _end(delivery, {State.RECEIVED}, State.DUPLICATE, now, f"the same person came as {first}")
+            error = ErrorInfo(ErrorCode.SAME_PERSON, f"the same person came as {first}", {"lead_id": first})
+            change = _end(delivery, {State.RECEIVED}, State.DUPLICATE, now, error)
         case Repeat.HOLD:
-            error = f"held for an operator: the same person came as {first}"
-            change = _end(delivery, {State.RECEIVED}, State.FAILED, now, error)
+            change = _end(delivery, {State.RECEIVED}, State.FAILED, now, held_for(first))
     return replace(change, after=replace(change.after, repeat_of=first, waits_for=None))
 
 
-def fail(delivery: Delivery, now: datetime, error: str) -> Change:
+def held_for(first: str) -> ErrorInfo:
+    """Return why a delivery is held for an operator: the same person came with the lead `first`."""
+    text = f"held for an operator: the same person came as {first}"
+    return ErrorInfo(ErrorCode.SAME_PERSON, text, {"lead_id": first})
+
+
+def fail(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
     """It cannot go on by itself: retries are spent, or our settings are wrong."""
     return _end(delivery, {State.RECEIVED, State.SUBMITTING}, State.FAILED, now, error)
 
 
-def mark_unknown(delivery: Delivery, now: datetime, error: str, *, can_be_looked_up: bool = False) -> Change:
+def mark_unknown(delivery: Delivery, now: datetime, error: ErrorInfo, *, can_be_looked_up: bool = False) -> Change:
     """The request went out and nobody can tell what became of it.
 
     Where the partner can be asked what it has, it is asked before it is ever sent again.
@@ -302,11 +322,12 @@ def status_changed(
         now,
         "status_changed",
         status,
+        {"status": status} if meaning is None else {"status": status, "meaning": meaning},
         partner_status=status,
         status_meaning=meaning,
         status_at=learned_at or now,
         restored_at=None,
-        last_error=None,
+        **last_error(None),
         checks_failed=0,
         checks_refused=0,
         due_at=None if final or check_after is None else now + check_after,
@@ -330,29 +351,45 @@ def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Chang
         now,
         "account_found",
         f"account {account_uuid}",
+        id_data(account_uuid),
         account_uuid=account_uuid,
     )
 
 
-def _end(delivery: Delivery, sources: set[State], to: State, now: datetime, error: str) -> Change:
+def _end(delivery: Delivery, sources: set[State], to: State, now: datetime, error: ErrorInfo) -> Change:
     return _step(
         delivery,
         sources,
         to,
         now,
         to.value,
-        error,
+        error.text,
+        error.entry_data,
         lease_until=None,
         next_attempt_at=None,
-        last_error=error,
+        **last_error(error),
         due_at=None,
     )
 
 
+def id_data(created: int | str | None) -> dict[str, Any]:
+    """Return the id by which the partner knows a delivery, as the data of a timeline entry."""
+    if created is None:
+        return {}
+    return {"deal_id" if isinstance(created, int) else "account_uuid": created}
+
+
 def _step(
-    delivery: Delivery, sources: set[State], to: State, now: datetime, what: str, detail: str | None, **changes: object
+    delivery: Delivery,
+    sources: set[State],
+    to: State,
+    now: datetime,
+    what: str,
+    detail: str | None,
+    data: Mapping[str, Any],
+    **changes: object,
 ) -> Change:
     if delivery.state not in sources:
         raise ImpossibleTransition(f"{what} from {delivery.state}")
     after = replace(delivery, state=to, version=delivery.version + 1, **changes)  # type: ignore[arg-type]
-    return Change(delivery, after, now, what, detail)
+    return Change(delivery, after, now, what, detail, data)

@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorInfo, last_error
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 
 
@@ -53,6 +55,8 @@ class Fetch:
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
     last_error: str | None = None
+    last_error_code: str | None = None
+    last_error_data: Mapping[str, Any] | None = None
     restored_at: datetime | None = None
     due_at: datetime | None = None
 
@@ -69,13 +73,17 @@ class Fetch:
 
 @dataclass(frozen=True)
 class FetchChange:
-    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of."""
+    """A step to write; `what` goes into the lead's timeline, None for a step that nobody need read of.
+
+    `data` holds the facts that `detail` says in words.
+    """
 
     before: Fetch
     after: Fetch
     at: datetime
     what: str | None
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime) -> Fetch:
@@ -83,26 +91,27 @@ def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime)
     return Fetch(lead_id, source, received_at=now, keys=dict(keys), due_at=now + OVERDUE)
 
 
-def schedule_retry(fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
+def schedule_retry(fetch: Fetch, now: datetime, error: ErrorInfo, after: timedelta) -> FetchChange:
     """An attempt that brought nothing; the timeline tells of it when the reason is a new one."""
     return _step(
         fetch,
         {FetchState.PENDING},
         FetchState.PENDING,
         now,
-        None if error == fetch.last_error else "fetch_failed",
-        error,
+        None if error.is_last_of(fetch) else "fetch_failed",
+        error.text,
+        {"attempt": fetch.attempts + 1, **error.entry_data},
         attempts=fetch.attempts + 1,
         first_attempt_at=fetch.first_attempt_at or now,
         next_attempt_at=now + after,
-        last_error=error,
+        **last_error(error),
         due_at=now + after + OVERDUE,
     )
 
 
 def fetched(fetch: Fetch, now: datetime) -> FetchChange:
     """The lead is here."""
-    return _end(fetch, FetchState.FETCHED, now, "fetched", None)
+    return _end(fetch, FetchState.FETCHED, now, "fetched")
 
 
 def was_test(fetch: Fetch, now: datetime) -> FetchChange:
@@ -110,20 +119,21 @@ def was_test(fetch: Fetch, now: datetime) -> FetchChange:
     return _end(fetch, FetchState.TEST, now, "test_lead", "made by a testing tool: it goes to no partner")
 
 
-def fail(fetch: Fetch, now: datetime, error: str) -> FetchChange:
+def fail(fetch: Fetch, now: datetime, error: ErrorInfo) -> FetchChange:
     """It cannot be fetched by itself."""
-    return _end(fetch, FetchState.FAILED, now, "fetch_given_up", error)
+    return _end(fetch, FetchState.FAILED, now, "fetch_given_up", error.text, error)
 
 
-def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
-    """Somebody wants a failed one tried again, with all its time before it."""
+def refetch(fetch: Fetch, now: datetime, operator: str) -> FetchChange:
+    """Retry a failed fetch for an operator, with a new retry window."""
     return _step(
         fetch,
         {FetchState.FAILED},
         FetchState.PENDING,
         now,
         "fetch_requested",
-        detail,
+        f"by {operator}",
+        {"operator": operator},
         restored_at=None,
         first_attempt_at=None,
         next_attempt_at=None,
@@ -131,11 +141,17 @@ def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
     )
 
 
-def _end(fetch: Fetch, to: FetchState, now: datetime, what: str, detail: str | None) -> FetchChange:
-    error = detail if to is FetchState.FAILED else None
-    return _step(
-        fetch, {FetchState.PENDING}, to, now, what, detail, next_attempt_at=None, last_error=error, due_at=None
-    )
+def _end(
+    fetch: Fetch,
+    to: FetchState,
+    now: datetime,
+    what: str,
+    detail: str | None = None,
+    error: ErrorInfo | None = None,
+) -> FetchChange:
+    data = error.entry_data if error else {}
+    ended = {"next_attempt_at": None, "due_at": None, **last_error(error)}
+    return _step(fetch, {FetchState.PENDING}, to, now, what, detail, data, **ended)
 
 
 def _step(
@@ -145,9 +161,10 @@ def _step(
     now: datetime,
     what: str | None,
     detail: str | None,
+    data: Mapping[str, Any],
     **changes: object,
 ) -> FetchChange:
     if fetch.state not in sources:
         raise ImpossibleTransition(f"{to} from {fetch.state}")
     after = replace(fetch, state=to, version=fetch.version + 1, **changes)  # type: ignore[arg-type]
-    return FetchChange(fetch, after, now, what, detail)
+    return FetchChange(fetch, after, now, what, detail, data)

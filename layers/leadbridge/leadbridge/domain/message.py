@@ -18,12 +18,14 @@ Like a delivery's, every step is a pure function to a MessageChange, written if 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from leadbridge.domain.clock import to_text
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 
 
@@ -91,6 +93,8 @@ class Message:
     sent_at: datetime | None = None
     retried_at: datetime | None = None
     last_error: str | None = None
+    last_error_code: str | None = None
+    last_error_data: Mapping[str, Any] | None = None
     code: MessageCode | None = None
     due_at: datetime | None = None
     turn: int | None = field(default=None, compare=False)
@@ -101,6 +105,12 @@ class Message:
         if self.is_mirror:
             return f"tags and comment of {self.partner_status}"
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
+
+    @property
+    def entry_data(self) -> dict[str, Any]:
+        """What the message is about, as the data of a timeline entry."""
+        about = {"status": self.partner_status, "template_id": self.template_id}
+        return {"kind": self.line, **{name: value for name, value in about.items() if value}}
 
     @property
     def line(self) -> str:
@@ -128,7 +138,8 @@ class Message:
 class MessageChange:
     """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show.
 
-    `also` is a change of another message of the same owner, written in the same transaction.
+    `data` holds the facts that `detail` says in words. `also` is a change of another message of the same owner, written
+    in the same transaction.
     """
 
     before: Message
@@ -136,6 +147,7 @@ class MessageChange:
     at: datetime
     what: str | None
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     also: MessageChange | None = None
 
 
@@ -220,7 +232,7 @@ def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageC
     )
 
 
-def schedule_retry(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
+def schedule_retry(message: Message, now: datetime, error: ErrorInfo, after: timedelta) -> MessageChange:
     """An attempt that surely sent nothing; the next one is allowed `after` from now.
 
     A message is unknown here if its lease ran out before the answer arrived.
@@ -236,7 +248,7 @@ def schedule_retry(message: Message, now: datetime, error: str, after: timedelta
         first_attempt_at=message.first_attempt_at or now,
         next_attempt_at=now + after,
         lease_until=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + after + OVERDUE,
     )
 
@@ -250,6 +262,7 @@ def wait_until(message: Message, now: datetime, until: datetime) -> MessageChang
         now,
         "message_waits",
         to_text(until),
+        {**message.entry_data, "until": to_text(until)},
         next_attempt_at=until,
         due_at=until + OVERDUE,
     )
@@ -267,12 +280,12 @@ def mark_sent(message: Message, now: datetime) -> MessageChange:
     return _settle(message, sources, MessageState.SENT, now, None, sent_at=now)
 
 
-def mark_unknown(message: Message, now: datetime, error: str) -> MessageChange:
+def mark_unknown(message: Message, now: datetime, error: ErrorInfo) -> MessageChange:
     """It went out and nobody can tell whether it arrived."""
     return _settle(message, {MessageState.SENDING}, MessageState.UNKNOWN, now, error)
 
 
-def fail(message: Message, now: datetime, error: str) -> MessageChange:
+def fail(message: Message, now: datetime, error: ErrorInfo) -> MessageChange:
     """It cannot be sent. A message is unknown here if its lease ran out before the answer arrived."""
     return _settle(message, UNSETTLED | {MessageState.UNKNOWN}, MessageState.FAILED, now, error)
 
@@ -284,7 +297,8 @@ def no_channel(message: Message, now: datetime) -> MessageChange:
 
 def skip(message: Message, now: datetime, reason: str, code: MessageCode) -> MessageChange:
     """It need not be sent."""
-    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, reason, code=code)
+    error = ErrorInfo(ErrorCode[code.name], reason)
+    return _settle(message, {MessageState.PENDING}, MessageState.SKIPPED, now, error, code=code)
 
 
 def retried(message: Message, now: datetime, operator: str, *, others: Iterable[Message] = ()) -> MessageChange:
@@ -296,10 +310,9 @@ def retried(message: Message, now: datetime, operator: str, *, others: Iterable[
     newer = [one for one in in_order(others) if one.is_newer_than(message)]
     if any(one.state in MAY_HAVE_ARRIVED for one in newer):
         detail = f"{message.subject}: {SUPERSEDED}; retried by {operator}"
-        change = _settle(
-            message, {MessageState.FAILED}, MessageState.SKIPPED, now, SUPERSEDED, code=MessageCode.SUPERSEDED
-        )
-        return replace(change, detail=detail)
+        error = ErrorInfo(ErrorCode.SUPERSEDED, SUPERSEDED)
+        change = _settle(message, {MessageState.FAILED}, MessageState.SKIPPED, now, error, code=MessageCode.SUPERSEDED)
+        return replace(change, detail=detail, data={**change.data, "operator": operator})
     pending = next((one for one in newer if one.state is MessageState.PENDING), None)
     change = _step(
         message,
@@ -308,10 +321,11 @@ def retried(message: Message, now: datetime, operator: str, *, others: Iterable[
         now,
         "message_retry_requested",
         f"{message.subject}, by {operator}",
+        {**message.entry_data, "operator": operator},
         first_attempt_at=None,
         next_attempt_at=None,
         retried_at=now,
-        last_error=None,
+        **last_error(None),
         due_at=now + OVERDUE,
     )
     return change if pending is None else replace(change, also=_look_again(pending, now))
@@ -320,13 +334,15 @@ def retried(message: Message, now: datetime, operator: str, *, others: Iterable[
 def held(message: Message) -> Message:
     """A new message that is not sent, because the person may have had it before the table was restored."""
     skipped = MessageState.SKIPPED
-    return replace(message, state=skipped, code=MessageCode.RESTORED, last_error=RESTORED, due_at=None)
+    error = last_error(ErrorInfo(ErrorCode.RESTORED, RESTORED))
+    return replace(message, state=skipped, code=MessageCode.RESTORED, due_at=None, **error)
 
 
 def restored(message: Message, now: datetime) -> MessageChange:
     """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
     sources = UNSETTLED | {MessageState.FAILED}
-    return _settle(message, sources, MessageState.UNKNOWN, now, RESTORED, code=MessageCode.RESTORED)
+    error = ErrorInfo(ErrorCode.RESTORED, RESTORED)
+    return _settle(message, sources, MessageState.UNKNOWN, now, error, code=MessageCode.RESTORED)
 
 
 def _look_again(message: Message, now: datetime) -> MessageChange:
@@ -339,10 +355,10 @@ def _settle(
     sources: set[MessageState] | frozenset[MessageState],
     to: MessageState,
     now: datetime,
-    error: str | None,
+    error: ErrorInfo | None,
     **changes: object,
 ) -> MessageChange:
-    detail = f"{message.subject}: {error}" if error else message.subject
+    detail = f"{message.subject}: {error.text}" if error else message.subject
     return _step(
         message,
         sources,
@@ -350,10 +366,11 @@ def _settle(
         now,
         f"message_{to.value}",
         detail,
+        {**message.entry_data, **(error.entry_data if error else {})},
         next_attempt_at=None,
         lease_until=None,
         due_at=None,
-        last_error=error,
+        **last_error(error),
         **changes,
     )
 
@@ -365,9 +382,10 @@ def _step(
     now: datetime,
     what: str | None,
     detail: str | None = None,
+    data: Mapping[str, Any] | None = None,
     **changes: object,
 ) -> MessageChange:
     if message.state not in sources:
         raise ImpossibleTransition(f"{to} from {message.state}")
     after = replace(message, state=to, version=message.version + 1, **changes)  # type: ignore[arg-type]
-    return MessageChange(message, after, now, what, detail)
+    return MessageChange(message, after, now, what, detail, data or {})

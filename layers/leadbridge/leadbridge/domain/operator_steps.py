@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.delivery import Change, Delivery, State, id_data
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import MessageChange
 from leadbridge.domain.transitions import OVERDUE
 
 RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
-NOT_THERE = "the partner does not have it, an operator says"
-ERASED = "the person was erased before it was sent"
-WITHDRAWN = "an operator withdrew what was settled about it"
+NOT_THERE = ErrorInfo(ErrorCode.NOT_CREATED, "the partner does not have it, an operator says")
+ERASED = ErrorInfo(ErrorCode.ERASED, "the person was erased before it was sent")
+WITHDRAWN = ErrorInfo(ErrorCode.SETTLEMENT_WITHDRAWN, "an operator withdrew what was settled about it")
 SETTLED = frozenset({State.SUBMITTED, State.CLOSED, State.FAILED})  # the states that a settlement can lead to
 
 
@@ -28,13 +30,15 @@ class WrongState(Exception):
 
 @dataclass(frozen=True)
 class Aftermath:
-    """The effects of a settlement: `text` for the timeline, and the messages that must not be sent any more."""
+    """The effects of a settlement: `text` and `data` for the timeline, and the messages that must not be sent."""
 
     text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[MessageChange, ...] = ()
 
 
 NOTHING = Aftermath()
+NOT_CREATED = {"outcome": "not_created"}  # the data of a settlement without an id
 
 
 def retry_by_operator(
@@ -66,11 +70,11 @@ def retry_by_operator(
         next_attempt_at=None,
         waits_for=None,
         lease_until=None,
-        last_error=None,
+        **last_error(None),
         due_at=now + OVERDUE,
         settled_at=None,
     )
-    return Change(delivery, after, now, "retry_requested", f"by {operator}")
+    return Change(delivery, after, now, "retry_requested", f"by {operator}", {"operator": operator})
 
 
 def found(
@@ -89,7 +93,7 @@ def found(
     if delivery.settled_at is not None and delivery.created == created:
         raise WrongState("The delivery is settled as this already.")
     change = steps.confirm(_unsettled(delivery), now, created, check_after)
-    return _settled(delivery, change.after, now, change.detail or "", operator, aftermath)
+    return _settled(delivery, change.after, now, change.detail or "", change.data, operator, aftermath)
 
 
 def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Aftermath = NOTHING) -> Change:
@@ -98,9 +102,9 @@ def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Af
         raise WrongState("The delivery is settled as this already.")
     base = _unsettled(delivery)
     after = replace(
-        base, state=State.FAILED, version=base.version + 1, last_error=NOT_THERE, lease_until=None, due_at=None
+        base, state=State.FAILED, version=base.version + 1, **last_error(NOT_THERE), lease_until=None, due_at=None
     )
-    return _settled(delivery, after, now, "not created", operator, aftermath)
+    return _settled(delivery, after, now, "not created", NOT_CREATED, operator, aftermath)
 
 
 def withdrawn(
@@ -117,11 +121,12 @@ def withdrawn(
         base,
         version=base.version + 1,
         void_version=base.version + 1,
-        last_error=WITHDRAWN,
+        **last_error(WITHDRAWN),
         is_uncertain=can_be_looked_up,
     )
     detail = f"{_named(delivery)}{aftermath.text}, by {operator}"
-    return Change(delivery, after, now, "resolution_withdrawn", detail, skipped=aftermath.skipped)
+    data = {**_settlement(delivery), **aftermath.data, "operator": operator}
+    return Change(delivery, after, now, "resolution_withdrawn", detail, data, skipped=aftermath.skipped)
 
 
 def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
@@ -129,7 +134,8 @@ def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
     if delivery.settled_at is None or delivery.created is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
     after = replace(delivery, version=delivery.version + 1, contested_by=other_lead)
-    return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}")
+    data = {**id_data(delivery.created), "lead_id": other_lead}
+    return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}", data)
 
 
 def erased(delivery: Delivery, now: datetime) -> Change:
@@ -148,7 +154,7 @@ def erased(delivery: Delivery, now: datetime) -> Change:
         submitted_at=delivery.submitted_at,
         partner_status=delivery.partner_status,
         status_meaning=delivery.status_meaning,
-        last_error=ERASED if waits else None,
+        **last_error(ERASED if waits else None),
         is_erased=True,
     )
     return Change(delivery, after, now, "erased")
@@ -171,7 +177,7 @@ def _unsettled(delivery: Delivery) -> Delivery:
         status_meaning=None,
         status_at=None,
         submitted_at=None,
-        last_error=None,
+        **last_error(None),
         checks_failed=0,
         checks_refused=0,
         contested_by=None,
@@ -181,14 +187,26 @@ def _unsettled(delivery: Delivery) -> Delivery:
 
 
 def _settled(
-    before: Delivery, after: Delivery, now: datetime, detail: str, operator: str, aftermath: Aftermath
+    before: Delivery,
+    after: Delivery,
+    now: datetime,
+    detail: str,
+    data: Mapping[str, Any],
+    operator: str,
+    aftermath: Aftermath,
 ) -> Change:
     """Return the change to a settled delivery. The effects of an earlier settlement become void."""
     after = replace(after, settled_at=now)
     if before.settled_at is not None:
         after = replace(after, void_version=after.version)
         detail = f"{detail} instead of {_named(before)}{aftermath.text}"
-    return Change(before, after, now, "resolved", f"{detail}, by {operator}", skipped=aftermath.skipped)
+        data = {**data, "previous": _settlement(before), **aftermath.data}
+    data = {**data, "operator": operator}
+    return Change(before, after, now, "resolved", f"{detail}, by {operator}", data, skipped=aftermath.skipped)
+
+
+def _settlement(delivery: Delivery) -> Mapping[str, Any]:
+    return id_data(delivery.created) or NOT_CREATED
 
 
 def _named(delivery: Delivery) -> str:

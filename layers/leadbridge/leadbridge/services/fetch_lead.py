@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead, build_usable_lead
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError
@@ -103,7 +104,7 @@ class Fetcher:
     settings: Settings
     keyed_hash: Callable[[str], str]
     clock: Clock
-    dead_letter: Callable[[Fetch, str], None]
+    dead_letter: Callable[[Fetch, ErrorInfo], None]
     jitter: Callable[[], float] = random.random
 
     def visit(self, lead_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
@@ -151,8 +152,10 @@ class Fetcher:
         for partner in lead.partners:
             delivery = replace(receive(lead.lead_id, partner, lead.source, now), received_at=lead.received_at)
             if errors := lacking.get(partner):
-                text = "; ".join(f"{error.field} {error.message}" for error in errors)
-                delivery = replace(delivery, state=State.REJECTED, due_at=None, last_error=f"not sent: {text}")
+                wrong = "; ".join(f"{error.field} {error.message}" for error in errors)
+                fields = [error.field for error in errors]
+                lacking_error = ErrorInfo(ErrorCode.MISSING_FIELDS, f"not sent: {wrong}", {"fields": fields})
+                delivery = replace(delivery, state=State.REJECTED, due_at=None, **last_error(lacking_error))
             deliveries.append(delivery)
         change = steps.was_test(fetch, now) if submission.is_test else steps.fetched(fetch, now)
         try:
@@ -166,8 +169,8 @@ class Fetcher:
     def _come_again(self, fetch: Fetch, source: Source, error: PartnerError) -> Visit:
         now, policy = self.clock(), _policy(source)
         if now - (fetch.first_attempt_at or now) >= policy.retry.give_up_after:
-            self.dead_letter(fetch, error.text)
-            change = steps.fail(fetch, now, error.text)
+            self.dead_letter(fetch, error.info)
+            change = steps.fail(fetch, now, error.info)
             return self._write(change, Visit(Outcome.FAILED, error=error))
         jitter = self.jitter()
         wait = backoff(policy.retry, fetch.attempts + 1, jitter)
@@ -175,7 +178,7 @@ class Fetcher:
             wait = policy.refused_delay * (0.5 + jitter / 2)
         if error.retry_after is not None:
             wait = max(wait, min(timedelta(seconds=error.retry_after), policy.retry.give_up_after))
-        change = steps.schedule_retry(fetch, now, error.text, wait)
+        change = steps.schedule_retry(fetch, now, error.info, wait)
         return self._write(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error))
 
     def _write(self, change: FetchChange, visit: Visit) -> Visit:

@@ -17,6 +17,7 @@ from leadbridge.domain import message as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import (
     MAY_HAVE_ARRIVED,
@@ -38,7 +39,9 @@ TURN = timedelta(seconds=2)  # how long a message waits before it looks again wh
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
 SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
 DOUBT_POLL = timedelta(hours=1)  # between two checks whether a message's deal is still in doubt
-NOT_WRITTEN = "Leeloo has taken the message, and the table could not be written"
+NOT_WRITTEN = ErrorInfo(
+    ErrorCode.ANSWER_NOT_RECORDED, "Leeloo has taken the message, and the table could not be written"
+)
 
 
 class Leads(Protocol):
@@ -170,9 +173,9 @@ class Sender:
     messenger: Messenger
     settings: Messages
     clock: Clock
-    dead_letter: Callable[[Message, str], None]
+    dead_letter: Callable[[Message, ErrorInfo], None]
     jitter: Callable[[], float] = random.random
-    keep_answer: Callable[[Message, str], None] | None = None
+    keep_answer: Callable[[Message, ErrorInfo], None] | None = None
 
     def visit(self, owner: str, message_id: str, budget: Budget, *, overdue: bool = False) -> Visit:
         """Do what can be done now for one message. Safe to repeat and to run twice at once.
@@ -318,7 +321,7 @@ class Sender:
             else:
                 self.messenger.send(account.account_id, content, budget)
         except partner_errors.Unknown as error:
-            change = steps.mark_unknown(message, self.clock(), error.text)
+            change = steps.mark_unknown(message, self.clock(), error.info)
             return self._write(change, Visit(Outcome.UNKNOWN, error=error), budget)
         except partner_errors.Rejected as error:
             if not account.remembered:
@@ -365,20 +368,18 @@ class Sender:
         now = self.clock()
         first = message.first_attempt_at or now
         # Credentials are believed wrong when they were read anew, or were refused in the same way before.
-        hopeless = isinstance(error, partner_errors.Misconfigured) and (
-            error.certain or message.last_error == error.text
-        )
+        hopeless = isinstance(error, partner_errors.Misconfigured) and (error.certain or error.info.is_last_of(message))
         if hopeless or now - first >= self.settings.retry.give_up_after:
             return self._give_up(message, error, budget)
         attempts = message.attempts if message.state is MessageState.SENDING else message.attempts + 1
         asked = timedelta(seconds=min(error.retry_after or 0, self.settings.retry.give_up_after.total_seconds()))
         wait = max(backoff(self.settings.retry, attempts, self.jitter()), asked)
-        step = partial(steps.schedule_retry, now=now, error=error.text, after=wait)
+        step = partial(steps.schedule_retry, now=now, error=error.info, after=wait)
         return self._not_sent(message, step, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
     def _give_up(self, message: Message, error: partner_errors.PartnerError, budget: Budget | None = None) -> Visit:
-        self.dead_letter(message, error.text)
-        step = partial(steps.fail, now=self.clock(), error=error.text)
+        self.dead_letter(message, error.info)
+        step = partial(steps.fail, now=self.clock(), error=error.info)
         return self._not_sent(message, step, Visit(Outcome.FAILED, error=error), budget)
 
     def _not_sent(

@@ -19,6 +19,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, Repeat, State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_answer import PartnerAnswer
 from leadbridge.domain.transitions import OVERDUE
@@ -76,7 +77,7 @@ class Submitter:
     partner: Partner
     settings: PartnerSettings
     clock: Clock
-    dead_letter: Callable[[Delivery, str], None]
+    dead_letter: Callable[[Delivery, ErrorInfo], None]
     accounts: Accounts | None = None
     repeats: Repeats | None = None
     falls_back_on: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
@@ -110,11 +111,9 @@ class Submitter:
             if settled is not None:
                 return settled
             if self._is_spent(delivery, self.clock()):
-                return self._give_up(delivery, partner_errors.Unavailable(delivery.partner, "list", NOT_FOUND_IN_TIME))
+                return self._give_up(delivery, _look_up_failed(delivery, NOT_FOUND_IN_TIME))
             if not budget.allows(self.partner.seconds_per_submission):
-                return self._come_again(
-                    delivery, partner_errors.Unavailable(delivery.partner, "list", LOOK_UP_TOOK_LONG)
-                )
+                return self._come_again(delivery, _look_up_failed(delivery, LOOK_UP_TOOK_LONG))
         if not budget.allows(self.partner.seconds_per_submission):
             return Visit(Outcome.COMES_AGAIN, again=timedelta())
         return self._attempt(delivery, lead, budget)
@@ -122,7 +121,8 @@ class Submitter:
     def _ended_before_an_attempt(self, delivery: Delivery) -> Visit | None:
         """End the delivery of a deployment's test lead, or of a person who came before; None for all others."""
         if delivery.source == self_check.SOURCE:
-            change = steps.fail(delivery, self.clock(), self_check.ENDED)
+            ended = ErrorInfo(ErrorCode.SELF_CHECK, self_check.ENDED)
+            change = steps.fail(delivery, self.clock(), ended)
             return self._write(change, Visit(Outcome.NOTHING_TO_DO))
         return None if self.repeats is None else self._repeated(delivery, self.repeats)
 
@@ -141,7 +141,7 @@ class Submitter:
             case Repeat.MARK:
                 return self._write(change, Visit(Outcome.DUPLICATE))
             case Repeat.HOLD:
-                self.dead_letter(delivery, change.after.last_error or "")
+                self.dead_letter(delivery, steps.held_for(earlier.lead_id))
                 return self._write(change, Visit(Outcome.FAILED))
 
     def _wait_for(self, delivery: Delivery, earlier: EarlierLead) -> Visit:
@@ -193,7 +193,7 @@ class Submitter:
         try:
             authorized = self.partner.authorize(budget)
         except partner_errors.Misconfigured as error:
-            if error.certain or delivery.last_error == error.text:
+            if error.certain or error.info.is_last_of(delivery):
                 return self._give_up(delivery, error)
             return self._come_again(delivery, error)
         except partner_errors.PartnerError as error:
@@ -235,15 +235,15 @@ class Submitter:
                 return self._give_up(delivery, error, budget)
             case partner_errors.Rejected() as error:
                 fall_back_on = self.falls_back_on(lead, delivery.partner)
-                change = steps.reject(delivery, self.clock(), error.text, fall_back_on)
+                change = steps.reject(delivery, self.clock(), error.info, fall_back_on)
                 return self._apply(change, Visit(Outcome.REJECTED, error=error), budget)
             case partner_errors.Duplicate() as error if not delivery.is_uncertain:
-                change = steps.mark_duplicate(delivery, self.clock(), error.text)
+                change = steps.mark_duplicate(delivery, self.clock(), error.info)
                 return self._apply(change, Visit(Outcome.DUPLICATE, error=error), budget)
             case (
                 partner_errors.Duplicate() | partner_errors.Unknown() as error
             ):  # a duplicate may be our own: the look-up decides
-                return self._reply_lost(delivery, error.text, self._wait(delivery, error), error, budget)
+                return self._reply_lost(delivery, error.info, self._wait(delivery, error), error, budget)
             case error:
                 return self._come_again(delivery, error, budget)
 
@@ -303,12 +303,14 @@ class Submitter:
         contest_holder(self.ledger, holder, delivery, self.clock)
         kind = "deal" if isinstance(created, int) else "account"
         text = f"the partner answered {kind} {created}, which {holder} has already"
-        return self._reply_lost(delivery, text, self.settings.retry.first_delay, budget=budget)
+        data = {**steps.id_data(created), "lead_id": holder}
+        lost = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
+        return self._reply_lost(delivery, lost, self.settings.retry.first_delay, budget=budget)
 
     def _reply_lost(
         self,
         delivery: Delivery,
-        text: str,
+        lost: ErrorInfo,
         again: timedelta,
         error: partner_errors.PartnerError | None = None,
         budget: Budget | None = None,
@@ -316,10 +318,10 @@ class Submitter:
         """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
-            change = steps.mark_unknown(delivery, now, text, can_be_looked_up=self.accounts is not None)
+            change = steps.mark_unknown(delivery, now, lost, can_be_looked_up=self.accounts is not None)
             return self._apply(change, Visit(Outcome.UNKNOWN, error=error), budget)
         visit = Visit(Outcome.UNCERTAIN, again=again, error=error)
-        return self._apply(steps.mark_uncertain(delivery, now, text, again), visit, budget)
+        return self._apply(steps.mark_uncertain(delivery, now, lost, again), visit, budget)
 
     def _come_again(
         self, delivery: Delivery, error: partner_errors.PartnerError, budget: Budget | None = None
@@ -328,7 +330,7 @@ class Submitter:
         if self._is_spent(delivery, now):
             return self._give_up(delivery, error, budget)
         wait = self._wait(delivery, error)
-        change = steps.schedule_retry(delivery, now, error.text, wait)
+        change = steps.schedule_retry(delivery, now, error.info, wait)
         return self._apply(change, Visit(Outcome.COMES_AGAIN, again=wait, error=error), budget)
 
     def _is_spent(self, delivery: Delivery, now: datetime) -> bool:
@@ -344,10 +346,10 @@ class Submitter:
 
     def _give_up(self, delivery: Delivery, error: partner_errors.PartnerError, budget: Budget | None = None) -> Visit:
         if delivery.is_uncertain:
-            change = steps.mark_unknown(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
+            change = steps.mark_unknown(delivery, self.clock(), error.info, can_be_looked_up=self.accounts is not None)
             return self._apply(change, Visit(Outcome.UNKNOWN, error=error), budget)
-        self.dead_letter(delivery, error.text)
-        change = steps.fail(delivery, self.clock(), error.text)
+        self.dead_letter(delivery, error.info)
+        change = steps.fail(delivery, self.clock(), error.info)
         return self._apply(change, Visit(Outcome.FAILED, error=error), budget)
 
     def _write(self, change: Change, visit: Visit) -> Visit:
@@ -366,11 +368,16 @@ class Submitter:
         return visit
 
 
-WORKER_DIED = "the worker was lost while the partner was being called"
-EXISTS = "the partner has an account of this e-mail already"
-ORIGIN_UNTOLD = "the partner has an account of this e-mail, and nobody can tell whose making it is"
-NOT_FOUND_IN_TIME = "the partner lists no account of this e-mail, and the time for retries is over"
-LOOK_UP_TOOK_LONG = "the look-up took all the time there was"
+WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker was lost while the partner was being called")
+EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account of this e-mail already")
+ORIGIN_UNTOLD = ErrorInfo(
+    ErrorCode.ACCOUNT_OF_UNKNOWN_ORIGIN,
+    "the partner has an account of this e-mail, and nobody can tell whose making it is",
+)
+NOT_FOUND_IN_TIME = ErrorInfo(
+    ErrorCode.ACCOUNT_NOT_FOUND, "the partner lists no account of this e-mail, and the time for retries is over"
+)
+LOOK_UP_TOOK_LONG = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up took all the time there was")
 LATE_OUTCOMES = {
     State.SUBMITTED: Outcome.SUBMITTED,
     State.REJECTED: Outcome.REJECTED,
@@ -379,6 +386,10 @@ LATE_OUTCOMES = {
 SHORTEST_REPEAT_WAIT = timedelta(seconds=5)
 LONGEST_REPEAT_WAIT = timedelta(hours=1)
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
+
+
+def _look_up_failed(delivery: Delivery, error: ErrorInfo) -> partner_errors.Unavailable:
+    return partner_errors.Unavailable(delivery.partner, "list", error.text, code=error.code)
 
 
 def backoff(retry: RetryPolicy, attempts: int, jitter: float) -> timedelta:

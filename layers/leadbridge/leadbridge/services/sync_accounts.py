@@ -18,6 +18,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.account import Row
 from leadbridge.domain.accounts.scan import Kind, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.settings.partners import SyncPlan
@@ -233,7 +234,10 @@ class _Run:
             if page is None:
                 if rows == 0:
                     raise partner_errors.Unavailable(
-                        sync.intake.partner, "list", "the list does not end and has nothing new"
+                        sync.intake.partner,
+                        "list",
+                        "the list does not end and has nothing new",
+                        code=ErrorCode.ANSWER_UNUSABLE,
                     )
                 pages = None
                 continue

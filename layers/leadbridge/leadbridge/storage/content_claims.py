@@ -98,7 +98,7 @@ def note_change(client: DynamoDBClient, table: str, posted: Lead, fields: tuple[
 
     Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. Raises Contended.
     """
-    entry = Entry(posted.received_at, "redelivered_changed", detail=", ".join(fields) or None)
+    entry = Entry(posted.received_at, "redelivered_changed", None, ", ".join(fields) or None, {"fields": fields})
     update = {
         "TableName": table,
         "Key": items.encode(items.lead_key(posted.lead_id)),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, State, checked, receive
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
@@ -133,7 +134,7 @@ class LeadRepository:
             put(self._table, items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         if lead.routed is not None:
-            routed = Entry(lead.received_at, "routed", detail=lead.routed)
+            routed = Entry(lead.received_at, "routed", detail=lead.routed, data=lead.routed_data)
             writes.append(put(self._table, items.entry_item(lead.lead_id, routed, "1")))
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
@@ -216,7 +217,7 @@ class LeadRepository:
             raise AlreadyLinked(str(owner), failed=conflict.failed) from None
 
     def look_again(
-        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Put off the next look at a delivery, noting a failed check; no change that anybody is told of.
 
@@ -233,10 +234,10 @@ class LeadRepository:
             ":seen": to_text(delivery.due_at) if delivery.due_at else None,
         }
         if error is None:
-            sets += " REMOVE last_error"
+            sets += " REMOVE last_error, last_error_code, last_error_data"
         else:
-            sets += ", last_error = :error"
-            values[":error"] = error
+            sets += ", last_error = :error, last_error_code = :code, last_error_data = :data"
+            values |= {":error": error.text, ":code": error.code.value, ":data": dict(error.data)}
         update: Any = {
             "TableName": self._table,
             "Key": items.encode(items.delivery_key(delivery.lead_id, delivery.partner)),
@@ -355,7 +356,8 @@ class LeadRepository:
 
     def _opened(self, delivery: Delivery, change: Change) -> list[Any]:
         """A further delivery of a lead that is there, with the lead's own note of it."""
-        entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it")
+        told = {"previous_partner": change.after.partner}
+        entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it", told)
         return [
             put(self._table, items.delivery_item(delivery), "attribute_not_exists(pk)"),
             put(self._table, items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),

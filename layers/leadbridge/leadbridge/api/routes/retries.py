@@ -39,7 +39,7 @@ def retry_fetch(event: dict[str, Any]) -> Response:
     if fetch.restored_at is not None and not asked.confirm:
         raise _wrong_state("It was restored, and the lead may have been delivered since. Confirm to fetch it.")
     try:
-        after = arrivals.apply(refetch(fetch, utc_now(), f"by {operator(event)}"))
+        after = arrivals.apply(refetch(fetch, utc_now(), operator(event)))
     except (Conflict, Contended) as refused:
         raise not_changed(refused) from None
     logger.info("fetch retried", lead_id=lead.lead_id, operator=operator(event))

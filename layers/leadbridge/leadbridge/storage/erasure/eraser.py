@@ -140,7 +140,7 @@ class Eraser:
             "email_hash": before.get("email_hash"),
             "tax_hash": before.get("tax_hash"),
         }
-        entry = Entry(now, "erased", detail=f"by {operator}")
+        entry = Entry.by_operator(now, "erased", operator)
         writes += [
             self._replaced(found.lead, items.lead_item(tombstone, **hashes)),
             put(self._table, items.entry_item(lead_id, entry, "erased")),
