@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import Unavailable
 
 
@@ -35,4 +36,4 @@ class PartnerSecret:
             return None
 
     def _missing(self) -> Unavailable:
-        return Unavailable(self.partner, "authorize", "the secret has no value yet")
+        return Unavailable(self.partner, "authorize", "the secret has no value yet", code=ErrorCode.SECRET_MISSING)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, next_partner
 from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
@@ -22,6 +23,10 @@ from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.claims import Claims, EarlierLead
+
+NOT_WRITTEN = ErrorInfo(
+    ErrorCode.ANSWER_NOT_RECORDED, "the partner has answered, and the answer could not be written down"
+)
 
 
 def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callable[[], Submitter]) -> dict[str, Any]:
@@ -38,12 +43,12 @@ def submit_each(event: dict[str, Any], context: LambdaContext, submitter: Callab
     return process_batch(event, work, queue=aws.sqs(), queue_url=QueueEnvironment.from_env().queue_url)
 
 
-def dead_letter(delivery: Delivery, reason: str) -> None:
+def dead_letter(delivery: Delivery, error: ErrorInfo) -> None:
     """Put a delivery that cannot go on by itself where an operator finds it: which lead, which step, why.
 
     `DEAD_LETTER_QUEUE_URL` is where.
     """
-    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
+    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", **error.letter}
     send_dead_letter(body)
 
 
@@ -53,7 +58,7 @@ def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
         "lead_id": delivery.lead_id,
         "partner": delivery.partner,
         "step": RECORD_ANSWER,
-        "reason": "the partner has answered, and the answer could not be written down",
+        **NOT_WRITTEN.letter,
         "answer": answer.as_json(),
         "attempt": delivery.attempts,
     }
