@@ -26,6 +26,7 @@ from leadbridge.domain import delivery as deliveries
 from leadbridge.domain import fetch as fetches
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import restored
@@ -39,7 +40,9 @@ from leadbridge.storage.table import Table
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-WHY = "the table was restored to an earlier moment: whether it was sent since is to be found out"
+WHY = ErrorInfo(
+    ErrorCode.RESTORED, "the table was restored to an earlier moment: whether it was sent since is to be found out"
+)
 PASSED_OVER = ("RATE#", "SYNC#")  # counts of minutes long gone; how far a list was read, which is read anew
 
 
@@ -65,12 +68,12 @@ def _settled(values: Item, now: datetime) -> list[Item]:
             step = restored(message_of(values), now)
             written = [message_item(step.after) | kept]
             if step.what is not None and step.after.owner.startswith("ld_"):
-                entry = Entry(now, step.what, "leeloo", step.detail)
+                entry = Entry(now, step.what, "leeloo", step.detail, step.data)
                 written.append(items.entry_item(step.after.owner, entry, f"restored#{step.after.message_id}") | kept)
             return written
         case "FETCH" if values["state"] == FetchState.PENDING:
             ended = fetches.fail(fetch_of(values), now, WHY)
-            entry = Entry(now, ended.what or "fetch_failed", None, ended.detail)
+            entry = Entry(now, ended.what or "fetch_failed", None, ended.detail, ended.data)
             return [fetch_item(ended.after) | mark, items.entry_item(ended.after.lead_id, entry, "restored") | kept]
         case "FETCH":
             return [values | mark]

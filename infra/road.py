@@ -18,6 +18,7 @@ import urllib3
 from infra.asking import Answer, Ask, Question
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.forms.adapters import standard_webhooks
 from leadbridge.settings import self_check
@@ -130,12 +131,12 @@ class Road:
             deliveries = {item["partner"]: item for item in found if item["sk"].startswith("DELIVERY#")}
             if not deliveries:
                 return "at the table: the lead has no deliveries"
-            if all(item.get("last_error") == self_check.ENDED for item in deliveries.values()):
+            if all(item.get("last_error_code") == ErrorCode.SELF_CHECK for item in deliveries.values()):
                 return None
             wrong = [name for name, item in deliveries.items() if item["state"] not in {State.RECEIVED, State.FAILED}]
             if wrong:
                 return f"at the worker of {', '.join(wrong)}: it did not recognize the test lead"
-        waiting = [name for name, item in deliveries.items() if item.get("last_error") != self_check.ENDED]
+        waiting = [name for name, item in deliveries.items() if item.get("last_error_code") != ErrorCode.SELF_CHECK]
         return f"behind the table: after {TURNS * PAUSE:.0f} s no worker has taken it for {', '.join(waiting)}. " + (
             self._hint(deliveries)
         )
@@ -148,7 +149,7 @@ class Road:
             return f"Stream or rule: {filled} (docs/runbook.md#rules-failed)"
         if filled:
             return f"Queue or worker: {filled}"
-        if any(item.get("last_error") == self_check.ENDED for item in deliveries.values()):
+        if any(item.get("last_error_code") == ErrorCode.SELF_CHECK for item in deliveries.values()):
             return "Rule: the stream and the bus work, for another worker has taken it"
         return "Stream, bus or rule: the queues are empty. See the log of publish-changes (docs/runbook.md#stream-lag)"
 

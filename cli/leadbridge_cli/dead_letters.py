@@ -23,7 +23,7 @@ def list_letters(
 ) -> None:
     """List dead letters, oldest first; of long queues, some."""
     letters = [each for each in api.get("dead-letters")["letters"] if queue in {None, each["queue"]}]
-    names = ("queue", "letter_id", "step", "reason", "lead_id", "partner", "message_id")
+    names = ("queue", "letter_id", "step", "reason_code", "reason", "lead_id", "partner", "message_id")
 
     def row(letter: dict[str, Any]) -> list[object]:
         return [_time(letter.get("sent_at")), *(letter.get(name) for name in names)]

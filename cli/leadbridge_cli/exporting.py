@@ -16,7 +16,10 @@ from leadbridge_cli.sanitize import for_spreadsheet, masked
 PERSON = ("full_name", "phone", "email", "tax_number", "activity", "city", "region")
 LOAN = ("amount", "term")
 TRADING = ("offer", "site", "description", "click_id")
-DELIVERY = ("state", "deal_id", "account_uuid", "partner_status", "attempts", "submitted_at", "last_error")
+DELIVERY = (
+    *("state", "deal_id", "account_uuid", "partner_status", "attempts", "submitted_at"),
+    *("last_error_code", "last_error"),
+)
 COLUMNS = ("lead_id", "source", "received_at", "status", *PERSON, *LOAN, *TRADING, "utm", "partner", *DELIVERY)
 
 

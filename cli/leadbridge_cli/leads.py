@@ -9,7 +9,7 @@ import typer
 from leadbridge_cli.api import Api, api_at
 from leadbridge_cli.exit_codes import not_found, wrong_use
 from leadbridge_cli.options import Reveal, Yes, command, group
-from leadbridge_cli.output import Picture, Screen, flat, line, table
+from leadbridge_cli.output import Picture, Screen, facts, flat, line, meaning, table
 from leadbridge_cli.paging import Wanted, leads_in
 from leadbridge_cli.sanitize import masked
 
@@ -226,7 +226,7 @@ def _list(leads: list[dict[str, Any]]) -> Picture:
 
 
 def _stand(partner: str, delivery: dict[str, Any]) -> str:
-    said, attention = delivery.get("partner_status"), delivery.get("attention")
+    said, attention = delivery.get("partner_status"), delivery.get("attention") or delivery.get("last_error_code")
     status, needs = f" ({said})" if said else "", f" – {attention}" if attention else ""
     return f"{partner}: {delivery.get('state')}{status}{needs}"
 
@@ -235,7 +235,9 @@ def _journey(lead: dict[str, Any]) -> Iterable[Picture]:
     own = {name: value for name, value in lead.items() if name not in {"deliveries", "timeline"}}
     yield table(("field", "value"), flat(own))
     for partner, delivery in _deliveries(lead):
-        yield table(("delivery", "value"), flat(delivery), title=partner)
+        explained = {"last_error_meaning": meaning(delivery.get("last_error_code"))}
+        yield table(("delivery", "value"), flat({**delivery, **explained}), title=partner)
     entries = lead.get("timeline") or []
-    names = ("at", "what", "partner", "detail")
-    yield table(names, ([entry.get(name) for name in names] for entry in entries), title="timeline")
+    names = ("at", "what", "partner")
+    rows = ([*(entry.get(name) for name in names), facts(entry)] for entry in entries)
+    yield table((*names, "facts"), rows, title="timeline")

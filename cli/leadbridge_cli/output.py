@@ -95,6 +95,24 @@ def line(value: object) -> Picture:
     return Text(harmless(value))
 
 
+def meaning(code: object) -> str | None:
+    """Return what an error code means; None for a code that this version does not have."""
+    from leadbridge.domain.error_codes import code_named
+
+    found = code_named(code)
+    return None if found is None else found.meaning
+
+
+def facts(entry: dict[str, Any]) -> str | None:
+    """Return the data of a timeline entry as one line; its text where it has no data."""
+    data = dict(entry.get("data") or {})
+    explained = meaning(data.get("error_code"))
+    if explained is None and ("error_code" in data or not data):
+        return entry.get("detail")
+    said = [f"{name} {value}" for name, value in flat(data)]
+    return ", ".join([*said, f"({explained})"] if explained else said)
+
+
 def flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
     """The values of a document with their dotted names; what is missing or empty is left out."""
     for name, value in document.items():

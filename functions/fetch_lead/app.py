@@ -9,6 +9,7 @@ from typing import Any
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.consent import Consent
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.events import FetchChanged, read_fetch_changed
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Asked, Lead
@@ -85,9 +86,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 
 
-def dead_letter(fetch: Fetch, reason: str) -> None:
+def dead_letter(fetch: Fetch, error: ErrorInfo) -> None:
     """Put a lead that cannot be fetched where an operator finds it: which lead, which step, why."""
-    send_dead_letter({"lead_id": fetch.lead_id, "step": "fetch", "reason": reason})
+    send_dead_letter({"lead_id": fetch.lead_id, "step": "fetch", **error.letter})
 
 
 def origins() -> None:

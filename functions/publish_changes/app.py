@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
@@ -15,6 +16,7 @@ from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.stream import NO_ANSWER, Bus, announcement, may_pass
 
+UNREADABLE = ErrorInfo(ErrorCode.RECORD_UNREADABLE, "the stream's record cannot be read")
 SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
 
 
@@ -51,7 +53,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         except Exception:  # the outermost edge: one record that cannot be read must not hold up all behind it
             count("RecordsUnreadable")
             logger.exception("a record cannot be read", keys=record["dynamodb"].get("Keys"))
-            dead_letter(record, "the stream's record cannot be read")
+            dead_letter(record, UNREADABLE)
             continue
         if announced is not None:
             announcements.append((record, announced))
@@ -69,7 +71,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         else:
             count("EventsRejected")
             logger.error("the bus rejects an event", lead_id=lead_id, event=announced.detail_type, code=code)
-            dead_letter(record, f"the bus rejects the event: {code}")
+            text = f"the bus rejects the event: {code}"
+            dead_letter(record, ErrorInfo(ErrorCode.EVENT_REJECTED, text, {"cause": code}))
     if not again:
         return {"batchItemFailures": []}
     count("EventsRefused", len(again))
@@ -84,9 +87,9 @@ def age(record: dict[str, Any]) -> timedelta:
     return timedelta() if created is None else utc_now() - datetime.fromtimestamp(float(created), UTC)
 
 
-def dead_letter(record: dict[str, Any], reason: str) -> None:
+def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
     """Send the keys of an item whose change was not published to the dead-letter queue, and nothing else of it."""
-    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", "reason": reason}
+    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", **error.letter}
     send_dead_letter(body)
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.events import MessageChanged, read_message_changed
 from leadbridge.domain.message import Message
 from leadbridge.domain.partner_answer import RECORD_ANSWER
@@ -80,14 +81,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 
 
-def dead_letter(message: Message, reason: str) -> None:
+def dead_letter(message: Message, error: ErrorInfo) -> None:
     """Put a message that cannot be sent where an operator finds it: whose, which step, why."""
-    send_dead_letter({"lead_id": message.owner, "message_id": message.message_id, "step": "send", "reason": reason})
+    send_dead_letter({"lead_id": message.owner, "message_id": message.message_id, "step": "send", **error.letter})
 
 
-def keep_answer(message: Message, reason: str) -> None:
+def keep_answer(message: Message, error: ErrorInfo) -> None:
     """Put the answer to a send that the table did not take into the dead-letter queue; redrive writes it down."""
-    about = {"lead_id": message.owner, "message_id": message.message_id, "step": RECORD_ANSWER, "reason": reason}
+    about = {"lead_id": message.owner, "message_id": message.message_id, "step": RECORD_ANSWER, **error.letter}
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.events import DeliveryChanged, read_delivery_changed
 from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
 from leadbridge.partners.kind import LostReply
@@ -31,6 +32,10 @@ from leadbridge.settings import settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
+
+NOT_WRITTEN = ErrorInfo(
+    ErrorCode.ANSWER_NOT_RECORDED, "the partner has answered, and the answer could not be written down"
+)
 
 
 class Environment(SharedEnvironment, TableEnvironment):
@@ -69,9 +74,9 @@ def submitter(partner: str) -> Submitter:
     )
 
 
-def dead_letter(delivery: Delivery, reason: str) -> None:
+def dead_letter(delivery: Delivery, error: ErrorInfo) -> None:
     """Send a delivery that needs an operator to the dead-letter queue of its kind."""
-    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", "reason": reason}
+    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", **error.letter}
     send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
 
 
@@ -81,7 +86,7 @@ def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
         "lead_id": delivery.lead_id,
         "partner": delivery.partner,
         "step": RECORD_ANSWER,
-        "reason": "the partner has answered, and the answer could not be written down",
+        **NOT_WRITTEN.letter,
         "answer": answer.as_json(),
         "attempt": delivery.attempts,
     }

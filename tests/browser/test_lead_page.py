@@ -1,16 +1,19 @@
 """A lead's page: masked until somebody says they look, messages, forgetting a person, and values that mean harm."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from playwright.sync_api import expect
 
 from leadbridge.domain.delivery import State
 from leadbridge.runtime import aws
+from leadbridge.storage import items
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from tests.browser.conftest import Open
-from tests.browser.world import World
+from tests.browser.world import ERRORS, World
 from tests.unit.conftest import TABLE
 
 PRIVATE = ("+380500000001", "3068208400", "olena@example.com")
@@ -122,6 +125,33 @@ def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: 
         "[...document.querySelectorAll('.said')].every((one) => getComputedStyle(one).unicodeBidi === 'isolate')"
     )
     assert isolated
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.UNKNOWN, State.REJECTED, State.DUPLICATE])
+def test_another_wording_of_an_error_changes_nothing_but_the_text(
+    open_console: Open, world: World, state: State
+) -> None:
+    told = world.add(1, state)
+    reworded = world.add(2, state, error=replace(ERRORS[state], text="attempt 7, by olena"))
+    page = open_console(path=f"#/leads/{told.lead_id}")
+    card, lines = page.locator("[data-partner=leadleader]"), page.locator(".journey .detail")
+    expect(card.locator(".error")).to_contain_text(ERRORS[state].text)
+    meaning, journey = card.locator(".meaning").inner_text(), lines.all_inner_texts()
+    assert meaning
+    page.goto(f"{page.url.partition('#')[0]}#/leads/{reworded.lead_id}")
+    expect(card.locator(".error")).to_contain_text("attempt 7, by olena")
+    assert (card.locator(".meaning").inner_text(), lines.all_inner_texts()) == (meaning, journey)
+
+
+def test_an_error_of_a_code_without_words_is_shown_as_its_text(open_console: Open, world: World) -> None:
+    one = world.add(1, State.FAILED)
+    failed = world.delivery(one)
+    values = items.decode(items.delivery_item(failed)) | {"last_error_code": "of_another_version"}
+    aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(values))
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    card = page.locator("[data-partner=leadleader]")
+    expect(card.locator(".error")).to_contain_text(ERRORS[State.FAILED].text)
+    expect(card.locator(".meaning")).to_have_count(0)
 
 
 def test_the_journey_of_a_lead_that_fell_back_and_came_again_is_told_in_words(open_console: Open, world: World) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import State
+from quality.testkit.fakes.errors import some_error
 from tests.browser.conftest import Open
 from tests.browser.world import World, busy
 
@@ -100,7 +101,7 @@ def test_a_deal_that_the_partner_does_not_know_is_among_what_needs_a_person(open
     for _ in range(3):
         found = world.delivery(one)
         assert found.due_at is not None
-        world.store.look_again(found, found.due_at + timedelta(minutes=1), error="refused", is_refused=True)
+        world.store.look_again(found, found.due_at + timedelta(minutes=1), error=some_error("refused"), is_refused=True)
     page = open_console()
     expect(page.get_by_role("heading", name="1 lead needs a check")).to_be_visible()
     page.get_by_role("link", name=re.compile("Зразковий")).click()
@@ -182,7 +183,7 @@ def test_of_two_operators_at_once_the_second_is_told_and_shown_what_the_first_di
     bohdan.get_by_role("button", name="Save").click()
     expect(bohdan.get_by_role("alert")).to_contain_text("It is in another state by now")
     bohdan.get_by_role("button", name="Cancel").click()
-    expect(bohdan.get_by_role("region", name="Journey")).to_contain_text("deal 77, by olena")
+    expect(bohdan.get_by_role("region", name="Journey")).to_contain_text("deal 77 · by olena")
     assert world.delivery(one).deal_id == 77
 
 

@@ -10,9 +10,11 @@ from typing import Any
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead, Trading
 from leadbridge.domain.status_change import status_changed
 from leadbridge.runtime import aws
+from leadbridge.services.worker import WORKER_DIED
 from leadbridge.storage import items
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import Journey, LeadRepository
@@ -28,6 +30,12 @@ NAMES = (
     *("Небутний Тарас Олегович", "Ніякенко Софія Романівна", "Уявний Богдан Ігорович"),
 )
 LEASE = timedelta(minutes=1)
+ERRORS = {
+    State.FAILED: ErrorInfo(ErrorCode.PASSWORD_WRONG, "the password is wrong"),
+    State.UNKNOWN: ErrorInfo(ErrorCode.REPLY_LOST, "no answer came back (ReadTimeout)"),
+    State.REJECTED: ErrorInfo(ErrorCode.REJECTED, "the partner refused it (HTTP 400)"),
+    State.DUPLICATE: ErrorInfo(ErrorCode.DUPLICATE, "the partner has it already"),
+}
 
 
 @dataclass
@@ -49,7 +57,7 @@ class World:
         partner: str = "leadleader",
         source: str = "web",
         age: timedelta = timedelta(minutes=5),
-        error: str | None = None,
+        error: ErrorInfo | None = None,
         trading: dict[str, Any] | None = None,
         **person: Any,
     ) -> Lead:
@@ -64,23 +72,23 @@ class World:
         self.bring(one, state, error)
         return one
 
-    def bring(self, one: Lead, state: State, error: str | None = None) -> None:
+    def bring(self, one: Lead, state: State, error: ErrorInfo | None = None) -> None:
         """Bring a lead's delivery into a state, as its flow would."""
         before, now = self.delivery(one), one.received_at + timedelta(seconds=2)
         if state is State.RECEIVED:
             return
         if state is State.FAILED:
-            self.store.apply(steps.fail(before, now, error or "the password is wrong"))
+            self.store.apply(steps.fail(before, now, error or ERRORS[State.FAILED]))
             return
         begun = self.store.apply(steps.start_attempt(before, now, LEASE))
         later = now + timedelta(seconds=1)
         match state:
             case State.UNKNOWN:
-                self.store.apply(steps.mark_unknown(begun, later, error or "no answer came back (ReadTimeout)"))
+                self.store.apply(steps.mark_unknown(begun, later, error or ERRORS[State.UNKNOWN]))
             case State.REJECTED:
-                self.store.apply(steps.reject(begun, later, error or "the partner refused it (HTTP 400)"))
+                self.store.apply(steps.reject(begun, later, error or ERRORS[State.REJECTED]))
             case State.DUPLICATE:
-                self.store.apply(steps.mark_duplicate(begun, later, error or "the partner has it already"))
+                self.store.apply(steps.mark_duplicate(begun, later, error or ERRORS[State.DUPLICATE]))
             case State.SUBMITTED | State.CLOSED:
                 deal = next(self.deals)
                 created = deal if before.partner == "leadleader" else f"3f6e0a52-account-{deal}"
@@ -110,6 +118,7 @@ class World:
             "partner": one.partners[0],
             "step": "submit",
             "reason": self.delivery(one).last_error,
+            "reason_code": self.delivery(one).last_error_code,
         }
 
     def bury(self, name: str, content: object) -> None:
@@ -149,7 +158,7 @@ def busy(world: World) -> dict[str, Lead]:
             State.UNKNOWN,
             partner="matchtrade",
             source="web-trading",
-            error="the worker was lost while the partner was being called",
+            error=WORKER_DIED,
         ),
         "failed": world.add(3, State.FAILED, age=2 * hours),
         "submitted": world.add(4, State.SUBMITTED, age=5 * hours),

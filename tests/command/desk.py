@@ -16,6 +16,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge_cli.__main__ import app
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.command.gateway import Gateway
 
@@ -79,12 +80,12 @@ class Desk:
     def bring(self, state: State) -> Delivery:
         """Bring the delivery into a state, as its flow would."""
         if state is State.FAILED:
-            return self.store.apply(steps.fail(self.delivery, NOW, "spent"))
+            return self.store.apply(steps.fail(self.delivery, NOW, some_error("spent")))
         begun = self.store.apply(steps.start_attempt(self.delivery, NOW, MINUTE))
         ends: dict[State, Callable[[], Change]] = {
             State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
-            State.REJECTED: lambda: steps.reject(begun, NOW, "no"),
-            State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, "lost"),
+            State.REJECTED: lambda: steps.reject(begun, NOW, some_error("no")),
+            State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, some_error("lost")),
         }
         return begun if state is State.SUBMITTING else self.store.apply(ends[state]())
 

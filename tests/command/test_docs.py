@@ -20,6 +20,7 @@ from leadbridge.storage.items import encode
 from leadbridge_cli.__main__ import app
 from leadbridge_cli.cloud import Cloud
 from leadbridge_cli.exit_codes import Code
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tests.command.desk import MINUTE, Desk, kept, secret
@@ -51,7 +52,11 @@ def values(desk: Desk, partners: Remote, monkeypatch: pytest.MonkeyPatch) -> dic
         waiting = desk.store.delivery(one.lead_id, "leadleader")
         assert waiting is not None
         begun = desk.store.apply(steps.start_attempt(waiting, NOW, MINUTE))
-        desk.store.apply(steps.reject(begun, NOW, "no") if one is failed else steps.mark_unknown(begun, NOW, "lost"))
+        desk.store.apply(
+            steps.reject(begun, NOW, some_error("no"))
+            if one is failed
+            else steps.mark_unknown(begun, NOW, some_error("lost"))
+        )
     put("submit-leadleader", {"lead_id": failed.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"})
     put("messages", {"lead_id": failed.lead_id, "message_id": "x", "step": "send", "reason": "spent"})
     letters = {each["queue"]: each["letter_id"] for each in desk.run("dlq", "list", "--json").json["letters"]}

@@ -12,6 +12,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import State
 from leadbridge.storage.items import keyed_hash
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.command.desk import LEAD, MINUTE, Desk, run
 from tests.command.gateway import problem
@@ -184,7 +185,9 @@ def test_what_needs_a_person_is_listed_and_said(desk: Desk) -> None:
     delivery = desk.bring(State.SUBMITTED)
     assert desk.run("leads", "list", "--attention", "--json").json["leads"] == []
     for number in range(3):
-        desk.store.look_again(delivery, NOW + number * MINUTE + 2 * MINUTE, error="refused", is_refused=True)
+        desk.store.look_again(
+            delivery, NOW + number * MINUTE + 2 * MINUTE, error=some_error("refused"), is_refused=True
+        )
         delivery = desk.delivery
     [listed] = desk.run("leads", "list", "--attention", "--json").json["leads"]
     assert listed["deliveries"]["leadleader"]["attention"] == "status_check_refused"
@@ -231,7 +234,7 @@ def test_what_is_at_the_partner_at_this_moment_is_not_erased(desk: Desk) -> None
 
 
 def test_an_export_is_whole_private_and_replaces_nothing_unasked(desk: Desk) -> None:
-    desk.store.apply(steps.fail(desk.delivery, NOW, "spent"))
+    desk.store.apply(steps.fail(desk.delivery, NOW, some_error("spent")))
     assert desk.run("leads", "export", "leads.csv", "--json").json == {"file": "leads.csv", "leads": 1}
     file = Path("leads.csv")
     assert file.stat().st_mode & 0o777 == 0o600

@@ -19,6 +19,7 @@ from leadbridge.storage.items import delivery_key, encode
 from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.samples import sample
 
 WEB, PLAIN = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-tests"
@@ -192,7 +193,7 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     lost = stack.store.delivery(f"ld_{'i' * 26}", "matchtrade")
     assert lost is not None
     begun = stack.store.apply(steps.start_attempt(lost, utc_now(), timedelta(minutes=1)))
-    stack.store.apply(steps.mark_unknown(begun, utc_now(), "lost", can_be_looked_up=True))
+    stack.store.apply(steps.mark_unknown(begun, utc_now(), some_error("lost"), can_be_looked_up=True))
     place = {"pathParameters": {"lead_id": lost.lead_id, "partner": "matchtrade"}}
     answer = stack.ask("POST", path, json.dumps({"account_uuid": "nobodys"}), headers=BEARER, **place)
     assert answer["statusCode"] == 422, answer

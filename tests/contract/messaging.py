@@ -240,7 +240,7 @@ class Office:
                 messenger=messenger,
                 settings=configuration,
                 clock=clock,
-                dead_letter=lambda message, reason: dead_letters.append(f"{message.message_id}: {reason}"),
+                dead_letter=lambda message, error: dead_letters.append(f"{message.message_id}: {error.text}"),
                 jitter=chance.random,
             )
             for messenger in messengers

@@ -10,6 +10,7 @@ import pytest
 
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.services import submit_lead
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner as PartnerSettings
@@ -57,7 +58,7 @@ class Flow:
     settings: PartnerSettings = HASTY
     ledger: Ledger = field(default_factory=Ledger)
     clock: Clock = field(default_factory=Clock)
-    dead_letters: list[str] = field(default_factory=list)
+    dead_letters: list[ErrorCode] = field(default_factory=list)
 
     @property
     def delivery(self) -> Delivery:
@@ -72,7 +73,7 @@ class Flow:
             client,
             self.settings,
             self.clock,
-            lambda delivery, text: self.dead_letters.append(text),
+            lambda delivery, error: self.dead_letters.append(error.code),
             accounts=client,
             jitter=lambda: 1.0,
         )

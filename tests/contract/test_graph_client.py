@@ -12,6 +12,7 @@ import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized, Unavailable
 from leadbridge.forms.adapters import meta
 from leadbridge.partners.graph import Graph
@@ -153,8 +154,9 @@ def test_a_token_that_was_rotated_is_read_anew_once(world: World) -> None:
 
 def test_a_token_that_is_wrong_for_good_is_tried_once(world: World) -> None:
     world.vault.replace(access_token="EAAwrong")
-    with pytest.raises(Misconfigured, match="the access token is not taken"):
+    with pytest.raises(Misconfigured) as refused:
         world.lead()
+    assert refused.value.code is ErrorCode.CREDENTIALS_REFUSED
     assert len(world.calls) == 1
 
 
@@ -167,18 +169,20 @@ def test_a_secret_that_was_just_read_is_not_read_again(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "text"),
+    ("changes", "code"),
     [
-        ({"secrets": ["another-apps"]}, "Graph does not take the request"),
-        ({"access_token": ""}, "lacks a usable access_token"),
-        ({"graph_url": "no address"}, "lacks a usable graph_url"),
-        ({"graph_url": "ftp://graph"}, "the partner's address is not a URL"),
+        ({"secrets": ["another-apps"]}, ErrorCode.REQUEST_REFUSED),
+        ({"access_token": ""}, ErrorCode.SECRET_INCOMPLETE),
+        ({"graph_url": "no address"}, ErrorCode.SECRET_INCOMPLETE),
+        ({"graph_url": "ftp://graph"}, ErrorCode.ADDRESS_INVALID),
     ],
 )
-def test_what_a_person_must_mend_is_named(world: World, changes: dict[str, Any], text: str) -> None:
+def test_what_a_person_must_mend_is_named(world: World, changes: dict[str, Any], code: ErrorCode) -> None:
     world.vault.replace(**changes)
-    with pytest.raises(Misconfigured, match=text):
+    with pytest.raises(Misconfigured) as caught:
         world.lead()
+    assert caught.value.code is code
+    assert caught.value.data.get("fields", [*changes]) == [*changes]
     world.mend()
     assert world.lead()["id"] == "77"
 

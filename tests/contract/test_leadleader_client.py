@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized
 from leadbridge.partners.leadleader.client import Authorized
 from tests.contract.world import PARTNER, World, budget, lead
@@ -33,20 +34,20 @@ def _key(bits: int = 1024) -> rsa.RSAPrivateKey:
 
 # What is wrong with the secret, and what of our own words tells the operator so.
 WRONG_SECRETS = [
-    pytest.param(lambda: {"partner_public_key": _public(_key())}, "cannot be decrypted", id="another public key"),
-    pytest.param(lambda: {"private_key": _private(_key(2048))}, "signature is malformed", id="a private key too long"),
-    pytest.param(lambda: {"private_key": _private(_key())}, "are not the encrypted ones", id="another private key"),
-    pytest.param(lambda: {"email": "nobody@example.com"}, "e-mail is unknown", id="an unknown e-mail"),
-    pytest.param(lambda: {"password": "wrong"}, "password is wrong", id="a wrong password"),
+    pytest.param(lambda: {"partner_public_key": _public(_key())}, ErrorCode.KEY_REFUSED, id="another public key"),
+    pytest.param(lambda: {"private_key": _private(_key(2048))}, ErrorCode.KEY_REFUSED, id="a private key too long"),
+    pytest.param(lambda: {"private_key": _private(_key())}, ErrorCode.KEY_REFUSED, id="another private key"),
+    pytest.param(lambda: {"email": "nobody@example.com"}, ErrorCode.LOGIN_UNKNOWN, id="an unknown e-mail"),
+    pytest.param(lambda: {"password": "wrong"}, ErrorCode.PASSWORD_WRONG, id="a wrong password"),
 ]
 UNUSABLE_SECRETS = [
-    pytest.param(lambda: {"partner_public_key": "no key"}, "public key cannot be read", id="no public key"),
-    pytest.param(lambda: {"private_key": "no key"}, "private key cannot be read", id="no private key"),
-    pytest.param(lambda: {"password": "ї" * 44}, "88 bytes, the key carries at most 86", id="a password too long"),
-    pytest.param(lambda: {"password": ""}, "lacks a usable password", id="no password"),
-    pytest.param(lambda: {"status_method": "PUT"}, "lacks a usable status_method", id="a method that is none"),
-    pytest.param(lambda: {"status_method": ["GET"]}, "lacks a usable status_method", id="a list for a method"),
-    pytest.param(lambda: {"auth_url": "ftp://example.com/"}, "is not a URL", id="an address that is none"),
+    pytest.param(lambda: {"partner_public_key": "no key"}, ErrorCode.KEY_UNUSABLE, id="no public key"),
+    pytest.param(lambda: {"private_key": "no key"}, ErrorCode.KEY_UNUSABLE, id="no private key"),
+    pytest.param(lambda: {"password": "ї" * 44}, ErrorCode.KEY_UNUSABLE, id="a password too long"),
+    pytest.param(lambda: {"password": ""}, ErrorCode.SECRET_INCOMPLETE, id="no password"),
+    pytest.param(lambda: {"status_method": "PUT"}, ErrorCode.SECRET_INCOMPLETE, id="a method that is none"),
+    pytest.param(lambda: {"status_method": ["GET"]}, ErrorCode.SECRET_INCOMPLETE, id="a list for a method"),
+    pytest.param(lambda: {"auth_url": "ftp://example.com/"}, ErrorCode.ADDRESS_INVALID, id="an address that is none"),
 ]
 
 
@@ -205,51 +206,56 @@ def test_a_base_address_without_its_last_slash_is_the_same(world: World) -> None
     assert world.client().authorize(budget()).create(lead(), budget()) > 0
 
 
-@pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
+@pytest.mark.parametrize(("changes", "code"), WRONG_SECRETS)
 def test_each_authorization_error_is_misconfigured_after_the_secret_was_read_anew_once(
-    world: World, changes: Break, text: str
+    world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.replace(**changes())
-    with pytest.raises(Misconfigured, match=text) as caught:
+    with pytest.raises(Misconfigured) as caught:
         world.client().authorize(budget())
+    assert caught.value.code is code
+    if code is ErrorCode.KEY_REFUSED:
+        assert caught.value.data == {"fields": [*changes()]}
     assert caught.value.certain
     assert world.vault.reads == ["cached", "anew"]
 
 
-@pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
+@pytest.mark.parametrize(("changes", "code"), WRONG_SECRETS)
 def test_a_secret_that_still_fails_when_read_anew_is_tried_twice_and_no_more(
-    world: World, changes: Break, text: str
+    world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.kept = {**world.vault.kept, "password": "yesterday's"}
     broken = {**world.vault.current(), **changes()}
     world.vault.current = lambda: broken
-    with pytest.raises(Misconfigured, match=text):
+    with pytest.raises(Misconfigured) as caught:
         world.client().authorize(budget())
+    assert caught.value.code is code
     assert world.vault.reads == ["cached", "anew"]
     assert len(world.remote.calls(PARTNER, "authorize")) == 2
 
 
-@pytest.mark.parametrize(("changes", "text"), WRONG_SECRETS)
+@pytest.mark.parametrize(("changes", "code"), WRONG_SECRETS)
 def test_an_authorization_error_heals_when_the_secret_was_mended_meanwhile(
-    world: World, changes: Break, text: str
+    world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.kept = {**world.vault.kept, **changes()}
     assert world.client().authorize(budget()).create(lead(), budget()) > 0
     assert world.vault.reads == ["cached", "anew"]
 
 
-@pytest.mark.parametrize(("changes", "text"), UNUSABLE_SECRETS)
+@pytest.mark.parametrize(("changes", "code"), UNUSABLE_SECRETS)
 def test_a_secret_that_cannot_work_is_misconfigured_before_anything_is_sent(
-    world: World, changes: Break, text: str
+    world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.replace(**changes())
-    with pytest.raises(Misconfigured, match=text):
+    with pytest.raises(Misconfigured) as caught:
         world.client().authorize(budget())
+    assert caught.value.code is code
     assert world.remote.calls(PARTNER) == []
 
 
-@pytest.mark.parametrize(("changes", "text"), UNUSABLE_SECRETS)
-def test_a_secret_that_cannot_work_is_read_anew_too(world: World, changes: Break, text: str) -> None:
+@pytest.mark.parametrize(("changes", "code"), UNUSABLE_SECRETS)
+def test_a_secret_that_cannot_work_is_read_anew_too(world: World, changes: Break, code: ErrorCode) -> None:
     world.vault.kept = {**world.vault.kept, **changes()}
     assert world.client().authorize(budget()).create(lead(), budget()) > 0
 
@@ -276,8 +282,9 @@ def test_a_secret_that_was_read_a_moment_ago_is_not_certainly_wrong(world: World
 def test_an_error_text_is_known_whatever_its_white_space(world: World) -> None:
     body = {"error": " Пароль\u00a0невірний\n"}
     world.remote.arm(PARTNER, "authorize", {"kind": "answer", "status": 400, "body": body}, times=None)
-    with pytest.raises(Misconfigured, match="password is wrong"):
+    with pytest.raises(Misconfigured) as caught:
         world.client().authorize(budget())
+    assert caught.value.code is ErrorCode.PASSWORD_WRONG
 
 
 def test_an_error_text_fails_an_authorization_even_on_200(world: World) -> None:
@@ -336,4 +343,4 @@ def test_a_refusal_names_the_fields_and_quotes_nothing(world: World) -> None:
     world.remote.arm(PARTNER, "create", {"kind": "answer", "status": 400, "body": body})
     with pytest.raises(Rejected) as caught:
         world.client().authorize(budget()).create(lead(), budget())
-    assert caught.value.text == "the partner refused it (HTTP 400, about amount, tax_number)"
+    assert caught.value.data == {"http_status": 400, "fields": ["amount", "tax_number"]}

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from leadbridge.domain.delivery import Delivery, State, confirm, receive, start_attempt
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.services import check_status, submit_lead
 from leadbridge.services.worker import Outcome, Result
@@ -48,7 +49,7 @@ class Flow:
     settings: Partner = HASTY
     ledger: Ledger = field(default_factory=Ledger)
     clock: Clock = field(default_factory=Clock)
-    dead_letters: list[str] = field(default_factory=list)
+    dead_letters: list[ErrorCode] = field(default_factory=list)
 
     @property
     def delivery(self) -> Delivery:
@@ -62,7 +63,7 @@ class Flow:
             self.world.client(),
             self.settings,
             self.clock,
-            lambda delivery, text: self.dead_letters.append(text),
+            lambda delivery, error: self.dead_letters.append(error.code),
             jitter=lambda: 1.0,
         )
         return submitter.process("ld_1", PARTNER, budget())
@@ -198,7 +199,7 @@ def test_wrong_credentials_fail_a_delivery_at_once(flow: Flow) -> None:
     flow.world.vault.replace(password="wrong")
     flow.visit_to_the_end()
     assert flow.delivery.state is State.FAILED
-    assert flow.dead_letters == ["the password is wrong"]
+    assert flow.dead_letters == [ErrorCode.PASSWORD_WRONG]
     assert len(flow.world.remote.calls(PARTNER)) == 1
 
 

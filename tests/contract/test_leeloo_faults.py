@@ -208,4 +208,4 @@ def test_a_refusal_names_the_fields_that_are_ours(world: LeelooWorld) -> None:
     answer(400, REFUSAL)(world, "person_create")
     with pytest.raises(Rejected) as caught:
         call()
-    assert caught.value.text == "the partner refused it (HTTP 400, about phone)"
+    assert caught.value.data == {"http_status": 400, "fields": ["phone"]}

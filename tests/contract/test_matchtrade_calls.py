@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.server import Sandbox
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.partner_errors import Duplicate, Misconfigured, Rejected
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.rows import Account
@@ -78,7 +79,8 @@ def test_a_value_that_fits_no_column_is_rejected_without_the_partners_sql(world:
     world.remote.set_broker(column_length=30)
     with pytest.raises(Rejected) as caught:
         world.create()
-    assert caught.value.text == "the partner cannot take one of the values (HTTP 400)"
+    assert caught.value.info == ErrorInfo(ErrorCode.REJECTED, caught.value.text, {"http_status": 400})
+    assert "SQL" not in caught.value.text
 
 
 def test_a_text_over_the_cap_is_shortened_and_the_lead_is_sent(world: MatchTradeWorld) -> None:

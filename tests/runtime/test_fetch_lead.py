@@ -96,7 +96,8 @@ def test_fetch_lead_waits_for_a_lead_that_graph_does_not_show(start: Start, clou
     assert len(waiting["batchItemFailures"]) == 1
     fetch = FetchRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads"))).fetch(LEAD_ID)
     assert fetch is not None
-    assert fetch.last_error == "the lead is not there, or is not shown to us (HTTP 400, code 100, subcode 33)"
+    assert fetch.last_error_code == "lead_not_visible"
+    assert fetch.last_error_data == {"http_status": 400, "graph_code": 100, "graph_subcode": 33}
 
 
 def test_fetch_lead_lets_a_lead_go_that_is_not_there(start: Start, app_secret: str) -> None:

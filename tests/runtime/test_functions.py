@@ -20,6 +20,7 @@ from leadbridge.domain.message import MessageState, about_status
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.lambda_runtime.workshop import Start
@@ -371,7 +372,7 @@ def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud, sandbox: Sand
 def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cloud, lead: Lead) -> None:
     delivery = cloud.store.delivery(LEAD_ID, "leadleader")
     assert delivery is not None
-    cloud.store.apply(fail(delivery, utc_now(), "spent"))
+    cloud.store.apply(fail(delivery, utc_now(), some_error("spent")))
     url = cloud.ref("SubmitLeadLeaderDeadLetterQueue")
     note = {"lead_id": LEAD_ID, "partner": "leadleader", "step": "submit", "reason": "spent"}
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(note))

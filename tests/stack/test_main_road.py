@@ -58,7 +58,7 @@ def test_a_partner_that_is_down_for_a_while_gets_the_lead_when_it_is_back(
     lead_id = accepted(form.post(asked))
     tried = eventually(lambda: operator.lead(lead_id), lambda lead: lead["deliveries"]["leadleader"]["attempts"] >= 2)
     assert state(tried) == "received"
-    assert "no answer came back" in tried["deliveries"]["leadleader"]["last_error"]
+    assert tried["deliveries"]["leadleader"]["last_error_code"] == "reply_lost"
     partner.disarm()
     follow(operator, lead_id, "submitted", "closed")
     assert len(deals(partner, asked)) == 1
@@ -94,8 +94,10 @@ def test_a_lead_that_the_partner_refuses_is_rejected_in_our_own_words(
     refusal = {"kind": "answer", "status": 400, "body": {"clientInfo": {"stateCode": ["Некоректний ІНН: 3068208400"]}}}
     partner.arm("leadleader", "create", refusal, match=match)
     lead = follow(operator, accepted(form.post(asked)), "rejected")
-    error = lead["deliveries"]["leadleader"]["last_error"]
-    assert error == "the partner refused it (HTTP 400, about tax_number)"
+    rejected = lead["deliveries"]["leadleader"]
+    assert rejected["last_error_code"] == "tax_number_invalid"
+    assert rejected["last_error_data"] == {"http_status": 400, "fields": ["tax_number"]}
+    assert "3068208400" not in rejected["last_error"]
 
 
 def test_a_partner_that_limits_the_rate_is_obeyed(form: Form, operator: Operator, partner: Remote) -> None:
@@ -145,6 +147,6 @@ def test_a_worker_killed_in_the_middle_of_a_create_leaves_an_unknown(
     for pid in workers(stack, "submit-lead"):
         os.kill(pid, signal.SIGKILL)
     lead = follow(operator, lead_id, "unknown")
-    assert "worker was lost" in lead["deliveries"]["leadleader"]["last_error"]
+    assert lead["deliveries"]["leadleader"]["last_error_code"] == "worker_lost"
     follow(operator, accepted(form.post(person())), "submitted", "closed")
     assert len(creates(partner, asked)) == 1

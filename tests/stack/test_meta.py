@@ -104,6 +104,7 @@ def test_of_a_post_of_many_each_lead_goes_its_own_way(
 
     follow(operator, good, "submitted", "closed")
     rejected = follow(operator, bad, "rejected")
-    assert rejected["deliveries"]["leadleader"]["last_error"] == "not sent: loan.term is required"
+    refused = rejected["deliveries"]["leadleader"]
+    assert (refused["last_error_code"], refused["last_error_data"]) == ("missing_fields", {"fields": ["loan.term"]})
     assert rejected["person"]["phone"] == incomplete["person"]["phone"]
     assert (len(creates(partner, asked)), len(creates(partner, incomplete))) == (1, 0)

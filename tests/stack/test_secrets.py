@@ -19,7 +19,7 @@ def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the
     lead = eventually(
         lambda: operator.lead(lead_id), lambda found: found["deliveries"]["leadleader"]["state"] == "failed"
     )
-    assert lead["deliveries"]["leadleader"]["last_error"] == "the password is wrong"
+    assert lead["deliveries"]["leadleader"]["last_error_code"] == "password_wrong"
 
     def letters() -> list[dict[str, str]]:
         got = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
@@ -31,7 +31,8 @@ def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the
         "lead_id": lead_id,
         "partner": "leadleader",
         "step": "submit",
-        "reason": "the password is wrong",
+        "reason": lead["deliveries"]["leadleader"]["last_error"],
+        "reason_code": "password_wrong",
     }
 
     manager.put_secret_value(SecretId="leadbridge/leadleader", SecretString=json.dumps(renewed))

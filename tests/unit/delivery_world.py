@@ -53,7 +53,7 @@ class Watched(Ledger):
         assert after.version == before.version + 1, change
         is_erasure = after.is_erased and not before.is_erased
         assert (before.state, after.state) in ALLOWED or (is_erasure and before.state is after.state), change
-        if change.what == "retry_requested" and (before.state is U or before.last_error == NOT_THERE):
+        if change.what == "retry_requested" and (before.state is U or before.last_error_code == NOT_THERE.code):
             self.permitted += 1
         return kept
 

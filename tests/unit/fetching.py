@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leadbridge.domain import partner_errors
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.runtime import aws
@@ -79,8 +80,8 @@ class World:
             jitter=lambda: 1.0,
         )
 
-    def bury(self, fetch: Fetch, reason: str) -> None:
-        self.dead_letters.append((fetch.lead_id, reason))
+    def bury(self, fetch: Fetch, error: ErrorInfo) -> None:
+        self.dead_letters.append((fetch.lead_id, error.text))
 
     def until_it_ends(self) -> Result:
         """Come again as often as told."""

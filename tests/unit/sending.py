@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import partner_errors
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status, by_operator
 from leadbridge.domain.recipient import Recipient
@@ -151,10 +152,10 @@ class World:
             jitter=lambda: 1.0,
         )
 
-    def bury(self, message: Message, reason: str) -> None:
-        self.dead_letters.append((message.message_id, reason, self.now_of(message).state))
+    def bury(self, message: Message, error: ErrorInfo) -> None:
+        self.dead_letters.append((message.message_id, error.text, self.now_of(message).state))
 
-    def save(self, message: Message, reason: str) -> None:
+    def save(self, message: Message, error: ErrorInfo) -> None:
         self.answers.append((message.message_id, message.attempts))
 
     def status(self, status: str, of: Lead = LEAD) -> Message:
@@ -203,6 +204,13 @@ class World:
         assert journey is not None
         lines = [(entry.what, entry.detail) for entry in journey.timeline]
         return [line for line in lines if line[0].startswith("message_")]
+
+    @property
+    def facts(self) -> list[tuple[str, dict[str, Any]]]:
+        """The timeline's entries about messages, by their data."""
+        journey = self.store.journey(LEAD.lead_id)
+        assert journey is not None
+        return [(one.what, dict(one.data)) for one in journey.timeline if one.what.startswith("message_")]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from leadbridge.settings.partners import SyncPlan
 from quality.testkit.fakes.blades import Blade, Ports
 from quality.testkit.fakes.books import PARTNER, Book
 from quality.testkit.fakes.brokers import Broker
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.fakes.ledgers import Ledger
 from quality.testkit.people import lead
 from tests.unit.conftest import Time
@@ -74,11 +75,11 @@ class World:
 
     def unknown(self, made: Lead) -> Delivery:
         """The reply to its create call was lost."""
-        return self.ledger.apply(steps.mark_unknown(self.attempted(made), self.time.now, "lost"))
+        return self.ledger.apply(steps.mark_unknown(self.attempted(made), self.time.now, some_error("lost")))
 
     def uncertain(self, made: Lead) -> Delivery:
         """The same, and it is to be looked up."""
-        return self.ledger.apply(steps.mark_uncertain(self.attempted(made), self.time.now, "lost", None))
+        return self.ledger.apply(steps.mark_uncertain(self.attempted(made), self.time.now, some_error("lost"), None))
 
     def delivery(self, made: Lead) -> Delivery:
         found = self.ledger.delivery(made.lead_id, PARTNER)

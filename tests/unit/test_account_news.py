@@ -18,6 +18,7 @@ from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
 from leadbridge.settings import Settings
 from quality.testkit.fakes.books import PARTNER
+from quality.testkit.fakes.errors import some_error
 from tests.unit import syncs
 from tests.unit.conftest import Time
 from tests.unit.syncs import TICK, World, kept, take, take_in
@@ -315,7 +316,7 @@ def test_an_account_that_turns_out_to_be_nobodys_of_ours_waits_no_longer(world: 
     world.broker.add("a", email="ours-1@example.com")
     take(world, "a")
     assert kept(world).is_pending
-    world.ledger.apply(steps.mark_duplicate(sending, world.time.now, "409"))
+    world.ledger.apply(steps.mark_duplicate(sending, world.time.now, some_error("409")))
     take(world, "a")
     assert not kept(world).is_pending
 

@@ -16,6 +16,7 @@ from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import lead
 from tests.unit.conftest import TABLE, Time
 
@@ -194,7 +195,9 @@ def test_a_lead_that_waits_too_long_is_requeued_ever_less_often_and_nothing_is_a
 
 
 def test_requeueing_keeps_the_last_error_of_a_lead_that_waits(waiting: World) -> None:
-    waiting.store.apply(steps.schedule_retry(waiting.delivery, waiting.time(), "away", timedelta(minutes=1)))
+    waiting.store.apply(
+        steps.schedule_retry(waiting.delivery, waiting.time(), some_error("away"), timedelta(minutes=1))
+    )
     waiting.time.pass_(hours=1)
     assert waiting.look() is Outcome.REQUEUED
     assert waiting.delivery.last_error == "away"
@@ -258,5 +261,5 @@ def test_status_of_a_deal_that_another_lead_has_is_asked_for_at_its_cadence_only
     assert after.due_at is not None
     assert after.due_at >= world.time.now + timedelta(minutes=2)
     assert (after.partner_status, after.checks_failed) == (None, 1)
-    assert after.last_error == f"the partner's id is entered at {other.lead_id}"
+    assert (after.last_error_code, after.last_error_data) == ("already_linked", {"lead_id": other.lead_id})
     assert world.look() is Outcome.NOTHING_TO_DO, "the partner is not asked at every sweep"

@@ -15,6 +15,7 @@ from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import lead
 from quality.testkit.template import resources
 from tests.unit.conftest import Time
@@ -30,7 +31,7 @@ def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> Worl
 def spent_then_lost(world: World) -> None:
     """The broker could not be reached for a day; then one create went out, and its reply was lost."""
     waiting = world.delivery
-    world.store.apply(steps.schedule_retry(waiting, world.time.now, "away", timedelta(hours=1)))
+    world.store.apply(steps.schedule_retry(waiting, world.time.now, some_error("away"), timedelta(hours=1)))
     world.time.pass_(hours=25)
     world.broker.replies = iter([lost()])
     assert world.visit().outcome is Outcome.UNKNOWN
@@ -116,7 +117,7 @@ def test_two_leads_do_not_get_one_account(world: World, store: LeadRepository) -
         waiting = store.delivery(lead_id, PARTNER)
         assert waiting is not None
         begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-        both.append(store.apply(steps.mark_uncertain(begun, world.time.now, "lost", None)))
+        both.append(store.apply(steps.mark_uncertain(begun, world.time.now, some_error("lost"), None)))
     store.apply(steps.confirm(both[0], world.time.now, "uuid-0", None))
     with pytest.raises(Conflict):
         store.apply(steps.confirm(both[1], world.time.now, "uuid-0", None))
@@ -129,7 +130,7 @@ def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, stor
     waiting = store.delivery(other.lead_id, PARTNER)
     assert waiting is not None
     begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-    unknown = store.apply(steps.mark_unknown(begun, world.time.now, "lost"))
+    unknown = store.apply(steps.mark_unknown(begun, world.time.now, some_error("lost")))
     with pytest.raises(Conflict):
         store.apply(found(unknown, world.time.now, "olena", "uuid-0", None))
     assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
@@ -160,7 +161,7 @@ def test_an_account_of_a_month_later_is_not_ours(world: World) -> None:
     world.broker.does_create = False
     world.broker.replies = itertools.repeat(lost())
     world.visit()
-    world.store.apply(steps.mark_unknown(world.delivery, world.time.now, "spent"))
+    world.store.apply(steps.mark_unknown(world.delivery, world.time.now, some_error("spent")))
     world.time.pass_(days=30)
     world.broker.accounts[EMAIL] = Account("theirs", world.time.now)
     world.time.pass_(days=1)
@@ -200,7 +201,7 @@ def test_a_409_after_an_operator_said_not_created_is_looked_up(world: World) -> 
     """The reply was lost, the broker's list was behind, the operator saw nothing there and had it sent again."""
     world.broker.replies = iter([lost()])
     world.visit()
-    world.store.apply(steps.mark_unknown(world.delivery, world.time.now, "spent"))
+    world.store.apply(steps.mark_unknown(world.delivery, world.time.now, some_error("spent")))
     world.store.apply(not_found(world.delivery, world.time.now, "olena"))
     world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=False))
     for _ in range(3):

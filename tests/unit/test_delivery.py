@@ -13,19 +13,20 @@ from leadbridge.domain.repeats import wait_for
 from leadbridge.domain.status_change import account_found, status_changed
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.domain.urgency import most_urgent
+from quality.testkit.fakes.errors import some_error
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
-    "come_again": lambda d, now: steps.schedule_retry(d, now, "away", HOUR),
+    "come_again": lambda d, now: steps.schedule_retry(d, now, some_error("away"), HOUR),
     "wait_for": lambda d, now: wait_for(d, now, "ld_first", HOUR, due_after=HOUR),
     "accepted": lambda d, now: steps.confirm(d, now, 24, HOUR),
-    "doubt": lambda d, now: steps.mark_uncertain(d, now, "lost", HOUR),
-    "exists": lambda d, now: steps.mark_duplicate(d, now, "theirs"),
-    "refused": lambda d, now: steps.reject(d, now, "no"),
-    "gave_up": lambda d, now: steps.fail(d, now, "spent"),
-    "lost": lambda d, now: steps.mark_unknown(d, now, "lost"),
+    "doubt": lambda d, now: steps.mark_uncertain(d, now, some_error("lost"), HOUR),
+    "exists": lambda d, now: steps.mark_duplicate(d, now, some_error("theirs")),
+    "refused": lambda d, now: steps.reject(d, now, some_error("no")),
+    "gave_up": lambda d, now: steps.fail(d, now, some_error("spent")),
+    "lost": lambda d, now: steps.mark_unknown(d, now, some_error("lost")),
     "status": lambda d, now: status_changed(d, now, "s", meaning=None, final=False, check_after=HOUR),
     "closed": lambda d, now: status_changed(d, now, "f", meaning=None, final=True, check_after=HOUR),
     "account_found": lambda d, now: account_found(d, now, "a"),

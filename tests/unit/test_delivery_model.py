@@ -158,7 +158,7 @@ class LenderModel(RuleBasedStateMachine):
     @invariant()
     def what_failed_by_itself_has_a_letter(self) -> None:
         delivery = self.delivery
-        if delivery.state is F and delivery.last_error not in {None, NOT_THERE} and not delivery.is_erased:
+        if delivery.state is F and delivery.last_error_code not in {None, NOT_THERE.code} and not delivery.is_erased:
             assert self.letters
 
     def teardown(self) -> None:
@@ -187,7 +187,7 @@ class LenderModel(RuleBasedStateMachine):
             partner=Ports(self.partner, self.stage),
             settings=SETTINGS[self.partner_name],
             clock=lambda: self.time.now,
-            dead_letter=lambda _delivery, reason: self.letters.append(reason),
+            dead_letter=lambda _delivery, error: self.letters.append(error.text),
             accounts=Ports(self.partner, self.stage) if self.can_be_asked else None,
             jitter=lambda: 1.0,
         )

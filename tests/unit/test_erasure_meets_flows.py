@@ -61,6 +61,7 @@ from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.fakes.blades import Killed
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, asked
 from quality.testkit.people import lead as other_lead
 from tests.unit import meetings
@@ -306,7 +307,7 @@ def named_and_failed(world: World) -> None:
     named_only(world)
     fetch = world.arrivals.fetch(LEAD_ID)
     assert fetch is not None
-    world.arrivals.apply(fetch_failed(fetch, NOW, "no"))
+    world.arrivals.apply(fetch_failed(fetch, NOW, some_error("no")))
 
 
 def with_a_deal(world: World) -> None:
@@ -330,20 +331,20 @@ def with_an_unnamed_account(world: World) -> None:
 def in_doubt(world: World) -> None:
     known_person(world)
     begun = world.store.apply(steps.start_attempt(world.delivery(BROKER), NOW, MINUTE))
-    world.store.apply(steps.mark_uncertain(begun, NOW, "lost", None))
+    world.store.apply(steps.mark_uncertain(begun, NOW, some_error("lost"), None))
 
 
 def unknown(world: World) -> None:
     known_person(world)
     begun = world.store.apply(steps.start_attempt(world.delivery(BROKER), NOW, MINUTE))
-    world.store.apply(steps.mark_unknown(begun, NOW, "lost"))
+    world.store.apply(steps.mark_unknown(begun, NOW, some_error("lost")))
 
 
 def failed(world: World) -> None:
     known_person(world)
-    world.store.apply(steps.fail(world.delivery(), NOW, "no"))
+    world.store.apply(steps.fail(world.delivery(), NOW, some_error("no")))
     message = world.outbox.messages(LEAD_ID)[-1]
-    world.outbox.apply(message_failed(message, NOW, "no"))
+    world.outbox.apply(message_failed(message, NOW, some_error("no")))
 
 
 def without_a_contact(world: World) -> None:
@@ -607,4 +608,4 @@ def settle(erasure: Erasure) -> None:
     for partner in (LENDER, BROKER):
         delivery = store.delivery(erasure.lead_id, partner)
         if delivery is not None and delivery.lease_ran_out(erasure.time()):
-            store.apply(steps.mark_unknown(delivery, erasure.time(), "the worker was lost"))
+            store.apply(steps.mark_unknown(delivery, erasure.time(), some_error("the worker was lost")))

@@ -23,6 +23,7 @@ from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW
 from quality.testkit.template import ROOT, template
 from tests.unit.conftest import TABLE, Context, queue
@@ -32,10 +33,12 @@ from tools.config.checks import wrongs_in
 
 HOUR = timedelta(hours=1)
 NEW = announced("ld_x", "meta-credit", {"leadgen_id": "77"}, NOW)
-WAITING = steps.schedule_retry(NEW, NOW, "away", HOUR).after
+WAITING = steps.schedule_retry(NEW, NOW, some_error("away"), HOUR).after
 
 
-@pytest.mark.parametrize("fetch", [NEW, WAITING, steps.fetched(NEW, NOW).after, steps.fail(WAITING, NOW, "x").after])
+@pytest.mark.parametrize(
+    "fetch", [NEW, WAITING, steps.fetched(NEW, NOW).after, steps.fail(WAITING, NOW, some_error("x")).after]
+)
 def test_a_fetch_is_read_as_it_was_written(fetch: Fetch) -> None:
     assert fetch_of(items.decode(items.encode(fetch_item(fetch)))) == fetch
 
@@ -44,7 +47,7 @@ def test_a_fetch_is_read_as_it_was_written(fetch: Fetch) -> None:
 def test_what_is_over_is_over(step: Callable[..., steps.FetchChange]) -> None:
     over = step(NEW, NOW).after
     with pytest.raises(ImpossibleTransition):
-        steps.schedule_retry(over, NOW, "away", HOUR)
+        steps.schedule_retry(over, NOW, some_error("away"), HOUR)
     with pytest.raises(ImpossibleTransition):
         steps.refetch(over, NOW, "by olena")
 
@@ -53,9 +56,9 @@ def test_of_two_writers_the_slower_one_hears_of_it(store: LeadRepository) -> Non
     empty = Lead(lead_id="ld_x", source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=NEW)
     arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
-    arrivals.apply(steps.schedule_retry(NEW, NOW, "away", HOUR))
+    arrivals.apply(steps.schedule_retry(NEW, NOW, some_error("away"), HOUR))
     with pytest.raises(Conflict):
-        arrivals.apply(steps.fail(NEW, NOW, "away"))
+        arrivals.apply(steps.fail(NEW, NOW, some_error("away")))
     with pytest.raises(Conflict):
         arrivals.complete(steps.fetched(NEW, NOW), empty, [], phone_hash=None, email_hash=None, tax_hash=None)
 
@@ -81,7 +84,7 @@ def test_the_rule_takes_new_and_asked_for_fetches_to_the_queue_and_no_others() -
         detail = FetchChanged.of(fetch).detail()
         return all(detail[name] in wanted for name, wanted in pattern["detail"].items())
 
-    failed = steps.fail(WAITING, NOW, "away").after
+    failed = steps.fail(WAITING, NOW, some_error("away")).after
     assert matches(NEW)
     assert not matches(WAITING), "what brings it back is in the queue already"
     assert not matches(steps.fetched(NEW, NOW).after)
@@ -131,9 +134,14 @@ def test_the_worker_visits_the_lead_that_its_message_names(
 
 def test_the_worker_is_wired_to_the_table_and_buries_with_lead_step_and_reason(app: ModuleType) -> None:
     assert app.fetcher().ledger.fetch("ld_x") is None
-    app.dead_letter(NEW, "away")
+    app.dead_letter(NEW, some_error("away"))
     [letter] = aws.sqs().receive_message(QueueUrl=queue("dead"))["Messages"]
-    assert json.loads(letter["Body"]) == {"lead_id": "ld_x", "step": "fetch", "reason": "away"}
+    assert json.loads(letter["Body"]) == {
+        "lead_id": "ld_x",
+        "step": "fetch",
+        "reason": "away",
+        "reason_code": "unavailable",
+    }
     assert app.origin("meta-credit").seconds_per_fetch == 36.0
     with pytest.raises(LookupError):
         app.origin("web")

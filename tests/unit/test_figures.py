@@ -18,6 +18,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.daily_stats import DailyStats, TooMuch
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -36,7 +37,7 @@ def come(store: LeadRepository, number: int, *, days_ago: int, source: str = "we
     if fails:
         found = store.delivery(one.lead_id, "leadleader")
         assert found is not None
-        store.apply(steps.fail(found, NOW, "spent"))
+        store.apply(steps.fail(found, NOW, some_error("spent")))
 
 
 def some(store: LeadRepository) -> None:
@@ -102,7 +103,7 @@ def test_delivery_that_moves_while_it_is_counted_is_counted_once(store: LeadRepo
         if back:
             store.apply(retry_by_operator(found, NOW, "olena", is_confirmed=False))
         else:
-            store.apply(steps.fail(found, NOW, "spent"))
+            store.apply(steps.fail(found, NOW, some_error("spent")))
 
     client: Any = Moving(after, move)
     figures = DailyStats(Table(client, TABLE)).between(TODAY, TODAY, TODAY)
@@ -117,7 +118,7 @@ def test_without_look_ups_left_the_later_state_is_counted(
     come(store, 1, days_ago=0)
     found = store.delivery(lead(1).lead_id, "leadleader")
     assert found is not None
-    client: Any = Moving(2, lambda: store.apply(steps.fail(found, NOW, "spent")))
+    client: Any = Moving(2, lambda: store.apply(steps.fail(found, NOW, some_error("spent"))))
     figures = DailyStats(Table(client, TABLE)).between(TODAY, TODAY, TODAY)
     assert figures.deliveries == {("2026-03-01", "web", "leadleader", "failed"): 1}
 

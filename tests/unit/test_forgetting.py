@@ -10,8 +10,10 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
@@ -29,6 +31,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, Time, queue
 
@@ -82,7 +85,7 @@ def test_a_letter_of_an_erased_person_sends_nobody(
     store.accept(TRADER, phone_hash=None)
     waiting = store.delivery(TRADER.lead_id, PARTNER)
     assert waiting is not None
-    store.apply(steps.fail(waiting, NOW, "the partner refused the client or the login (HTTP 401)"))
+    store.apply(steps.fail(waiting, NOW, some_error("the partner refused the client or the login (HTTP 401)")))
     note = {"lead_id": TRADER.lead_id, "partner": PARTNER, "step": "submit", "reason": "wrong login"}
     aws.sqs().send_message(QueueUrl=dead, MessageBody=json.dumps(note))
     erase()
@@ -154,8 +157,9 @@ def test_an_erased_persons_status_is_not_asked_for(store: LeadRepository) -> Non
     found = store.delivery(TRADER.lead_id, PARTNER)
     assert found is not None
     assert found.state is State.SUBMITTED
-    with pytest.raises(Exception, match="lists no status"):
+    with pytest.raises(PartnerError) as caught:
         ByEmail(All(), store.lead).status(found, Budget(100.0))
+    assert caught.value.code is ErrorCode.STATUS_MISSING
     assert asked == [], "the broker's whole list is asked for: the query is empty"
 
 
@@ -232,7 +236,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
         def create(self, submitted: Lead, budget: Budget) -> int:
             begun = store.delivery(lender.lead_id, "leadleader")
             assert begun is not None
-            store.apply(steps.mark_unknown(begun, time.now, "the worker was lost"))
+            store.apply(steps.mark_unknown(begun, time.now, some_error("the worker was lost")))
             erase(lender)
             return 24
 

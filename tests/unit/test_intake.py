@@ -14,6 +14,7 @@ from leadbridge.domain.status_change import status_changed
 from leadbridge.services.reconcile_accounts import LONGEST_UUID
 from leadbridge.settings import Settings
 from quality.testkit.fakes.books import PARTNER
+from quality.testkit.fakes.errors import some_error
 from tests.unit import syncs
 from tests.unit.conftest import Time
 from tests.unit.syncs import World, kept, take
@@ -92,7 +93,7 @@ def test_a_lead_is_found_behind_all_the_others_of_its_email(world: World) -> Non
     for number in range(2, 30):
         world.time.now += timedelta(seconds=10)
         later = world.lead(number, "same@example.com")
-        world.ledger.apply(steps.mark_duplicate(world.attempted(later), world.time.now, "409"))
+        world.ledger.apply(steps.mark_duplicate(world.attempted(later), world.time.now, some_error("409")))
     world.broker.add("a", first.received_at, email="same@example.com")
     take(world, "a")
     assert kept(world).lead_id == first.lead_id

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leeloo import AccountId, Client, Leeloo, PersonId, TagId, wording
@@ -384,18 +385,18 @@ def test_a_second_try_is_not_begun_without_the_time_for_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"token": ""}, "token"),
-        ({"token": "a\n"}, "token"),
-        ({"token": "ключ"}, "token"),
-        ({"base_url": None}, "base_url"),
-        ({"base_url": 1, "token": None}, "base_url, token"),
+        ({"token": ""}, ["token"]),
+        ({"token": "a\n"}, ["token"]),
+        ({"token": "ключ"}, ["token"]),
+        ({"base_url": None}, ["base_url"]),
+        ({"base_url": 1, "token": None}, ["base_url", "token"]),
     ],
 )
-def test_a_secret_that_cannot_be_used_is_for_a_person_to_mend(changes: dict[str, Any], named: str) -> None:
+def test_a_secret_that_cannot_be_used_is_for_a_person_to_mend(changes: dict[str, Any], named: list[str]) -> None:
     line = Line()
     with pytest.raises(Misconfigured) as caught:
         leeloo(line, Vault({**SECRET, **changes}, {**SECRET, **changes})).catalog.tags(budget=budget())
-    assert caught.value.text == f"the secret lacks a usable {named}"
+    assert (caught.value.code, caught.value.data) == (ErrorCode.SECRET_INCOMPLETE, {"fields": named})
     assert line.requests == []
 
 

@@ -23,6 +23,7 @@ from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context, queue
 
@@ -77,7 +78,7 @@ def failed(store: LeadRepository) -> dict[str, Any]:
     store.accept(LEAD, phone_hash=None)
     found = store.delivery(LEAD.lead_id, "leadleader")
     assert found is not None
-    store.apply(steps.fail(found, NOW, "spent"))
+    store.apply(steps.fail(found, NOW, some_error("spent")))
     return {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
 
 
@@ -153,7 +154,7 @@ def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has
         {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"},
     )
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["in_progress"], [])
-    store.apply(steps.fail(delivery(store), NOW, "spent"))
+    store.apply(steps.fail(delivery(store), NOW, some_error("spent")))
     assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     assert delivery(store).state is State.RECEIVED
     assert ask()[1]["letters"] == []
@@ -166,17 +167,17 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
-    tried = outbox.apply(message_steps.schedule_retry(message, NOW, "away", timedelta(0)))
+    tried = outbox.apply(message_steps.schedule_retry(message, NOW, some_error("away"), timedelta(0)))
     note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
     put(queues["dead-messages"], note)
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
     put(queues["dead-messages"], note)  # the worker came a second time
-    outbox.apply(message_steps.fail(tried, NOW, "spent"))
+    outbox.apply(message_steps.fail(tried, NOW, some_error("spent")))
     assert redriven(ask("redrive", "messages")) == (1, [], ["moved_on"]), "the second letter is of its first life"
     (again,) = outbox.messages(LEAD.lead_id)
     put(queues["dead-messages"], note)  # it is refused at once
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
-    outbox.apply(message_steps.fail(again, NOW, "refused"))
+    outbox.apply(message_steps.fail(again, NOW, some_error("refused")))
     assert redriven(ask("redrive", "messages")) == (1, [], [])
 
 
@@ -190,7 +191,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
         message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW)
         outbox.add(message)
         if number >= 12:
-            outbox.apply(message_steps.fail(message, NOW, "spent"))
+            outbox.apply(message_steps.fail(message, NOW, some_error("spent")))
         note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
         put(queues["dead-messages"], note)
     assert redriven(ask("redrive", "messages"))[0] == 3
@@ -202,7 +203,7 @@ def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store:
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
-    outbox.apply(message_steps.fail(message, NOW, "spent"))
+    outbox.apply(message_steps.fail(message, NOW, some_error("spent")))
     put(
         queues["dead-messages"],
         {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
@@ -259,7 +260,7 @@ def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str]
     empty = Lead(lead_id=fetch.lead_id, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
     arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
-    arrivals.apply(fetch_steps.fail(fetch, NOW, "refused"))
+    arrivals.apply(fetch_steps.fail(fetch, NOW, some_error("refused")))
     put(queues["dead-checks"], {"lead_id": fetch.lead_id, "step": "fetch", "reason": "refused"})
     assert redriven(ask("redrive", "checks")) == (1, [], [])
     again = arrivals.fetch(fetch.lead_id)
@@ -270,7 +271,7 @@ def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str]
 def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     lacking = LEAD.model_copy(update={"loan": Loan()})
     store.accept(lacking, phone_hash=None)
-    store.apply(steps.fail(delivery(store), NOW, "spent"))
+    store.apply(steps.fail(delivery(store), NOW, some_error("spent")))
     note = {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
     put(queues["dead-submit-leadleader"], note)
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["missing_fields"], [])
@@ -314,7 +315,7 @@ def test_letter_of_a_delivery_that_may_have_arrived_is_kept_and_sends_nothing(
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
-    store.apply(steps.mark_unknown(started, NOW, "lost"))
+    store.apply(steps.mark_unknown(started, NOW, some_error("lost")))
     put(
         queues["dead-submit-leadleader"],
         {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"},
@@ -331,7 +332,7 @@ def test_letter_of_a_message_that_may_have_arrived_is_kept(
     message = about_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
-    outbox.apply(message_steps.mark_unknown(sending, NOW, "lost"))
+    outbox.apply(message_steps.mark_unknown(sending, NOW, some_error("lost")))
     put(
         queues["dead-messages"],
         {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
@@ -348,7 +349,7 @@ def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
     older, newer = (about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3))
     for message in (older, newer):
         outbox.add(message)
-    outbox.apply(message_steps.fail(older, NOW, "refused"))
+    outbox.apply(message_steps.fail(older, NOW, some_error("refused")))
     sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
     outbox.apply(message_steps.mark_sent(sending, NOW))
     put(
@@ -381,9 +382,9 @@ def in_doubt(store: LeadRepository) -> Callable[[str], None]:
         store.accept(LEAD, phone_hash=None)
         started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
         if state == "unknown":
-            store.apply(steps.mark_unknown(started, NOW, "lost"))
+            store.apply(steps.mark_unknown(started, NOW, some_error("lost")))
         elif state == "received":
-            store.apply(steps.mark_uncertain(started, NOW, "lost", None))
+            store.apply(steps.mark_uncertain(started, NOW, some_error("lost"), None))
 
     return bring
 
@@ -435,7 +436,7 @@ def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
     started = store.apply(steps.start_attempt(found, NOW, timedelta(minutes=1)))
     store.apply(steps.confirm(started, NOW, 24, None))
     put(queues["dead-submit-leadleader"], answered({"deal_id": 24}))
-    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["already_tied"], [])
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["already_linked"], [])
     assert delivery(store).state is State.UNKNOWN
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
@@ -527,7 +528,7 @@ def test_answer_to_a_message_is_written_down_once(
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
     if is_lost:
-        outbox.apply(message_steps.mark_unknown(sending, NOW, "the worker was lost"))
+        outbox.apply(message_steps.mark_unknown(sending, NOW, some_error("the worker was lost")))
     note = answered({"outcome": "sent"}, message_id=message.message_id) | {"partner": None}
     for _ in range(2):
         put(queues["dead-messages"], note)

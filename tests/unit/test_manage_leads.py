@@ -12,6 +12,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.runtime import aws
 from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context
 
@@ -85,7 +86,7 @@ def test_the_list_by_source_state_partner_and_phone(get: Get, many: list[str], s
     assert ids(get, partner="nobody") == []
     failed = store.delivery(many[5], "leadleader")
     assert failed is not None
-    store.apply(steps.fail(failed, NOW, "spent"))
+    store.apply(steps.fail(failed, NOW, some_error("spent")))
     assert ids(get, status="failed") == [many[5]]
     assert ids(get, status="received", limit="3") == [*many[:5], *many[6:]]
     assert ids(get, status="failed", source="nobody") == []

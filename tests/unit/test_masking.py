@@ -17,6 +17,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage.leads import Journey, LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -32,7 +33,7 @@ def ask(store: LeadRepository, function: Callable[[str], ModuleType], context: C
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     told = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(told)
-    outbox.apply(message_steps.fail(told, NOW, "spent"))
+    outbox.apply(message_steps.fail(told, NOW, some_error("spent")))
     later = NOW + timedelta(minutes=1)
     outbox.add(
         by_operator(LEAD.lead_id, later, "x", account_id=None, template_id=None, text="Передзвоніть нам", variables={})

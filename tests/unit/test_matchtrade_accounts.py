@@ -226,21 +226,24 @@ def test_a_partner_id_is_a_number_or_its_digits(given: object, read: int) -> Non
 
 @pytest.mark.parametrize("value", [None, "", "a", -1, "-1", True, 1.5, "٣", 10**18, "9" * 5000, [0]])
 def test_anything_else_is_no_partner_id(value: object) -> None:
-    with pytest.raises(Misconfigured, match=r"lacks a usable partner_id$"):
+    with pytest.raises(Misconfigured) as caught:
         Credentials.of({**SECRET, "partner_id": value})
+    assert caught.value.data == {"fields": ["partner_id"]}
 
 
 @pytest.mark.parametrize("name", sorted(SECRET))
 @pytest.mark.parametrize("value", [None, "", 1.5, ["a"]])
 def test_what_the_secret_lacks_is_named(name: str, value: object) -> None:
-    with pytest.raises(Misconfigured, match=rf"lacks a usable {name}$"):
+    with pytest.raises(Misconfigured) as caught:
         Credentials.of({**SECRET, name: value})
+    assert caught.value.data == {"fields": [name]}
 
 
 @pytest.mark.parametrize(("name", "value"), [("client_id", "a:b"), ("password", "\ud800")])
 def test_what_cannot_be_sent_is_not_usable(name: str, value: str) -> None:
-    with pytest.raises(Misconfigured, match=rf"lacks a usable {name}$"):
+    with pytest.raises(Misconfigured) as caught:
         Credentials.of({**SECRET, name: value})
+    assert caught.value.data == {"fields": [name]}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SECRET)), json_values()))

@@ -168,8 +168,9 @@ def test_a_token_without_a_refresh_token_is_followed_by_a_login(time: Time) -> N
 def test_a_secret_that_still_lacks_something_is_misconfigured_without_a_call() -> None:
     line = Line(token())
     wrong = {**SECRET, "password": ""}
-    with pytest.raises(Misconfigured, match="lacks a usable password"):
+    with pytest.raises(Misconfigured) as caught:
         client(line, vault=Vault(kept=wrong, current=wrong)).authorize(budget())
+    assert caught.value.data == {"fields": ["password"]}
     assert line.requests == []
 
 

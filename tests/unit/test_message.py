@@ -12,16 +12,17 @@ from leadbridge.domain import message as steps
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState, about_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
+from quality.testkit.fakes.errors import some_error
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 STEPS: dict[str, Callable[[Message, datetime], MessageChange]] = {
     "start_sending": lambda m, now: steps.start_sending(m, now, HOUR),
-    "send_again": lambda m, now: steps.schedule_retry(m, now, "away", HOUR),
+    "send_again": lambda m, now: steps.schedule_retry(m, now, some_error("away"), HOUR),
     "wait_until": lambda m, now: steps.wait_until(m, now, now + HOUR),
     "sent": steps.mark_sent,
-    "lost": lambda m, now: steps.mark_unknown(m, now, "lost"),
-    "gave_up": lambda m, now: steps.fail(m, now, "spent"),
+    "lost": lambda m, now: steps.mark_unknown(m, now, some_error("lost")),
+    "gave_up": lambda m, now: steps.fail(m, now, some_error("spent")),
     "no_channel": steps.no_channel,
     "skip": lambda m, now: steps.skip(m, now, "nothing is said of this", MessageCode.NOT_CONFIGURED),
 }
@@ -72,8 +73,8 @@ def test_what_is_settled_stays_so_but_for_an_answer_that_came_late(state: Messag
 
 
 def test_late_answer_that_nothing_was_sent_counts_no_second_attempt() -> None:
-    unknown = steps.mark_unknown(steps.start_sending(NEW, START, HOUR).after, START + HOUR, "lost").after
-    assert steps.schedule_retry(unknown, START + HOUR, "away", HOUR).after.attempts == 1
+    unknown = steps.mark_unknown(steps.start_sending(NEW, START, HOUR).after, START + HOUR, some_error("lost")).after
+    assert steps.schedule_retry(unknown, START + HOUR, some_error("away"), HOUR).after.attempts == 1
 
 
 def test_a_pending_message_goes_out_only_by_way_of_sending() -> None:
@@ -84,10 +85,10 @@ def test_a_pending_message_goes_out_only_by_way_of_sending() -> None:
 
 def test_a_send_is_an_attempt_and_its_failure_is_not_a_second_one() -> None:
     sending = steps.start_sending(NEW, START, HOUR).after
-    waiting = steps.schedule_retry(sending, START, "slow down", HOUR).after
+    waiting = steps.schedule_retry(sending, START, some_error("slow down"), HOUR).after
     assert (waiting.attempts, waiting.first_attempt_at, waiting.last_error) == (1, START, "slow down")
     assert (waiting.next_attempt_at, waiting.due_at) == (START + HOUR, START + HOUR + OVERDUE)
-    looked_up = steps.schedule_retry(waiting, START + HOUR, "away", HOUR).after
+    looked_up = steps.schedule_retry(waiting, START + HOUR, some_error("away"), HOUR).after
     assert (looked_up.attempts, looked_up.first_attempt_at) == (2, START)
 
 
@@ -118,7 +119,7 @@ def test_the_timeline_names_the_subject_and_never_the_text() -> None:
     text = Message("ld_x", "1", START, text="Ваш код 1234", account_id="a")
     template = Message("ld_x", "1", START, template_id="t1")
     assert [one.subject for one in (NEW, text, template)] == ["Видано", "an operator's text", "template t1"]
-    change = steps.fail(NEW, START, "the token was refused")
+    change = steps.fail(NEW, START, some_error("the token was refused"))
     assert (change.what, change.detail) == ("message_failed", "Видано: the token was refused")
 
 

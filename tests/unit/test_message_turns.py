@@ -112,7 +112,7 @@ def test_message_that_is_retried_while_a_newer_one_is_being_sent_waits_for_its_o
     assert world.visit(newer).outcome is Outcome.UNKNOWN, "the worker was lost"
     assert world.visit(older).outcome is Outcome.SKIPPED
     assert world.now_of(older).code == "superseded"
-    assert ("message_skipped", "1: a newer message about the same delivery was sent") in world.timeline
+    assert ("message_skipped", {"kind": "told", "status": "1", "error_code": "superseded"}) in world.facts
 
 
 def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is_retried(world: World) -> None:

@@ -187,7 +187,7 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
     world.time.pass_(seconds=10)
     assert [due.name for due in world.store.due(DUE_PARTITION, world.time(), 10)] == [message.message_id]
     assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.UNKNOWN)
-    assert world.timeline == [("message_unknown", "Погоджено: the worker was lost while the partner was being called")]
+    assert world.facts == [("message_unknown", {"kind": "told", "status": "Погоджено", "error_code": "worker_lost"})]
     assert world.messenger.texts == ["Статус: Погоджено."]
 
 

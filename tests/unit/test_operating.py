@@ -25,6 +25,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
@@ -81,14 +82,14 @@ def bring(store: LeadRepository, state: State) -> Delivery:
     if state is State.RECEIVED:
         return delivery(store)
     if state is State.FAILED:
-        return store.apply(steps.fail(delivery(store), NOW, "spent"))
+        return store.apply(steps.fail(delivery(store), NOW, some_error("spent")))
     begun = store.apply(steps.start_attempt(delivery(store), NOW, MINUTE))
     ends: dict[State, Callable[[], Change]] = {
         State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
         State.CLOSED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
-        State.REJECTED: lambda: steps.reject(begun, NOW, "no"),
-        State.DUPLICATE: lambda: steps.mark_duplicate(begun, NOW, "theirs"),
-        State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, "lost"),
+        State.REJECTED: lambda: steps.reject(begun, NOW, some_error("no")),
+        State.DUPLICATE: lambda: steps.mark_duplicate(begun, NOW, some_error("theirs")),
+        State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, some_error("lost")),
     }
     if state is State.SUBMITTING:
         return begun
@@ -127,8 +128,8 @@ def test_only_what_cannot_go_on_by_itself_is_retried(
 def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipped_settings: Settings) -> None:
     from leadbridge.services.submit_lead import Submitter
 
-    spent = steps.schedule_retry(delivery(store), NOW - timedelta(days=3), "away", MINUTE)
-    store.apply(steps.fail(store.apply(spent), NOW, "spent"))
+    spent = steps.schedule_retry(delivery(store), NOW - timedelta(days=3), some_error("away"), MINUTE)
+    store.apply(steps.fail(store.apply(spent), NOW, some_error("spent")))
     ask("retry")
 
     class Away:

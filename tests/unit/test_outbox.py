@@ -18,6 +18,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION, Contact, MessageRepository, OutOfTurn, message_item, message_of
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import template
 from tests.unit.conftest import TABLE, Time
@@ -97,7 +98,7 @@ def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: MessageRe
 
 def test_of_two_writers_the_slower_one_hears_of_it(outbox: MessageRepository, store: LeadRepository) -> None:
     outbox.add(NEW)
-    outbox.apply(steps.fail(NEW, NOW, "spent"))
+    outbox.apply(steps.fail(NEW, NOW, some_error("spent")))
     with pytest.raises(Conflict):
         outbox.apply(steps.skip(NEW, NOW, "nothing is said of this", MessageCode.NOT_CONFIGURED))
     (kept,) = outbox.messages(LEAD.lead_id)
@@ -146,7 +147,7 @@ def test_an_accounts_messages_lie_beside_the_account_and_leave_no_line_in_any_le
 ) -> None:
     hand = Message("5f0c1234", "1", NOW, account_id="5f0c1234", text="Вітаю", due_at=NOW)
     outbox.add(hand)
-    outbox.apply(steps.fail(hand, NOW, "spent"))
+    outbox.apply(steps.fail(hand, NOW, some_error("spent")))
     assert message_item(hand)["pk"] == "ACCOUNT#5f0c1234"
     assert timeline(store) == []
 
@@ -257,7 +258,7 @@ def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() ->
         return all(detail[name] in wanted for name, wanted in pattern["detail"].items())
 
     sending = steps.start_sending(NEW, NOW, HOUR).after
-    waiting = steps.schedule_retry(sending, NOW, "away", HOUR).after
+    waiting = steps.schedule_retry(sending, NOW, some_error("away"), HOUR).after
     assert matches(NEW)
     assert not matches(sending)
     assert not matches(waiting), "what brings it back is in the queue already"
@@ -270,4 +271,4 @@ def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() ->
     assert retried.also is not None
     assert matches(retried.also.after), "a worker may have found no older message just before"
     assert not matches(steps.mark_sent(sending, NOW).after)
-    assert not matches(steps.mark_unknown(sending, NOW, "lost").after)
+    assert not matches(steps.mark_unknown(sending, NOW, some_error("lost")).after)

@@ -14,6 +14,7 @@ from leadbridge.domain.events import DeliveryChanged, InvalidEvent, read_deliver
 from leadbridge.domain.repeats import wait_for
 from leadbridge.runtime import aws
 from leadbridge.storage import items
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
@@ -131,7 +132,7 @@ def matches(event: DeliveryChanged) -> bool:
 
 def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     started = steps.start_attempt(NEW, NOW, HOUR).after
-    waiting = steps.schedule_retry(started, NOW, "away", HOUR).after
+    waiting = steps.schedule_retry(started, NOW, some_error("away"), HOUR).after
     assert matches(DeliveryChanged.of(None, NEW))
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"

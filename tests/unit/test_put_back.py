@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from infra.put_back import WHY, put_back, settled
+from infra.put_back import put_back, settled
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.domain.fetch import FetchState, announced
 from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator
@@ -32,6 +33,7 @@ from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository, message_item, message_of
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import resources
 from tests.unit.conftest import TABLE
@@ -76,7 +78,7 @@ def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: Lead
     journey = store.journey(lead().lead_id)
     assert journey is not None
     delivery = journey.deliveries["leadleader"]
-    assert (delivery.state, delivery.due_at, delivery.last_error) == (State.UNKNOWN, None, WHY)
+    assert (delivery.state, delivery.due_at, delivery.last_error_code) == (State.UNKNOWN, None, ErrorCode.RESTORED)
     assert [entry.what for entry in journey.timeline][-1] == "unknown"
     assert list(store.due("leadleader", LATER + timedelta(days=365), 10)) == []
 
@@ -156,7 +158,7 @@ def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: S
 def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -> None:
     found = store.delivery(lead().lead_id, "leadleader")
     assert found is not None
-    gone = items.encode(items.delivery_item(steps.fail(found, NOW, "spent").after))
+    gone = items.encode(items.delivery_item(steps.fail(found, NOW, some_error("spent")).after))
     aws.dynamodb().put_item(TableName=COPY, Item=gone)
     assert restored() == {"put back": 3}
     table = Table(aws.dynamodb(), TABLE)

@@ -81,7 +81,7 @@ class World:
             partner=self.partner,
             settings=self.settings.partners[partner],
             clock=self.time,
-            dead_letter=lambda _, reason: self.dead_letters.append(reason),
+            dead_letter=lambda _, error: self.dead_letters.append(error.code),
             repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
             falls_back_on=falls_back_on(self.settings),
         )
@@ -104,7 +104,7 @@ def test_who_comes_twice_is_marked_and_not_sent(world: World) -> None:
     assert [world.visit(first), world.visit(second)] == [Outcome.SUBMITTED, Outcome.DUPLICATE]
     delivery = world.delivery(second)
     assert (delivery.state, delivery.repeat_of) == (State.DUPLICATE, first.lead_id)
-    assert delivery.last_error == f"the same person came as {first.lead_id}"
+    assert (delivery.last_error_code, delivery.last_error_data) == ("same_person", {"lead_id": first.lead_id})
     assert world.partner.created == [first.lead_id]
 
 
@@ -151,7 +151,7 @@ def test_who_is_held_waits_for_an_operator_and_is_not_held_again(world: World) -
     first, second = world.comes(1), world.comes(2)
     world.visit(first)
     assert world.visit(second) is Outcome.FAILED
-    assert world.dead_letters == [f"held for an operator: the same person came as {first.lead_id}"]
+    assert world.dead_letters == ["same_person"]
     assert (world.delivery(second).state, world.delivery(second).attempts) == (State.FAILED, 0)
 
 

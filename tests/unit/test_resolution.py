@@ -33,6 +33,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tests.unit.conftest import TABLE, Context, Time
@@ -91,7 +92,7 @@ class Desk:
     def lost(self, of: Lead = FIRST) -> None:
         """Make a delivery unknown, as its flow does."""
         begun = self.store.apply(steps.start_attempt(self.delivery(of), NOW, MINUTE))
-        self.store.apply(steps.mark_unknown(begun, NOW, LOST))
+        self.store.apply(steps.mark_unknown(begun, NOW, some_error(LOST)))
 
     def learn(self, *statuses: str) -> None:
         """Learn statuses, as a check does."""
@@ -347,12 +348,13 @@ def test_a_genuine_answer_with_an_id_of_another_lead_is_unknown_and_puts_that_le
         Creates(),
         desk.settings.partners["leadleader"],
         lambda: NOW,
-        lambda delivery, reason: buried.append(reason),
+        lambda delivery, error: buried.append(error.text),
     )
     assert submitter.process(OTHER.lead_id, "leadleader", AMPLE).outcome is Outcome.UNKNOWN
     other, first = desk.delivery(OTHER), desk.delivery()
     assert (other.state, other.deal_id) == (State.UNKNOWN, None)
-    assert other.last_error == f"the partner answered deal 24, which {FIRST.lead_id} has already"
+    assert other.last_error_code == "already_linked"
+    assert other.last_error_data == {"deal_id": 24, "lead_id": FIRST.lead_id}
     assert (first.deal_id, first.attention, first.contested_by) == (24, "id_contested", OTHER.lead_id)
     assert ("contested", f"deal 24 was given to {OTHER.lead_id}") in desk.timeline()
     assert desk.resolve({"outcome": "unknown"})["attention"] is None
@@ -424,14 +426,16 @@ def settled(world: World) -> Delivery:
     """The lead's delivery, settled by an operator."""
     found = world.store.delivery(lead().lead_id, "leadleader")
     assert found is not None
-    lost = world.store.apply(steps.mark_unknown(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, LOST))
+    lost = world.store.apply(
+        steps.mark_unknown(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, some_error(LOST))
+    )
     return world.store.apply(operator_steps.found(lost, NOW, "olena", 24, MINUTE))
 
 
 def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redriven(world: World) -> None:
     delivery = settled(world)
     message = status_message(world, delivery.version)
-    failed = world.outbox.apply(messages.fail(message, world.time.now, "spent"))
+    failed = world.outbox.apply(messages.fail(message, world.time.now, some_error("spent")))
     after = world.store.apply(operator_steps.withdrawn(delivery, NOW, "olena", can_be_looked_up=False))
     again = world.store.apply(operator_steps.found(after, NOW, "olena", 25, MINUTE))
     world.outbox.apply(retry_message_by_operator(failed, world.time.now, "olena"))
@@ -449,7 +453,7 @@ def test_a_status_is_held_while_the_partner_refuses_the_deals_checks(world: Worl
         found = world.store.delivery(message.owner, "leadleader")
         assert found is not None
         assert found.attention is None
-        world.store.look_again(found, NOW + (number + 1) * MINUTE, error="refused", is_refused=True)
+        world.store.look_again(found, NOW + (number + 1) * MINUTE, error=some_error("refused"), is_refused=True)
     visit = world.sender().process(message.owner, message.message_id, AMPLE)
     assert (visit.outcome, visit.retry_after) == ("waits", timedelta(hours=1))
     doubtful = world.store.delivery(message.owner, "leadleader")

@@ -28,6 +28,7 @@ from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
 from leadbridge.storage.messages import Contact, MessageRepository
 from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
@@ -105,7 +106,7 @@ class World:
     def fetch(self, error: str = "away") -> None:
         fetch = self.arrivals.fetch(NAMED.lead_id)
         assert fetch is not None
-        self.arrivals.apply(fetch_again(fetch, self.now, error, MINUTE))
+        self.arrivals.apply(fetch_again(fetch, self.now, some_error(error), MINUTE))
 
 
 LEAD = lead()
@@ -127,7 +128,7 @@ def a_status_changes(world: World) -> None:
 
 def a_refused_lead_falls_back(world: World) -> None:
     begun = world.store.apply(steps.start_attempt(world.delivery(), world.now, MINUTE))
-    world.store.apply(steps.reject(begun, world.now, "no", "matchtrade"))
+    world.store.apply(steps.reject(begun, world.now, some_error("no"), "matchtrade"))
 
 
 def leeloo_tells(world: World) -> None:
@@ -140,7 +141,7 @@ def checks_are_refused(world: World) -> None:
     for _ in range(20):
         if world.delivery().attention is not None:
             return
-        world.store.look_again(world.delivery(), world.now, error="no such deal", is_refused=True)
+        world.store.look_again(world.delivery(), world.now, error=some_error("no such deal"), is_refused=True)
     raise AssertionError("nobody is told")
 
 
@@ -207,7 +208,7 @@ def test_lead_outlives_what_is_written_of_a_delivery_that_was_opened_later(world
     world.on_day(0.8)
     a_refused_lead_falls_back(world)
     world.on_day(1.6)
-    world.store.apply(steps.schedule_retry(world.delivery("matchtrade"), world.now, "away", MINUTE))
+    world.store.apply(steps.schedule_retry(world.delivery("matchtrade"), world.now, some_error("away"), MINUTE))
     assert lead_outlives_the_rest()
 
 

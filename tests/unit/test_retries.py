@@ -23,6 +23,7 @@ from leadbridge.storage.items import encode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -69,13 +70,13 @@ def named(store: LeadRepository, arrivals: FetchRepository) -> Fetch:
     fetch = fetch_steps.announced(NAMED, "meta-credit", {"leadgen_id": "77"}, NOW)
     empty = Lead(lead_id=NAMED, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
-    return arrivals.apply(fetch_steps.fail(fetch, NOW, "the token was refused"))
+    return arrivals.apply(fetch_steps.fail(fetch, NOW, some_error("the token was refused")))
 
 
 def failed(outbox: MessageRepository, version: int = 2) -> Message:
     message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
     outbox.add(message)
-    return outbox.apply(message_steps.fail(message, NOW, "the token was refused"))
+    return outbox.apply(message_steps.fail(message, NOW, some_error("the token was refused")))
 
 
 @pytest.mark.parametrize(("resource", "place"), [(FETCH, {}), (DELIVERY, {"partner": "meta"})])
@@ -133,7 +134,7 @@ def test_retried_message_that_a_newer_one_has_replaced_is_skipped(ask: Ask, outb
     older, newer = failed(outbox), about_status(LEAD.lead_id, "leadleader", 3, "s3", NOW)
     outbox.add(newer)
     sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
-    outbox.apply(message_steps.mark_unknown(sending, NOW, "the reply was lost"))
+    outbox.apply(message_steps.mark_unknown(sending, NOW, some_error("the reply was lost")))
     assert ask(MESSAGE, lead_id=LEAD.lead_id, message_id=older.message_id) == (
         202,
         {"message_id": older.message_id, "status": "skipped"},

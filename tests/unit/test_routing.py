@@ -64,7 +64,12 @@ def test_the_reason_names_rules_and_fields_and_no_value() -> None:
 
 def test_nobody_may_get_it_and_that_is_said() -> None:
     decision = decided({"to": "a", "when": {"person.city": {"given": True}}})
-    assert decision == Decision((), {}, "rule 1 does not fit: person.city; nobody gets it")
+    assert decision == Decision(
+        (),
+        {},
+        "rule 1 does not fit: person.city; nobody gets it",
+        {"rules": [{"rule": 1, "unmet": ["person.city"]}]},
+    )
 
 
 def test_a_partner_gets_a_lead_by_one_route_only() -> None:

@@ -163,7 +163,8 @@ def test_sent_message_whose_answer_cannot_be_written_leaves_the_answer_in_a_lett
         "lead_id": LEAD.lead_id,
         "message_id": message.message_id,
         "step": "record_answer",
-        "reason": NOT_WRITTEN,
+        "reason": NOT_WRITTEN.text,
+        "reason_code": "answer_not_recorded",
         "answer": {"outcome": "sent"},
         "attempt": 1,
     }
@@ -182,6 +183,7 @@ def test_a_dead_letter_says_whose_it_was_and_none_of_the_words(
         "message_id": message.message_id,
         "step": "send",
         "reason": "as the test wants",
+        "reason_code": "misconfigured",
     }
 
 

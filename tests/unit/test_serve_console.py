@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.message import MessageState
+from leadbridge.domain.partner_answer import RECORD_ANSWER
 from quality.testkit.template import ROOT
 from tests.unit.conftest import Context
 
@@ -142,15 +144,18 @@ def test_every_state_and_step_has_its_words() -> None:
     told = words("en").keys()
     assert {f"{kind}.{state}" for kind in ("state", "why", "mend") for state in State} <= told
     assert {f"message.{state}" for state in MessageState} <= told
+    assert {f"error.{code}" for code in ErrorCode} == {key for key in told if key.startswith("error.")}
     layer = ROOT / "layers" / "leadbridge" / "leadbridge"
     folders = ("domain", "services", "storage", "api")
     paths = (*(path for name in folders for path in (layer / name).rglob("*.py")), *ROOT.glob("functions/*/app.py"))
     code = "".join(path.read_text(encoding="utf-8") for path in paths)
     entries = {state.value for state in State} - {"closed"} | {f"message_{state}" for state in MessageState}
     entries -= {"message_pending", "message_sending"}
-    entries |= set(re.findall(r'Entry\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
-    entries |= set(re.findall(r'\bnow,\s+"(\w+)"', code)) | set(re.findall(r'what="(\w+)"', code))
+    entries |= set(re.findall(r'Entry(?:\.by_operator)?\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
+    entries |= set(re.findall(r'\bnow,\s+"(\w+)"', code)) | set(re.findall(r'_note\(letter, "(\w+)"', code))
+    entries |= set(re.findall(r'note\(letter, "(\w+)"', code))
     assert {"received", "revealed", "repeat_waits", "retry_requested", "resolved"} <= entries
     assert {f"what.{entry}" for entry in entries} - told == set()
-    letters = (layer / "services" / "dead_letters.py").read_text(encoding="utf-8")
-    assert {f"step.{step}" for step in re.findall(r'step="(\w+)"', letters)} <= told
+    steps = set(re.findall(r'"?step"?[=:] ?"(\w+)"', code)) | {RECORD_ANSWER}
+    assert {"submit", "send", "fetch", "publish", "schedule", "read", "record_answer"} <= steps
+    assert {f"step.{step}" for step in steps} <= told

@@ -13,6 +13,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import Listing, Wanted
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE
 
@@ -69,7 +70,7 @@ def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
     delivery = store.delivery(lead().lead_id, "leadleader")
     assert delivery is not None
     journey: tuple[Callable[[Delivery], Change], ...] = (
-        lambda d: steps.schedule_retry(d, NOW, "out of reach", HOUR),
+        lambda d: steps.schedule_retry(d, NOW, some_error("out of reach"), HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
         lambda d: steps.confirm(d, NOW + HOUR, 24, HOUR),
         lambda d: status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
@@ -89,7 +90,7 @@ def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: 
     assert [due.owner for due in store.due("leadleader", NOW, 1)] == [lead(3).lead_id]
     delivery = store.delivery(lead(3).lead_id, "leadleader")
     assert delivery is not None
-    store.apply(steps.fail(delivery, NOW, "spent"))
+    store.apply(steps.fail(delivery, NOW, some_error("spent")))
     assert lead(3).lead_id not in [due.owner for due in store.due("leadleader", NOW, 10)]
 
 
@@ -97,7 +98,7 @@ def test_putting_off_a_look_is_no_change_and_yields_to_one(store: LeadRepository
     store.accept(lead(), phone_hash=None)
     seen = store.delivery(lead().lead_id, "leadleader")
     assert seen is not None
-    store.look_again(seen, NOW + 2 * HOUR, error="no status")
+    store.look_again(seen, NOW + 2 * HOUR, error=some_error("no status"))
     put_off = store.delivery(seen.lead_id, "leadleader")
     assert put_off is not None
     assert (put_off.version, put_off.due_at, put_off.last_error) == (1, NOW + 2 * HOUR, "no status")
@@ -126,7 +127,9 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
         found = store.delivery(lead(number).lead_id, "leadleader")
         assert found is not None
         assert found.due_at is not None
-        store.look_again(found, found.due_at + HOUR, error=error, is_refused=error is not None)
+        store.look_again(
+            found, found.due_at + HOUR, error=some_error(error) if error else None, is_refused=error is not None
+        )
 
     for _ in range(3):
         assert listed() == []

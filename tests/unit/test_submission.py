@@ -9,6 +9,7 @@ import pytest
 
 from leadbridge.domain import operator_steps, partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
@@ -72,8 +73,8 @@ class World:
             jitter=lambda: 1.0,
         )
 
-    def bury(self, delivery: Delivery, reason: str) -> None:
-        self.dead_letters.append((delivery.lead_id, reason))
+    def bury(self, delivery: Delivery, error: ErrorInfo) -> None:
+        self.dead_letters.append((delivery.lead_id, error.text))
 
     def visit(self, blade: Blade | None = None, budget: Budget = AMPLE) -> Any:
         return self.submitter(blade).process(LEAD.lead_id, "leadleader", budget)
@@ -321,9 +322,12 @@ class Throttling:
     ("answer", "kept"),
     [
         (None, {"deal_id": 24}),
-        (partner_errors.Rejected, {"outcome": "rejected", "error": "as the test wants"}),
-        (partner_errors.Duplicate, {"outcome": "duplicate", "error": "as the test wants"}),
-        (partner_errors.RateLimited, {"outcome": "not_processed", "error": "as the test wants"}),
+        (partner_errors.Rejected, {"outcome": "rejected", "error": "as the test wants", "error_code": "rejected"}),
+        (partner_errors.Duplicate, {"outcome": "duplicate", "error": "as the test wants", "error_code": "duplicate"}),
+        (
+            partner_errors.RateLimited,
+            {"outcome": "not_processed", "error": "as the test wants", "error_code": "rate_limited"},
+        ),
     ],
 )
 def test_an_answer_that_the_table_does_not_take_is_kept(

@@ -28,6 +28,7 @@ from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.repeats import Repeat
 from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, ImpossibleTransition, Table, advance
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete, delivery_answered
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.template import ROOT
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -52,13 +53,13 @@ def _late(outcome: str, one: Delivery) -> Change:
 # Each step function with the events that it may be.
 OF_DELIVERIES: dict[str, Sequence[Step]] = {
     "start_attempt": [lambda one: delivery.start_attempt(one, NOW, HOUR)],
-    "schedule_retry": [lambda one: delivery.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: delivery.schedule_retry(one, NOW, some_error("away"), HOUR)],
     "confirm": [lambda one: delivery.confirm(one, NOW, 24, HOUR)],
-    "mark_uncertain": [lambda one: delivery.mark_uncertain(one, NOW, "lost", HOUR)],
-    "mark_duplicate": [lambda one: delivery.mark_duplicate(one, NOW, "theirs")],
-    "reject": [lambda one: delivery.reject(one, NOW, "no")],
-    "fail": [lambda one: delivery.fail(one, NOW, "spent")],
-    "mark_unknown": [lambda one: delivery.mark_unknown(one, NOW, "lost")],
+    "mark_uncertain": [lambda one: delivery.mark_uncertain(one, NOW, some_error("lost"), HOUR)],
+    "mark_duplicate": [lambda one: delivery.mark_duplicate(one, NOW, some_error("theirs"))],
+    "reject": [lambda one: delivery.reject(one, NOW, some_error("no"))],
+    "fail": [lambda one: delivery.fail(one, NOW, some_error("spent"))],
+    "mark_unknown": [lambda one: delivery.mark_unknown(one, NOW, some_error("lost"))],
 }
 OF_REPEATS: dict[str, Sequence[Step]] = {
     "wait_for": [lambda one: repeats.wait_for(one, NOW, "ld_first", HOUR, due_after=HOUR)],
@@ -84,12 +85,12 @@ OF_LATE_ANSWERS: dict[str, Sequence[Step]] = {
 }
 OF_MESSAGES: dict[str, Sequence[Step]] = {
     "start_sending": [lambda one: message.start_sending(one, NOW, HOUR)],
-    "schedule_retry": [lambda one: message.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: message.schedule_retry(one, NOW, some_error("away"), HOUR)],
     "wait_until": [lambda one: message.wait_until(one, NOW, NOW + HOUR)],
     "postpone": [lambda one: message.postpone(one, NOW, NOW + HOUR)],
     "mark_sent": [lambda one: message.mark_sent(one, NOW)],
-    "mark_unknown": [lambda one: message.mark_unknown(one, NOW, "lost")],
-    "fail": [lambda one: message.fail(one, NOW, "spent")],
+    "mark_unknown": [lambda one: message.mark_unknown(one, NOW, some_error("lost"))],
+    "fail": [lambda one: message.fail(one, NOW, some_error("spent"))],
     "no_channel": [lambda one: message.no_channel(one, NOW)],
     "skip": [lambda one: message.skip(one, NOW, "off", MessageCode.NOT_CONFIGURED)],
 }
@@ -101,11 +102,11 @@ OF_MESSAGE_OPERATORS: dict[str, Sequence[Step]] = {
     ],
 }
 OF_FETCHES: dict[str, Sequence[Step]] = {
-    "schedule_retry": [lambda one: fetch.schedule_retry(one, NOW, "away", HOUR)],
+    "schedule_retry": [lambda one: fetch.schedule_retry(one, NOW, some_error("away"), HOUR)],
     "fetched": [lambda one: fetch.fetched(one, NOW)],
     "was_test": [lambda one: fetch.was_test(one, NOW)],
-    "fail": [lambda one: fetch.fail(one, NOW, "spent")],
-    "refetch": [lambda one: fetch.refetch(one, NOW, "by olena")],
+    "fail": [lambda one: fetch.fail(one, NOW, some_error("spent"))],
+    "refetch": [lambda one: fetch.refetch(one, NOW, "olena")],
 }
 SHARED = {"end", "step", "settle", "new_status"}  # what the steps are made of
 

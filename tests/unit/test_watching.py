@@ -18,6 +18,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries import backlog
 from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
 from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -47,7 +48,7 @@ def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(
     come(store, 2, 2 * HOUR)
     settled = store.delivery(come(store, 3, 3 * HOUR), "leadleader")
     assert settled is not None
-    store.apply(steps.fail(settled, NOW, "spent"))
+    store.apply(steps.fail(settled, NOW, some_error("spent")))
     assert watch.oldest_waiting() == NOW - 2 * HOUR
 
 

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leadbridge.domain import fetch as steps
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch, FetchChange, announced
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, backoff, retry_delay
 from leadbridge.settings import RetryPolicy
+from quality.testkit.fakes.errors import some_error
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -49,7 +51,7 @@ class Caller(RetryingWorker[Fetch, FetchChange]):
     ledger: Table
     call: Callable[[], None]
     now: datetime = NOW
-    letters: list[str] = field(default_factory=list)
+    letters: list[ErrorInfo] = field(default_factory=list)
 
     def clock(self) -> datetime:
         return self.now
@@ -57,8 +59,8 @@ class Caller(RetryingWorker[Fetch, FetchChange]):
     def jitter(self) -> float:
         return 1.0
 
-    def dead_letter(self, _: Fetch, reason: str) -> None:
-        self.letters.append(reason)
+    def dead_letter(self, _: Fetch, error: ErrorInfo) -> None:
+        self.letters.append(error)
 
     def process(self, fetch: Fetch | None, *, overdue: bool = False) -> Result:
         return self._process(fetch, self._run, overdue=overdue)
@@ -75,10 +77,10 @@ class Caller(RetryingWorker[Fetch, FetchChange]):
     def _policy(self, _: Fetch) -> RetryPolicy:
         return POLICY
 
-    def _schedule_retry(self, fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
+    def _schedule_retry(self, fetch: Fetch, now: datetime, error: ErrorInfo, after: timedelta) -> FetchChange:
         return steps.schedule_retry(fetch, now, error, after)
 
-    def _fail(self, fetch: Fetch, now: datetime, error: str) -> FetchChange:
+    def _fail(self, fetch: Fetch, now: datetime, error: ErrorInfo) -> FetchChange:
         return steps.fail(fetch, now, error)
 
 
@@ -106,7 +108,7 @@ def test_an_item_that_does_not_wait_is_left_alone() -> None:
 
 
 def test_an_item_waits_for_its_next_attempt() -> None:
-    waiting = steps.schedule_retry(NEW, NOW, "away", HOUR).after
+    waiting = steps.schedule_retry(NEW, NOW, some_error("away"), HOUR).after
     assert Caller(Table(), calls()).process(waiting) == Result(Outcome.COMES_AGAIN, retry_after=HOUR)
     assert Caller(Table(), calls(), now=NOW + HOUR).process(waiting) == Result(Outcome.FETCHED)
 
@@ -146,12 +148,12 @@ def test_a_call_is_retried_until_the_window_ends_then_there_is_a_dead_letter_bef
         waiting = table.written[-1].after
         worker = Caller(table, calls(away()), now=worker.now + result.retry_after)
         result = worker.process(waiting)
-    assert (result.outcome, worker.letters) == (Outcome.FAILED, ["away"])
+    assert (result.outcome, worker.letters) == (Outcome.FAILED, [away().info])
     assert timedelta(hours=24) <= worker.now - NOW <= timedelta(hours=25)
 
     stopped = Caller(Table(raises=Conflict()), calls(away()), now=worker.now)
     assert stopped.process(waiting).outcome is Outcome.NOTHING_TO_DO
-    assert stopped.letters == ["away"], "one letter too many, and never one too few"
+    assert stopped.letters == [away().info], "one letter too many, and never one too few"
 
 
 def test_wrong_credentials_end_an_item_at_once_and_those_that_may_just_have_changed_at_the_second_time() -> None:

@@ -20,6 +20,7 @@ from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.aws_answers import aws_error, canceled
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import Context, queue
 
@@ -182,7 +183,7 @@ def test_find_due_measures_since_when_the_oldest_lead_waits(
         store.accept(lead(number, received_at=NOW - timedelta(seconds=age)), phone_hash=None)
     settled = lead(99, received_at=NOW - timedelta(days=9))
     store.accept(settled, phone_hash=None)
-    store.apply(fail(receive(settled.lead_id, "leadleader", "web", settled.received_at), NOW, "spent"))
+    store.apply(fail(receive(settled.lead_id, "leadleader", "web", settled.received_at), NOW, some_error("spent")))
     app = function("find_due")
     monkeypatch.setattr(app, "utc_now", lambda: NOW)
     capsys.readouterr()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from leadbridge.domain.error_codes import ErrorCode
 from tools.openapi.operations import ROOT, Operation, Parameter, operators_operations
 from tools.openapi.public import JSON, OPERATIONS, ProblemView
 
@@ -126,6 +127,7 @@ def schemas(found: Iterable[Operation]) -> dict[str, Any]:
     named = {name.removesuffix(VIEW): plain(one) for name, one in sorted(json.loads(text).items())}
     if len(named) < len(schema["$defs"]):
         raise ValueError("two schemas have the same name")
+    named["ErrorCode"]["description"] = " ".join(f"`{code}`: {code.meaning}" for code in ErrorCode)
     return named
 
 

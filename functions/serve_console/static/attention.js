@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { el, said } from "./dom.js";
 import { queueName } from "./letters.js";
 import { partnerName } from "./partners.js";
-import { errorInShort, timeAgo } from "./plain.js";
+import { errorInShort, lastError, timeAgo } from "./plain.js";
 import { number, phrase, t } from "./words.js";
 
 const SHOWN = 5;
@@ -66,7 +66,7 @@ function stuck(kind, page, query, isMeant) {
       return el("li", {},
         el("a", { href: `#/leads/${lead.lead_id}`, "data-row": true }, said(lead.person?.full_name ?? lead.lead_id, { cut: 60 })),
         el("span", { class: "muted small" }, " ", said(partnerName(partner ?? "")), " · ", timeAgo(lead.received_at)),
-        delivery?.last_error && el("span", { class: "error small" }, errorInShort(delivery.last_error)),
+        delivery?.last_error && el("span", { class: "error small" }, errorInShort(lastError(delivery))),
       );
     })),
     (n > SHOWN || page.cursor) && el("p", {}, el("a", { href: `#/leads?${query}` }, t("attention.all"))),

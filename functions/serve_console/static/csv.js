@@ -14,6 +14,7 @@ const COLUMNS = {
   amount: (lead) => lead.loan?.amount,
   term: (lead) => lead.loan?.term,
   deliveries: (lead) => Object.entries(lead.deliveries).map(([partner, one]) => delivery(partner, one)).join("; "),
+  last_error_code: (lead) => Object.values(lead.deliveries).map((one) => one.last_error_code).filter(Boolean).join("; "),
   last_error: (lead) => Object.values(lead.deliveries).map((one) => one.last_error).filter(Boolean).join("; "),
 };
 const PAGE = 100;

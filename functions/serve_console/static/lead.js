@@ -5,8 +5,9 @@ import { erase, ofDelivery, write } from "./actions.js";
 import { el, fill, refill, said } from "./dom.js";
 import { notify } from "./frame.js";
 import { idFormat, partnerName } from "./partners.js";
-import { entryShown, errorExplained, pill, time, timeAgo, title, toneOf, toneOfState } from "./plain.js";
+import { errorExplained, lastError, leadLink, pill, time, timeAgo, title, toneOfState } from "./plain.js";
 import { pace, repeat } from "./polling.js";
+import { entryShown, toneOf } from "./timeline.js";
 import { knows, phrase, t } from "./words.js";
 
 const FIELDS = ["full_name", "phone", "email", "tax_number", "activity", "city", "region"];
@@ -113,7 +114,7 @@ function deliveries(lead, done) {
     el("h2", { id: "deliveries-heading" }, t("lead.deliveries")),
     lead.fetch && lead.fetch.state !== "fetched" && el("article", { class: `card${lead.fetch.state === "failed" ? " stuck bad" : ""}` },
       el("p", {}, t(`lead.fetch.${lead.fetch.state}`)),
-      lead.fetch.last_error && el("p", { class: "error" }, errorExplained(lead.fetch.last_error)),
+      lead.fetch.last_error && el("p", { class: "error" }, errorExplained(lastError(lead.fetch))),
       lead.fetch.next_attempt_at && el("p", { class: "muted small" }, t("delivery.next"), ": ", time(lead.fetch.next_attempt_at))),
     all.length === 0 && !lead.fetch && el("p", { class: "muted" }, t("lead.no_deliveries")),
     all.map(([partner, delivery]) => card(lead, partner, delivery, done)),
@@ -130,7 +131,7 @@ function card(lead, partner, delivery, done) {
     el("div", { class: "heading" }, el("h3", {}, said(partnerName(partner))), pill(delivery.state)),
     el("div", { class: "advice" },
       el("p", {}, el("strong", {}, isInDoubt ? inDoubt(delivery.attention, "why") : t(`why.${delivery.state}`))),
-      delivery.last_error && el("p", { class: "error" }, errorExplained(delivery.last_error)),
+      delivery.last_error && el("p", { class: "error" }, errorExplained(lastError(delivery))),
       el("p", {}, isInDoubt ? inDoubt(delivery.attention, "mend") : t(`mend.${delivery.state}`)),
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
@@ -141,7 +142,7 @@ function card(lead, partner, delivery, done) {
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
       [t("delivery.attempts"), String(delivery.attempts)],
       [t("delivery.next"), delivery.next_attempt_at && time(delivery.next_attempt_at)],
-      [t("delivery.repeat_of"), delivery.repeat_of && el("a", { href: `#/leads/${encodeURIComponent(delivery.repeat_of)}` }, said(delivery.repeat_of))],
+      [t("delivery.repeat_of"), delivery.repeat_of && leadLink(delivery.repeat_of)],
     ]),
   );
 }
@@ -170,7 +171,7 @@ function messages(lead, revealed, done) {
       return el("li", {},
         el("div", { class: "heading" }, el("strong", {}, message.kind === "operator" ? t("message.operator") : said(message.subject)), pill(message.state, "message")),
         text && el("p", {}, said(text, { lines: true })),
-        message.last_error && el("p", { class: "error" }, errorExplained(message.last_error)),
+        message.last_error && el("p", { class: "error" }, errorExplained(lastError(message))),
         el("p", { class: "muted small" }, time(message.sent_at ?? message.created_at)),
       );
     })),

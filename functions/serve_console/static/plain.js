@@ -1,7 +1,6 @@
-// Partners, states, timelines and errors in plain words.
+// Partners, states and errors in plain words.
 
 import { el, said, visible } from "./dom.js";
-import { partnerName } from "./partners.js";
 import { ago, knows, moment, phrase, t } from "./words.js";
 
 export const STATES = ["received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
@@ -13,24 +12,6 @@ const TONES = {
 };
 const SIGNS = { good: "✓", calm: "●", warn: "▲", bad: "!" };
 
-// What our own error texts mean for an operator; the first that fits counts.
-const ERRORS = [
-  [/same person came/, "same"],
-  [/was erased/, "erased"],
-  [/operator says/, "not_there"],
-  [/operator withdrew/, "withdrawn"],
-  [/has already$/, "theirs"],
-  [/entered wrongly|in doubt whose deal/, "doubt"],
-  [/account (with|of) this e-mail/, "exists"],
-  [/password is wrong|e-mail is unknown|private key|public key|credentials|the secret|client or the login|offer or partner id|does not let us/, "credentials"],
-  [/token was refused/, "token"],
-  [/could not be reached/, "unreachable"],
-  [/no answer came back|worker was lost/, "lost"],
-  [/does not tell|had already answered/, "unclear"],
-  [/slow down|asked us to wait/, "rate"],
-  [/refused it|cannot take one of the values|is not valid/, "refused"],
-  [/page came back|the answer (lacks|holds)|knows no such thing|no deal is known|lists no status/, "strange"],
-];
 
 export function toneOfState(state) {
   return TONES[state] ?? "calm";
@@ -50,59 +31,35 @@ export function timeAgo(text) {
   return time(text, { short: ago });
 }
 
-// Why it went wrong: our own text as it is, and what it means.
-export function errorExplained(error) {
-  const meaning = meaningOf(error);
-  return [said(error), meaning && el("span", { class: "meaning" }, meaning)];
+// The error that an item keeps, or null.
+export function lastError(item) {
+  return item.last_error ? { text: item.last_error, code: item.last_error_code, data: item.last_error_data } : null;
 }
 
-// The same in one line: what it means, or the text itself where nobody has said that yet.
-export function errorInShort(error) {
-  return meaningOf(error) ?? said(error);
+// Why it went wrong: the error's text, and what its code means.
+export function errorExplained({ text, code, data }) {
+  const meaning = meaningOf(code, data);
+  return [said(text), meaning && el("span", { class: "meaning" }, meaning)];
 }
 
-function meaningOf(error) {
-  const kind = ERRORS.find(([pattern]) => pattern.test(error))?.[1];
-  return kind ? t(`error.${kind}`) : null;
+// The same in one line: what the code means, or the text where the code has no words.
+export function errorInShort({ text, code, data }) {
+  return meaningOf(code, data) ?? said(text);
 }
 
-// One line of a timeline: what happened, at whose, and what is known of it.
-export function entryShown(entry) {
-  const values = { partner: entry.partner ? partnerName(entry.partner) : "" };
-  const what = knows(`what.${entry.what}`) ? phrase(`what.${entry.what}`, values) : [said(entry.what)];
-  const more = entry.detail ? detail(entry) : null;
-  return [el("span", { class: "what" }, what), more && [" – ", el("span", { class: "detail" }, more)]];
+// What an error code means; null where it has no words.
+export function meaningOf(code, data) {
+  const { fields, lead_id: lead } = data ?? {};
+  const values = { fields: fieldNames(fields ?? []), lead: lead ? leadLink(lead) : "" };
+  return knows(`error.${code}`) ? phrase(`error.${code}`, values) : null;
 }
 
-const TONES_OF_ENTRIES = {
-  submitted: "good", status_changed: "good", message_sent: "good", resolved: "good",
-  resolution_withdrawn: "warn", contested: "bad",
-  unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", erased: "bad",
-  attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
-  redelivered_changed: "warn",
-};
-
-export function toneOf(entry) {
-  return TONES_OF_ENTRIES[entry.what] ?? "calm";
+export function fieldNames(paths) {
+  return paths.map((path) => path.split(".").pop()).map((name) => (knows(`field.${name}`) ? t(`field.${name}`) : name)).join(", ");
 }
 
-const DETAILS = [
-  [/^attempt (\d+)$/, "detail.attempt"],
-  [/^deal (\d+)$/, "detail.deal"],
-  [/^account (\S+)$/, "detail.account"],
-  [/^not created$/, "detail.not_created"],
-];
-
-function detail(entry) {
-  if (entry.what === "falls_back") return null;
-  const [, rest, who] = /^(?:(.*), )?by (.*)$/s.exec(entry.detail) ?? [null, entry.detail, null];
-  const parts = [];
-  if (rest) {
-    const known = DETAILS.map(([pattern, key]) => [pattern.exec(rest), key]).find(([match]) => match);
-    parts.push(known ? phrase(known[1], { value: known[0][1] }) : errorExplained(rest));
-  }
-  if (who !== null) parts.push([rest ? ", " : "", phrase("detail.by", { who })]);
-  return parts;
+export function leadLink(id) {
+  return el("a", { href: `#/leads/${encodeURIComponent(id)}` }, said(id));
 }
 
 export function title(text) {

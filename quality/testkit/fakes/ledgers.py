@@ -9,6 +9,7 @@ from typing import Any
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, receive
+from leadbridge.domain.error_codes import ErrorInfo, last_error
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.status_change import checked
@@ -85,12 +86,12 @@ class Ledger:
         if change.opened is not None:
             self.put(change.opened)
         _storable(items.change_entry(change))
-        self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail))
+        self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail, change.data))
         self.messages += change.messages
         return change.after
 
     def look_again(
-        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Put off the next look, if the delivery was neither changed nor put off meanwhile."""
         kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
@@ -103,7 +104,7 @@ class Ledger:
             "checks_failed": after.checks_failed,
             "checks_refused": after.checks_refused,
         }
-        kept["last_error"] = error
+        kept |= last_error(error)
         self._put(kept)
 
     def defer(self, delivery: Delivery, due_at: datetime) -> None:

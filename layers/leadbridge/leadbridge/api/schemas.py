@@ -5,6 +5,7 @@ A type `LeadView` is the schema `Lead` of the document. A type that only one rou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -15,6 +16,7 @@ from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.message import Message, MessageCode, MessageState
@@ -34,9 +36,20 @@ PersonFields = Annotated[dict[str, Any], _fields_of(Person)]
 LoanFields = Annotated[dict[str, Any], _fields_of(Loan)]
 TradingFields = Annotated[dict[str, Any], _fields_of(Trading)]
 ConsentFields = Annotated[dict[str, Any], _fields_of(Consent)]
+Data = Annotated[Mapping[str, Any], Field(description="The facts that the text says in words, by name.")]
+# A stored code is a text: another version may have written it.
+StoredErrorCode = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(ErrorCode))]
 
 
-class DeliveryView(TypedDict):
+class LastErrorView(TypedDict):
+    """The last error of a delivery, a fetch or a message: its text, its code and its data."""
+
+    last_error: str | None
+    last_error_code: StoredErrorCode | None
+    last_error_data: Data
+
+
+class DeliveryView(LastErrorView):
     """A lead at one partner. What is not known yet is null.
 
     `settled_at`: when an operator settled it; null if the partner itself confirmed it. `attention`: why it needs a
@@ -50,19 +63,17 @@ class DeliveryView(TypedDict):
     partner_status: str | None
     status_meaning: str | None
     attempts: Count
-    last_error: str | None
     next_attempt_at: Time | None
     submitted_at: Time | None
     settled_at: Time | None
     attention: Literal["status_check_refused", "id_contested"] | None
 
 
-class FetchView(TypedDict):
+class FetchView(LastErrorView):
     """The fetch of a lead whose form sends only its id."""
 
     state: FetchState
     attempts: Count
-    last_error: str | None
     next_attempt_at: Time | None
 
 
@@ -99,9 +110,10 @@ class TimelineEntryView(TypedDict):
     what: str
     partner: str | None
     detail: str | None
+    data: Data
 
 
-class MessageView(TypedDict):
+class MessageView(LastErrorView):
     """A message to the lead's person.
 
     `kind` is `told` (about a status), `operator`, or `mirror` (a note at Leeloo that is not sent to the person).
@@ -114,7 +126,6 @@ class MessageView(TypedDict):
     created_at: Time
     sent_at: Time | None
     subject: str | None
-    last_error: str | None
     code: MessageCode | None
     text: NotRequired[str | None]
 
@@ -179,11 +190,18 @@ def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
 
 def entry_view(entry: Entry) -> TimelineEntryView:
     """Return an entry of a timeline."""
-    return {"at": to_text(entry.at), "what": entry.what, "partner": entry.partner, "detail": entry.detail}
+    return {
+        "at": to_text(entry.at),
+        "what": entry.what,
+        "partner": entry.partner,
+        "detail": entry.detail,
+        "data": entry.data,
+    }
 
 
 def message_view(message: Message, *, masked: bool = False) -> MessageView:
     """Return a message, without its text if `masked`."""
+    error = _last_error(message)
     view: MessageView = {
         "message_id": message.message_id,
         "kind": message.line,
@@ -191,7 +209,9 @@ def message_view(message: Message, *, masked: bool = False) -> MessageView:
         "created_at": to_text(message.created_at),
         "sent_at": _time(message.sent_at),
         "subject": message.subject,
-        "last_error": message.last_error,
+        "last_error": error["last_error"],
+        "last_error_code": error["last_error_code"],
+        "last_error_data": error["last_error_data"],
         "code": message.code,
     }
     if not masked:
@@ -214,7 +234,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         "partner_status": delivery.partner_status,
         "status_meaning": delivery.status_meaning,
         "attempts": delivery.attempts,
-        "last_error": delivery.last_error,
+        **_last_error(delivery),
         "next_attempt_at": _time(delivery.next_attempt_at),
         "submitted_at": _time(delivery.submitted_at),
         "settled_at": _time(delivery.settled_at),
@@ -227,8 +247,16 @@ def fetch_view(fetch: Fetch) -> FetchView:
     return {
         "state": fetch.state,
         "attempts": fetch.attempts,
-        "last_error": fetch.last_error,
+        **_last_error(fetch),
         "next_attempt_at": _time(fetch.next_attempt_at),
+    }
+
+
+def _last_error(item: HasError) -> LastErrorView:
+    return {
+        "last_error": item.last_error,
+        "last_error_code": item.last_error_code,
+        "last_error_data": item.last_error_data or {},
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import Unavailable
 
 
@@ -49,4 +50,5 @@ class PartnerSecret:
         return value
 
     def _missing(self) -> Unavailable:
-        return Unavailable(self.partner or self.name, "authorize", "the secret has no value yet")
+        partner = self.partner or self.name
+        return Unavailable(partner, "authorize", "the secret has no value yet", code=ErrorCode.SECRET_MISSING)

@@ -9,11 +9,13 @@ the partner is asked what it has before the delivery is sent again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from leadbridge.domain.error_codes import ErrorInfo, last_error
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, ImpossibleTransition, Table, advance
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Delivery:
     already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
     person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
     operator retried it, after `attempts_before_retry` attempts. `is_erased` says that its person was erased.
-    `status_at` is when the partner was asked for `partner_status`. `last_error` is always a text of ours.
+    `status_at` is when the partner was asked for `partner_status`. `last_error` is always a text of ours,
+    `last_error_code` an ErrorCode.
 
     `settled_at` is when an operator settled the delivery; it is None if the partner itself confirmed it. `void_version`
     is the version that withdrew a wrong settlement: statuses up to this version are not this lead's. `checks_refused`
@@ -79,6 +82,8 @@ class Delivery:
     status_at: datetime | None = None
     status_meaning: str | None = None
     last_error: str | None = None
+    last_error_code: str | None = None
+    last_error_data: Mapping[str, Any] | None = None
     checks_failed: int = 0
     restored_at: datetime | None = None
     due_at: datetime | None = None
@@ -130,6 +135,7 @@ class Delivery:
 class Change:
     """A pending state change: the delivery before and after, its timeline entry, and the messages to send.
 
+    `data` holds the facts that `detail` says in words.
     `opened` is a new delivery of the lead to another partner. `skipped` are messages that must not be sent any more.
     """
 
@@ -138,6 +144,7 @@ class Change:
     at: datetime
     what: str
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     opened: Delivery | None = None
     skipped: tuple[MessageChange, ...] = ()
@@ -148,9 +155,9 @@ def receive(lead_id: str, partner: str, source: str, received_at: datetime, now:
     return Delivery(lead_id, partner, source, received_at=received_at, due_at=(now or received_at) + OVERDUE)
 
 
-def receive_unfit(lead_id: str, partner: str, source: str, received_at: datetime, error: str) -> Delivery:
+def receive_unfit(lead_id: str, partner: str, source: str, received_at: datetime, error: ErrorInfo) -> Delivery:
     """Return a new delivery that the partner would reject. It is not sent."""
-    return Delivery(lead_id, partner, source, received_at, State.REJECTED, last_error=error)
+    return Delivery(lead_id, partner, source, received_at, State.REJECTED, **last_error(error))
 
 
 def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change:
@@ -161,6 +168,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
         now,
         "submitting",
         f"attempt {delivery.attempts + 1}",
+        {"attempt": delivery.attempts + 1},
         attempts=delivery.attempts + 1,
         first_attempt_at=delivery.first_attempt_at or now,
         last_attempt_at=now,
@@ -171,7 +179,7 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change
     )
 
 
-def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
+def schedule_retry(delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta) -> Change:
     """Schedule a retry `after` an attempt that was definitely not processed."""
     counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
     return step(
@@ -179,12 +187,13 @@ def schedule_retry(delivery: Delivery, now: datetime, error: str, after: timedel
         "schedule_retry",
         now,
         "attempt_failed",
-        error,
+        error.text,
+        {"attempt": counted, **error.entry_data},
         attempts=counted,
         first_attempt_at=delivery.first_attempt_at or now,
         next_attempt_at=now + after,
         lease_until=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + after + OVERDUE,
     )
 
@@ -199,6 +208,7 @@ def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_
         now,
         "submitted",
         name_of(created) or "account",
+        id_data(created),
         **confirmation(now, created, check_after),
     )
 
@@ -212,7 +222,7 @@ def confirmation(now: datetime, created: int | str | None, check_after: timedelt
         "submitted_at": now,
         "lease_until": None,
         "next_attempt_at": None,
-        "last_error": None,
+        **last_error(None),
         "due_at": None if check_after is None else now + check_after,
     }
 
@@ -224,41 +234,50 @@ def name_of(created: int | str | None) -> str | None:
     return f"deal {created}" if isinstance(created, int) else f"account {created}"
 
 
-def mark_uncertain(delivery: Delivery, now: datetime, error: str, after: timedelta | None) -> Change:
+def id_data(created: int | str | None) -> dict[str, Any]:
+    """Return a partner's id as the data of a timeline entry."""
+    if created is None:
+        return {}
+    return {"deal_id" if isinstance(created, int) else "account_uuid": created}
+
+
+def mark_uncertain(delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta | None) -> Change:
     """Mark a lost reply of a partner that can be looked into: in `after`, or at once if that is None."""
     return step(
         delivery,
         "mark_uncertain",
         now,
         "attempt_uncertain",
-        error,
+        error.text,
+        {"attempt": delivery.attempts, **error.entry_data},
         is_uncertain=True,
         next_attempt_at=None if after is None else now + after,
         lease_until=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + (after or timedelta()) + OVERDUE,
     )
 
 
-def mark_duplicate(delivery: Delivery, now: datetime, error: str) -> Change:
+def mark_duplicate(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
     """End a delivery of a person whom the partner already has from elsewhere."""
     return end(delivery, "mark_duplicate", now, error)
 
 
-def reject(delivery: Delivery, now: datetime, error: str, fall_back_on: str | None = None) -> Change:
+def reject(delivery: Delivery, now: datetime, error: ErrorInfo, fall_back_on: str | None = None) -> Change:
     """End a delivery that the partner rejected. Another partner may get the lead instead."""
     change = end(delivery, "reject", now, error)
     if fall_back_on is None:
         return change
-    return replace(change, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
+    data = {**change.data, "next_partner": fall_back_on}
+    return replace(change, data=data, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
 
 
-def fail(delivery: Delivery, now: datetime, error: str) -> Change:
+def fail(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
     """End a delivery that needs an operator: its retries are spent, or our settings are wrong."""
     return end(delivery, "fail", now, error)
 
 
-def mark_unknown(delivery: Delivery, now: datetime, error: str, *, can_be_looked_up: bool = False) -> Change:
+def mark_unknown(delivery: Delivery, now: datetime, error: ErrorInfo, *, can_be_looked_up: bool = False) -> Change:
     """End a delivery whose reply is lost.
 
     `can_be_looked_up`: the partner is asked what it has before the delivery is sent again.
@@ -267,12 +286,28 @@ def mark_unknown(delivery: Delivery, now: datetime, error: str, *, can_be_looked
     return end(delivery, "mark_unknown", now, error, is_uncertain=is_uncertain)
 
 
-def end(delivery: Delivery, event: str, now: datetime, error: str, **changes: object) -> Change:
+def end(
+    delivery: Delivery,
+    event: str,
+    now: datetime,
+    error: ErrorInfo,
+    data: Mapping[str, Any] | None = None,
+    **changes: object,
+) -> Change:
     """Return the change to a state in which no worker continues the delivery."""
-    after = advance(delivery, event, lease_until=None, next_attempt_at=None, last_error=error, due_at=None, **changes)
-    return Change(delivery, after, now, after.state.value, error)
+    ended = {"lease_until": None, "next_attempt_at": None, "due_at": None, **last_error(error)}
+    after = advance(delivery, event, **ended, **changes)
+    return Change(delivery, after, now, after.state.value, error.text, {**(data or {}), **error.entry_data})
 
 
-def step(delivery: Delivery, event: str, now: datetime, what: str, detail: str | None, **changes: object) -> Change:
+def step(
+    delivery: Delivery,
+    event: str,
+    now: datetime,
+    what: str,
+    detail: str | None,
+    data: Mapping[str, Any],
+    **changes: object,
+) -> Change:
     """Return the change of an event. Raises ImpossibleTransition."""
-    return Change(delivery, advance(delivery, event, **changes), now, what, detail)
+    return Change(delivery, advance(delivery, event, **changes), now, what, detail, data)

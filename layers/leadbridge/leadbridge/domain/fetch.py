@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorInfo, last_error
 from leadbridge.domain.transitions import FETCH, OVERDUE, Table, advance
 
 
@@ -53,6 +54,8 @@ class Fetch:
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
     last_error: str | None = None
+    last_error_code: str | None = None
+    last_error_data: Mapping[str, Any] | None = None
     restored_at: datetime | None = None
     due_at: datetime | None = None
 
@@ -84,13 +87,17 @@ class Fetch:
 
 @dataclass(frozen=True)
 class FetchChange:
-    """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show."""
+    """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show.
+
+    `data` holds the facts that `detail` says in words.
+    """
 
     before: Fetch
     after: Fetch
     at: datetime
     what: str | None
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime) -> Fetch:
@@ -98,25 +105,26 @@ def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime)
     return Fetch(lead_id, source, received_at=now, keys=dict(keys), due_at=now + OVERDUE)
 
 
-def schedule_retry(fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
+def schedule_retry(fetch: Fetch, now: datetime, error: ErrorInfo, after: timedelta) -> FetchChange:
     """Schedule a retry `after` an attempt that failed. The timeline shows it if the error is a new one."""
     return _step(
         fetch,
         "schedule_retry",
         now,
-        None if error == fetch.last_error else "fetch_failed",
-        error,
+        None if error.is_last_of(fetch) else "fetch_failed",
+        error.text,
+        {"attempt": fetch.attempts + 1, **error.entry_data},
         attempts=fetch.attempts + 1,
         first_attempt_at=fetch.first_attempt_at or now,
         next_attempt_at=now + after,
-        last_error=error,
+        **last_error(error),
         due_at=now + after + OVERDUE,
     )
 
 
 def fetched(fetch: Fetch, now: datetime) -> FetchChange:
     """End a fetch that returned the lead."""
-    return _end(fetch, "fetched", now, "fetched", None)
+    return _end(fetch, "fetched", now, "fetched")
 
 
 def was_test(fetch: Fetch, now: datetime) -> FetchChange:
@@ -124,19 +132,20 @@ def was_test(fetch: Fetch, now: datetime) -> FetchChange:
     return _end(fetch, "was_test", now, "test_lead", "made by a testing tool: it goes to no partner")
 
 
-def fail(fetch: Fetch, now: datetime, error: str) -> FetchChange:
+def fail(fetch: Fetch, now: datetime, error: ErrorInfo) -> FetchChange:
     """End a fetch that needs an operator."""
-    return _end(fetch, "fail", now, "fetch_given_up", error, last_error=error)
+    return _end(fetch, "fail", now, "fetch_given_up", error.text, error)
 
 
-def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
-    """Retry a fetch that failed, with a new retry window."""
+def refetch(fetch: Fetch, now: datetime, operator: str) -> FetchChange:
+    """Retry a failed fetch for an operator, with a new retry window."""
     return _step(
         fetch,
         "refetch",
         now,
         "fetch_requested",
-        detail,
+        f"by {operator}",
+        {"operator": operator},
         restored_at=None,
         first_attempt_at=None,
         next_attempt_at=None,
@@ -145,12 +154,25 @@ def refetch(fetch: Fetch, now: datetime, detail: str) -> FetchChange:
 
 
 def _end(
-    fetch: Fetch, event: str, now: datetime, what: str, detail: str | None, *, last_error: str | None = None
+    fetch: Fetch,
+    event: str,
+    now: datetime,
+    what: str,
+    detail: str | None = None,
+    error: ErrorInfo | None = None,
 ) -> FetchChange:
-    return _step(fetch, event, now, what, detail, next_attempt_at=None, last_error=last_error, due_at=None)
+    data = error.entry_data if error else {}
+    ended = {"next_attempt_at": None, "due_at": None, **last_error(error)}
+    return _step(fetch, event, now, what, detail, data, **ended)
 
 
 def _step(
-    fetch: Fetch, event: str, now: datetime, what: str | None, detail: str | None, **changes: object
+    fetch: Fetch,
+    event: str,
+    now: datetime,
+    what: str | None,
+    detail: str | None,
+    data: Mapping[str, Any],
+    **changes: object,
 ) -> FetchChange:
-    return FetchChange(fetch, advance(fetch, event, **changes), now, what, detail)
+    return FetchChange(fetch, advance(fetch, event, **changes), now, what, detail, data)

@@ -91,7 +91,8 @@ class Asked(_Section):
 class Lead(Asked):
     """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
 
-    `fallbacks` says which partner gets it once another one has rejected it, `routed` why so, for the timeline.
+    `fallbacks` says which partner gets it once another one has rejected it, `routed` and `routed_data` why so, for the
+    timeline.
     `content_hash` is a keyed digest of the post's content, by which a redelivery with other content is noticed.
     `erased_at` is when the person was
     forgotten: what is left is the lead's tombstone.
@@ -103,6 +104,7 @@ class Lead(Asked):
     partners: tuple[str, ...]
     fallbacks: dict[str, str] = {}
     routed: str | None = None
+    routed_data: dict[str, Any] = {}
     warnings: tuple[tuple[str, str], ...] = ()
     content_hash: str | None = None
     erased_at: datetime | None = None
@@ -189,6 +191,7 @@ def _lead(asked: Asked, chosen: Decision, partners: Mapping[str, Partner], **kno
         partners=chosen.partners,
         fallbacks=dict(chosen.fallbacks),
         routed=chosen.reason,
+        routed_data=dict(chosen.data),
         warnings=tuple(_warnings(asked, [partners[name] for name in chosen.partners])),
         person=asked.person,
         loan=asked.loan,

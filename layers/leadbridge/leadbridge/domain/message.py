@@ -11,13 +11,14 @@ follows a newer one about the same delivery: it is skipped. A message about anot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from leadbridge.domain.clock import to_text
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.transitions import MESSAGE, OVERDUE, Table, advance
 
 
@@ -86,6 +87,8 @@ class Message:
     sent_at: datetime | None = None
     retried_at: datetime | None = None
     last_error: str | None = None
+    last_error_code: str | None = None
+    last_error_data: Mapping[str, Any] | None = None
     code: MessageCode | None = None
     due_at: datetime | None = None
     turn: int | None = field(default=None, compare=False)
@@ -96,6 +99,12 @@ class Message:
         if self.is_mirror:
             return f"tags and comment of {self.partner_status}"
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
+
+    @property
+    def entry_data(self) -> dict[str, Any]:
+        """What the message is about, as the data of a timeline entry."""
+        about = {"status": self.partner_status, "template_id": self.template_id}
+        return {"kind": self.line, **{name: value for name, value in about.items() if value}}
 
     @property
     def line(self) -> str:
@@ -138,7 +147,8 @@ class Message:
 class MessageChange:
     """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show.
 
-    `also` is a change of another message of the same owner, written in the same transaction.
+    `data` holds the facts that `detail` says in words. `also` is a change of another message of the same owner, written
+    in the same transaction.
     """
 
     before: Message
@@ -146,6 +156,7 @@ class MessageChange:
     at: datetime
     what: str | None
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     also: MessageChange | None = None
 
 
@@ -229,7 +240,7 @@ def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageC
     )
 
 
-def schedule_retry(message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
+def schedule_retry(message: Message, now: datetime, error: ErrorInfo, after: timedelta) -> MessageChange:
     """Schedule a retry `after` an attempt that definitely sent nothing."""
     counted = message.attempts + 1 if message.state is MessageState.PENDING else message.attempts
     return _step(
@@ -241,7 +252,7 @@ def schedule_retry(message: Message, now: datetime, error: str, after: timedelta
         first_attempt_at=message.first_attempt_at or now,
         next_attempt_at=now + after,
         lease_until=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + after + OVERDUE,
     )
 
@@ -254,6 +265,7 @@ def wait_until(message: Message, now: datetime, until: datetime) -> MessageChang
         now,
         "message_waits",
         to_text(until),
+        {**message.entry_data, "until": to_text(until)},
         next_attempt_at=until,
         due_at=until + OVERDUE,
     )
@@ -269,12 +281,12 @@ def mark_sent(message: Message, now: datetime) -> MessageChange:
     return settle(message, "mark_sent", now, None, sent_at=now)
 
 
-def mark_unknown(message: Message, now: datetime, error: str) -> MessageChange:
+def mark_unknown(message: Message, now: datetime, error: ErrorInfo) -> MessageChange:
     """End a message whose reply is lost."""
     return settle(message, "mark_unknown", now, error)
 
 
-def fail(message: Message, now: datetime, error: str) -> MessageChange:
+def fail(message: Message, now: datetime, error: ErrorInfo) -> MessageChange:
     """End a message that cannot be sent."""
     return settle(message, "fail", now, error)
 
@@ -286,18 +298,25 @@ def no_channel(message: Message, now: datetime) -> MessageChange:
 
 def skip(message: Message, now: datetime, reason: str, code: MessageCode) -> MessageChange:
     """End a message that must not be sent."""
-    return settle(message, "skip", now, reason, code=code)
+    return settle(message, "skip", now, ErrorInfo(ErrorCode[code.name], reason), code=code)
 
 
-def settle(message: Message, event: str, now: datetime, error: str | None, **changes: object) -> MessageChange:
+def settle(message: Message, event: str, now: datetime, error: ErrorInfo | None, **changes: object) -> MessageChange:
     """Return the change to a state in which the message is not sent by itself any more."""
-    settled = {"next_attempt_at": None, "lease_until": None, "due_at": None, "last_error": error}
+    settled = {"next_attempt_at": None, "lease_until": None, "due_at": None, **last_error(error)}
     after = advance(message, event, **settled, **changes)
-    detail = f"{message.subject}: {error}" if error else message.subject
-    return MessageChange(message, after, now, f"message_{after.state.value}", detail)
+    detail = f"{message.subject}: {error.text}" if error else message.subject
+    data = {**message.entry_data, **(error.entry_data if error else {})}
+    return MessageChange(message, after, now, f"message_{after.state.value}", detail, data)
 
 
 def _step(
-    message: Message, event: str, now: datetime, what: str | None, detail: str | None = None, **changes: object
+    message: Message,
+    event: str,
+    now: datetime,
+    what: str | None,
+    detail: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    **changes: object,
 ) -> MessageChange:
-    return MessageChange(message, advance(message, event, **changes), now, what, detail)
+    return MessageChange(message, advance(message, event, **changes), now, what, detail, data or {})

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import (
     MAY_HAVE_ARRIVED,
     SUPERSEDED,
@@ -18,7 +19,8 @@ from leadbridge.domain.message import (
 )
 from leadbridge.domain.transitions import OVERDUE, advance
 
-RESTORED = "the table was restored to an earlier moment; it may have been sent since"
+_SUPERSEDED = ErrorInfo(ErrorCode.SUPERSEDED, SUPERSEDED)
+RESTORED = ErrorInfo(ErrorCode.RESTORED, "the table was restored to an earlier moment; it may have been sent since")
 
 
 def retry_message_by_operator(
@@ -31,20 +33,22 @@ def retry_message_by_operator(
     """
     newer = [one for one in in_order(others) if one.is_newer_than(message)]
     if any(one.state in MAY_HAVE_ARRIVED for one in newer):
-        change = settle(message, "skip_by_operator", now, SUPERSEDED, code=MessageCode.SUPERSEDED)
-        return replace(change, detail=f"{change.detail}; retried by {operator}")
+        change = settle(message, "skip_by_operator", now, _SUPERSEDED, code=MessageCode.SUPERSEDED)
+        detail, data = f"{change.detail}; retried by {operator}", {**change.data, "operator": operator}
+        return replace(change, detail=detail, data=data)
     after = advance(
         message,
         "retry_by_operator",
         first_attempt_at=None,
         next_attempt_at=None,
         retried_at=now,
-        last_error=None,
+        **last_error(None),
         due_at=now + OVERDUE,
     )
     pending = next((one for one in newer if one.state is MessageState.PENDING), None)
     also = None if pending is None else _look_again(pending, now)
-    return MessageChange(message, after, now, "message_retry_requested", f"{message.subject}, by {operator}", also)
+    detail, data = f"{message.subject}, by {operator}", {**message.entry_data, "operator": operator}
+    return MessageChange(message, after, now, "message_retry_requested", detail, data, also)
 
 
 def held(message: Message) -> Message:

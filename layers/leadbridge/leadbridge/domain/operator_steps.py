@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from leadbridge.domain.delivery import Change, Delivery, State, confirmation, name_of
+from leadbridge.domain.delivery import Change, Delivery, State, confirmation, id_data, name_of
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import MessageChange
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, advance
 
-NOT_THERE = "the partner does not have it, an operator says"
-ERASED = "the person was erased before it was sent"
-WITHDRAWN = "an operator withdrew what was settled about it"
+NOT_THERE = ErrorInfo(ErrorCode.NOT_CREATED, "the partner does not have it, an operator says")
+ERASED = ErrorInfo(ErrorCode.ERASED, "the person was erased before it was sent")
+WITHDRAWN = ErrorInfo(ErrorCode.SETTLEMENT_WITHDRAWN, "an operator withdrew what was settled about it")
+NOT_CREATED = {"outcome": "not_created"}  # the data of a settlement without an id
 # The values that a settlement sets, as they are before it.
 UNRESOLVED: dict[str, Any] = {
     "deal_id": None,
@@ -22,7 +24,7 @@ UNRESOLVED: dict[str, Any] = {
     "status_meaning": None,
     "status_at": None,
     "submitted_at": None,
-    "last_error": None,
+    **last_error(None),
     "checks_failed": 0,
     "checks_refused": 0,
     "contested_by": None,
@@ -48,9 +50,10 @@ class WrongState(Exception):
 
 @dataclass(frozen=True)
 class Aftermath:
-    """The effects of a settlement: `text` for the timeline, and the messages that must not be sent any more."""
+    """The effects of a settlement: `text` and `data` for the timeline, and the messages that must not be sent."""
 
     text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[MessageChange, ...] = ()
 
 
@@ -86,11 +89,11 @@ def retry_by_operator(
         next_attempt_at=None,
         waits_for=None,
         lease_until=None,
-        last_error=None,
+        **last_error(None),
         due_at=now + OVERDUE,
         settled_at=None,
     )
-    return Change(delivery, after, now, "retry_requested", f"by {operator}")
+    return Change(delivery, after, now, "retry_requested", f"by {operator}", {"operator": operator})
 
 
 def found(
@@ -110,7 +113,7 @@ def found(
         raise WrongState("The delivery is settled as this already.")
     _require_resolvable(delivery)
     values = confirmation(now, created, check_after)
-    return _settle(delivery, "found", now, name_of(created) or "", operator, aftermath, values)
+    return _settle(delivery, "found", now, name_of(created) or "", id_data(created), operator, aftermath, values)
 
 
 def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Aftermath = NOTHING) -> Change:
@@ -118,8 +121,8 @@ def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Af
     if delivery.settled_at is not None and delivery.state is State.FAILED:
         raise WrongState("The delivery is settled as this already.")
     _require_resolvable(delivery)
-    values = {"last_error": NOT_THERE, "lease_until": None}
-    return _settle(delivery, "not_found", now, "not created", operator, aftermath, values)
+    values = {**last_error(NOT_THERE), "lease_until": None}
+    return _settle(delivery, "not_found", now, "not created", NOT_CREATED, operator, aftermath, values)
 
 
 def withdrawn(
@@ -132,10 +135,11 @@ def withdrawn(
     if delivery.settled_at is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be unknown again.")
     _require_resolvable(delivery)
-    values = {"last_error": WITHDRAWN, "is_uncertain": can_be_looked_up, "void_version": delivery.version + 1}
+    values = {**last_error(WITHDRAWN), "is_uncertain": can_be_looked_up, "void_version": delivery.version + 1}
     after = advance(delivery, "withdrawn", **(UNRESOLVED | values))
     detail = f"{_named(delivery)}{aftermath.text}, by {operator}"
-    return Change(delivery, after, now, "resolution_withdrawn", detail, skipped=aftermath.skipped)
+    data = {**_settlement(delivery), **aftermath.data, "operator": operator}
+    return Change(delivery, after, now, "resolution_withdrawn", detail, data, skipped=aftermath.skipped)
 
 
 def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
@@ -143,7 +147,8 @@ def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
     if delivery.settled_at is None or delivery.created is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
     after = advance(delivery, "contested", contested_by=other_lead)
-    return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}")
+    data = {**id_data(delivery.created), "lead_id": other_lead}
+    return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}", data)
 
 
 def erased(delivery: Delivery, now: datetime) -> Change:
@@ -151,8 +156,8 @@ def erased(delivery: Delivery, now: datetime) -> Change:
     if delivery.state is State.SUBMITTING:
         raise Busy
     waits = delivery.state is State.RECEIVED
-    forgotten = {field.name: field.default for field in fields(Delivery) if field.name not in KEPT}
-    after = advance(delivery, "erased", **forgotten | {"last_error": ERASED if waits else None, "is_erased": True})
+    forgotten = {one.name: one.default for one in fields(Delivery) if one.name not in KEPT}
+    after = advance(delivery, "erased", **forgotten | last_error(ERASED if waits else None) | {"is_erased": True})
     return Change(delivery, after, now, "erased")
 
 
@@ -171,6 +176,7 @@ def _settle(
     event: str,
     now: datetime,
     detail: str,
+    data: Mapping[str, Any],
     operator: str,
     aftermath: Aftermath,
     values: dict[str, Any],
@@ -180,8 +186,14 @@ def _settle(
     if delivery.settled_at is not None:
         settled["void_version"] = delivery.version + 1
         detail = f"{detail} instead of {_named(delivery)}{aftermath.text}"
+        data = {**data, "previous": _settlement(delivery), **aftermath.data}
     after = advance(delivery, event, **UNRESOLVED | values | settled)
-    return Change(delivery, after, now, "resolved", f"{detail}, by {operator}", skipped=aftermath.skipped)
+    data = {**data, "operator": operator}
+    return Change(delivery, after, now, "resolved", f"{detail}, by {operator}", data, skipped=aftermath.skipped)
+
+
+def _settlement(delivery: Delivery) -> Mapping[str, Any]:
+    return id_data(delivery.created) or NOT_CREATED
 
 
 def _named(delivery: Delivery) -> str:

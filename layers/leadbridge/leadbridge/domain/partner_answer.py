@@ -19,7 +19,7 @@ class PartnerAnswer:
 
     def as_json(self) -> dict[str, Any]:
         """Return `{"deal_id"}`, `{"account_uuid"}`, or `{"outcome"}` with `created`, `rejected`, `duplicate`,
-        `not_processed`; an error comes with its text, which is always ours.
+        `not_processed`. An error comes with its text, which is always ours, its code and its data.
         """
         match self.error:
             case None if isinstance(self.created, int):
@@ -29,8 +29,10 @@ class PartnerAnswer:
             case None:
                 return {"outcome": "created"}
             case Rejected() as error:
-                return {"outcome": "rejected", "error": error.text}
+                outcome = "rejected"
             case Duplicate() as error:
-                return {"outcome": "duplicate", "error": error.text}
+                outcome = "duplicate"
             case error:
-                return {"outcome": "not_processed", "error": error.text}
+                outcome = "not_processed"
+        data = {"error_data": error.data} if error.data else {}
+        return {"outcome": outcome, "error": error.text, "error_code": error.code.value, **data}

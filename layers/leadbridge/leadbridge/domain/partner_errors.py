@@ -1,61 +1,104 @@
-"""What can go wrong with a partner, in the words the flows decide by.
+"""The errors of calls to partners, by what a flow does about them.
 
 PartnerError
-├── Rejected        the partner understood and refused for good
-├── Duplicate       the partner has this very thing already: nothing was made, and nothing went wrong
-├── Misconfigured   our credentials or settings are wrong: a person must mend them
-├── Unauthorized    a token was refused, the call was not processed
-├── RateLimited     too many calls, the call was not processed
-├── Unavailable     the call was surely not processed: come again
-└── Unknown         the request went out and nobody can tell what became of it
+├── Rejected        the partner processed the request and refused it for good
+├── Duplicate       the partner has this already; nothing was created
+├── Misconfigured   our credentials or settings are wrong; a person must correct them
+├── Unauthorized    a token was refused; the request was not processed
+├── RateLimited     too many requests; the request was not processed
+├── Unavailable     the request was definitely not processed; it can be repeated
+└── Unknown         the request was sent, and it is not known whether it was processed
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 
 
 class PartnerError(Exception):
     """A call to a partner that did not succeed.
 
-    `text` is safe to store, show and log: it never holds the partner's raw words nor anybody's data.
-    `retry_after` is what the partner asked us to wait, in seconds. `is_intercepted` says that a proxy or a
-    firewall in front of the partner answered.
+    `text` is safe to store, show and log: it never holds the partner's raw text nor personal data. `code` says the same
+    to programs, and `data` holds the facts: `http_status`, `fields`, `retry_after`. `retry_after` is what the partner
+    asked us to wait, in seconds. `is_intercepted` says that a proxy or a firewall in front of the partner replied.
     """
 
     kind: ClassVar[str] = "partner_error"
+    default_code: ClassVar[ErrorCode] = ErrorCode.UNAVAILABLE
     is_intercepted: bool = False
 
-    def __init__(self, partner: str, operation: str, text: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        partner: str,
+        operation: str,
+        text: str,
+        *,
+        code: ErrorCode | None = None,
+        data: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(f"{partner} {operation}: {text}")
         self.partner = partner
         self.operation = operation
         self.text = text
+        self.code = self.default_code if code is None else code
+        self.data = dict(data or {})
         self.retry_after = retry_after
+        if retry_after is not None:
+            self.data["retry_after"] = math.ceil(retry_after)
+
+    @classmethod
+    def of(cls, error: PartnerError) -> Self:
+        """Return the same error as one of this class, for a caller to whom it means something else."""
+        return cls(
+            error.partner, error.operation, error.text, code=error.code, data=error.data, retry_after=error.retry_after
+        )
+
+    @property
+    def info(self) -> ErrorInfo:
+        """The error as it is stored."""
+        return ErrorInfo(self.code, self.text, self.data)
 
 
 class Rejected(PartnerError):
     """The partner refused the request itself; sending it again would be refused again."""
 
     kind = "rejected"
+    default_code = ErrorCode.REJECTED
 
 
 class Duplicate(PartnerError):
-    """The partner has this already, from us or from somebody else; sending it again would make no other."""
+    """The partner has this already, from us or from somebody else; sending it again would create nothing."""
 
     kind = "duplicate"
+    default_code = ErrorCode.DUPLICATE
 
 
 class Misconfigured(PartnerError):
-    """Credentials, keys or settings are wrong; retrying is useless until a person mends them.
+    """Credentials, keys or settings are wrong; a retry is useless until a person corrects them.
 
     Not `certain` is one that met credentials which may have been changed in the last few seconds.
     """
 
     kind = "misconfigured"
+    default_code = ErrorCode.MISCONFIGURED
 
     def __init__(
-        self, partner: str, operation: str, text: str, *, retry_after: float | None = None, certain: bool = True
+        self,
+        partner: str,
+        operation: str,
+        text: str,
+        *,
+        code: ErrorCode | None = None,
+        data: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+        certain: bool = True,
     ) -> None:
-        super().__init__(partner, operation, text, retry_after=retry_after)
+        super().__init__(partner, operation, text, code=code, data=data, retry_after=retry_after)
         self.certain = certain
 
 
@@ -63,21 +106,30 @@ class Unauthorized(PartnerError):
     """A token was refused before the request was processed."""
 
     kind = "unauthorized"
+    default_code = ErrorCode.TOKEN_REFUSED
 
 
 class RateLimited(PartnerError):
     """The partner asked us to slow down; the request was not processed."""
 
     kind = "rate_limited"
+    default_code = ErrorCode.RATE_LIMITED
 
 
 class Unavailable(PartnerError):
-    """The request was surely not processed: it never went out, or the partner said so."""
+    """The request was definitely not processed: it never went out, or the partner said so."""
 
     kind = "unavailable"
 
 
 class Unknown(PartnerError):
-    """The request went out, and no answer tells whether it was processed."""
+    """The request was sent, and no reply tells whether it was processed."""
 
     kind = "unknown"
+    default_code = ErrorCode.OUTCOME_UNCLEAR
+
+
+def secret_incomplete(partner: str, operation: str, fields: list[str], *, of: str = "the secret") -> Misconfigured:
+    """Return the error for a secret that lacks usable values for these keys."""
+    text = f"{of} lacks a usable {', '.join(fields)}"
+    return Misconfigured(partner, operation, text, code=ErrorCode.SECRET_INCOMPLETE, data={"fields": fields})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from leadbridge.domain.delivery import Change, Delivery, end
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.transitions import advance
 
 
@@ -23,18 +25,24 @@ def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, 
     The next attempt is allowed after `wait`, and due after `due_after`.
     """
     after = advance(delivery, "wait_for", waits_for=first, next_attempt_at=now + wait, due_at=now + due_after)
-    return Change(delivery, after, now, "repeat_waits", first)
+    return Change(delivery, after, now, "repeat_waits", first, {"lead_id": first})
 
 
 def apply_repeat(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
     """Apply the source's rule to a person who came before, with the lead `first`."""
-    links: dict[str, str | None] = {"repeat_of": first, "waits_for": None}
+    links: dict[str, Any] = {"repeat_of": first, "waits_for": None}
     match then:
         case Repeat.SEND:
             after = advance(delivery, "send_repeat", next_attempt_at=now, **links)
-            return Change(delivery, after, now, "repeat", first)
+            return Change(delivery, after, now, "repeat", first, {"lead_id": first})
         case Repeat.MARK:
-            return end(delivery, "mark_repeat", now, f"the same person came as {first}", **links)
+            error = ErrorInfo(ErrorCode.SAME_PERSON, f"the same person came as {first}", {"lead_id": first})
+            return end(delivery, "mark_repeat", now, error, **links)
         case Repeat.HOLD:
-            error = f"held for an operator: the same person came as {first}"
-            return end(delivery, "hold_repeat", now, error, **links)
+            return end(delivery, "hold_repeat", now, held_for(first), **links)
+
+
+def held_for(first: str) -> ErrorInfo:
+    """Return why a delivery is held for an operator: the same person came with the lead `first`."""
+    text = f"held for an operator: the same person came as {first}"
+    return ErrorInfo(ErrorCode.SAME_PERSON, text, {"lead_id": first})

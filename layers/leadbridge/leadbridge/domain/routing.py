@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.settings.routing import Condition, Route
@@ -18,11 +19,14 @@ class Decision:
     """Who gets the lead at once, and who gets it after whom has rejected it.
 
     `reason` is for the timeline: it names partners, rules and fields, and no value. None where nothing was to decide.
+    `data` says the same to programs: `rules` are those that fit, with their partners, and those that do not, with the
+    fields; `passed_over` are the partners that cannot take the lead.
     """
 
     partners: tuple[str, ...]
     fallbacks: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def decide(routes: Sequence[Route], value: Callable[[str], object], answers: Mapping[str, str]) -> Decision:
@@ -34,10 +38,12 @@ def decide(routes: Sequence[Route], value: Callable[[str], object], answers: Map
     partners: list[str] = []
     fallbacks: dict[str, str] = {}
     said: list[str] = []
+    rules: list[dict[str, Any]] = []
     for number, route in enumerate(routes, 1):
         failed = [path for path, wanted in route.when.items() if not _holds(wanted, _found(path, value, answers))]
         if failed:
             said.append(f"rule {number} does not fit: {', '.join(failed)}")
+            rules.append({"rule": number, "unmet": failed})
             continue
         chain = [partner for partner in route.to if partner not in partners and partner not in fallbacks.values()]
         if not chain:
@@ -45,11 +51,12 @@ def decide(routes: Sequence[Route], value: Callable[[str], object], answers: Map
         partners.append(chain[0])
         fallbacks |= dict(pairwise(chain))
         said.append(f"rule {number}: {', else '.join(chain)}")
+        rules.append({"rule": number, "partners": chain})
     if all(not route.when and len(route.to) == 1 for route in routes):
         return Decision(tuple(partners))
     if not partners:
         said.append("nobody gets it")
-    return Decision(tuple(partners), fallbacks, "; ".join(said))
+    return Decision(tuple(partners), fallbacks, "; ".join(said), {"rules": rules})
 
 
 def pass_over(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
@@ -57,18 +64,20 @@ def pass_over(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
 
     An order in which no partner can take it keeps its first partner.
     """
-    partners, said = [], []
+    partners, passed_over = list[str](), list[str]()
     for first in decision.partners:
         order = [first]
         while (following := decision.fallbacks.get(order[-1])) is not None:
             order.append(following)
         chosen = next(filter(can_take, order), first)
         partners.append(chosen)
-        said += [f"{passed} cannot take it" for passed in order[: order.index(chosen)]]
-    if not said:
+        passed_over += order[: order.index(chosen)]
+    if not passed_over:
         return decision
+    said = [f"{partner} cannot take it" for partner in passed_over]
     reason = "; ".join(filter(None, (decision.reason, *said)))
-    return Decision(tuple(partners), decision.fallbacks, reason)
+    data = {**decision.data, "passed_over": passed_over}
+    return Decision(tuple(partners), decision.fallbacks, reason, data)
 
 
 def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from leadbridge.domain.delivery import Change, Delivery, step
+from leadbridge.domain.delivery import Change, Delivery, id_data, step
+from leadbridge.domain.error_codes import last_error
 from leadbridge.domain.message import about_status, mirror_of_status
 from leadbridge.domain.message_operator_steps import held
 from leadbridge.settings import Partner as PartnerSettings
@@ -65,11 +66,12 @@ def status_changed(
         now,
         "status_changed",
         status,
+        {"status": status} if meaning is None else {"status": status, "meaning": meaning},
         partner_status=status,
         status_meaning=meaning,
         status_at=learned_at or now,
         restored_at=None,
-        last_error=None,
+        **last_error(None),
         checks_failed=0,
         checks_refused=0,
         due_at=None if final or check_after is None else now + check_after,
@@ -92,5 +94,6 @@ def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Chang
         now,
         "account_found",
         f"account {account_uuid}",
+        id_data(account_uuid),
         account_uuid=account_uuid,
     )

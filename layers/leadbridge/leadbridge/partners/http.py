@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ import simplejson
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Unavailable, Unknown
+from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unavailable, Unknown
 from leadbridge.partners.deadline import Deadline
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
@@ -117,7 +118,8 @@ def asked_to_wait(partner: str, operation: str, answer: Answer) -> RateLimited |
     """The error for an answer that asks us to slow down: 429, or 503 with Retry-After; None for any other."""
     if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
         text = f"the partner asked us to wait (HTTP {answer.status})"
-        return RateLimited(partner, operation, text, retry_after=answer.retry_after)
+        data = {"http_status": answer.status}
+        return RateLimited(partner, operation, text, data=data, retry_after=answer.retry_after)
     return None
 
 
@@ -128,9 +130,24 @@ TIMED_OUT = frozenset({408, 499})
 def intercepted(partner: str, operation: str, answer: Answer) -> Unavailable:
     """Return the error for a 4xx that is not the partner's own: a proxy or a firewall blocked the request."""
     text = f"something in front of the partner answered instead (HTTP {answer.status})"
-    error = Unavailable(partner, operation, text)
+    error = Unavailable(partner, operation, text, code=ErrorCode.PROXY_PAGE, data={"http_status": answer.status})
     error.is_intercepted = True
     return error
+
+
+def refused(partner: str, operation: str, answer: Answer, fields: Iterable[str] = ()) -> Rejected:
+    """Return the error for a refusal of the partner's own. `fields` are those that it is about, in our words."""
+    about = sorted(fields)
+    data: dict[str, Any] = {"http_status": answer.status, **({"fields": about} if about else {})}
+    match about:
+        case []:
+            code = ErrorCode.REJECTED
+        case ["tax_number"]:
+            code = ErrorCode.TAX_NUMBER_INVALID
+        case _:
+            code = ErrorCode.FIELDS_REJECTED
+    named = f", about {', '.join(about)}" if about else ""
+    return Rejected(partner, operation, f"the partner refused it (HTTP {answer.status}{named})", code=code, data=data)
 
 
 class Outcome(StrEnum):
@@ -213,7 +230,8 @@ class Transport:
         https.
         """
         if not is_confidential(url):
-            raise Misconfigured(self._partner, operation, "the partner's address is not https")
+            text = "the partner's address is not https"
+            raise Misconfigured(self._partner, operation, text, code=ErrorCode.ADDRESS_INVALID)
         sent_headers = {"Accept": "application/json", "User-Agent": "leadbridge", **(headers or {})}
         if json is not None:
             body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
@@ -236,13 +254,16 @@ class Transport:
                 answer = _whole(response, exchange, self._answer_limit)
         except urllib3.exceptions.LocationValueError:
             outcome = Outcome.NO_ADDRESS
-            raise Misconfigured(self._partner, operation, "the partner's address is not a URL") from None
+            text = "the partner's address is not a URL"
+            raise Misconfigured(self._partner, operation, text, code=ErrorCode.ADDRESS_INVALID) from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             why = "too slow" if exchange.is_over else type(error).__name__
             if exchange.went_out:
-                raise Unknown(self._partner, operation, f"no answer came back ({why})") from None
+                text, code = f"no answer came back ({why})", ErrorCode.REPLY_LOST
+                raise Unknown(self._partner, operation, text, code=code, data={"cause": why}) from None
             outcome = Outcome.UNREACHABLE
-            raise Unavailable(self._partner, operation, f"the partner could not be reached ({why})") from None
+            text, code = f"the partner could not be reached ({why})", ErrorCode.UNREACHABLE
+            raise Unavailable(self._partner, operation, text, code=code, data={"cause": why}) from None
         else:
             outcome = self._outcome(operation, answer)
             return answer

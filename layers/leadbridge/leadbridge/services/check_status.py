@@ -12,6 +12,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import MAX_REFUSED_CHECKS, Change, Delivery, State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked
@@ -36,7 +37,7 @@ class ByDeal:
     def status(self, delivery: Delivery, budget: Budget) -> str:
         """The deal's status. Raises PartnerError."""
         if delivery.deal_id is None:
-            raise partner_errors.Unavailable(delivery.partner, "status", "no deal is known")
+            raise partner_errors.Unavailable(delivery.partner, "status", "no deal is known", code=ErrorCode.ID_UNKNOWN)
         return self.deals.status(delivery.deal_id, budget)
 
 
@@ -59,7 +60,8 @@ class ByEmail:
         email = lead.person.email if lead is not None else None
         account = self.accounts.find(email, budget) if email else None
         if account is None or not account.status or delivery.account_uuid not in {None, account.uuid}:
-            raise partner_errors.Unavailable(delivery.partner, "status", "the partner lists no status of this account")
+            text = "the partner lists no status of this account"
+            raise partner_errors.Unavailable(delivery.partner, "status", text, code=ErrorCode.STATUS_MISSING)
         return account.status
 
 
@@ -112,7 +114,7 @@ class Checker(Worker[Delivery, Change]):
             is_refused = isinstance(error, partner_errors.Rejected)
             if delivery.due_at is not None:
                 wait = retry_delay(self.settings.retry, delivery.checks_failed + 1, self.jitter(), error)
-                self.ledger.look_again(delivery, self.clock() + wait, error=error.text, is_refused=is_refused)
+                self.ledger.look_again(delivery, self.clock() + wait, error=error.info, is_refused=is_refused)
             needs_person = is_refused and delivery.checks_refused + 1 >= MAX_REFUSED_CHECKS
             return Result(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
         now = self.clock()
@@ -139,7 +141,9 @@ class Checker(Worker[Delivery, Change]):
             if delivery.due_at is not None:
                 failures = delivery.checks_failed + 1
                 wait = max(check_after or timedelta(), backoff(self.settings.retry, failures, self.jitter()))
-                self.ledger.look_again(delivery, now + wait, error=f"the partner's id is entered at {tied.lead_id}")
+                text, data = f"the partner's id is entered at {tied.lead_id}", {"lead_id": tied.lead_id}
+                linked = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
+                self.ledger.look_again(delivery, now + wait, error=linked)
             return Result(Outcome.CHECK_FAILED)
 
     def _spread(self, wait: timedelta) -> timedelta:

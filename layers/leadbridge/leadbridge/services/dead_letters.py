@@ -1,6 +1,7 @@
 """Dead letters: what could not go on by itself, read, explained, and put back on its way.
 
-Most are notes of our own, `{"lead_id", "step", "reason"}`: the delivery, message or fetch that they name is put back.
+Most are notes of our own, `{"lead_id", "step", "reason", "reason_code"}`: the delivery, message or fetch that they name
+is put back.
 One with the step `record_answer` carries a partner's answer that the table did not take: the answer is written down.
 Others are messages that no worker could process, or that a service could not deliver: they go to the queue that they
 were sent to.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, code_named
 from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.settings import settings
@@ -29,6 +31,10 @@ LONGEST_ID = 512  # characters of an id in an answer
 LONGEST_ERROR = 1024  # characters of an answer's error
 MOST_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
 REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
+UNREADABLE = ErrorInfo(ErrorCode.UNREADABLE, "the message is not one of ours")
+WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "its worker failed each time it came; see the logs")
+STREAM_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not announced; what waits is announced again")
+SCHEDULE_FAILED = ErrorInfo(ErrorCode.SCHEDULE_FAILED, "a scheduled run failed; the next one takes its place")
 OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent"})
 
 
@@ -36,7 +42,8 @@ OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent
 class DeadLetter:
     """One dead letter. `sent_at` is in Unix milliseconds.
 
-    `lead_id`, `partner` and `message_id` are None if the letter does not name them.
+    `lead_id`, `partner` and `message_id` are None if the letter does not name them. `reason_code` is the code of the
+    reason; None if the letter has none.
     """
 
     queue: str
@@ -50,6 +57,8 @@ class DeadLetter:
     goes_to: str | None = None
     answer: Mapping[str, Any] | None = None
     attempt: int | None = None
+    reason_code: ErrorCode | None = None
+    reason_data: Mapping[str, Any] = field(default_factory=dict)
     body: str = ""
     receipt: str = ""
 
@@ -153,7 +162,7 @@ class DeadLetters:
         elif letter.step in REPLACED:
             raise DeadLetterObsolete("replaced")
         elif letter.lead_id is None:
-            raise DeadLetterKept("unreadable", "the letter names no lead")
+            raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter names no lead")
         else:
             self.redrive_note(letter)
 
@@ -198,28 +207,36 @@ def letter_of(queue: str, message: Any) -> DeadLetter:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        return DeadLetter(**basics, step="read", reason="the message is not one of ours")
+        return DeadLetter(**basics, step="read", **_because(UNREADABLE))
     detail = content.get("detail")
     about = detail if isinstance(detail, dict) else content
     basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
     basics |= {"message_id": _text(about, "message_id")}
     if "step" in content and "reason" in content:
         basics |= {"answer": _answer(content.get("answer")), "attempt": _attempt(content.get("attempt"))}
+        basics |= {"reason_code": code_named(content.get("reason_code"))}
+        basics |= {"reason_data": _error_data(content.get("reason_data"))}
         return DeadLetter(**basics, step=str(content["step"]), reason=str(content["reason"]))
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
-    handed = f"the bus could not hand it on: {why}" if why else "its worker failed each time it came; see the logs"
+    failed = _because(WORKER_FAILED)
+    if why:
+        failed = _because(ErrorInfo(ErrorCode.RULE_FAILED, f"the bus could not hand it on: {why}"))
     match content.get("detail-type"):
         case "DeliveryChanged" if (partner := settings().partners.get(basics["partner"] or "")) is not None:
-            return DeadLetter(**basics, step="submit", reason=handed, goes_to=f"submit-{partner.kind}")
+            return DeadLetter(**basics, step="submit", **failed, goes_to=f"submit-{partner.kind}")
         case "MessageChanged":
-            return DeadLetter(**basics, step="send", reason=handed, goes_to="messages")
+            return DeadLetter(**basics, step="send", **failed, goes_to="messages")
         case "FetchChanged":
-            return DeadLetter(**basics, step="fetch", reason=handed, goes_to="fetch")
+            return DeadLetter(**basics, step="fetch", **failed, goes_to="fetch")
     if queue == "checks":
-        return DeadLetter(**basics, step="check", reason=handed, goes_to="checks")
+        return DeadLetter(**basics, step="check", **failed, goes_to="checks")
     if "DDBStreamBatchInfo" in content:
-        return DeadLetter(**basics, step="publish", reason="changes were not announced; what waits is announced again")
-    return DeadLetter(**basics, step="schedule", reason="a scheduled run failed; the next one takes its place")
+        return DeadLetter(**basics, step="publish", **_because(STREAM_FAILED))
+    return DeadLetter(**basics, step="schedule", **_because(SCHEDULE_FAILED))
+
+
+def _because(error: ErrorInfo) -> dict[str, Any]:
+    return {"reason": error.text, "reason_code": error.code, "reason_data": error.data}
 
 
 def _answer(value: object) -> dict[str, Any] | None:
@@ -227,8 +244,10 @@ def _answer(value: object) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     error = _text(value, "error")
-    about = {} if error is None else {"error": error[:LONGEST_ERROR]}
-    match {name: one for name, one in value.items() if name != "error"}:
+    about: dict[str, Any] = {} if error is None else {"error": error[:LONGEST_ERROR]}
+    about |= {"error_code": code.value} if (code := code_named(value.get("error_code"))) else {}
+    about |= {"error_data": data} if (data := _error_data(value.get("error_data"))) else {}
+    match {name: one for name, one in value.items() if name not in {"error", "error_code", "error_data"}}:
         case {"deal_id": int(number), **rest} if not rest and type(number) is int and 0 < number < 10**18:
             return {"deal_id": number}
         case {"account_uuid": str(uuid), **rest} if not rest and 0 < len(uuid) <= LONGEST_ID:
@@ -236,6 +255,15 @@ def _answer(value: object) -> dict[str, Any] | None:
         case {"outcome": str(outcome), **rest} if not rest and outcome in OUTCOMES:
             return {"outcome": outcome, **about}
     return None
+
+
+def _error_data(value: object) -> dict[str, Any]:
+    """The data of an error: texts, whole numbers, lists of texts; nothing if it is anything else, or too long."""
+    if not isinstance(value, dict) or len(json.dumps(value)) > LONGEST_ERROR:
+        return {}
+    kept = {name: one for name, one in value.items() if isinstance(one, str | int)}
+    lists = {name: one for name, one in value.items() if isinstance(one, list) and all(isinstance(x, str) for x in one)}
+    return {**kept, **lists}
 
 
 def _attempt(value: object) -> int | None:

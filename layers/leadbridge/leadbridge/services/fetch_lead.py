@@ -11,6 +11,7 @@ from typing import Any
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import receive, receive_unfit
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.lead import build_usable_lead
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError
@@ -35,7 +36,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
     settings: Settings
     keyed_hash: Callable[[str], str]
     clock: Clock
-    dead_letter: Callable[[Fetch, str], None]
+    dead_letter: Callable[[Fetch, ErrorInfo], None]
     jitter: Callable[[], float] = random.random
 
     def process(self, lead_id: str, budget: Budget, *, overdue: bool = False) -> Result:
@@ -78,9 +79,10 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
         deliveries = []
         for partner in lead.partners:
             if errors := lacking.get(partner):
-                text = "; ".join(f"{error.field} {error.message}" for error in errors)
-                unfit = receive_unfit(lead.lead_id, partner, lead.source, lead.received_at, f"not sent: {text}")
-                deliveries.append(unfit)
+                wrong = "; ".join(f"{error.field} {error.message}" for error in errors)
+                missing = [error.field for error in errors]
+                lacks = ErrorInfo(ErrorCode.MISSING_FIELDS, f"not sent: {wrong}", {"fields": missing})
+                deliveries.append(receive_unfit(lead.lead_id, partner, lead.source, lead.received_at, lacks))
             else:
                 deliveries.append(receive(lead.lead_id, partner, lead.source, lead.received_at, now))
         change = steps.was_test(fetch, now) if submission.is_test else steps.fetched(fetch, now)
@@ -108,8 +110,8 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
     def _policy(self, fetch: Fetch) -> RetryPolicy:
         return self._fetching(fetch).retry
 
-    def _schedule_retry(self, fetch: Fetch, now: datetime, error: str, after: timedelta) -> FetchChange:
+    def _schedule_retry(self, fetch: Fetch, now: datetime, error: ErrorInfo, after: timedelta) -> FetchChange:
         return steps.schedule_retry(fetch, now, error, after)
 
-    def _fail(self, fetch: Fetch, now: datetime, error: str) -> FetchChange:
+    def _fail(self, fetch: Fetch, now: datetime, error: ErrorInfo) -> FetchChange:
         return steps.fail(fetch, now, error)

@@ -15,6 +15,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as message_steps
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, code_named, last_error
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contested
 from leadbridge.domain.transitions import OVERDUE, Conflict
@@ -29,9 +30,14 @@ CONTEST_TRIES = 5
 class DeadLetterKept(Exception):
     """A letter cannot be put back and stays in its queue. The message says why, in words for an operator."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: ErrorCode, text: str, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(text)
-        self.code = code
+        self.info = ErrorInfo(code, text, data or {})
+
+    @property
+    def code(self) -> str:
+        """The code of the reason."""
+        return self.info.code.value
 
 
 class DeadLetterObsolete(Exception):
@@ -66,22 +72,26 @@ def delivery_answered(
         raise _settled_otherwise(delivery.state, answer)
     if delivery.attempts != attempt:
         raise _another_attempt(attempt, delivery.attempts)
-    text = str(answer.get("error") or "the partner refused it")
+    error = _error_in(answer)
     match outcome:
         case None | "created":
             change = steps.confirm(delivery, now, created, check_after)
         case "rejected":
-            change = _ended(delivery, "record_rejected", now, text, attempt)
+            change = _ended(delivery, "record_rejected", now, error, attempt)
             if (following := fall_back_on()) is not None:
                 opened = steps.receive(delivery.lead_id, following, delivery.source, now)
-                change = replace(change, opened=opened)
+                change = replace(change, data={**change.data, "next_partner": following}, opened=opened)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
-                raise DeadLetterKept("may_be_ours", "an earlier attempt may have created what the partner has")
-            change = _ended(delivery, "record_duplicate", now, text, attempt)
+                text = "an earlier attempt may have created what the partner has"
+                raise DeadLetterKept(ErrorCode.MAY_BE_OURS, text)
+            change = _ended(delivery, "record_duplicate", now, error, attempt)
         case _:
-            change = _not_processed(delivery, now, text, attempt, renewed=operator is not None)
-    return change if operator is None else replace(change, detail=f"{change.detail}, recorded by {operator}")
+            change = _not_processed(delivery, now, error, attempt, renewed=operator is not None)
+    if operator is None:
+        return change
+    detail, data = f"{change.detail}, recorded by {operator}", {**change.data, "operator": operator}
+    return replace(change, detail=detail, data=data)
 
 
 def message_answered(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
@@ -93,7 +103,8 @@ def message_answered(message: Message, attempt: int, now: datetime, operator: st
     if message.attempts != attempt:
         raise _another_attempt(attempt, message.attempts)
     change = message_steps.mark_sent(message, now)
-    return replace(change, detail=f"{change.detail}, recorded by {operator}")
+    data = {**change.data, "operator": operator}
+    return replace(change, detail=f"{change.detail}, recorded by {operator}", data=data)
 
 
 def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
@@ -114,13 +125,22 @@ def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, cloc
             return
 
 
+def _error_in(answer: Mapping[str, Any]) -> ErrorInfo:
+    """Return the error that came with a partner's answer."""
+    code = code_named(answer.get("error_code")) or ErrorCode.REJECTED
+    return ErrorInfo(code, str(answer.get("error") or "the partner refused it"), answer.get("error_data") or {})
+
+
 def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> DeadLetterKept:
-    what = ", ".join(f"{name} {value}" for name, value in answer.items() if name != "error")
-    return DeadLetterKept("settled_otherwise", f"it is {state.value}, and the answer was {what}")
+    told = {name: value for name, value in answer.items() if not name.startswith("error")}
+    what = ", ".join(f"{name} {value}" for name, value in told.items())
+    text = f"it is {state.value}, and the answer was {what}"
+    return DeadLetterKept(ErrorCode.SETTLED_OTHERWISE, text, {"state": state.value, **told})
 
 
 def _another_attempt(answered: int, last: int) -> DeadLetterKept:
-    return DeadLetterKept("another_attempt", f"the answer is for attempt {answered}, and the last one was {last}")
+    text = f"the answer is for attempt {answered}, and the last one was {last}"
+    return DeadLetterKept(ErrorCode.ANOTHER_ATTEMPT, text, {"attempt": answered, "last_attempt": last})
 
 
 def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None) -> bool:
@@ -141,11 +161,12 @@ def _may_be_there(delivery: Delivery, attempt: int) -> bool:
     return delivery.is_uncertain and attempt > 1
 
 
-def _ended(delivery: Delivery, event: str, now: datetime, error: str, attempt: int) -> Change:
-    return steps.end(delivery, event, now, error, is_uncertain=_may_be_there(delivery, attempt))
+def _ended(delivery: Delivery, event: str, now: datetime, error: ErrorInfo, attempt: int) -> Change:
+    is_uncertain = _may_be_there(delivery, attempt)
+    return steps.end(delivery, event, now, error, {"attempt": attempt}, is_uncertain=is_uncertain)
 
 
-def _not_processed(delivery: Delivery, now: datetime, error: str, attempt: int, *, renewed: bool) -> Change:
+def _not_processed(delivery: Delivery, now: datetime, error: ErrorInfo, attempt: int, *, renewed: bool) -> Change:
     """The partner has not processed the attempt: the delivery is sent again, within a new retry window if `renewed`."""
     window = {"retried_at": now, "attempts_before_retry": delivery.attempts} if renewed else {}
     return steps.step(
@@ -153,11 +174,12 @@ def _not_processed(delivery: Delivery, now: datetime, error: str, attempt: int, 
         "record_not_processed",
         now,
         "attempt_failed",
-        error,
+        error.text,
+        {"attempt": attempt, **error.entry_data},
         is_uncertain=_may_be_there(delivery, attempt),
         lease_until=None,
         next_attempt_at=None,
-        last_error=error,
+        **last_error(error),
         due_at=now + OVERDUE,
         **window,
     )

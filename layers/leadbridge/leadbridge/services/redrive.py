@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead, lacking_for, next_partner
 from leadbridge.domain.message import UNSETTLED, MessageState
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 
 NOTED = frozenset(
     {
-        "already_tied",
-        "another_attempt",
-        "may_be_ours",
-        "missing_fields",
-        "needs_confirmation",
-        "outcome_unknown",
-        "settled_otherwise",
+        ErrorCode.ALREADY_LINKED,
+        ErrorCode.ANOTHER_ATTEMPT,
+        ErrorCode.MAY_BE_OURS,
+        ErrorCode.MISSING_FIELDS,
+        ErrorCode.NEEDS_CONFIRMATION,
+        ErrorCode.OUTCOME_UNKNOWN,
+        ErrorCode.SETTLED_OTHERWISE,
     }
 )
 
@@ -72,7 +73,7 @@ class Redriver:
         before the item that it names becomes `failed`. A letter that is put back in between is kept.
         """
         if letter.lead_id is None:
-            raise DeadLetterKept("unreadable", "the letter names no lead")
+            raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter names no lead")
         owner = letter.lead_id
         try:
             if letter.step == RECORD_ANSWER:
@@ -84,32 +85,41 @@ class Redriver:
             elif letter.step == "fetch":
                 self._fetch(letter, owner)
             else:
-                raise DeadLetterKept("unreadable", "the letter names no delivery, message or fetch")
+                raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter names no delivery, message or fetch")
         except AlreadyLinked as tied:
             delivery = self.store.delivery(owner, letter.partner or "")
             if delivery is not None:
                 contest_holder(self.store, tied.lead_id, delivery, self.clock)
             raise self._kept(
-                letter, DeadLetterKept("already_tied", f"the partner's id is entered at {tied.lead_id}")
+                letter,
+                DeadLetterKept(
+                    ErrorCode.ALREADY_LINKED,
+                    f"the partner's id is entered at {tied.lead_id}",
+                    {"lead_id": tied.lead_id},
+                ),
             ) from None
         except (Conflict, Contended):
-            raise DeadLetterKept("changed_meanwhile", "somebody else has changed it at this moment") from None
+            raise DeadLetterKept(ErrorCode.CHANGED_MEANWHILE, "somebody else has changed it at this moment") from None
         except DeadLetterKept as kept:
             raise self._kept(letter, kept) from None
 
     def _kept(self, letter: DeadLetter, kept: DeadLetterKept) -> DeadLetterKept:
         """Note in the timeline why a letter is kept, if an operator can do something about it."""
-        if kept.code in NOTED:
-            self._note(letter, "letter_kept", f"{letter.step}: {kept}, redriven by {self.operator}")
+        if kept.info.code in NOTED:
+            detail = f"{letter.step}: {kept}, redriven by {self.operator}"
+            self._note(letter, "letter_kept", detail, kept.info.entry_data)
         return kept
 
     def note(self, letter: DeadLetter, what: str) -> None:
         """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
         self._note(letter, what, f"{letter.step}, by {self.operator}")
 
-    def _note(self, letter: DeadLetter, what: str, detail: str) -> None:
-        if letter.lead_id is not None and self.store.lead(letter.lead_id) is not None:
-            self.store.note(letter.lead_id, Entry(self.clock(), what, letter.partner, detail), letter.letter_id)
+    def _note(self, letter: DeadLetter, what: str, detail: str, error: Mapping[str, Any] | None = None) -> None:
+        if letter.lead_id is None or self.store.lead(letter.lead_id) is None:
+            return
+        about = {"step": letter.step, "letter_id": letter.letter_id, "operator": self.operator}
+        entry = Entry(self.clock(), what, letter.partner, detail, {**(error or {}), **about})
+        self.store.note(letter.lead_id, entry, letter.letter_id)
 
     def _lead(self, lead_id: str) -> Lead:
         lead = self.store.lead(lead_id)
@@ -124,15 +134,17 @@ class Redriver:
         if delivery is None:
             raise DeadLetterObsolete("lead_gone")
         if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
-            raise DeadLetterKept("in_progress", "it is still being delivered")
+            raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being delivered")
         if delivery.state is State.UNKNOWN:
-            raise DeadLetterKept("needs_confirmation", "the partner may have it already; retry it with a confirmation")
+            text = "the partner may have it already; retry it with a confirmation"
+            raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, text)
         if delivery.state is not State.FAILED:
             raise DeadLetterObsolete("moved_on")
         if delivery.restored_at is not None:
-            raise DeadLetterKept("needs_confirmation", "it was restored, and may have been sent since")
+            raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been sent since")
         if lacking := lacking_for(lead, self.partners.get(partner)):
-            raise DeadLetterKept("missing_fields", f"the partner would not take the lead, for {', '.join(lacking)}")
+            text = f"the partner would not take the lead, for {', '.join(lacking)}"
+            raise DeadLetterKept(ErrorCode.MISSING_FIELDS, text, {"fields": list(lacking)})
         self.store.apply(retry_by_operator(delivery, self.clock(), self.operator, is_confirmed=False))
 
     def _send(self, letter: DeadLetter, owner: str, message_id: str) -> None:
@@ -141,9 +153,9 @@ class Redriver:
         if message is None:
             raise DeadLetterObsolete("lead_gone")
         if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
-            raise DeadLetterKept("in_progress", "it is still being sent")
+            raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if message.state is MessageState.UNKNOWN:
-            raise DeadLetterKept("outcome_unknown", "the person may have the message")
+            raise DeadLetterKept(ErrorCode.OUTCOME_UNKNOWN, "the person may have the message")
         if message.state is not MessageState.FAILED:
             raise DeadLetterObsolete("moved_on")
         after = self.outbox.apply(retry_message_by_operator(message, self.clock(), self.operator, others=others))
@@ -158,23 +170,23 @@ class Redriver:
             # One without an attempt was never tried, or an operator has retried it.
             is_old = fetch.first_attempt_at is None and fetch.attempts > 0
             if not is_old and _is_of_this_life(letter, fetch.first_attempt_at):
-                raise DeadLetterKept("in_progress", "it is still being fetched")
+                raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
             raise DeadLetterObsolete("moved_on")
         if fetch.restored_at is not None:
-            raise DeadLetterKept("needs_confirmation", "it was restored, and may have been fetched since")
-        self.arrivals.apply(refetch(fetch, self.clock(), f"by {self.operator}"))
+            raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been fetched since")
+        self.arrivals.apply(refetch(fetch, self.clock(), self.operator))
 
     def _record(self, letter: DeadLetter, owner: str) -> None:
         if letter.answer is None or letter.attempt is None:
-            raise DeadLetterKept("unreadable", "the letter carries no answer")
+            raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter carries no answer")
         now = self.clock()
         if letter.message_id:
             message = self.outbox.message(owner, letter.message_id)
             if message is None:
                 raise DeadLetterObsolete("lead_gone")
             if letter.answer.get("outcome") != "sent":
-                raise DeadLetterKept("unreadable", "the letter carries no answer to a message")
+                raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter carries no answer to a message")
             self.outbox.apply(message_answered(message, letter.attempt, now, self.operator))
             return
         lead = self._lead(owner)
@@ -182,7 +194,7 @@ class Redriver:
         if delivery is None:
             raise DeadLetterObsolete("lead_gone")
         if letter.answer.get("outcome") == "sent":
-            raise DeadLetterKept("unreadable", "the letter carries no answer to a delivery")
+            raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter carries no answer to a delivery")
         partner = self.partners.get(delivery.partner)
         change = delivery_answered(
             delivery,

@@ -15,6 +15,7 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
@@ -134,7 +135,8 @@ class Resolver:
         if owner not in {None, delivery.lead_id}:
             raise AlreadyLinked(str(owner))
         if delivery.partner not in self.partners:
-            raise partner_errors.Misconfigured(delivery.partner, "status", "the partner is not configured")
+            text = "the partner is not configured"
+            raise partner_errors.Misconfigured(delivery.partner, "status", text, code=ErrorCode.PARTNER_NOT_CONFIGURED)
         return self.register(delivery.partner).confirm(lead, created, budget)
 
     def _with_status(
@@ -168,7 +170,7 @@ class Resolver:
             return NOTHING
         now, since = self.clock(), delivery.settled_at
         statuses = [
-            entry.detail or ""
+            str(entry.data.get("status", ""))
             for entry in journey.timeline
             if (entry.what, entry.partner) == ("status_changed", delivery.partner) and entry.at >= since
         ]
@@ -182,10 +184,11 @@ class Resolver:
         skipped = tuple(
             messages.skip(one, now, "the deal was entered wrongly", MessageCode.WRONG_DEAL) for one in waiting
         )
-        said = [("statuses", statuses), ("messages sent", sent)]
-        parts = [f"{what}: {len(some)} ({_names(some)})" for what, some in said if some]
+        said = {"statuses": statuses, "messages_sent": sent}
+        parts = [f"{what.replace('_', ' ')}: {len(some)} ({_names(some)})" for what, some in said.items() if some]
         parts += [f"messages skipped: {len(skipped)}"] if skipped else []
-        return Aftermath(f"; it led to {', '.join(parts)}" if parts else "", skipped)
+        data = {what: len(some) for what, some in {**said, "messages_skipped": skipped}.items() if some}
+        return Aftermath(f"; it led to {', '.join(parts)}" if parts else "", data, skipped)
 
 
 def _names(statuses: list[str]) -> str:

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from leadbridge.domain import message as steps
 from leadbridge.domain import partner_errors
 from leadbridge.domain.clock import Clock
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import (
     MAY_HAVE_ARRIVED,
@@ -37,7 +38,9 @@ TURN = timedelta(seconds=2)  # how long a message waits before it looks again wh
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
 SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
 DOUBT_POLL = timedelta(hours=1)  # between two checks whether a message's deal is still in doubt
-NOT_WRITTEN = "Leeloo has taken the message, and the table could not be written"
+NOT_WRITTEN = ErrorInfo(
+    ErrorCode.ANSWER_NOT_RECORDED, "Leeloo has taken the message, and the table could not be written"
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class Sender(RetryingWorker[Message, MessageChange]):
     messenger: Messenger
     settings: Messages
     clock: Clock
-    dead_letter: Callable[[Message, str], None]
+    dead_letter: Callable[[Message, ErrorInfo], None]
     jitter: Callable[[], float] = random.random
-    keep_answer: Callable[[Message, str], None] | None = None
+    keep_answer: Callable[[Message, ErrorInfo], None] | None = None
 
     waiting = Outcome.WAITS
 
@@ -200,7 +203,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
             else:
                 self.messenger.send(recipient.account_id, content, budget)
         except partner_errors.Unknown as error:
-            change = steps.mark_unknown(message, self.clock(), error.text)
+            change = steps.mark_unknown(message, self.clock(), error.info)
             return self._write(change, Result(Outcome.UNKNOWN, error=error), budget)
         except partner_errors.Rejected as error:
             if not recipient.remembered:
@@ -260,10 +263,10 @@ class Sender(RetryingWorker[Message, MessageChange]):
     def _policy(self, _: Message) -> RetryPolicy:
         return self.settings.retry
 
-    def _schedule_retry(self, message: Message, now: datetime, error: str, after: timedelta) -> MessageChange:
+    def _schedule_retry(self, message: Message, now: datetime, error: ErrorInfo, after: timedelta) -> MessageChange:
         return steps.schedule_retry(message, now, error, after)
 
-    def _fail(self, message: Message, now: datetime, error: str) -> MessageChange:
+    def _fail(self, message: Message, now: datetime, error: ErrorInfo) -> MessageChange:
         return steps.fail(message, now, error)
 
 

@@ -18,9 +18,10 @@ from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_answer import PartnerAnswer
-from leadbridge.domain.repeats import Repeat, apply_repeat, wait_for
+from leadbridge.domain.repeats import Repeat, apply_repeat, held_for, wait_for
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
@@ -49,7 +50,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
     partner: SubmissionPartner
     settings: PartnerSettings
     clock: Clock
-    dead_letter: Callable[[Delivery, str], None]
+    dead_letter: Callable[[Delivery, ErrorInfo], None]
     accounts: Accounts | None = None
     repeats: RepeatRules | None = None
     falls_back_on: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
@@ -82,9 +83,9 @@ class Submitter(RetryingWorker[Delivery, Change]):
             if settled is not None:
                 return settled
             if self._is_spent(delivery, self.clock()):
-                return self._give_up(delivery, partner_errors.Unavailable(delivery.partner, "list", NOT_FOUND_IN_TIME))
+                return self._give_up(delivery, _look_up_failed(delivery, NOT_FOUND_IN_TIME))
             if not budget.allows(self.partner.seconds_per_submission):
-                return self._retry(delivery, partner_errors.Unavailable(delivery.partner, "list", LOOK_UP_TOOK_LONG))
+                return self._retry(delivery, _look_up_failed(delivery, LOOK_UP_TOOK_LONG))
         if not budget.allows(self.partner.seconds_per_submission):
             return self._wait()
         return self._attempt(delivery, lead, budget)
@@ -92,7 +93,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
     def _ended_before_an_attempt(self, delivery: Delivery) -> Result | None:
         """End the delivery of a deployment's test lead, or of a person who came before; None for all others."""
         if delivery.source == self_check.SOURCE:
-            change = steps.fail(delivery, self.clock(), self_check.ENDED)
+            ended = ErrorInfo(ErrorCode.SELF_CHECK, self_check.ENDED)
+            change = steps.fail(delivery, self.clock(), ended)
             return self._write(change, Result(Outcome.NOTHING_TO_DO))
         return None if self.repeats is None else self._repeated(delivery, self.repeats)
 
@@ -111,7 +113,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
             case Repeat.MARK:
                 return self._write(change, Result(Outcome.DUPLICATE))
             case Repeat.HOLD:
-                self.dead_letter(delivery, change.after.last_error or "")
+                self.dead_letter(delivery, held_for(earlier.lead_id))
                 return self._write(change, Result(Outcome.FAILED))
 
     def _wait_for(self, delivery: Delivery, earlier: PreviousLead) -> Result:
@@ -198,15 +200,15 @@ class Submitter(RetryingWorker[Delivery, Change]):
                     return self._named_twice(delivery, answer.created, tied.lead_id, budget)
             case partner_errors.Rejected() as error:
                 fall_back_on = self.falls_back_on(lead, delivery.partner)
-                change = steps.reject(delivery, self.clock(), error.text, fall_back_on)
+                change = steps.reject(delivery, self.clock(), error.info, fall_back_on)
                 return self._write(change, Result(Outcome.REJECTED, error=error), budget)
             case partner_errors.Duplicate() as error if not delivery.is_uncertain:
-                change = steps.mark_duplicate(delivery, self.clock(), error.text)
+                change = steps.mark_duplicate(delivery, self.clock(), error.info)
                 return self._write(change, Result(Outcome.DUPLICATE, error=error), budget)
             case (
                 partner_errors.Duplicate() | partner_errors.Unknown() as error
             ):  # a duplicate may be our own: the look-up decides
-                return self._reply_lost(delivery, error.text, self._delay(delivery, error), error, budget)
+                return self._reply_lost(delivery, error.info, self._delay(delivery, error), error, budget)
             case error:
                 return self._retry_or_give_up(delivery, error, budget)
 
@@ -266,12 +268,14 @@ class Submitter(RetryingWorker[Delivery, Change]):
         contest_holder(self.ledger, holder, delivery, self.clock)
         kind = "deal" if isinstance(created, int) else "account"
         text = f"the partner answered {kind} {created}, which {holder} has already"
-        return self._reply_lost(delivery, text, self.settings.retry.first_delay, budget=budget)
+        data = {**steps.id_data(created), "lead_id": holder}
+        lost = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
+        return self._reply_lost(delivery, lost, self.settings.retry.first_delay, budget=budget)
 
     def _reply_lost(
         self,
         delivery: Delivery,
-        text: str,
+        lost: ErrorInfo,
         retry_after: timedelta,
         error: partner_errors.PartnerError | None = None,
         budget: Budget | None = None,
@@ -279,17 +283,17 @@ class Submitter(RetryingWorker[Delivery, Change]):
         """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
-            change = steps.mark_unknown(delivery, now, text, can_be_looked_up=self.accounts is not None)
+            change = steps.mark_unknown(delivery, now, lost, can_be_looked_up=self.accounts is not None)
             return self._write(change, Result(Outcome.UNKNOWN, error=error), budget)
         result = Result(Outcome.UNCERTAIN, retry_after=retry_after, error=error)
-        return self._write(steps.mark_uncertain(delivery, now, text, retry_after), result, budget)
+        return self._write(steps.mark_uncertain(delivery, now, lost, retry_after), result, budget)
 
     def _give_up(
         self, delivery: Delivery, error: partner_errors.PartnerError, answered: Budget | None = None
     ) -> Result:
         """Give up; an uncertain delivery becomes unknown instead of failed."""
         if delivery.is_uncertain:
-            change = steps.mark_unknown(delivery, self.clock(), error.text, can_be_looked_up=self.accounts is not None)
+            change = steps.mark_unknown(delivery, self.clock(), error.info, can_be_looked_up=self.accounts is not None)
             return self._write(change, Result(Outcome.UNKNOWN, error=error), answered)
         return super()._give_up(delivery, error, answered)
 
@@ -303,17 +307,22 @@ class Submitter(RetryingWorker[Delivery, Change]):
     def _policy(self, _: Delivery) -> RetryPolicy:
         return self.settings.retry
 
-    def _schedule_retry(self, delivery: Delivery, now: datetime, error: str, after: timedelta) -> Change:
+    def _schedule_retry(self, delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta) -> Change:
         return steps.schedule_retry(delivery, now, error, after)
 
-    def _fail(self, delivery: Delivery, now: datetime, error: str) -> Change:
+    def _fail(self, delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
         return steps.fail(delivery, now, error)
 
 
-EXISTS = "the partner has an account of this e-mail already"
-ORIGIN_UNTOLD = "the partner has an account of this e-mail, and nobody can tell whose making it is"
-NOT_FOUND_IN_TIME = "the partner lists no account of this e-mail, and the time for retries is over"
-LOOK_UP_TOOK_LONG = "the look-up took all the time there was"
+EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account of this e-mail already")
+ORIGIN_UNTOLD = ErrorInfo(
+    ErrorCode.ACCOUNT_OF_UNKNOWN_ORIGIN,
+    "the partner has an account of this e-mail, and nobody can tell whose making it is",
+)
+NOT_FOUND_IN_TIME = ErrorInfo(
+    ErrorCode.ACCOUNT_NOT_FOUND, "the partner lists no account of this e-mail, and the time for retries is over"
+)
+LOOK_UP_TOOK_LONG = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up took all the time there was")
 LATE_OUTCOMES = {
     State.SUBMITTED: Outcome.SUBMITTED,
     State.REJECTED: Outcome.REJECTED,
@@ -321,3 +330,7 @@ LATE_OUTCOMES = {
 }
 SHORTEST_REPEAT_WAIT = timedelta(seconds=5)
 LONGEST_REPEAT_WAIT = timedelta(hours=1)
+
+
+def _look_up_failed(delivery: Delivery, error: ErrorInfo) -> partner_errors.Unavailable:
+    return partner_errors.Unavailable(delivery.partner, "list", error.text, code=error.code)

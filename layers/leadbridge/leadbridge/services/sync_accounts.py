@@ -16,6 +16,7 @@ from itertools import batched
 from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.accounts import Broker, ListingPage, SyncLog
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
@@ -177,7 +178,10 @@ class _Run:
             if page is None:
                 if rows == 0:
                     raise partner_errors.Unavailable(
-                        sync.intake.partner, "list", "the list does not end and has nothing new"
+                        sync.intake.partner,
+                        "list",
+                        "the list does not end and has nothing new",
+                        code=ErrorCode.ANSWER_UNUSABLE,
                     )
                 pages = None
                 continue

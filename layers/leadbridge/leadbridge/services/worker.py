@@ -16,13 +16,14 @@ from enum import StrEnum
 from typing import ClassVar
 
 from leadbridge.domain.clock import Clock
+from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.transitions import AlreadyLinked, Conflict, overdue_wait
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.worker import Job, Ledger
 from leadbridge.settings import RetryPolicy
 
-WORKER_DIED = "the worker was lost while the partner was being called"
+WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker was lost while the partner was being called")
 LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
 
 
@@ -130,18 +131,18 @@ class RetryingWorker[J: Job, C](Worker[J, C], ABC):
     So a crash between the two leaves one dead letter too many and never one too few.
     """
 
-    dead_letter: Callable[[J, str], None]
+    dead_letter: Callable[[J, ErrorInfo], None]
 
     @abstractmethod
     def _policy(self, item: J) -> RetryPolicy:
         """Return the retry policy of an item."""
 
     @abstractmethod
-    def _schedule_retry(self, item: J, now: datetime, error: str, after: timedelta) -> C:
+    def _schedule_retry(self, item: J, now: datetime, error: ErrorInfo, after: timedelta) -> C:
         """Return the step to the next attempt."""
 
     @abstractmethod
-    def _fail(self, item: J, now: datetime, error: str) -> C:
+    def _fail(self, item: J, now: datetime, error: ErrorInfo) -> C:
         """Return the step to the failure."""
 
     def _retry_or_give_up(self, item: J, error: PartnerError, answered: Budget | None = None) -> Result:
@@ -157,13 +158,13 @@ class RetryingWorker[J: Job, C](Worker[J, C], ABC):
             return self._give_up(item, error, answered)
         wait = self._delay(item, error)
         result = Result(Outcome.COMES_AGAIN, retry_after=wait, error=error)
-        return self._take(item, lambda one: self._schedule_retry(one, now, error.text, wait), result, answered)
+        return self._take(item, lambda one: self._schedule_retry(one, now, error.info, wait), result, answered)
 
     def _give_up(self, item: J, error: PartnerError, answered: Budget | None = None) -> Result:
-        self.dead_letter(item, error.text)
+        self.dead_letter(item, error.info)
         now = self.clock()
         result = Result(Outcome.FAILED, error=error)
-        return self._take(item, lambda one: self._fail(one, now, error.text), result, answered)
+        return self._take(item, lambda one: self._fail(one, now, error.info), result, answered)
 
     def _take(self, item: J, step: Callable[[J], C], result: Result, answered: Budget | None) -> Result:
         """Write a step of an item."""
@@ -171,7 +172,7 @@ class RetryingWorker[J: Job, C](Worker[J, C], ABC):
 
     def _is_permanent(self, item: J, error: PartnerError) -> bool:
         """Whether the credentials are wrong. Those that may just have changed are, if they were wrong before, too."""
-        return isinstance(error, Misconfigured) and (error.certain or item.last_error == error.text)
+        return isinstance(error, Misconfigured) and (error.certain or error.info.is_last_of(item))
 
     def _is_spent(self, item: J, now: datetime) -> bool:
         """Whether the retry window has ended."""

@@ -96,7 +96,7 @@ def note_change(table: Table, posted: Lead, fields: tuple[str, ...]) -> bool:
 
     Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. Raises Contended.
     """
-    entry = Entry(posted.received_at, "redelivered_changed", detail=", ".join(fields) or None)
+    entry = Entry(posted.received_at, "redelivered_changed", None, ", ".join(fields) or None, {"fields": fields})
     noted = update(
         items.lead_key(posted.lead_id),
         "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at",

@@ -26,7 +26,7 @@ AWAITS_FETCH = {"awaits_fetch": True}
 
 _TIMES = ("received_at", "first_attempt_at", "next_attempt_at", "restored_at", "due_at")
 _COUNTS = ("version", "attempts")
-_TEXTS = ("lead_id", "source", "last_error")
+_TEXTS = ("lead_id", "source", "last_error", "last_error_code")
 
 
 def fetch_key(lead_id: str) -> dict[str, str]:
@@ -43,6 +43,7 @@ def fetch_item(fetch: Fetch) -> Item:
             **{name: getattr(fetch, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "keys": dict(fetch.keys),
+            "last_error_data": fetch.last_error_data,
             "state": fetch.state.value,
             "listed": f"delivery#{fetch.stands_for.value}" if fetch.stands_for else None,
             "received_key": items.received_key(fetch.received_at, fetch.lead_id),
@@ -56,6 +57,7 @@ def fetch_of(values: dict[str, Any]) -> Fetch:
     known: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
     known |= {name: int(values[name]) for name in _COUNTS if name in values}
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
+    known["last_error_data"] = items.error_data_of(values)
     return Fetch(state=FetchState(values["state"]), keys=dict(values["keys"]), **known)
 
 
@@ -99,12 +101,13 @@ class FetchRepository:
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes = [*_writes(change), put(lead_item, "attribute_exists(awaits_fetch)")]
         if lead.routed is not None:
-            routed = Entry(change.at, "routed", detail=lead.routed)
+            routed = Entry(change.at, "routed", detail=lead.routed, data=lead.routed_data)
             writes.append(put(items.entry_item(lead.lead_id, routed, "routed")))
         for delivery in deliveries:
             writes.append(put(items.delivery_item(delivery), "attribute_not_exists(pk)"))
             if delivery.last_error is not None:
-                refused = Entry(change.at, delivery.state.value, delivery.partner, delivery.last_error)
+                told = {"error_code": delivery.last_error_code, **(delivery.last_error_data or {})}
+                refused = Entry(change.at, delivery.state.value, delivery.partner, delivery.last_error, told)
                 writes.append(put(items.entry_item(lead.lead_id, refused, f"{delivery.partner}#000001")))
         self._table.transact(writes, or_conflict=True)
 
@@ -113,6 +116,6 @@ def _writes(change: FetchChange) -> list[Write]:
     after = change.after
     writes = [put(fetch_item(after), version=change.before.version)]
     if change.what is not None:
-        entry = Entry(change.at, change.what, None, change.detail)
+        entry = Entry(change.at, change.what, None, change.detail, change.data)
         writes.append(put(items.entry_item(after.lead_id, entry, f"FETCH#{after.version:06d}")))
     return writes

@@ -27,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict
@@ -51,18 +51,24 @@ _TIMES = (
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
-    *("partner_status", "status_meaning", "last_error"),
+    *("partner_status", "status_meaning", "last_error", "last_error_code"),
 )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a lead's timeline."""
+    """One line of a lead's timeline. `data` holds the facts that `detail` says in words."""
 
     at: datetime
     what: str
     partner: str | None = None
     detail: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def by_operator(cls, at: datetime, what: str, operator: str, partner: str | None = None) -> Entry:
+        """Return the entry for what an operator did."""
+        return cls(at, what, partner, f"by {operator}", {"operator": operator})
 
 
 def encode(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,6 +84,19 @@ def decode(item: Mapping[str, Any]) -> Item:
 def present(values: Mapping[str, Any]) -> Item:
     """Leave out the values that are None."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def plain(value: Any) -> Any:
+    """Return a decoded value as JSON has it: a Decimal is a whole number here."""
+    match value:
+        case Decimal():
+            return int(value)
+        case Mapping():
+            return {name: plain(one) for name, one in value.items()}
+        case list():
+            return [plain(one) for one in value]
+        case _:
+            return value
 
 
 def keyed_hash(key: str, value: str) -> str:
@@ -192,6 +211,7 @@ def delivery_item(delivery: Delivery) -> Item:
             **delivery_key(delivery.lead_id, delivery.partner),
             **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
+            "last_error_data": delivery.last_error_data,
             "state": delivery.state.value,
             "attempts_before_retry": delivery.attempts_before_retry or None,
             "checks_refused": delivery.checks_refused or None,
@@ -230,7 +250,12 @@ def delivery_of(values: dict[str, Any]) -> Delivery:
     known |= {name: int(values[name]) for name in _COUNTS if name in values}
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
     flags = {name: values.get(name, False) for name in ("is_uncertain", "is_erased")}
-    return Delivery(state=State(values["state"]), **flags, **known)
+    return Delivery(state=State(values["state"]), last_error_data=error_data_of(values), **flags, **known)
+
+
+def error_data_of(values: dict[str, Any]) -> dict[str, Any] | None:
+    """The data of the last error in a decoded item; None where there is none."""
+    return plain(values["last_error_data"]) if "last_error_data" in values else None
 
 
 def entry_item(lead_id: str, entry: Entry, tiebreaker: str) -> Item:
@@ -243,17 +268,19 @@ def entry_item(lead_id: str, entry: Entry, tiebreaker: str) -> Item:
             "what": entry.what,
             "partner": entry.partner,
             "detail": entry.detail,
+            "data": entry.data or None,
         }
     )
 
 
 def entry_of(values: dict[str, Any]) -> Entry:
     """The entry that a decoded item holds."""
-    return Entry(from_text(values["at"]), values["what"], values.get("partner"), values.get("detail"))
+    data = plain(values.get("data", {}))
+    return Entry(from_text(values["at"]), values["what"], values.get("partner"), values.get("detail"), data)
 
 
 def change_entry(change: Change) -> Item:
     """The timeline's entry for a delivery's change."""
     after = change.after
-    entry = Entry(change.at, change.what, after.partner, change.detail)
+    entry = Entry(change.at, change.what, after.partner, change.detail, change.data)
     return entry_item(after.lead_id, entry, f"{after.partner}#{after.version:06d}")

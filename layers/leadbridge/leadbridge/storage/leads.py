@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, State, receive
+from leadbridge.domain.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
@@ -116,7 +117,7 @@ class LeadRepository:
             put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         if lead.routed is not None:
-            routed = Entry(lead.received_at, "routed", detail=lead.routed)
+            routed = Entry(lead.received_at, "routed", detail=lead.routed, data=lead.routed_data)
             writes.append(put(items.entry_item(lead.lead_id, routed, "1")))
         for partner in lead.partners:
             delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
@@ -194,7 +195,7 @@ class LeadRepository:
             raise AlreadyLinked(str(owner), failed=conflict.failed) from None
 
     def look_again(
-        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Defer the next check of a delivery, and note a failed check; publish no event.
 
@@ -203,9 +204,14 @@ class LeadRepository:
         """
         after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
         sets = "SET due_at = :due_at, checks_failed = :failed, checks_refused = :refused"
+        if error is None:
+            sets, noted = f"{sets} REMOVE last_error, last_error_code, last_error_data", {}
+        else:
+            sets += ", last_error = :error, last_error_code = :code, last_error_data = :data"
+            noted = {":error": error.text, ":code": error.code.value, ":data": dict(error.data)}
         write = update(
             items.delivery_key(delivery.lead_id, delivery.partner),
-            f"{sets} REMOVE last_error" if error is None else f"{sets}, last_error = :error",
+            sets,
             "#version = :version AND due_at = :seen",
             values={
                 ":due_at": to_text(due_at),
@@ -213,7 +219,7 @@ class LeadRepository:
                 ":refused": after.checks_refused,
                 ":version": delivery.version,
                 ":seen": to_text(delivery.due_at) if delivery.due_at else None,
-                ":error": error,
+                **noted,
             },
             names={"#version": "version"},
         )

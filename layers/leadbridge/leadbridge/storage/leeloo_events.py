@@ -72,12 +72,13 @@ class LeelooEvent:
             return None
 
     @property
-    def entry(self) -> tuple[str, str]:
-        """The timeline's entry. It does not quote what people wrote."""
+    def entry(self) -> tuple[str, str, dict[str, str]]:
+        """The timeline's entry, and its data. It does not quote what people wrote."""
         if self.type in KNOWN:
-            about = (self.text("offer_name"), self.text("price"), self.text("currency"))
-            return KNOWN[self.type], " ".join(part for part in about if part)
-        return "leeloo_event", self.type
+            about = {name: self.text(name) for name in ("offer_name", "price", "currency")}
+            data = {name: text for name, text in about.items() if text}
+            return KNOWN[self.type], " ".join(data.values()), data
+        return "leeloo_event", self.type, {"type": self.type}
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,12 @@ class Inbox:
 
     def _write_owned(self, event: LeelooEvent, lead_id: str) -> int | None:
         """Write an event beside its lead; return the number of the write that was refused."""
-        now, (what, detail) = self.clock(), event.entry
+        now, (what, detail, data) = self.clock(), event.entry
         beside = {"pk": f"LEAD#{lead_id}", "sk": f"LEELOO#{event.key}", **self._content(event)}
         writes = [
             put(self._marker(event, lead_id), "attribute_not_exists(pk)"),
             put(beside),
-            put(items.entry_item(lead_id, Entry(now, what, "leeloo", detail), event.key[:16])),
+            put(items.entry_item(lead_id, Entry(now, what, "leeloo", detail, data), event.key[:16])),
             prolong(lead_id, not_erased=True),
         ]
         return self.table.transact(writes)

@@ -32,7 +32,8 @@ def attention(before: Delivery, after: Delivery) -> list[Write]:
 
 def opened(delivery: Delivery, change: Change) -> list[Write]:
     """Return the writes for a further delivery of a stored lead, with its entry in the timeline."""
-    entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it")
+    told = {"previous_partner": change.after.partner}
+    entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it", told)
     return [
         put(items.delivery_item(delivery), "attribute_not_exists(pk)"),
         put(items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),

@@ -45,6 +45,7 @@ _TEXTS = (
     "template_id",
     "text",
     "last_error",
+    "last_error_code",
 )
 
 
@@ -90,6 +91,7 @@ def message_item(message: Message) -> Item:
             "variables": message.variables or None,
             "is_mirror": message.is_mirror or None,
             "state": message.state.value,
+            "last_error_data": message.last_error_data,
             "code": message.code.value if message.code else None,
             "due_partner": DUE_PARTITION if message.due_at is not None else None,
         }
@@ -106,6 +108,7 @@ def message_of(values: dict[str, Any]) -> Message:
         variables=dict(values.get("variables", {})),
         is_mirror=bool(values.get("is_mirror", False)),
         code=MessageCode(values["code"]) if "code" in values else None,
+        last_error_data=items.error_data_of(values),
         **known,
     )
 
@@ -115,7 +118,7 @@ def message_writes(change: MessageChange) -> list[Write]:
     after = change.after
     writes = [put(message_item(after), version=change.before.version)]
     if change.what is not None and after.owner.startswith("ld_"):
-        entry = Entry(change.at, change.what, "leeloo", change.detail)
+        entry = Entry(change.at, change.what, "leeloo", change.detail, change.data)
         writes.append(put(items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
     if change.also is not None:
         writes.append(put(message_item(change.also.after), version=change.also.before.version))

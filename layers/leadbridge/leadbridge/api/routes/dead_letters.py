@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
@@ -10,12 +10,12 @@ from pydantic import Field
 from leadbridge.api.requests import ApiRequest, Body, Id
 from leadbridge.api.response_size import first_that_fit
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Count
+from leadbridge.api.schemas import Count, Data, StoredErrorCode
 from leadbridge.runtime.logs import count, logger
 from leadbridge.services.dead_letters import DeadLetter, LeftOver
 
 CODES = (
-    *("already_tied", "another_attempt", "changed_meanwhile", "erased", "in_progress", "lead_gone", "may_be_ours"),
+    *("already_linked", "another_attempt", "changed_meanwhile", "erased", "in_progress", "lead_gone", "may_be_ours"),
     *("missing_fields", "moved_on", "needs_confirmation", "outcome_unknown", "recorded", "replaced"),
     *("settled_otherwise", "superseded", "unreadable"),
 )
@@ -45,8 +45,10 @@ class DeadLetterView(TypedDict):
     partner: str | None
     message_id: str | None
     goes_to: str | None
-    answer: Mapping[str, str | int] | None
+    answer: Data | None
     attempt: int | None
+    reason_code: StoredErrorCode | None
+    reason_data: Data
 
 
 class LettersView(TypedDict):
@@ -130,6 +132,8 @@ def letter_view(letter: DeadLetter) -> DeadLetterView:
         "goes_to": letter.goes_to,
         "answer": letter.answer,
         "attempt": letter.attempt,
+        "reason_code": letter.reason_code,
+        "reason_data": letter.reason_data,
     }
 
 

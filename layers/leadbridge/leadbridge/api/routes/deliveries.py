@@ -63,7 +63,7 @@ def check_delivery(request: ApiRequest) -> QueuedView:
         raise wrong_state(
             f"The delivery is {delivery.state.value}; only one that is submitted, and not erased, can be checked."
         )
-    entry = Entry(utc_now(), "check_requested", delivery.partner, f"by {request.operator}")
+    entry = Entry.by_operator(utc_now(), "check_requested", request.operator, delivery.partner)
     if not request.resources.leads.note(delivery.lead_id, entry, uuid4().hex):
         raise erased_lead()
     message = {"lead_id": delivery.lead_id, "partner": delivery.partner, "at_once": True}

@@ -35,7 +35,7 @@ def retry_fetch(request: ApiRequest, body: RetryRequest) -> FetchView:
     if fetch.restored_at is not None and not body.confirm:
         raise wrong_state("It was restored, and the lead may have been delivered since. Confirm to fetch it.")
     try:
-        after = fetches.apply(refetch(fetch, utc_now(), f"by {request.operator}"))
+        after = fetches.apply(refetch(fetch, utc_now(), request.operator))
     except Contended:
         raise Conflict from None
     logger.info("fetch retried", lead_id=lead.lead_id, operator=request.operator)

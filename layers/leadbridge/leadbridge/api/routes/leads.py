@@ -75,7 +75,7 @@ def reveal_lead(request: ApiRequest) -> JourneyView:
     lead_id = request.path["lead_id"]
     if find_journey(request).lead.erased_at is not None:
         raise erased_lead()
-    entry = Entry(utc_now(), "revealed", detail=f"by {request.operator}")
+    entry = Entry.by_operator(utc_now(), "revealed", request.operator)
     if not request.resources.leads.note(lead_id, entry, uuid4().hex):
         raise erased_lead()
     logger.info("revealed", lead_id=lead_id, operator=request.operator)

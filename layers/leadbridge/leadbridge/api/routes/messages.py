@@ -51,7 +51,7 @@ def write_message(request: ApiRequest, body: MessageRequest) -> MessageTakenView
     lead_id = body.lead_id or request.resources.lead_search.by_account(body.account_id or "")
     if lead_id is not None:
         find_lead(request, lead_id)
-        entry = Entry(now, "message_requested", "leeloo", f"by {request.operator}")
+        entry = Entry.by_operator(now, "message_requested", request.operator, "leeloo")
     message = by_operator(
         lead_id or body.account_id or "",
         now,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.http import Answer, asked_to_wait, intercepted
 
@@ -30,7 +31,7 @@ def lead_in(answer: Answer, leadgen_id: str) -> dict[str, Any]:
         raise _refusal(answer, content.get("error"))
     if str(content.get("id")) == leadgen_id and isinstance(content.get("field_data"), list):
         return content
-    raise Unavailable(PARTNER, OPERATION, "the answer holds no lead")
+    raise Unavailable(PARTNER, OPERATION, "the answer holds no lead", code=ErrorCode.ANSWER_UNUSABLE)
 
 
 def is_own(answer: Answer) -> bool:
@@ -43,18 +44,22 @@ def _refusal(answer: Answer, error: object) -> PartnerError:
     code, subcode = _number(told.get("code")), _number(told.get("error_subcode"))
     which = f"HTTP {answer.status}" + ("" if code is None else f", code {code}")
     which += "" if subcode is None else f", subcode {subcode}"
+    numbers = {"http_status": answer.status, "graph_code": code, "graph_subcode": subcode}
+    data = {name: number for name, number in numbers.items() if number is not None}
     if code in TOO_MANY_CALLS:
-        return RateLimited(PARTNER, OPERATION, f"too many calls ({which})", retry_after=answer.retry_after)
+        return RateLimited(PARTNER, OPERATION, f"too many calls ({which})", data=data, retry_after=answer.retry_after)
     is_refusal = 400 <= answer.status < 500 and answer.status not in {408, 425}
     if code in PASSING or (code is None and not is_refusal) or answer.status >= 500:
-        return Unavailable(PARTNER, OPERATION, f"Graph could not answer ({which})")
+        return Unavailable(PARTNER, OPERATION, f"Graph could not answer ({which})", data=data)
     if code in TOKEN or answer.status == 401:
-        return Misconfigured(PARTNER, OPERATION, f"the access token is not taken ({which})")
-    if code in PERMISSION or answer.status == 403:
-        return Misconfigured(PARTNER, OPERATION, f"the access token may not read leads ({which})")
-    if (code, subcode) == (100, 33):
-        return Misconfigured(PARTNER, OPERATION, f"the lead is not there, or is not shown to us ({which})")
-    return Misconfigured(PARTNER, OPERATION, f"Graph does not take the request ({which})")
+        wrong, meaning = ErrorCode.CREDENTIALS_REFUSED, "the access token is not taken"
+    elif code in PERMISSION or answer.status == 403:
+        wrong, meaning = ErrorCode.FORBIDDEN, "the access token may not read leads"
+    elif (code, subcode) == (100, 33):
+        wrong, meaning = ErrorCode.LEAD_NOT_VISIBLE, "the lead is not there, or is not shown to us"
+    else:
+        wrong, meaning = ErrorCode.REQUEST_REFUSED, "Graph does not take the request"
+    return Misconfigured(PARTNER, OPERATION, f"{meaning} ({which})", code=wrong, data=data)
 
 
 def _number(value: object) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown
+from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown, secret_incomplete
 from leadbridge.partners.graph.answers import OPERATION, PARTNER, lead_in
 from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource
@@ -36,7 +36,7 @@ class Credentials:
         texts = {"access_token": token, "graph_url": url, "secrets": secret}
         wrong = [name for name, text in texts.items() if not _is_usable(text)]
         if wrong:
-            raise Misconfigured(PARTNER, OPERATION, f"the source's secret lacks a usable {', '.join(wrong)}")
+            raise secret_incomplete(PARTNER, OPERATION, wrong, of="the source's secret")
         return cls(str(token), str(secret), str(url))
 
     @property
@@ -79,7 +79,7 @@ class Graph:
         try:
             answer = self._transport.call(OPERATION, "GET", url, headers=headers, budget=budget)
         except Unknown as error:
-            raise Unavailable(PARTNER, OPERATION, error.text) from None
+            raise Unavailable.of(error) from None
         return lead_in(answer, leadgen_id)
 
 

@@ -12,23 +12,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.fields import text
 from leadbridge.domain.partner_errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
-from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
+from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
 
 PARTNER = "leadleader"
 GATEWAY = frozenset({502, 503, 504, *range(520, 531)})  # statuses of a proxy that cannot reach the partner
 REFUSED_DATA = frozenset({400, 409, 422})  # statuses with which Django REST framework sends a `detail` alone
 LARGEST_ID = 10**18  # what the table can surely keep
 
-AUTHORIZATION_ERRORS = {
-    "Виникла помилка під час дешифрування": "the encrypted credentials cannot be decrypted: wrong public key?",
-    "Виникла помилка під час перевірки підпису": "the signature is malformed: wrong private key?",
-    "Зашифровані та/або підписані дані надано невірно. Перевірте правильність наданих даних": (
-        "the signed credentials are not the encrypted ones: wrong private key?"
+AUTHORIZATION_ERRORS: dict[str, tuple[ErrorCode, str, tuple[str, ...]]] = {  # code, text, the secret's keys
+    "Виникла помилка під час дешифрування": (
+        ErrorCode.KEY_REFUSED,
+        "the encrypted credentials cannot be decrypted: wrong public key?",
+        ("partner_public_key",),
     ),
-    "Такого користувача не існує": "the e-mail is unknown to the partner",
-    "Пароль невірний": "the password is wrong",
+    "Виникла помилка під час перевірки підпису": (
+        ErrorCode.KEY_REFUSED,
+        "the signature is malformed: wrong private key?",
+        ("private_key",),
+    ),
+    "Зашифровані та/або підписані дані надано невірно. Перевірте правильність наданих даних": (
+        ErrorCode.KEY_REFUSED,
+        "the signed credentials are not the encrypted ones: wrong private key?",
+        ("private_key",),
+    ),
+    "Такого користувача не існує": (ErrorCode.LOGIN_UNKNOWN, "the e-mail is unknown to the partner", ("email",)),
+    "Пароль невірний": (ErrorCode.PASSWORD_WRONG, "the password is wrong", ("password",)),
 }
 _FIELDS = {
     "PIB": "full_name",
@@ -56,21 +67,23 @@ class Tokens:
 
 def tokens_in(answer: Answer) -> Tokens:
     """The tokens in an authorization's answer; raises the PartnerError that it amounts to instead."""
-    operation = "authorize"
+    operation, data = "authorize", {"http_status": answer.status}
     content = _object(answer)
     if wait := asked_to_wait(PARTNER, operation, answer):
         raise wait
     if "error" in content:
         words = " ".join(str(content["error"]).split())
         if words in AUTHORIZATION_ERRORS:
-            raise Misconfigured(PARTNER, operation, AUTHORIZATION_ERRORS[words])
-        raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})")
+            code, meaning, keys = AUTHORIZATION_ERRORS[words]
+            raise Misconfigured(PARTNER, operation, meaning, code=code, data={"fields": list(keys)})
+        raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})", data=data)
     if 400 <= answer.status < 500 and answer.status not in TIMED_OUT:
         raise intercepted(PARTNER, operation, answer)
     access, security = content.get("access_token"), content.get("security_token")
     if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
         return Tokens(access, security)
-    raise Unavailable(PARTNER, operation, f"authorization brought no tokens (HTTP {answer.status})")
+    missing = f"authorization brought no tokens (HTTP {answer.status})"
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
 
 
 def deal_id_in(answer: Answer) -> int:
@@ -84,10 +97,11 @@ def deal_id_in(answer: Answer) -> int:
         return deal_id
     if "deal_id" not in content:
         if refused:
-            raise Rejected(PARTNER, operation, _refusal(answer, content))
+            raise _refusal(operation, answer, content)
         if _is_intercepted(answer, content):
             raise intercepted(PARTNER, operation, answer)
-    raise Unknown(PARTNER, operation, f"the answer does not tell whether a deal was made (HTTP {answer.status})")
+    unclear = f"the answer does not tell whether a deal was made (HTTP {answer.status})"
+    raise Unknown(PARTNER, operation, unclear, data={"http_status": answer.status})
 
 
 def status_in(answer: Answer) -> str:
@@ -97,7 +111,7 @@ def status_in(answer: Answer) -> str:
     if error := _not_processed(operation, answer, content):
         raise error
     if _is_refusal(answer, content):
-        raise Rejected(PARTNER, operation, _refusal(answer, content))
+        raise _refusal(operation, answer, content)
     if _is_intercepted(answer, content):
         raise intercepted(PARTNER, operation, answer)
     status = content.get("status")
@@ -107,7 +121,8 @@ def status_in(answer: Answer) -> str:
         clean = None
     if answer.status == 200 and clean is not None:
         return clean
-    raise Unavailable(PARTNER, operation, f"the answer holds no status (HTTP {answer.status})")
+    missing, data = f"the answer holds no status (HTTP {answer.status})", {"http_status": answer.status}
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
 
 
 def is_own(answer: Answer) -> bool:
@@ -140,15 +155,16 @@ def _object(answer: Answer) -> dict[str, Any]:
 
 def _not_processed(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError | None:
     if answer.status == 401 or (400 <= answer.status < 500 and _is_token_refused(content)):
-        return Unauthorized(PARTNER, operation, f"the one-time token was refused (HTTP {answer.status})")
+        refused = f"the one-time token was refused (HTTP {answer.status})"
+        return Unauthorized(PARTNER, operation, refused, data={"http_status": answer.status})
     return asked_to_wait(PARTNER, operation, answer)
 
 
-def _refusal(answer: Answer, content: dict[str, Any]) -> str:
-    """Our words for a refusal: the names of the fields that we know, none of the partner's text."""
-    fields = sorted(ours for theirs, ours in _FIELDS.items() if theirs in _refused_fields(content))
-    about = f", about {', '.join(fields)}" if fields else ""
-    return f"the partner refused it (HTTP {answer.status}{about})"
+def _refusal(operation: str, answer: Answer, content: dict[str, Any]) -> Rejected:
+    """Return the error for a refusal. It names the fields that we know, and none of the partner's text."""
+    return refused(
+        PARTNER, operation, answer, [ours for theirs, ours in _FIELDS.items() if theirs in _refused_fields(content)]
+    )
 
 
 def _is_token_refused(content: dict[str, Any]) -> bool:

@@ -10,9 +10,16 @@ from typing import Any, Literal
 
 from leadbridge.auth import rsa_credentials
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.fields import is_ukrainian
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.partner_errors import (
+    Misconfigured,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+    secret_incomplete,
+)
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
@@ -40,7 +47,7 @@ class Credentials:
         if method not in (None, "GET", "POST"):
             wrong.append("status_method")
         if wrong:
-            raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
+            raise secret_incomplete(PARTNER, "authorize", wrong)
         return cls(**{name: secret[name] for name in wanted}, status_method=method)
 
     def __repr__(self) -> str:
@@ -82,8 +89,15 @@ class LeadLeader:
         except Misconfigured as error:
             renewed = self._secret.refresh()
             if renewed is None:
-                text, wait = error.text, READ_AGAIN_AFTER
-                raise Misconfigured(PARTNER, "authorize", text, retry_after=wait, certain=False) from None
+                raise Misconfigured(
+                    PARTNER,
+                    "authorize",
+                    error.text,
+                    code=error.code,
+                    data=error.data,
+                    retry_after=READ_AGAIN_AFTER,
+                    certain=False,
+                ) from None
             if renewed == used:
                 raise
             credentials, tokens = self._log_in(renewed, budget)
@@ -98,11 +112,11 @@ class LeadLeader:
         try:
             body = authorization(credentials)
         except ValueError as error:
-            raise Misconfigured(PARTNER, "authorize", str(error)) from None
+            raise Misconfigured(PARTNER, "authorize", str(error), code=ErrorCode.KEY_UNUSABLE) from None
         try:
             answer = self._transport.call("authorize", "POST", credentials.auth_url, json=body, budget=budget)
         except Unknown as error:
-            raise Unavailable(PARTNER, "authorize", error.text) from None
+            raise Unavailable.of(error) from None
         if answer.status == 401:
             with suppress(Unavailable):
                 self._secret.refresh()
@@ -130,7 +144,7 @@ class Authorized:
         try:
             answer = self._call("status", method, "check-status/", {"deal_id": deal_id}, budget)
         except Unknown as error:
-            raise Unavailable(PARTNER, "status", error.text) from None
+            raise Unavailable.of(error) from None
         with self._noticing_refusal():
             return status_in(answer)
 

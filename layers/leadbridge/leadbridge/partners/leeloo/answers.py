@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
-from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
+from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
 
 PARTNER = "leeloo"
 
@@ -24,6 +25,8 @@ _RATE_LIMIT = b"too many requests"
 
 class NotFound(Rejected):
     """There is no such person, account, order or whatever the address names."""
+
+    default_code = ErrorCode.NOT_FOUND
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Reply:
                 return model.model_validate({**self.data, **more})
             except ValidationError:
                 pass
-        raise self.lost(PARTNER, self.operation, "the answer lacks what was asked for")
+        raise self._lacking("the answer lacks what was asked for")
 
     def many[M: BaseModel](self, model: type[M], name: str | None = None) -> tuple[M, ...]:
         """The rows of `data`, or of its list `name`; a row without its id is left out."""
@@ -53,8 +56,11 @@ class Reply:
         """`data`, or its list `name`, as it came. Raises `lost` where there is none."""
         data = self.data.get(name) if isinstance(self.data, dict) and name is not None else self.data
         if not isinstance(data, list):
-            raise self.lost(PARTNER, self.operation, "the answer lacks the list that was asked for")
+            raise self._lacking("the answer lacks the list that was asked for")
         return data
+
+    def _lacking(self, text: str) -> Unavailable | Unknown:
+        return self.lost(PARTNER, self.operation, text, code=ErrorCode.ANSWER_UNUSABLE)
 
 
 def readable[M: BaseModel](model: type[M], rows: object) -> tuple[M, ...]:
@@ -84,13 +90,15 @@ def reply_in(
     if fine and _is(1, status):
         return Reply(operation, envelope.get("data"), _object(envelope, "meta"), _included(envelope), lost)
     is_refused = 400 <= answer.status < 500 and answer.status not in TIMED_OUT
+    data = {"http_status": answer.status}
     if is_refused and not is_own(answer):
         raise intercepted(PARTNER, operation, answer)
     if answer.status == 404:
-        raise NotFound(PARTNER, operation, "the partner knows no such thing (HTTP 404)")
+        raise NotFound(PARTNER, operation, "the partner knows no such thing (HTTP 404)", data={"http_status": 404})
     if is_refused or (fine and _is(0, status)):
-        raise Rejected(PARTNER, operation, _refusal(answer, envelope, known_fields))
-    raise lost(PARTNER, operation, f"the answer does not tell what became of the call (HTTP {answer.status})")
+        raise refused(PARTNER, operation, answer, _refused_fields(envelope).intersection(known_fields))
+    unclear = f"the answer does not tell what became of the call (HTTP {answer.status})"
+    raise lost(PARTNER, operation, unclear, code=ErrorCode.OUTCOME_UNCLEAR, data=data)
 
 
 def is_own(answer: Answer) -> bool:
@@ -102,11 +110,13 @@ def is_own(answer: Answer) -> bool:
 def _not_processed(answer: Answer, envelope: dict[str, Any], operation: str) -> PartnerError | None:
     if not envelope and answer.body.lstrip(b'" \r\n\t').lower().startswith(_RATE_LIMIT):
         text = f"the partner asked us to slow down (HTTP {answer.status})"
-        return RateLimited(PARTNER, operation, text, retry_after=answer.retry_after)
+        data = {"http_status": answer.status}
+        return RateLimited(PARTNER, operation, text, data=data, retry_after=answer.retry_after)
     if wait := asked_to_wait(PARTNER, operation, answer):
         return wait
     if answer.status == 401 or (_is(0, envelope.get("status")) and _AUTHORIZATION in _refused_fields(envelope)):
-        return Unauthorized(PARTNER, operation, f"the token was refused (HTTP {answer.status})")
+        text = f"the token was refused (HTTP {answer.status})"
+        return Unauthorized(PARTNER, operation, text, data={"http_status": answer.status})
     return None
 
 
@@ -127,10 +137,3 @@ def _included(envelope: dict[str, Any]) -> dict[str, Any]:
 def _refused_fields(envelope: dict[str, Any]) -> set[str]:
     fields = _object(envelope, "error").get("fields")
     return {name for name in fields if isinstance(name, str)} if isinstance(fields, dict | list) else set()
-
-
-def _refusal(answer: Answer, envelope: dict[str, Any], known_fields: Collection[str]) -> str:
-    """Our words for a refusal: the names of the fields that we know, none of the partner's text."""
-    fields = sorted(_refused_fields(envelope).intersection(known_fields))
-    about = f", about {', '.join(fields)}" if fields else ""
-    return f"the partner refused it (HTTP {answer.status}{about})"

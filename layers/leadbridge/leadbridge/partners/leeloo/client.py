@@ -8,7 +8,15 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
-from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.partner_errors import (
+    Misconfigured,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+    secret_incomplete,
+)
 from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.leeloo.answers import PARTNER, NotFound, Reply, reply_in
@@ -33,7 +41,7 @@ class Credentials:
         base_url, token = (_text(secret, name) for name in ("base_url", "token"))
         usable = {"base_url": bool(base_url), "token": bool(token) and token.isascii() and token.isprintable()}
         if wrong := [name for name, is_usable in usable.items() if not is_usable]:
-            raise Misconfigured(PARTNER, "authorize", f"the secret lacks a usable {', '.join(wrong)}")
+            raise secret_incomplete(PARTNER, "authorize", wrong)
         return cls(base_url, token)
 
     def __repr__(self) -> str:
@@ -63,7 +71,7 @@ class Client:
         try:
             return self._call(_Request(operation, "GET", path, query), budget)
         except Unknown as error:
-            raise Unavailable(PARTNER, operation, error.text) from None
+            raise Unavailable.of(error) from None
 
     def send(
         self,
@@ -109,7 +117,8 @@ class Client:
                 json = None
             answer = self._transport.call(operation, method, url, json=json, body=body, headers=headers, budget=budget)
         except UnicodeEncodeError:  # raised before anything is sent
-            raise Rejected(PARTNER, operation, "it holds characters that are not text") from None
+            text = "it holds characters that are not text"
+            raise Rejected(PARTNER, operation, text, code=ErrorCode.TEXT_INVALID) from None
         return reply_in(answer, operation, Unavailable if method == "GET" else Unknown, request.known_fields)
 
 

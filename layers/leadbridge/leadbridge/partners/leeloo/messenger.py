@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.lead import Person
 from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unavailable, Unknown
 from leadbridge.domain.recipient import Recipient
@@ -61,7 +62,8 @@ class LeelooMessenger:
         if not self._channel.sms_connection or person.phone is None:
             return False
         if not self._channel.lead_tool:
-            raise Misconfigured("leeloo", "people_sms", "an SMS connection needs a lead tool")
+            text = "an SMS connection needs a lead tool"
+            raise Misconfigured("leeloo", "people_sms", text, code=ErrorCode.SETTINGS_INCOMPLETE)
         recipient = SmsRecipient(person.full_name or "", person.email or "", person.phone)
         self._people.send_sms(
             [recipient],
@@ -89,6 +91,6 @@ class LeelooMessenger:
                 try:
                     self._people.add_tag(to, tag_id, budget=budget)
                 except Unknown as error:
-                    raise Unavailable(error.partner, error.operation, error.text) from None
+                    raise Unavailable.of(error) from None
         if content.comment is not None:
             self._people.add_comment(to, content.comment, budget=budget)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.fields import text
 from leadbridge.domain.partner_errors import Duplicate, Misconfigured, PartnerError, Rejected, Unavailable, Unknown
-from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted
+from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
 from leadbridge.partners.matchtrade.credentials import PARTNER
 
 UNKNOWN_ENTITY = "Entity not found"
@@ -47,19 +48,21 @@ class Listed:
 
 def grant_in(answer: Answer) -> Grant:
     """The token in an answer; raises the PartnerError that it amounts to instead."""
-    operation = "token"
+    operation, data = "token", {"http_status": answer.status}
     if wait := asked_to_wait(PARTNER, operation, answer):
         raise wait
     content = _object(answer)
     if _refuses_credentials(answer.status, content):
-        raise Misconfigured(PARTNER, operation, f"the partner refused the client or the login (HTTP {answer.status})")
+        refusal = f"the partner refused the client or the login (HTTP {answer.status})"
+        raise Misconfigured(PARTNER, operation, refusal, code=ErrorCode.CREDENTIALS_REFUSED, data=data)
     token = content.get("access_token")
     if 200 <= answer.status < 300 and isinstance(token, str) and _is_header_text(token):
         renewal = content.get("refresh_token")
         return Grant(token, renewal if isinstance(renewal, str) else None, _seconds(content.get("expires_in")))
     if 400 <= answer.status < 500:
         raise intercepted(PARTNER, operation, answer)
-    raise Unavailable(PARTNER, operation, f"the answer holds no token (HTTP {answer.status})")
+    missing = f"the answer holds no token (HTTP {answer.status})"
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
 
 
 def account_uuid_in(answer: Answer) -> str | None:
@@ -72,20 +75,23 @@ def account_uuid_in(answer: Answer) -> str | None:
         raise wait
     content = _object(answer)
     if _is_html(answer):
-        raise _lost(operation, answer, f"a page came back instead of an answer (HTTP {status})")
+        page = f"a page came back instead of an answer (HTTP {status})"
+        raise _lost(operation, answer, page, ErrorCode.PROXY_PAGE)
     if 200 <= status < 300:
         return _account_uuid(content)
     if 400 <= status < 500 and is_own(answer):
         if status == 409:
-            raise Duplicate(PARTNER, operation, "the partner already has an account with this e-mail (HTTP 409)")
+            exists = "the partner already has an account with this e-mail (HTTP 409)"
+            raise Duplicate(PARTNER, operation, exists, code=ErrorCode.ACCOUNT_EXISTS, data={"http_status": status})
         raise _refusal(operation, answer, content)
     if INVALID_ACCOUNT in _message(content):
-        raise Rejected(PARTNER, operation, f"the partner says that the account is not valid (HTTP {status})")
+        invalid = f"the partner says that the account is not valid (HTTP {status})"
+        raise Rejected(PARTNER, operation, invalid, data={"http_status": status})
     raise _lost(operation, answer, f"the answer does not tell whether an account was made (HTTP {status})")
 
 
-def _lost(operation: str, answer: Answer, text: str) -> Unknown:
-    error = Unknown(PARTNER, operation, text)
+def _lost(operation: str, answer: Answer, text: str, code: ErrorCode = ErrorCode.OUTCOME_UNCLEAR) -> Unknown:
+    error = Unknown(PARTNER, operation, text, code=code, data={"http_status": answer.status})
     error.is_intercepted = 400 <= answer.status < 500
     return error
 
@@ -104,20 +110,24 @@ def page_in(answer: Answer) -> Listed:
         return Listed(content["content"], _count(content.get("totalPages")), _count(content.get("totalElements")))
     if 400 <= status < 500:
         raise intercepted(PARTNER, operation, answer)
-    raise Unavailable(PARTNER, operation, f"the answer holds no accounts (HTTP {status})")
+    missing, data = f"the answer holds no accounts (HTTP {status})", {"http_status": status}
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
 
 
 def _refusal(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError:
-    """Our words for a 4xx."""
+    """Return the error for a 4xx of the partner's own."""
+    data = {"http_status": answer.status}
     match answer.status:
         case 404 if _message(content).startswith(UNKNOWN_ENTITY):
-            return Misconfigured(PARTNER, operation, "the partner does not know our offer or partner id (HTTP 404)")
+            text = "the partner does not know our offer or partner id (HTTP 404)"
+            return Misconfigured(PARTNER, operation, text, code=ErrorCode.OFFER_UNKNOWN, data=data)
         case 403 | 404:
-            return Misconfigured(PARTNER, operation, f"the partner does not let us do this (HTTP {answer.status})")
+            text = f"the partner does not let us do this (HTTP {answer.status})"
+            return Misconfigured(PARTNER, operation, text, code=ErrorCode.FORBIDDEN, data=data)
         case 400:
-            return Rejected(PARTNER, operation, "the partner cannot take one of the values (HTTP 400)")
-        case status:
-            return Rejected(PARTNER, operation, f"the partner refused it (HTTP {status})")
+            return Rejected(PARTNER, operation, "the partner cannot take one of the values (HTTP 400)", data=data)
+        case _:
+            return refused(PARTNER, operation, answer)
 
 
 def _refuses_credentials(status: int, content: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import quote, urlencode
 
 from leadbridge.domain.clock import Clock, utc_now
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
@@ -80,7 +81,8 @@ class MatchTrade:
 
         def read(number: int) -> Listed:
             if not budget.allows(self.seconds_per_page):
-                raise Unavailable(PARTNER, "list", "there was no time to look through all that was found")
+                text = "there was no time to look through all that was found"
+                raise Unavailable(PARTNER, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
             return self._page(window, PAGE_SIZE, number, budget)
 
         for page in listed(read, page_cap=LOOKED_THROUGH, zone=self._zone):
@@ -89,7 +91,8 @@ class MatchTrade:
                     return account
             if page.is_last:
                 return None
-        raise Unavailable(PARTNER, "list", "too many accounts were found to look through")
+        text = "too many accounts were found to look through"
+        raise Unavailable(PARTNER, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
 
     def pages(
         self,
@@ -143,7 +146,7 @@ class MatchTrade:
         try:
             return page_in(self._with_token("list", ask, self._login.session(budget), budget))
         except Unknown as error:
-            raise Unavailable(PARTNER, "list", error.text) from None
+            raise Unavailable.of(error) from None
 
     def _with_token(self, operation: str, ask: Ask, session: Session, budget: Budget) -> Answer:
         """The answer to a call; where its token is refused, the call is made once more with a new one.
@@ -160,14 +163,17 @@ class MatchTrade:
         except Misconfigured as error:
             if error.certain:
                 raise
-            raise Unauthorized(PARTNER, operation, error.text, retry_after=error.retry_after) from None
+            wait = error.retry_after
+            raise Unauthorized(
+                PARTNER, operation, error.text, code=error.code, data=error.data, retry_after=wait
+            ) from None
         if budget.allows(longest):
             answer = ask(renewed, budget)
             if answer.status != 401:
                 return answer
             self._login.forget(renewed)
             self._login.doubt()
-        raise Unauthorized(PARTNER, operation, "the token was refused (HTTP 401)")
+        raise Unauthorized(PARTNER, operation, "the token was refused (HTTP 401)", data={"http_status": 401})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.domain.partner_errors import Misconfigured
+from leadbridge.domain.partner_errors import secret_incomplete
 
 PARTNER = "matchtrade"
 
@@ -36,7 +36,7 @@ class Credentials:
         if partner_id is None:
             wrong.append("partner_id")
         if wrong or partner_id is None:
-            raise Misconfigured(PARTNER, "token", f"the secret lacks a usable {', '.join(wrong)}")
+            raise secret_incomplete(PARTNER, "token", wrong)
         return cls(**{name: secret[name] for name in _TEXTS}, partner_id=partner_id)
 
     @property

@@ -58,8 +58,15 @@ class Login:
         except Misconfigured as error:
             renewed = self._secret.refresh()
             if renewed is None:
-                text, wait = error.text, READ_AGAIN_AFTER
-                raise Misconfigured(PARTNER, "token", text, retry_after=wait, certain=False) from None
+                raise Misconfigured(
+                    PARTNER,
+                    "token",
+                    error.text,
+                    code=error.code,
+                    data=error.data,
+                    retry_after=READ_AGAIN_AFTER,
+                    certain=False,
+                ) from None
             if renewed == used:
                 raise
         return self._session_for(renewed, budget)
@@ -102,7 +109,7 @@ class Login:
                 budget=budget,
             )
         except Unknown as error:
-            raise Unavailable(PARTNER, "token", error.text) from None
+            raise Unavailable.of(error) from None
         grant = grant_in(answer)
         life = timedelta(seconds=max(0.0, grant.expires_in - MARGIN))
         self._kept = Session(credentials, grant.access_token, grant.refresh_token, asked_at + life)

@@ -9,6 +9,7 @@ from leadbridge.runtime.budget import Budget
 
 if TYPE_CHECKING:
     from leadbridge.domain.delivery import Change, Delivery, State
+    from leadbridge.domain.error_codes import ErrorInfo
     from leadbridge.domain.lead import Lead
     from leadbridge.domain.repeats import Repeat
     from leadbridge.services.resolve_delivery import Confirmed
@@ -58,7 +59,7 @@ class StatusLedger(DueDeliveries, Protocol):
     """The part of the store that a status check needs."""
 
     def look_again(
-        self, delivery: Delivery, due_at: datetime, *, error: str | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Put off the next check of a delivery."""
         ...

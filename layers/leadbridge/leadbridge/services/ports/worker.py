@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from leadbridge.domain.error_codes import HasError
 
-class Job(Protocol):
+
+class Job(HasError, Protocol):
     """An item that a worker processes: a delivery, a message or a fetch."""
 
     @property
@@ -37,11 +39,6 @@ class Job(Protocol):
     @property
     def waiting_since(self) -> datetime:
         """When it was last allowed to be processed."""
-        ...
-
-    @property
-    def last_error(self) -> str | None:
-        """The error of the last attempt."""
         ...
 
 

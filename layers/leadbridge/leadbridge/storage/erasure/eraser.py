@@ -138,7 +138,7 @@ class Eraser:
             "email_hash": before.get("email_hash"),
             "tax_hash": before.get("tax_hash"),
         }
-        entry = Entry(now, "erased", detail=f"by {operator}")
+        entry = Entry.by_operator(now, "erased", operator)
         writes += [
             _replaced(found.lead, items.lead_item(tombstone, **hashes)),
             put(items.entry_item(lead_id, entry, "erased")),
