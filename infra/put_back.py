@@ -26,7 +26,7 @@ from leadbridge.domain import delivery as deliveries
 from leadbridge.domain import fetch as fetches
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import State
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import restored

@@ -18,7 +18,7 @@ import urllib3
 from infra.asking import Answer, Ask, Question
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.forms.adapters import standard_webhooks
 from leadbridge.settings import self_check

@@ -61,7 +61,7 @@ class Api:
         import time
         from datetime import timedelta
 
-        from leadbridge.domain.partner_errors import PartnerError, Unknown
+        from leadbridge.domain.errors.partner_errors import PartnerError, Unknown
         from leadbridge.partners.http import Transport
         from leadbridge.runtime.budget import Budget
         from leadbridge.settings.sections import Timeouts

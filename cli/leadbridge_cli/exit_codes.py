@@ -38,7 +38,7 @@ def not_found(text: str) -> Failure:
 @contextmanager
 def partner_errors() -> Iterator[None]:
     """Make a Failure of a PartnerError that the block raises, and of a ValueError about what was to be sent."""
-    from leadbridge.domain.partner_errors import PartnerError
+    from leadbridge.domain.errors.partner_errors import PartnerError
 
     try:
         yield
@@ -50,7 +50,7 @@ def partner_errors() -> Iterator[None]:
 
 def failure_of(error: Exception) -> Failure:
     """The failure that a PartnerError amounts to."""
-    from leadbridge.domain.partner_errors import PartnerError, RateLimited, Unavailable, Unknown
+    from leadbridge.domain.errors.partner_errors import PartnerError, RateLimited, Unavailable, Unknown
     from leadbridge.partners.leeloo.answers import NotFound
 
     match error:

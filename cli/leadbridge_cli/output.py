@@ -97,7 +97,7 @@ def line(value: object) -> Picture:
 
 def meaning(code: object) -> str | None:
     """Return what an error code means; None for a code that this version does not have."""
-    from leadbridge.domain.error_codes import code_named
+    from leadbridge.domain.errors.error_codes import code_named
 
     found = code_named(code)
     return None if found is None else found.meaning

@@ -105,7 +105,7 @@ def _known(what: str, value: dict[str, Any], known: Collection[str]) -> None:
 @contextmanager
 def _usable(name: str) -> Iterator[None]:
     """What a partner's client says of credentials that it cannot use becomes a Failure: it names keys, never values."""
-    from leadbridge.domain.partner_errors import Misconfigured
+    from leadbridge.domain.errors.partner_errors import Misconfigured
 
     try:
         yield

@@ -16,10 +16,10 @@ from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.check_status import ByDeal, ByEmail, Checker
+from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.ports.deliveries import StatusPartner
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository

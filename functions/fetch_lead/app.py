@@ -9,7 +9,7 @@ from typing import Any
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.consent import Consent
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.events import FetchChanged, read_fetch_changed
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Asked, Lead
@@ -21,10 +21,10 @@ from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.fetch_lead import Fetcher
+from leadbridge.services.outcomes import record_outcome
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import keyed_hash

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment

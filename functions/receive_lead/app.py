@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.api.browsers import Visitor, foreign
 from leadbridge.api.problems import Problem, Response, answer, busy, internal
 from leadbridge.auth.secrets import SecretMissing, Secrets
 from leadbridge.domain.clock import utc_now
@@ -15,7 +16,6 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.fields import tax_number_checks
 from leadbridge.domain.lead import Asked, InvalidLead, Lead
 from leadbridge.forms import base
-from leadbridge.forms.browsers import Visitor, foreign
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment

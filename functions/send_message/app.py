@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorInfo
+from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
+from leadbridge.domain.errors.partner_errors import Unauthorized
 from leadbridge.domain.events import MessageChanged, read_message_changed
 from leadbridge.domain.message import Message
-from leadbridge.domain.partner_answer import RECORD_ANSWER
-from leadbridge.domain.partner_errors import Unauthorized
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.leeloo.models.people import Person, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
@@ -20,9 +20,9 @@ from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
+from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.send_message import Sender
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository

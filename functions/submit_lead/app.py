@@ -13,9 +13,9 @@ from typing import Any
 
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.partner_answer import RECORD_ANSWER, PartnerAnswer
 from leadbridge.domain.events import DeliveryChanged, read_delivery_changed
-from leadbridge.domain.partner_answer import RECORD_ANSWER, PartnerAnswer
 from leadbridge.partners.kind import LostReply
 from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
@@ -23,9 +23,9 @@ from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.outcomes import record_outcome
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
+from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings

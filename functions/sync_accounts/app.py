@@ -8,7 +8,7 @@ from typing import Any
 
 from leadbridge.auth.secrets import SecretMissing, Secrets
 from leadbridge.domain.clock import to_text, utc_now
-from leadbridge.domain.partner_errors import Misconfigured
+from leadbridge.domain.errors.partner_errors import Misconfigured
 from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient

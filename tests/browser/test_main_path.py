@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors import partner_errors
 from quality.testkit.fakes.errors import some_error
 from tests.browser.conftest import Open
 from tests.browser.world import World, busy

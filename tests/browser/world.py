@@ -10,7 +10,7 @@ from typing import Any
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead, Trading
 from leadbridge.domain.status_change import status_changed
 from leadbridge.runtime import aws

@@ -11,7 +11,7 @@ import pytest
 from devstack.sandbox.profile import Made
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State, receive
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.message import about_status, mark_sent, start_sending
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.partner_answer import PartnerAnswer
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.dead_letters import DeadLetters

@@ -16,7 +16,14 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
-from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.errors.partner_errors import (
+    PartnerError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from tests.contract.raw_server import CHUNKED, RawServer, never_accepting, nobody_listening, with_length
 from tests.contract.world import PARTNER, SHORT, Operation, World
 

@@ -10,7 +10,7 @@ import pytest
 
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.services import submit_lead
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner as PartnerSettings

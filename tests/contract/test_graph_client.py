@@ -12,8 +12,8 @@ import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized, Unavailable
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized, Unavailable
 from leadbridge.forms.adapters import meta
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.client import FIELDS

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from leadbridge.domain.delivery import State
-from leadbridge.domain.partner_errors import PartnerError, Unknown
+from leadbridge.domain.errors.partner_errors import PartnerError, Unknown
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
 from quality.testkit.fakes.ledgers import Ledger

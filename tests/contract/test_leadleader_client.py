@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized
 from leadbridge.partners.leadleader.client import Authorized
 from tests.contract.world import PARTNER, World, budget, lead
 

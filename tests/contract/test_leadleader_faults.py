@@ -8,8 +8,15 @@ from datetime import timedelta
 import pytest
 
 from leadbridge.domain.delivery import Delivery, State, confirm, receive, start_attempt
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import (
+    PartnerError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.services import check_status, submit_lead
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner, RetryPolicy

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.server import Sandbox
-from leadbridge.domain.partner_errors import RateLimited, Rejected, Unauthorized
+from leadbridge.domain.errors.partner_errors import RateLimited, Rejected, Unauthorized
 from leadbridge.partners.leeloo import AccountId, Leeloo, PersonId, TagId
 from leadbridge.partners.leeloo.answers import NotFound
 from leadbridge.partners.leeloo.models.orders import Order

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.server import Sandbox
-from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.errors.partner_errors import (
+    PartnerError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.partners.leeloo import AccountId, Leeloo
 from leadbridge.partners.leeloo.answers import NotFound
 from tests.contract.leeloo import EMAIL, PARTNER, PHONE, SHORT, LeelooWorld, budget, leeloo_world

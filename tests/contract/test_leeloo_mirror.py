@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from devstack.sandbox.server import Sandbox
+from leadbridge.domain.errors.partner_errors import Unavailable, Unknown
 from leadbridge.domain.lead import Person
 from leadbridge.domain.message import mirror_of_status
-from leadbridge.domain.partner_errors import Unavailable, Unknown
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import Content, content_of

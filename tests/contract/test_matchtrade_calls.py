@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.server import Sandbox
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
-from leadbridge.domain.partner_errors import Duplicate, Misconfigured, Rejected
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.partner_errors import Duplicate, Misconfigured, Rejected
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.rows import Account
 from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, bytes_sent, matchtrade_world

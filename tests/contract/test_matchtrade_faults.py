@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from devstack.sandbox.server import Sandbox
-from leadbridge.domain.partner_errors import (
+from leadbridge.domain.errors.partner_errors import (
     Duplicate,
     Misconfigured,
     PartnerError,

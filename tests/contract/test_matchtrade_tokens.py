@@ -10,7 +10,7 @@ import pytest
 
 from devstack.sandbox.server import Sandbox
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
-from leadbridge.domain.partner_errors import Misconfigured, Unauthorized
+from leadbridge.domain.errors.partner_errors import Misconfigured, Unauthorized
 from tests.contract.matchtrade import EMAIL, PARTNER, MatchTradeWorld, budget, lead, matchtrade_world
 
 TODAY = datetime.now(UTC)

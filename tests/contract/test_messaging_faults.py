@@ -13,8 +13,8 @@ from typing import Any, Literal
 import pytest
 
 from devstack.sandbox.server import Sandbox
+from leadbridge.domain.errors.partner_errors import PartnerError, Rejected, Unknown
 from leadbridge.domain.message import UNSETTLED, MessageState, about_status
-from leadbridge.domain.partner_errors import PartnerError, Rejected, Unknown
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.answers import Reply

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 
 import pytest
 
-from leadbridge.domain.partner_errors import PartnerError
+from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.partners.http import Call, Outcome, Transport
 from tests.contract.raw_server import RawServer, nobody_listening, with_length
 from tests.contract.world import SHORT, budget, short

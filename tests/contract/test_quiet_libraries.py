@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain.partner_errors import PartnerError
+from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader.client import LeadLeader

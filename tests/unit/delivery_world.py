@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import NOT_THERE
 from leadbridge.domain.transitions import DELIVERY

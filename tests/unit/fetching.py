@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadbridge.domain import partner_errors
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.runtime import aws

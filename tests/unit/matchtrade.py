@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import simplejson
 
-from leadbridge.domain.partner_errors import PartnerError, Unavailable
+from leadbridge.domain.errors.partner_errors import PartnerError, Unavailable
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.runtime.budget import Budget

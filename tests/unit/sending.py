@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import partner_errors
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status, by_operator
 from leadbridge.domain.recipient import Recipient

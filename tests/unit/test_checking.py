@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByDeal, Checker

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retry_by_operator
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.budget import Budget

@@ -27,8 +27,8 @@ import pytest
 
 from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fetch import announced
 from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.lead import Lead, Loan, Person

@@ -16,9 +16,9 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch as fetches
 from leadbridge.domain import message as messages
 from leadbridge.domain import operator_steps as operators
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, code_named, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named, last_error
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.domain.message import MessageCode, about_status
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.graph.answers import lead_in
 from leadbridge.partners.http import Answer, refused
 from leadbridge.partners.leadleader.answers import deal_id_in, status_in, tokens_in

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import fetch as steps
-from leadbridge.domain import partner_errors
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.events import FetchChanged, InvalidEvent, read_fetch_changed
 from leadbridge.domain.fetch import Fetch, FetchState, announced
 from leadbridge.domain.lead import Lead

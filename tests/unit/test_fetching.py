@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fetch import FetchState, announced, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws

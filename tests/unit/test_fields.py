@@ -16,8 +16,8 @@ from stdnum.ua import rntrc
 
 from leadbridge.domain import fields
 from leadbridge.domain.consent import Consent
+from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.domain.fields.unicode_text import fold, normalize
-from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leadleader.answers import status_in
 from leadbridge.partners.matchtrade.rows import Account

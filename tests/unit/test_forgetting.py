@@ -10,10 +10,10 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
-from leadbridge.domain.partner_errors import PartnerError
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account

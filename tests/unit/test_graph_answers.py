@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.graph.answers import lead_in
 from leadbridge.partners.graph.client import Credentials
 from leadbridge.partners.http import Answer

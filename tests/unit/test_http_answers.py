@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.domain.partner_errors import Misconfigured
+from leadbridge.domain.errors.partner_errors import Misconfigured
 from leadbridge.partners.http import Answer, Transport, asked_to_wait, is_confidential
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts

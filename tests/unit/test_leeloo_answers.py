@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.errors.partner_errors import (
+    PartnerError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leeloo.answers import NotFound, Reply, reply_in
 from leadbridge.partners.leeloo.models.channels import Channel

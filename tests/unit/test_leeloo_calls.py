@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leeloo import AccountId, Client, Leeloo, PersonId, TagId, wording
 from leadbridge.partners.leeloo.answers import NotFound

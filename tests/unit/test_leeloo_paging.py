@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.domain.partner_errors import Unavailable
+from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.partners.leeloo.answers import Reply
 from leadbridge.partners.leeloo.client import Query
 from leadbridge.partners.leeloo.paging import paged

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.domain.errors.partner_errors import Misconfigured
 from leadbridge.domain.lead import Lead, Person, Trading
-from leadbridge.domain.partner_errors import Misconfigured
 from leadbridge.partners.matchtrade.accounts import AccountForm, lead_source
 from leadbridge.partners.matchtrade.credentials import Credentials
 from quality.testkit.rubbish import json_values

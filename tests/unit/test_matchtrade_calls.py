@@ -10,7 +10,7 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.domain.partner_errors import (
+from leadbridge.domain.errors.partner_errors import (
     Misconfigured,
     PartnerError,
     RateLimited,

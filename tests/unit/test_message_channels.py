@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.domain import partner_errors
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.recipient import Recipient
 from leadbridge.services.message_text import Content

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import partner_errors
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import Outcome, Result

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import message as steps
-from leadbridge.domain import partner_errors
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.services.send_message import LONGEST_TURN, TURN

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from leadbridge.domain import partner_errors
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.recipient import Recipient

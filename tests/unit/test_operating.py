@@ -10,8 +10,8 @@ import pytest
 
 from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
 from leadbridge.domain.status_change import status_changed

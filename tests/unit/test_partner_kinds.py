@@ -11,7 +11,7 @@ from devstack.sandbox.application import stand_ins
 from devstack.sandbox.profile import profiles
 from leadbridge.api.routes.partners import list_partners
 from leadbridge.auth.partner_secret import PartnerSecret
-from leadbridge.domain.partner_errors import Unavailable
+from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.partners.kind import LostReply, PartnerKind, StatusSource
 from leadbridge.partners.registry import UnknownKind, all_kinds, kind_named, kind_names
 from leadbridge.settings import Settings

@@ -11,7 +11,7 @@ from infra.put_back import put_back, settled
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.delivery import State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.domain.fetch import FetchState, announced
 from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget

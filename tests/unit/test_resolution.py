@@ -15,9 +15,10 @@ import pytest
 from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as messages
-from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain import operator_steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, about_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator

@@ -20,8 +20,8 @@ from leadbridge.api.routes.leads import LeadsQuery
 from leadbridge.api.routes.stats import StatsQuery
 from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.domain.operator_steps import Busy, WrongState
-from leadbridge.domain.partner_errors import Unavailable
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.dead_letters import UnknownQueue

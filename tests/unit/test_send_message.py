@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as delivery_steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.events import MessageChanged
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.partners.http import Transport

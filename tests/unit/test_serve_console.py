@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.delivery import State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.message import MessageState
-from leadbridge.domain.partner_answer import RECORD_ANSWER
 from quality.testkit.template import ROOT
 from tests.unit.conftest import Context
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import operator_steps, partner_errors
+from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended

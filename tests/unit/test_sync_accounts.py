@@ -12,9 +12,9 @@ import boto3
 import pytest
 
 from leadbridge.auth.secrets import SecretMissing
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.scan import PATIENCE
 from leadbridge.domain.clock import to_text
+from leadbridge.domain.errors import partner_errors
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.scan import PATIENCE, Kind
+from leadbridge.domain.errors import partner_errors
 from leadbridge.services.sync_accounts import Outcome
 from leadbridge.settings import Settings
 from tests.unit import syncs

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors import partner_errors
 from leadbridge.partners.matchtrade.answers import Listed
 from leadbridge.partners.matchtrade.listing import Page, listed
 from leadbridge.runtime.budget import Budget

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail, Checker

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import pytest
 
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
 from leadbridge.partners.http import Answer, intercepted
 from leadbridge.runtime.logs import metrics
-from leadbridge.runtime.outcomes import record_outcome
+from leadbridge.services.outcomes import record_outcome
 
 
 class Outcome(StrEnum):

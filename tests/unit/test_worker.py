@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leadbridge.domain import fetch as steps
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorInfo
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.domain.fetch import Fetch, FetchChange, announced
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, backoff, retry_delay

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from tools.openapi.operations import ROOT, Operation, Parameter, operators_operations
 from tools.openapi.public import JSON, OPERATIONS, ProblemView
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import lacking_for
 from leadbridge.domain.message import UNSETTLED, MessageState

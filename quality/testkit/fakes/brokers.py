@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from leadbridge.domain.clock import from_text, to_text
-from leadbridge.domain.partner_errors import PartnerError
+from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.partners.matchtrade.answers import Listed
 from leadbridge.partners.matchtrade.listing import Page, listed
 from leadbridge.runtime.budget import Budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 
 
 def some_error(text: str, code: ErrorCode = ErrorCode.UNAVAILABLE) -> ErrorInfo:

@@ -9,7 +9,7 @@ from typing import Any
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, receive
-from leadbridge.domain.error_codes import ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.status_change import checked

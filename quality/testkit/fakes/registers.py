@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from leadbridge.domain import partner_errors
+from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.resolve_delivery import Confirmed, NotKnown

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.api.browsers import Visitor
 from leadbridge.api.problems import Problem, answer
-from leadbridge.forms.browsers import Visitor
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import Source
 from quality.testkit.rubbish import any_text

@@ -16,7 +16,7 @@ from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.error_codes import ErrorCode, HasError
+from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.message import Message, MessageCode, MessageState

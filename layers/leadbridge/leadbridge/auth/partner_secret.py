@@ -8,8 +8,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.auth.secrets import SecretMissing, Secrets
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import Unavailable
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Unavailable
 
 
 @dataclass(frozen=True)

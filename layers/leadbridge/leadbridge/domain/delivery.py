@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from leadbridge.domain.error_codes import ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, ImpossibleTransition, Table, advance
 
 if TYPE_CHECKING:

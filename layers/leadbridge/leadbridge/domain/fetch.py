@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from leadbridge.domain.delivery import State
-from leadbridge.domain.error_codes import ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.transitions import FETCH, OVERDUE, Table, advance
 
 

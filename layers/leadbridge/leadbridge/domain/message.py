@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.transitions import MESSAGE, OVERDUE, Table, advance
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import (
     MAY_HAVE_ARRIVED,
     SUPERSEDED,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leadbridge.domain.delivery import Change, Delivery, State, confirmation, id_data, name_of
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import MessageChange
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, advance
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from leadbridge.domain.delivery import Change, Delivery, end
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.transitions import advance
 
 

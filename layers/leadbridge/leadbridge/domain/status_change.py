@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from leadbridge.domain.delivery import Change, Delivery, id_data, step
-from leadbridge.domain.error_codes import last_error
+from leadbridge.domain.errors.error_codes import last_error
 from leadbridge.domain.message import about_status, mirror_of_status
 from leadbridge.domain.message_operator_steps import held
 from leadbridge.settings import Partner as PartnerSettings

@@ -20,8 +20,8 @@ import simplejson
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import Misconfigured, RateLimited, Rejected, Unavailable, Unknown
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, RateLimited, Rejected, Unavailable, Unknown
 from leadbridge.partners.deadline import Deadline
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import MAX_REFUSED_CHECKS, Change, Delivery, State
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked

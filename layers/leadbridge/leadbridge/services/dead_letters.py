@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, code_named
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named
 from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.settings import settings

@@ -11,10 +11,10 @@ from typing import Any
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import receive, receive_unfit
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.lead import build_usable_lead
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.routing import Decision, decide
 from leadbridge.domain.transitions import Conflict
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named

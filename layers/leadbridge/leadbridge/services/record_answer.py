@@ -15,7 +15,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as message_steps
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo, code_named, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named, last_error
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contested
 from leadbridge.domain.transitions import OVERDUE, Conflict

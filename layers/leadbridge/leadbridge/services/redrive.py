@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead, lacking_for, next_partner
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import retry_by_operator
-from leadbridge.domain.partner_answer import RECORD_ANSWER
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.record_answer import (

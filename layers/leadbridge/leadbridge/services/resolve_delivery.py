@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leadbridge.domain import message as messages
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageCode, MessageState
 from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn

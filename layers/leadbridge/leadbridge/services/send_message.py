@@ -11,9 +11,9 @@ from itertools import takewhile
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.domain import message as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import (
     MAY_HAVE_ARRIVED,

@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.partner_answer import PartnerAnswer
 from leadbridge.domain.repeats import Repeat, apply_repeat, held_for, wait_for
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended

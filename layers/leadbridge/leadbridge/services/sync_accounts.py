@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
 
-from leadbridge.domain import partner_errors
 from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.accounts import Broker, ListingPage, SyncLog
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken

@@ -16,8 +16,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.transitions import AlreadyLinked, Conflict, overdue_wait
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.worker import Job, Ledger

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, State, receive
-from leadbridge.domain.error_codes import ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.http import Answer, asked_to_wait, intercepted
 
 PARTNER, OPERATION = "graph", "lead"

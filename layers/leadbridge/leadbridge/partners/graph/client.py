@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown, secret_incomplete
+from leadbridge.domain.errors.partner_errors import Misconfigured, Unavailable, Unknown, secret_incomplete
 from leadbridge.partners.graph.answers import OPERATION, PARTNER, lead_in
 from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource

@@ -12,9 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import (
+    Misconfigured,
+    PartnerError,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.domain.fields import text
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
 
 PARTNER = "leadleader"

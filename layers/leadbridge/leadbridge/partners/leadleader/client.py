@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from leadbridge.auth import rsa_credentials
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.fields import is_ukrainian
-from leadbridge.domain.lead import Lead
-from leadbridge.domain.partner_errors import (
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import (
     Misconfigured,
     Unauthorized,
     Unavailable,
     Unknown,
     secret_incomplete,
 )
+from leadbridge.domain.fields import is_ukrainian
+from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in

@@ -13,8 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import PartnerError, RateLimited, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import (
+    PartnerError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
 
 PARTNER = "leeloo"

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
-from leadbridge.domain.error_codes import ErrorCode
-from leadbridge.domain.partner_errors import (
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import (
     Misconfigured,
     Rejected,
     Unauthorized,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, Rejected, Unavailable, Unknown
 from leadbridge.domain.lead import Person
-from leadbridge.domain.partner_errors import Misconfigured, Rejected, Unavailable, Unknown
 from leadbridge.domain.recipient import Recipient
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import (
+    Duplicate,
+    Misconfigured,
+    PartnerError,
+    Rejected,
+    Unavailable,
+    Unknown,
+)
 from leadbridge.domain.fields import text
-from leadbridge.domain.partner_errors import Duplicate, Misconfigured, PartnerError, Rejected, Unavailable, Unknown
 from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
 from leadbridge.partners.matchtrade.credentials import PARTNER
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from urllib.parse import quote, urlencode
 
 from leadbridge.domain.clock import Clock, utc_now
-from leadbridge.domain.error_codes import ErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.partner_errors import Misconfigured, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.accounts import AccountForm

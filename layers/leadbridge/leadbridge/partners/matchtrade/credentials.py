@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.domain.partner_errors import secret_incomplete
+from leadbridge.domain.errors.partner_errors import secret_incomplete
 
 PARTNER = "matchtrade"
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from leadbridge.auth.secrets import READ_AGAIN_AFTER
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.partner_errors import Misconfigured, Unavailable, Unknown
+from leadbridge.domain.errors.partner_errors import Misconfigured, Unavailable, Unknown
 from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.answers import grant_in

@@ -9,7 +9,7 @@ from leadbridge.runtime.budget import Budget
 
 if TYPE_CHECKING:
     from leadbridge.domain.delivery import Change, Delivery, State
-    from leadbridge.domain.error_codes import ErrorInfo
+    from leadbridge.domain.errors.error_codes import ErrorInfo
     from leadbridge.domain.lead import Lead
     from leadbridge.domain.repeats import Repeat
     from leadbridge.services.resolve_delivery import Confirmed

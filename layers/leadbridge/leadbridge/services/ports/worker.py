@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from leadbridge.domain.error_codes import HasError
+from leadbridge.domain.errors.error_codes import HasError
 
 
 class Job(HasError, Protocol):

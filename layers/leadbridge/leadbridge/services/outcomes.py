@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
-from leadbridge.domain.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
 from leadbridge.runtime.logs import count, count_version_fault, logger
 
 

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from leadbridge.domain.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 
 
 class PartnerError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.domain.partner_errors import Duplicate, PartnerError, Rejected
+from leadbridge.domain.errors.partner_errors import Duplicate, PartnerError, Rejected
 
 RECORD_ANSWER = "record_answer"  # the step of a dead letter that carries an answer to write down
 
