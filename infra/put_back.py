@@ -30,10 +30,11 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import restored
+from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import fetch_item, fetch_of
-from leadbridge.storage.items import Entry, Item
+from leadbridge.storage.items import Item
 from leadbridge.storage.messages import message_item, message_of
 from leadbridge.storage.table import Table
 

@@ -12,6 +12,7 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.events import FetchChanged, read_fetch_changed
 from leadbridge.domain.fetch import Fetch
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Asked, Lead
 from leadbridge.forms.base import adapter_named
 from leadbridge.partners.graph import Graph
@@ -27,7 +28,6 @@ from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import FetchRepository
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.table import open_table
 
 

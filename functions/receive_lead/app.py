@@ -10,10 +10,13 @@ from typing import Any
 
 from leadbridge.api.browsers import Visitor, foreign
 from leadbridge.api.problems import Problem, Response, answer, busy, internal
-from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.auth.secrets import Secrets
+from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.consent import Consent
+from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.fields import tax_number_checks
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Asked, InvalidLead, Lead
 from leadbridge.forms import base
 from leadbridge.runtime import aws
@@ -23,7 +26,6 @@ from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services import receive_lead
 from leadbridge.settings import self_check, settings
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.quota import TooMany
 from leadbridge.storage.table import open_table
@@ -107,7 +109,7 @@ def verify(source: str, event: dict[str, Any]) -> Response:
         challenge = desk().answer_challenge(source, event.get("queryStringParameters") or {})
     except receive_lead.UnknownSource:
         raise unknown_source() from None
-    except base.SignatureInvalid as reason:
+    except SignatureInvalid as reason:
         raise Problem(403, "not-verified", "Not verified", f"{str(reason).capitalize()}.") from None
     except SecretMissing:
         raise not_ready() from None
@@ -153,7 +155,7 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
     except base.UnsupportedType as types:
         detail = f"This source sends {types}."
         raise Problem(415, "unsupported-type", "Unsupported content type", detail) from None
-    except base.SignatureInvalid as reason:
+    except SignatureInvalid as reason:
         raise Problem(401, "bad-proof", "Proof of origin failed", f"{str(reason).capitalize()}.") from None
     except base.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None

@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.api.problems import Problem, Response, answer, busy, not_ready, unexpected
-from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
+from leadbridge.domain.errors.secret_errors import SecretMissing
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.forms import base
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime import aws
@@ -16,7 +18,6 @@ from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leeloo_events import Inbox, InvalidEvent, LeelooEvent
 from leadbridge.storage.table import open_table
 

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.errors.partner_errors import Misconfigured
+from leadbridge.domain.errors.secret_errors import SecretMissing
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.partners.wiring import client_of, kind_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
@@ -21,7 +23,6 @@ from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import settings
 from leadbridge.settings.partners import SyncPlan
 from leadbridge.storage.accounts import AccountRepository
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
 

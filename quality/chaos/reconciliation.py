@@ -18,11 +18,11 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Partner
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_of
-from leadbridge.storage.items import Entry
 from leadbridge.storage.messages import message_of
 
 if TYPE_CHECKING:

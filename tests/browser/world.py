@@ -11,12 +11,12 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Trading
 from leadbridge.domain.status_change import status_changed
 from leadbridge.runtime import aws
 from leadbridge.services.worker import WORKER_DIED
 from leadbridge.storage import items
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import Journey, LeadRepository
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.people import lead

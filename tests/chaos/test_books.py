@@ -16,10 +16,10 @@ from leadbridge.domain.message import about_status, mark_sent, start_sending
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
 from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry
 from leadbridge.storage.messages import message_item
 from quality.chaos.checks import CHECKS, violations
 from quality.chaos.reconciliation import Books, Create, Posted

@@ -12,9 +12,10 @@ import pytest
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.fetch import announced
+from leadbridge.domain.fields.hashes import keyed_hash
+from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.claims import claim_keys
-from leadbridge.storage.items import Entry, keyed_hash
 from quality.chaos.checks import violations
 from quality.chaos.reconciliation import Books
 from quality.testkit.people import NOW

@@ -11,7 +11,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import State
-from leadbridge.storage.items import keyed_hash
+from leadbridge.domain.fields.hashes import keyed_hash
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from tests.command.desk import LEAD, MINUTE, Desk, run

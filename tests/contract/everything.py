@@ -13,10 +13,11 @@ from leadbridge import settings
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.lead import Lead, Loan, Person
+from leadbridge.domain.recipient import Contact
 from leadbridge.runtime import aws
 from leadbridge.settings import self_check
 from leadbridge.storage.items import delivery_key, encode
-from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.fakes.errors import some_error

@@ -22,13 +22,14 @@ from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.events import MessageChanged
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageState
+from leadbridge.domain.recipient import Contact
 from leadbridge.domain.transitions import Conflict, overdue_wait
 from leadbridge.services.ports.messages import Messenger
 from leadbridge.services.send_message import Sender
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings.messages import Messages
 from leadbridge.storage import items
-from leadbridge.storage.messages import Contact, message_item, message_of
+from leadbridge.storage.messages import message_item, message_of
 from quality.testkit.fakes.ledgers import Ledger
 from tests.contract.leeloo import budget
 from tests.contract.world import Clock

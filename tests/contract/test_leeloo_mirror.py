@@ -12,9 +12,10 @@ from devstack.sandbox.server import Sandbox
 from leadbridge.domain.errors.partner_errors import Unavailable, Unknown
 from leadbridge.domain.lead import Person
 from leadbridge.domain.message import mirror_of_status
+from leadbridge.domain.recipient import Content
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import Content, content_of
+from leadbridge.services.message_text import content_of
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import Channel
 from quality.testkit.people import lead

@@ -15,9 +15,9 @@ from events.sign import signed
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery, State, fail
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.message import MessageState, about_status
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error

@@ -10,10 +10,9 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status, by_operator
-from leadbridge.domain.recipient import Recipient
+from leadbridge.domain.recipient import Content, Recipient
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import Content
 from leadbridge.services.send_message import Sender
 from leadbridge.services.worker import Result
 from leadbridge.settings.messages import Messages

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.status_change import new_status, status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account

@@ -9,6 +9,7 @@ import pytest
 
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws, aws_errors
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import accounts as module
@@ -32,7 +33,7 @@ STATE = ScanState(
 
 
 def hashed(value: str) -> str:
-    return items.keyed_hash("a key", value)
+    return keyed_hash("a key", value)
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, State, receive
+from leadbridge.domain.delivery import Change, Delivery, State, most_urgent, receive
 from leadbridge.domain.repeats import wait_for
 from leadbridge.domain.status_change import account_found, status_changed
 from leadbridge.domain.transitions import ImpossibleTransition
-from leadbridge.domain.urgency import most_urgent
 from quality.testkit.fakes.errors import some_error
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

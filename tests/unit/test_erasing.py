@@ -12,18 +12,21 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import announced, fetched
+from leadbridge.domain.fields.hashes import hashes_of, keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, by_operator
+from leadbridge.domain.recipient import Contact
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository
-from leadbridge.storage.items import Entry, decode, delivery_item, encode, hashes_of, keyed_hash
+from leadbridge.storage.items import decode, delivery_item, encode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.people import NOW, lead

@@ -31,10 +31,11 @@ from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fetch import announced
 from leadbridge.domain.fetch import fail as fetch_failed
+from leadbridge.domain.fields.hashes import hashes_of, keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import about_status, by_operator
 from leadbridge.domain.message import fail as message_failed
-from leadbridge.domain.recipient import Recipient
+from leadbridge.domain.recipient import Contact, Recipient
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account as Row
@@ -54,10 +55,9 @@ from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.fetches import FetchRepository
-from leadbridge.storage.items import hashes_of, keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.fakes.blades import Killed

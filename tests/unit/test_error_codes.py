@@ -19,6 +19,7 @@ from leadbridge.domain import operator_steps as operators
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named, last_error
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.domain.message import MessageCode, about_status
+from leadbridge.domain.timeline import Entry
 from leadbridge.partners.graph.answers import lead_in
 from leadbridge.partners.http import Answer, refused
 from leadbridge.partners.leadleader.answers import deal_id_in, status_in, tokens_in
@@ -28,7 +29,6 @@ from leadbridge.services.dead_letters import letter_of
 from leadbridge.services.redrive import NOTED
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_item, fetch_of
-from leadbridge.storage.items import Entry
 from leadbridge.storage.leads import Journey
 from leadbridge.storage.messages import message_item, message_of
 from leadbridge_cli.output import facts, meaning

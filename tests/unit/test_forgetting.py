@@ -12,8 +12,10 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import PartnerError
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.recipient import Contact
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import Account
@@ -26,10 +28,10 @@ from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.items import decode, keyed_hash
+from leadbridge.storage.items import decode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from leadbridge.auth.secrets import SecretMissing, SecretUnusable
+from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.partners.http import Call, Outcome
 from leadbridge.runtime.logs import count_version_fault, metrics, record_call
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead

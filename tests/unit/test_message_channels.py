@@ -7,10 +7,8 @@ import pytest
 
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import MessageState
-from leadbridge.domain.recipient import Recipient
-from leadbridge.services.message_text import Content
+from leadbridge.domain.recipient import Contact, Content, Recipient
 from leadbridge.services.worker import Outcome, Result
-from leadbridge.storage.messages import Contact
 from tests.unit.sending import (
     ACCOUNT,
     BY_SMS,

@@ -10,9 +10,10 @@ from leadbridge.domain import message as steps
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
+from leadbridge.domain.transitions import OutOfTurn
 from leadbridge.services.send_message import LONGEST_TURN, TURN
 from leadbridge.services.worker import Outcome, Result
-from leadbridge.storage.messages import DUE_PARTITION, OutOfTurn
+from leadbridge.storage.messages import DUE_PARTITION
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import lead
 from tests.unit.sending import LEAD, NIGHT, PARTNER, World, answers, fails, settings, world

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from leadbridge.domain.recipient import Contact
 from leadbridge.runtime import aws
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.messages import Contact
 from leadbridge.storage.table import Table
 from tests.unit.conftest import TABLE
 from tests.unit.sending import ACCOUNT, LEAD, Messenger, World, world

@@ -9,11 +9,10 @@ import pytest
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
-from leadbridge.domain.recipient import Recipient
+from leadbridge.domain.recipient import Contact, Content, Recipient
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import Content
 from leadbridge.services.worker import Outcome, Result
-from leadbridge.storage.messages import DUE_PARTITION, Contact
+from leadbridge.storage.messages import DUE_PARTITION
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import lead
 from tests.unit.sending import (

@@ -8,17 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.clock import utc_now
 from leadbridge.forms.adapters import meta
-from leadbridge.forms.base import (
-    Adapter,
-    ChallengeAdapter,
-    FetchByIdAdapter,
-    Request,
-    SignatureInvalid,
-    Unreadable,
-    adapter_named,
-)
+from leadbridge.forms.base import Adapter, ChallengeAdapter, FetchByIdAdapter, Request, Unreadable, adapter_named
 from leadbridge.settings import Source
 from quality.testkit.rubbish import any_text, json_values
 

@@ -12,18 +12,21 @@ from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import about_status
+from leadbridge.domain.recipient import Contact
 from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submission_rules import SourceRepeats
 from leadbridge.settings import Settings
-from leadbridge.storage.items import Entry, decode, keyed_hash
+from leadbridge.storage.items import decode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fakes.registers import Knows

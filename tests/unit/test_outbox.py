@@ -11,11 +11,12 @@ from leadbridge.domain import message as steps
 from leadbridge.domain.events import InvalidEvent, MessageChanged, read_message_changed
 from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, mirror_of_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
-from leadbridge.domain.transitions import Conflict
+from leadbridge.domain.recipient import Contact
+from leadbridge.domain.transitions import Conflict, OutOfTurn
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.messages import DUE_PARTITION, Contact, MessageRepository, OutOfTurn, message_item, message_of
+from leadbridge.storage.messages import DUE_PARTITION, MessageRepository, message_item, message_of
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error

@@ -17,6 +17,7 @@ from leadbridge.domain.fetch import FetchState, announced
 from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import WrongState, retry_by_operator
+from leadbridge.domain.recipient import Contact
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.runtime import aws
@@ -30,7 +31,7 @@ from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, MessageRepository, message_item, message_of
+from leadbridge.storage.messages import MessageRepository, message_item, message_of
 from leadbridge.storage.stream import announcement
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error

@@ -11,6 +11,7 @@ import pytest
 from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -20,7 +21,6 @@ from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed, Ports

@@ -16,16 +16,18 @@ from leadbridge.domain.fetch import announced, fetched
 from leadbridge.domain.fetch import schedule_retry as fetch_again
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, postpone, skip
+from leadbridge.domain.recipient import Contact
 from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
 from leadbridge.storage.fetches import FetchRepository
-from leadbridge.storage.items import Entry, decode, encode
+from leadbridge.storage.items import decode, encode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
-from leadbridge.storage.messages import Contact, MessageRepository
+from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error

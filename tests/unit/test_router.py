@@ -18,9 +18,9 @@ from leadbridge.api.problems import Problem
 from leadbridge.api.router import all_routes, find_route
 from leadbridge.api.routes.leads import LeadsQuery
 from leadbridge.api.routes.stats import StatsQuery
-from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.partner_errors import Unavailable
+from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.operator_steps import Busy, WrongState
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended

@@ -12,6 +12,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.forms.adapters.standard_webhooks import sign_request
 from leadbridge.forms.base import Request
 from leadbridge.forms.parsing import canonical
@@ -20,7 +21,7 @@ from leadbridge.services.receive_lead import Kind, LeadReceiver, ReceiveResult
 from leadbridge.settings import Settings
 from leadbridge.storage.content_claims import MAX_CHANGED
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.items import decode, keyed_hash
+from leadbridge.storage.items import decode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.people import asked

@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from leadbridge.auth.secrets import KEPT_FOR, READ_AGAIN_AFTER, UNREAD_FOR, SecretMissing, Secrets, SecretUnusable
+from leadbridge.auth.secrets import KEPT_FOR, READ_AGAIN_AFTER, UNREAD_FOR, Secrets
+from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.runtime.logs import logger, metrics
 from quality.testkit.aws.aws_answers import aws_error
 

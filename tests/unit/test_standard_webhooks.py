@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.adapters.standard_webhooks import parse, sign, verify
-from leadbridge.forms.base import Request, SignatureInvalid, Unreadable
+from leadbridge.forms.base import Request, Unreadable
 from leadbridge.settings import Source
 from quality.testkit.rubbish import any_text
 

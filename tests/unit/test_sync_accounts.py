@@ -11,10 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain.accounts.scan import PATIENCE
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.secret_errors import SecretMissing
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
@@ -22,7 +23,6 @@ from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Sync
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.aws_answers import aws_error

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws
 from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
-from leadbridge.storage.items import keyed_hash
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.brokers import Broker

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import Message, about_status
-from leadbridge.services.message_text import Content, content_of, filled, quiet_until
+from leadbridge.domain.recipient import Content
+from leadbridge.services.message_text import content_of, filled, quiet_until
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import Messages, QuietHours, Told
 from quality.testkit.people import NOW, lead

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from leadbridge.domain.delivery import State
-from leadbridge.storage.items import Entry
+from leadbridge.domain.timeline import Entry
 
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
 X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED

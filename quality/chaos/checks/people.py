@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from leadbridge.domain.clock import from_text
-from leadbridge.storage.items import keyed_hash
+from leadbridge.domain.fields.hashes import keyed_hash
 from quality.chaos.reconciliation import Books, File, Posted, check
 
 SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})

@@ -13,9 +13,9 @@ from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.status_change import checked
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
-from leadbridge.forms.base import Request, SignatureInvalid, adapter_named
+from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.forms.base import Request, adapter_named
 from leadbridge.storage.leads import Journey
 from quality.testkit.rubbish import any_text
 from tests.unit.forms.desk import Reception, configured, proven, sample, secrets_of, with_headers, with_json

@@ -17,8 +17,8 @@ def problem_for(error: Exception) -> Problem:
     """
     if isinstance(error, Problem):
         return error
-    from leadbridge.auth.secrets import SecretMissing
     from leadbridge.domain.errors.partner_errors import PartnerError
+    from leadbridge.domain.errors.secret_errors import SecretMissing
     from leadbridge.domain.operator_steps import Busy, WrongState
     from leadbridge.domain.transitions import AlreadyLinked, Conflict
     from leadbridge.services.dead_letters import UnknownQueue

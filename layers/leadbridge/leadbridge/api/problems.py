@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from leadbridge.domain.errors.error_codes import FieldError
+
 Response = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """One field of a lead that cannot be accepted; `field` is dotted (`person.phone`), `message` quotes no value."""
-
-    field: str
-    message: str
 
 
 class Problem(Exception):

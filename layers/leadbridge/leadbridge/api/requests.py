@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from leadbridge.api.params import validation_message
-from leadbridge.api.problems import FieldError, Problem
+from leadbridge.api.problems import Problem
 from leadbridge.api.resources import Resources
+from leadbridge.domain.errors.error_codes import FieldError
 from leadbridge.forms.base import Request, TooLarge, Unreadable
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime.budget import LambdaContext

@@ -20,7 +20,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.message import Message, MessageCode, MessageState
-from leadbridge.storage.items import Entry
+from leadbridge.domain.timeline import Entry
 from leadbridge.storage.leads import Journey
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leadbridge.auth.secrets import SecretMissing, Secrets
+from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import Unavailable
+from leadbridge.domain.errors.secret_errors import SecretMissing
 
 
 @dataclass(frozen=True)

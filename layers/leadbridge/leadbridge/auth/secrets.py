@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.runtime.aws_errors import code_of, is_transient
 from leadbridge.runtime.logs import count, logger
 
@@ -30,14 +31,6 @@ WHOLE = ""  # marks a secret that is unusable as a whole, in place of an entry's
 UNREAD_FOR = 900.0  # seconds for which a value is used while Secrets Manager returns none; then it may be revoked
 SCHEDULED_FOR_DELETION = "InvalidRequestException"  # the code with which AWS refuses to read such a secret
 STANDARD = "whsec_"  # the prefix of a secret of Standard Webhooks; base64 follows
-
-
-class SecretMissing(LookupError):
-    """The secret does not exist, has no value yet, or is not a JSON object. Carries the secret's name only."""
-
-
-class SecretUnusable(SecretMissing):
-    """The secret has a value, or an entry, that cannot be used, or cannot be read. Carries the secret's name only."""
 
 
 def _is_text(entry: object) -> bool:

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
-from leadbridge.forms.base import SignatureInvalid
-
 Encode = Callable[[bytes], str]
+
+
+class SignatureInvalid(Exception):
+    """The proof of origin is missing, malformed, stale or wrong. The message tells which, and no secret."""
 
 
 def in_base64(digest: bytes) -> str:

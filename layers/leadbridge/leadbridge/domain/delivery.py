@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
-from leadbridge.domain.transitions import DELIVERY, OVERDUE, ImpossibleTransition, Table, advance
+from leadbridge.domain.transitions import DELIVERY, OVERDUE, URGENCY, ImpossibleTransition, Table, advance
 
 if TYPE_CHECKING:
     from leadbridge.domain.message import Message, MessageChange
@@ -311,3 +311,8 @@ def step(
 ) -> Change:
     """Return the change of an event. Raises ImpossibleTransition."""
     return Change(delivery, advance(delivery, event, **changes), now, what, detail, data)
+
+
+def most_urgent(states: list[State]) -> State:
+    """Return the state that needs an operator most; `received` if there is none."""
+    return min(states, key=URGENCY.index, default=State.RECEIVED)

@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
-from leadbridge.api.problems import FieldError
 from leadbridge.domain import fields
 from leadbridge.domain.consent import Consent, consent_of
+from leadbridge.domain.errors.error_codes import FieldError
 from leadbridge.domain.routing import Decision, pass_over
-from leadbridge.settings import Partner
+
+if TYPE_CHECKING:
+    from leadbridge.settings import Partner
 
 UTM_KEYS = 30
 UTM_LIMIT = 1024  # characters of a tag; longer ones are cut

@@ -1,6 +1,9 @@
-"""Where a person can be written to."""
+"""Where a person can be written to, and what is sent."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -11,3 +14,25 @@ class Recipient:
     locale: str | None = None
     person_id: str | None = None
     remembered: bool = False
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Where a lead's person can be written to. `asked_at` is when they were invited by text message."""
+
+    account_id: str | None = None
+    person_id: str | None = None
+    locale: str | None = None
+    asked_at: datetime | None = None
+    lead_received_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What goes out: a text, or a template's id with its variables; or, of a mirror, tags and a comment."""
+
+    text: str | None = None
+    template_id: str | None = None
+    variables: dict[str, str] | None = None
+    tags: tuple[str, ...] = ()
+    comment: str | None = None

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.fields.unicode_text import fold
-from leadbridge.settings.routing import Condition, Route
+
+if TYPE_CHECKING:
+    from leadbridge.settings.routing import Condition, Route
 
 FORM = "form."  # what a condition's field begins with that is the form's and not the lead's
 

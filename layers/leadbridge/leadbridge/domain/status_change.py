@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from leadbridge.domain.delivery import Change, Delivery, id_data, step
 from leadbridge.domain.errors.error_codes import last_error
 from leadbridge.domain.message import about_status, mirror_of_status
 from leadbridge.domain.message_operator_steps import held
-from leadbridge.settings import Partner as PartnerSettings
+
+if TYPE_CHECKING:
+    from leadbridge.settings import Partner as PartnerSettings
 
 
 def new_status(

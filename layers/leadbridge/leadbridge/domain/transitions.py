@@ -158,3 +158,7 @@ class AlreadyLinked(Conflict):
 def overdue_wait(waiting_since: datetime, now: datetime) -> timedelta:
     """Return the time after which an overdue item is sent to its queue once more. It doubles with the item's wait."""
     return min(max(OVERDUE, now - waiting_since), LONGEST_OVERDUE)
+
+
+class OutOfTurn(Conflict):
+    """Another message of the line was started since the line was read."""

@@ -19,10 +19,6 @@ from leadbridge.settings import Source
 MOST_BYTES = 262_144
 
 
-class SignatureInvalid(Exception):
-    """The proof of origin is missing, malformed, stale or wrong. The message tells which, and no secret."""
-
-
 class Unreadable(ValueError):
     """The body is not what the form's content type says. The message quotes nothing of it."""
 

@@ -6,7 +6,8 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
-from leadbridge.forms.base import Request, SignatureInvalid
+from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.forms.base import Request
 
 PARAMETER = "token"  # in the address: /webhooks/{source}?token=…
 HEADER = "x-webhook-token"

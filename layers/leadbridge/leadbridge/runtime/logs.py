@@ -65,17 +65,16 @@ def count_version_fault(error: BaseException) -> None:
     """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 
     For errors that no stranger, form or operator can cause. A transient error of AWS, such as throttling or a time-out,
-    is counted as `TransientErrors` instead, and a secret without a usable value as `SecretUnusable`: these are no fault
-    of a version.
+    is counted as `TransientErrors` instead, and an error with a metric of its own, `counted_as`, as that: these are no
+    fault of a version.
     """
-    from leadbridge.auth.secrets import SecretMissing
     from leadbridge.runtime.aws_errors import is_transient
 
     if is_transient(error):
         count("TransientErrors")
         return
-    if isinstance(error, SecretMissing):
-        count("SecretUnusable")
+    if counted_as := getattr(error, "counted_as", None):
+        count(counted_as)
         return
     with single_metric("Faults", MetricUnit.Count, 1, namespace=_NAMESPACE) as faults:
         faults.add_dimension("service", _FLOW)

@@ -14,6 +14,7 @@ from leadbridge.domain.delivery import receive, receive_unfit
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
+from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.lead import build_usable_lead
 from leadbridge.domain.routing import Decision, decide
 from leadbridge.domain.transitions import Conflict
@@ -24,7 +25,6 @@ from leadbridge.services.ports.fetches import FetchLedger, LeadOrigin
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, requested_delay, retry_delay
 from leadbridge.settings import RetryPolicy, Settings, Source
 from leadbridge.settings.sources import Fetching
-from leadbridge.storage.items import hashes_of
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.recipient import Content
 from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, Messages, QuietHours
-
-
-@dataclass(frozen=True)
-class Content:
-    """What goes out: a text, or a template's id with its variables; or, of a mirror, tags and a comment."""
-
-    text: str | None = None
-    template_id: str | None = None
-    variables: dict[str, str] | None = None
-    tags: tuple[str, ...] = ()
-    comment: str | None = None
 
 
 def content_of(

@@ -9,9 +9,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import announced
+from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
 from leadbridge.domain.routing import Decision, decide
 from leadbridge.forms.base import (
@@ -19,7 +21,6 @@ from leadbridge.forms.base import (
     Adapter,
     ChallengeAdapter,
     Request,
-    SignatureInvalid,
     Submission,
     UnsupportedType,
     adapter_named,
@@ -31,7 +32,6 @@ from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.services.ports.leads import LeadBook
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import ContentClaim
-from leadbridge.storage.items import hashes_of
 from leadbridge.storage.quota import Quota
 
 WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from leadbridge.auth.secrets import SecretMissing
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount, Row
 from leadbridge.domain.accounts.match import Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.status_change import account_found, new_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended

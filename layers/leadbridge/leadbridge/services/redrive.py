@@ -16,6 +16,7 @@ from leadbridge.domain.lead import Lead, lacking_for, next_partner
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.record_answer import (
@@ -26,13 +27,12 @@ from leadbridge.services.record_answer import (
     message_answered,
 )
 from leadbridge.settings import Partner
-from leadbridge.storage.fetches import FetchRepository
-from leadbridge.storage.items import Entry
-from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.messages import MessageRepository
 
 if TYPE_CHECKING:
     from leadbridge.services.dead_letters import DeadLetter
+    from leadbridge.storage.fetches import FetchRepository
+    from leadbridge.storage.leads import LeadRepository
+    from leadbridge.storage.messages import MessageRepository
 
 NOTED = frozenset(
     {

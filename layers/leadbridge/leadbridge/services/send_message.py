@@ -23,16 +23,15 @@ from leadbridge.domain.message import (
     MessageCode,
     MessageState,
 )
-from leadbridge.domain.recipient import Recipient
-from leadbridge.domain.transitions import Conflict
+from leadbridge.domain.recipient import Contact, Content, Recipient
+from leadbridge.domain.transitions import Conflict, OutOfTurn
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import Content, content_of, quiet_until
+from leadbridge.services.message_text import content_of, quiet_until
 from leadbridge.services.ports.messages import Leads, MessageLedger, Messenger
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.messages import Messages
-from leadbridge.storage.messages import Contact, OutOfTurn
 
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already

@@ -17,9 +17,9 @@ from uuid import uuid4
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry
 from leadbridge.storage.table import BATCH_RETRY_FOR, Table
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, expires_at, put, update
 

@@ -15,9 +15,10 @@ from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.timeline import Entry
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry, Item
+from leadbridge.storage.items import Item
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import Write, is_late, put
 

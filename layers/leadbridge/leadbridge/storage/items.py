@@ -24,18 +24,16 @@ Items are plain values here. `table` encodes and decodes them.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
+from leadbridge.domain.timeline import Entry
 from leadbridge.storage.attributes import deserialize, serialize
 
 Item = dict[str, Any]
@@ -53,22 +51,6 @@ _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
     *("partner_status", "status_meaning", "last_error", "last_error_code"),
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a lead's timeline. `data` holds the facts that `detail` says in words."""
-
-    at: datetime
-    what: str
-    partner: str | None = None
-    detail: str | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def by_operator(cls, at: datetime, what: str, operator: str, partner: str | None = None) -> Entry:
-        """Return the entry for what an operator did."""
-        return cls(at, what, partner, f"by {operator}", {"operator": operator})
 
 
 def encode(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,29 +79,6 @@ def plain(value: Any) -> Any:
             return [plain(one) for one in value]
         case _:
             return value
-
-
-def keyed_hash(key: str, value: str) -> str:
-    """Return what the indexes hold for a phone or an e-mail: HMAC-SHA256, hexadecimal, with a key of this stack."""
-    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
-
-
-class Hashes(TypedDict):
-    """The keyed hashes that find a lead, and the earlier leads of its person; None where the lead has no such field."""
-
-    phone_hash: str | None
-    email_hash: str | None
-    tax_hash: str | None
-
-
-def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
-    """The keyed hashes of a lead's person."""
-    phone, email, number = lead.person.phone, lead.person.email, lead.person.tax_number
-    return {
-        "phone_hash": None if phone is None else hashed(phone),
-        "email_hash": None if email is None else hashed(email.casefold()),
-        "tax_hash": None if number is None else hashed(number),
-    }
 
 
 def lead_key(lead_id: str) -> dict[str, str]:

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, Delivery, State, receive
+from leadbridge.domain.delivery import Change, Delivery, State, most_urgent, receive
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.status_change import checked
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
-from leadbridge.domain.urgency import most_urgent
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, note_change, stored_as
 from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item, fetch_of
-from leadbridge.storage.items import Entry, lead_id_of
+from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.links import attention, link, opened, unlink
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.quota import Quota, TooMany, give_back

@@ -20,9 +20,9 @@ from typing import Any
 
 from leadbridge.domain import fields
 from leadbridge.domain.clock import Clock, to_text
+from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.erasure import traces
-from leadbridge.storage.items import Entry
 from leadbridge.storage.queries.lead_search import Finder
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import prolong, put

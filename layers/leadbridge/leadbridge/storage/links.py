@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
 
 

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.message import Message, MessageChange, MessageCode, MessageState
-from leadbridge.domain.transitions import Conflict
+from leadbridge.domain.recipient import Contact
+from leadbridge.domain.timeline import Entry
+from leadbridge.domain.transitions import Conflict, OutOfTurn
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
-from leadbridge.storage.items import Entry, Item
+from leadbridge.storage.items import Item
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, check, delete, expires_at, is_late, put, update
 
@@ -47,21 +49,6 @@ _TEXTS = (
     "last_error",
     "last_error_code",
 )
-
-
-class OutOfTurn(Conflict):
-    """Another message of the line was started since the line was read."""
-
-
-@dataclass(frozen=True)
-class Contact:
-    """Where a lead's person can be written to. `asked_at` is when they were invited by text message."""
-
-    account_id: str | None = None
-    person_id: str | None = None
-    locale: str | None = None
-    asked_at: datetime | None = None
-    lead_received_at: datetime | None = field(default=None, compare=False)
 
 
 def partition(owner: str) -> str:

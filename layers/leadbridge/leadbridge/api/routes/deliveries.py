@@ -9,22 +9,23 @@ from pydantic import Field, StrictInt, model_validator
 
 from leadbridge.api.errors import erased_lead, wrong_state
 from leadbridge.api.lookup import find_delivery, find_lead
-from leadbridge.api.problems import FieldError, Problem
+from leadbridge.api.problems import Problem
 from leadbridge.api.requests import ApiRequest, Body, Id, invalid_request
 from leadbridge.api.router import route
 from leadbridge.api.routes.fetch import RetryRequest, names_adapter, retry_fetch
 from leadbridge.api.schemas import DeliveryView, FetchView, delivery_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.error_codes import FieldError
 from leadbridge.domain.lead import lacking_for
 from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import logger
 from leadbridge.runtime.queues import send
 from leadbridge.settings import settings
-from leadbridge.storage.items import Entry
 
 PATH = "/leads/{lead_id}/deliveries/{partner}"
 RESERVE = 5.0  # seconds that a call to a partner leaves for writing the result and for the gateway's time limit

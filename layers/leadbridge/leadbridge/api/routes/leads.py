@@ -16,11 +16,12 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.operator_steps import Busy
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import count, logger
-from leadbridge.storage.items import Entry, keyed_hash
 from leadbridge.storage.queries.lead_list import Wanted
 
 

@@ -16,10 +16,10 @@ from leadbridge.api.schemas import LeadId, MessageTakenView, message_taken_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.message import MessageState, by_operator
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
-from leadbridge.storage.items import Entry
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 VariableName = Annotated[str, Field(max_length=64)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from leadbridge.domain.delivery import Delivery
-from leadbridge.runtime.budget import Budget
+
+if TYPE_CHECKING:
+    from leadbridge.runtime.budget import Budget
 
 CLOCKS_DIFFER = timedelta(minutes=2)  # by which a partner's clock may be behind ours
 ON_ITS_WAY = timedelta(hours=1)  # after which no request of ours makes anything any more

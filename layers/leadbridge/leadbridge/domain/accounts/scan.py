@@ -15,8 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from math import ceil
+from typing import TYPE_CHECKING
 
-from leadbridge.settings.partners import SyncPlan
+if TYPE_CHECKING:
+    from leadbridge.settings.partners import SyncPlan
+
 
 AHEAD = timedelta(days=1)  # by which a partner's clock, or its zone, may be ahead of ours
 PATIENCE = 3  # runs that may fail at one page of the past before its window is left out

@@ -169,3 +169,11 @@ def last_error(error: ErrorInfo | None) -> dict[str, Any]:
 def code_named(name: object) -> ErrorCode | None:
     """Return the code of this name; None where there is none."""
     return next((code for code in ErrorCode if code == name), None)
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One field of a lead that cannot be accepted; `field` is dotted (`person.phone`), `message` quotes no value."""
+
+    field: str
+    message: str

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from leadbridge.forms.base import Request, SignatureInvalid, Submission, Unreadable
+from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
 from leadbridge.forms.parsing.json_shapes import objects

@@ -15,7 +15,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from leadbridge.forms.base import Request, SignatureInvalid, Submission, Unreadable
+from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.settings import Source

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from leadbridge.forms.base import Request, SignatureInvalid, Submission
+from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.forms.parsing.bodies import as_text
 from leadbridge.forms.parsing.json_body import read_object

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
-from leadbridge.forms.base import Request, SignatureInvalid, Submission, Unreadable
+from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import URLENCODED, Fields, read_fields
 from leadbridge.forms.tokens import verify_secret, verify_token, with_token

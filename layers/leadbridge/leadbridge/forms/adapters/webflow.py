@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from leadbridge.auth.signatures import in_hex, signature, verify_signature
-from leadbridge.forms.base import Request, SignatureInvalid, Submission
+from leadbridge.auth.signatures import SignatureInvalid, in_hex, signature, verify_signature
+from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, as_text, read_json
 from leadbridge.forms.parsing.json_shapes import an_object

@@ -5,13 +5,12 @@ from __future__ import annotations
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import Misconfigured, Rejected, Unavailable, Unknown
 from leadbridge.domain.lead import Person
-from leadbridge.domain.recipient import Recipient
+from leadbridge.domain.recipient import Content, Recipient
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of
 from leadbridge.partners.leeloo.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.people import SmsRecipient
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import Content
 from leadbridge.settings.messages import Channel
 
 LOOK_UPS = 3  # calls that finding and making a person may take

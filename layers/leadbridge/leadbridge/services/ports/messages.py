@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from leadbridge.domain.delivery import Delivery
     from leadbridge.domain.lead import Lead, Person
     from leadbridge.domain.message import Message, MessageChange
-    from leadbridge.domain.recipient import Recipient
-    from leadbridge.services.message_text import Content
-    from leadbridge.storage.messages import Contact
+    from leadbridge.domain.recipient import Contact, Content, Recipient
 
 
 class Leads(Protocol):

@@ -19,15 +19,17 @@ from typing import Any
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.fields.hashes import Hashes
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import erased
+from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
 from leadbridge.storage.claims import Claims
 from leadbridge.storage.erasure.unowned_items import Unowned
 from leadbridge.storage.fetches import fetch_key
-from leadbridge.storage.items import Entry, Hashes, Item
+from leadbridge.storage.items import Item
 from leadbridge.storage.messages import CLOSED_FOR, closed_key, contact_key
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, check, delete, put
