@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.ids import AccountId, PersonId, TagId
+from leadbridge.partners.leeloo.models.ids import AccountId, PersonId, TagId
 
 if TYPE_CHECKING:
     from leadbridge.partners.leeloo.calls import Calls

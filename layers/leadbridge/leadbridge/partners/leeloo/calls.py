@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.ids import AccountId
 from leadbridge.partners.leeloo.models.channels import RecordedCall
+from leadbridge.partners.leeloo.models.ids import AccountId
 from leadbridge.partners.leeloo.wording import NOT_DEFINED, timestamp
 from leadbridge.runtime.budget import Budget
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.ids import TagId
 from leadbridge.partners.leeloo.models.catalog import Connection, Tag, Template, TemplateCategory
+from leadbridge.partners.leeloo.models.ids import TagId
 from leadbridge.partners.leeloo.models.people import User
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.runtime.budget import Budget

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.models.channels import Channel, ChatMessage
+from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.models.people import Person
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leadbridge.partners.leeloo.ids import AccountId
+from leadbridge.partners.leeloo.models.ids import AccountId
 from leadbridge.partners.leeloo.models.people import Person
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.ids import AccountId
+from leadbridge.partners.leeloo.models.ids import AccountId
 from leadbridge.runtime.budget import Budget
 
 

@@ -8,7 +8,7 @@ from leadbridge.domain.lead import Person
 from leadbridge.domain.recipient import Content, Recipient
 from leadbridge.partners.leeloo import Leeloo
 from leadbridge.partners.leeloo.choosing import account_of
-from leadbridge.partners.leeloo.ids import AccountId, PersonId
+from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.people import SmsRecipient
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings.messages import Channel

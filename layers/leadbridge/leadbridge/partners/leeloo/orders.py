@@ -10,7 +10,7 @@ from typing import Literal
 
 from leadbridge.partners.leeloo import wording
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.ids import PersonId
+from leadbridge.partners.leeloo.models.ids import PersonId
 from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.runtime.budget import Budget

@@ -9,7 +9,7 @@ from itertools import chain
 
 from leadbridge.partners.leeloo.choosing import account_of, has_email, has_phone
 from leadbridge.partners.leeloo.client import Client, Query
-from leadbridge.partners.leeloo.ids import AccountId, PersonId, TagId
+from leadbridge.partners.leeloo.models.ids import AccountId, PersonId, TagId
 from leadbridge.partners.leeloo.models.people import Comment, CustomField, NewPerson, Person, PersonDetails
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from leadbridge.partners.leeloo.ids import TagId
+from leadbridge.partners.leeloo.models.ids import TagId
 from leadbridge.partners.leeloo.reading import Entity, Named, Text, identity
 
 

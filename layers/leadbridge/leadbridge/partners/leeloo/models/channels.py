@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from leadbridge.partners.leeloo.ids import AccountId, PersonId
+from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.reading import Entity, Moment, NamedTexts, Text, Truth, identity, identity_or_none
 
 

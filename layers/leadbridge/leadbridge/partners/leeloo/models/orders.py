@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from leadbridge.partners.leeloo.ids import PersonId
+from leadbridge.partners.leeloo.models.ids import PersonId
 from leadbridge.partners.leeloo.reading import Entity, Moment, Money, Text, identity_or_none
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field
 
-from leadbridge.partners.leeloo.ids import AccountId, PersonId
+from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.reading import Entity, Ids, Moment, Named, Read, Text, Texts, identity, rows_of
 
