@@ -10,7 +10,7 @@ from devstack.clients import CONFIG, Emulator
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-TRIES = 5
+MAX_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def read_logs(aws: Emulator) -> list[LogLine]:
 
 def _groups(logs: CloudWatchLogsClient) -> list[str]:
     """Return the names of all log groups. The emulator fails while a function's first line makes a group."""
-    for remaining in reversed(range(TRIES)):
+    for remaining in reversed(range(MAX_TRIES)):
         try:
             pages = logs.get_paginator("describe_log_groups").paginate()
             return [group["logGroupName"] for page in pages for group in page["logGroups"]]

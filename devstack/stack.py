@@ -16,7 +16,7 @@ from devstack.clients import CONFIG, Emulator, forget_credentials
 from devstack.logs import LogLine, read_logs
 from devstack.workdir import DEVELOPER, PROJECT, Home, LocalError, wait_until
 
-PATIENCE = 1200.0
+START_TIMEOUT = 1200.0
 """Seconds a stack has to come up: the first build fetches what the layers hold."""
 
 
@@ -89,7 +89,7 @@ def start(
     home.logs.mkdir(parents=True, exist_ok=True)
     supervisor: subprocess.Popen[bytes] | None = None
     shown = _log_size(home)
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + START_TIMEOUT
     try:
         while not (stack := Stack.live(home)):
             if supervisor is None and home.holder() is None:
@@ -110,7 +110,7 @@ def _must_still_come_up(home: Home, supervisor: subprocess.Popen[bytes] | None, 
     if supervisor and supervisor.poll() is not None and home.holder() is None and not Stack.live(home):
         raise LocalError(f"The local stack did not start. Its logs are in {home.logs}.")
     if monotonic() > deadline:
-        raise LocalError(f"The local stack did not come up in {PATIENCE:g} s. Its logs are in {home.logs}.")
+        raise LocalError(f"The local stack did not come up in {START_TIMEOUT:g} s. Its logs are in {home.logs}.")
 
 
 def _spawn(home: Home, port: str, *, with_lifeline: bool) -> subprocess.Popen[bytes]:

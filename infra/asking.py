@@ -9,7 +9,7 @@ from typing import Any
 
 import urllib3
 
-PATIENCE = 20.0  # seconds that one answer may take; a form's function has 15
+TIMEOUT = 20.0  # seconds that one answer may take; a form's function has 15
 PROBLEM = "urn:leadbridge:problem:"
 
 
@@ -55,7 +55,7 @@ def asked_over_http(api_url: str, question: Question) -> Answer:
         api_url + question.path,
         headers=question.headers,
         body=question.body,
-        timeout=urllib3.Timeout(total=PATIENCE),
+        timeout=urllib3.Timeout(total=TIMEOUT),
         retries=False,
         redirect=False,
     )

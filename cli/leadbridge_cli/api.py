@@ -12,7 +12,7 @@ from leadbridge_cli.local_stack import LocalStack
 
 CONNECT, READ = 5, 40  # seconds; the gateway itself gives up after 29
 ANSWER_LIMIT = 16 * 1_048_576  # bytes
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 ApiUrl = Annotated[
@@ -153,7 +153,7 @@ def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
     errors = problem.get("errors")
     named = [
         f"{each.get('field') or 'body'} {each.get('message')}"
-        for each in (errors if isinstance(errors, list) else [])[:MOST_ERRORS]
+        for each in (errors if isinstance(errors, list) else [])[:MAX_ERRORS]
         if isinstance(each, dict)
     ]
     return Failure(code, f"{text} {'; '.join(named)}".strip() + f" (HTTP {status})")

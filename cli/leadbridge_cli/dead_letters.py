@@ -12,7 +12,7 @@ from leadbridge_cli.output import Screen, line, table
 
 app = group("dlq", "Dead letters: what could not go on by itself.")
 
-ROUNDS = 20  # calls, of a hundred letters each at most, that one `--all` may cost
+MAX_CALLS = 20  # calls, of a hundred letters each at most, that one `--all` may cost
 
 Queue = Annotated[str, typer.Argument(help="The queue, as `dlq list` names it.")]
 
@@ -45,7 +45,7 @@ def redrive(
     number, is_rest = 0, False
     kept, obsolete = dict[str, Any](), dict[str, Any]()
     with screen.progress("letters") as advance:
-        for _ in range(ROUNDS if every else 1):
+        for _ in range(MAX_CALLS if every else 1):
             body = None if letter_id is None else {"letter_id": letter_id}
             done = api.post("dead-letters", queue, "redrive", body=body)
             number += int(done["letters"])

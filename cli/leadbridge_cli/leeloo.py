@@ -23,7 +23,7 @@ from leadbridge_cli.sanitize import as_json, masked
 if TYPE_CHECKING:
     from leadbridge.partners.leeloo import Leeloo
 
-PATIENCE = 600  # seconds that one command's calls may take together: a list may have a hundred pages
+MAX_SECONDS = 600  # seconds that one command's calls may take together: a list may have a hundred pages
 MOST_COLUMNS = 8
 
 FormData = Annotated[
@@ -149,7 +149,7 @@ def _command_of(endpoint: Endpoint) -> Callable[..., None]:
             )
         with partner_errors(), screen.progress(endpoint.group) as advance:
             method = getattr(getattr(leeloo.api(), endpoint.group), endpoint.name)
-            answer = _document(method(**asked, budget=patience(PATIENCE)), advance)
+            answer = _document(method(**asked, budget=patience(MAX_SECONDS)), advance)
         shown = answer if reveal else masked(answer)
         screen.answer(shown, lambda: _pictures(shown))
 

@@ -7,8 +7,8 @@ from typing import Any
 from leadbridge_cli.api import Api
 from leadbridge_cli.exit_codes import Code, Failure
 
-AT_ONCE = 100
-MOST_PAGES = 10_000
+PAGE_SIZE = 100
+MAX_PAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Page:
 
 def leads_in(api: Api, wanted: Wanted, cursor: str | None = None) -> Iterator[Page]:
     """All pages, from a cursor on. Raises Failure, also where they do not come to an end."""
-    for _ in range(MOST_PAGES):
-        answer = api.get("leads", **wanted.query, limit=AT_ONCE, cursor=cursor)
+    for _ in range(MAX_PAGES):
+        answer = api.get("leads", **wanted.query, limit=PAGE_SIZE, cursor=cursor)
         page = Page(list(answer["leads"]), answer["cursor"])
         yield page
         if page.cursor is None:
@@ -48,4 +48,4 @@ def leads_in(api: Api, wanted: Wanted, cursor: str | None = None) -> Iterator[Pa
         if page.cursor == cursor:
             raise Failure(Code.REFUSED, "The list does not go on: the API names the same page twice.")
         cursor = page.cursor
-    raise Failure(Code.REFUSED, f"There are more than {MOST_PAGES * AT_ONCE} leads: ask for fewer.")
+    raise Failure(Code.REFUSED, f"There are more than {MAX_PAGES * PAGE_SIZE} leads: ask for fewer.")

@@ -14,7 +14,7 @@ from leadbridge_cli.output import Screen, is_terminal, line, table
 
 app = group("secrets", "Secrets: what partners, forms and operators are known by.")
 
-LONGEST = 65_536  # bytes that Secrets Manager keeps
+MAX_SECRET_BYTES = 65_536  # bytes that Secrets Manager keeps
 
 OldOne = Annotated[bool, typer.Option("--drop-old", help="Of a source: the new secret is in use, forget the old one.")]
 
@@ -117,9 +117,9 @@ _WORST = (Code.REFUSED, Code.NOT_FOUND, Code.CONFLICT, Code.USAGE, Code.NO_ANSWE
 
 
 def _json_in(file: Path) -> Any:
-    raw = typer.get_binary_stream("stdin").read(LONGEST + 1) if str(file) == "-" else _read(file)
-    if len(raw) > LONGEST:
-        raise wrong_use(f"A secret has {LONGEST} bytes at most.")
+    raw = typer.get_binary_stream("stdin").read(MAX_SECRET_BYTES + 1) if str(file) == "-" else _read(file)
+    if len(raw) > MAX_SECRET_BYTES:
+        raise wrong_use(f"A secret has {MAX_SECRET_BYTES} bytes at most.")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
@@ -128,7 +128,7 @@ def _json_in(file: Path) -> Any:
 
 def _read(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return opened.read(LONGEST + 1)
+        return opened.read(MAX_SECRET_BYTES + 1)
 
 
 def _asked_for(name: str, known: dict[str, Any]) -> dict[str, Any]:

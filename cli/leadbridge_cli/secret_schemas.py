@@ -55,11 +55,11 @@ def _of_kind(name: str, value: dict[str, Any]) -> None:
 
 
 def _leeloo(value: dict[str, Any]) -> None:
-    from leadbridge.partners.leeloo.client import Credentials
+    from leadbridge.partners.leeloo.client import LeelooCredentials
 
     _only("leeloo", value)
     with _usable("leeloo"):
-        Credentials.of(value)
+        LeelooCredentials.of(value)
     _token(value.get("webhook_token"), "webhook_token")
     safe_url(value["base_url"], "base_url")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LEELOO = "leeloo"
 CONNECT, READ = 5, 25  # seconds
-PATIENCE = 90  # seconds that all the calls of one command may take together
+MAX_SECONDS = 90  # seconds that all the calls of one command may take together
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def secret_of(cloud: Cloud, partner: str) -> Held:
     return Held(value)
 
 
-def patience(seconds: float = PATIENCE) -> "Budget":
+def patience(seconds: float = MAX_SECONDS) -> "Budget":
     """The time that a command has for its calls."""
     from leadbridge.runtime.budget import Budget
 

@@ -108,7 +108,7 @@ def trading_reply_lost(world: World) -> Journey:
     return journey
 
 
-TOGETHER = (good, redelivered, invalid, exact, reply_lost, trading, trading_reply_lost)
+CONCURRENT_SAMPLES = (good, redelivered, invalid, exact, reply_lost, trading, trading_reply_lost)
 AFTERWARDS = (partner_down,)  # it takes the partner away from everybody
 
 
@@ -116,7 +116,7 @@ def travel(world: World, console: Console) -> bool:
     """Send all samples on their way and show each journey as it ends; whether all ended as they should."""
     ended = []
     with ThreadPoolExecutor(2) as pool:  # the emulator is slow to start many workers at once, AWS is not
-        for waiting in [pool.submit(journey, world) for journey in TOGETHER]:
+        for waiting in [pool.submit(journey, world) for journey in CONCURRENT_SAMPLES]:
             ended.append(waiting.result())
             ended[-1].show(console)
     for journey in AFTERWARDS:

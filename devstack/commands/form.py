@@ -11,7 +11,7 @@ import urllib3
 from devstack.stack import Stack
 from leadbridge.forms.adapters.standard_webhooks import sign
 
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: b
     """Make one request and return whatever was answered; one that only reads is made again if no answer comes."""
     began = time.monotonic()
     retries = urllib3.Retry(total=2, redirect=False, status=0) if method == "GET" else False
-    response = urllib3.request(method, url, headers=headers, body=body, timeout=PATIENCE, retries=retries)
+    response = urllib3.request(method, url, headers=headers, body=body, timeout=TIMEOUT, retries=retries)
     seconds = time.monotonic() - began
     try:
         content = json.loads(response.data)

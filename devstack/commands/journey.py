@@ -18,7 +18,7 @@ from leadbridge.domain.clock import from_text
 from leadbridge.partners.registry import all_kinds
 
 PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
-PATIENCE = 90.0  # seconds that one journey may take
+TIMEOUT = 90.0  # seconds that one journey may take
 RUN = uuid4().hex[:8]  # the samples' ids are new in every run, so that a second run is no redelivery of the first
 
 
@@ -92,7 +92,7 @@ class World:
 
     def wait(self, lead_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask for a lead until its delivery is as wanted, or patience ends; return the lead."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             lead = self.operator.lead(lead_id)
             if holds(delivery_of(lead)) or time.monotonic() > deadline:
@@ -102,7 +102,7 @@ class World:
     def expect_messages(self, journey: Journey, lead_id: str) -> None:
         """Wait until the person has heard of every change after the first status, and note what they read."""
         number = max(0, sum(what == "status_changed" for what in self.timeline(lead_id)) - 1)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.timeline(lead_id).count("message_sent") < number and time.monotonic() < deadline:
             time.sleep(0.1)
         phone = f"+38{journey.sample.partner_phone}"

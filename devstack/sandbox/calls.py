@@ -8,7 +8,7 @@ from typing import Any
 
 from devstack.sandbox.partner import Clock
 
-KEPT = 100_000
+MAX_STORED = 100_000
 
 
 class Outcome(StrEnum):
@@ -63,7 +63,7 @@ class Call:
 class CallLog:
     """The last `kept` calls. Numbers never repeat within a run, not even after a reset."""
 
-    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+    def __init__(self, clock: Clock, kept: int = MAX_STORED) -> None:
         self._clock = clock
         self._calls: deque[Call] = deque(maxlen=kept)
         self._number = 0

@@ -175,24 +175,24 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
 def told(source: str, received: receive_lead.ReceiveResult) -> Response:
     """What the sender hears of a post that was taken."""
     several = {"lead_ids": list(received.lead_ids)} if received.lead_ids else {}
-    if received.kind is not receive_lead.Kind.HONEYPOT:
+    if received.kind is not receive_lead.ReceiveStatus.HONEYPOT:
         logger.append_keys(lead_id=received.lead_id, **several)
     match received.kind:
-        case receive_lead.Kind.TEST:
+        case receive_lead.ReceiveStatus.TEST:
             count("TestPings")
             logger.info("test ping")
             return answer(200, {"status": "test"})
-        case receive_lead.Kind.IGNORED:
+        case receive_lead.ReceiveStatus.IGNORED:
             count("PostsIgnored")
             logger.info("ignored")
             return answer(200, {"status": "ignored"})
-        case receive_lead.Kind.HONEYPOT:
+        case receive_lead.ReceiveStatus.HONEYPOT:
             count("HoneypotCaught")
             logger.info("caught by the honeypot")
-        case receive_lead.Kind.NEW:
+        case receive_lead.ReceiveStatus.NEW:
             count("LeadsReceived", received.stored)
             logger.info("received")
-        case receive_lead.Kind.REDELIVERY:
+        case receive_lead.ReceiveStatus.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")
     if received.changed is not None:

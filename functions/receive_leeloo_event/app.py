@@ -18,7 +18,7 @@ from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.storage.leeloo_events import Inbox, InvalidEvent, LeelooEvent
+from leadbridge.storage.leeloo_events import Inbox, InvalidLeelooEvent, LeelooEvent
 from leadbridge.storage.table import open_table
 
 
@@ -85,7 +85,7 @@ def receive(token: str, event: dict[str, Any]) -> Response:
         raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
     except base.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
-    except InvalidEvent as reason:
+    except InvalidLeelooEvent as reason:
         raise Problem(422, "invalid-event", "Invalid event", f"{str(reason).capitalize()}.") from None
     is_new, lead_id = inbox().keep(told)
     count("LeelooEvents" if is_new else "LeelooEventsRepeated")

@@ -13,7 +13,7 @@ from leadbridge.domain.errors.partner_errors import Unauthorized
 from leadbridge.domain.events import MessageChanged, read_message_changed
 from leadbridge.domain.message import Message
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
-from leadbridge.partners.leeloo.models.people import Person, PersonAccount
+from leadbridge.partners.leeloo.models.people import LeelooPerson, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
@@ -92,4 +92,4 @@ def keep_answer(message: Message, error: ErrorInfo) -> None:
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 
-warm_up(environment, aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, Person, PersonAccount)))
+warm_up(environment, aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, LeelooPerson, PersonAccount)))

@@ -19,7 +19,7 @@ from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, measure, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.reconcile_accounts import AccountReconciler
-from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
+from leadbridge.services.sync_accounts import PageTaken, Report, Sync, SyncOutcome
 from leadbridge.settings import settings
 from leadbridge.settings.partners import SyncPlan
 from leadbridge.storage.accounts import AccountRepository
@@ -93,7 +93,7 @@ def outcome_of(partner: str, context: LambdaContext) -> str:
             raise
         count("SyncFailed")
         logger.exception("AWS failed for a moment")
-        return Outcome.FAILED.value
+        return SyncOutcome.FAILED.value
 
 
 def run(partner: str, context: LambdaContext) -> str:
@@ -140,9 +140,9 @@ def note(page: PageTaken) -> None:
 
 def tell(report: Report) -> None:
     """Count what a run came to, and how far it is behind."""
-    if report.outcome in {Outcome.HELD, Outcome.OVERTAKEN}:
+    if report.outcome in {SyncOutcome.HELD, SyncOutcome.OVERTAKEN}:
         count("SyncSkipped")
-    if report.outcome is Outcome.FAILED:
+    if report.outcome is SyncOutcome.FAILED:
         count("SyncFailed")
     for window in report.left_out:
         count("SyncWindowsLeftOut")

@@ -329,7 +329,9 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
     stack.restart("SubmitLead")
     accept(stack, 2, "leadleader", "matchtrade")
     accept(stack, 3, "matchtrade", "leadleader")
-    with patch("leadbridge.auth.secrets.READ_AGAIN_AFTER", 0.0):  # it is read anew at once, and is as wrong as before
+    with patch(
+        "leadbridge.auth.secrets.MIN_REFRESH_SECONDS", 0.0
+    ):  # it is read anew at once, and is as wrong as before
         stack.carry()
 
 

@@ -16,7 +16,7 @@ from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.partners.matchtrade.kind import ANSWER_LIMIT
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 from tests.contract.raw_server import RawServer
@@ -82,7 +82,7 @@ class MatchTradeWorld:
         """Take a lead to the partner."""
         return (client or self.client()).authorize(budget()).create(lead(**changes), budget())
 
-    def listed(self, client: MatchTrade | None = None, **options: Any) -> list[Account]:
+    def listed(self, client: MatchTrade | None = None, **options: Any) -> list[BrokerAccount]:
         """All accounts."""
         until = datetime.now(UTC) + timedelta(days=1)
         pages = (client or self.client()).pages(BEGINNING, until, budget(), **options)

@@ -27,7 +27,7 @@ from leadbridge.domain.transitions import Conflict, overdue_wait
 from leadbridge.services.ports.messages import Messenger
 from leadbridge.services.send_message import Sender
 from leadbridge.services.worker import Outcome, Result
-from leadbridge.settings.messages import Messages
+from leadbridge.settings.messages import MessageSettings
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item, message_of
 from quality.testkit.fakes.ledgers import Ledger
@@ -39,7 +39,7 @@ LENDER = "leadleader"
 TICK = timedelta(minutes=1)  # how often the schedule looks for what is due
 
 
-def settings(**changes: Any) -> Messages:
+def settings(**changes: Any) -> MessageSettings:
     """The shipped configuration, but that it says `Статус: {status}.`, at any hour, with tables changed by a test."""
     values: dict[str, Any] = {
         **read_toml(Path(__file__).parents[2] / "config", "prod")["messages"],
@@ -47,7 +47,7 @@ def settings(**changes: Any) -> Messages:
         "told": {LENDER: {"default": {"text": {"uk": "Статус: {status}."}}}},
         "mirror": {"on": False},
     }
-    return Messages.model_validate(values | changes)
+    return MessageSettings.model_validate(values | changes)
 
 
 class Book:
@@ -224,7 +224,7 @@ class Office:
     def of(
         cls,
         messengers: Sequence[Messenger],
-        configuration: Messages,
+        configuration: MessageSettings,
         clock: Clock,
         *,
         copies: int = 1,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized
-from leadbridge.partners.leadleader.client import Authorized
+from leadbridge.partners.leadleader.client import DealAuthorization
 from tests.contract.world import PARTNER, World, budget, lead
 
 type Break = Callable[[], dict[str, Any]]
@@ -301,7 +301,9 @@ def test_an_error_text_fails_an_authorization_even_on_200(world: World) -> None:
         pytest.param(lambda authorized: authorized.status(1, "POST", budget()), id="status"),
     ],
 )
-def test_a_401_is_unauthorized_and_the_secret_is_read_anew(world: World, call: Callable[[Authorized], object]) -> None:
+def test_a_401_is_unauthorized_and_the_secret_is_read_anew(
+    world: World, call: Callable[[DealAuthorization], object]
+) -> None:
     world.remote.arm(PARTNER, None, {"kind": "answer", "status": 401, "body": {"detail": "no"}}, skip=1)
     authorized = world.client().authorize(budget())
     with pytest.raises(Unauthorized):

@@ -17,13 +17,13 @@ from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import content_of
 from leadbridge.settings import Settings
-from leadbridge.settings.messages import Channel
+from leadbridge.settings.messages import ChannelSettings
 from quality.testkit.people import lead
 from quality.testkit.template import ROOT
 from tests.contract.leeloo import PARTNER, LeelooWorld, leeloo_world
 from tools.config import read_toml
 
-CHANNEL = Channel.model_validate({"preferred": "TELEGRAM", "wait_for_sms": "1h"})
+CHANNEL = ChannelSettings.model_validate({"preferred": "TELEGRAM", "wait_for_sms": "1h"})
 
 
 @pytest.fixture

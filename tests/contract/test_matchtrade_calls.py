@@ -14,7 +14,7 @@ from devstack.sandbox.server import Sandbox
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Duplicate, Misconfigured, Rejected
 from leadbridge.partners.matchtrade.accounts import AccountForm
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, bytes_sent, matchtrade_world
 from tests.contract.raw_server import with_length
 
@@ -195,7 +195,7 @@ def test_a_page_of_a_thousand_long_rows_is_read(world: MatchTradeWorld) -> None:
 def test_a_token_that_ends_in_the_middle_of_a_listing_is_replaced(world: MatchTradeWorld) -> None:
     world.remote.add_accounts(6)
     client = world.client()
-    found: list[Account] = []
+    found: list[BrokerAccount] = []
     for page in client.pages(BEGINNING, TODAY + timedelta(days=1), budget(), size=2):
         found += page.rows
         world.remote.expire_tokens()

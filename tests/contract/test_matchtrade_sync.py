@@ -14,7 +14,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.services.reconcile_accounts import AccountReconciler
-from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
+from leadbridge.services.sync_accounts import PageTaken, Report, Sync, SyncOutcome
 from leadbridge.settings import Settings
 from leadbridge.settings.partners import SyncPlan
 from quality.testkit.fakes.books import PARTNER, Book
@@ -91,7 +91,7 @@ def following(world: MatchTradeWorld, request: pytest.FixtureRequest) -> Followi
 def test_years_of_accounts_are_kept_and_those_of_our_leads_followed(following: Following) -> None:
     following.world.remote.add_accounts(25, start="2019-01-01T00:00:00Z", foreign=True)
     made, uuid = following.register("first@example.com")
-    assert following.run().outcome is Outcome.WHOLE
+    assert following.run().outcome is SyncOutcome.WHOLE
     following.assert_has_everything()
     assert following.status(made) == "NEW_CONTACT"
     for status in ("CONTACTED", "ACTIVE_CLIENT"):
@@ -131,7 +131,7 @@ def test_tokens_that_end_in_the_middle_are_renewed(following: Following, shape: 
         following.world.remote.expire_tokens()
 
     following.pages = type("Notes", (list,), {"append": lambda _, page: expire(page)})()
-    assert following.run().outcome is Outcome.WHOLE
+    assert following.run().outcome is SyncOutcome.WHOLE
     following.assert_has_everything()
     assert len(following.world.calls("token")) > 3
 
@@ -169,14 +169,14 @@ def test_after_any_fault_the_next_run_has_everything(
     broken(world, operation)
     following.client = world.client()
     report = following.run(hours=9)
-    if report.outcome is not Outcome.WHOLE:
-        assert report.outcome is Outcome.FAILED
+    if report.outcome is not SyncOutcome.WHOLE:
+        assert report.outcome is SyncOutcome.FAILED
         assert report.error is not None
         assert "first@example.com" not in report.error.text
         assert following.book.state.watermark == watermark
     world.mend()
     following.client = world.client()
-    assert following.run(hours=2).outcome is Outcome.WHOLE
+    assert following.run(hours=2).outcome is SyncOutcome.WHOLE
     following.run(hours=9)
     following.assert_has_everything()
     assert following.status(made) == "NEW_CONTACT"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from devstack.sandbox.server import Sandbox
-from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.partner_errors import Misconfigured, Unauthorized
 from tests.contract.matchtrade import EMAIL, PARTNER, MatchTradeWorld, budget, lead, matchtrade_world
 
@@ -104,7 +104,7 @@ def test_wrong_credentials_are_certain_only_when_they_were_read_anew(world: Matc
     with pytest.raises(Misconfigured) as caught:
         world.client().authorize(budget())
     assert caught.value.certain is not just_read
-    assert caught.value.retry_after == (READ_AGAIN_AFTER if just_read else None)
+    assert caught.value.retry_after == (MIN_REFRESH_SECONDS if just_read else None)
     assert "Authentication" not in caught.value.text
 
 
@@ -125,7 +125,7 @@ def test_a_rotation_that_is_met_while_creating_comes_again(world: MatchTradeWorl
     world.vault.just_read = True
     with pytest.raises(Unauthorized) as caught:
         authorized.create(lead(), budget())
-    assert caught.value.retry_after == READ_AGAIN_AFTER
+    assert caught.value.retry_after == MIN_REFRESH_SECONDS
     world.vault.just_read = False
     assert world.create(client) is not None
 

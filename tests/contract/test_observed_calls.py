@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, suppress
 import pytest
 
 from leadbridge.domain.errors.partner_errors import PartnerError
-from leadbridge.partners.http import Call, Outcome, Transport
+from leadbridge.partners.http import Call, CallOutcome, Transport
 from tests.contract.raw_server import RawServer, nobody_listening, with_length
 from tests.contract.world import SHORT, budget, short
 
@@ -31,23 +31,23 @@ def observed(url: str, timeout: float = PATIENT) -> Call:
 @pytest.mark.parametrize(
     ("head", "outcome", "is_error"),
     [
-        ("200 OK", Outcome.ANSWERED, False),
-        ("401 Unauthorized", Outcome.ANSWERED, False),
-        ("422 Unprocessable Entity", Outcome.ANSWERED, False),
-        ("429 Too Many Requests", Outcome.ASKED_TO_WAIT, True),
-        ("503 Service Unavailable\r\nRetry-After: 5", Outcome.ASKED_TO_WAIT, True),
-        ("503 Service Unavailable", Outcome.FAILED, True),
-        ("500 Internal Server Error", Outcome.FAILED, True),
+        ("200 OK", CallOutcome.ANSWERED, False),
+        ("401 Unauthorized", CallOutcome.ANSWERED, False),
+        ("422 Unprocessable Entity", CallOutcome.ANSWERED, False),
+        ("429 Too Many Requests", CallOutcome.ASKED_TO_WAIT, True),
+        ("503 Service Unavailable\r\nRetry-After: 5", CallOutcome.ASKED_TO_WAIT, True),
+        ("503 Service Unavailable", CallOutcome.FAILED, True),
+        ("500 Internal Server Error", CallOutcome.FAILED, True),
     ],
 )
-def test_an_answer_is_told_by_its_class(head: str, outcome: Outcome, is_error: bool) -> None:
+def test_an_answer_is_told_by_its_class(head: str, outcome: CallOutcome, is_error: bool) -> None:
     with answering(head) as server:
         call = observed(server.url)
     assert (call.partner, call.operation, call.outcome, call.is_error) == ("lender", "create", outcome, is_error)
 
 
 def test_a_4xx_that_is_not_the_partners_own_counts_as_an_error() -> None:
-    for is_own, outcome in ((True, Outcome.ANSWERED), (False, Outcome.INTERCEPTED)):
+    for is_own, outcome in ((True, CallOutcome.ANSWERED), (False, CallOutcome.INTERCEPTED)):
         calls: list[Call] = []
         with answering("403 Forbidden") as server:
             transport = Transport("lender", short(5, 5), observer=calls.append, is_own=lambda _, own=is_own: own)  # type: ignore[misc]
@@ -57,22 +57,22 @@ def test_a_4xx_that_is_not_the_partners_own_counts_as_an_error() -> None:
 
 def test_a_partner_that_is_not_there_is_unreachable() -> None:
     with nobody_listening() as url:
-        assert observed(url).outcome is Outcome.UNREACHABLE
+        assert observed(url).outcome is CallOutcome.UNREACHABLE
 
 
 def test_an_answer_that_breaks_off_is_lost() -> None:
     with RawServer([with_length(100) + b"{"]) as server:
-        assert observed(server.url).outcome is Outcome.LOST
+        assert observed(server.url).outcome is CallOutcome.LOST
 
 
 def test_an_address_that_is_none_is_told_too() -> None:
-    assert observed("https://").outcome is Outcome.NO_ADDRESS
+    assert observed("https://").outcome is CallOutcome.NO_ADDRESS
 
 
 def test_a_call_that_nobody_answers_took_as_long_as_was_waited() -> None:
     with RawServer([b"late"], pause=PATIENT) as server:
         call = observed(server.url, timeout=SHORT)
-    assert call.outcome is Outcome.LOST
+    assert call.outcome is CallOutcome.LOST
     assert SHORT * 1000 <= call.milliseconds < PATIENT * 1000
 
 

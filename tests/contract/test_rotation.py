@@ -82,7 +82,7 @@ def traffic(sandbox: Sandbox, tmp_path: Any) -> Iterator[Traffic]:
     """A stack with its partners; a secret that is refused is read anew at once, however short ago it was read."""
     remote = Remote(sandbox.url)
     remote.reset()
-    with moto_stack(tmp_path) as stack, patch.object(secrets, "READ_AGAIN_AFTER", 0.0):
+    with moto_stack(tmp_path) as stack, patch.object(secrets, "MIN_REFRESH_SECONDS", 0.0):
         put_secrets(stack, sandbox.secrets())
         yield Traffic(stack, remote)
 
@@ -164,7 +164,7 @@ def test_a_sources_secret(traffic: Traffic) -> None:
     body = json.dumps({"person": next(iter(traffic.leads.values())), "loan": {"amount": "6000.00", "term": 12}})
     assert traffic.lead(secret=WEB, body=body, message_id="again") == 202
     put(NEW)
-    with patch.object(secrets, "KEPT_FOR", 0.0):  # a minute later
+    with patch.object(secrets, "CACHE_SECONDS", 0.0):  # a minute later
         assert traffic.lead(secret=WEB) == 401
         assert traffic.lead(secret=NEW, body=body, message_id="again") == 200  # the form repeats what it sent before
         assert traffic.lead(secret=NEW) == 202
@@ -176,12 +176,12 @@ def test_a_typo_in_the_sources_stops_no_form_of_a_worker_that_has_read_them(traf
     for wrong in ({"web": "a text"}, {"web": {"secrets": WEB}}):
         assert traffic.lead(secret=WEB) == 202
         traffic.stack.put_secret("sources", wrong)
-        with patch.object(secrets, "KEPT_FOR", 0.0):  # a minute later
+        with patch.object(secrets, "CACHE_SECONDS", 0.0):  # a minute later
             assert traffic.lead(secret=WEB) == 202
             assert traffic.lead(secret=NEW) == 503, "the form may have a new secret already, and is to post again"
         traffic.stack.put_secret("sources", {"web": {"secrets": [WEB]}})
     traffic.stack.put_secret("sources", {})
-    with patch.object(secrets, "KEPT_FOR", 0.0):
+    with patch.object(secrets, "CACHE_SECONDS", 0.0):
         assert traffic.lead(secret=WEB) == 503, "it was taken away"
     assert set(traffic.states()) == {"received"}
 
@@ -193,5 +193,5 @@ def test_an_operators_token(traffic: Traffic) -> None:
     assert [status(TOKEN), status("a-new-one")] == [200, 401]
     traffic.stack.put_secret("operators", {"anna": "a-new-one"})
     assert status("a-new-one") == 200  # at once
-    with patch.object(secrets, "KEPT_FOR", 0.0):  # a minute later
+    with patch.object(secrets, "CACHE_SECONDS", 0.0):  # a minute later
         assert [status(TOKEN), status("a-new-one")] == [401, 200]

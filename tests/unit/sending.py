@@ -15,7 +15,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.send_message import Sender
 from leadbridge.services.worker import Result
-from leadbridge.settings.messages import Messages
+from leadbridge.settings.messages import MessageSettings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
 from leadbridge.storage.table import Table
@@ -39,7 +39,7 @@ FOR_GOOD = (partner_errors.Rejected, partner_errors.Misconfigured)
 type Answers = Iterator[partner_errors.PartnerError | None]
 
 
-def settings(**changes: Any) -> Messages:
+def settings(**changes: Any) -> MessageSettings:
     """The shipped configuration with a table or two changed; nothing of a lead is mirrored."""
     values: dict[str, Any] = {
         **read_toml(ROOT / "config", "prod")["messages"],
@@ -50,7 +50,7 @@ def settings(**changes: Any) -> Messages:
         "told": {PARTNER: TOLD},
         "mirror": {"on": False},
     }
-    return Messages.model_validate(values | changes)
+    return MessageSettings.model_validate(values | changes)
 
 
 NIGHT = {"on": True, "from": "21:00", "to": "08:00"}
@@ -132,7 +132,7 @@ class World:
     store: LeadRepository
     outbox: MessageRepository
     time: Time
-    settings: Messages = field(default_factory=settings)
+    settings: MessageSettings = field(default_factory=settings)
     messenger: Messenger = field(default_factory=lambda: Messenger(known=ACCOUNT))
     dead_letters: list[tuple[str, str, MessageState]] = field(default_factory=list)
     answers: list[tuple[str, int]] = field(default_factory=list)

@@ -10,7 +10,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import KeptAccount
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
 from leadbridge.services.sync_accounts import PageTaken, Report, Sync
@@ -162,11 +162,11 @@ def slow(world: World, seconds: float = 30.0) -> None:
 
 def take(world: World, *uuids: str, **row: Any) -> Taken:
     """Take rows of the broker's in, as its client reads them; `row` are fields of each."""
-    rows = [Account.of({**world.broker.rows[uuid], **row}) for uuid in uuids]
+    rows = [BrokerAccount.of({**world.broker.rows[uuid], **row}) for uuid in uuids]
     return take_in(world, rows)
 
 
-def take_in(world: World, rows: list[Account], asked_at: datetime | None = None) -> Taken:
+def take_in(world: World, rows: list[BrokerAccount], asked_at: datetime | None = None) -> Taken:
     """Take rows in that the broker was asked for at that time, or now."""
     taken = Taken()
     intake = AccountReconciler(PARTNER, world.book, world.ledger, world.settings, world.time)

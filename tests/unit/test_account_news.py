@@ -15,7 +15,7 @@ from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.status_change import new_status, status_changed
 from leadbridge.domain.transitions import Conflict
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.settings import Settings
 from quality.testkit.fakes.books import PARTNER
 from quality.testkit.fakes.errors import some_error
@@ -59,7 +59,7 @@ def test_a_row_older_than_what_is_kept_is_not_believed(world: World) -> None:
     ours = world.lead()
     world.submitted(ours, "a")
     world.broker.add("a")
-    late = Account.of(world.broker.rows["a"])
+    late = BrokerAccount.of(world.broker.rows["a"])
     world.time.now += MINUTE
     world.broker.put("a", "CONTACTED")
     take(world, "a")
@@ -75,7 +75,7 @@ def test_row_of_the_hour_that_comes_twice_is_not_called_older(world: World) -> N
     world.time.now = datetime(2026, 10, 25, 3, tzinfo=UTC)
     for local, status in (("03:50", "NEW_CONTACT"), ("03:10", "CONTACTED"), ("02:50", "NO_POTENTIAL")):
         row = {"uuid": "a", "updated": f"2026-10-25T{local}:00", "leadStatus": status}
-        take_in(world, [Account.of(row, zone)])
+        take_in(world, [BrokerAccount.of(row, zone)])
         world.time.now += MINUTE
     assert world.delivery(ours).partner_status == "CONTACTED", "02:50 came surely before"
     assert kept(world).updated_latest is not None
@@ -151,7 +151,7 @@ def test_a_page_that_a_check_has_overtaken_tells_nothing_old(world: World) -> No
     take(world, "a")
     world.time.now += TICK
     world.broker.put("a", "CONTACTED")
-    asked_at, page = world.time.now, [Account.of(world.broker.rows["a"])]
+    asked_at, page = world.time.now, [BrokerAccount.of(world.broker.rows["a"])]
     world.time.now += timedelta(seconds=20)
     world.broker.put("a", "ACTIVE_CLIENT")
     check(world, ours, "ACTIVE_CLIENT")
@@ -204,7 +204,7 @@ def test_page_from_before_the_check_does_not_correct_the_delivery(world: World) 
     world.submitted(ours, "a")
     world.broker.add("a", leadStatus="CONTACTED")
     take(world, "a")
-    asked_at, page = world.time.now, [Account.of(world.broker.rows["a"])]
+    asked_at, page = world.time.now, [BrokerAccount.of(world.broker.rows["a"])]
     world.time.now += MINUTE
     check(world, ours, "ACTIVE_CLIENT")
     take_in(world, page, asked_at)
@@ -243,7 +243,7 @@ def test_what_a_check_has_overtaken_is_told_all_the_same_if_it_is_still_so(world
     world.broker.put("a", "ACTIVE_CLIENT")
     world.time.now += MINUTE
     check(world, ours, "CONTACTED")
-    take_in(world, [Account.of(world.broker.rows["a"])], asked_at)
+    take_in(world, [BrokerAccount.of(world.broker.rows["a"])], asked_at)
     assert world.delivery(ours).partner_status == "CONTACTED"
     world.time.now += TICK
     take(world, "a")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
+from leadbridge.domain.accounts.scan import Overtaken, ScanKind, ScanState, SyncScan
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws, aws_errors
 from leadbridge.runtime.aws_errors import Contended
@@ -22,11 +22,11 @@ from tests.unit.conftest import TABLE
 
 LATER = NOW + timedelta(minutes=5)
 DAY = timedelta(days=1)
-PASS = SyncScan(Kind.WHOLE, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
+PASS = SyncScan(ScanKind.WHOLE, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
 STATE = ScanState(
     watermark=NOW,
     first_run_at=NOW - DAY,
-    under_way={Kind.WHOLE: PASS},
+    under_way={ScanKind.WHOLE: PASS},
     whole_begun_at=NOW,
     rests_until=LATER,
 )

@@ -22,7 +22,7 @@ from devstack.sandbox.partner import Incoming
 from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading, build_lead
 from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.partners.matchtrade.accounts import AccountForm
-from leadbridge.partners.matchtrade.credentials import Credentials
+from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 from leadbridge.settings import Partner
 from leadbridge.storage import items
 from quality.testkit.people import NOW
@@ -115,7 +115,7 @@ def test_the_broker_takes_the_body_of_every_lead_that_is_accepted_for_it(
     lead = accepted(values, matchtrade=rules)
     if lead is not None:
         form = AccountForm(plus_in_phone=plus, longest_value=longest, fields=FURTHER, constants={"country": "Ukraine"})
-        broker_takes(form.body(lead, Credentials.of(SECRET)), column_length=longest, plus_in_phone=plus)
+        broker_takes(form.body(lead, BrokerCredentials.of(SECRET)), column_length=longest, plus_in_phone=plus)
 
 
 @given(person=STORED, trading=st.dictionaries(st.sampled_from([*Trading.model_fields]), st.text(max_size=2000)))
@@ -125,7 +125,7 @@ def test_a_body_can_be_built_of_any_lead_that_is_stored(person: dict[str, str], 
     known |= {"person": Person.model_construct(None, **person), "trading": Trading.model_construct(None, **trading)}
     lead = Lead.model_construct(None, **known, loan=Loan.model_construct())
     for longest in (1, 2, 3, 4, 255):
-        account = AccountForm(longest_value=longest, fields=FURTHER).body(lead, Credentials.of(SECRET))["account"]
+        account = AccountForm(longest_value=longest, fields=FURTHER).body(lead, BrokerCredentials.of(SECRET))["account"]
         texts = [value for name, value in account.items() if name in {"name", "surname", "city", "state", "clientType"}]
         assert all(0 < len(text) <= longest for text in texts)
         assert len(account.get("leadInfo", {}).get("leadSource", "")) <= longest

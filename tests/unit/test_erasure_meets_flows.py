@@ -38,7 +38,7 @@ from leadbridge.domain.message import fail as message_failed
 from leadbridge.domain.recipient import Contact, Recipient
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
-from leadbridge.partners.matchtrade.rows import Account as Row
+from leadbridge.partners.matchtrade.rows import BrokerAccount as Row
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget

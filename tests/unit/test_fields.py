@@ -20,7 +20,7 @@ from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.domain.fields.unicode_text import fold, normalize
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leadleader.answers import status_in
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.storage.leeloo_events import LeelooEvent
 from quality.testkit.rubbish import any_text, json_values
 
@@ -391,7 +391,9 @@ def readers(text: str) -> dict[str, Callable[[], object]]:
         "normalize": partial(normalize, text),
         "consent": partial(Consent, text=text, given_at=text, ip=text, page_url=text),
         "Lead Leader's status": partial(status_in, Answer(200, {}, body)),
-        "a broker's row": partial(Account.of, dict.fromkeys(("name", "surname", "email", "leadStatus", "uuid"), text)),
+        "a broker's row": partial(
+            BrokerAccount.of, dict.fromkeys(("name", "surname", "email", "leadStatus", "uuid"), text)
+        ),
         "an event of Leeloo's": partial(LeelooEvent.of, {"type": text, "data": {"offer_name": text}}, b""),
     }
 

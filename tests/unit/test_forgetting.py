@@ -18,7 +18,7 @@ from leadbridge.domain.message import about_status
 from leadbridge.domain.recipient import Contact
 from leadbridge.domain.status_change import status_changed
 from leadbridge.domain.transitions import Conflict
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import ByEmail
@@ -48,8 +48,8 @@ def accepted(store: LeadRepository, uuid: str | None, trader: Lead = TRADER) -> 
     return store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, uuid, None))
 
 
-def row(**more: Any) -> Account:
-    return Account.of({"uuid": "u-1", "email": EMAIL, "name": "Олена", "created": "2026-03-01T12:00:00Z", **more})
+def row(**more: Any) -> BrokerAccount:
+    return BrokerAccount.of({"uuid": "u-1", "email": EMAIL, "name": "Олена", "created": "2026-03-01T12:00:00Z", **more})
 
 
 def book() -> AccountRepository:
@@ -69,7 +69,7 @@ def everything() -> str:
     return json.dumps([decode(item) for page in pages for item in page["Items"]], ensure_ascii=False, default=str)
 
 
-def take(store: LeadRepository, settings: Settings, *rows: Account, of: Any = None) -> None:
+def take(store: LeadRepository, settings: Settings, *rows: BrokerAccount, of: Any = None) -> None:
     intake(store, settings, of).take(rows, NOW - timedelta(days=1), Taken())
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.partners.graph.answers import lead_in
-from leadbridge.partners.graph.client import Credentials
+from leadbridge.partners.graph.client import GraphCredentials
 from leadbridge.partners.http import Answer
 from quality.testkit.rubbish import json_values
 
@@ -115,7 +115,7 @@ GOOD = {"access_token": "EAAt", "secrets": ["new", "old"]}
 
 
 def test_without_an_address_graph_is_where_it_is_documented() -> None:
-    credentials = Credentials.of(GOOD)
+    credentials = GraphCredentials.of(GOOD)
     assert credentials.graph_url == "https://graph.facebook.com/v26.0"
     assert credentials.app_secret == "new"
     assert "EAAt" not in repr(credentials)
@@ -123,7 +123,7 @@ def test_without_an_address_graph_is_where_it_is_documented() -> None:
 
 def test_the_proof_is_the_tokens_hmac_under_the_apps_secret() -> None:
     """The HMAC-SHA256 of RFC 4231, test case 2."""
-    proof = Credentials("what do ya want for nothing?", "Jefe", "").proof
+    proof = GraphCredentials("what do ya want for nothing?", "Jefe", "").proof
     assert proof == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 
 
@@ -142,5 +142,5 @@ def test_the_proof_is_the_tokens_hmac_under_the_apps_secret() -> None:
 )
 def test_an_unusable_entry_is_named_by_its_keys_and_no_value(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(Misconfigured) as raised:
-        Credentials.of(GOOD | changes)
+        GraphCredentials.of(GOOD | changes)
     assert raised.value.text == f"the source's secret lacks a usable {named}"

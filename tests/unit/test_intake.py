@@ -11,7 +11,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
 from leadbridge.domain.status_change import status_changed
-from leadbridge.services.reconcile_accounts import LONGEST_UUID
+from leadbridge.services.reconcile_accounts import MAX_UUID_BYTES
 from leadbridge.settings import Settings
 from quality.testkit.fakes.books import PARTNER
 from quality.testkit.fakes.errors import some_error
@@ -248,7 +248,7 @@ def test_a_tie_that_comes_late_is_found_though_the_row_has_not_changed(world: Wo
     assert (kept(world).lead_id, world.delivery(ours).partner_status) == (ours.lead_id, "NEW_CONTACT")
 
 
-@pytest.mark.parametrize("uuid", [None, "", "u" * (LONGEST_UUID + 1), {"a": 1}])
+@pytest.mark.parametrize("uuid", [None, "", "u" * (MAX_UUID_BYTES + 1), {"a": 1}])
 def test_a_row_that_cannot_be_named_is_passed_over_and_counted(world: World, uuid: object) -> None:
     world.broker.add("a")
     taken = take(world, "a", uuid=uuid)

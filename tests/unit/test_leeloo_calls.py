@@ -18,7 +18,7 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
 from leadbridge.partners.http import Answer, Transport
@@ -362,7 +362,7 @@ def test_a_renewed_token_that_is_refused_too_is_the_end() -> None:
     assert len(line.requests) == 2
 
 
-@pytest.mark.parametrize(("current", "retry_after"), [(SECRET, None), (None, READ_AGAIN_AFTER)])
+@pytest.mark.parametrize(("current", "retry_after"), [(SECRET, None), (None, MIN_REFRESH_SECONDS)])
 def test_a_token_that_is_still_the_same_is_not_tried_again(
     current: dict[str, Any] | None, retry_after: float | None
 ) -> None:
@@ -409,7 +409,7 @@ def test_a_secret_that_was_just_mended_is_read_anew() -> None:
 def test_a_secret_that_was_read_just_now_may_yet_be_mended() -> None:
     with pytest.raises(Misconfigured) as caught:
         leeloo(Line(), Vault(kept={**SECRET, "token": ""}, current=None)).catalog.tags(budget=budget())
-    assert (caught.value.certain, caught.value.retry_after) == (False, READ_AGAIN_AFTER)
+    assert (caught.value.certain, caught.value.retry_after) == (False, MIN_REFRESH_SECONDS)
 
 
 # Lost replies

@@ -20,16 +20,16 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
     ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00", "2026-01-31 12:00", "2026-01-31T14:00:00+02:00"],
 )
 def test_a_time_is_utc_however_it_is_spelt(spelling: str, written: str) -> None:
-    assert people.Person.model_validate({"id": "p", spelling: written}).created_at == NOON
+    assert people.LeelooPerson.model_validate({"id": "p", spelling: written}).created_at == NOON
 
 
 @pytest.mark.parametrize("odd", [None, "", "NOT_DEFINED", "yesterday", 5, [], "0001-01-01T00:00:00+14:00"])
 def test_a_time_that_is_none_is_none(odd: object) -> None:
-    assert people.Person.model_validate({"id": "p", "createdAt": odd}).created_at is None
+    assert people.LeelooPerson.model_validate({"id": "p", "createdAt": odd}).created_at is None
 
 
 def test_a_person_is_read_whole() -> None:
-    person = people.Person.model_validate(
+    person = people.LeelooPerson.model_validate(
         {
             "id": "5f0c2e2ad2a3d70012345678",
             "name": "Ольга",
@@ -60,14 +60,14 @@ def test_a_person_is_read_whole() -> None:
 
 
 def test_a_person_without_anything_but_an_id_is_a_person() -> None:
-    person = people.Person.model_validate({"id": "p"})
+    person = people.LeelooPerson.model_validate({"id": "p"})
     assert (person.name, person.tags, person.accounts, person.created_at) == (None, (), (), None)
 
 
 @pytest.mark.parametrize("odd", [None, "", [], {}, True, "NOT_DEFINED"])
 def test_nothing_is_a_person_without_an_id(odd: object) -> None:
     with pytest.raises(ValidationError):
-        people.Person.model_validate({"id": odd})
+        people.LeelooPerson.model_validate({"id": odd})
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=0, max_value=10**14))

@@ -40,7 +40,7 @@ def queues(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     alive = {name: queue(name) for name in NAMES}
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
     monkeypatch.setenv("QUEUES", json.dumps(alive))
-    monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 0)
     return {**alive, **{f"dead-{name}": url for name, url in dead.items()}}
 
 
@@ -184,7 +184,7 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
 def test_letters_that_are_kept_do_not_hide_those_behind_them(
     ask: Ask, queues: dict[str, str], store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadbridge.services.dead_letters.HIDDEN", 30)
+    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 30)
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     for number in range(15):

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
-from leadbridge.partners.http import Call, Outcome
+from leadbridge.partners.http import Call, CallOutcome
 from leadbridge.runtime.logs import count_version_fault, metrics, record_call
 
 
-def noted(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> dict[str, object]:
+def noted(capsys: pytest.CaptureFixture[str], outcome: CallOutcome) -> dict[str, object]:
     """The line that one call makes."""
     record_call(Call("leeloo", "send_message", outcome, 12.345))
     (line,) = capsys.readouterr().out.splitlines()
@@ -18,7 +18,7 @@ def noted(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> dict[str, obj
 
 
 def test_a_call_is_measured_by_its_partner_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    line = noted(capsys, Outcome.ANSWERED)
+    line = noted(capsys, CallOutcome.ANSWERED)
     envelope = line.pop("_aws")
     assert isinstance(envelope, dict)
     (metrics,) = envelope["CloudWatchMetrics"]
@@ -29,16 +29,18 @@ def test_a_call_is_measured_by_its_partner_alone(capsys: pytest.CaptureFixture[s
     }
 
 
-@pytest.mark.parametrize(("outcome", "errors"), [(Outcome.ANSWERED, 0), (Outcome.LOST, 1), (Outcome.ASKED_TO_WAIT, 1)])
+@pytest.mark.parametrize(
+    ("outcome", "errors"), [(CallOutcome.ANSWERED, 0), (CallOutcome.LOST, 1), (CallOutcome.ASKED_TO_WAIT, 1)]
+)
 def test_every_call_counts_as_an_error_or_as_none(
-    capsys: pytest.CaptureFixture[str], outcome: Outcome, errors: int
+    capsys: pytest.CaptureFixture[str], outcome: CallOutcome, errors: int
 ) -> None:
     line = noted(capsys, outcome)
     assert (line["PartnerLatency"], line["PartnerErrors"]) == ([12.3], [errors])
 
 
 def test_the_line_says_which_call_it_was_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
-    line = noted(capsys, Outcome.FAILED)
+    line = noted(capsys, CallOutcome.FAILED)
     assert line.keys() == {
         *("_aws", "partner", "service", "operation", "outcome"),
         *("PartnerLatency", "PartnerErrors"),

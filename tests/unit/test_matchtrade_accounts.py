@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from leadbridge.domain.errors.partner_errors import Misconfigured
 from leadbridge.domain.lead import Lead, Person, Trading
 from leadbridge.partners.matchtrade.accounts import AccountForm, lead_source
-from leadbridge.partners.matchtrade.credentials import Credentials
+from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 from quality.testkit.rubbish import json_values
 
 SECRET: dict[str, Any] = {
@@ -49,7 +49,7 @@ def trading(parts: Mapping[str, str | None]) -> Trading:
 
 
 def body(form: AccountForm | None = None, **changes: Any) -> dict[str, Any]:
-    return (form or AccountForm()).body(lead(**changes), Credentials.of(SECRET))
+    return (form or AccountForm()).body(lead(**changes), BrokerCredentials.of(SECRET))
 
 
 def account(form: AccountForm | None = None, **changes: Any) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def test_a_source_of_ones_own_is_shortened_to_the_cap() -> None:
 
 
 def test_the_secret_is_read() -> None:
-    credentials = Credentials.of(SECRET)
+    credentials = BrokerCredentials.of(SECRET)
     assert credentials.basic == "Basic Y2xpZW50OmNsaWVudCdz"
     assert credentials.url("proxy/x") == "https://broker.invalid/proxy/x"
     assert (credentials.partner_id, repr(credentials)) == (0, "Credentials(…)")
@@ -221,13 +221,13 @@ def test_the_secret_is_read() -> None:
 
 @pytest.mark.parametrize(("given", "read"), [(0, 0), ("0", 0), (7, 7), ("12", 12), (10**17, 10**17)])
 def test_a_partner_id_is_a_number_or_its_digits(given: object, read: int) -> None:
-    assert Credentials.of({**SECRET, "partner_id": given}).partner_id == read
+    assert BrokerCredentials.of({**SECRET, "partner_id": given}).partner_id == read
 
 
 @pytest.mark.parametrize("value", [None, "", "a", -1, "-1", True, 1.5, "٣", 10**18, "9" * 5000, [0]])
 def test_anything_else_is_no_partner_id(value: object) -> None:
     with pytest.raises(Misconfigured) as caught:
-        Credentials.of({**SECRET, "partner_id": value})
+        BrokerCredentials.of({**SECRET, "partner_id": value})
     assert caught.value.data == {"fields": ["partner_id"]}
 
 
@@ -235,18 +235,18 @@ def test_anything_else_is_no_partner_id(value: object) -> None:
 @pytest.mark.parametrize("value", [None, "", 1.5, ["a"]])
 def test_what_the_secret_lacks_is_named(name: str, value: object) -> None:
     with pytest.raises(Misconfigured) as caught:
-        Credentials.of({**SECRET, name: value})
+        BrokerCredentials.of({**SECRET, name: value})
     assert caught.value.data == {"fields": [name]}
 
 
 @pytest.mark.parametrize(("name", "value"), [("client_id", "a:b"), ("password", "\ud800")])
 def test_what_cannot_be_sent_is_not_usable(name: str, value: str) -> None:
     with pytest.raises(Misconfigured) as caught:
-        Credentials.of({**SECRET, name: value})
+        BrokerCredentials.of({**SECRET, name: value})
     assert caught.value.data == {"fields": [name]}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SECRET)), json_values()))
 def test_any_secret_is_usable_or_misconfigured(changes: dict[str, Any]) -> None:
     with suppress(Misconfigured):
-        assert Credentials.of({**SECRET, **changes}).basic.isascii()
+        assert BrokerCredentials.of({**SECRET, **changes}).basic.isascii()

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.partners.matchtrade.answers import Listed
-from leadbridge.partners.matchtrade.listing import REMEMBERED, Page, listed
-from leadbridge.partners.matchtrade.rows import Account, accounts_of, moment
+from leadbridge.partners.matchtrade.listing import REMEMBERED, AccountPage, listed
+from leadbridge.partners.matchtrade.rows import BrokerAccount, accounts_of, moment
 from quality.testkit.rubbish import any_text, json_values
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -43,11 +43,11 @@ class Source:
         return Listed(rows, pages if self.with_pages else None, total if self.with_totals else None)
 
 
-def read(source: Source, **bounds: Any) -> list[Page]:
+def read(source: Source, **bounds: Any) -> list[AccountPage]:
     return list(listed(source.read, **bounds))
 
 
-def uuids(pages: list[Page]) -> list[str | None]:
+def uuids(pages: list[AccountPage]) -> list[str | None]:
     return [row.uuid for page in pages for row in page.rows]
 
 
@@ -168,7 +168,7 @@ FULL = {
 
 
 def test_a_row_is_read() -> None:
-    assert Account.of(FULL) == Account(
+    assert BrokerAccount.of(FULL) == BrokerAccount(
         uuid="u-1",
         created=NOON,
         updated=NOON,
@@ -185,12 +185,12 @@ def test_a_row_is_read() -> None:
 
 @pytest.mark.parametrize("flat", [{}, {"leadSource": None, "leadStatus": ""}])
 def test_source_and_status_may_stand_in_the_lead_info(flat: dict[str, Any]) -> None:
-    account = Account.of({**flat, "leadInfo": {"leadSource": "a|||d", "leadStatus": "CONTACTED"}})
+    account = BrokerAccount.of({**flat, "leadInfo": {"leadSource": "a|||d", "leadStatus": "CONTACTED"}})
     assert (account.lead_source, account.status) == ("a|||d", "CONTACTED")
 
 
 def test_a_row_shows_nobody_when_it_is_printed() -> None:
-    assert repr(Account.of(FULL)) == "Account(uuid='u-1', …)"
+    assert repr(BrokerAccount.of(FULL)) == "Account(uuid='u-1', …)"
 
 
 @given(st.dictionaries(st.sampled_from([*FULL, "leadInfo"]), json_values()))
@@ -260,7 +260,7 @@ def test_a_time_without_its_offset_is_of_the_brokers_zone(text: str, expected: d
 def test_local_time_that_is_ambiguous_or_does_not_exist_is_two_moments(
     text: str, earliest: str, latest: str | None
 ) -> None:
-    row = Account.of({"created": text, "updated": text}, ZoneInfo("Europe/Kyiv"))
+    row = BrokerAccount.of({"created": text, "updated": text}, ZoneInfo("Europe/Kyiv"))
     expected = (datetime.fromisoformat(earliest), None if latest is None else datetime.fromisoformat(latest))
     assert (row.created, row.created_latest) == (row.updated, row.updated_latest) == expected
     assert moment(text, ZoneInfo("Europe/Kyiv")) == expected[0]
@@ -291,4 +291,4 @@ def test_a_time_that_is_written_is_read_again(at: datetime) -> None:
     ],
 )
 def test_an_email_is_the_same_in_any_case_and_nothing_less(theirs: str | None, ours: str, is_it: bool) -> None:
-    assert Account.of({"email": theirs}).has_email(ours) is is_it
+    assert BrokerAccount.of({"email": theirs}).has_email(ours) is is_it

@@ -311,7 +311,7 @@ def test_an_erasure_that_died_half_way_is_finished_by_the_next(
 def test_the_brokers_list_brings_no_erased_person_back(
     ask: Ask, store: LeadRepository, shipped_settings: Settings
 ) -> None:
-    from leadbridge.partners.matchtrade.rows import Account
+    from leadbridge.partners.matchtrade.rows import BrokerAccount
     from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
     from leadbridge.storage.accounts import AccountRepository
 
@@ -320,7 +320,7 @@ def test_the_brokers_list_brings_no_erased_person_back(
     waiting = store.delivery(trader.lead_id, "matchtrade")
     assert waiting is not None
     store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, "u-1", None))
-    row = Account.of(
+    row = BrokerAccount.of(
         {"uuid": "u-1", "email": "olena@example.com", "created": "2026-03-01T12:00:00Z", "leadStatus": "A"}
     )
     book = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("k", value))

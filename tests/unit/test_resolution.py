@@ -24,7 +24,7 @@ from leadbridge.domain.message import MessageState, about_status
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.status_change import new_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown
@@ -294,10 +294,10 @@ class Accounts:
 
     seconds_per_page = 1.0
 
-    def find(self, email: str, budget: Budget) -> Account | None:
+    def find(self, email: str, budget: Budget) -> BrokerAccount | None:
         """Look an e-mail up."""
         row = {"uuid": "3f2a-UUID", "email": email, "leadStatus": "CONTACTED"}
-        return Account.of(row) if email == "olena@example.com" else None
+        return BrokerAccount.of(row) if email == "olena@example.com" else None
 
 
 def test_a_deal_is_known_if_its_status_is() -> None:

@@ -17,7 +17,7 @@ from leadbridge.forms.adapters.standard_webhooks import sign_request
 from leadbridge.forms.base import Request
 from leadbridge.forms.parsing import canonical
 from leadbridge.runtime import aws
-from leadbridge.services.receive_lead import Kind, LeadReceiver, ReceiveResult
+from leadbridge.services.receive_lead import LeadReceiver, ReceiveResult, ReceiveStatus
 from leadbridge.settings import Settings
 from leadbridge.storage.content_claims import MAX_CHANGED
 from leadbridge.storage.erasure.eraser import Eraser
@@ -114,7 +114,7 @@ SAME = {
 def test_the_same_content_is_the_same_lead_however_it_is_encoded(receive: Receive, what: str) -> None:
     first = receive(encoded())
     again = receive(SAME[what], MIDNIGHT + SECOND)
-    assert (first.kind, again.kind, again.lead_id) == (Kind.NEW, Kind.REDELIVERY, first.lead_id)
+    assert (first.kind, again.kind, again.lead_id) == (ReceiveStatus.NEW, ReceiveStatus.REDELIVERY, first.lead_id)
     assert leads() == [first.lead_id]
 
 
@@ -128,7 +128,7 @@ def test_other_content_is_another_lead(receive: Receive, other: dict[str, str]) 
 @pytest.mark.parametrize("at", [MIDNIGHT, MIDNIGHT + timedelta(hours=12), MIDNIGHT + timedelta(hours=24)])
 def test_workers_whose_clocks_differ_make_one_lead_of_one_post(receive: Receive, at: datetime, first: float) -> None:
     got = [receive(encoded(), at + apart * SECOND) for apart in (first, -first, 10)]
-    assert [one.kind for one in got] == [Kind.NEW, Kind.REDELIVERY, Kind.REDELIVERY]
+    assert [one.kind for one in got] == [ReceiveStatus.NEW, ReceiveStatus.REDELIVERY, ReceiveStatus.REDELIVERY]
     assert {one.lead_id for one in got} == set(leads())
 
 
@@ -136,7 +136,7 @@ def test_the_same_content_a_day_later_is_another_lead_and_its_redelivery_finds_t
     first, day = receive(encoded()), timedelta(days=1)
     assert receive(encoded(), MIDNIGHT + day - SECOND).lead_id == first.lead_id
     second = receive(encoded(), MIDNIGHT + day)
-    assert (second.kind, second.lead_id == first.lead_id) == (Kind.NEW, False)
+    assert (second.kind, second.lead_id == first.lead_id) == (ReceiveStatus.NEW, False)
     assert receive(encoded(), MIDNIGHT + day + SECOND).lead_id == second.lead_id
 
 
@@ -167,7 +167,7 @@ def test_a_redelivery_after_the_erasure_meets_the_tombstone_and_nothing_of_the_p
     first = receive(encoded())
     Eraser(Table(aws.dynamodb(), TABLE)).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
     again = receive(encoded(), MIDNIGHT + 2 * SECOND)
-    assert (again.kind, again.lead_id) == (Kind.REDELIVERY, first.lead_id)
+    assert (again.kind, again.lead_id) == (ReceiveStatus.REDELIVERY, first.lead_id)
     assert leads() == [first.lead_id]
     (claim,) = [item for item in table() if item["sk"] == "CONTENT"]
     assert claim.keys() == {"pk", "sk", "lead_id", "received_at", "expires_at"}
@@ -183,7 +183,7 @@ def test_a_redelivery_with_other_content_keeps_the_first_and_is_noted(
     assert sign(asked(), at=MIDNIGHT + SECOND).changed is None
     changed = {**asked(phone="0500000002"), "loan": {"amount": "7000", "term": 12}, "utm": {"utm_source": "x"}}
     again = sign(changed, at=MIDNIGHT + SECOND)
-    assert (again.kind, again.lead_id, again.status) == (Kind.REDELIVERY, first.lead_id, "received")
+    assert (again.kind, again.lead_id, again.status) == (ReceiveStatus.REDELIVERY, first.lead_id, "received")
     assert again.changed == ("person.phone", "loan.amount", "utm")
     journey = store.journey(str(first.lead_id))
     assert journey is not None
@@ -224,7 +224,7 @@ def test_nothing_is_noted_of_the_erased(sign: Callable[..., ReceiveResult], stor
     assert sign(asked(city="Київ")).changed == ("person.city",)
     Eraser(Table(aws.dynamodb(), TABLE)).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
     again = sign(asked(city="Львів"))
-    assert (again.kind, again.lead_id, again.changed) == (Kind.REDELIVERY, first.lead_id, None)
+    assert (again.kind, again.lead_id, again.changed) == (ReceiveStatus.REDELIVERY, first.lead_id, None)
     assert not [name for item in table() for name in item if "hash" in name]
     assert [entry.detail for entry in store.journey(str(first.lead_id)).timeline] == [None, None, "by anna"]  # type: ignore[union-attr]
 
@@ -236,7 +236,7 @@ def spam(**more: str) -> Request:
 def test_every_worker_answers_a_caught_post_as_a_lead_the_second_time_too(receive: Receive) -> None:
     real = [receive(encoded(), MIDNIGHT + number * SECOND) for number in range(3)]
     caught = [receive(spam(), MIDNIGHT + number * SECOND) for number in range(3)]
-    assert {one.kind for one in caught} == {Kind.HONEYPOT}
+    assert {one.kind for one in caught} == {ReceiveStatus.HONEYPOT}
     assert [one.status for one in caught] == [one.status for one in real] == [None, "received", "received"]
     assert len({one.lead_id for one in caught}) == 1
     assert len({one.lead_id for one in real}) == 1
@@ -269,7 +269,7 @@ def test_the_lost_reply_to_a_decoys_claim_does_not_make_its_first_post_a_duplica
 
     monkeypatch.setattr(BaseClient, "_make_api_call", lossy)
     first = receive(spam())
-    assert (first.kind, first.status, len(lost)) == (Kind.HONEYPOT, None, times)
+    assert (first.kind, first.status, len(lost)) == (ReceiveStatus.HONEYPOT, None, times)
     again = receive(spam(), MIDNIGHT + SECOND)
     assert (again.lead_id, again.status) == (first.lead_id, "received")
 
@@ -290,5 +290,5 @@ def test_a_caught_post_with_an_id_of_its_own_is_known_by_it(store: LeadRepositor
     assert caught[0].lead_id == caught[1].lead_id != caught[2].lead_id
     assert post(MIDNIGHT + timedelta(days=9), website="x", tranid="1").status == "submitted"
     real = post(tranid="1")
-    assert (real.kind, real.lead_id) == (Kind.NEW, caught[0].lead_id)
+    assert (real.kind, real.lead_id) == (ReceiveStatus.NEW, caught[0].lead_id)
     assert post(website="x", tranid="1").lead_id == real.lead_id

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from leadbridge.auth.secrets import KEPT_FOR, READ_AGAIN_AFTER, UNREAD_FOR, Secrets
+from leadbridge.auth.secrets import CACHE_SECONDS, MAX_STALE_SECONDS, MIN_REFRESH_SECONDS, Secrets
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.runtime.logs import logger, metrics
 from quality.testkit.aws.aws_answers import aws_error
@@ -47,7 +47,7 @@ class World:
     def put(self, value: Any) -> None:
         """Put a value, and let a minute pass."""
         self.manager.text = value if isinstance(value, str) else json.dumps(value)
-        self.now += KEPT_FOR
+        self.now += CACHE_SECONDS
 
 
 @pytest.fixture
@@ -185,14 +185,14 @@ def test_a_wrong_proof_is_not_judged_by_an_old_value_while_the_present_one_is_un
 
 def test_while_secrets_manager_does_not_answer_the_value_in_memory_is_used_for_a_time(world: World) -> None:
     world.manager.error = aws_error("InternalServiceError", "GetSecretValue")
-    world.now += KEPT_FOR
+    world.now += CACHE_SECONDS
     assert world.secrets.get("sources") == GOOD
     world.manager.error, reads = ConnectTimeoutError(endpoint_url="secretsmanager"), world.manager.reads
-    world.now += READ_AGAIN_AFTER - 0.1
+    world.now += MIN_REFRESH_SECONDS - 0.1
     assert [world.secrets.get("sources"), world.manager.reads] == [GOOD, reads]
     world.now += 0.2
     assert [world.secrets.get("sources"), world.manager.reads] == [GOOD, reads + 1]
-    world.now = UNREAD_FOR + 1
+    world.now = MAX_STALE_SECONDS + 1
     with pytest.raises(ConnectTimeoutError):
         world.secrets.get("sources")
     world.manager.error = None
@@ -207,13 +207,13 @@ def test_a_secret_that_cannot_be_read_keeps_its_last_good_value_for_a_time(
     world: World, code: str, counted: Callable[[], int]
 ) -> None:
     world.manager.error = aws_error(code, "GetSecretValue")
-    world.now += KEPT_FOR
+    world.now += CACHE_SECONDS
     assert [world.secrets.get("sources"), counted()] == [GOOD, 1]
-    world.now += READ_AGAIN_AFTER - 0.1
+    world.now += MIN_REFRESH_SECONDS - 0.1
     assert [world.secrets.get("sources"), counted(), world.manager.reads] == [GOOD, 0, 2]
     with pytest.raises(SecretMissing):  # a wrong proof is not judged by the value in memory
         world.secrets.refresh("sources", entry="web")
-    world.now = UNREAD_FOR + 1
+    world.now = MAX_STALE_SECONDS + 1
     with pytest.raises(SecretMissing):
         world.secrets.get("sources")
     world.manager.error = None

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from leadbridge.domain.accounts.scan import PATIENCE
+from leadbridge.domain.accounts.scan import MAX_PAGE_FAILURES
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.secret_errors import SecretMissing
@@ -154,7 +154,7 @@ def test_a_window_that_was_left_out_is_counted_and_named(
             raise partner_errors.Unavailable("matchtrade", "list", "the answer holds no accounts (HTTP 500)")
 
     broker.before_page = refuse
-    for _ in range(PATIENCE):
+    for _ in range(MAX_PAGE_FAILURES):
         assert logged(log, "window left out") == []
         assert app.handler({}, context) == {"matchtrade": "failed"}
         time.pass_(minutes=5)

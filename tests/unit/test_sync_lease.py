@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws
 from leadbridge.services.reconcile_accounts import AccountReconciler
-from leadbridge.services.sync_accounts import Outcome, PageTaken, Report, Sync
+from leadbridge.services.sync_accounts import PageTaken, Report, Sync, SyncOutcome
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.leads import LeadRepository
@@ -52,7 +52,7 @@ def workers(store: LeadRepository, broker: Broker, shipped_settings: Settings, t
 def test_while_one_is_at_work_the_other_does_nothing(broker: Broker, workers: tuple[Worker, Worker]) -> None:
     first, second = workers
     broker.add("a")
-    seen: list[Outcome] = []
+    seen: list[SyncOutcome] = []
 
     def meet(_: int) -> None:
         broker.before_page = lambda _: None
@@ -60,10 +60,10 @@ def test_while_one_is_at_work_the_other_does_nothing(broker: Broker, workers: tu
         broker.before_page = meet
 
     broker.before_page = meet
-    assert first.run().outcome is Outcome.WHOLE
-    assert set(seen) == {Outcome.HELD}
+    assert first.run().outcome is SyncOutcome.WHOLE
+    assert set(seen) == {SyncOutcome.HELD}
     broker.before_page = lambda _: None
-    assert second.run().outcome is Outcome.WHOLE
+    assert second.run().outcome is SyncOutcome.WHOLE
     assert (second.accounts.state(), second.pages != []) == (first.accounts.state(), True)
 
 
@@ -80,11 +80,11 @@ def test_one_that_slept_through_its_lease_finds_its_successors_words_and_leaves_
         broker.before_page = lambda _: None
         time.pass_(minutes=6)
         broker.add("b")
-        assert second.run().outcome is Outcome.WHOLE
+        assert second.run().outcome is SyncOutcome.WHOLE
         time.pass_(seconds=1)
 
     broker.before_page = sleep
-    assert first.run().outcome is Outcome.OVERTAKEN
+    assert first.run().outcome is SyncOutcome.OVERTAKEN
     assert first.pages == []
     state = second.accounts.state()
     assert state is not None

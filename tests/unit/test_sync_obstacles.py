@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain.accounts.scan import PATIENCE, Kind
+from leadbridge.domain.accounts.scan import MAX_PAGE_FAILURES, ScanKind
 from leadbridge.domain.errors import partner_errors
-from leadbridge.services.sync_accounts import Outcome
+from leadbridge.services.sync_accounts import SyncOutcome
 from leadbridge.settings import Settings
 from tests.unit import syncs
 from tests.unit.conftest import Time
@@ -43,11 +43,11 @@ def mend(world: World) -> None:
 def test_a_window_that_cannot_be_listed_holds_up_none_behind_it(world: World) -> None:
     fill(world)
     spoil(world, 170)
-    reports = [world.tick() for _ in range(PATIENCE)]
-    assert {report.outcome for report in reports} == {Outcome.FAILED}
+    reports = [world.tick() for _ in range(MAX_PAGE_FAILURES)]
+    assert {report.outcome for report in reports} == {SyncOutcome.FAILED}
     (left_out,) = reports[-1].left_out
-    assert (left_out.kind, left_out.window.date()) == (Kind.WHOLE, world.plan.since)
-    assert world.tick().outcome is Outcome.WHOLE
+    assert (left_out.kind, left_out.window.date()) == (ScanKind.WHOLE, world.plan.since)
+    assert world.tick().outcome is SyncOutcome.WHOLE
     recent = {uuid for uuid, row in world.broker.rows.items() if row["created"] > "2025-11"}
     assert 0 < len(recent) < 7
     assert set(world.book.all) == recent
@@ -56,7 +56,7 @@ def test_a_window_that_cannot_be_listed_holds_up_none_behind_it(world: World) ->
 def test_a_window_that_was_left_out_comes_again_with_the_next_whole_pass(world: World) -> None:
     fill(world)
     spoil(world, 170)
-    world.tick(PATIENCE + 1)
+    world.tick(MAX_PAGE_FAILURES + 1)
     mend(world)
     assert len(world.book.all) < 7
     world.time.now += world.plan.whole_every
@@ -88,9 +88,9 @@ def test_a_page_that_cannot_be_listed_gives_its_window_up_though_those_before_it
     world.run()
     world.time.now += world.plan.whole_every
     spoil(world, 100, page=2)
-    reports = [world.tick() for _ in range(PATIENCE)]
+    reports = [world.tick() for _ in range(MAX_PAGE_FAILURES)]
     assert [len(report.left_out) for report in reports] == [0, 0, 1]
-    assert Kind.WHOLE not in world.book.state.under_way
+    assert ScanKind.WHOLE not in world.book.state.under_way
 
 
 def test_runs_that_fail_and_still_get_further_leave_nothing_out(world: World) -> None:
@@ -107,8 +107,8 @@ def test_runs_that_fail_and_still_get_further_leave_nothing_out(world: World) ->
 
     world.broker.before_page = refuse
     reports = [world.tick() for _ in range(8)]
-    assert {(report.outcome, report.left_out) for report in reports} == {(Outcome.FAILED, ())}
-    assert world.tick().outcome is Outcome.WHOLE
+    assert {(report.outcome, report.left_out) for report in reports} == {(SyncOutcome.FAILED, ())}
+    assert world.tick().outcome is SyncOutcome.WHOLE
     assert len(world.book.all) == 20
 
 
@@ -118,7 +118,7 @@ def test_last_days_that_cannot_be_listed_do_not_hold_the_history_up(world: World
     spoil(world, 15)
     world.broker.add("old", world.time.now - 150 * DAY)
     report = world.tick()
-    assert (report.outcome, type(report.error)) == (Outcome.FAILED, partner_errors.Unavailable)
+    assert (report.outcome, type(report.error)) == (SyncOutcome.FAILED, partner_errors.Unavailable)
     assert "old" in world.book.all
 
 
@@ -141,7 +141,7 @@ def test_a_partner_that_lists_nobody_anything_has_no_window_left_out(
             raise error
 
     world.broker.before_page = refuse
-    for _ in range(PATIENCE + 1):
+    for _ in range(MAX_PAGE_FAILURES + 1):
         assert world.tick().left_out == ()
     mend(world)
     world.tick(2)
@@ -153,7 +153,7 @@ def test_news_that_cannot_be_listed_are_never_left_out(world: World) -> None:
     watermark = world.book.state.watermark
     world.broker.add("new")
     spoil(world, 0)
-    for _ in range(PATIENCE + 1):
+    for _ in range(MAX_PAGE_FAILURES + 1):
         assert world.tick().left_out == ()
     assert world.book.state.watermark == watermark
     mend(world)
@@ -169,10 +169,10 @@ def test_a_plan_that_changes_in_the_middle_of_a_pass_loses_no_rows(world: World,
     for _ in range(4):
         world.time.now += TICK
         world.run(budget=world.broker.budget(140))
-    assert world.book.state.under_way[Kind.WHOLE].page > 2
+    assert world.book.state.under_way[ScanKind.WHOLE].page > 2
     world.planned(**change)
     slow(world, 0)
-    assert world.tick().outcome is Outcome.WHOLE
+    assert world.tick().outcome is SyncOutcome.WHOLE
     assert set(world.book.all) == set(world.broker.rows)
 
 
@@ -208,6 +208,6 @@ def test_a_clock_that_was_ahead_silences_nothing(world: World, filters_on: str) 
     world.broker.add("new")
     world.time.pass_(hours=1)
     world.broker.add("old", world.time.now - 150 * DAY, updated="2025-10-01T12:00:00Z")
-    assert world.tick().outcome is Outcome.WHOLE
+    assert world.tick().outcome is SyncOutcome.WHOLE
     assert world.book.all.keys() == {"new", "old"}
     assert world.book.state.watermark == world.book.state.whole_begun_at == world.time.now

@@ -15,7 +15,7 @@ from leadbridge.domain.message import Message, about_status
 from leadbridge.domain.recipient import Content
 from leadbridge.services.message_text import content_of, filled, quiet_until
 from leadbridge.settings import Settings
-from leadbridge.settings.messages import Messages, QuietHours, Told
+from leadbridge.settings.messages import MessageSettings, QuietHours, Told
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tools.config import read_toml
@@ -26,14 +26,14 @@ LEAD = lead()
 DELIVERY = Delivery(LEAD.lead_id, "leadleader", "web", NOW, state=State.SUBMITTED, deal_id=24)
 
 
-def settings(told: dict[str, Any] | None = None, **changes: Any) -> Messages:
+def settings(told: dict[str, Any] | None = None, **changes: Any) -> MessageSettings:
     """The shipped configuration, with `told` said of the lender's statuses."""
     values: dict[str, Any] = {
         **read_toml(ROOT / "config", "prod")["messages"],
         "language": "uk",
         "told": {"leadleader": told or {"default": {"text": {"uk": "Статус: {status}."}}}},
     }
-    return Messages.model_validate(values | changes)
+    return MessageSettings.model_validate(values | changes)
 
 
 def about(status: str) -> Message:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from devstack.template import read_template
-from leadbridge.api.params import PATH_PARAMETERS, PLACEHOLDER, Query
+from leadbridge.api.params import PATH_PARAMETERS, PLACEHOLDER, QueryParams
 from leadbridge.api.router import Route, all_routes
 from tools.config import read_toml
 
@@ -87,7 +87,7 @@ def path_parameter(name: str, names: list[str] | None) -> Parameter:
     return Parameter(name, "path", known.description, {"type": "string", **allowed})
 
 
-def query_parameters(model: type[Query]) -> list[Parameter]:
+def query_parameters(model: type[QueryParams]) -> list[Parameter]:
     """Describe the parameters of a query."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})

@@ -21,7 +21,7 @@ FIELDS = frozenset(
     }
 )
 UNASKED = ("created_time", "id", "field_data")
-KEPT = 100_000
+MAX_STORED = 100_000
 SHOWN_ON_PAGE = 50
 
 type Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
@@ -127,7 +127,7 @@ class Graph:
                 for name, answer in order.answers.items()
             ],
         }
-        while len(self._leads) > KEPT:
+        while len(self._leads) > MAX_STORED:
             del self._leads[next(iter(self._leads))]
         return reply(self._leads[leadgen_id], 201)
 

@@ -10,7 +10,7 @@ from devstack.sandbox.calls import rfc3339
 from devstack.sandbox.partner import Clock, Pace
 from devstack.sandbox.strict_json import raw_text
 
-KEPT = 100_000
+MAX_STORED = 100_000
 
 GRANTED_PATH = ("В обробці", "Погоджено", "Видано")
 REFUSED_PATH = ("В обробці", "Відмовлено")
@@ -65,7 +65,7 @@ class Deal:
 class Deals:
     """The last `kept` deals by id. Ids start at 1 and never repeat within a run, not even after a reset."""
 
-    def __init__(self, clock: Clock, pace: Pace, kept: int = KEPT) -> None:
+    def __init__(self, clock: Clock, pace: Pace, kept: int = MAX_STORED) -> None:
         self._clock = clock
         self._pace = pace
         self._kept = kept

@@ -13,7 +13,7 @@ from devstack.sandbox.partner import Clock
 
 LIFE_SECONDS = 24 * 3600
 SECURITY_TOKEN_LENGTH = 32
-KEPT = 100_000
+MAX_STORED = 100_000
 USER_ID = 1
 
 
@@ -39,7 +39,7 @@ class Pair:
 class TokenPairs:
     """Hands pairs out and takes each once. Spent ones are remembered, up to `kept` in all."""
 
-    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+    def __init__(self, clock: Clock, kept: int = MAX_STORED) -> None:
         self._clock = clock
         self._kept = kept
         self._key = secrets.token_bytes(32)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from devstack.sandbox.leeloo.refusals import not_found
 from devstack.sandbox.partner import Clock
 
-KEPT = 100_000
+MAX_STORED = 100_000
 
 
 class Ids:
@@ -26,7 +26,7 @@ class Ids:
 class Rows[Row]:
     """The last `kept` rows by id, oldest first."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = MAX_STORED) -> None:
         self._kept = kept
         self._rows: OrderedDict[str, Row] = OrderedDict()
 

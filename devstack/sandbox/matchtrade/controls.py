@@ -11,7 +11,7 @@ from devstack.sandbox.matchtrade.accounts import Account, Origin
 from devstack.sandbox.matchtrade.broker import Broker
 from devstack.sandbox.matchtrade.changes import ChangesOrder, Email, Status
 from devstack.sandbox.matchtrade.listing import shown
-from devstack.sandbox.matchtrade.registry import KEPT, Samples, Window
+from devstack.sandbox.matchtrade.registry import MAX_STORED, Samples, Window
 from devstack.sandbox.matchtrade.state import State
 from devstack.sandbox.matchtrade.times import millis, millis_now, millis_of
 
@@ -29,7 +29,7 @@ class _Order(BaseModel):
 class SamplesOrder(_Order):
     """The body of `POST /control/matchtrade/accounts`. `count` is that of the emails where it is not given."""
 
-    count: Annotated[int, Field(ge=1, le=KEPT)] | None = None
+    count: Annotated[int, Field(ge=1, le=MAX_STORED)] | None = None
     emails: list[Email] = []
     foreign: bool = True
     status: Status | None = None

@@ -14,7 +14,7 @@ from devstack.sandbox.matchtrade.statuses import path_of
 from devstack.sandbox.matchtrade.times import Millis, millis_now
 from devstack.sandbox.partner import Clock, Pace
 
-KEPT = 250_000
+MAX_STORED = 250_000
 SAMPLE_TAIL = "5eed-4000-8000-5eed5eed5eed"
 _SAMPLE_EMAIL = re.compile(re.escape(samples.email(0)).replace("0", "([0-9]{1,9})"))
 
@@ -47,7 +47,7 @@ class Window:
 class Registry:
     """At most `kept` accounts; a new one over that takes the oldest one's place. Numbers never repeat within a run."""
 
-    def __init__(self, clock: Clock, pace: Pace, kept: int = KEPT) -> None:
+    def __init__(self, clock: Clock, pace: Pace, kept: int = MAX_STORED) -> None:
         self._clock = clock
         self._pace = pace
         self._kept = kept

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from devstack.sandbox.partner import Clock
 
-KEPT = 100_000
+MAX_STORED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Pair:
 class Tokens:
     """Hands tokens out and knows them again, the last `kept` of each."""
 
-    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+    def __init__(self, clock: Clock, kept: int = MAX_STORED) -> None:
         self._clock = clock
         self._kept = kept
         self._access: OrderedDict[str, float] = OrderedDict()

@@ -20,7 +20,7 @@ from quality.chaos.reading import read
 from quality.chaos.reconciliation import Books
 from quality.chaos.settling import unsettled
 
-PATIENCE = 300.0  # seconds
+DRAIN_TIMEOUT = 300.0  # seconds
 UNDER_WAY = timedelta(seconds=30)  # more than a call to Leeloo takes, on a machine that has much to do
 NEAR = timedelta(seconds=12)  # what is due no later comes by itself
 
@@ -45,7 +45,7 @@ class Drain:
 
     def wait(self) -> None:
         """Return when nothing moves, or when patience ends: then the books tell what still does."""
-        ends, told = time.monotonic() + PATIENCE, 0.0
+        ends, told = time.monotonic() + DRAIN_TIMEOUT, 0.0
         while time.monotonic() < ends:
             moving = self._moving()
             self.desk.erase_the_rest()

@@ -32,7 +32,7 @@ from quality.chaos.reconciliation import Posted
 from quality.testkit.wiring import queues
 
 VISIBILITY = 25  # seconds, of the queues of a run: nobody waits for six minutes after each worker that was killed
-PATIENCE = 60.0  # seconds in which a form's post must be taken
+POST_TIMEOUT = 60.0  # seconds in which a form's post must be taken
 AFTERMATH = 10.0  # seconds in which what happened to AWS, or to a function, still explains an answer
 ADDRESSES = ("base_url", "auth_url", "graph_url")
 
@@ -157,7 +157,7 @@ class World:
 
     def post(self, post: Post) -> bool:
         """Post as a form builder does, again until it is taken; whether it was, in `PATIENCE`."""
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + POST_TIMEOUT
         while time.monotonic() < ends:
             secret = self.random.choice(self.secret("sources")[post.source]["secrets"])
             request = post.proven(secret, datetime.now(UTC))

@@ -19,7 +19,7 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings
 from leadbridge.runtime.logs import logger
-from leadbridge.settings.routing import Route
+from leadbridge.settings.routing import RoutingRule
 from quality.chaos.checks import violations
 from quality.chaos.counters import Result
 from quality.chaos.in_process import retention
@@ -74,7 +74,7 @@ def _configure(random: chance.Random) -> frozenset[str]:
     for name in ordered:
         own = sources[name].partners[0].to[0]
         order = (own, *(partner for partner in profiles() if partner != own))
-        sources[name] = sources[name].model_copy(update={"partners": (Route(to=order),)})
+        sources[name] = sources[name].model_copy(update={"partners": (RoutingRule(to=order),)})
     return frozenset(ordered - {"web-trading"})
 
 

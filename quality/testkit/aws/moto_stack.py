@@ -41,7 +41,7 @@ OUTSIDE = {
     "AWS::Partition": "aws",
 }
 CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-ROUNDS = 100  # of carrying, after which something goes in circles
+MAX_ROUNDS = 100  # of carrying, after which something goes in circles
 
 _requests = count(1)
 
@@ -141,7 +141,7 @@ class MotoStack:
 
         Messages that hide stay where they are.
         """
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             if not self._announce() + sum(self._work_off(*one) for one in workers()):
                 return
         raise AssertionError("there is no end to it")

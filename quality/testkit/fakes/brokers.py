@@ -10,7 +10,7 @@ from typing import Any, Literal
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.partners.matchtrade.answers import Listed
-from leadbridge.partners.matchtrade.listing import Page, listed
+from leadbridge.partners.matchtrade.listing import AccountPage, listed
 from leadbridge.runtime.budget import Budget
 
 
@@ -46,7 +46,7 @@ class Broker:
 
     def pages(
         self, since: datetime, until: datetime, budget: Budget, *, size: int, first_page: int = 0
-    ) -> Iterator[Page]:
+    ) -> Iterator[AccountPage]:
         """The list."""
 
         def read(number: int) -> Listed:

@@ -27,7 +27,7 @@ SERVICE = TOOLS.parent / "lib/python3.13/site-packages/samcli/local/rapid" / f"a
 INTERPRETER = Path(sys.base_prefix) / "bin" / "python3.13"
 CLIENT = ("awslambdaric", "snapshot_restore_py")
 SERVICE_LINES = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 cold_starts: list[tuple[str, float]] = []
 """Function and milliseconds from the first request to its answer, of every function that was started."""
@@ -49,7 +49,7 @@ class Function:
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """What the handler returns for an event. Raises FunctionFailed."""
         began = time.monotonic()
-        answer = urllib3.request("POST", self.url, body=json.dumps(event).encode(), timeout=PATIENCE, retries=False)
+        answer = urllib3.request("POST", self.url, body=json.dumps(event).encode(), timeout=TIMEOUT, retries=False)
         self.invocations += 1
         if self.invocations == 1:
             cold_starts.append((self.name, (time.monotonic() - began) * 1000))
@@ -62,7 +62,7 @@ class Function:
         """What the function has written in all its invocations so far."""
         wait_until(
             lambda: self._lines_with("END RequestId: ") >= self.invocations,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             interval=0.01,
             otherwise=f"The end of an invocation is not in {self.child.log}.",
         )
@@ -98,9 +98,9 @@ def running(
     with guarded(name, [*service, *command], env=env, log=log, lock=lock) as child:
         wait_until(
             lambda: child.runs() and _listens(port),
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             interval=0.01,
-            otherwise=f"The runtime interface emulator did not listen in {PATIENCE:g} s. See {log}.",
+            otherwise=f"The runtime interface emulator did not listen in {TIMEOUT:g} s. See {log}.",
         )
         yield Function(name, f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", child)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.forms.base import Request, Unreadable
-from leadbridge.forms.parsing.bodies import MOST_FIELDS, flattened, read_fields, unquoted_whole
+from leadbridge.forms.parsing.bodies import MAX_FIELDS, flattened, read_fields, unquoted_whole
 from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
 
 TEXT = "Їжак Ґава Європа, 12"
@@ -93,14 +93,14 @@ def test_a_field_that_comes_twice_is_joined() -> None:
 
 
 def test_the_number_of_fields_is_bounded() -> None:
-    most = [(f"f{number}", "1") for number in range(MOST_FIELDS)]
+    most = [(f"f{number}", "1") for number in range(MAX_FIELDS)]
     for good, bad in (
         (request(most, URLENCODED), request([*most, ("x", "1")], URLENCODED)),
         (multipart(most), multipart([*most, ("x", "1")])),
         (request(dict(most)), request(dict([*most, ("x", "1")]))),
-        (request(most, URLENCODED), request([("a", "1")] * (MOST_FIELDS + 1), URLENCODED)),
+        (request(most, URLENCODED), request([("a", "1")] * (MAX_FIELDS + 1), URLENCODED)),
     ):
-        assert len(read_fields(good)) == MOST_FIELDS
+        assert len(read_fields(good)) == MAX_FIELDS
         with pytest.raises(Unreadable):
             read_fields(bad)
 

@@ -13,7 +13,7 @@ import pytest
 
 from leadbridge.domain.lead import build_usable_lead
 from leadbridge.domain.routing import decide
-from leadbridge.forms.base import MOST_BYTES, Submission, Unreadable, adapter_named, most_bytes_of
+from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
 from leadbridge.forms.mapping import fold_configured, is_caught, with_defaults
 from leadbridge.forms.parsing import charsets
 from leadbridge.forms.parsing.canonical import content_hash
@@ -85,7 +85,7 @@ def cost(work: Callable[[], object]) -> float:
 def test_four_times_the_post_costs_less_than_eight_times_the_work(
     adapter: str, content_type: str, builds: dict[str, Build]
 ) -> None:
-    longest = most_bytes_of(adapter_named(adapter))
+    longest = max_bytes_of(adapter_named(adapter))
     for build in builds.values():
         short, long = build(longest // TIMES), build(longest)
         taken(adapter, content_type, build(1000))  # what is read and made once
@@ -100,7 +100,7 @@ def test_four_times_the_post_costs_less_than_eight_times_the_work(
 def test_what_is_made_of_a_post_is_not_longer_than_a_few_posts(
     adapter: str, content_type: str, builds: dict[str, Build]
 ) -> None:
-    body = next(iter(builds.values()))(MOST_BYTES)
+    body = next(iter(builds.values()))(MAX_BYTES)
     for submission in taken(adapter, content_type, body):
         distinct = {id(text): text for pair in submission.answers.items() for text in pair}
         assert sum(map(len, distinct.values())) <= FOLDED * len(body) + 1_000_000  # 1,000 names of 1,000 characters

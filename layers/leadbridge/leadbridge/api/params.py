@@ -96,19 +96,19 @@ Phone = Annotated[str, AfterValidator(_phone)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
 
-class Query(BaseModel):
+class QueryParams(BaseModel):
     """The parameters of a query. An empty one counts as missing."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
-class MaskedQuery(Query):
+class MaskedQuery(QueryParams):
     """Whether to mask the person."""
 
     masked: Flag = Field(False, description="Whether phones, addresses and numbers are shown in part only.")
 
 
-def read_query[Q: Query](kind: type[Q], parameters: Mapping[str, str]) -> Q:
+def read_query[Q: QueryParams](kind: type[Q], parameters: Mapping[str, str]) -> Q:
     """Read a query string. Raises Problem, also for a parameter that the route does not have."""
     known = {field.alias or name for name, field in kind.model_fields.items()}
     if unknown := parameters.keys() - known:

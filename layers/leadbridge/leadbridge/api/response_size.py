@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast
 
 from leadbridge.storage.leads import Journey
-from leadbridge.storage.queries.lead_list import Page
+from leadbridge.storage.queries.lead_list import LeadPage
 
 if TYPE_CHECKING:
     from leadbridge.api.schemas import JourneyView, LeadView, LeftOutView, MessageView, TimelineEntryView
@@ -36,7 +36,7 @@ def last_that_fit[T](values: list[T], room: int = MAX_BYTES) -> list[T]:
     return first_that_fit(reversed(values), room)[::-1]
 
 
-def leads_that_fit(page: Page, view: Callable[[Journey], LeadView]) -> tuple[list[LeadView], str | None]:
+def leads_that_fit(page: LeadPage, view: Callable[[Journey], LeadView]) -> tuple[list[LeadView], str | None]:
     """Return the leads of a page that fit, at least one, and the cursor of the next page."""
     leads: list[LeadView] = []
     room = MAX_BYTES

@@ -25,10 +25,12 @@ from leadbridge.runtime.logs import count, logger
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-KEPT_FOR = 60.0  # seconds a secret is believed without asking again
-READ_AGAIN_AFTER = 5.0  # seconds that must lie between two reads of one secret, whatever fails meanwhile
-WHOLE = ""  # marks a secret that is unusable as a whole, in place of an entry's name
-UNREAD_FOR = 900.0  # seconds for which a value is used while Secrets Manager returns none; then it may be revoked
+CACHE_SECONDS = 60.0  # seconds a secret is believed without asking again
+MIN_REFRESH_SECONDS = 5.0  # seconds that must lie between two reads of one secret, whatever fails meanwhile
+ENTIRE = ""  # marks a secret that is unusable as a whole, in place of an entry's name
+MAX_STALE_SECONDS = (
+    900.0  # seconds for which a value is used while Secrets Manager returns none; then it may be revoked
+)
 SCHEDULED_FOR_DELETION = "InvalidRequestException"  # the code with which AWS refuses to read such a secret
 STANDARD = "whsec_"  # the prefix of a secret of Standard Webhooks; base64 follows
 
@@ -96,20 +98,24 @@ class Secrets:
         SecretUnusable if AWS refuses to return it, and botocore's error if AWS does not answer.
         """
         kept, now = self._kept.get(name), self._monotonic()
-        if kept is not None and now - kept[0] < KEPT_FOR:
+        if kept is not None and now - kept[0] < CACHE_SECONDS:
             return kept[1]
         try:
             return self._read(name)
         except (BotoCoreError, ClientError, SecretMissing) as error:
             is_unreadable = isinstance(error, SecretMissing)
-            if kept is None or now - self._read_at[name] > UNREAD_FOR or not (is_unreadable or is_transient(error)):
+            if (
+                kept is None
+                or now - self._read_at[name] > MAX_STALE_SECONDS
+                or not (is_unreadable or is_transient(error))
+            ):
                 raise
             if is_unreadable:
                 count("SecretUnusable")
                 logger.error("secret cannot be used", secret=name, entries=[], exc_info=True)
             else:
                 logger.warning("secret not read, the value in memory is used", secret=name, exc_info=True)
-            self._kept[name] = (now - KEPT_FOR + READ_AGAIN_AFTER, kept[1])
+            self._kept[name] = (now - CACHE_SECONDS + MIN_REFRESH_SECONDS, kept[1])
             return kept[1]
 
     def refresh(self, name: str, *, entry: str | None = None) -> dict[str, Any] | None:
@@ -119,9 +125,9 @@ class Secrets:
         secret that somebody meant to store.
         """
         kept = self._kept.get(name)
-        is_recent = kept is not None and self._monotonic() - kept[0] < READ_AGAIN_AFTER
+        is_recent = kept is not None and self._monotonic() - kept[0] < MIN_REFRESH_SECONDS
         value = None if is_recent else self._read(name)
-        if not self._wrong.get(name, frozenset()).isdisjoint({WHOLE, entry}):
+        if not self._wrong.get(name, frozenset()).isdisjoint({ENTIRE, entry}):
             raise SecretUnusable(f"{self._prefix}/{name}")
         return value
 
@@ -134,14 +140,14 @@ class Secrets:
         except SecretUnusable:
             if kept is None:
                 raise
-            value, wrong, kept_instead = good, frozenset({WHOLE}), frozenset({WHOLE})
+            value, wrong, kept_instead = good, frozenset({ENTIRE}), frozenset({ENTIRE})
         else:
             wrong = frozenset(key for key, entry in value.items() if name in ENTRIES and not ENTRIES[name](entry))
             kept_instead = wrong & good.keys()
             value |= {key: good[key] for key in kept_instead}
         if kept_instead:
             count("SecretUnusable")
-            logger.error("secret cannot be used", secret=name, entries=sorted(kept_instead - {WHOLE}))
+            logger.error("secret cannot be used", secret=name, entries=sorted(kept_instead - {ENTIRE}))
         self._kept[name], self._read_at[name], self._wrong[name] = (now, value), now, wrong
         return value
 

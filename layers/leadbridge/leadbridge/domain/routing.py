@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.domain.fields.unicode_text import fold
 
 if TYPE_CHECKING:
-    from leadbridge.settings.routing import Condition, Route
+    from leadbridge.settings.routing import Condition, RoutingRule
 
 FORM = "form."  # what a condition's field begins with that is the form's and not the lead's
 
@@ -31,7 +31,7 @@ class Decision:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def decide(routes: Sequence[Route], value: Callable[[str], object], answers: Mapping[str, str]) -> Decision:
+def decide(routes: Sequence[RoutingRule], value: Callable[[str], object], answers: Mapping[str, str]) -> Decision:
     """Take every route whose conditions hold.
 
     `value` is what the lead has at a dotted path, `answers` the form's fields under their own names. A partner gets a

@@ -17,7 +17,7 @@ type Table = Mapping[str, Mapping[str, str]]
 
 # If a waiting item does not change for this time, it is sent to its queue once more.
 OVERDUE = timedelta(minutes=15)
-LONGEST_OVERDUE = timedelta(hours=6)
+MAX_OVERDUE = timedelta(hours=6)
 
 
 def _to(state: str, *sources: str) -> dict[str, str]:
@@ -157,7 +157,7 @@ class AlreadyLinked(Conflict):
 
 def overdue_wait(waiting_since: datetime, now: datetime) -> timedelta:
     """Return the time after which an overdue item is sent to its queue once more. It doubles with the item's wait."""
-    return min(max(OVERDUE, now - waiting_since), LONGEST_OVERDUE)
+    return min(max(OVERDUE, now - waiting_since), MAX_OVERDUE)
 
 
 class OutOfTurn(Conflict):

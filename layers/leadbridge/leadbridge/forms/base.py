@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from leadbridge.settings import Source
 
-MOST_BYTES = 262_144
+MAX_BYTES = 262_144
 
 
 class Unreadable(ValueError):
@@ -40,7 +40,7 @@ class Request:
     body: bytes
 
     @classmethod
-    def of(cls, event: dict[str, Any], most_bytes: int = MOST_BYTES) -> Request:
+    def of(cls, event: dict[str, Any], most_bytes: int = MAX_BYTES) -> Request:
         """Read the gateway's proxy event. Raises TooLarge, Unreadable."""
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):
@@ -117,9 +117,9 @@ class FetchByIdAdapter(Protocol):
         ...
 
 
-def most_bytes_of(adapter: Adapter) -> int:
+def max_bytes_of(adapter: Adapter) -> int:
     """How long a post of this kind may be, in bytes; an adapter whose builder needs more says so as `most_bytes`."""
-    return int(getattr(adapter, "most_bytes", MOST_BYTES))
+    return int(getattr(adapter, "most_bytes", MAX_BYTES))
 
 
 def adapter_named(name: str) -> Adapter:

@@ -13,7 +13,7 @@ from leadbridge.settings import Source
 CONSENT_TEXT = "consent.text"
 TICKED = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})  # what forms send of a ticked box
 
-LONGEST_TICK = 64  # characters, white space included
+MAX_TICK = 64  # characters, white space included
 
 SECTIONS = ("person", "loan", "trading", "utm", "consent")
 
@@ -48,7 +48,7 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
 
 def is_ticked(answer: str) -> bool:
     """Whether an answer is what a form sends for a ticked box."""
-    return len(answer) <= LONGEST_TICK and fold(answer) in TICKED
+    return len(answer) <= MAX_TICK and fold(answer) in TICKED
 
 
 @lru_cache(maxsize=2048)

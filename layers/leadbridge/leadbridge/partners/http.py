@@ -150,7 +150,7 @@ def refused(partner: str, operation: str, answer: Answer, fields: Iterable[str] 
     return Rejected(partner, operation, f"the partner refused it (HTTP {answer.status}{named})", code=code, data=data)
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """What a call came to, as far as the transport can tell."""
 
     ANSWERED = "answered"  # with whatever it says, a refusal too
@@ -168,13 +168,13 @@ class Call:
 
     partner: str
     operation: str
-    outcome: Outcome
+    outcome: CallOutcome
     milliseconds: float
 
     @property
     def is_error(self) -> bool:
         """Whether the partner was not there to be talked to. What it refuses is no error of its own."""
-        return self.outcome is not Outcome.ANSWERED
+        return self.outcome is not CallOutcome.ANSWERED
 
 
 type Observer = Callable[[Call], None]
@@ -238,7 +238,7 @@ class Transport:
             sent_headers["Content-Type"] = "application/json; charset=utf-8"
         if time.monotonic() - self._last_call > IDLE:
             self._pools.clear()
-        exchange, outcome, began = _Exchange(), Outcome.LOST, time.monotonic()
+        exchange, outcome, began = _Exchange(), CallOutcome.LOST, time.monotonic()
         token = _exchange.set(exchange)
         try:
             with _clock.after(budget.cut(self.longest), exchange.cut_off):
@@ -253,7 +253,7 @@ class Transport:
                 )
                 answer = _whole(response, exchange, self._answer_limit)
         except urllib3.exceptions.LocationValueError:
-            outcome = Outcome.NO_ADDRESS
+            outcome = CallOutcome.NO_ADDRESS
             text = "the partner's address is not a URL"
             raise Misconfigured(self._partner, operation, text, code=ErrorCode.ADDRESS_INVALID) from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -261,7 +261,7 @@ class Transport:
             if exchange.went_out:
                 text, code = f"no answer came back ({why})", ErrorCode.REPLY_LOST
                 raise Unknown(self._partner, operation, text, code=code, data={"cause": why}) from None
-            outcome = Outcome.UNREACHABLE
+            outcome = CallOutcome.UNREACHABLE
             text, code = f"the partner could not be reached ({why})", ErrorCode.UNREACHABLE
             raise Unavailable(self._partner, operation, text, code=code, data={"cause": why}) from None
         else:
@@ -272,14 +272,14 @@ class Transport:
             _exchange.reset(token)
             self._tell(Call(self._partner, operation, outcome, (self._last_call - began) * 1000))
 
-    def _outcome(self, operation: str, answer: Answer) -> Outcome:
+    def _outcome(self, operation: str, answer: Answer) -> CallOutcome:
         if asked_to_wait(self._partner, operation, answer) is not None:
-            return Outcome.ASKED_TO_WAIT
+            return CallOutcome.ASKED_TO_WAIT
         if answer.status >= 500:
-            return Outcome.FAILED
+            return CallOutcome.FAILED
         if 400 <= answer.status < 500 and answer.status != 401 and self._is_own and not self._is_own(answer):
-            return Outcome.INTERCEPTED
-        return Outcome.ANSWERED
+            return CallOutcome.INTERCEPTED
+        return CallOutcome.ANSWERED
 
     def _tell(self, call: Call) -> None:
         if self._observer is not None:

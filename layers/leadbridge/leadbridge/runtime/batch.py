@@ -12,7 +12,7 @@ from leadbridge.runtime.logs import count, count_version_fault, logger
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-LONGEST_WAIT = timedelta(hours=11, minutes=30)  # SQS hides a message for 12 hours at most, counted from its receipt
+MAX_WAIT = timedelta(hours=11, minutes=30)  # SQS hides a message for 12 hours at most, counted from its receipt
 
 
 def process_batch(
@@ -38,7 +38,7 @@ def process_batch(
             retry_after = work(body)
             if retry_after is not None:
                 failures.append({"itemIdentifier": record["messageId"]})
-                seconds = max(0, min(retry_after, LONGEST_WAIT).total_seconds())
+                seconds = max(0, min(retry_after, MAX_WAIT).total_seconds())
                 queue.change_message_visibility(
                     QueueUrl=queue_url if isinstance(queue_url, str) else queue_url(body),
                     ReceiptHandle=record["receiptHandle"],

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-LONGEST_AWS_CALL = 13.0  # seconds: botocore's attempts with their timeouts and pauses (leadbridge/runtime/aws.py)
+MAX_AWS_CALL = 13.0  # seconds: botocore's attempts with their timeouts and pauses (leadbridge/runtime/aws.py)
 # Seconds to keep for a partner's answer: one write that AWS does not answer, and a dead letter after it.
-RECORDING_RESERVE = 2 * LONGEST_AWS_CALL
+RECORDING_RESERVE = 2 * MAX_AWS_CALL
 
 
 class LambdaContext(Protocol):

@@ -25,11 +25,11 @@ from leadbridge.settings import settings
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-LOOKS = 10  # receives, of ten messages each, that one look into a queue may cost
-HIDDEN = 30  # seconds for which a letter is nobody else's while it is put back
-LONGEST_ID = 512  # characters of an id in an answer
-LONGEST_ERROR = 1024  # characters of an answer's error
-MOST_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
+MAX_RECEIVES = 10  # receives, of ten messages each, that one look into a queue may cost
+VISIBILITY_SECONDS = 30  # seconds for which a letter is nobody else's while it is put back
+MAX_ID = 512  # characters of an id in an answer
+MAX_ERROR = 1024  # characters of an answer's error
+MAX_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
 REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
 UNREADABLE = ErrorInfo(ErrorCode.UNREADABLE, "the message is not one of ours")
 WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "its worker failed each time it came; see the logs")
@@ -135,7 +135,7 @@ class DeadLetters:
             raise UnknownQueue(queue)
         taken, url, left = 0, self.queues[queue], list[DeadLetter]()
         try:
-            for letter in self._look(queue, hide=HIDDEN):
+            for letter in self._look(queue, hide=VISIBILITY_SECONDS):
                 is_meant = letter_id is None or letter.letter_id == letter_id
                 if is_meant and do(letter):
                     self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
@@ -175,7 +175,7 @@ class DeadLetters:
 
     def _look(self, queue: str, *, hide: int) -> Iterator[DeadLetter]:
         seen: set[str] = set()
-        for _ in range(LOOKS):
+        for _ in range(MAX_RECEIVES):
             messages = self.sqs.receive_message(
                 QueueUrl=self.queues[queue],
                 MaxNumberOfMessages=10,
@@ -244,13 +244,13 @@ def _answer(value: object) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     error = _text(value, "error")
-    about: dict[str, Any] = {} if error is None else {"error": error[:LONGEST_ERROR]}
+    about: dict[str, Any] = {} if error is None else {"error": error[:MAX_ERROR]}
     about |= {"error_code": code.value} if (code := code_named(value.get("error_code"))) else {}
     about |= {"error_data": data} if (data := _error_data(value.get("error_data"))) else {}
     match {name: one for name, one in value.items() if name not in {"error", "error_code", "error_data"}}:
         case {"deal_id": int(number), **rest} if not rest and type(number) is int and 0 < number < 10**18:
             return {"deal_id": number}
-        case {"account_uuid": str(uuid), **rest} if not rest and 0 < len(uuid) <= LONGEST_ID:
+        case {"account_uuid": str(uuid), **rest} if not rest and 0 < len(uuid) <= MAX_ID:
             return {"account_uuid": uuid}
         case {"outcome": str(outcome), **rest} if not rest and outcome in OUTCOMES:
             return {"outcome": outcome, **about}
@@ -259,7 +259,7 @@ def _answer(value: object) -> dict[str, Any] | None:
 
 def _error_data(value: object) -> dict[str, Any]:
     """The data of an error: texts, whole numbers, lists of texts; nothing if it is anything else, or too long."""
-    if not isinstance(value, dict) or len(json.dumps(value)) > LONGEST_ERROR:
+    if not isinstance(value, dict) or len(json.dumps(value)) > MAX_ERROR:
         return {}
     kept = {name: one for name, one in value.items() if isinstance(one, str | int)}
     lists = {name: one for name, one in value.items() if isinstance(one, list) and all(isinstance(x, str) for x in one)}
@@ -267,7 +267,7 @@ def _error_data(value: object) -> dict[str, Any]:
 
 
 def _attempt(value: object) -> int | None:
-    return value if type(value) is int and 0 < value <= MOST_ATTEMPTS else None
+    return value if type(value) is int and 0 < value <= MAX_ATTEMPTS else None
 
 
 def _text(content: dict[str, Any], name: str) -> str | None:

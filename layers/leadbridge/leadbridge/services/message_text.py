@@ -9,11 +9,11 @@ from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.recipient import Content
-from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, Messages, QuietHours
+from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, MessageSettings, QuietHours
 
 
 def content_of(
-    message: Message, settings: Messages, lead: Lead | None, delivery: Delivery | None, locale: str | None
+    message: Message, settings: MessageSettings, lead: Lead | None, delivery: Delivery | None, locale: str | None
 ) -> Content | None:
     """The words of a message in the person's language; None where nothing shall be said.
 

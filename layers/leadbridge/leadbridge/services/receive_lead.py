@@ -17,14 +17,14 @@ from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
 from leadbridge.domain.routing import Decision, decide
 from leadbridge.forms.base import (
-    MOST_BYTES,
+    MAX_BYTES,
     Adapter,
     ChallengeAdapter,
     Request,
     Submission,
     UnsupportedType,
     adapter_named,
-    most_bytes_of,
+    max_bytes_of,
 )
 from leadbridge.forms.mapping import is_caught, with_defaults
 from leadbridge.forms.parsing.canonical import content_hash
@@ -34,8 +34,10 @@ from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.quota import Quota
 
-WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead
-LONGEST = timedelta(seconds=4)  # that leads of one post are stored one after another; builders wait 5 s or more
+CONTENT_WINDOW = timedelta(days=1)  # for how long the same content from a form without ids of its own is the same lead
+MAX_STORING_TIME = timedelta(
+    seconds=4
+)  # that leads of one post are stored one after another; builders wait 5 s or more
 DECOY_RECEIVED = timedelta(minutes=1)  # for how long the answer to a repeated caught post says `received`
 
 
@@ -51,7 +53,7 @@ class Unfinished(Exception):
     """The post holds more leads than could be stored in time: it must come again, and goes on where this one ended."""
 
 
-class Kind(StrEnum):
+class ReceiveStatus(StrEnum):
     """What a post turned out to be."""
 
     NEW = "new"
@@ -72,7 +74,7 @@ class ReceiveResult:
     Only a redelivery has it whose content is not the lead's and was not noted in the timeline before.
     """
 
-    kind: Kind
+    kind: ReceiveStatus
     lead_id: str | None = None
     lead_ids: tuple[str, ...] = ()
     stored: int = 0
@@ -109,10 +111,10 @@ class LeadReceiver:
         self._prove(name, adapter, request, now)
         submissions = adapter.parse(request, source)
         if not submissions:
-            return ReceiveResult(Kind.IGNORED)
+            return ReceiveResult(ReceiveStatus.IGNORED)
         real = [submission for submission in submissions if not submission.is_test]
         if not real:
-            return ReceiveResult(Kind.TEST)
+            return ReceiveResult(ReceiveStatus.TEST)
         for submission in real:
             if is_caught(submission, source):
                 return self._catch(name, submission, now)
@@ -133,7 +135,7 @@ class LeadReceiver:
     def most_bytes(self, name: str) -> int:
         """How long a source's posts may be."""
         source = self.settings.sources.get(name)
-        return MOST_BYTES if source is None else most_bytes_of(adapter_named(source.adapter))
+        return MAX_BYTES if source is None else max_bytes_of(adapter_named(source.adapter))
 
     def _source(self, name: str) -> Source:
         source = self.settings.sources.get(name)
@@ -164,14 +166,14 @@ class LeadReceiver:
         for lead_id, submission in named.items():
             if lead_id in known:
                 continue
-            left = LONGEST - (self.clock() - now)
+            left = MAX_STORING_TIME - (self.clock() - now)
             if left < timedelta():
                 raise Unfinished
             stored += self._store(name, source, submission, now, min(left.total_seconds(), RETRY_FOR)).stored
         lead_ids = tuple(named)
         if stored:
-            return ReceiveResult(Kind.NEW, lead_ids[0], lead_ids, stored)
-        return ReceiveResult(Kind.REDELIVERY, lead_ids[0], lead_ids, status=self._status(lead_ids[0]))
+            return ReceiveResult(ReceiveStatus.NEW, lead_ids[0], lead_ids, stored)
+        return ReceiveResult(ReceiveStatus.REDELIVERY, lead_ids[0], lead_ids, status=self._status(lead_ids[0]))
 
     def _store(
         self, name: str, source: Source, submission: Submission, now: datetime, retry_for: float = RETRY_FOR
@@ -180,7 +182,7 @@ class LeadReceiver:
             lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), timedelta()
         else:
             # The content finds the lead through its claim. The id is random: it outlives the erasure of the person.
-            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
+            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), CONTENT_WINDOW
         keys = submission.to_fetch
         lead = build_lead(
             with_defaults(submission.values, source) if keys is None else {},
@@ -200,20 +202,20 @@ class LeadReceiver:
             retry_for=retry_for,
         )
         if already is None:
-            return ReceiveResult(Kind.NEW, lead_id, stored=1)
+            return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1)
         return self._redelivered(already, lead)
 
     def _redelivered(self, lead_id: str, posted: Lead) -> ReceiveResult:
         """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
         journey = self.book.journey(lead_id)
         if journey is None:
-            return ReceiveResult(Kind.REDELIVERY, lead_id, status=State.RECEIVED.value)
+            return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=State.RECEIVED.value)
         stored, changed = journey.lead, None
         if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
             fields = changed_fields(stored, posted)
             if self.book.note_change(posted, fields):
                 changed = fields
-        return ReceiveResult(Kind.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
+        return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
 
     def _catch(self, name: str, submission: Submission, now: datetime) -> ReceiveResult:
         """Answer a caught post as a lead is answered, a repeated post too. No content is stored.
@@ -221,20 +223,20 @@ class LeadReceiver:
         Only a claim is stored, like that of a lead without an id. So every worker gives the same answer.
         """
         if submission.delivery_id is None:
-            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), WINDOW
+            lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), CONTENT_WINDOW
             content = _content(submission)
         else:
             lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), None
             content = {"delivery_id": submission.delivery_id}
             if self.book.known([lead_id]):
-                return ReceiveResult(Kind.HONEYPOT, lead_id, status=self._status(lead_id))
+                return ReceiveResult(ReceiveStatus.HONEYPOT, lead_id, status=self._status(lead_id))
         decoys = f"{name}+honeypot"  # no source can have this name, so no lead shares a claim with a decoy
         claim = ContentClaim(decoys, self._content_hash(decoys, content), lead_id, now, window)
         held = self.book.claim_content(claim)
         if held is claim:
-            return ReceiveResult(Kind.HONEYPOT, lead_id)
+            return ReceiveResult(ReceiveStatus.HONEYPOT, lead_id)
         state = State.RECEIVED if now - held.received_at < DECOY_RECEIVED else State.SUBMITTED
-        return ReceiveResult(Kind.HONEYPOT, held.lead_id, status=state.value)
+        return ReceiveResult(ReceiveStatus.HONEYPOT, held.lead_id, status=state.value)
 
     def _status(self, lead_id: str) -> str:
         journey = self.book.journey(lead_id)

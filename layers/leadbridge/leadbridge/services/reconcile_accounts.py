@@ -27,10 +27,10 @@ from leadbridge.services.ports.accounts import AccountBook
 from leadbridge.services.ports.deliveries import Deliveries
 from leadbridge.settings import Partner as PartnerSettings
 
-LONGEST_UUID = 512  # bytes; a key of the table has an end, and a uuid has 36
+MAX_UUID_BYTES = 512  # bytes; a key of the table has an end, and a uuid has 36
 LOOKED_UP_FOR = timedelta(hours=1)  # after it was first seen: what was written meanwhile may reach the index late
 ZONES_DIFFER = timedelta(hours=14)  # by which a partner's times may be behind ours, where they tell of another zone
-TRIES = 3  # how often a delivery is read anew that others are changing
+MAX_TRIES = 3  # how often a delivery is read anew that others are changing
 DONE = (State.SUBMITTED, State.CLOSED)
 
 
@@ -178,7 +178,7 @@ class AccountReconciler:
         taken: Taken,
     ) -> Heard:
         """Write an account's news to its delivery. `read` holds the deliveries that the batch has read."""
-        for number in range(TRIES):
+        for number in range(MAX_TRIES):
             is_read = number == 0 and lead_id in read
             delivery = read[lead_id] if is_read else self.ledger.delivery(lead_id, self.partner)
             if delivery is not None and delivery.is_erased:
@@ -224,7 +224,7 @@ def _named(rows: Iterable[Row], taken: Taken) -> dict[str, Row]:
     named: dict[str, Row] = {}
     for row in rows:
         taken.rows += 1
-        if row.uuid is None or len(row.uuid.encode()) > LONGEST_UUID:
+        if row.uuid is None or len(row.uuid.encode()) > MAX_UUID_BYTES:
             taken.without_id += 1
         else:
             named[row.uuid] = row

@@ -31,7 +31,7 @@ from leadbridge.services.message_text import content_of, quiet_until
 from leadbridge.services.ports.messages import Leads, MessageLedger, Messenger
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import RetryPolicy
-from leadbridge.settings.messages import Messages
+from leadbridge.settings.messages import MessageSettings
 
 TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
 LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
@@ -53,7 +53,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
     leads: Leads
     ledger: MessageLedger
     messenger: Messenger
-    settings: Messages
+    settings: MessageSettings
     clock: Clock
     dead_letter: Callable[[Message, ErrorInfo], None]
     jitter: Callable[[], float] = random.random

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
 
-from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
+from leadbridge.domain.accounts.scan import Overtaken, ScanKind, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode
@@ -25,10 +25,10 @@ from leadbridge.settings.partners import SyncPlan
 CHUNK = 100  # rows that are taken in at once
 SECONDS_PER_CHUNK = 20.0  # for a hundred rows, most of them with news, while AWS is slow
 LEASE_MARGIN = timedelta(seconds=10)  # by which workers' clocks may differ
-LONGEST_REST = timedelta(hours=1)  # however long the partner asks us to wait
+MAX_REST = timedelta(hours=1)  # however long the partner asks us to wait
 
 
-class Outcome(StrEnum):
+class SyncOutcome(StrEnum):
     """What a run came to."""
 
     WHOLE = "whole"
@@ -46,7 +46,7 @@ class Report:
     `left_out` are the passes that gave their windows up, as they stood in them.
     """
 
-    outcome: Outcome
+    outcome: SyncOutcome
     state: ScanState | None = None
     error: partner_errors.PartnerError | None = None
     left_out: tuple[SyncScan, ...] = ()
@@ -56,7 +56,7 @@ class Report:
 class PageTaken:
     """One page that was taken in, in the words of a log."""
 
-    kind: Kind
+    kind: ScanKind
     since: datetime
     until: datetime
     number: int
@@ -85,13 +85,13 @@ class Sync:
         lease_until = now + timedelta(seconds=budget.total) + LEASE_MARGIN
         state = self.log.take_lease(owner, now, lease_until)
         if state is None:
-            return Report(Outcome.HELD)
+            return Report(SyncOutcome.HELD)
         run = _Run(self, owner, lease_until, now, state)
         try:
             report = run.go(budget)
             self.log.release(owner, run.state)
         except Overtaken:
-            return Report(Outcome.OVERTAKEN, run.state)
+            return Report(SyncOutcome.OVERTAKEN, run.state)
         return report
 
 
@@ -111,35 +111,35 @@ class _Run:
     def go(self, budget: Budget) -> Report:
         """All passes that are due, as far as time allows."""
         if self.state.rests_until is not None and self.began_at < self.state.rests_until:
-            return Report(Outcome.RESTS, self.state)
+            return Report(SyncOutcome.RESTS, self.state)
         self.state = replace(self.state, rests_until=None)
         try:
             self.oldest_lead = self.sync.log.oldest_lead()
             is_whole = self._passes(budget)
         except partner_errors.PartnerError as error:
             if error.retry_after is not None:
-                rest = min(timedelta(seconds=error.retry_after), LONGEST_REST)
+                rest = min(timedelta(seconds=error.retry_after), MAX_REST)
                 self.state = replace(self.state, rests_until=self.sync.clock() + rest)
             self.error = error
         if self.error is not None:
-            return Report(Outcome.FAILED, self.state, self.error, self.left_out)
-        return Report(Outcome.WHOLE if is_whole else Outcome.GOES_ON, self.state)
+            return Report(SyncOutcome.FAILED, self.state, self.error, self.left_out)
+        return Report(SyncOutcome.WHOLE if is_whole else SyncOutcome.GOES_ON, self.state)
 
     def _passes(self, budget: Budget) -> bool:
         """News first, then the last days, then the history; whether they all came to their ends."""
-        while (news := self._due(Kind.INCREMENTAL)) is not None:
+        while (news := self._due(ScanKind.INCREMENTAL)) is not None:
             if not self._read(news, budget):
                 return False
         is_whole = True
-        if (days := self._due(Kind.ROLLING)) is not None:
+        if (days := self._due(ScanKind.ROLLING)) is not None:
             # However much there is to read anew in every run, the history goes on too.
             half = replace(budget, reserve=budget.reserve + budget.left / 2)
-            is_whole = self._read_past(days, budget if self._due(Kind.WHOLE) is None else half)
-        if (history := self._due(Kind.WHOLE)) is not None:
+            is_whole = self._read_past(days, budget if self._due(ScanKind.WHOLE) is None else half)
+        if (history := self._due(ScanKind.WHOLE)) is not None:
             is_whole = self._read_past(history, budget) and is_whole
         return is_whole
 
-    def _due(self, kind: Kind) -> SyncScan | None:
+    def _due(self, kind: ScanKind) -> SyncScan | None:
         return self.state.due(kind, self.sync.plan, self.began_at)
 
     def _read_past(self, reading: SyncScan, budget: Budget) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from leadbridge.runtime.environment import StageEnvironment
-from leadbridge.settings.messages import Messages
+from leadbridge.settings.messages import MessageSettings
 from leadbridge.settings.partners import Partner
 from leadbridge.settings.sections import RetryPolicy, Section, Timeouts
 from leadbridge.settings.sources import Source
@@ -27,7 +27,7 @@ class Settings(Section):
 
     sources: dict[str, Source]
     partners: dict[str, Partner]
-    messages: Messages
+    messages: MessageSettings
 
     @model_validator(mode="after")
     def _sources_name_known_partners(self) -> Settings:

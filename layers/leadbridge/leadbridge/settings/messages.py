@@ -43,7 +43,7 @@ class Api(Section):
     always_by_last_message: bool = False
 
 
-class Channel(Section):
+class ChannelSettings(Section):
     """Where a person is written to; empty texts mean that there is none."""
 
     preferred: str = ""
@@ -95,13 +95,13 @@ class Mirror(Section):
         return self
 
 
-class Messages(Section):
+class MessageSettings(Section):
     """All of it."""
 
     language: str
     quiet_hours: QuietHours
     time_zones: dict[str, Zone]
-    channel: Channel
+    channel: ChannelSettings
     api: Api = Field(default_factory=Api)
     timeouts: Timeouts
     retry: RetryPolicy
@@ -109,7 +109,7 @@ class Messages(Section):
     mirror: Mirror = Field(default_factory=lambda: Mirror(on=False))
 
     @model_validator(mode="after")
-    def _has_a_default_zone(self) -> Messages:
+    def _has_a_default_zone(self) -> MessageSettings:
         if "default" not in self.time_zones:
             raise ValueError("time_zones: there must be a default")
         return self

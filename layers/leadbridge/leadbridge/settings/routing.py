@@ -47,7 +47,7 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class Route(Section):
+class RoutingRule(Section):
     """A way for leads: the first of `to` gets those that fit `when`; each next one if the one before rejects it.
 
     `when` is by field: a dotted one of the lead such as `loan.amount`, or `form.` and a field's own name.
@@ -57,16 +57,16 @@ class Route(Section):
     when: dict[str, Condition] = {}
 
     @model_validator(mode="after")
-    def _names_each_once(self) -> Route:
+    def _names_each_once(self) -> RoutingRule:
         if len(set(self.to)) < len(self.to):
             raise ValueError("a partner stands twice in one order")
         return self
 
 
 def _route(value: Any) -> Any:
-    if not isinstance(value, str | dict | Route):
+    if not isinstance(value, str | dict | RoutingRule):
         raise ValueError('give a partner in quotes, or a rule such as { to = "a-partner", when = { … } }')
     return {"to": [value]} if isinstance(value, str) else value
 
 
-Routes = Annotated[tuple[Annotated[Route, BeforeValidator(_route)], ...], Field(min_length=1)]
+Routes = Annotated[tuple[Annotated[RoutingRule, BeforeValidator(_route)], ...], Field(min_length=1)]

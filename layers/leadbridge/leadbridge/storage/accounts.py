@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Kind, Overtaken, ScanState, SyncScan
+from leadbridge.domain.accounts.scan import Overtaken, ScanKind, ScanState, SyncScan
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.transitions import Conflict
@@ -214,7 +214,7 @@ def state_values(state: ScanState) -> dict[str, Any]:
 def state_of(standing: dict[str, Any]) -> ScanState:
     """The state that an item holds."""
     known = {name: standing[name] for name in _STATE_TIMES if name in standing}
-    passes = {Kind(kind): _pass_of(Kind(kind), dict(each)) for kind, each in standing["under_way"].items()}
+    passes = {ScanKind(kind): _pass_of(ScanKind(kind), dict(each)) for kind, each in standing["under_way"].items()}
     return ScanState(**_as_times(known, _STATE_TIMES), under_way=passes)
 
 
@@ -223,7 +223,7 @@ def _pass_values(going_on: SyncScan) -> dict[str, Any]:
     return {**values, "length": int(going_on.length.total_seconds())}
 
 
-def _pass_of(kind: Kind, values: dict[str, Any]) -> SyncScan:
+def _pass_of(kind: ScanKind, values: dict[str, Any]) -> SyncScan:
     """A scan as it was stored; one without a stored plan begins its window again."""
     extent = values.get("extent")
     counts: dict[str, Any] = {name: int(values.get(name, 0)) for name in _PASS_COUNTS}

@@ -33,7 +33,7 @@ OWNER = 3  # the number of the write that fails where the lead is gone or erased
 KNOWN = {"ORDER": "leeloo_order", "SALE": "leeloo_sale"}
 
 
-class InvalidEvent(ValueError):
+class InvalidLeelooEvent(ValueError):
     """A post that is not `{type, data}`."""
 
 
@@ -55,9 +55,9 @@ class LeelooEvent:
         except ValueError:
             clean = None
         if clean is None:
-            raise InvalidEvent("type must be a text")
+            raise InvalidLeelooEvent("type must be a text")
         if not isinstance(data, dict):
-            raise InvalidEvent("data must be an object")
+            raise InvalidLeelooEvent("data must be an object")
         order = data.get("order_id")
         has_order = (isinstance(order, str) and order.strip() != "") or type(order) is int
         what = ["order", clean, order] if has_order else ["body", body.hex()]

@@ -27,7 +27,7 @@ from leadbridge.storage.writes import update
 
 PER_PART = 500  # leads in a minute that one item counts: 6 KB of marks
 MARK_LENGTH = 10  # hexadecimal digits; fewer than one in a million full parts have two equal ones
-KEPT_FOR = 3600  # seconds for which a count outlives its minute
+TTL_SECONDS = 3600  # seconds for which a count outlives its minute
 RETURN_FOR = 0.5  # seconds for which taking a redelivery off the count is retried
 
 
@@ -86,7 +86,7 @@ def _has_room(table: Table, counted: Counted, most: int, minute: int, retry_for:
         counted.key,
         "SET expires_at = :expires_at, #mark = :marked ADD leads :one",
         "attribute_not_exists(leads) OR (leads < :most AND attribute_not_exists(#mark))",
-        values={":one": 1, ":marked": True, ":most": most, ":expires_at": minute * 60 + KEPT_FOR},
+        values={":one": 1, ":marked": True, ":most": most, ":expires_at": minute * 60 + TTL_SECONDS},
         names={"#mark": counted.mark},
         returns_found=True,
     )

@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from leadbridge.api.params import Day, Query, bad_query
+from leadbridge.api.params import Day, QueryParams, bad_query
 from leadbridge.api.requests import ApiRequest
 from leadbridge.api.response_size import MAX_BYTES, payload_bytes
 from leadbridge.api.router import route
@@ -23,7 +23,7 @@ DEFAULT_DAYS = 30
 DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
 
 
-class StatsQuery(Query):
+class StatsQuery(QueryParams):
     """The days to count."""
 
     first: Day | None = Field(None, alias="from", description="The first day; 29 days before the last by default.")

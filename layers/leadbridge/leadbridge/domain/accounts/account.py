@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from leadbridge.domain.accounts.match import Account
+from leadbridge.domain.accounts.match import PartnerAccount
 from leadbridge.domain.clock import from_text, to_text
 
 
-class Row(Account, Protocol):
+class Row(PartnerAccount, Protocol):
     """An account as the partner lists it; what it does not tell is None."""
 
     @property

@@ -15,7 +15,7 @@ CLOCKS_DIFFER = timedelta(minutes=2)  # by which a partner's clock may be behind
 ON_ITS_WAY = timedelta(hours=1)  # after which no request of ours makes anything any more
 
 
-class Account(Protocol):
+class PartnerAccount(Protocol):
     """A person as the partner has them; what it does not tell is None."""
 
     @property
@@ -47,7 +47,7 @@ class Accounts(Protocol):
         """Seconds that a look-up can take."""
         ...
 
-    def find(self, email: str, budget: Budget) -> Account | None:
+    def find(self, email: str, budget: Budget) -> PartnerAccount | None:
         """The account of this e-mail, None where there surely is none. Safe to repeat. Raises PartnerError."""
         ...
 
@@ -60,7 +60,7 @@ class Origin(Enum):
     UNDETERMINED = auto()
 
 
-def match_account(account: Account, delivery: Delivery, owner: str | None) -> Origin:
+def match_account(account: PartnerAccount, delivery: Delivery, owner: str | None) -> Origin:
     """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id).
 
     Undetermined for an account that is much younger than the last attempt, and for one with an ambiguous time of

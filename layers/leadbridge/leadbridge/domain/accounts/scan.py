@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 AHEAD = timedelta(days=1)  # by which a partner's clock, or its zone, may be ahead of ours
-PATIENCE = 3  # runs that may fail at one page of the past before its window is left out
+MAX_PAGE_FAILURES = 3  # runs that may fail at one page of the past before its window is left out
 
 
 class Overtaken(Exception):
     """The lease of the sync expired and another run took it: the state that this run has read is out of date."""
 
 
-class Kind(StrEnum):
+class ScanKind(StrEnum):
     """What a pass is for."""
 
     INCREMENTAL = "incremental"
@@ -46,7 +46,7 @@ class SyncScan:
     the runs that failed since the pass got as far as the page `furthest`, `left_out` the windows that were given up.
     """
 
-    kind: Kind
+    kind: ScanKind
     begun_at: datetime
     since: datetime
     until: datetime
@@ -106,7 +106,7 @@ class ScanState:
 
     watermark: datetime
     first_run_at: datetime | None = None
-    under_way: Mapping[Kind, SyncScan] = field(default_factory=dict)
+    under_way: Mapping[ScanKind, SyncScan] = field(default_factory=dict)
     whole_begun_at: datetime | None = None
     whole_ended_at: datetime | None = None
     rests_until: datetime | None = None
@@ -116,18 +116,18 @@ class ScanState:
         """Where a sync stands that has never run: news from now on do not wait for the history."""
         return cls(watermark=now - timedelta(seconds=1), first_run_at=now)
 
-    def due(self, kind: Kind, plan: SyncPlan, now: datetime) -> SyncScan | None:
+    def due(self, kind: ScanKind, plan: SyncPlan, now: datetime) -> SyncScan | None:
         """The pass of this kind to go on with, or to begin; None where there is nothing to do."""
         if kind in self.under_way:
             return self.under_way[kind].fitted(plan)
         match kind:
-            case Kind.INCREMENTAL if self.watermark < now:
+            case ScanKind.INCREMENTAL if self.watermark < now:
                 return _new(kind, plan, now, self.watermark - plan.overlap, now + AHEAD)
-            case Kind.INCREMENTAL if self.watermark > now:  # from a clock that was ahead: it tells nothing
+            case ScanKind.INCREMENTAL if self.watermark > now:  # from a clock that was ahead: it tells nothing
                 return _new(kind, plan, now, now - plan.rolling, now + AHEAD)
-            case Kind.ROLLING if plan.filters_on == "created":
+            case ScanKind.ROLLING if plan.filters_on == "created":
                 return _new(kind, plan, now, now - plan.rolling, now + AHEAD)
-            case Kind.WHOLE if not self._has_begun_lately(plan, now):
+            case ScanKind.WHOLE if not self._has_begun_lately(plan, now):
                 return _new(kind, plan, now, min(datetime.combine(plan.since, time(), UTC), now), now)
         return None
 
@@ -136,7 +136,7 @@ class ScanState:
 
     def with_pass(self, going_on: SyncScan) -> ScanState:
         """A pass has come further."""
-        begun = going_on.begun_at if going_on.kind is Kind.WHOLE else self.whole_begun_at
+        begun = going_on.begun_at if going_on.kind is ScanKind.WHOLE else self.whole_begun_at
         return replace(self, under_way={**self.under_way, going_on.kind: going_on}, whole_begun_at=begun)
 
     def after_window(self, read: SyncScan, now: datetime) -> ScanState:
@@ -146,7 +146,7 @@ class ScanState:
 
     def after_failure(self, failed: SyncScan, now: datetime) -> ScanState:
         """A run could not read a page of the past: after several the pass leaves the page's window out."""
-        if failed.failures + 1 < PATIENCE:
+        if failed.failures + 1 < MAX_PAGE_FAILURES:
             return self.with_pass(replace(failed, failures=failed.failures + 1))
         return self.after_window(replace(failed, left_out=failed.left_out + 1), now)
 
@@ -155,11 +155,11 @@ class ScanState:
         rest = {kind: going_on for kind, going_on in self.under_way.items() if kind is not ended.kind}
         state = replace(self, under_way=rest)
         match ended.kind:
-            case Kind.INCREMENTAL:
+            case ScanKind.INCREMENTAL:
                 return replace(state, watermark=ended.begun_at)
-            case Kind.ROLLING:
+            case ScanKind.ROLLING:
                 return state
-            case Kind.WHOLE:
+            case ScanKind.WHOLE:
                 ended_at = self.whole_ended_at if ended.left_out else now
                 return replace(state, whole_begun_at=ended.begun_at, whole_ended_at=ended_at)
 
@@ -171,12 +171,12 @@ class ScanState:
     @property
     def whole_pass(self) -> float | None:
         """How far the whole pass is that goes on, from 0 to 1; None where none does."""
-        return self.under_way[Kind.WHOLE].progress if Kind.WHOLE in self.under_way else None
+        return self.under_way[ScanKind.WHOLE].progress if ScanKind.WHOLE in self.under_way else None
 
     def history_age(self, now: datetime) -> timedelta:
         """How long ago all that there ever was had been read, or else was begun to be."""
         return now - (self.whole_ended_at or self.first_run_at or now)
 
 
-def _new(kind: Kind, plan: SyncPlan, now: datetime, since: datetime, until: datetime) -> SyncScan:
+def _new(kind: ScanKind, plan: SyncPlan, now: datetime, since: datetime, until: datetime) -> SyncScan:
     return SyncScan(kind, now, since, until, window=since, length=plan.window, page_size=plan.page_size)

@@ -27,7 +27,7 @@ SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("year", "month", "day"), "-"),
 )
 
-MOST_PARTS = 100  # of one answer; each repeats the name of its question
+MAX_PARTS = 100  # of one answer; each repeats the name of its question
 
 content_types = (MULTIPART, URLENCODED)
 
@@ -69,7 +69,7 @@ def _answers(content: dict[str, Any]) -> Fields:
         if found is None:
             continue
         if isinstance(value, dict):
-            parts = {part: as_text(one) for part, one in islice(value.items(), MOST_PARTS)}
+            parts = {part: as_text(one) for part, one in islice(value.items(), MAX_PARTS)}
             answers[found[1]] = _together(parts)
             answers |= {inside(found[1], part): text for part, text in parts.items()}
         else:

@@ -16,8 +16,8 @@ from leadbridge.forms.parsing.json_body import read_object
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
-MOST_FIELDS = 1000
-LONGEST_NAME = 1000  # characters of a name that is repeated in front of the names inside it
+MAX_FIELDS = 1000
+MAX_NAME = 1000  # characters of a name that is repeated in front of the names inside it
 
 Fields = dict[str, str]
 
@@ -56,7 +56,7 @@ def flattened(content: dict[str, Any]) -> Fields:
 
 def inside(name: str, key: str) -> str:
     """Return the name of a field inside another one. The outer name is cut, because each inner name repeats it."""
-    return f"{name[:LONGEST_NAME]}.{key}"
+    return f"{name[:MAX_NAME]}.{key}"
 
 
 def as_text(value: object) -> str:
@@ -86,8 +86,8 @@ def _flat(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
 def _joined(pairs: Iterable[tuple[str, str]]) -> Fields:
     values: dict[str, list[str]] = {}
     for number, (name, value) in enumerate(pairs):
-        if number >= MOST_FIELDS:
-            raise Unreadable(f"the form has more than {MOST_FIELDS} fields")
+        if number >= MAX_FIELDS:
+            raise Unreadable(f"the form has more than {MAX_FIELDS} fields")
         values.setdefault(name.removesuffix("[]"), []).append(value)
     return {name: ", ".join(filter(None, texts)) for name, texts in values.items()}
 
@@ -100,7 +100,7 @@ def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
         charset = charsets.UTF_8
     body = body.replace(b"+", b" ")
     unquoted = unquote_to_bytes if _BROKEN.search(body) else unquoted_whole
-    parts = [part.partition(b"=") for part in body.split(b"&", MOST_FIELDS + 1) if part]
+    parts = [part.partition(b"=") for part in body.split(b"&", MAX_FIELDS + 1) if part]
     return _decoded([(unquoted(name), unquoted(value), None) for name, _, value in parts], charset)
 
 
@@ -126,7 +126,7 @@ def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[t
     try:
         # Names come in the form's own character set, so they are kept as bytes for now: latin-1 loses none.
         with PushMultipartParser(
-            (boundary[1] or boundary[2]).encode(), max_segment_count=MOST_FIELDS, header_charset="latin-1"
+            (boundary[1] or boundary[2]).encode(), max_segment_count=MAX_FIELDS, header_charset="latin-1"
         ) as parser:
             part, content = None, bytearray()
             for event in parser.parse(request.body):

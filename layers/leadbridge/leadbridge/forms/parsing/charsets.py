@@ -21,7 +21,7 @@ _KNOWN = frozenset(
 )
 _PLAIN = frozenset({*(normalize_encoding(name) for name in _KNOWN), *aliases.values()})
 _DECLARED = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
-_LONGEST_NAME = 40
+_MAX_NAME = 40
 
 
 def declared(content_type: str) -> str:
@@ -45,7 +45,7 @@ def known(name: str) -> str:
 
 def _is_listed(name: str) -> bool:
     """Return whether Python has a codec of this name. `codecs.lookup` would cache every unknown name forever."""
-    if len(name) > _LONGEST_NAME or not name.isascii():
+    if len(name) > _MAX_NAME or not name.isascii():
         return False
     plain = normalize_encoding(name).lower()
     return plain in aliases or plain in _PLAIN

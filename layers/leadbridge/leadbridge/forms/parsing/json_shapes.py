@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leadbridge.forms.parsing.bodies import MOST_FIELDS
+from leadbridge.forms.parsing.bodies import MAX_FIELDS
 
 
 def an_object(value: object) -> dict[str, Any]:
@@ -14,4 +14,4 @@ def an_object(value: object) -> dict[str, Any]:
 
 def objects(value: object) -> list[dict[str, Any]]:
     """The objects in a list, as many as a form can have fields; none where the value is no list."""
-    return [one for one in value[:MOST_FIELDS] if isinstance(one, dict)] if isinstance(value, list) else []
+    return [one for one in value[:MAX_FIELDS] if isinstance(one, dict)] if isinstance(value, list) else []

@@ -21,7 +21,7 @@ FIELDS = "id,created_time,form_id,field_data,platform"
 
 
 @dataclass(frozen=True)
-class Credentials:
+class GraphCredentials:
     """What a source's entry in `{prefix}/sources` holds for Graph: the page's token, the app's secret, the address."""
 
     access_token: str
@@ -29,7 +29,7 @@ class Credentials:
     graph_url: str
 
     @classmethod
-    def of(cls, entry: dict[str, Any]) -> Credentials:
+    def of(cls, entry: dict[str, Any]) -> GraphCredentials:
         """Read the entry. Raises Misconfigured, which names the keys that are missing and no value."""
         token, url, secrets = entry.get("access_token"), entry.get("graph_url") or GRAPH_URL, entry.get("secrets")
         secret = secrets[0] if isinstance(secrets, list) and secrets else None
@@ -72,7 +72,7 @@ class Graph:
         return self._ask(renewed, keys["leadgen_id"], budget)
 
     def _ask(self, entry: dict[str, Any], leadgen_id: str, budget: Budget) -> dict[str, Any]:
-        credentials = Credentials.of(entry)
+        credentials = GraphCredentials.of(entry)
         query = urlencode({"fields": FIELDS, "appsecret_proof": credentials.proof}, safe=",")
         url = f"{credentials.graph_url.rstrip('/')}/{leadgen_id}?{query}"
         headers = {"Authorization": f"Bearer {credentials.access_token}"}

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from leadbridge.auth import rsa_credentials
-from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import (
     Misconfigured,
@@ -27,7 +27,7 @@ from leadbridge.runtime.budget import Budget
 
 
 @dataclass(frozen=True)
-class Credentials:
+class LeadLeaderCredentials:
     """What the secret `{prefix}/leadleader` holds. The keys are PEM, on one line or several."""
 
     auth_url: str
@@ -39,7 +39,7 @@ class Credentials:
     status_method: Literal["GET", "POST"] | None = None
 
     @classmethod
-    def of(cls, secret: dict[str, Any]) -> Credentials:
+    def of(cls, secret: dict[str, Any]) -> LeadLeaderCredentials:
         """Read the secret. Raises Misconfigured, which names the keys that are missing and no value."""
         wanted = ("auth_url", "base_url", "email", "password", "partner_public_key", "private_key")
         wrong = [name for name in wanted if not isinstance(secret.get(name), str) or not secret[name]]
@@ -77,7 +77,7 @@ class LeadLeader:
         """Seconds that authorizing and asking for a status can take together."""
         return 2 * self._transport.longest
 
-    def authorize(self, budget: Budget) -> Authorized:
+    def authorize(self, budget: Budget) -> DealAuthorization:
         """Get one pair of one-time tokens.
 
         Credentials that are refused are read anew once, for they may just have been rotated. Nothing is created
@@ -95,20 +95,20 @@ class LeadLeader:
                     error.text,
                     code=error.code,
                     data=error.data,
-                    retry_after=READ_AGAIN_AFTER,
+                    retry_after=MIN_REFRESH_SECONDS,
                     certain=False,
                 ) from None
             if renewed == used:
                 raise
             credentials, tokens = self._log_in(renewed, budget)
-        return Authorized(self._transport, credentials, tokens, refused=self._secret.refresh)
+        return DealAuthorization(self._transport, credentials, tokens, refused=self._secret.refresh)
 
     def status(self, deal_id: int, budget: Budget) -> str:
         """The deal's status, in the partner's words."""
         return self.authorize(budget).status(deal_id, self._status_method, budget)
 
-    def _log_in(self, secret: dict[str, Any], budget: Budget) -> tuple[Credentials, Tokens]:
-        credentials = Credentials.of(secret)
+    def _log_in(self, secret: dict[str, Any], budget: Budget) -> tuple[LeadLeaderCredentials, Tokens]:
+        credentials = LeadLeaderCredentials.of(secret)
         try:
             body = authorization(credentials)
         except ValueError as error:
@@ -124,11 +124,11 @@ class LeadLeader:
 
 
 @dataclass(frozen=True)
-class Authorized:
+class DealAuthorization:
     """One pair of tokens, good for one call. `refused` is told when the partner does not take them."""
 
     transport: Transport
-    credentials: Credentials
+    credentials: LeadLeaderCredentials
     tokens: Tokens
     refused: Callable[[], object]
 
@@ -163,7 +163,7 @@ class Authorized:
         return self.transport.call(operation, method, url, json=sealed, headers=headers, budget=budget)
 
 
-def authorization(credentials: Credentials) -> dict[str, Any]:
+def authorization(credentials: LeadLeaderCredentials) -> dict[str, Any]:
     """The body of an authorization: both credentials encrypted for the partner, and signed by us in plain.
 
     Raises ValueError (rsa_credentials.UnusableKey, rsa_credentials.PlaintextTooLong) before anything is sent.

@@ -42,9 +42,9 @@ def client(
 
 def check_secret(value: dict[str, Any]) -> None:
     """Use both keys as an authorization does. Raises Misconfigured, ValueError."""
-    from leadbridge.partners.leadleader.client import Credentials, authorization
+    from leadbridge.partners.leadleader.client import LeadLeaderCredentials, authorization
 
-    authorization(Credentials.of(value))
+    authorization(LeadLeaderCredentials.of(value))
 
 
 def renew_key(value: dict[str, Any]) -> Renewed:

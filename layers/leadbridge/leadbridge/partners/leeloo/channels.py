@@ -9,7 +9,7 @@ from datetime import datetime
 from leadbridge.partners.leeloo.client import Client
 from leadbridge.partners.leeloo.models.channels import Channel, ChatMessage
 from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
-from leadbridge.partners.leeloo.models.people import Person
+from leadbridge.partners.leeloo.models.people import LeelooPerson
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between
 from leadbridge.runtime.budget import Budget
@@ -56,9 +56,9 @@ class Channels:
             pages=pages,
         )
 
-    def person(self, account_id: AccountId, *, budget: Budget) -> Person:
+    def person(self, account_id: AccountId, *, budget: Budget) -> LeelooPerson:
         """`GET communication-channels/{account_id}/person`. Raises NotFound among others."""
-        return self.client.read("channel_person", (_CHANNELS, account_id, "person"), budget).one(Person)
+        return self.client.read("channel_person", (_CHANNELS, account_id, "person"), budget).one(LeelooPerson)
 
     def subscribe(self, account_id: AccountId, *, tunnel_id: str, tunnel_block_id: str, budget: Budget) -> None:
         """`POST communication-channels/{account_id}/manual-subscribe`: puts the account into a block of a tunnel."""

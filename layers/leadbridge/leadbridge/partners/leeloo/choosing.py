@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from leadbridge.partners.leeloo.models.ids import AccountId
-from leadbridge.partners.leeloo.models.people import Person
+from leadbridge.partners.leeloo.models.people import LeelooPerson
 
 
-def account_of(person: Person, preferred: str | None = None) -> AccountId | None:
+def account_of(person: LeelooPerson, preferred: str | None = None) -> AccountId | None:
     """The person's first account of the preferred connection type (`TELEGRAM`), else the first, else None."""
     of_that_type = (
         account
@@ -17,7 +17,7 @@ def account_of(person: Person, preferred: str | None = None) -> AccountId | None
     return None if chosen is None else chosen.account_id
 
 
-def has_phone(person: Person, phone: str) -> bool:
+def has_phone(person: LeelooPerson, phone: str) -> bool:
     """Whether it is this person's number (E.164).
 
     The whole number must be the same. A number in a Ukrainian national form (`0…`, `80…`) is read as Ukrainian. Nine
@@ -26,7 +26,7 @@ def has_phone(person: Person, phone: str) -> bool:
     return bool(phone) and _whole_number(person.phone or "") == _digits(phone)
 
 
-def has_email(person: Person, email: str) -> bool:
+def has_email(person: LeelooPerson, email: str) -> bool:
     """Whether it is this person's address."""
     return bool(email) and (person.email or "").strip().casefold() == email.strip().casefold()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import (
     Misconfigured,
@@ -29,14 +29,14 @@ EITHER_ENCODING = frozenset({"call_create", "manual_subscribe", "order_update", 
 
 
 @dataclass(frozen=True)
-class Credentials:
+class LeelooCredentials:
     """What the client needs of the secret `{prefix}/leeloo`."""
 
     base_url: str
     token: str
 
     @classmethod
-    def of(cls, secret: dict[str, Any]) -> Credentials:
+    def of(cls, secret: dict[str, Any]) -> LeelooCredentials:
         """Read the secret. Raises Misconfigured, which names the keys that are wrong and no value."""
         base_url, token = (_text(secret, name) for name in ("base_url", "token"))
         usable = {"base_url": bool(base_url), "token": bool(token) and token.isascii() and token.isprintable()}
@@ -98,7 +98,7 @@ class Client:
         """The secret as it stands now, for it may just have been mended or rotated. Raises `refused` if it was not."""
         renewed = self._secret.refresh()
         if renewed is None:
-            refused.retry_after = READ_AGAIN_AFTER
+            refused.retry_after = MIN_REFRESH_SECONDS
             if isinstance(refused, Misconfigured):
                 refused.certain = False
         if renewed is None or renewed == used:
@@ -106,7 +106,7 @@ class Client:
         return renewed
 
     def _try(self, request: _Request, secret: dict[str, Any], budget: Budget) -> Reply:
-        credentials = Credentials.of(secret)
+        credentials = LeelooCredentials.of(secret)
         operation, method = request.operation, request.method
         headers = {"X-Leeloo-AuthToken": credentials.token}
         json, body = request.given(), None

@@ -11,7 +11,7 @@ from leadbridge.partners.leeloo.choosing import account_of
 from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
 from leadbridge.partners.leeloo.people import SmsRecipient
 from leadbridge.runtime.budget import Budget
-from leadbridge.settings.messages import Channel
+from leadbridge.settings.messages import ChannelSettings
 
 LOOK_UPS = 3  # calls that finding and making a person may take
 
@@ -19,7 +19,7 @@ LOOK_UPS = 3  # calls that finding and making a person may take
 class LeelooMessenger:
     """`leads.messaging.Messenger` over Leeloo's API."""
 
-    def __init__(self, leeloo: Leeloo, channel: Channel) -> None:
+    def __init__(self, leeloo: Leeloo, channel: ChannelSettings) -> None:
         self._leeloo = leeloo
         self._channel = channel
         self._people, self._messages = leeloo.people, leeloo.messages  # imported here, before anybody waits

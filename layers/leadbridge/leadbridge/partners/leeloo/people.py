@@ -10,7 +10,7 @@ from itertools import chain
 from leadbridge.partners.leeloo.choosing import account_of, has_email, has_phone
 from leadbridge.partners.leeloo.client import Client, Query
 from leadbridge.partners.leeloo.models.ids import AccountId, PersonId, TagId
-from leadbridge.partners.leeloo.models.people import Comment, CustomField, NewPerson, Person, PersonDetails
+from leadbridge.partners.leeloo.models.people import Comment, CustomField, LeelooPerson, NewPerson, PersonDetails
 from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.partners.leeloo.wording import between
 from leadbridge.runtime.budget import Budget
@@ -46,7 +46,7 @@ class People:
         last_message_until: datetime | None = None,
         limit: int = ROWS,
         pages: int = PAGES,
-    ) -> Iterator[Person]:
+    ) -> Iterator[LeelooPerson]:
         """`GET people`, paged by itself; `tags` are all sent. Raises ValueError at once for a naive datetime."""
         query = [("filter[tags]", tag) for tag in tags]
         by_last_message = [*between(last_message_since, last_message_until)]
@@ -55,7 +55,7 @@ class People:
         query += [("filter[email]", email)] if email else []
         return self._paged(query, budget, limit, pages)
 
-    def person_for(self, *, budget: Budget, phone: str | None = None, email: str | None = None) -> Person | None:
+    def person_for(self, *, budget: Budget, phone: str | None = None, email: str | None = None) -> LeelooPerson | None:
         """The person with this phone, else with this e-mail, who has an account; None if there is none.
 
         Someone whom the partner lists without that very phone or e-mail is passed over: a message must not reach a
@@ -155,12 +155,12 @@ class People:
         """`PUT people/{person_id}/remove-tag`."""
         self.client.send("remove_tag", "PUT", ("people", person_id, "remove-tag"), {"tag_id": tag_id}, budget)
 
-    def _alike(self, budget: Budget, *, phone: str | None = None, email: str | None = None) -> Iterator[Person]:
+    def _alike(self, budget: Budget, *, phone: str | None = None, email: str | None = None) -> Iterator[LeelooPerson]:
         return self.list(phone=phone, email=email, limit=_NAMESAKES, pages=1, budget=budget)
 
-    def _paged(self, query: Query, budget: Budget, limit: int, pages: int) -> Iterator[Person]:
+    def _paged(self, query: Query, budget: Budget, limit: int, pages: int) -> Iterator[LeelooPerson]:
         return paged(
-            Person,
+            LeelooPerson,
             lambda asked: self.client.read("people_list", ("people",), budget, asked),
             query,
             limit=limit,

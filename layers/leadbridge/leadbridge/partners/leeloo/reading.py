@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from leadbridge.partners.leeloo.answers import readable
 from leadbridge.partners.leeloo.wording import NOT_DEFINED
 
-_LONGEST_NUMBER = 30  # digits
+_MAX_DIGITS = 30  # digits
 
 
 class Read(BaseModel):
@@ -45,7 +45,7 @@ def _number(value: object) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and -_LONGEST_NUMBER < number.adjusted() < _LONGEST_NUMBER else None
+    return number if number.is_finite() and -_MAX_DIGITS < number.adjusted() < _MAX_DIGITS else None
 
 
 def _whole(value: object) -> int | None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leadbridge.domain.lead import Lead, Trading
-from leadbridge.partners.matchtrade.credentials import Credentials
+from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 
 SOURCE_PARTS = ("offer", "site", "description", "click_id")
 SEPARATOR = "|"
-LONGEST_VALUE = 255  # characters; the broker publishes no limits
+MAX_VALUE = 255  # characters; the broker publishes no limits
 
 INSTEAD = "/"  # replaces a pipe or a line's end inside a part
 
@@ -29,7 +29,7 @@ class AccountForm:
     """
 
     plus_in_phone: bool = False
-    longest_value: int = LONGEST_VALUE
+    longest_value: int = MAX_VALUE
     lead_source: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class AccountForm:
         if twice := _OURS.intersection([*self.fields, *self.constants]):
             raise ValueError(f"sent anyway: {', '.join(sorted(twice))}")
 
-    def body(self, lead: Lead, credentials: Credentials) -> dict[str, Any]:
+    def body(self, lead: Lead, credentials: BrokerCredentials) -> dict[str, Any]:
         """Return the body of a create, without empty fields. Texts are shortened to fit; no lead is refused here.
 
         A shortened e-mail, phone or number would be wrong. `wrong_for` checks their lengths at reception.
@@ -73,7 +73,7 @@ class AccountForm:
         return text[: self.longest_value].strip()
 
 
-def lead_source(trading: Trading, *, longest: int = LONGEST_VALUE) -> str:
+def lead_source(trading: Trading, *, longest: int = MAX_VALUE) -> str:
     """Return offer, site, description and click id, joined by pipes: always four parts, a missing one is empty.
 
     Empty if all of them are. A pipe or a line's end inside a part becomes ` / `. Where the whole is longer than

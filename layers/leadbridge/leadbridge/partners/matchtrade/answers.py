@@ -27,7 +27,7 @@ from leadbridge.partners.matchtrade.credentials import PARTNER
 
 UNKNOWN_ENTITY = "Entity not found"
 INVALID_ACCOUNT = "Register Account Model is not valid"
-LONGEST_LIFE = 86_400.0  # seconds that a token is believed, whatever it says of itself
+MAX_TOKEN_LIFE = 86_400.0  # seconds that a token is believed, whatever it says of itself
 
 _CREDENTIALS_REFUSED = frozenset({"unauthorized", "invalid_client", "invalid_grant", "unauthorized_client"})
 
@@ -179,7 +179,7 @@ def _seconds(value: object) -> float:
     """How long a token lives; 0, which is good for one call, where it is not said."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not value > 0:
         return 0.0
-    return float(min(value, Decimal(LONGEST_LIFE)))
+    return float(min(value, Decimal(MAX_TOKEN_LIFE)))
 
 
 def _account_uuid(content: dict[str, Any]) -> str | None:

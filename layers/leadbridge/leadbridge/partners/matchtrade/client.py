@@ -16,9 +16,9 @@ from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.answers import Listed, account_uuid_in, page_in
 from leadbridge.partners.matchtrade.credentials import PARTNER
-from leadbridge.partners.matchtrade.listing import PAGE_CAP, PAGE_SIZE, Page, listed
+from leadbridge.partners.matchtrade.listing import PAGE_CAP, PAGE_SIZE, AccountPage, listed
 from leadbridge.partners.matchtrade.login import Login, Session
-from leadbridge.partners.matchtrade.rows import Account
+from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime.budget import Budget
 
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)  # no account is older
@@ -68,11 +68,11 @@ class MatchTrade:
         """Seconds that one page, or a look-up of one page, can take, a new token included."""
         return 2 * self._transport.longest
 
-    def authorize(self, budget: Budget) -> Authorized:
+    def authorize(self, budget: Budget) -> AccountAuthorization:
         """Get a token, the kept one where it is still good. Nothing is created, so it is always safe to repeat."""
-        return Authorized(self, self._login.session(budget))
+        return AccountAuthorization(self, self._login.session(budget))
 
-    def find(self, email: str, budget: Budget) -> Account | None:
+    def find(self, email: str, budget: Budget) -> BrokerAccount | None:
         """The account of this address, None where the partner has none. Safe to repeat.
 
         Raises Unavailable where the list could not be read to its end: then nobody can tell that there is none.
@@ -103,7 +103,7 @@ class MatchTrade:
         size: int = PAGE_SIZE,
         first_page: int = 0,
         page_cap: int = PAGE_CAP,
-    ) -> Iterator[Page]:
+    ) -> Iterator[AccountPage]:
         """All accounts of a window, page by page; whether it is of their making or of their change is not documented.
 
         Each page is asked for when the one before has been taken, so that a caller may store it, or stop, in between;
@@ -177,7 +177,7 @@ class MatchTrade:
 
 
 @dataclass(frozen=True)
-class Authorized:
+class AccountAuthorization:
     """A token, and the client that knows how to get another."""
 
     client: MatchTrade

@@ -15,7 +15,7 @@ _LARGEST_PARTNER_ID = 10**18
 
 
 @dataclass(frozen=True)
-class Credentials:
+class BrokerCredentials:
     """The broker's address, its OAuth client, our login, our offer and our number there, of which 0 is one."""
 
     base_url: str
@@ -27,7 +27,7 @@ class Credentials:
     partner_id: int
 
     @classmethod
-    def of(cls, secret: dict[str, Any]) -> Credentials:
+    def of(cls, secret: dict[str, Any]) -> BrokerCredentials:
         """Read the secret. Raises Misconfigured, which names the keys that are missing and no value."""
         wrong = [name for name in _TEXTS if not _is_text(secret.get(name))]
         if "client_id" not in wrong and ":" in secret["client_id"]:

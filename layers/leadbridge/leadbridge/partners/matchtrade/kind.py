@@ -49,9 +49,9 @@ def client(
 
 def check_secret(value: dict[str, Any]) -> None:
     """Read the secret as the client does. Raises Misconfigured."""
-    from leadbridge.partners.matchtrade.credentials import Credentials
+    from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 
-    Credentials.of(value)
+    BrokerCredentials.of(value)
 
 
 KIND = PartnerKind(

@@ -8,7 +8,7 @@ from datetime import UTC, tzinfo
 from math import ceil
 
 from leadbridge.partners.matchtrade.answers import Listed
-from leadbridge.partners.matchtrade.rows import Account, accounts_of
+from leadbridge.partners.matchtrade.rows import BrokerAccount, accounts_of
 
 PAGE_SIZE = 1000
 PAGE_CAP = 1000
@@ -16,7 +16,7 @@ REMEMBERED = 20_000  # uuids by which a row that comes again is known: rows move
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AccountPage:
     """One page of a listing: the rows that were not given before.
 
     The next one begins at `number + 1`, in this listing or in a later one. `is_last` says that the list was read to its
@@ -24,7 +24,7 @@ class Page:
     """
 
     number: int
-    rows: tuple[Account, ...]
+    rows: tuple[BrokerAccount, ...]
     total_pages: int | None
     total_rows: int | None
     is_last: bool
@@ -32,7 +32,7 @@ class Page:
 
 def listed(
     read: Callable[[int], Listed], *, first_page: int = 0, page_cap: int = PAGE_CAP, zone: tzinfo = UTC
-) -> Iterator[Page]:
+) -> Iterator[AccountPage]:
     """Pages from `first_page` on, each asked for when the one before has been taken; times are of `zone`.
 
     It ends with the last page by the partner's count, with an empty page, or after so many pages. Rows that were added
@@ -53,7 +53,7 @@ def listed(
         is_last = following > number and _is_over(found, following)
         if is_last and not is_second_time and total is not None and first_page * longest + seen.given < total:
             following, is_last, is_second_time = first_page, False, True
-        yield Page(number, rows, found.total_pages, total, is_last)
+        yield AccountPage(number, rows, found.total_pages, total, is_last)
         if is_last:
             return
         number = following
@@ -70,7 +70,7 @@ class _Seen:
     given: int = 0
     uuids: dict[str, None] = field(default_factory=dict)
 
-    def new_among(self, accounts: list[Account]) -> Iterator[Account]:
+    def new_among(self, accounts: list[BrokerAccount]) -> Iterator[BrokerAccount]:
         for account in accounts:
             if account.uuid is not None:
                 if account.uuid in self.uuids:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from leadbridge.auth.secrets import READ_AGAIN_AFTER
+from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.errors.partner_errors import Misconfigured, Unavailable, Unknown
 from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.answers import grant_in
-from leadbridge.partners.matchtrade.credentials import PARTNER, Credentials
+from leadbridge.partners.matchtrade.credentials import PARTNER, BrokerCredentials
 from leadbridge.runtime.budget import Budget
 
 MARGIN = 60.0  # seconds before its end from which a token is not used any more
@@ -24,7 +24,7 @@ MARGIN = 60.0  # seconds before its end from which a token is not used any more
 class Session:
     """A token and the credentials that it was given for: it is no good for any others."""
 
-    credentials: Credentials
+    credentials: BrokerCredentials
     access_token: str
     refresh_token: str | None
     good_until: datetime
@@ -64,7 +64,7 @@ class Login:
                     error.text,
                     code=error.code,
                     data=error.data,
-                    retry_after=READ_AGAIN_AFTER,
+                    retry_after=MIN_REFRESH_SECONDS,
                     certain=False,
                 ) from None
             if renewed == used:
@@ -82,7 +82,7 @@ class Login:
             self._secret.refresh()
 
     def _session_for(self, secret: dict[str, Any], budget: Budget) -> Session:
-        credentials, kept = Credentials.of(secret), self._kept
+        credentials, kept = BrokerCredentials.of(secret), self._kept
         if kept is None or kept.credentials != credentials:
             return self._with_password(credentials, budget)
         if self._clock() < kept.good_until:
@@ -92,11 +92,11 @@ class Login:
                 return self._ask(credentials, budget, grant_type="refresh_token", refresh_token=kept.refresh_token)
         return self._with_password(credentials, budget)
 
-    def _with_password(self, credentials: Credentials, budget: Budget) -> Session:
+    def _with_password(self, credentials: BrokerCredentials, budget: Budget) -> Session:
         username, password = credentials.username, credentials.password
         return self._ask(credentials, budget, grant_type="password", username=username, password=password)
 
-    def _ask(self, credentials: Credentials, budget: Budget, **form: str) -> Session:
+    def _ask(self, credentials: BrokerCredentials, budget: Budget, **form: str) -> Session:
         """`POST /proxy/auth/oauth/token`"""
         asked_at = self._clock()
         try:

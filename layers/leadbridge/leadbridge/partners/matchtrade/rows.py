@@ -8,11 +8,11 @@ from typing import Any
 
 from leadbridge.domain import fields
 
-LONGEST = 1024  # characters of a value; a longer one is none
+MAX_TEXT = 1024  # characters of a value; a longer one is none
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BrokerAccount:
     """One row. `status` and `role` are the broker's own words, of which there may be any.
 
     A local time without an offset is ambiguous where clocks go back, and does not exist where they go forward. Then
@@ -34,7 +34,7 @@ class Account:
     updated_latest: datetime | None = None
 
     @classmethod
-    def of(cls, row: dict[str, Any], zone: tzinfo = UTC) -> Account:
+    def of(cls, row: dict[str, Any], zone: tzinfo = UTC) -> BrokerAccount:
         """Read a row, with times of `zone`; the lead's source and status may stand in it or in its `leadInfo`."""
         inner = row.get("leadInfo")
         info = inner if isinstance(inner, dict) else {}
@@ -64,9 +64,9 @@ class Account:
         return f"Account(uuid={self.uuid!r}, …)"
 
 
-def accounts_of(rows: list[Any], zone: tzinfo = UTC) -> list[Account]:
+def accounts_of(rows: list[Any], zone: tzinfo = UTC) -> list[BrokerAccount]:
     """Those of the rows that are objects."""
-    return [Account.of(row, zone) for row in rows if isinstance(row, dict)]
+    return [BrokerAccount.of(row, zone) for row in rows if isinstance(row, dict)]
 
 
 def moment(value: object, zone: tzinfo = UTC) -> datetime | None:
@@ -93,6 +93,6 @@ def moments(value: object, zone: tzinfo = UTC) -> tuple[datetime | None, datetim
 
 def _text(value: object) -> str | None:
     try:
-        return fields.text(value, limit=LONGEST)
+        return fields.text(value, limit=MAX_TEXT)
     except ValueError:
         return None

@@ -40,7 +40,7 @@ MAX_DELIVERIES = 30  # that one transaction ends, with three items each; the nex
 MAX_TRIES = 10  # of a transaction while others change the lead
 HASHES = ("phone_hash", "email_hash", "tax_hash")
 AS_READ = (*HASHES, "awaits_fetch", "partners", "erased_at")  # attributes that must be unchanged to replace the lead
-KEPT = ("LEAD", "DELIVERY#", "EVENT#")  # prefixes of the keys of what remains
+KEPT_PREFIXES = ("LEAD", "DELIVERY#", "EVENT#")  # prefixes of the keys of what remains
 KEPT_OF_ENTRY = frozenset({"pk", "sk", "at", "what", "partner", "expires_at"})
 UNKNOWN_SOURCE = "unknown"  # for a lead whose own item expired before the rest
 
@@ -200,7 +200,7 @@ class Eraser:
         self._delete_messages_to(found.accounts)  # first, because the items below name the accounts
         writes: list[Write] = []
         for values in every:
-            if not values["sk"].startswith(KEPT):
+            if not values["sk"].startswith(KEPT_PREFIXES):
                 writes.append(delete({"pk": values["pk"], "sk": values["sk"]}))
             elif values["sk"].startswith("EVENT#") and values["what"] != "erased":
                 rest = {name: values[name] for name in values if name in KEPT_OF_ENTRY}

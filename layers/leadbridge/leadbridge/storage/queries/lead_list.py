@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Page:
+class LeadPage:
     """Some leads, newest first, without their timelines; `cursor` is for the next page, None at the end.
 
     `cursors` has one for each lead: the cursor of a page that begins with it. The first lead of the list has none.
@@ -57,17 +57,17 @@ class Listing:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def page(self, wanted: Wanted, limit: int, cursor: str | None = None) -> Page:
+    def page(self, wanted: Wanted, limit: int, cursor: str | None = None) -> LeadPage:
         """Up to `limit` leads; fewer (even none) with a cursor when matches are rare. Raises BadCursor."""
         query = _query(wanted)
         start = _key_in(cursor, query) if cursor else None
         found: dict[str, tuple[str, ...]] = {}
         before: dict[str, dict[str, Any] | None] = {}
 
-        def page(cursor: str | None) -> Page:
+        def page(cursor: str | None) -> LeadPage:
             leads = self._journeys(found, wanted)
             starts = (before[journey.lead.lead_id] for journey in leads)
-            return Page(leads, cursor, tuple(_cursor_at(key) if key else None for key in starts))
+            return LeadPage(leads, cursor, tuple(_cursor_at(key) if key else None for key in starts))
 
         for _ in range(MAX_PAGES):
             read = self._table.page(query, after=start, size=PAGE_SIZE)

@@ -35,7 +35,7 @@ class User(Named):
     updated_at: Moment = None
 
 
-class Person(Entity):
+class LeelooPerson(Entity):
     """A human. `tags` are names, not ids."""
 
     id: Annotated[PersonId, BeforeValidator(identity)]
@@ -54,7 +54,7 @@ class Person(Entity):
     updated_at: Moment = None
 
 
-class PersonDetails(Person):
+class PersonDetails(LeelooPerson):
     """A person with what was asked to be included."""
 
     users: Annotated[tuple[User, ...], rows_of(User)] = ()
