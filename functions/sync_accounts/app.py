@@ -51,8 +51,8 @@ def sync(partner: str) -> Sync:
     table = open_table()
     accounts = AccountRepository(table, partner, lambda value: keyed_hash(index_key(), value))
     configured, store = settings().partners[partner], LeadRepository(table)
-    intake = AccountReconciler(partner, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
-    return Sync(client_of(partner), accounts, intake, plan(partner), utc_now, note)
+    reconciler = AccountReconciler(partner, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
+    return Sync(client_of(partner), accounts, reconciler, plan(partner), utc_now, note)
 
 
 def synced() -> list[str]:

@@ -47,8 +47,8 @@ class Following:
     def run(self, **passes: float) -> Report:
         """One run, so long after the last one."""
         self.ahead += timedelta(**passes)
-        intake = AccountReconciler(PARTNER, self.book, self.ledger, SETTINGS, self.clock)
-        sync = Sync(self.client, self.book, intake, self.plan, self.clock, self.pages.append)
+        reconciler = AccountReconciler(PARTNER, self.book, self.ledger, SETTINGS, self.clock)
+        sync = Sync(self.client, self.book, reconciler, self.plan, self.clock, self.pages.append)
         return sync.run(f"run {self.ahead}", budget(240))
 
     def register(self, email: str) -> tuple[Lead, str]:

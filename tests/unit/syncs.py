@@ -89,11 +89,11 @@ class World:
     def sync(self, blade: Blade | None = None) -> Sync:
         """The sync; a blade falls before and after each call of a port, the broker's pages among them."""
         if blade is None:
-            intake = AccountReconciler(PARTNER, self.book, self.ledger, self.settings, self.time)
-            return Sync(self.broker, self.book, intake, self.plan, self.time, self.notes.append)
+            reconciler = AccountReconciler(PARTNER, self.book, self.ledger, self.settings, self.time)
+            return Sync(self.broker, self.book, reconciler, self.plan, self.time, self.notes.append)
         book = Ports(self.book, blade)
-        intake = AccountReconciler(PARTNER, book, Ports(self.ledger, blade), self.settings, self.time)
-        return Sync(Paged(self.broker, blade), book, intake, self.plan, self.time, self.notes.append)
+        reconciler = AccountReconciler(PARTNER, book, Ports(self.ledger, blade), self.settings, self.time)
+        return Sync(Paged(self.broker, blade), book, reconciler, self.plan, self.time, self.notes.append)
 
     def run(self, blade: Blade | None = None, budget: Budget | None = None) -> Report:
         """One run, as a tick of the schedule starts it."""
@@ -169,8 +169,8 @@ def take(world: World, *uuids: str, **row: Any) -> Taken:
 def take_in(world: World, rows: list[BrokerAccount], asked_at: datetime | None = None) -> Taken:
     """Take rows in that the broker was asked for at that time, or now."""
     taken = Taken()
-    intake = AccountReconciler(PARTNER, world.book, world.ledger, world.settings, world.time)
-    intake.take(rows, world.book.oldest_lead(), taken, asked_at=asked_at)
+    reconciler = AccountReconciler(PARTNER, world.book, world.ledger, world.settings, world.time)
+    reconciler.reconcile(rows, world.book.oldest_lead(), taken, asked_at=asked_at)
     return taken
 
 

@@ -228,10 +228,10 @@ class World:
         )
 
     def take(self, *rows: Row) -> None:
-        intake = AccountReconciler(
+        reconciler = AccountReconciler(
             BROKER, self.book, self.store, self.settings.partners[BROKER], self.time, mirrors=True
         )
-        intake.take(rows, NOW - timedelta(days=1), Taken())
+        reconciler.reconcile(rows, NOW - timedelta(days=1), Taken())
 
     def ask(self, method: str, resource: str, body: Any = None, partner: str = LENDER) -> int:
         event = {

@@ -56,7 +56,7 @@ def book() -> AccountRepository:
     return AccountRepository(Table(aws.dynamodb(), TABLE), PARTNER, lambda value: keyed_hash("k", value))
 
 
-def intake(store: LeadRepository, settings: Settings, of: Any = None) -> AccountReconciler:
+def reconciler(store: LeadRepository, settings: Settings, of: Any = None) -> AccountReconciler:
     return AccountReconciler(PARTNER, of or book(), store, settings.partners[PARTNER], lambda: NOW)
 
 
@@ -70,7 +70,7 @@ def everything() -> str:
 
 
 def take(store: LeadRepository, settings: Settings, *rows: BrokerAccount, of: Any = None) -> None:
-    intake(store, settings, of).take(rows, NOW - timedelta(days=1), Taken())
+    reconciler(store, settings, of).reconcile(rows, NOW - timedelta(days=1), Taken())
 
 
 def test_a_letter_of_an_erased_person_sends_nobody(

@@ -324,13 +324,13 @@ def test_the_brokers_list_brings_no_erased_person_back(
         {"uuid": "u-1", "email": "olena@example.com", "created": "2026-03-01T12:00:00Z", "leadStatus": "A"}
     )
     book = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("k", value))
-    intake = AccountReconciler("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
-    intake.take([row], NOW - timedelta(days=1), Taken())
+    reconciler = AccountReconciler("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
+    reconciler.reconcile([row], NOW - timedelta(days=1), Taken())
     assert book.accounts(["u-1"])["u-1"].lead_id == trader.lead_id
 
     assert ask("erase", lead_id=trader.lead_id)[0] == 204
     assert book.accounts(["u-1"]) == {}
-    intake.take([row], NOW - timedelta(days=1), Taken())
+    reconciler.reconcile([row], NOW - timedelta(days=1), Taken())
     assert book.accounts(["u-1"]) == {}
     assert "olena@example.com" not in json.dumps(row_of(trader.lead_id))
 

@@ -51,8 +51,8 @@ def app(
     manager.create_secret(Name="leadbridge/index", SecretString='{"key": "a key"}')
     loaded = function("sync_accounts")
     accounts = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("a key", value))
-    intake = AccountReconciler("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
-    sync = Sync(broker, accounts, intake, loaded.plan("matchtrade"), time, loaded.note)
+    reconciler = AccountReconciler("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
+    sync = Sync(broker, accounts, reconciler, loaded.plan("matchtrade"), time, loaded.note)
     monkeypatch.setattr(loaded, "sync", lambda _: sync)
     return loaded
 

@@ -31,8 +31,8 @@ class Worker:
         self.pages: list[PageTaken] = []
         partner = settings.partners[PARTNER]
         assert partner.sync is not None
-        intake = AccountReconciler(PARTNER, self.accounts, store, partner, time)
-        self.sync = Sync(broker, self.accounts, intake, partner.sync, time, self.pages.append)
+        reconciler = AccountReconciler(PARTNER, self.accounts, store, partner, time)
+        self.sync = Sync(broker, self.accounts, reconciler, partner.sync, time, self.pages.append)
 
     def run(self) -> Report:
         return self.sync.run(self.name, self.broker.budget(240))

@@ -66,7 +66,7 @@ class AccountReconciler:
     clock: Clock
     mirrors: bool = False
 
-    def take(
+    def reconcile(
         self, rows: Iterable[Row], oldest_lead: datetime | None, taken: Taken, *, asked_at: datetime | None = None
     ) -> None:
         """Keep some rows, a hundred or so, and tell their news. Safe to repeat; unchanged rows write nothing.

@@ -70,7 +70,7 @@ class Sync:
 
     broker: Broker
     log: SyncLog
-    intake: AccountReconciler
+    reconciler: AccountReconciler
     plan: SyncPlan
     clock: Clock
     on_page: Callable[[PageTaken], None]
@@ -178,7 +178,7 @@ class _Run:
             if page is None:
                 if rows == 0:
                     raise partner_errors.Unavailable(
-                        sync.intake.partner,
+                        sync.reconciler.partner,
                         "list",
                         "the list does not end and has nothing new",
                         code=ErrorCode.ANSWER_UNUSABLE,
@@ -212,7 +212,7 @@ class _Run:
         for rows in batched(page.rows, CHUNK, strict=False):
             if not budget.allows(SECONDS_PER_CHUNK) or self.sync.clock() >= self.lease_until:
                 return False
-            self.sync.intake.take(rows, self.oldest_lead, taken, asked_at=asked_at)
+            self.sync.reconciler.reconcile(rows, self.oldest_lead, taken, asked_at=asked_at)
         return True
 
 

@@ -1,0 +1,48 @@
+"""The layout of the package: small folders, few loose modules, one name for one class."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+from quality.testkit.template import ROOT
+
+PACKAGE = ROOT / "layers" / "leadbridge" / "leadbridge"
+MAX_MODULES = 16  # of one folder
+MAX_LOOSE = 3  # modules in the package's root
+MAX_LINES = 400  # of one module
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    folders = defaultdict(list)
+    for module in modules():
+        folders[module.parent.relative_to(PACKAGE)].append(module.name)
+    assert {str(folder): len(names) for folder, names in folders.items() if len(names) > MAX_MODULES} == {}
+
+
+def test_the_root_has_few_loose_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= MAX_LOOSE
+
+
+def test_no_two_classes_share_a_name() -> None:
+    places = defaultdict(list)
+    for module in modules():
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(module.relative_to(PACKAGE)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_module_is_long() -> None:
+    lengths = {str(path.relative_to(PACKAGE)): path.read_text(encoding="utf-8").count("\n") for path in modules()}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_nothing_runs_when_the_package_is_imported() -> None:
+    """An `__init__` holds a docstring, names and imports; no folder sets up the process."""
+    for module in PACKAGE.rglob("__init__.py"):
+        calls = [node for node in ast.parse(module.read_text(encoding="utf-8")).body if isinstance(node, ast.Expr)]
+        assert all(isinstance(node.value, ast.Constant) for node in calls), module
