@@ -149,7 +149,7 @@ def test_everything_that_is_wrong_is_told_once_and_in_order(folder: Path) -> Non
     (folder / "sources.toml").write_text(text, encoding="utf-8")
     (folder / "partners.toml").write_text(GOOD[1].replace("person.phone", "person.phon"), encoding="utf-8")
     assert [re.sub(r": .*", "", one) for one in problems(folder)] == [
-        "config/partners.toml:3",
+        "config/partners.toml:4",
         "config/sources.toml:3",
         *["config/sources.toml:6"] * 2,
         "config/sources.toml:8",

@@ -183,7 +183,7 @@ def _names(argument: ast.expr) -> set[str]:
 def _files(app: Path) -> set[Path]:
     """An app, the partners' wirings and the modules without a flow of their own that it imports, directly or not."""
     found, left = {app}, [app]
-    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.dead_letters|partners\.(?:\w+\.)?wiring"
+    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters|outcomes)|partners\.(?:\w+\.)?wiring"
     imports = re.compile(rf"^ *from leadbridge\.({shared}) import", re.MULTILINE)
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):
