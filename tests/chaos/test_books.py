@@ -10,6 +10,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, Repeat, State, receive
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.message import about_status, mark_sent, start_sending
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.services.dead_letters import DeadLetter
@@ -19,6 +20,7 @@ from leadbridge.storage.items import Entry
 from leadbridge.storage.messages import message_item
 from quality.chaos.checks import CHECKS, violations
 from quality.chaos.reconciliation import Books, Create, Posted
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tools.config import read_toml
@@ -39,8 +41,26 @@ CREATE = {
     "fault": None,
 }
 HEARD = Create(LEAD.lead_id, "leadleader", 7, is_heard=True)
-ANSWER = DeadLetter("submit-leadleader", "letter-2", 0, "record_answer", "not written", LEAD.lead_id, "leadleader")
-LETTER = DeadLetter("submit-leadleader", "letter-1", 0, "submit", "the password is wrong", LEAD.lead_id, "leadleader")
+ANSWER = DeadLetter(
+    "submit-leadleader",
+    "letter-2",
+    0,
+    "record_answer",
+    "not written",
+    LEAD.lead_id,
+    "leadleader",
+    reason_code=ErrorCode.ANSWER_NOT_RECORDED,
+)
+LETTER = DeadLetter(
+    "submit-leadleader",
+    "letter-1",
+    0,
+    "submit",
+    "the password is wrong",
+    LEAD.lead_id,
+    "leadleader",
+    reason_code=ErrorCode.PASSWORD_WRONG,
+)
 
 
 def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -94,7 +114,7 @@ def ended(change: Change, *before: Change) -> list[dict[str, Any]]:
 
 
 def failed(reason: str = "the password is wrong") -> list[dict[str, Any]]:
-    return ended(steps.fail(waiting(), NOW, reason))
+    return ended(steps.fail(waiting(), NOW, some_error(reason)))
 
 
 def test_a_book_that_balances_has_no_violations() -> None:
@@ -104,7 +124,7 @@ def test_a_book_that_balances_has_no_violations() -> None:
 def unknown_then_made_twice() -> dict[str, Any]:
     """Nobody asked for it, and it was made twice."""
     changes = submitted()
-    lost = steps.mark_unknown(changes[0].after, NOW + MINUTE, "no answer came back")
+    lost = steps.mark_unknown(changes[0].after, NOW + MINUTE, some_error("no answer came back"))
     return {"table": journey(changes[0], lost), "calls": [CREATE, {**CREATE, "deal_id": 25}], "sent": []}
 
 
@@ -122,7 +142,7 @@ def redriven() -> dict[str, Any]:
 def lost() -> list[dict[str, Any]]:
     """A delivery that is unknown."""
     begun = submitted()[0]
-    return journey(begun, steps.mark_unknown(begun.after, NOW + MINUTE, "no answer came back"))
+    return journey(begun, steps.mark_unknown(begun.after, NOW + MINUTE, some_error("no answer came back")))
 
 
 def unknown(**changes: Any) -> dict[str, Any]:
@@ -138,7 +158,7 @@ ORDERED = LEAD.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
 def rejected() -> dict[str, Any]:
     """The first partner of an order rejected a lead that the next one can take, and that one never got it."""
     begun = submitted()[0]
-    table = ended(steps.reject(begun.after, NOW + MINUTE, "the partner refused it"), begun)
+    table = ended(steps.reject(begun.after, NOW + MINUTE, some_error("the partner refused it")), begun)
     lead_item = items.decode(items.lead_item(ORDERED, phone_hash=None))
     return {"table": [lead_item if one["sk"] == "LEAD" else one for one in table], "partners": PARTNERS}
 
@@ -223,6 +243,22 @@ def test_what_does_not_hold_is_told_by_its_check(check: str, changes: dict[str, 
     assert {violation.check for violation in found} == {check}
 
 
+def reworded(changes: dict[str, Any]) -> dict[str, Any]:
+    """The same with other texts of errors and timeline entries."""
+    words = {"last_error": "it went wrong", "detail": "something happened"}
+    table = [{name: words.get(name, value) for name, value in one.items()} for one in changes.get("table", ())]
+    letters = [replace(one, reason="it went wrong") if one.reason else one for one in changes.get("letters", ())]
+    return {**changes, **({"table": table} if table else {}), **({"letters": letters} if letters else {})}
+
+
+@pytest.mark.parametrize(
+    ("check", "changes"), UNBALANCED, ids=[f"{name}-{n}" for n, (name, _) in enumerate(UNBALANCED)]
+)
+def test_no_check_reads_the_wording(check: str, changes: dict[str, Any]) -> None:
+    assert violations(balanced(**reworded(changes)), [check]), check
+    assert violations(balanced(**reworded({"table": balanced().table}))) == []
+
+
 def test_a_worker_that_was_struck_may_have_counted_a_lead_that_it_did_not_store() -> None:
     balances = [
         violations(balanced(table=[COUNT], counted_sources=frozenset({"web"}), struck_posts=struck), [QUOTAS])
@@ -291,7 +327,7 @@ def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(k
 
 def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     begun = submitted()[0]
-    lost = steps.mark_unknown(begun.after, NOW + MINUTE, "no answer came back")
+    lost = steps.mark_unknown(begun.after, NOW + MINUTE, some_error("no answer came back"))
     again = retry_by_operator(lost.after, NOW + 2 * MINUTE, "olena", is_confirmed=True)
     anew = steps.start_attempt(again.after, NOW + 3 * MINUTE, MINUTE)
     done = steps.confirm(anew.after, NOW + 4 * MINUTE, 25, MINUTE)

@@ -101,7 +101,7 @@ class History:
         match entry.what:
             case "account_found" | "contested":
                 return sources
-            case "resolved" if entry.detail is not None:
-                return frozenset({F if entry.detail.startswith("not created") else S})
+            case "resolved" if entry.data:
+                return frozenset({F if entry.data.get("outcome") == "not_created" else S})
             case _:
                 return targets

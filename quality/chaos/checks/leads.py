@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import lacking_for
 from leadbridge.domain.message import UNSETTLED, MessageState
-from leadbridge.domain.operator_steps import ERASED, NOT_THERE
 from quality.chaos.checks.history import ENDS, History
 from quality.chaos.reconciliation import Books, File, check
 
+BY_OPERATORS = {None, ErrorCode.ERASED, ErrorCode.NOT_CREATED}  # why a delivery failed without a dead letter
 MOVING = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTED})
 
 
@@ -97,21 +98,21 @@ def failures_have_their_letter(books: Books) -> Iterator[tuple[str, str]]:
     told = {(letter.lead_id, letter.message_id or letter.partner or letter.step) for letter in books.letters}
     for lead_id, file in books.files.items():
         for partner, delivery in file.deliveries.items():
-            by_itself = delivery.state is State.FAILED and delivery.last_error not in {None, ERASED, NOT_THERE}
+            by_itself = delivery.state is State.FAILED and delivery.last_error_code not in BY_OPERATORS
             if by_itself and not delivery.is_erased and (lead_id, partner) not in told:
-                yield lead_id, f"failed at {partner}, and no letter tells: {delivery.last_error}"
+                yield lead_id, f"failed at {partner}, and no letter tells: {delivery.last_error_code}"
         for message in file.messages:
             if message.state is MessageState.FAILED and (lead_id, message.message_id) not in told:
-                yield lead_id, f"the message {message.message_id} failed, and no letter tells: {message.last_error}"
+                yield lead_id, f"the message {message.message_id} failed without a letter: {message.last_error_code}"
         if file.fetch is not None and file.fetch.state is FetchState.FAILED and (lead_id, "fetch") not in told:
-            yield lead_id, f"could not be fetched, and no letter tells: {file.fetch.last_error}"
+            yield lead_id, f"could not be fetched, and no letter tells: {file.fetch.last_error_code}"
 
 
 @check
 def letters_are_explained(books: Books) -> Iterator[tuple[str, str]]:
     """Every dead letter names a lead that is there, the step and the reason; a change not announced names its step."""
     for letter in books.letters:
-        if not letter.step or not letter.reason or letter.step == "read":
+        if not letter.step or not letter.reason or letter.reason_code in {None, ErrorCode.UNREADABLE}:
             yield letter.lead_id or letter.letter_id, f"a letter in {letter.queue} says {letter.reason or 'nothing'}"
         elif letter.lead_id is None and letter.step not in {"publish", "schedule"}:
             yield letter.letter_id, f"a letter in {letter.queue} names no lead"
@@ -215,7 +216,7 @@ def _next_partner(books: Books, file: File, partner: str) -> str | None:
 
 def _was_never_sent(delivery: Delivery, was_fetched: bool) -> bool:
     """A fetched lead that its partner cannot have is rejected from its first moment."""
-    return was_fetched and delivery.attempts == 0 and (delivery.last_error or "").startswith("not sent:")
+    return was_fetched and delivery.attempts == 0 and delivery.last_error_code == ErrorCode.MISSING_FIELDS
 
 
 def _was_sent(delivery: Delivery) -> bool:

@@ -11,6 +11,7 @@ from leadbridge.storage.items import keyed_hash
 from quality.chaos.reconciliation import Books, File, Posted, check
 
 SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
+WHO_DID_IT = frozenset({"operator", "step", "letter_id"})  # the data of such an entry
 NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
 TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
 TIE_THAT_EXPIRES = frozenset({"pk", "sk", "lead_id", "expires_at"})
@@ -70,6 +71,9 @@ def _left(file: File) -> Iterator[str]:
     for entry in file.steps.values():
         if entry.detail is not None and entry.what not in SAYS_WHO_DID_IT:
             yield f"its timeline quotes: {entry.what}, {entry.detail}"
+        allowed = WHO_DID_IT if entry.what in SAYS_WHO_DID_IT else frozenset[str]()
+        if entry.data.keys() - allowed:
+            yield f"its timeline quotes: {entry.what}, {dict(entry.data)}"
 
 
 def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
