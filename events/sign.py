@@ -31,7 +31,7 @@ Event = dict[str, Any]
 class Sender(Protocol):
     """What an adapter knows of its sender."""
 
-    def prove(self, request: Request, secret: str, now: datetime) -> Request:
+    def sign_request(self, request: Request, secret: str, now: datetime) -> Request:
         """The same post with the proof of whoever has the secret."""
         ...
 
@@ -45,7 +45,9 @@ def sender_of(source: str) -> Sender:
 def signed(event: Event, secret: str, now: int) -> Event:
     """The same proxy event as if it were sent at `now` (Unix seconds) by whoever has `secret`."""
     request = Request.of(event)
-    proven = sender_of(event["pathParameters"]["source"]).prove(request, secret, datetime.fromtimestamp(now, UTC))
+    proven = sender_of(event["pathParameters"]["source"]).sign_request(
+        request, secret, datetime.fromtimestamp(now, UTC)
+    )
     spelt = {name.lower(): name for name in event["headers"]}
     headers = {spelt.get(name, name): value for name, value in proven.headers.items()}
     raw = proven.body

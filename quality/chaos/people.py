@@ -107,7 +107,7 @@ class Post:
     def proven(self, secret: str, now: datetime) -> Request:
         """The post as it goes out now, proven by whoever has the secret."""
         headers = {"content-type": self.content_type, "webhook-id": self.post_id}
-        return _sender(self.source).prove(Request(headers, {}, self.body), secret, now)
+        return _sender(self.source).sign_request(Request(headers, {}, self.body), secret, now)
 
 
 def visitors(random: Random, run: str) -> Iterator[Visitor]:

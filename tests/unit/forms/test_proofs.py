@@ -103,7 +103,7 @@ def test_a_token_proves_nothing_where_a_signature_is_due(reception: Reception, c
 def test_webflows_time_may_differ_by_five_minutes(seconds: int) -> None:
     at = time.time() + seconds
     adapter: Any = adapter_named("webflow")
-    late = adapter.prove(Request.of(sample("webflow_signed")), "s", datetime.fromtimestamp(at, UTC))
+    late = adapter.sign_request(Request.of(sample("webflow_signed")), "s", datetime.fromtimestamp(at, UTC))
     now = datetime.now(UTC)
     with pytest.raises(SignatureInvalid, match="too far"):
         adapter.verify(late, ["s"], now)
@@ -151,7 +151,7 @@ def test_no_secret_proves_nothing(adapter: str, secrets: list[str]) -> None:
         event = sample(case)
         if configured().sources[event["pathParameters"]["source"]].adapter == adapter:
             with pytest.raises(SignatureInvalid):
-                module.verify(module.prove(Request.of(event), "", NOW), secrets, NOW)
+                module.verify(module.sign_request(Request.of(event), "", NOW), secrets, NOW)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
