@@ -208,7 +208,7 @@ def test_a_worker_that_was_lost_while_it_made_the_account_is_not_waited_for(worl
 def test_a_lead_that_surely_was_not_made_into_an_account_gets_none(world: World, how: Any) -> None:
     ours = world.lead()
     sending = world.attempted(ours)
-    world.ledger.apply(how(sending, world.time.now, "no"))
+    world.ledger.apply(how(sending, world.time.now, some_error("no")))
     world.broker.add("a", email="ours-1@example.com")
     take(world, "a")
     assert kept(world).lead_id is None
