@@ -79,6 +79,11 @@ def quoted() -> list[dict[str, Any]]:
     return [*left(), entry]
 
 
+def with_data(what: str, **data: Any) -> list[dict[str, Any]]:
+    entry = items.entry_item(LEAD.lead_id, Entry(NOW, what, data=data), "k")
+    return [*left(), entry]
+
+
 LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "there is the message": lambda: [*left(), told()],
     "there is CONTACT": lambda: [*left(), CONTACT],
@@ -88,6 +93,8 @@ LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "its delivery to leadleader is not": lambda: with_changed("DELIVERY#leadleader", is_erased=False),
     "known at leadleader by its number there": lambda: with_changed("DELIVERY#leadleader", deal_id=24),
     "its timeline quotes: leeloo_order": quoted,
+    "its timeline quotes: leeloo_event": lambda: with_data("leeloo_event", type="Курс"),
+    "its timeline quotes: letter_discarded": lambda: with_data("letter_discarded", operator="olena", fields=["x"]),
     "LEAD tells of it": lambda: with_changed("LEAD", phone_hash="h"),
     "DELIVERY#leadleader tells of it": lambda: with_changed("DELIVERY#leadleader", last_error=f"{PHONE} is wrong"),
     "CLAIM tells of it": lambda: [*left(), CLAIM],
@@ -104,6 +111,11 @@ def test_what_is_left_of_somebody_erased_is_told(what: str) -> None:
     found = violations(after(table=LEFT[what]()), CHECKS)
     assert [one.what for one in found if what in one.what], found
     assert {one.lead_id for one in found} == {LEAD.lead_id}
+
+
+def test_who_did_what_with_a_dead_letter_may_stay() -> None:
+    table = with_data("letter_redriven", operator="olena", step="submit", letter_id="letter-1")
+    assert violations(after(table=table), CHECKS) == []
 
 
 def test_what_was_never_tied_to_the_lead_may_stay() -> None:

@@ -529,7 +529,7 @@ def left_of_the_person() -> list[str]:
             wrong.append(f"{about} waits")
         if kind == "DELIVERY" and not values.get("is_erased"):
             wrong.append(f"{about} is not erased")
-        if kind == "EVENT" and "detail" in values and values["what"] != "erased":
+        if kind == "EVENT" and values.keys() & {"detail", "data"} and values["what"] != "erased":
             wrong.append(f"{about} quotes")
     return wrong
 

@@ -53,10 +53,11 @@ def meanwhile(world: World, what: str, happens: Callable[[], None]) -> None:
     world.messenger = Slow(known=ACCOUNT)
 
 
-def timeline_quotes(world: World) -> list[str | None]:
+def timeline_quotes(world: World) -> list[Any]:
     journey = world.store.journey(LEAD.lead_id)
     assert journey is not None
-    return [entry.detail for entry in journey.timeline if entry.detail and entry.what != "erased"]
+    quotes = [entry.detail or entry.data for entry in journey.timeline if entry.what != "erased"]
+    return [quote for quote in quotes if quote]
 
 
 def test_who_is_being_erased_is_not_written_to(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

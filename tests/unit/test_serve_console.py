@@ -152,7 +152,7 @@ def test_every_state_and_step_has_its_words() -> None:
     entries = {state.value for state in State} - {"closed"} | {f"message_{state}" for state in MessageState}
     entries -= {"message_pending", "message_sending"}
     entries |= set(re.findall(r'Entry(?:\.by_operator)?\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
-    entries |= set(re.findall(r'\bnow,\s+"(\w+)"', code)) | set(re.findall(r'_note\(letter, "(\w+)"', code))
+    entries |= set(re.findall(r'\bnow,\s+"(\w+)"(?!:)', code)) | set(re.findall(r'_note\(letter, "(\w+)"', code))
     entries |= set(re.findall(r'note\(letter, "(\w+)"', code))
     assert {"received", "revealed", "repeat_waits", "retry_requested", "resolved"} <= entries
     assert {f"what.{entry}" for entry in entries} - told == set()
