@@ -197,8 +197,8 @@ def test_it_wants_to_know_which_stack() -> None:
 @pytest.mark.parametrize(
     ("given", "runs"),
     [
-        (["ENV=dev"], "deploy.check dev"),
-        (["STACK=mine", "API=http://127.0.0.1:1"], 'deploy.check  --stack "mine" --api "http://127.0.0.1:1"'),
+        (["ENV=dev"], "infra.check dev"),
+        (["STACK=mine", "API=http://127.0.0.1:1"], 'infra.check  --stack "mine" --api "http://127.0.0.1:1"'),
     ],
 )
 def test_make_asks_the_stack_that_is_named(given: list[str], runs: str) -> None:
