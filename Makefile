@@ -32,8 +32,11 @@ test: $(READY) ## Run all tests, or some (ARGS="tests/unit")
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
-	@$(PYTHON) -m pytest tests/stack
-	@$(PYTHON) -m pytest --numprocesses 2 --dist worksteal --ignore tests/stack
+	@mkdir -p .local; status=0; \
+	$(PYTHON) -m pytest tests/stack >.local/test-stack.log 2>&1 & stack=$$!; \
+	trap "kill $$stack 2>/dev/null" EXIT; \
+	nice $(PYTHON) -m pytest --numprocesses 2 --dist worksteal --ignore tests/stack || status=$$?; \
+	wait $$stack || status=$$?; cat .local/test-stack.log; exit $$status
 endif
 
 .PHONY: test-sam-local

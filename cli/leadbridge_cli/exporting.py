@@ -5,22 +5,23 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from leadbridge_cli.exit_codes import Code, Failure, wrong_use
 from leadbridge_cli.output import Screen, line
 from leadbridge_cli.paging import Page
 from leadbridge_cli.sanitize import for_spreadsheet, masked
 
-PERSON = ("full_name", "phone", "email", "tax_number", "activity", "city", "region")
-LOAN = ("amount", "term")
-TRADING = ("offer", "site", "description", "click_id")
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 DELIVERY = (
     *("state", "deal_id", "account_uuid", "partner_status", "attempts", "submitted_at"),
     *("last_error_code", "last_error"),
 )
-COLUMNS = ("lead_id", "source", "received_at", "status", *PERSON, *LOAN, *TRADING, "utm", "partner", *DELIVERY)
+OWN = ("lead_id", "source", "received_at", "status")
 
 
 def export_to(screen: Screen, file: Path, pages: Iterable[Page], *, overwrite: bool, reveal: bool) -> None:
@@ -31,7 +32,8 @@ def export_to(screen: Screen, file: Path, pages: Iterable[Page], *, overwrite: b
     number = 0
     with screen.progress("leads") as advance, _stdout() if to_stdout else _draft(file, overwrite=overwrite) as lines:
         writer = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-        writer.writerow(COLUMNS)
+        fields = [name for names in sections().values() for name in names]
+        writer.writerow([*OWN, *fields, "utm", "partner", *DELIVERY])
         for page in pages:
             for lead in page.leads if reveal else masked(page.leads):
                 writer.writerows([*map(for_spreadsheet, row)] for row in rows_of(lead))
@@ -43,15 +45,21 @@ def export_to(screen: Screen, file: Path, pages: Iterable[Page], *, overwrite: b
 
 def rows_of(lead: dict[str, Any]) -> Iterator[list[object]]:
     """The lead's lines, one for each delivery; one without where it has none."""
-    sections = [(lead.get(name) or {}, names) for name, names in _SECTIONS.items()]
+    read = [(lead.get(name) or {}, names) for name, names in sections().items()]
     utm = "&".join(f"{name}={value}" for name, value in (lead.get("utm") or {}).items())
-    own = [lead.get(name) for name in ("lead_id", "source", "received_at", "status")]
-    own += [section.get(name) for section, names in sections for name in names]
+    own = [lead.get(name) for name in OWN]
+    own += [section.get(name) for section, names in read for name in names]
     for partner, delivery in (lead.get("deliveries") or {"": {}}).items():
         yield [*own, utm, partner, *(delivery.get(name) for name in DELIVERY)]
 
 
-_SECTIONS = {"person": PERSON, "loan": LOAN, "trading": TRADING}
+@cache
+def sections() -> dict[str, tuple[str, ...]]:
+    """Return the fields of a lead by section, as the domain lists them."""
+    from leadbridge.domain.lead import Loan, Person, Trading
+
+    kinds: dict[str, type[BaseModel]] = {"person": Person, "loan": Loan, "trading": Trading}
+    return {name: tuple(kind.model_fields) for name, kind in kinds.items()}
 
 
 @contextmanager

@@ -523,4 +523,4 @@ def test_sending_a_message_loads_nothing_else() -> None:
         check=True,
     )
     loaded = {name.rpartition(".")[2] for name in eval(ran.stdout)}
-    assert loaded == {"answers", "client", "ids", "messages"}
+    assert loaded == {"answers", "client", "ids", "messages", "models"}

@@ -10,7 +10,6 @@ import { pace, repeat } from "./polling.js";
 import { entryShown, toneOf } from "./timeline.js";
 import { knows, phrase, t } from "./words.js";
 
-const FIELDS = ["full_name", "phone", "email", "tax_number", "activity", "city", "region"];
 
 export async function show(main, { signal, id }) {
   title(t("lead.title"));
@@ -95,7 +94,7 @@ function person(lead, revealed, reveal) {
     el("h2", { id: "person-heading", tabindex: "-1", "data-key": "person" }, t("lead.person")),
     lead.erased_at && el("p", {}, phrase("lead.erased_at", { time: time(lead.erased_at) })),
     facts([
-      ...FIELDS.map((name) => [t(`field.${name}`), shown.person?.[name] && said(shown.person[name])]),
+      ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && said(value)]),
       [t("field.amount"), shown.loan?.amount && said(shown.loan.amount)],
       [t("field.term"), shown.loan?.term && said(shown.loan.term)],
       ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), said(value)]),

@@ -131,7 +131,8 @@ KEPT = {
     "_private_key": "a key in the secret",
     "fold_configured": "labels in the configuration",
     "checker": "partners in the configuration",
-    "register": "partners in the configuration",
+    "submitter": "partners in the configuration",
+    "sync": "partners in the configuration",
     "origin": "sources in the configuration",
 }
 
