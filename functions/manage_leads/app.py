@@ -14,6 +14,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
+from leadbridge.storage.table import open_table
 
 
 @lru_cache
@@ -31,7 +32,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
 
 warm_up(
     settings,
-    aws.dynamodb,
+    open_table,
     aws.secrets_manager,
     lambda: prepare("GET", "/leads"),
     Consent.model_rebuild,
