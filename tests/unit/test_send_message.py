@@ -1,6 +1,7 @@
 """Where messages come from, and the function that sends them."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -158,7 +159,7 @@ def test_sent_message_whose_answer_cannot_be_written_leaves_the_answer_in_a_lett
     monkeypatch.setattr(MessageRepository, "apply", throttled)
     assert send_message.handler(records(changed(message)), context) == {"batchItemFailures": []}
     assert waited[0] > RETRY_FOR, "the rest of the invocation is there to write the answer"
-    (letter,) = aws.sqs().receive_message(QueueUrl=send_message.os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]
+    (letter,) = aws.sqs().receive_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]
     assert json.loads(letter["Body"]) == {
         "lead_id": LEAD.lead_id,
         "message_id": message.message_id,
@@ -177,7 +178,7 @@ def test_a_dead_letter_says_whose_it_was_and_none_of_the_words(
     world.messenger.on_send = answers(fails(partner_errors.Misconfigured))
     message = world.by_hand(text="Ваш код 1234")
     assert send_message.handler(records(changed(message)), context) == {"batchItemFailures": []}
-    (letter,) = aws.sqs().receive_message(QueueUrl=send_message.os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]
+    (letter,) = aws.sqs().receive_message(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"])["Messages"]
     assert json.loads(letter["Body"]) == {
         "lead_id": LEAD.lead_id,
         "message_id": message.message_id,
