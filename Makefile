@@ -35,7 +35,7 @@ else
 	@mkdir -p .local; status=0; \
 	$(PYTHON) -m pytest tests/stack >.local/test-stack.log 2>&1 & stack=$$!; \
 	trap "kill $$stack 2>/dev/null" EXIT; \
-	nice $(PYTHON) -m pytest --numprocesses 2 --dist worksteal --ignore tests/stack || status=$$?; \
+	nice $(PYTHON) -m pytest --numprocesses 2 --dist worksteal --durations 15 --ignore tests/stack || status=$$?; \
 	wait $$stack || status=$$?; cat .local/test-stack.log; exit $$status
 endif
 

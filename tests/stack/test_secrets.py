@@ -27,15 +27,16 @@ def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the
 
     found = eventually(letters, lambda all_: any(letter["lead_id"] == lead_id for letter in all_))
     letter = next(letter for letter in found if letter["lead_id"] == lead_id)
+    manager.put_secret_value(SecretId="leadbridge/leadleader", SecretString=json.dumps(renewed))
     assert letter == {
         "lead_id": lead_id,
         "partner": "leadleader",
         "step": "submit",
         "reason": lead["deliveries"]["leadleader"]["last_error"],
         "reason_code": "password_wrong",
+        "reason_data": {"fields": ["password"]},
     }
 
-    manager.put_secret_value(SecretId="leadbridge/leadleader", SecretString=json.dumps(renewed))
     next_one = person()
     next_id = accepted(form.post(next_one))
     eventually(
