@@ -51,8 +51,8 @@ def store() -> LeadRepository:
 
 
 @lru_cache
-def desk() -> receive_lead.LeadReceiver:
-    """The desk that receives posts, wired to this stack."""
+def receiver() -> receive_lead.LeadReceiver:
+    """The receiver that receives posts, wired to this stack."""
     secrets = Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
     def proofs(source: str, fresh: bool) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def handler(event: dict[str, Any], context: Any) -> Response:
 def verify(source: str, event: dict[str, Any]) -> Response:
     """Answer a builder that asks whether the address is ours; raises Problem."""
     try:
-        challenge = desk().answer_challenge(source, event.get("queryStringParameters") or {})
+        challenge = receiver().answer_challenge(source, event.get("queryStringParameters") or {})
     except receive_lead.UnknownSource:
         raise unknown_source() from None
     except SignatureInvalid as reason:
@@ -146,11 +146,11 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
     if visitor.is_foreign:
         raise foreign()
     try:
-        return desk().receive(source, base.Request.of(event, desk().most_bytes(source)))
+        return receiver().receive(source, base.Request.of(event, receiver().most_bytes(source)))
     except receive_lead.UnknownSource:
         raise unknown_source() from None
     except base.TooLarge:
-        detail = f"A post may have {desk().most_bytes(source) // 1024} KiB at most."
+        detail = f"A post may have {receiver().most_bytes(source) // 1024} KiB at most."
         raise Problem(413, "too-large", "Body too large", detail) from None
     except base.UnsupportedType as types:
         detail = f"This source sends {types}."
@@ -211,4 +211,4 @@ def readers() -> None:
     tax_number_checks("0" * 10)
 
 
-warm_up(environment, desk, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))
+warm_up(environment, receiver, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))

@@ -1,7 +1,7 @@
 """Submit a waiting delivery to its partner, of whichever kind, and store the result.
 
-Each kind has its own queue, so that a kind that is slow or down does not delay the others. A kind is imported when its
-first message arrives.
+Each kind has its own queue, so that a kind that is slow or down does not delay the others. The kinds of the configured
+partners are imported while the function starts.
 """
 
 from __future__ import annotations
@@ -112,9 +112,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return process_batch(event, work, queue=aws.sqs(), queue_url=queue_url)
 
 
-def transport() -> None:
-    """Import the transport, which all kinds use."""
-    import leadbridge.partners.http  # noqa: F401
+def submitters() -> None:
+    """Make the submitter of every partner: any of them may have the first message."""
+    for partner in settings().partners:
+        submitter(partner)
 
 
-warm_up(environment, aws.sqs, aws.secrets_manager, store, settings, transport, DeliveryChanged.model_rebuild)
+warm_up(environment, aws.sqs, submitters, DeliveryChanged.model_rebuild)

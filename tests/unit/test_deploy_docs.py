@@ -51,7 +51,9 @@ def test_the_table_has_every_parameter_of_the_template_and_no_other() -> None:
 
 
 def test_the_files_are_there() -> None:
-    for name in re.findall(r"(?:file://|--template-file )(deploy/[\w./-]+)", TEXT):
+    names = re.findall(r"(?:file://|--template-file )(infra/[\w./-]+)", TEXT)
+    assert names
+    for name in names:
         assert (ROOT / name).exists(), name
 
 

@@ -46,6 +46,7 @@ from leadbridge.services.check_status import Checker
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.services.redrive import Redriver
 from leadbridge.services.resolve_delivery import Confirmed
 from leadbridge.services.send_message import Sender
@@ -256,7 +257,8 @@ class World:
         sent_at = int((self.time() + MINUTE).timestamp() * 1000)
         letter = DeadLetter("a queue", "a letter", sent_at, about.pop("step"), "why", lead_id=LEAD_ID, **about)
         reviver = Redriver(self.store, self.outbox, self.arrivals, self.settings.partners, "anna", self.time)
-        reviver.begin_anew(letter)
+        with suppress(DeadLetterKept, DeadLetterObsolete):
+            reviver.redrive(letter)
         reviver.note(letter, "letter_redriven")
 
 

@@ -57,8 +57,9 @@ class ClientFactory(Protocol):
     ) -> Any:
         """Return a client; without `settings` one with the kind's defaults.
 
-        Every client has what a submission needs (`services.ports.Partner`). One of `LostReply.LOOK_UP` also has
-        `find`, one of `StatusSource.CHECK` has `status`, one of `StatusSource.SYNC` has `pages`.
+        Every client has what a submission needs (`SubmissionPartner` in services/ports/deliveries.py). One of
+        `LostReply.LOOK_UP` also has `find`, one of `StatusSource.CHECK` has `status`, one of `StatusSource.SYNC` has
+        `pages`.
         """
         ...
 
@@ -118,6 +119,13 @@ class PartnerKind:
     status: StatusSource
     lost_reply: LostReply
     client: ClientFactory
+
+    def __post_init__(self) -> None:
+        """Refuse what no flow supports: a look-up answers from the list that is synced, and a check needs an id."""
+        if (self.lost_reply is LostReply.LOOK_UP) is not (self.status is StatusSource.SYNC):
+            raise ValueError(f"{self.name}: a kind that is looked up is synced, and no other")
+        if (self.id.field == "deal_id") is not (self.id.type == "integer"):
+            raise ValueError(f"{self.name}: a deal's number is an integer, an account's uuid a string")
 
     @property
     def queue(self) -> str:

@@ -222,8 +222,11 @@ def letter_of(queue: str, message: Any) -> DeadLetter:
     if why:
         failed = _because(ErrorInfo(ErrorCode.RULE_FAILED, f"the bus could not hand it on: {why}"))
     match content.get("detail-type"):
-        case "DeliveryChanged" if (partner := settings().partners.get(basics["partner"] or "")) is not None:
-            return DeadLetter(**basics, step="submit", **failed, goes_to=f"submit-{partner.kind}")
+        case "DeliveryChanged":
+            partner = settings().partners.get(basics["partner"] or "")
+            return DeadLetter(
+                **basics, step="submit", **failed, goes_to=None if partner is None else f"submit-{partner.kind}"
+            )
         case "MessageChanged":
             return DeadLetter(**basics, step="send", **failed, goes_to="messages")
         case "FetchChanged":

@@ -51,20 +51,12 @@ NOTED = frozenset(
 class Redriver:
     """Puts deliveries, messages and fetches back, in the name of an operator."""
 
-    store: LeadRepository
-    outbox: MessageRepository
-    arrivals: FetchRepository
+    leads: LeadRepository
+    messages: MessageRepository
+    fetches: FetchRepository
     partners: Mapping[str, Partner]
     operator: str
     clock: Clock
-
-    def begin_anew(self, letter: DeadLetter) -> bool:
-        """Put back what a letter names; return whether anything was put back."""
-        try:
-            self.redrive(letter)
-        except (DeadLetterKept, DeadLetterObsolete):
-            return False
-        return True
 
     def redrive(self, letter: DeadLetter) -> None:
         """Put back what a letter names.
@@ -87,9 +79,9 @@ class Redriver:
             else:
                 raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter names no delivery, message or fetch")
         except AlreadyLinked as tied:
-            delivery = self.store.delivery(owner, letter.partner or "")
+            delivery = self.leads.delivery(owner, letter.partner or "")
             if delivery is not None:
-                contest_holder(self.store, tied.lead_id, delivery, self.clock)
+                contest_holder(self.leads, tied.lead_id, delivery, self.clock)
             raise self._kept(
                 letter,
                 DeadLetterKept(
@@ -115,14 +107,14 @@ class Redriver:
         self._note(letter, what, f"{letter.step}, by {self.operator}")
 
     def _note(self, letter: DeadLetter, what: str, detail: str, error: Mapping[str, Any] | None = None) -> None:
-        if letter.lead_id is None or self.store.lead(letter.lead_id) is None:
+        if letter.lead_id is None or self.leads.lead(letter.lead_id) is None:
             return
         about = {"step": letter.step, "letter_id": letter.letter_id, "operator": self.operator}
         entry = Entry(self.clock(), what, letter.partner, detail, {**(error or {}), **about})
-        self.store.note(letter.lead_id, entry, letter.letter_id)
+        self.leads.note(letter.lead_id, entry, letter.letter_id)
 
     def _lead(self, lead_id: str) -> Lead:
-        lead = self.store.lead(lead_id)
+        lead = self.leads.lead(lead_id)
         if lead is None:
             raise DeadLetterObsolete("lead_gone")
         if lead.erased_at is not None:
@@ -130,7 +122,7 @@ class Redriver:
         return lead
 
     def _deliver(self, letter: DeadLetter, lead_id: str, partner: str) -> None:
-        delivery, lead = self.store.delivery(lead_id, partner), self._lead(lead_id)
+        delivery, lead = self.leads.delivery(lead_id, partner), self._lead(lead_id)
         if delivery is None:
             raise DeadLetterObsolete("lead_gone")
         if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
@@ -145,10 +137,10 @@ class Redriver:
         if lacking := lacking_for(lead, self.partners.get(partner)):
             text = f"the partner would not take the lead, for {', '.join(lacking)}"
             raise DeadLetterKept(ErrorCode.MISSING_FIELDS, text, {"fields": list(lacking)})
-        self.store.apply(retry_by_operator(delivery, self.clock(), self.operator, is_confirmed=False))
+        self.leads.apply(retry_by_operator(delivery, self.clock(), self.operator, is_confirmed=False))
 
     def _send(self, letter: DeadLetter, owner: str, message_id: str) -> None:
-        others = self.outbox.messages(owner)
+        others = self.messages.messages(owner)
         message = next((one for one in others if one.message_id == message_id), None)
         if message is None:
             raise DeadLetterObsolete("lead_gone")
@@ -158,12 +150,12 @@ class Redriver:
             raise DeadLetterKept(ErrorCode.OUTCOME_UNKNOWN, "the person may have the message")
         if message.state is not MessageState.FAILED:
             raise DeadLetterObsolete("moved_on")
-        after = self.outbox.apply(retry_message_by_operator(message, self.clock(), self.operator, others=others))
+        after = self.messages.apply(retry_message_by_operator(message, self.clock(), self.operator, others=others))
         if after.state is MessageState.SKIPPED:
             raise DeadLetterObsolete(after.code or "superseded")
 
     def _fetch(self, letter: DeadLetter, lead_id: str) -> None:
-        fetch = self.arrivals.fetch(lead_id)
+        fetch = self.fetches.fetch(lead_id)
         if fetch is None:
             raise DeadLetterObsolete("lead_gone")
         if fetch.state is FetchState.PENDING:
@@ -175,22 +167,22 @@ class Redriver:
             raise DeadLetterObsolete("moved_on")
         if fetch.restored_at is not None:
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been fetched since")
-        self.arrivals.apply(refetch(fetch, self.clock(), self.operator))
+        self.fetches.apply(refetch(fetch, self.clock(), self.operator))
 
     def _record(self, letter: DeadLetter, owner: str) -> None:
         if letter.answer is None or letter.attempt is None:
             raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter carries no answer")
         now = self.clock()
         if letter.message_id:
-            message = self.outbox.message(owner, letter.message_id)
+            message = self.messages.message(owner, letter.message_id)
             if message is None:
                 raise DeadLetterObsolete("lead_gone")
             if letter.answer.get("outcome") != "sent":
                 raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter carries no answer to a message")
-            self.outbox.apply(message_answered(message, letter.attempt, now, self.operator))
+            self.messages.apply(message_answered(message, letter.attempt, now, self.operator))
             return
         lead = self._lead(owner)
-        delivery = self.store.delivery(owner, letter.partner or "")
+        delivery = self.leads.delivery(owner, letter.partner or "")
         if delivery is None:
             raise DeadLetterObsolete("lead_gone")
         if letter.answer.get("outcome") == "sent":
@@ -205,7 +197,7 @@ class Redriver:
             check_after=partner.check_after(timedelta()) if partner else None,
             fall_back_on=lambda: next_partner(lead, delivery.partner, self.partners),
         )
-        self.store.apply(change)
+        self.leads.apply(change)
 
 
 def _is_of_this_life(letter: DeadLetter, began_at: datetime | None) -> bool:

@@ -3,8 +3,8 @@
 pk                         sk        item
 CONTENT#{source}#{hash}    CONTENT   the lead that this content was last stored as, and when
 
-The hash is keyed (`forms.canonical`). The claim outlives the erasure of its lead, so that the form's second try still
-finds the tombstone. It holds nothing about the person and expires with its window.
+The hash is keyed (forms/parsing/canonical.py). The claim outlives the erasure of its lead, so that the form's second
+try still finds the tombstone. It holds nothing about the person and expires with its window.
 """
 
 from __future__ import annotations

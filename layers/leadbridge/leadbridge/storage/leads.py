@@ -26,7 +26,7 @@ from leadbridge.storage.links import attention, link, opened, unlink
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.quota import Quota, TooMany, give_back
 from leadbridge.storage.table import Query, Table
-from leadbridge.storage.writes import Write, is_late, prolong, put, update
+from leadbridge.storage.writes import Write, is_late, prolong, put, unmoved, update
 
 MAX_TWINS = 20  # leads of one e-mail that are read
 MAX_ITEMS = 100_000  # of one lead that are read
@@ -212,7 +212,7 @@ class LeadRepository:
         write = update(
             items.delivery_key(delivery.lead_id, delivery.partner),
             sets,
-            "#version = :version AND due_at = :seen",
+            f"#version = :version AND {unmoved(delivery.due_at)}",
             values={
                 ":due_at": to_text(due_at),
                 ":failed": after.checks_failed,

@@ -31,7 +31,7 @@ from leadbridge.runtime.aws_errors import (
 )
 from leadbridge.runtime.environment import TableEnvironment
 from leadbridge.storage.items import Item, decode, encode, lead_key
-from leadbridge.storage.writes import Write, prolong, update
+from leadbridge.storage.writes import Write, prolong, unmoved, update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -214,7 +214,7 @@ class Table:
         deferred = update(
             key,
             "SET due_at = :due_at",
-            "#version = :version AND due_at = :seen",
+            f"#version = :version AND {unmoved(seen)}",
             values={":due_at": to_text(due_at), ":version": version, ":seen": to_text(seen) if seen else None},
             names={"#version": "version"},
         )

@@ -135,3 +135,8 @@ def prolong(lead_id: str, *, not_erased: bool = False) -> Write:
 def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH) -> bool:
     """Return whether a write at `now` to an item that was new at `began_at` could outlive the lead's item."""
     return now - began_at >= fresh
+
+
+def unmoved(seen: datetime | None) -> str:
+    """Return the condition that an item is due when it was due as it was read, `:seen`; None is never."""
+    return "attribute_not_exists(due_at)" if seen is None else "due_at = :seen"

@@ -45,7 +45,7 @@ class GraphCredentials:
         return hmac.digest(self.app_secret.encode(), self.access_token.encode(), hashlib.sha256).hex()
 
     def __repr__(self) -> str:
-        return "Credentials(…)"
+        return "GraphCredentials(…)"
 
 
 class Graph:

@@ -51,7 +51,7 @@ class LeadLeaderCredentials:
         return cls(**{name: secret[name] for name in wanted}, status_method=method)
 
     def __repr__(self) -> str:
-        return "Credentials(…)"
+        return "LeadLeaderCredentials(…)"
 
 
 class LeadLeader:

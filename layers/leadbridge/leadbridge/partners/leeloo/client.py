@@ -45,7 +45,7 @@ class LeelooCredentials:
         return cls(base_url, token)
 
     def __repr__(self) -> str:
-        return "Credentials(…)"
+        return "LeelooCredentials(…)"
 
 
 class Client:

@@ -49,7 +49,7 @@ class BrokerCredentials:
         return f"{self.base_url.rstrip('/')}/{path}"
 
     def __repr__(self) -> str:
-        return "Credentials(…)"
+        return "BrokerCredentials(…)"
 
 
 def _is_text(value: object) -> bool:
