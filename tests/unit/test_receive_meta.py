@@ -131,9 +131,9 @@ def test_a_batch_too_large_for_its_time_goes_on_where_it_ended(
             self.now += timedelta(seconds=1)
             return self.now
 
-    real = app.desk()
+    real = app.receiver()
     slow = receive_lead.LeadReceiver(real.settings, real.book, real.proofs, real.keyed_hash, Slow())
-    monkeypatch.setattr(app, "desk", lambda: slow)
+    monkeypatch.setattr(app, "receiver", lambda: slow)
     batch = body(*(change(str(number)) for number in range(1, 11)))
     assert [post(batch)[0] for _ in range(4)] == [503, 503, 202, 200]
     assert stored() == 10

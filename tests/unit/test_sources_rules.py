@@ -45,7 +45,7 @@ def post(
         desk = LeadReceiver(
             settings, store, lambda *_: {"secrets": [TOKEN]}, lambda value: f"hash of {len(value)}", utc_now
         )
-        monkeypatch.setattr(app, "desk", lambda: desk)
+        monkeypatch.setattr(app, "receiver", lambda: desk)
         monkeypatch.setattr(app, "settings", lambda: settings)
         event = {
             "httpMethod": "POST",
