@@ -248,7 +248,7 @@ def test_a_token_that_was_just_put_is_known(app: ModuleType, context: Context) -
     assert ask(app, context, ASKED)["statusCode"] == 200
     entries = json.dumps({"meta-credit": {"secrets": [SECRET], "verify_token": "new"}})
     aws.secrets_manager().put_secret_value(SecretId="leadbridge/sources", SecretString=entries)
-    proofs = sys.modules["functions_receive_lead_app"].desk().proofs
+    proofs = sys.modules["functions_receive_lead_app"].receiver().proofs
     secrets = next(cell.cell_contents for cell in proofs.__closure__ if hasattr(cell.cell_contents, "refresh"))
     secrets._kept = {name: (at - 6.0, value) for name, (at, value) in secrets._kept.items()}
     assert ask(app, context, ASKED | {"hub.verify_token": "new"})["statusCode"] == 200
