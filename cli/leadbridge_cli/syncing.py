@@ -52,10 +52,11 @@ def shown(partner: str, item: dict[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def _only_synced() -> str:
-    """The configured partner with a list that is read. Raises Failure where there are several."""
-    from leadbridge.settings import settings
+    """Return the name of the only kind with a list that is read. Raises Failure where there are several."""
+    from leadbridge.partners.kind import StatusSource
+    from leadbridge.partners.registry import all_kinds
 
-    names = [name for name, partner in settings().partners.items() if partner.sync is not None]
+    names = [kind.name for kind in all_kinds() if kind.status is StatusSource.SYNC]
     if len(names) != 1:
         raise wrong_use(f"Say which partner: {', '.join(names)}.")
     return names[0]
