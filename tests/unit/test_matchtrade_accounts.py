@@ -216,7 +216,7 @@ def test_the_secret_is_read() -> None:
     credentials = BrokerCredentials.of(SECRET)
     assert credentials.basic == "Basic Y2xpZW50OmNsaWVudCdz"
     assert credentials.url("proxy/x") == "https://broker.invalid/proxy/x"
-    assert (credentials.partner_id, repr(credentials)) == (0, "Credentials(…)")
+    assert (credentials.partner_id, repr(credentials)) == (0, "BrokerCredentials(…)")
 
 
 @pytest.mark.parametrize(("given", "read"), [(0, 0), ("0", 0), (7, 7), ("12", 12), (10**17, 10**17)])

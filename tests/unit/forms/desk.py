@@ -136,7 +136,7 @@ def opened(settings: Settings) -> Iterator[Reception]:
         desk = LeadReceiver(
             settings, book, lambda source, _: {"secrets": secrets_of(source)}, lambda text: text, utc_now
         )
-        with patch.multiple(app, desk=lambda: desk, store=lambda: book, settings=lambda: settings):
+        with patch.multiple(app, receiver=lambda: desk, store=lambda: book, settings=lambda: settings):
             yield Reception(app, book)
 
 
