@@ -34,7 +34,7 @@ ifdef ARGS
 else
 	@mkdir -p .local; status=0; \
 	$(PYTHON) -m pytest tests/stack >.local/test-stack.log 2>&1 & stack=$$!; \
-	trap "kill $$stack 2>/dev/null" EXIT; \
+	trap "kill $$stack 2>/dev/null || true" EXIT; \
 	nice $(PYTHON) -m pytest --numprocesses 2 --dist worksteal --durations 15 --ignore tests/stack || status=$$?; \
 	wait $$stack || status=$$?; cat .local/test-stack.log; exit $$status
 endif
