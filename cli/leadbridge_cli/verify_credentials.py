@@ -75,7 +75,7 @@ def timeouts() -> "Timeouts":
 
 @dataclass(frozen=True)
 class Held:
-    """A partner's secret as it stands at this moment: whoever refuses it refuses it for certain."""
+    """A partner's secret as it is now: a refusal of it is final."""
 
     value: dict[str, Any] = field(repr=False)
 

@@ -43,7 +43,7 @@ class SecretSource(Protocol):
 
 
 class ClientFactory(Protocol):
-    """Makes a client for one partner. It imports the client, and calls nobody."""
+    """Makes a client for one partner. It imports the client and makes no call."""
 
     def __call__(
         self,

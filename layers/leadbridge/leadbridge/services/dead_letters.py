@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MAX_RECEIVES = 10  # receives, of ten messages each, that one look into a queue may cost
-VISIBILITY_SECONDS = 30  # seconds for which a letter is nobody else's while it is put back
+VISIBILITY_SECONDS = 30  # for which a letter is hidden from others while it is put back
 MAX_ID = 512  # characters of an id in an answer
 MAX_ERROR = 1024  # characters of an answer's error
 MAX_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours

@@ -30,7 +30,7 @@ from leadbridge.settings import Partner as PartnerSettings
 MAX_UUID_BYTES = 512  # bytes; a key of the table has an end, and a uuid has 36
 LOOKED_UP_FOR = timedelta(hours=1)  # after it was first seen: what was written meanwhile may reach the index late
 ZONES_DIFFER = timedelta(hours=14)  # by which a partner's times may be behind ours, where they tell of another zone
-MAX_TRIES = 3  # how often a delivery is read anew that others are changing
+MAX_TRIES = 3  # reads of a delivery that others are changing
 DONE = (State.SUBMITTED, State.CLOSED)
 
 

@@ -164,7 +164,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
             invited = by_sms and self.messenger.invite(lead.person, budget)
         except partner_errors.Unknown:
             if not by_sms:
-                raise  # whoever was made is found next time
+                raise  # the next attempt finds the person that was made
             invited = True  # an invitation too few is better than one with every message
         except partner_errors.PartnerError:
             self.ledger.forget(lead.lead_id)
