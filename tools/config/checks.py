@@ -25,8 +25,8 @@ from tools.config.words import meant, sentence
 Tables = dict[str, Any]
 
 _OWNERS = {"sources": "source", "partners": "partner"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TAG = re.compile(r"utm\.utm_[a-z0-9_]+")
+SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+UTM_TAG = re.compile(r"utm\.utm_[a-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:
 
 def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
     for name, source in tables["sources"].items():
-        if not _NAME.fullmatch(name):
+        if not SOURCE_NAME.fullmatch(name):
             yield Wrong("sources", (name,), "a name is part of an address: letters, digits and hyphens, 64 at most")
         if not isinstance(source, dict):
             continue
@@ -184,7 +184,7 @@ def _in_kind_of(name: str, partner: dict[str, Any]) -> Iterator[Wrong]:
 
 
 def _unless_known(table: str, place: Place, path: Any) -> Iterator[Wrong]:
-    if isinstance(path, str) and not _TAG.fullmatch(path) and path not in (known := fields_of_a_lead()):
+    if isinstance(path, str) and not UTM_TAG.fullmatch(path) and path not in (known := fields_of_a_lead()):
         without_section = next((name for name in known if name.endswith(f".{path}")), path)
         yield Wrong(table, place, f"a lead has no field {path!r}{meant(without_section, known)}")
 
