@@ -17,14 +17,14 @@ export PATH := $(dir $(UV)):$(PATH)
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .PHONY: help
-help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(READY) ## Install everything (the others do it by themselves)
+install: $(READY) ## Install everything (the other commands do this too)
 
 .PHONY: run
-run: $(READY) ## Start the local AWS, send the sample leads and show each one's journey
+run: $(READY) ## Start the local AWS, send the sample leads and print each lead's timeline
 	@$(PYTHON) -m devstack.commands.demo
 
 .PHONY: test
@@ -44,11 +44,11 @@ test-sam-local: $(READY) ## Run every sample event through the real `sam local` 
 	@$(PYTHON) -m pytest tests/sam_local
 
 .PHONY: bench
-bench: $(READY) ## Measure, and fail where the budget is broken (ROUNDS=0.3, ONLY=cold,warm, WRITE=1: docs/benchmarks.md)
+bench: $(READY) ## Run the benchmarks and fail if one exceeds its budget (ROUNDS=0.3, ONLY=cold,warm, WRITE=1: docs/benchmarks.md)
 	@$(PYTHON) -m quality.benchmarks $(if $(ROUNDS),--scale $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 .PHONY: lint
-lint: $(READY) ## Check the code and the template
+lint: $(READY) ## Check the code, the template and the workflows
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
@@ -58,37 +58,42 @@ lint: $(READY) ## Check the code and the template
 	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 .PHONY: audit
-audit: $(READY) .local/audit/.ready ## Look for known weaknesses (STRICT=1 fails where they cannot be asked for)
+audit: $(READY) .local/audit/.ready ## Scan for known vulnerabilities (STRICT=1 fails if a scan cannot run)
 	@.local/audit/bin/python tools/audit $(UV) $(if $(STRICT),--strict)
 
 .PHONY: check-config
-check-config: $(READY) ## Check config/ and say which lines are wrong
+check-config: $(READY) ## Check config/ and list the wrong lines
 	@$(PYTHON) -m tools.config config
 
+.PHONY: schemas
+schemas: $(READY) ## Generate the JSON Schemas of config/ from the settings models
+	@$(PYTHON) -m tools.config.schema
+
 .PHONY: openapi
-openapi: $(READY) ## Write docs/openapi.json anew from the code
+openapi: $(READY) ## Generate docs/openapi.json from the code
 	@$(PYTHON) -m tools.openapi
 
 .PHONY: diagrams
-diagrams: $(READY) ## Draw the documentation's pictures anew from the template and the code
+diagrams: $(READY) ## Generate the diagrams of the documentation from the template and the code
 	@$(PYTHON) -m tools.diagrams
 
 .PHONY: fuzz
-fuzz: $(READY) ## Throw everything at the forms, the API and a delivery's states, long (HYPOTHESIS_PROFILE=nightly)
+fuzz: $(READY) ## Run the property tests of the forms, the API and the delivery states with many more examples
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest \
 		tests/unit/forms/test_any_post.py tests/contract/test_openapi.py tests/unit/test_delivery_model.py
 
 .PHONY: chaos
-chaos: $(READY) ## Let everything go wrong at once, then balance the books (SEED=7 LEADS=300 RUNS=5)
+chaos: $(READY) ## Inject faults everywhere, then reconcile all records (SEED=7 LEADS=300 RUNS=5)
 	@$(PYTHON) -m quality.chaos $(if $(SEED),--seed $(SEED)) $(if $(LEADS),--leads $(LEADS)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: build
-build: $(READY) ## Build what is deployed to AWS, into .aws-sam
+build: $(READY) ## Build for AWS, into .aws-sam (ENV=dev or prod)
 	@PATH="$(SAM):$(PATH)" sam build --config-env $(or $(ENV),prod)
 
 .PHONY: deploy
-deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PARAMETERS as docs/deploy.md tells)
-	@$(if $(filter dev prod,$(ENV)),,echo "Say where to: make deploy ENV=dev" >&2; exit 1)
+deploy: $(READY) ## Deploy the build (ENV=dev or prod; ROLE, BUCKET, PARAMETERS: docs/deploy.md)
+	@$(if $(filter dev prod,$(ENV)),,echo "Name the environment: make deploy ENV=dev" >&2; exit 1)
+	@test -f .aws-sam/build/template.yaml || { echo "There is no build: run make build ENV=$(ENV) first." >&2; exit 1; }
 	@$(PYTHON) -m infra.concurrency $(ENV) $(if $(PARAMETERS),--parameters "$(PARAMETERS)")
 	@PATH="$(SAM):$(PATH)" sam deploy --config-env $(ENV) \
 		$(if $(ROLE),--role-arn "$(ROLE)" --no-confirm-changeset) \
@@ -96,43 +101,51 @@ deploy: $(READY) ## Deploy what was built (ENV=dev or prod; ROLE, BUCKET and PAR
 		$(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 
 .PHONY: check-deployed
-check-deployed: $(READY) ## Check a deployment with a test lead (ENV=dev or prod, or STACK=name; API=address)
+check-deployed: $(READY) ## Verify a deployment with a test lead (ENV=dev or prod, or STACK=name; API=address)
 	@$(PYTHON) -m infra.check $(ENV) $(if $(STACK),--stack "$(STACK)") $(if $(API),--api "$(API)")
 
 .PHONY: up
-up: $(READY) ## Start the local AWS in the background; returns when the API answers
+up: $(READY) ## Start the local AWS in the background; return when the API answers
 	@$(PYTHON) -m devstack up
 
+.PHONY: reload
+reload: $(READY) ## Apply changed code, console files and config/ to the local stack within seconds
+	@$(PYTHON) -m devstack reload
+
+.PHONY: watch
+watch: $(READY) ## Reload after each change, until Ctrl-C
+	@$(PYTHON) -m devstack watch
+
 .PHONY: down
-down: $(READY) ## Stop it
+down: $(READY) ## Stop the local AWS
 	@$(PYTHON) -m devstack down
 
 .PHONY: lead
-lead: $(READY) ## Post a sample to it (SAMPLE=good, see events/receive_lead)
+lead: $(READY) ## Post a sample lead to the local stack (SAMPLE=good; samples: events/receive_lead)
 	@$(PYTHON) -m devstack.commands.send $(SAMPLE)
 
-.PHONY: address
-address: $(READY) ## Say where a form posts to, with its token (SOURCE=plain-credit)
-	@$(PYTHON) -m devstack.commands.address $(SOURCE)
+.PHONY: webhook-url
+webhook-url: $(READY) ## Print the address that a form posts to, with its token (SOURCE=plain-credit)
+	@$(PYTHON) -m devstack.commands.webhook_url $(SOURCE)
 
 .PHONY: form
-form: $(READY) ## Serve the form page of docs/form/, posting to it
+form: $(READY) ## Serve the example form of docs/form/, which posts to the local stack
 	@$(PYTHON) -m devstack.commands.form_page
 
-.PHONY: ask
-ask: $(READY) ## Ask it something as its operator (ROUTE=/leads)
-	@$(PYTHON) -m devstack.commands.ask $(ROUTE)
+.PHONY: get
+get: $(READY) ## Call GET on a route of the local stack as the operator (ROUTE=/leads)
+	@$(PYTHON) -m devstack.commands.get $(ROUTE)
 
 .PHONY: sam-local
-sam-local: $(READY) ## Run `sam local` on it, in Docker (ARGS="invoke FindDue -e events/find_due/tick.json")
+sam-local: $(READY) ## Run `sam local` in Docker against the local stack (ARGS="invoke FindDue -e events/find_due/tick.json")
 	@$(PYTHON) -m devstack.sam_local.run $(ARGS)
 
 .PHONY: logs
-logs: $(READY) ## Show what the functions have logged since it was started
+logs: $(READY) ## Print the logs of all functions since the local stack started
 	@$(PYTHON) -m devstack logs
 
 .PHONY: clean
-clean: ## Stop it and remove everything that was installed or built
+clean: ## Stop the local AWS and remove everything that was installed or built
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m devstack down; fi
 	@rm -rf .venv .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 

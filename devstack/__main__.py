@@ -1,14 +1,16 @@
-"""python -m devstack up | down | logs"""
+"""python -m devstack up | down | reload | watch | logs"""
 
 import argparse
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from devstack.clients import forget_credentials
-from devstack.deployment import fingerprint
-from devstack.stack import Stack, start, stop
+from devstack.deployment import fingerprint, needs_rebuild
+from devstack.reload import reloads, report
+from devstack.stack import HOW_LONG, Stack, start, stop
 from devstack.supervisor import supervise
 from devstack.workdir import DEVELOPER, Home, LocalError
 
@@ -23,6 +25,10 @@ def main() -> int:
                 up(home, arguments.port)
             case "down":
                 print("The local stack is stopped." if stop(home) else "No local stack is running.")
+            case "reload":
+                print(report(home, live(home)))
+            case "watch":
+                watch(home)
             case "logs":
                 logs(home)
             case "supervise":
@@ -37,7 +43,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m devstack", description="The local AWS of this project.")
-    parser.add_argument("command", choices=["up", "down", "logs", "supervise"])
+    parser.add_argument("command", choices=["up", "down", "reload", "watch", "logs", "supervise"])
     parser.add_argument("--home", type=Path, default=DEVELOPER.root, help="where the stack keeps its things")
     parser.add_argument("--port", default=os.environ.get("LEADBRIDGE_PORT"), help="of the emulated AWS; a free one")
     parser.add_argument("--lifeline", action="store_true", help="(supervise) stop when standard input ends")
@@ -47,21 +53,40 @@ def parse_arguments() -> argparse.Namespace:
 def up(home: Home, port: str | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # a start that is given up is cleaned up
-    was_up = Stack.live(home) is not None
+    began, was_up = time.monotonic(), Stack.live(home) is not None
+    if not was_up:
+        print(HOW_LONG, flush=True)
     stack, _ = start(home, port=port)
-    print(f"The local stack {'was already' if was_up else 'is'} up.")
-    if stack.fingerprint != fingerprint():
-        print("The code has changed since it was started: `make down up` applies the changes.")
+    print(
+        "The local stack was already up."
+        if was_up
+        else f"The local stack is up after {time.monotonic() - began:.0f} s."
+    )
+    if (now := fingerprint()) != stack.fingerprint:
+        command = "make down up" if needs_rebuild(stack.fingerprint, now) else "make reload"
+        print(f"The code has changed since it was started: `{command}` applies the changes.")
+    print(f"  console   {stack.console_url}")
     print(f"  api       {stack.api_url}")
     print(f"  sandbox   {stack.sandbox_url}")
     print(f"  AWS       {stack.aws_endpoint_url}  ({stack.region})")
-    print(f"  the operator's token and the rest are in {home.stack_file}; `make down` stops it")
+    print(f"  The operator's token is in {home.stack_file}. `make down` stops the stack.")
+
+
+def live(home: Home) -> Stack:
+    """The stack of a home. Raises LocalError if it is not up."""
+    if not (stack := Stack.live(home)):
+        raise LocalError("No local stack is running: `make up` starts one.")
+    return stack
+
+
+def watch(home: Home) -> None:
+    print("Watching functions/, layers/leadbridge/ and config/. Ctrl-C ends it.", flush=True)
+    for what in reloads(home, live(home)):
+        print(what, flush=True)
 
 
 def logs(home: Home) -> None:
-    if not (stack := Stack.live(home)):
-        raise LocalError("No local stack is running.")
-    for line in stack.read_logs():
+    for line in live(home).read_logs():
         print(line.group.rsplit("/", 1)[-1], line.text)
 
 

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ ALIAS = "live"  # what the template's events call of every function
 PREFIX = "leadbridge"
 ENVIRONMENT = ["--config-file", str(PROJECT / "samconfig.toml"), "--config-env", "local"]
 
-# Whatever decides what `sam build` makes.
-SOURCES = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock"]
-SOURCES += ["functions", "layers", "config", "tools/config"]
+# What `sam build` reads. `make reload` applies a change of the second list; a change of the first needs a new stack.
+BUILT = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock", "functions/Makefile", "tools/config"]
+BUILT += ["layers/dependencies", "layers/leadbridge/Makefile"]
+RELOADED = ["functions", "layers/leadbridge/leadbridge", "config"]
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,18 @@ class Deployment:
 
 
 def fingerprint() -> str:
-    """Changes when a build would come out differently."""
+    """Return two digests that change when a build would come out differently: of `BUILT`, and of `RELOADED`."""
+    return f"{_digest(BUILT)}-{_digest(RELOADED)}"
+
+
+def needs_rebuild(before: str, now: str) -> bool:
+    """Whether two fingerprints differ in more than `make reload` can apply."""
+    return before.partition("-")[0] != now.partition("-")[0]
+
+
+def _digest(sources: Sequence[str]) -> str:
     digest = hashlib.sha256(architecture().encode())
-    for source in SOURCES:
+    for source in sources:
         path = PROJECT / source
         for file in sorted(path.rglob("*") if path.is_dir() else [path]):
             if file.is_file() and "__pycache__" not in file.parts:

@@ -18,6 +18,7 @@ from devstack.workdir import DEVELOPER, PROJECT, Home, LocalError, wait_until
 
 START_TIMEOUT = 1200.0
 """Seconds a stack has to come up: the first build fetches what the layers hold."""
+HOW_LONG = "Starting the local stack takes about a minute; the first build takes a few minutes."
 
 
 @dataclass(frozen=True)

@@ -164,14 +164,16 @@ def main() -> int:
         prog="python -m infra.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     samconfig = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
-    parser.add_argument("environment", nargs="?", choices=["dev", "prod"], help="whose stack samconfig.toml names")
+    parser.add_argument("environment", nargs="?", help="whose stack samconfig.toml names: dev or prod")
     parser.add_argument("--stack", help="another stack")
     parser.add_argument("--api", help="another address than the stack's output ApiUrl")
     given = parser.parse_args()
-    if not (given.stack or given.environment):
-        parser.error("name an environment, or a --stack")
+    if not given.stack and given.environment not in ("dev", "prod"):
+        print("Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.", file=sys.stderr)
+        return 2
     name = given.stack or samconfig[given.environment]["global"]["parameters"]["stack_name"]
     try:
+        concurrency.require_aws()
         found = stack_of(boto3.client("cloudformation", config=CONFIG), name)
         url = (given.api or found.outputs["ApiUrl"]).rstrip("/")
         settings = Settings.model_validate(read_toml(PROJECT / "config", found.environment))
@@ -182,7 +184,7 @@ def main() -> int:
             )
             is_well = is_well and has_room
         return 0 if is_well and road_is_whole(found, url, settings) else 1
-    except (NotDeployed, ClientError, BotoCoreError) as error:
+    except (NotDeployed, concurrency.NotConfigured, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1
 

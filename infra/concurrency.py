@@ -37,6 +37,21 @@ HINT = (
 )
 
 
+class NotConfigured(Exception):
+    """There is no region, or there are no credentials. The text says what to do."""
+
+
+def require_aws() -> None:
+    """Raise NotConfigured unless this process has a region and credentials."""
+    session = boto3.Session()
+    if not session.region_name:
+        raise NotConfigured("No AWS region is configured. Set AWS_DEFAULT_REGION, or run `aws configure`.")
+    if session.get_credentials() is None:
+        raise NotConfigured(
+            "No AWS credentials were found. Run `aws sso login` or `aws configure`, or set AWS_PROFILE."
+        )
+
+
 @dataclass(frozen=True)
 class Quota:
     """How many executions the account and region may run at once, and how many of them are unreserved."""
@@ -121,8 +136,9 @@ def main() -> int:
     parser.add_argument("--parameters", default="", help="as `sam deploy --parameter-overrides` takes them")
     asked = parser.parse_args()
     try:
+        require_aws()
         client = boto3.client("lambda", config=CONFIG)
-    except BotoCoreError as error:  # no region, as a rule
+    except (NotConfigured, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1
     parameters = parameters_of(asked.environment, asked.parameters)

@@ -12,7 +12,7 @@ from rich.console import Console
 from devstack.clients import forget_credentials
 from devstack.commands.journey import Journey, World, delivery_of, of_this_run
 from devstack.commands.samples import sample
-from devstack.stack import stack_of_this_process
+from devstack.stack import HOW_LONG, stack_of_this_process
 from devstack.workdir import DEVELOPER, LocalError
 
 LAST_STATUSES = ("ACTIVE_CLIENT", "NO_POTENTIAL")
@@ -136,10 +136,12 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
+        console.print(HOW_LONG)
         with stack_of_this_process(DEVELOPER) as stack:
-            console.print(f"The stack is up after {time.monotonic() - began:.0f} s. The sample leads are on their way.")
+            console.print(f"The stack is up after {time.monotonic() - began:.0f} s. Sending the sample leads.")
             all_right = travel(World.of(stack), console)
-            console.print(f"\n  the partner's page  {stack.sandbox_url}/")
+            console.print(f"\n  the console         {stack.console_url}")
+            console.print(f"  the partner's page  {stack.sandbox_url}/")
             console.print(f"  the API             {stack.api_url}   (the operator's token is in .local/stack.json)")
             if sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI"):
                 console.print("\nIt stays up until Ctrl-C.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from devstack.commands.address import address_of
+from devstack.commands.webhook_url import webhook_url
 from devstack.stack import Stack
 from devstack.workdir import DEVELOPER, PROJECT
 
@@ -72,7 +72,7 @@ def main() -> int:
     """Serve the page until Ctrl-C."""
     stack = Stack.developers()
     sources = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
-    with page_server(address_of(SOURCE, stack.api_url, sources)) as server:
+    with page_server(webhook_url(SOURCE, stack.api_url, sources)) as server:
         print(f"http://127.0.0.1:{server.server_port}/ posts to {stack.api_url}/webhooks/{SOURCE}; Ctrl-C ends it.")
         sys.stdout.flush()
         try:

@@ -1,7 +1,9 @@
 """The sample leads of `events/receive_lead/`, as a form would post them."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from devstack.workdir import PROJECT
@@ -35,3 +37,15 @@ def sample(name: str) -> Sample:
     """Read one sample."""
     event = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
     return Sample(name, event["pathParameters"]["source"], event["headers"]["webhook-id"], event["body"])
+
+
+def sample_names() -> list[str]:
+    """Return the names of all samples."""
+    return sorted(path.stem for path in EVENTS.glob("*.json"))
+
+
+def unknown(variable: str, value: str, known: Iterable[str]) -> str:
+    """Return a sentence for a wrong value of a variable of make: the values that are close to it, else all."""
+    known = list(known)
+    close = get_close_matches(value, known)
+    return f"There is no {variable}={value}. {'Did you mean' if close else 'Use one of'}: {', '.join(close or known)}."

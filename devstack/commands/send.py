@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from devstack.commands.form import ask
-from devstack.commands.samples import EVENTS
+from devstack.commands.samples import EVENTS, sample_names, unknown
 from devstack.stack import Stack
 from devstack.workdir import DEVELOPER
 from events.sign import signed
@@ -31,10 +31,13 @@ def request_of(case: str, secrets: dict[str, Any]) -> tuple[str, dict[str, str],
 
 
 def main() -> int:
-    """Post the sample that the argument names (`good`) and print the answer."""
+    """Post the sample that the argument names (`good`) and print the answer. Exit with one line if there is none."""
     stack = Stack.developers()
+    case = sys.argv[1] if len(sys.argv) > 1 else "good"
+    if case not in (names := sample_names()):
+        raise SystemExit(unknown("SAMPLE", case, names))
     secrets = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
-    address, headers, body = request_of(sys.argv[1] if len(sys.argv) > 1 else "good", secrets)
+    address, headers, body = request_of(case, secrets)
     answer = ask("POST", f"{stack.api_url}{address}", headers=headers, body=body)
     print(answer.status, json.dumps(answer.content, ensure_ascii=False))
     return 0 if answer.status < 300 else 1

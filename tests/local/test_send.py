@@ -1,12 +1,12 @@
-"""What `make lead` posts, and where `make address` says a form posts to."""
+"""What `make lead` posts, and where `make webhook-url` says a form posts to."""
 
 import json
 
 import pytest
 
 from devstack.commands import send
-from devstack.commands.address import address_of
 from devstack.commands.samples import EVENTS
+from devstack.commands.webhook_url import webhook_url
 from devstack.seed import source_secret
 from tests.unit.forms.desk import adapter_of, cases
 
@@ -24,6 +24,6 @@ def test_every_sample_can_be_posted(case: str) -> None:
 
 
 def test_an_address_holds_the_current_token() -> None:
-    assert address_of("a", "http://127.0.0.1/v1", {"a": {"secrets": ["x", "y"]}}) == (
+    assert webhook_url("a", "http://127.0.0.1/v1", {"a": {"secrets": ["x", "y"]}}) == (
         "http://127.0.0.1/v1/webhooks/a?token=x"
     )

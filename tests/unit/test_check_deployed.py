@@ -191,7 +191,7 @@ def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
 def test_it_wants_to_know_which_stack() -> None:
     done = subprocess.run([sys.executable, "-m", "infra.check"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 2
-    assert "name an environment, or a --stack" in done.stderr
+    assert done.stderr == "Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.\n"
 
 
 @pytest.mark.parametrize(

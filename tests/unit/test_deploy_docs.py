@@ -31,7 +31,7 @@ def test_make_deploy_says_to_sam_what_the_page_says(environment: str) -> None:
 def test_make_deploy_wants_to_know_where_to() -> None:
     done = subprocess.run(["make", "deploy", "ENV=nowhere"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode
-    assert "Say where to" in done.stderr
+    assert "Name the environment: make deploy ENV=dev" in done.stderr
 
 
 def test_the_parameters_are_the_templates() -> None:

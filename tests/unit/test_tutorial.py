@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from devstack.commands.address import address_of
+from devstack.commands.webhook_url import webhook_url
 from leadbridge.api.schemas import lead_view
 from leadbridge.storage.leads import Journey
 from quality.testkit.template import ROOT
@@ -42,10 +42,10 @@ def test_the_configuration_is_right_as_the_tutorial_has_it(config: Path, capsys:
 def test_what_the_tutorial_posts_becomes_a_lead(config: Path) -> None:
     command = shlex.split(block("sh"), posix=True)
     assert command[0] == "curl"
-    (source,) = re.findall(r"make address SOURCE=([\w-]+)", command[1])
+    (source,) = re.findall(r"make webhook-url SOURCE=([\w-]+)", command[1])
     posted = [command[at + 1].partition("=") for at, word in enumerate(command) if word == "--data-urlencode"]
     fields = [(name, value) for name, _, value in posted]
-    address = urlsplit(address_of(source, "http://127.0.0.1:1/v1", {source: {"secrets": secrets_of(source)}}))
+    address = urlsplit(webhook_url(source, "http://127.0.0.1:1/v1", {source: {"secrets": secrets_of(source)}}))
     event = {
         **sample("plain_urlencoded", body=urlencode(fields)),
         "path": address.path.removeprefix("/v1"),
