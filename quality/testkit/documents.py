@@ -14,7 +14,10 @@ from markdown_it.token import Token
 
 from quality.testkit.template import ROOT
 
-PAGES = sorted([ROOT / "README.md", ROOT / "devstack" / "sandbox" / "README.md", *(ROOT / "docs").rglob("*.md")])
+COMMUNITY = [ROOT / f"{name}.md" for name in ("CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "devstack" / "sandbox" / "README.md", *COMMUNITY, *(ROOT / "docs").rglob("*.md")]
+)
 SHELL = {"sh", "bash", "shell", "console"}
 # What begins a command, wherever it stands: in a block of a shell, in one of no language, or within a sentence.
 PROGRAMS = {"make", "leadbridge", "aws", "sam", "python", "uv", "curl", "git", "docker"}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_help_loads_nothing_that_only_commands_need() -> None:
 def test_the_installed_script_answers() -> None:
     helped = ran("--help")
     assert (helped.returncode, "leads" in helped.stdout, helped.stderr) == (0, True, "")
-    assert ran("--version").stdout.strip() == "0.1.0"
+    assert ran("--version").stdout.strip() == version("leadbridge-cli")
     assert ran("nonsense").returncode == 2
     assert ran("leads", "list", "--nonsense").returncode == 2
     assert ran().returncode == 2

@@ -233,7 +233,7 @@ def jobs(name: str) -> dict[str, Any]:
 def test_every_action_is_pinned_to_a_commit(name: str) -> None:
     text = WORKFLOWS[name].read_text(encoding="utf-8")
     for used in re.findall(r"uses: (.+)", text):
-        pinned = re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
+        pinned = re.fullmatch(r"[\w.-]+/[\w.-]+(/[\w.-]+)*@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
         assert pinned or used == "./.github/workflows/deploy-to.yml", used
     assert "secrets." not in text
 
