@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from devstack import deployment, reload
-from devstack.workdir import LocalError
+from devstack.workdir import PROJECT, LocalError
 
 LAYERS = [
     f"arn:aws:lambda:eu-central-1:1:layer:{name}:1" for name in ("leadbridge-local-dependencies", reload.LAYER_NAME)
@@ -135,9 +135,9 @@ def test_the_shipped_configuration_is_no_file_in_excess(folders: tuple[Path, Pat
 
 
 def test_a_file_that_is_not_python_is_named_with_its_line() -> None:
-    wrong = deployment.PROJECT / "functions" / "Makefile"
+    wrong = PROJECT / "functions" / "Makefile"
     reload.check_syntax([wrong])  # only Python is compiled
-    broken = deployment.PROJECT / "functions" / "find_due" / "gone.py"
+    broken = PROJECT / "functions" / "find_due" / "gone.py"
     reload.check_syntax([broken])  # a removed file cannot be wrong
 
 
@@ -152,7 +152,7 @@ def test_a_syntax_error_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(("logical_id", "folder"), [("ServeConsole", "serve_console"), ("Authorize", "authorize")])
 def test_a_function_has_its_folder(logical_id: str, folder: str) -> None:
     assert reload.folder_of(logical_id) == folder
-    assert (deployment.PROJECT / "functions" / folder / "app.py").exists()
+    assert (PROJECT / "functions" / folder / "app.py").exists()
 
 
 def test_a_changed_template_needs_a_new_stack() -> None:
@@ -160,4 +160,4 @@ def test_a_changed_template_needs_a_new_stack() -> None:
     assert not deployment.needs_rebuild("1-a", "1-b")
     assert deployment.fingerprint() == deployment.fingerprint()
     for path in (*deployment.BUILT, *deployment.RELOADED):
-        assert (deployment.PROJECT / path).exists()
+        assert (PROJECT / path).exists()

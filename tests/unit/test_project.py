@@ -44,7 +44,7 @@ def test_the_security_policy_supports_the_present_version() -> None:
     ],
 )
 def test_github_can_read_its_files(schema: str, files: list[str]) -> None:
-    command = [BIN / "check-jsonschema", "--builtin-schema", schema, *(GITHUB / file for file in files)]
+    command = [str(BIN / "check-jsonschema"), "--builtin-schema", schema, *(str(GITHUB / file) for file in files)]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     assert not done.returncode, done.stdout + done.stderr
 
