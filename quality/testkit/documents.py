@@ -21,7 +21,7 @@ PAGES = sorted(
 SHELL = {"sh", "bash", "shell", "console"}
 # What begins a command, wherever it stands: in a block of a shell, in one of no language, or within a sentence.
 PROGRAMS = {"make", "leadbridge", "aws", "sam", "python", "uv", "curl", "git", "docker"}
-WORDS_OF_THE_SHELL = {"for", "while", "if", "done", "fi", "esac"}
+WORDS_OF_THE_SHELL = {"for", "while", "if", "done", "fi", "esac", "export"}
 OPENING = {"do", "then", "else"}
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 PUNCTUATION = ";|&()<>"

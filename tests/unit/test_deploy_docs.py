@@ -1,4 +1,4 @@
-"""docs/deploy.md and docs/cost.md: what their commands come to. That each word is known, test_documents.py says."""
+"""The commands of docs/deploy.md, docs/cost.md and docs/recovery.md have the effect that the pages describe."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from quality.testkit.documents import blocks
 from quality.testkit.template import ROOT, template
 
-PAGES = [ROOT / "docs" / "deploy.md", ROOT / "docs" / "cost.md"]
+PAGES = [ROOT / "docs" / name for name in ("deploy.md", "cost.md", "recovery.md")]
 BLOCKS = [block.text for block in blocks() if block.page in PAGES and block.is_shell]
 TEXT = "\n".join(BLOCKS).replace("\\\n", " ")
 

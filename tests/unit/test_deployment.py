@@ -359,11 +359,11 @@ def test_a_workflow_is_one_and_has_no_known_weakness(name: str) -> None:
 
 
 def command_of_the_page(*words: str) -> dict[str, list[str]]:
-    """The options of the one command of docs/deploy.md that begins with these words, each with its values."""
+    """The options of the one command of docs/recovery.md that begins with these words, each with its values."""
     (found,) = [
         command.words[len(words) :]
         for command in commands()
-        if command.page.name == "deploy.md" and command.is_whole and command.words[: len(words)] == words
+        if command.page.name == "recovery.md" and command.is_whole and command.words[: len(words)] == words
     ]
     options: dict[str, list[str]] = {}
     for word in found:
@@ -397,7 +397,7 @@ def test_a_restored_tables_stream_is_mapped_as_the_templates_is() -> None:
 
 
 def test_a_restored_tables_stream_may_be_read_as_the_templates_may() -> None:
-    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "recovery.md").read_text(encoding="utf-8")
     found = re.search(r"--policy-document '(.+?)'\"\$stream\"'(.+?)'", page, re.DOTALL)
     assert found
     (said,) = json.loads(f"{found[1]}stream{found[2]}")["Statement"]

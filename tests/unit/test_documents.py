@@ -33,7 +33,7 @@ from quality.testkit.template import ROOT, template
 
 # Run to the letter, with all that they do: these tests read the page.
 RUN_ELSEWHERE = {
-    ("README.md", "curl"): "tests/unit/test_tutorial.py",
+    ("docs/forms.md", "curl"): "tests/unit/test_tutorial.py",
     ("docs/command.md", "leadbridge"): "tests/command/test_docs.py",
     ("docs/development.md", "curl"): "tests/sam_local/test_everyday.py",
 }

@@ -47,11 +47,12 @@ def leads_somewhere(page: Path, link: str) -> bool:
     return not anchor or (target.suffix == ".md" and anchor in slugs(target))
 
 
-def test_every_decision_has_its_date_and_stands_in_the_list() -> None:
+def test_decisions_are_numbered_by_date_and_listed() -> None:
     folder = ROOT / "docs" / "decisions"
-    listed = links(folder / "README.md")
-    for page in folder.glob("*-*.md"):
-        date = page.name[:10]
-        assert datetime.date.fromisoformat(date)
-        assert page.read_text(encoding="utf-8").startswith(f"# {date}: ")
-        assert page.name in listed
+    pages = sorted(folder.glob("[0-9]*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    heads = [re.match(r"# (\d{4}): .+\n\nDate: (\S+)\n", page.read_text(encoding="utf-8")) for page in pages]
+    assert all(head and head[1] == page.name[:4] for head, page in zip(heads, pages, strict=True))
+    dates = [datetime.date.fromisoformat(head[2]) for head in heads if head]
+    assert dates == sorted(dates)
+    assert [link for link in links(folder / "README.md") if link[0].isdigit()] == [page.name for page in pages]

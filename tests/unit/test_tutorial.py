@@ -1,4 +1,4 @@
-"""The README's "Add a form", followed to the letter."""
+"""The commands of docs/forms.md, "Add a form"."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from quality.testkit.template import ROOT
 from tests.unit.forms.desk import configured, opened, sample, secrets_of
 from tools.config.__main__ import main
 
-CHAPTER = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Add a form\n")[2].partition("\n## ")[0]
+CHAPTER = (ROOT / "docs" / "forms.md").read_text(encoding="utf-8").partition("## Add a form\n")[2].partition("\n## ")[0]
 
 
 def block(language: str) -> str:
