@@ -1,4 +1,4 @@
-"""Whoever they are: on a phone, with a keyboard alone, in the dark, in three languages, with a screen reader."""
+"""Accessibility: phones, keyboard, dark scheme, three languages, screen readers."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tests.browser.world import World, busy
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE = {"width": 360, "height": 740}
-READY = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".letters li"}
+READY = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
 
 
 def violations(page: Page) -> list[Any]:
@@ -26,7 +26,7 @@ def violations(page: Page) -> list[Any]:
 def views(page: Page, world: World, lead_id: str) -> list[str]:
     """Show each view in turn; the name of each, once it is there."""
     shown = []
-    for path, ready in {**READY, f"#/leads/{lead_id}": ".journey li"}.items():
+    for path, ready in {**READY, f"#/leads/{lead_id}": ".entries li"}.items():
         page.goto(f"{world.gateway.url}/console{path or '#/'}")
         page.locator(ready).first.wait_for()
         shown.append(path)
@@ -41,7 +41,7 @@ def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, scheme:
     options: dict[str, Any] = {"viewport": PHONE} if size == "phone" else {}
     page = open_console(color_scheme=scheme, reduced_motion="reduce", **options)
     assert len(views(page, world, leads["unknown"].lead_id)) == 4
-    page.get_by_role("button", name="They have it…").click()
+    page.get_by_role("button", name="Mark as created…").click()
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("?")
@@ -49,7 +49,7 @@ def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, scheme:
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_label("Operator's token")).to_be_visible()
+    expect(page.get_by_label("Operator token")).to_be_visible()
     assert violations(page) == []
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_wider_than_a_phone(open_console: Open, world: World) -> None
     leads = busy(world)
     for locale in ("en-GB", "uk-UA", "ru-RU"):
         page = open_console(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
-        for path, ready in {**READY, f"#/leads/{leads['unknown'].lead_id}": ".journey li"}.items():
+        for path, ready in {**READY, f"#/leads/{leads['unknown'].lead_id}": ".entries li"}.items():
             page.goto(f"{world.gateway.url}/console{path or '#/'}")
             page.locator(ready).first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (locale, path)
@@ -72,7 +72,7 @@ def test_nothing_is_wider_than_a_phone(open_console: Open, world: World) -> None
         assert min(heights) >= 40, "a thumb is no mouse"
 
 
-def test_a_lead_is_mended_with_the_keyboard_alone(open_console: Open, world: World) -> None:
+def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open, world: World) -> None:
     leads = busy(world)
     page = open_console()
     page.locator(".charts .card").first.wait_for()
@@ -93,15 +93,15 @@ def test_a_lead_is_mended_with_the_keyboard_alone(open_console: Open, world: Wor
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Зразковий")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="They have it…")).to_be_focused()
+    expect(page.get_by_role("button", name="Mark as created…")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Deal number")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="They have it…")).to_be_focused()
+    expect(page.get_by_role("button", name="Mark as created…")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.type("4711")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-partner=leadleader]")).to_contain_text("With the partner")
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("Submitted")
     assert world.delivery(leads["unknown"]).deal_id == 4711
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)"), "the focus is not lost"
 
@@ -110,8 +110,8 @@ def test_shortcuts_are_explained_and_can_be_turned_off(open_console: Open, world
     page = open_console(path="#/dead-letters")
     expect(page.get_by_role("heading", name="Dead letters")).to_be_focused()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("find by phone")
-    page.get_by_label("Shortcuts are on").uncheck()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Find by phone")
+    page.get_by_label("Enable shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     page.keyboard.press("l")
@@ -123,7 +123,7 @@ def test_shortcuts_are_explained_and_can_be_turned_off(open_console: Open, world
 def test_a_hidden_button_leads_past_the_header_and_is_seen_when_it_is_reached(open_console: Open, world: World) -> None:
     page = open_console(path="#/leads")
     expect(page.locator("main h1")).to_be_focused()  # the view has come up, and takes the focus no more
-    skip = page.get_by_role("button", name="Skip to the content")
+    skip = page.get_by_role("button", name="Skip to content")
     expect(skip).not_to_be_in_viewport()
     skip.focus()
     expect(skip).to_be_in_viewport()
@@ -158,7 +158,7 @@ def test_no_word_is_missing_in_any_view(open_console: Open, world: World) -> Non
     leads = busy(world)
     for locale in ("en-GB", "uk-UA", "ru-RU"):
         page = open_console(locale=locale)
-        for path, ready in {**READY, f"#/leads/{leads['failed'].lead_id}": ".journey li"}.items():
+        for path, ready in {**READY, f"#/leads/{leads['failed'].lead_id}": ".entries li"}.items():
             page.goto(f"{world.gateway.url}/console{path or '#/'}")
             page.locator(ready).first.wait_for()
             keys = page.evaluate("document.body.innerText.match(/\\b[a-z]+\\.[a-z_]+\\b(?!\\w)/g) ?? []")
@@ -168,7 +168,7 @@ def test_no_word_is_missing_in_any_view(open_console: Open, world: World) -> Non
 def test_figures_can_be_read_as_a_table(open_console: Open, world: World) -> None:
     busy(world)
     page = open_console()
-    page.get_by_text("As a table").click()
+    page.get_by_text("Show as table").click()
     table = page.get_by_role("region", name="Leads by day").get_by_role("table")
     expect(table.get_by_role("columnheader", name="web", exact=True)).to_be_visible()
     expect(table.locator("tbody tr")).to_have_count(30)
@@ -180,11 +180,11 @@ def test_figures_can_be_read_as_a_table(open_console: Open, world: World) -> Non
 
 def test_an_overview_with_nothing_to_do_says_so(open_console: Open, world: World) -> None:
     page = open_console()
-    expect(page.get_by_text("Nothing. Everything goes its way.")).to_be_visible()
+    expect(page.get_by_text("All clear. No action is needed.")).to_be_visible()
 
 
 def test_how_far_the_broker_was_read_is_shown(open_console: Open, world: World) -> None:
-    expect(open_console().locator("#sync")).to_contain_text("Not read yet.")
+    expect(open_console().locator("[data-sync]")).to_contain_text("No sync has run yet.")
     state = {
         "watermark": "2026-11-02T09:14:05.000Z",
         "whole_begun_at": "2026-11-02T08:00:00.000Z",
@@ -193,9 +193,9 @@ def test_how_far_the_broker_was_read_is_shown(open_console: Open, world: World) 
     }
     page = open_console(operator=None)
     page.route("**/v1/sync", lambda route: route.fulfill(json={"partners": {"matchtrade": state}}))
-    page.get_by_label("Operator's token").fill("token-of-olena")
+    page.get_by_label("Operator token").fill("token-of-olena")
     page.keyboard.press("Enter")
-    card = page.get_by_role("region", name="Reading the broker's accounts")
+    card = page.get_by_role("region", name="Match-Trade sync")
     expect(card).to_contain_text("42 %")
     expect(card).to_contain_text("not yet")
     expect(card.locator("time")).to_have_attribute("datetime", "2026-11-02T09:14:05.000Z")

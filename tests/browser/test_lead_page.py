@@ -30,8 +30,8 @@ def test_people_are_masked_until_somebody_says_they_look(open_console: Open, wor
     page.get_by_role("button", name="Show phone, e-mail and tax number").click()
     for value in PRIVATE:
         expect(person).to_contain_text(value)
-    expect(page.get_by_role("region", name="Journey")).to_contain_text(
-        "Somebody looked at the person's data – by olena"
+    expect(page.get_by_role("region", name="Timeline")).to_contain_text(
+        "Personal data viewed – by olena"
     )
     assert world.journey(one).timeline[-1].what == "revealed"
     page.get_by_role("link", name="← Leads").click()
@@ -46,7 +46,7 @@ def test_what_was_revealed_stays_while_the_page_is_kept_up_to_date(open_console:
     expect(page.get_by_role("region", name="Person", exact=True)).to_contain_text(PRIVATE[0])
     world.bring(one, State.UNKNOWN)
     page.clock.fast_forward(6000)
-    expect(page.get_by_role("button", name="They have it…")).to_be_visible()
+    expect(page.get_by_role("button", name="Mark as created…")).to_be_visible()
     expect(page.get_by_role("region", name="Person", exact=True)).to_contain_text(PRIVATE[0])
 
 
@@ -56,8 +56,8 @@ def test_a_message_is_written_and_read_only_by_who_looks(open_console: Open, wor
     page.get_by_role("button", name="Write a message…").click()
     page.get_by_label("Text").fill("Передзвоніть нам,\nбудь ласка.")
     page.get_by_role("dialog").get_by_role("button", name="Send").click()
-    messages = page.get_by_role("region", name="Messages to the person")
-    expect(messages).to_contain_text("An operator's message")
+    messages = page.get_by_role("region", name="Messages")
+    expect(messages).to_contain_text("Operator message")
     expect(messages).not_to_contain_text("Передзвоніть")
     [message] = MessageRepository(Table(aws.dynamodb(), TABLE)).messages(one.lead_id)
     assert message.text == "Передзвоніть нам,\nбудь ласка."
@@ -68,11 +68,11 @@ def test_a_message_is_written_and_read_only_by_who_looks(open_console: Open, wor
 def test_a_person_is_erased_after_a_word_of_warning(open_console: Open, world: World) -> None:
     one = world.add(1)
     page = open_console(path=f"#/leads/{one.lead_id}")
-    page.get_by_role("button", name="Erase the person…").click()
+    page.get_by_role("button", name="Erase personal data…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This cannot be undone.")
-    dialog.get_by_role("button", name="Erase for ever").click()
-    expect(page.get_by_role("heading", name="Person erased")).to_be_visible()
+    dialog.get_by_role("button", name="Erase permanently").click()
+    expect(page.get_by_role("heading", name="Personal data erased")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("…$"))).to_have_count(0)
     assert world.journey(one).lead.erased_at is not None
 
@@ -81,16 +81,16 @@ def test_one_that_is_being_sent_is_not_erased_and_that_is_said(open_console: Ope
     one = world.add(1)
     world.bring(one, State.SUBMITTING)
     page = open_console(path=f"#/leads/{one.lead_id}")
-    page.get_by_role("button", name="Erase the person…").click()
-    page.get_by_role("button", name="Erase for ever").click()
-    expect(page.get_by_role("alert")).to_contain_text("It is being sent at this very moment")
+    page.get_by_role("button", name="Erase personal data…").click()
+    page.get_by_role("button", name="Erase permanently").click()
+    expect(page.get_by_role("alert")).to_contain_text("It is being sent right now")
 
 
 def test_an_unknown_lead_is_said_to_be(open_console: Open) -> None:
     page = open_console(path=f"#/leads/ld_{'a' * 26}")
-    expect(page.get_by_role("alert")).to_contain_text("There is no such lead")
+    expect(page.get_by_role("alert")).to_contain_text("This lead does not exist")
     page.goto(page.url.replace("#/leads/", "#/nothing/"))
-    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
 
 
 def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: World) -> None:
@@ -122,7 +122,7 @@ def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: 
     assert page.locator("main img, main script, main svg").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no word is too long for a phone"
     isolated = page.evaluate(
-        "[...document.querySelectorAll('.said')].every((one) => getComputedStyle(one).unicodeBidi === 'isolate')"
+        "[...document.querySelectorAll('.isolated')].every((one) => getComputedStyle(one).unicodeBidi === 'isolate')"
     )
     assert isolated
 
@@ -134,7 +134,7 @@ def test_another_wording_of_an_error_changes_nothing_but_the_text(
     told = world.add(1, state)
     reworded = world.add(2, state, error=replace(ERRORS[state], text="attempt 7, by olena"))
     page = open_console(path=f"#/leads/{told.lead_id}")
-    card, lines = page.locator("[data-partner=leadleader]"), page.locator(".journey .detail")
+    card, lines = page.locator("[data-partner=leadleader]"), page.locator(".entries .detail")
     expect(card.locator(".error")).to_contain_text(ERRORS[state].text)
     meaning, journey = card.locator(".meaning").inner_text(), lines.all_inner_texts()
     assert meaning
@@ -157,9 +157,9 @@ def test_an_error_of_a_code_without_words_is_shown_as_its_text(open_console: Ope
 def test_the_journey_of_a_lead_that_fell_back_and_came_again_is_told_in_words(open_console: Open, world: World) -> None:
     one = world.add(1, State.CLOSED, age=timedelta(days=1))
     page = open_console(path=f"#/leads/{one.lead_id}")
-    lines = page.get_by_role("region", name="Journey").locator("li")
+    lines = page.get_by_role("region", name="Timeline").locator("li")
     expect(lines).to_have_count(4)
     expect(lines.nth(0)).to_contain_text("New status at Lead Leader – Видано")
-    expect(lines.nth(1)).to_contain_text("Lead Leader has it – deal 24")
-    expect(lines.nth(3)).to_contain_text("The form sent the lead")
+    expect(lines.nth(1)).to_contain_text("Lead Leader accepted the lead – deal 24")
+    expect(lines.nth(3)).to_contain_text("Lead received from the form")
     expect(page.locator("[data-partner=leadleader]")).to_contain_text("paid out")

@@ -26,7 +26,7 @@ def test_new_leads_wait_on_top_until_they_are_wanted(open_console: Open, world: 
     for number in (2, 3, 4):
         world.add(number, age=NO_AGE)
     page.clock.fast_forward(6000)
-    fresh = page.get_by_role("button", name="3 new leads · show")
+    fresh = page.get_by_role("button", name="Show 3 new leads")
     expect(fresh).to_be_visible()
     assert fresh.evaluate("(button) => button.closest('[aria-live]').getAttribute('aria-live')") == "polite"
     expect(rows).to_have_count(1)
@@ -40,17 +40,17 @@ def test_a_state_that_changes_is_seen_where_the_lead_stands(open_console: Open, 
     one = world.add(1)
     page = open_console(path="#/leads", clock=True)
     row = page.locator("#rows a")
-    expect(row).to_contain_text("Waiting")
+    expect(row).to_contain_text("Received")
     row.focus()
     world.bring(one, State.SUBMITTED)
     page.clock.fast_forward(6000)
-    expect(row).to_contain_text("With the partner")
+    expect(row).to_contain_text("Submitted")
     expect(row).to_be_focused()
 
 
 def test_nobody_is_asked_while_nobody_looks(open_console: Open, world: World) -> None:
     page = open_console(path="#/leads", clock=True)
-    expect(page.get_by_text("No lead fits.")).to_be_visible()
+    expect(page.get_by_text("No leads found.")).to_be_visible()
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     page.clock.run_for(6000)
     before = len(world.gateway.calls)
@@ -80,7 +80,7 @@ def test_the_list_by_state_source_partner_and_phone(open_console: Open, world: W
     expect(rows).to_have_count(3)
     page.get_by_role("searchbox", name="Phone").fill("not a phone")
     page.get_by_role("button", name="Find").click()
-    expect(page.get_by_role("alert")).to_contain_text("This cannot be searched for")
+    expect(page.get_by_role("alert")).to_contain_text("This search is not valid")
     assert "phone" not in page.url, "nobody's phone stays in the browser's history"
 
 
@@ -92,7 +92,7 @@ def test_the_way_back_finds_the_list_as_it_was(open_console: Open, world: World)
     rows = page.locator("#rows a")
     expect(rows).to_have_count(30)
     rows.last.click()
-    expect(page.get_by_role("heading", name="Journey")).to_be_visible()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
     page.go_back()
     expect(rows).to_have_count(30)
     expect(rows.last).to_be_in_viewport()

@@ -48,7 +48,7 @@ def ask(function: Callable[[str], ModuleType], context: Context) -> Ask:
 
 
 def words(language: str) -> dict[str, str]:
-    """The keys of a language with what stands behind each, as it is written."""
+    """Return the texts of a language by key, as they are written."""
     text = (STATIC / f"words.{language}.js").read_text(encoding="utf-8")
     return {
         key or bare: rest for key, bare, rest in re.findall(r'^  (?:"([\w.-]+)"|(\w+)): (.*),$', text, re.MULTILINE)
@@ -120,7 +120,7 @@ def test_what_is_not_ours_says_whose_it_is() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_language_says_everything(language: str) -> None:
+def test_all_languages_have_the_same_keys_placeholders_and_plural_forms(language: str) -> None:
     spoken, english = words(language), words("en")
     assert spoken.keys() == english.keys()
     for key, text in english.items():
@@ -131,7 +131,7 @@ def test_every_language_says_everything(language: str) -> None:
             assert set(re.findall(r"(\w+): \"", text)) == forms, key
 
 
-def test_whatever_a_script_says_is_in_the_words() -> None:
+def test_every_key_that_a_script_uses_exists() -> None:
     used: set[str] = set()
     for script in SCRIPTS:
         if not script.name.startswith("words."):
@@ -140,11 +140,11 @@ def test_whatever_a_script_says_is_in_the_words() -> None:
     assert used - words("en").keys() == set()
 
 
-def test_every_state_and_step_has_its_words() -> None:
-    told = words("en").keys()
-    assert {f"{kind}.{state}" for kind in ("state", "why", "mend") for state in State} <= told
-    assert {f"message.{state}" for state in MessageState} <= told
-    assert {f"error.{code}" for code in ErrorCode} == {key for key in told if key.startswith("error.")}
+def test_every_state_step_and_error_is_translated() -> None:
+    keys = words("en").keys()
+    assert {f"{kind}.{state}" for kind in ("state", "explanation", "advice") for state in State} <= keys
+    assert {f"message.{state}" for state in MessageState} <= keys
+    assert {f"error.{code}" for code in ErrorCode} == {key for key in keys if key.startswith("error.")}
     layer = ROOT / "layers" / "leadbridge" / "leadbridge"
     folders = ("domain", "services", "storage", "api")
     paths = (*(path for name in folders for path in (layer / name).rglob("*.py")), *ROOT.glob("functions/*/app.py"))
@@ -155,7 +155,7 @@ def test_every_state_and_step_has_its_words() -> None:
     entries |= set(re.findall(r'\bnow,\s+"(\w+)"(?!:)', code)) | set(re.findall(r'_note\(letter, "(\w+)"', code))
     entries |= set(re.findall(r'note\(letter, "(\w+)"', code))
     assert {"received", "revealed", "repeat_waits", "retry_requested", "resolved"} <= entries
-    assert {f"what.{entry}" for entry in entries} - told == set()
+    assert {f"timeline.{entry}" for entry in entries} - keys == set()
     steps = set(re.findall(r'"?step"?[=:] ?"(\w+)"', code)) | {RECORD_ANSWER}
     assert {"submit", "send", "fetch", "publish", "schedule", "read", "record_answer"} <= steps
-    assert {f"step.{step}" for step in steps} <= told
+    assert {f"step.{step}" for step in steps} <= keys

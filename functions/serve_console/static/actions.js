@@ -1,4 +1,4 @@
-// What an operator can do to a lead. Each step asks first and says what will happen.
+// The operator's actions on a lead. Each one explains its effect and asks for confirmation.
 
 import { api } from "./api.js";
 import { confirm } from "./dialog.js";
@@ -6,42 +6,42 @@ import { el } from "./dom.js";
 import { idFormat, partnerName } from "./partners.js";
 import { phrase, t } from "./words.js";
 
-const LONGEST_TEXT = 4096; // characters, as the API has it
+const MAX_TEXT_LENGTH = 4096; // characters, the API's limit
 
-// The buttons that a delivery's state allows. `done` hears what came of a step, and the words for it.
-export function ofDelivery(leadId, partner, delivery, done) {
+// The buttons that a delivery's state allows. `done(result, text)` is called after an action.
+export function deliveryActions(leadId, partner, delivery, done) {
   const button = (key, act, kind = "") =>
     el("button", { type: "button", class: kind || null, "data-key": `${partner}-${key}`, "data-action": key, onclick: act }, t(`${key}.open`));
-  // What an operator settled can be settled again; what the partner itself confirmed cannot.
-  const again = delivery.settled_at
-    ? [button("correct", () => found(leadId, partner, done, "correct")), button("withdraw", () => withdraw(leadId, partner, done), "quiet")]
+  // An operator's result can be changed; the partner's own confirmation cannot.
+  const corrections = delivery.settled_at
+    ? [button("correct", () => markCreated(leadId, partner, done, "correct")), button("withdraw", () => withdrawResult(leadId, partner, done), "quiet")]
     : [];
   switch (delivery.state) {
     case "unknown":
       return [
-        button("found", () => found(leadId, partner, done), "primary"),
-        button("not_created", () => notCreated(leadId, partner, done)),
+        button("created", () => markCreated(leadId, partner, done), "primary"),
+        button("not_created", () => markNotCreated(leadId, partner, done)),
         button("resend", () => retry(leadId, partner, done, true), "danger quiet"),
       ];
     case "failed":
     case "rejected":
-      return [button("retry", () => retry(leadId, partner, done, false), "primary"), ...again];
+      return [button("retry", () => retry(leadId, partner, done, false), "primary"), ...corrections];
     case "duplicate":
       return [button("retry", () => retry(leadId, partner, done, false))];
     case "submitted":
-      return [button("check", () => check(leadId, partner, done)), ...again];
+      return [button("check", () => check(leadId, partner, done)), ...corrections];
     default:
-      return again;
+      return corrections;
   }
 }
 
-async function ask(key, partner, options, done) {
+async function confirmAction(key, partner, options, done) {
   const values = { partner: partnerName(partner) };
   const { body = [], ...rest } = options;
   const result = await confirm({
     heading: t(`${key}.heading`, values),
-    body: [el("p", {}, phrase(`${key}.explained`, values)), body],
-    label: t(`${key}.do`),
+    body: [el("p", {}, phrase(`${key}.text`, values)), body],
+    label: t(`${key}.confirm`),
     ...rest,
   });
   await done(result, t(`${key}.done`, values));
@@ -49,53 +49,53 @@ async function ask(key, partner, options, done) {
 
 function retry(leadId, partner, done, isConfirmed) {
   const key = isConfirmed ? "resend" : "retry";
-  return ask(key, partner, { danger: isConfirmed, run: () => api.retry(leadId, partner, isConfirmed) }, done);
+  return confirmAction(key, partner, { danger: isConfirmed, run: () => api.retry(leadId, partner, isConfirmed) }, done);
 }
 
 function check(leadId, partner, done) {
-  return ask("check", partner, { run: () => api.check(leadId, partner) }, done);
+  return confirmAction("check", partner, { run: () => api.check(leadId, partner) }, done);
 }
 
-function notCreated(leadId, partner, done) {
-  return ask("not_created", partner, { run: () => api.resolve(leadId, partner, { outcome: "not_created", expected_state: "unknown" }) }, done);
+function markNotCreated(leadId, partner, done) {
+  return confirmAction("not_created", partner, { run: () => api.resolve(leadId, partner, { outcome: "not_created", expected_state: "unknown" }) }, done);
 }
 
-function withdraw(leadId, partner, done) {
-  return ask("withdraw", partner, { danger: true, run: () => api.resolve(leadId, partner, { outcome: "unknown" }) }, done);
+function withdrawResult(leadId, partner, done) {
+  return confirmAction("withdraw", partner, { danger: true, run: () => api.resolve(leadId, partner, { outcome: "unknown" }) }, done);
 }
 
-// `key` is "found" for an unknown delivery, "correct" for one that an operator has settled.
-function found(leadId, partner, done, key = "found") {
-  const { field: wanted, isNumber, pattern } = idFormat(partner);
+// `key` is "created" for an unknown delivery, "correct" to change an operator's result.
+function markCreated(leadId, partner, done, key = "created") {
+  const { field: idField, isNumber, pattern } = idFormat(partner);
   const field = el("input", {
-    id: "found-id", name: "created", required: true, autocomplete: "off", spellcheck: "false",
+    id: "partner-id", name: "created", required: true, autocomplete: "off", spellcheck: "false",
     inputmode: isNumber ? "numeric" : null, pattern,
-    title: t(`delivery.${wanted}`),
+    title: t(`delivery.${idField}`),
   });
   const run = (form) => {
     const created = String(form.get("created")).trim();
-    const expected = key === "found" ? { expected_state: "unknown" } : {};
-    return api.resolve(leadId, partner, { [wanted]: isNumber ? Number(created) : created, ...expected });
+    const expected = key === "created" ? { expected_state: "unknown" } : {};
+    return api.resolve(leadId, partner, { [idField]: isNumber ? Number(created) : created, ...expected });
   };
-  return ask(key, partner, { body: [el("label", { for: "found-id" }, t(`delivery.${wanted}`)), field], run }, done);
+  return confirmAction(key, partner, { body: [el("label", { for: "partner-id" }, t(`delivery.${idField}`)), field], run }, done);
 }
 
-export async function write(leadId, done) {
-  const field = el("textarea", { id: "message-text", name: "text", required: true, rows: 5, maxlength: LONGEST_TEXT });
+export async function writeMessage(leadId, done) {
+  const field = el("textarea", { id: "message-text", name: "text", required: true, rows: 5, maxlength: MAX_TEXT_LENGTH });
   const result = await confirm({
     heading: t("write.heading"),
-    body: [el("p", {}, t("write.explained")), el("label", { for: "message-text" }, t("write.text")), field],
-    label: t("write.do"),
+    body: [el("p", {}, t("write.text")), el("label", { for: "message-text" }, t("write.field")), field],
+    label: t("write.confirm"),
     run: (form) => api.write(leadId, String(form.get("text")).trim()),
   });
   await done(result, t("write.done"));
 }
 
-export async function erase(leadId, done) {
+export async function erasePerson(leadId, done) {
   const result = await confirm({
     heading: t("erase.heading"),
-    body: [el("p", {}, t("erase.explained")), el("p", {}, el("strong", {}, t("erase.final")))],
-    label: t("erase.do"),
+    body: [el("p", {}, t("erase.text")), el("p", {}, el("strong", {}, t("erase.final")))],
+    label: t("erase.confirm"),
     danger: true,
     run: () => api.erase(leadId),
   });

@@ -1,24 +1,24 @@
-// The beginning: speak the operator's language, see whether somebody is logged in, show what the address asks for.
+// Entry point: set the language, check the session, show the view that the URL names.
 
 import { session } from "./api.js";
 import { closeDialogs } from "./dialog.js";
 import { el, fill } from "./dom.js";
-import { frame, markCurrent, notify } from "./frame.js";
+import { markCurrent, notify, renderLayout } from "./layout.js";
 import { show as showLead } from "./lead.js";
-import { show as showLetters } from "./letters.js";
-import { forget as forgetList, show as showList } from "./list.js";
+import { show as showDeadLetters } from "./dead_letters.js";
+import { reset as resetList, show as showList } from "./list.js";
 import { show as showLogin } from "./login.js";
-import { forget as forgetOverview, show as showOverview } from "./overview.js";
+import { reset as resetOverview, show as showOverview } from "./overview.js";
 import { loadPartners } from "./partners.js";
-import { title } from "./plain.js";
+import { title } from "./labels.js";
 import { listen } from "./shortcuts.js";
-import { preferred, speak, t } from "./words.js";
+import { preferredLanguage, setLanguage, t } from "./words.js";
 
 const ROUTES = [
   [/^$/, showOverview],
   [/^leads$/, showList],
   [/^leads\/(ld_[a-z2-7]{26})$/, showLead],
-  [/^dead-letters$/, showLetters],
+  [/^dead-letters$/, showDeadLetters],
 ];
 
 let current = new AbortController();
@@ -29,47 +29,47 @@ async function render({ keepFocus = false } = {}) {
   const { signal } = current;
   closeDialogs();
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const isIn = session.token !== null;
-  const main = frame({ isIn, onLanguage: change, onLogout: () => leave() });
+  const isLoggedIn = session.token !== null;
+  const main = renderLayout({ isLoggedIn, onLanguage: changeLanguage, onLogout: () => logOut() });
   markCurrent(path);
   const [match, view] = ROUTES.map(([pattern, view]) => [pattern.exec(path), view]).find(([match]) => match) ?? [];
   scrollTo(0, 0);
-  if (isIn) await loadPartners(signal);
+  if (isLoggedIn) await loadPartners(signal);
   if (signal.aborted) return;
   try {
-    if (!isIn) await showLogin(main, { signal, onIn: () => render() });
+    if (!isLoggedIn) await showLogin(main, { signal, onLogin: () => render() });
     else if (view) await view(main, { signal, id: match[1], query: new URLSearchParams(search) });
-    else nothingHere(main);
+    else showNotFound(main);
   } catch (error) {
     if (!signal.aborted) throw error;
     return;
   }
-  const isPlaced = keepFocus || signal.aborted || main.contains(document.activeElement);
-  if (!isPlaced) main.querySelector("h1")?.focus({ preventScroll: true });
+  const isFocusSet = keepFocus || signal.aborted || main.contains(document.activeElement);
+  if (!isFocusSet) main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
-function nothingHere(main) {
-  title(t("nothing.title"));
-  fill(main, el("h1", { tabindex: "-1" }, t("nothing.title")), el("p", {}, el("a", { href: "#/" }, t("nav.overview"))));
+function showNotFound(main) {
+  title(t("not_found.title"));
+  fill(main, el("h1", { tabindex: "-1" }, t("not_found.title")), el("p", {}, el("a", { href: "#/" }, t("nav.overview"))));
 }
 
-async function change(language) {
-  await speak(language, { remember: true });
+async function changeLanguage(language) {
+  await setLanguage(language, { remember: true });
   await render({ keepFocus: true });
   document.getElementById("language")?.focus();
 }
 
-function leave(word = t("login.out")) {
+function logOut(text = t("login.logged_out")) {
   session.end();
-  forgetList();
-  forgetOverview();
-  notify(word);
+  resetList();
+  resetOverview();
+  notify(text);
   render();
 }
 
 history.scrollRestoration = "manual"; // a view is filled after it is shown
 addEventListener("hashchange", () => render());
-addEventListener("leadbridge:refused", () => session.token !== null && leave(t("login.refused")));
-await speak(preferred());
+addEventListener("leadbridge:unauthorized", () => session.token !== null && logOut(t("login.token_expired")));
+await setLanguage(preferredLanguage());
 listen();
 await render();

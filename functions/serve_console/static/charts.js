@@ -1,9 +1,9 @@
-// Figures as pictures, and as tables for whoever reads them rather than sees them.
+// Statistics as charts, each with a table for screen readers.
 
-import { el, said } from "./dom.js";
-import { day, number, t } from "./words.js";
+import { el, isolate } from "./dom.js";
+import { formatDay, formatNumber, t } from "./words.js";
 
-const MOST_SOURCES = 5; // of their own colour; the rest share one
+const MAX_SOURCES = 5; // with their own colour; the other sources share one
 const HEIGHT = 210; // pixels
 
 export function days(from, to) {
@@ -12,18 +12,18 @@ export function days(from, to) {
   return all;
 }
 
-// Leads by day, a bar of the sources each.
+// Leads by day: one bar per day, stacked by source.
 export function byDay(figures, signal) {
   const totals = sum(figures.leads, (one) => one.source);
   const sources = [...totals.keys()];
-  const named = sources.length > MOST_SOURCES + 1 ? sources.slice(0, MOST_SOURCES) : sources;
+  const named = sources.length > MAX_SOURCES + 1 ? sources.slice(0, MAX_SOURCES) : sources;
   const all = days(figures.from, figures.to);
   const layers = named.map((source) => counts(all, figures.leads, (one) => one.source === source));
   if (named.length < sources.length) {
     layers.push(counts(all, figures.leads, (one) => !named.includes(one.source)));
     named.push(null);
   }
-  const name = (source) => (source === null ? t("charts.others") : said(source, { cut: 40 }));
+  const name = (source) => (source === null ? t("charts.others") : isolate(source, { cut: 40 }));
   const box = el("div", { class: "plot", "aria-hidden": "true" });
   const figure = el(
     "figure",
@@ -37,7 +37,7 @@ export function byDay(figures, signal) {
       el("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": t("charts.by_day") },
         el("table", {},
           el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("charts.day")), named.map((source) => el("th", { scope: "col", class: "figure" }, name(source))))),
-          el("tbody", {}, all.map((one, place) => el("tr", {}, el("th", { scope: "row" }, day(one)), layers.map((layer) => el("td", { class: "figure" }, number(layer[place])))))),
+          el("tbody", {}, all.map((one, place) => el("tr", {}, el("th", { scope: "row" }, formatDay(one)), layers.map((layer) => el("td", { class: "figure" }, formatNumber(layer[place])))))),
         )),
     ),
   );
@@ -51,12 +51,12 @@ function sum(rows, key) {
   return new Map([...totals].sort(([, one], [, other]) => other - one));
 }
 
-function counts(all, rows, fits) {
-  const byDay = sum(rows.filter(fits), (row) => row.day);
+function counts(all, rows, matches) {
+  const byDay = sum(rows.filter(matches), (row) => row.day);
   return all.map((one) => byDay.get(one) ?? 0);
 }
 
-// A bar is drawn from the tallest layer to the lowest, each over the one before: so they stand on each other.
+// Layers are drawn from the highest total to the lowest, each over the one before, so that the bars look stacked.
 function plot(box, all, layers, signal) {
   const stacked = [];
   for (const layer of layers) stacked.push(layer.map((count, place) => count + (stacked.at(-1)?.[place] ?? 0)));
@@ -70,8 +70,8 @@ function plot(box, all, layers, signal) {
       width: Math.max(box.clientWidth, 200), height: HEIGHT, legend: { show: false }, cursor: { show: false },
       scales: { x: { time: false, range: [-0.6, all.length - 0.4] }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, 4)] } },
       axes: [
-        { ...axis, size: 30, grid: { show: false }, splits: () => ticks(all.length, box.clientWidth), values: (_, places) => places.map((place) => day(all[place])) },
-        { ...axis, size: 44, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : "")) },
+        { ...axis, size: 30, grid: { show: false }, splits: () => ticks(all.length, box.clientWidth), values: (_, places) => places.map((place) => formatDay(all[place])) },
+        { ...axis, size: 44, values: (_, values) => values.map((value) => (Number.isInteger(value) ? formatNumber(value) : "")) },
       ],
       series: [{}, ...series.toReversed()],
     };
@@ -88,20 +88,20 @@ function ticks(length, width) {
   return Array.from({ length }, (_, place) => place).filter((place) => (length - 1 - place) % every === 0);
 }
 
-// Numbers in a table whose rows are bars: it needs no other alternative. `shown` and `link` make a row's name.
-export function bars(heading, totals, shown, link, tone = () => "") {
+// A table whose rows are bars; it needs no other alternative. `label` and `link` make a row's heading.
+export function bars(heading, totals, label, link, tone = () => "") {
   const most = Math.max(...totals.values(), 1);
   return el(
     "section",
     { class: "card" },
     el("h3", {}, heading),
-    totals.size === 0 && el("p", { class: "muted" }, t("charts.nothing")),
+    totals.size === 0 && el("p", { class: "muted" }, t("charts.empty")),
     totals.size > 0 && el("table", { class: "bars" },
       el("thead", { class: "unseen" }, el("tr", {}, el("th", { scope: "col" }, heading), el("th", { scope: "col" }, t("charts.count")))),
       el("tbody", {}, [...totals].map(([name, count]) => {
         const bar = el("span", { class: `bar ${tone(name)}`, "aria-hidden": "true" });
         bar.style.setProperty("--share", String(count / most));
-        return el("tr", {}, el("th", { scope: "row" }, el("a", { href: link(name) }, shown(name))), el("td", {}, bar, el("span", { class: "figure" }, number(count))));
+        return el("tr", {}, el("th", { scope: "row" }, el("a", { href: link(name) }, label(name))), el("td", {}, bar, el("span", { class: "figure" }, formatNumber(count))));
       })),
     ),
   );

@@ -1,4 +1,4 @@
-// The list as a file for a spreadsheet, that a spreadsheet takes for nothing but text.
+// The list as a CSV file. A spreadsheet reads every field as text, never as a formula.
 
 import { api } from "./api.js";
 
@@ -18,38 +18,38 @@ const COLUMNS = {
   last_error: (lead) => Object.values(lead.deliveries).map((one) => one.last_error).filter(Boolean).join("; "),
 };
 const PAGE = 100;
-export const MOST = 10_000; // leads in one file
+export const MAX_LEADS = 10_000; // leads in one file
 
 function delivery(partner, { state, deal_id: deal, account_uuid: account, partner_status: status }) {
   return [partner, state, deal ?? account, status].filter((part) => part !== null && part !== undefined).join(" ");
 }
 
-// A field: quoted always, and never one that a spreadsheet would calculate.
+// A quoted field. A value that a spreadsheet would calculate gets a leading apostrophe.
 export function field(value) {
   const text = String(value ?? "");
   const safe = /^\s*[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
   return `"${safe.replaceAll('"', '""')}"`;
 }
 
-export function table(leads) {
+export function toCsv(leads) {
   const rows = leads.map((lead) => Object.values(COLUMNS).map((read) => field(read(lead))));
   return `\ufeff${[Object.keys(COLUMNS).map(field), ...rows].map((row) => row.join(",")).join("\r\n")}\r\n`;
 }
 
-// All leads of a list, page after page; `tell` hears how many there are so far.
-export async function collect(query, signal, tell) {
+// Fetch all pages of a list. `onProgress` is called with the number of leads fetched so far.
+export async function fetchAll(query, signal, onProgress) {
   const leads = [];
   let cursor = null;
   do {
     const page = await api.leads({ ...query, limit: PAGE, cursor }, signal);
     leads.push(...page.leads);
     cursor = page.cursor;
-    tell(leads.length);
-  } while (cursor && leads.length < MOST);
+    onProgress(leads.length);
+  } while (cursor && leads.length < MAX_LEADS);
   return leads;
 }
 
-export function save(name, text) {
+export function download(name, text) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = url;

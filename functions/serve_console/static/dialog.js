@@ -1,6 +1,6 @@
-// Nothing is done to a lead before a dialog has said what will happen.
+// Modal dialogs: every action is explained and confirmed before it runs.
 
-import { why } from "./api.js";
+import { errorMessage } from "./api.js";
 import { el, fill } from "./dom.js";
 import { t } from "./words.js";
 
@@ -10,13 +10,13 @@ export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
 }
 
-// Ask before something is done. `run` gets the form's data and does it; while it fails the dialog stays and says why.
-// Resolves to what `run` returned, null if the operator thought better of it. `failed` says that it was tried in vain.
+// Ask for confirmation, then call `run` with the form's data. If it throws, the dialog stays open and shows the error.
+// Resolves to the result of `run`, to its last error, or to null if the operator cancelled without trying.
 export function confirm({ heading, body, label, danger = false, run }) {
   return new Promise((resolve) => {
     const id = `dialog-${++number}`;
     let result = null;
-    const wrong = el("p", { class: "wrong", role: "alert" });
+    const wrong = el("p", { class: "problem", role: "alert" });
     const act = el("button", { type: "submit", class: danger ? "danger" : "primary" }, label);
     const submit = async (event) => {
       event.preventDefault();
@@ -26,7 +26,7 @@ export function confirm({ heading, body, label, danger = false, run }) {
         result = (await run(new FormData(form))) ?? true;
         dialog.close();
       } catch (error) {
-        wrong.textContent = why(error);
+        wrong.textContent = errorMessage(error);
         result = error;
       } finally {
         act.disabled = false;
@@ -45,7 +45,7 @@ export function confirm({ heading, body, label, danger = false, run }) {
   });
 }
 
-export function tell(heading, ...body) {
+export function showInfo(heading, ...body) {
   const id = `dialog-${++number}`;
   const close = el("button", { type: "button", class: "primary", onclick: () => dialog.close() }, t("close"));
   const dialog = el("dialog", { "aria-labelledby": id, onclose: () => end(dialog) });

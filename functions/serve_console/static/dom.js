@@ -1,7 +1,7 @@
-// Everything on the page is made here, as elements and text: what a lead holds can never become markup.
+// Elements are created here from text only, so a lead's values can never become markup.
 
-// What a person cannot see or what turns the reading order: shown by its code point instead. Joiners stay, for
-// scripts and emoji need them.
+// Invisible characters and characters that change the reading order; their code points are shown instead.
+// Joiners are kept, because some scripts and emoji need them.
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
 
 export function el(name, attributes = {}, ...children) {
@@ -12,25 +12,25 @@ export function el(name, attributes = {}, ...children) {
     else if (key === "value") made.value = value;
     else made.setAttribute(key, value === true ? "" : String(value));
   }
-  put(made, children);
+  append(made, children);
   return made;
 }
 
-export function put(parent, ...children) {
+export function append(parent, ...children) {
   parent.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
 export function fill(parent, ...children) {
   parent.replaceChildren();
-  put(parent, children);
+  append(parent, children);
 }
 
-// A value that came from outside: isolated, so that it cannot turn what stands beside it; nothing in it is invisible.
-export function said(value, { lines = false, cut = 0 } = {}) {
+// An external value, isolated so that it cannot change the direction of the text around it.
+export function isolate(value, { lines = false, cut = 0 } = {}) {
   let text = String(value ?? "");
   const whole = text;
   if (cut && [...text].length > cut) text = `${[...text].slice(0, cut).join("")}…`;
-  const shown = el("bdi", { class: lines ? "said lines" : "said", title: whole === text ? null : visible(whole) });
+  const shown = el("bdi", { class: lines ? "isolated lines" : "isolated", title: whole === text ? null : visible(whole) });
   let from = 0;
   for (const found of text.matchAll(HIDDEN)) {
     if (lines && found[0] === "\n") continue;
@@ -41,7 +41,7 @@ export function said(value, { lines = false, cut = 0 } = {}) {
   return shown;
 }
 
-// The same for where there can be no elements, such as a title.
+// The same as plain text, for attributes and the page's title.
 export function visible(value) {
   return String(value ?? "").replace(HIDDEN, code);
 }
@@ -50,7 +50,7 @@ function code(character) {
   return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
-// Exchange what an element holds; whoever had the focus in it keeps it, by its data-key.
+// Replace an element's content. The focus and open details are restored by their data-key.
 export function refill(parent, ...children) {
   const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const open = new Set([...parent.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));

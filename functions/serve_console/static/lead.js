@@ -1,21 +1,20 @@
-// One lead: who, how far it is with each partner, why it stands where it stands, what was done, and what can be.
+// One lead: the person, its deliveries with their actions, the timeline, the messages.
 
-import { api, why } from "./api.js";
-import { erase, ofDelivery, write } from "./actions.js";
-import { el, fill, refill, said } from "./dom.js";
-import { notify } from "./frame.js";
+import { api, errorMessage } from "./api.js";
+import { deliveryActions, erasePerson, writeMessage } from "./actions.js";
+import { el, fill, isolate, refill } from "./dom.js";
+import { notify } from "./layout.js";
 import { idFormat, partnerName } from "./partners.js";
-import { errorExplained, lastError, leadLink, pill, time, timeAgo, title, toneOfState } from "./plain.js";
-import { pace, repeat } from "./polling.js";
-import { entryShown, toneOf } from "./timeline.js";
-import { knows, phrase, t } from "./words.js";
-
+import { errorExplained, lastError, leadLink, pill, time, timeAgo, title, toneOfState } from "./labels.js";
+import { INTERVALS, poll } from "./polling.js";
+import { renderEntry, toneOf } from "./timeline.js";
+import { hasText, phrase, t } from "./words.js";
 
 export async function show(main, { signal, id }) {
   title(t("lead.title"));
   fill(main, el("p", { class: "muted" }, t("loading")));
   let lead;
-  let revealed = null; // the person, once somebody said they need to see them; until this page is left
+  let revealed = null; // the lead with unmasked personal data, after the operator has revealed it
   const head = el("div", { class: "heading" });
   const parts = Object.fromEntries(["person", "deliveries", "timeline", "messages", "end"].map((name) => [name, el("section", { class: name, "aria-labelledby": `${name}-heading` })]));
 
@@ -28,13 +27,13 @@ export async function show(main, { signal, id }) {
     if (changed("deliveries", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
     if (changed("timeline")) refill(parts.timeline, timeline(lead));
     if (changed("messages", "erased_at")) refill(parts.messages, messages(lead, revealed, done));
-    if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : ending(lead, done));
+    if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : erasure(lead, done));
   };
   const load = async () => draw(await api.lead(id, signal));
-  const done = async (result, words) => {
+  const done = async (result, text) => {
     if (result === null) return;
-    if (!(result instanceof Error)) notify(words);
-    await load().catch(() => {}); // the next turn of the poll brings it
+    if (!(result instanceof Error)) notify(text);
+    await load().catch(() => {}); // the next poll loads it
     if (!main.contains(document.activeElement)) main.querySelector("h1")?.focus();
   };
   const reveal = async () => {
@@ -47,7 +46,7 @@ export async function show(main, { signal, id }) {
       notify(t("lead.revealed"));
       document.getElementById("person-heading").focus();
     } catch (error) {
-      notify(why(error));
+      notify(errorMessage(error));
     }
   };
 
@@ -55,11 +54,11 @@ export async function show(main, { signal, id }) {
     await load();
   } catch (error) {
     if (signal.aborted) throw error;
-    fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "wrong", role: "alert" }, why(error)), back());
+    fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "problem", role: "alert" }, errorMessage(error)), back());
     return;
   }
   fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, parts.timeline), el("div", {}, parts.person, parts.messages, parts.end)));
-  repeat(pace.lead, signal, load);
+  poll(INTERVALS.lead, signal, load);
 }
 
 function back() {
@@ -67,12 +66,12 @@ function back() {
 }
 
 function heading(lead) {
-  const name = lead.erased_at ? t("lead.erased") : said(lead.person?.full_name || "–", { cut: 120 });
+  const name = lead.erased_at ? t("lead.erased") : isolate(lead.person?.full_name || "–", { cut: 120 });
   title(lead.erased_at ? t("lead.erased") : lead.person?.full_name?.slice(0, 60));
   return [
     el("div", {},
       el("h1", { tabindex: "-1", "data-key": "h1" }, name),
-      el("p", { class: "muted" }, phrase("lead.came", { source: lead.source, time: time(lead.received_at) }), " · ", el("code", {}, lead.lead_id)),
+      el("p", { class: "muted" }, phrase("lead.received_from", { source: lead.source, time: time(lead.received_at) }), " · ", el("code", {}, lead.lead_id)),
     ),
     pill(lead.status),
   ];
@@ -84,7 +83,7 @@ function facts(pairs) {
 }
 
 function fieldName(name) {
-  return knows(`field.${name}`) ? t(`field.${name}`) : said(name);
+  return hasText(`field.${name}`) ? t(`field.${name}`) : isolate(name);
 }
 
 function person(lead, revealed, reveal) {
@@ -94,12 +93,12 @@ function person(lead, revealed, reveal) {
     el("h2", { id: "person-heading", tabindex: "-1", "data-key": "person" }, t("lead.person")),
     lead.erased_at && el("p", {}, phrase("lead.erased_at", { time: time(lead.erased_at) })),
     facts([
-      ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && said(value)]),
-      [t("field.amount"), shown.loan?.amount && said(shown.loan.amount)],
-      [t("field.term"), shown.loan?.term && said(shown.loan.term)],
-      ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), said(value)]),
+      ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && isolate(value)]),
+      [t("field.amount"), shown.loan?.amount && isolate(shown.loan.amount)],
+      [t("field.term"), shown.loan?.term && isolate(shown.loan.term)],
+      ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), isolate(value)]),
     ]),
-    warnings.length > 0 && el("ul", { class: "warnings" }, warnings.map((one) => el("li", {}, fieldName(one.field.split(".").pop()), ": ", said(one.message)))),
+    warnings.length > 0 && el("ul", { class: "warnings" }, warnings.map((one) => el("li", {}, fieldName(one.field.split(".").pop()), ": ", isolate(one.message)))),
     !lead.erased_at && !revealed && [
       el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: reveal, "aria-describedby": "reveal-hint" }, t("lead.reveal")),
       el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),
@@ -121,22 +120,22 @@ function deliveries(lead, done) {
 }
 
 function card(lead, partner, delivery, done) {
-  const isInDoubt = Boolean(delivery.attention) && !lead.erased_at;
-  const needsAPerson = isInDoubt || (["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at);
-  const actions = lead.erased_at ? [] : ofDelivery(lead.lead_id, partner, delivery, done);
+  const needsCheck = Boolean(delivery.attention) && !lead.erased_at;
+  const needsOperator = needsCheck || (["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at);
+  const actions = lead.erased_at ? [] : deliveryActions(lead.lead_id, partner, delivery, done);
   return el(
     "article",
-    { class: `card delivery${needsAPerson ? ` stuck ${isInDoubt ? "bad" : toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
-    el("div", { class: "heading" }, el("h3", {}, said(partnerName(partner))), pill(delivery.state)),
+    { class: `card delivery${needsOperator ? ` stuck ${needsCheck ? "bad" : toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
+    el("div", { class: "heading" }, el("h3", {}, isolate(partnerName(partner))), pill(delivery.state)),
     el("div", { class: "advice" },
-      el("p", {}, el("strong", {}, isInDoubt ? inDoubt(delivery.attention, "why") : t(`why.${delivery.state}`))),
+      el("p", {}, el("strong", {}, needsCheck ? attentionText(delivery.attention, "explanation") : t(`explanation.${delivery.state}`))),
       delivery.last_error && el("p", { class: "error" }, errorExplained(lastError(delivery))),
-      el("p", {}, isInDoubt ? inDoubt(delivery.attention, "mend") : t(`mend.${delivery.state}`)),
+      el("p", {}, needsCheck ? attentionText(delivery.attention, "advice") : t(`advice.${delivery.state}`)),
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
     facts([
-      [t("delivery.status"), delivery.partner_status && [said(delivery.partner_status), knows(`meaning.${delivery.status_meaning}`) && ` (${t(`meaning.${delivery.status_meaning}`)})`]],
-      [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && said(delivery.deal_id ?? delivery.account_uuid)],
+      [t("delivery.status"), delivery.partner_status && [isolate(delivery.partner_status), hasText(`meaning.${delivery.status_meaning}`) && ` (${t(`meaning.${delivery.status_meaning}`)})`]],
+      [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && isolate(delivery.deal_id ?? delivery.account_uuid)],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
       [t("delivery.attempts"), String(delivery.attempts)],
@@ -146,16 +145,16 @@ function card(lead, partner, delivery, done) {
   );
 }
 
-// Why a delivery that is followed needs a person, by its code.
-function inDoubt(code, kind) {
-  return knows(`${kind}.${code}`) ? t(`${kind}.${code}`) : said(code);
+// The text for the code in a delivery's `attention`.
+function attentionText(code, kind) {
+  return hasText(`${kind}.${code}`) ? t(`${kind}.${code}`) : isolate(code);
 }
 
 function timeline(lead) {
   return [
     el("h2", { id: "timeline-heading" }, t("lead.timeline")),
-    el("ol", { class: "journey" }, lead.timeline.toReversed().map((entry) =>
-      el("li", { class: toneOf(entry) }, el("div", {}, entryShown(entry)), el("div", { class: "muted small" }, time(entry.at), " · ", timeAgo(entry.at))),
+    el("ol", { class: "entries" }, lead.timeline.toReversed().map((entry) =>
+      el("li", { class: toneOf(entry) }, el("div", {}, renderEntry(entry)), el("div", { class: "muted small" }, time(entry.at), " · ", timeAgo(entry.at))),
     )),
   ];
 }
@@ -168,20 +167,20 @@ function messages(lead, revealed, done) {
     el("ul", { class: "messages" }, lead.messages.toReversed().map((message) => {
       const text = texts.get(message.message_id);
       return el("li", {},
-        el("div", { class: "heading" }, el("strong", {}, message.kind === "operator" ? t("message.operator") : said(message.subject)), pill(message.state, "message")),
-        text && el("p", {}, said(text, { lines: true })),
+        el("div", { class: "heading" }, el("strong", {}, message.kind === "operator" ? t("message.operator") : isolate(message.subject)), pill(message.state, "message")),
+        text && el("p", {}, isolate(text, { lines: true })),
         message.last_error && el("p", { class: "error" }, errorExplained(lastError(message))),
         el("p", { class: "muted small" }, time(message.sent_at ?? message.created_at)),
       );
     })),
-    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => write(lead.lead_id, done) }, t("write.open")),
+    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => writeMessage(lead.lead_id, done) }, t("write.open")),
   ];
 }
 
-function ending(lead, done) {
+function erasure(lead, done) {
   return [
     el("h2", { id: "end-heading" }, t("erase.heading")),
     el("p", { class: "muted small" }, t("erase.hint")),
-    el("button", { type: "button", id: "erase", "data-key": "erase", class: "danger quiet", onclick: () => erase(lead.lead_id, done) }, t("erase.open")),
+    el("button", { type: "button", id: "erase", "data-key": "erase", class: "danger quiet", onclick: () => erasePerson(lead.lead_id, done) }, t("erase.open")),
   ];
 }

@@ -1,18 +1,18 @@
-// The list: newest first, filtered, as far down as one likes; what comes meanwhile waits on top until it is wanted.
+// The list of leads: newest first, filtered, page by page. New leads wait behind a button above the list.
 
-import { api, why } from "./api.js";
-import { collect, save, table } from "./csv.js";
-import { el, fill, put, said } from "./dom.js";
-import { notify } from "./frame.js";
+import { api, errorMessage } from "./api.js";
+import { download, fetchAll, toCsv } from "./csv.js";
+import { append, el, fill, isolate } from "./dom.js";
+import { notify } from "./layout.js";
 import { knownPartners, partnerName } from "./partners.js";
-import { STATES, pill, time, title } from "./plain.js";
-import { pace, repeat } from "./polling.js";
-import { phrase, shortMoment, t } from "./words.js";
+import { STATES, pill, time, title } from "./labels.js";
+import { INTERVALS, poll } from "./polling.js";
+import { formatShort, phrase, t } from "./words.js";
 
 const PAGE = 25;
-let kept = null; // what was on the page when it was left: a way back finds it as it was
+let kept = null; // the list as it was left, for the way back from a lead
 
-export function forget() {
+export function reset() {
   kept = null;
 }
 
@@ -24,20 +24,20 @@ export async function show(main, { signal, query }) {
   const list = new List(kept, signal);
   fill(
     main,
-    el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.leads")), exporter(() => list.wanted(), signal)),
+    el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.leads")), exportButton(() => list.query(), signal)),
     filterBar(filters, kept, (phone) => list.find(phone)),
     list.above,
     list.rows,
     list.below,
   );
-  if (kept.isNew) await list.begin();
+  if (kept.isNew) await list.load();
   else list.draw();
-  list.comeBack();
+  list.restoreFocus();
   if (query.has("search")) document.getElementById("phone").focus();
-  repeat(pace.list, signal, () => list.look());
+  poll(INTERVALS.list, signal, () => list.refresh());
 }
 
-// The rows, what stands above and below them, and what they are filled from.
+// The rows with their header and footer, and the state they are drawn from.
 class List {
   constructor(kept, signal) {
     this.kept = kept;
@@ -47,28 +47,28 @@ class List {
     this.below = el("div", { class: "below" });
   }
 
-  wanted() {
+  query() {
     return { ...this.kept.filters, phone: this.kept.phone, limit: PAGE };
   }
 
-  async begin() {
+  async load() {
     fill(this.below, el("p", { class: "muted" }, t("loading")));
     this.kept.fresh = [];
     try {
-      const { leads, cursor } = await api.leads(this.wanted(), this.signal);
+      const { leads, cursor } = await api.leads(this.query(), this.signal);
       Object.assign(this.kept, { leads, cursor, isNew: false });
       this.draw();
     } catch (error) {
       if (this.signal.aborted) return;
       fill(this.rows);
       this.announce();
-      fill(this.below, el("p", { class: "wrong", role: "alert" }, why(error)));
+      fill(this.below, el("p", { class: "problem", role: "alert" }, errorMessage(error)));
     }
   }
 
   find(phone) {
     Object.assign(this.kept, { phone: phone.trim(), isNew: true });
-    return this.begin();
+    return this.load();
   }
 
   draw() {
@@ -82,7 +82,7 @@ class List {
     const isEmpty = leads.length === 0 && !cursor;
     fill(
       this.below,
-      isEmpty ? el("p", { class: "empty" }, t("list.empty")) : el("p", { class: "muted", id: "count" }, t(cursor ? "list.so_far" : "list.all", { n: leads.length })),
+      isEmpty ? el("p", { class: "empty" }, t("list.empty")) : el("p", { class: "muted", id: "count" }, t(cursor ? "list.shown" : "list.all", { n: leads.length })),
       cursor && el("button", { type: "button", id: "more", onclick: (event) => this.more(event.target) }, t("list.more")),
     );
   }
@@ -90,27 +90,27 @@ class List {
   async more(button) {
     button.disabled = true;
     try {
-      const page = await api.leads({ ...this.wanted(), cursor: this.kept.cursor }, this.signal);
+      const page = await api.leads({ ...this.query(), cursor: this.kept.cursor }, this.signal);
       const known = new Set(this.kept.leads.map((lead) => lead.lead_id));
       const added = page.leads.filter((lead) => !known.has(lead.lead_id)).map((lead) => [lead, row(lead)]);
       this.kept.leads.push(...added.map(([lead]) => lead));
       this.kept.cursor = page.cursor;
-      put(this.rows, added.map(([, made]) => made));
+      append(this.rows, added.map(([, made]) => made));
       this.foot();
       const next = added.length ? added[0][1].querySelector("a") : this.below.querySelector("button");
       next?.focus({ preventScroll: true });
     } catch (error) {
-      if (!this.signal.aborted) notify(why(error));
+      if (!this.signal.aborted) notify(errorMessage(error));
       button.disabled = false;
     }
   }
 
-  // Look for what came and what changed. What came waits above; a lead that changed does so in its place.
-  async look() {
-    const asked = JSON.stringify(this.wanted());
-    const page = await api.leads(this.wanted(), this.signal);
+  // Load the first page again. New leads wait above the list; changed leads are updated in place.
+  async refresh() {
+    const requested = JSON.stringify(this.query());
+    const page = await api.leads(this.query(), this.signal);
     const { leads } = this.kept;
-    if (asked !== JSON.stringify(this.wanted()) || this.kept.isNew) return;
+    if (requested !== JSON.stringify(this.query()) || this.kept.isNew) return;
     const places = new Map(leads.map((lead, place) => [lead.lead_id, place]));
     this.kept.fresh = page.leads.filter((lead) => !places.has(lead.lead_id) && isNewer(lead, leads[0]));
     for (const lead of page.leads) {
@@ -124,7 +124,7 @@ class List {
 
   announce() {
     const n = this.kept.fresh.length;
-    if (this.above.dataset.n === String(n)) return; // said already
+    if (this.above.dataset.n === String(n)) return; // announced already
     this.above.dataset.n = n;
     const key = n >= PAGE ? "list.many_new" : "list.new";
     fill(this.above, n > 0 && el("button", { type: "button", id: "show-new", class: "fresh", onclick: () => this.showFresh() }, t(key, { n })));
@@ -132,7 +132,7 @@ class List {
 
   async showFresh() {
     const { fresh, leads } = this.kept;
-    if (fresh.length >= PAGE) await this.begin(); // there may be more between these and the others
+    if (fresh.length >= PAGE) await this.load(); // there may be more leads between these and the list
     else {
       leads.unshift(...fresh);
       this.rows.prepend(...fresh.map((lead) => row(lead, true)));
@@ -143,8 +143,8 @@ class List {
     this.rows.querySelector("a")?.focus();
   }
 
-  // Somebody who comes back from a lead finds the list where they left it.
-  comeBack() {
+  // After the way back from a lead, focus its row again.
+  restoreFocus() {
     const link = [...this.rows.querySelectorAll("a")].find((one) => one.hash === this.kept.opened);
     link?.focus({ preventScroll: true });
     link?.scrollIntoView({ block: "center" });
@@ -160,13 +160,13 @@ function row(lead, isFresh = false) {
 }
 
 function cells(lead) {
-  const name = lead.erased_at ? el("em", {}, t("lead.erased")) : lead.person?.full_name ? said(lead.person.full_name, { cut: 80 }) : "–";
+  const name = lead.erased_at ? el("em", {}, t("lead.erased")) : lead.person?.full_name ? isolate(lead.person.full_name, { cut: 80 }) : "–";
   const partners = Object.keys(lead.deliveries).map(partnerName);
   return [
-    el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, said(lead.person?.phone ?? ""))),
-    el("span", { class: "where muted" }, said(lead.source, { cut: 40 }), " → ", said(partners.join(", ") || "–", { cut: 60 })),
+    el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, isolate(lead.person?.phone ?? ""))),
+    el("span", { class: "where muted" }, isolate(lead.source, { cut: 40 }), " → ", isolate(partners.join(", ") || "–", { cut: 60 })),
     el("span", { class: "state" }, pill(lead.status), Object.values(lead.deliveries).some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
-    el("span", { class: "when muted" }, time(lead.received_at, { short: shortMoment })),
+    el("span", { class: "when muted" }, time(lead.received_at, { short: formatShort })),
   ];
 }
 
@@ -192,7 +192,7 @@ function filterBar(filters, list, find) {
   const clear = () => {
     phone.value = "";
     if (Object.values(filters).some(Boolean)) {
-      forget();
+      reset();
       location.hash = "#/leads";
     } else find("");
   };
@@ -207,17 +207,17 @@ function filterBar(filters, list, find) {
   );
 }
 
-function exporter(wanted, signal) {
+function exportButton(query, signal) {
   const progress = el("span", { class: "muted", role: "status" });
   const run = async (event) => {
     const { target } = event;
     target.disabled = true;
     try {
-      const leads = await collect(wanted(), signal, (n) => fill(progress, phrase("csv.so_far", { n })));
-      save(`leads-${new Date().toISOString().slice(0, 10)}.csv`, table(leads));
+      const leads = await fetchAll(query(), signal, (n) => fill(progress, phrase("csv.progress", { n })));
+      download(`leads-${new Date().toISOString().slice(0, 10)}.csv`, toCsv(leads));
       fill(progress, t("csv.done", { n: leads.length }));
     } catch (error) {
-      if (!signal.aborted) fill(progress, why(error));
+      if (!signal.aborted) fill(progress, errorMessage(error));
     } finally {
       target.disabled = false;
     }

@@ -1,13 +1,13 @@
-// The configured partners, as the API lists them: what people call each, its queue, and how it identifies a delivery.
+// The configured partners as the API lists them: label, queue, format of the delivery's id.
 
 import { api } from "./api.js";
 
-const MESSENGER = { name: "leeloo", label: "Leeloo" }; // it gets no leads, but timelines name it
-const NUMBER = { field: "deal_id", isNumber: true, pattern: "[1-9][0-9]{0,14}" }; // of a partner that is not configured
+const MESSENGER = { name: "leeloo", label: "Leeloo" }; // it receives no leads, but timelines name it
+const NUMBER = { field: "deal_id", isNumber: true, pattern: "[1-9][0-9]{0,14}" }; // for a partner that is not configured
 
 let listed = null;
 
-// Called before each view; the list is fetched once. Without it, partners keep the names that the configuration has.
+// Called before each view; the list is fetched once. If that fails, partners are shown by their configured names.
 export async function loadPartners(signal) {
   if (listed !== null) return;
   const answer = await api.partners(signal).catch(() => null);
@@ -22,7 +22,7 @@ export function partnerName(partner) {
   return find("name", partner)?.label ?? partner;
 }
 
-// Whose deliveries a queue holds, or null for a queue of something else.
+// The partner whose deliveries are in a queue; null for any other queue.
 export function partnerOfQueue(queue) {
   return find("queue", queue)?.label ?? null;
 }

@@ -1,35 +1,35 @@
-// Asking again and again while somebody looks, and not while nobody does.
+// Poll while the page is visible.
 
-const SLOWEST = 60; // seconds
+const MAX_INTERVAL = 60; // seconds
 
-// Call `ask` every so many seconds until the signal aborts; after a failure less and less often.
-export function repeat(seconds, signal, ask) {
-  let wait = seconds;
+// Call `task` every `seconds` until the signal aborts. After each failure the interval doubles.
+export function poll(seconds, signal, task) {
+  let interval = seconds;
   let timer;
-  const plan = () => {
+  const schedule = () => {
     clearTimeout(timer);
-    if (!signal.aborted) timer = setTimeout(turn, wait * 1000);
+    if (!signal.aborted) timer = setTimeout(run, interval * 1000);
   };
-  const turn = async () => {
-    if (document.hidden) return; // becoming visible plans the next turn
+  const run = async () => {
+    if (document.hidden) return; // visibilitychange schedules the next run
     try {
-      await ask();
-      wait = seconds;
+      await task();
+      interval = seconds;
     } catch (error) {
       if (signal.aborted) return;
-      wait = Math.min(wait * 2, SLOWEST);
+      interval = Math.min(interval * 2, MAX_INTERVAL);
     }
-    plan();
+    schedule();
   };
-  const seen = () => {
+  const onVisible = () => {
     if (!document.hidden) {
-      wait = 0.1;
-      plan();
+      interval = 0.1;
+      schedule();
     }
   };
-  document.addEventListener("visibilitychange", seen, { signal });
+  document.addEventListener("visibilitychange", onVisible, { signal });
   signal.addEventListener("abort", () => clearTimeout(timer));
-  plan();
+  schedule();
 }
 
-export const pace = { list: 5, lead: 5, overview: 30 }; // seconds
+export const INTERVALS = { list: 5, lead: 5, overview: 30 }; // seconds

@@ -1,29 +1,29 @@
-// Keys that spare the mouse. They can be turned off, for whoever dictates or uses single keys for something else.
+// Keyboard shortcuts. They can be turned off, because speech input and other tools use single keys too.
 
-import { isOpen, tell } from "./dialog.js";
+import { isOpen, showInfo } from "./dialog.js";
 import { el } from "./dom.js";
 import { t } from "./words.js";
 
 const OFF = "leadbridge.shortcuts-off";
 const GO = { o: "#/", l: "#/leads", d: "#/dead-letters" };
 const KEYS = [
-  [["g", "o"], "help.overview"], [["g", "l"], "help.leads"], [["g", "d"], "help.letters"],
+  [["g", "o"], "help.overview"], [["g", "l"], "help.leads"], [["g", "d"], "help.dead_letters"],
   [["/"], "help.search"], [["j"], "help.next"], [["k"], "help.previous"], [["n"], "help.new"], [["?"], "help.help"],
 ];
 
-let awaits = 0; // until when a key after g counts
+let goUntil = 0; // a key after g counts until this time
 
 export function listen() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isOpen() || isTyping(event.target)) return;
     if (event.key === "?") return done(event, help);
     if (localStorage.getItem(OFF) || !document.querySelector("header nav")) return;
-    if (awaits > Date.now() && event.key in GO) {
-      awaits = 0;
+    if (goUntil > Date.now() && event.key in GO) {
+      goUntil = 0;
       return done(event, () => (location.hash = GO[event.key]));
     }
     switch (event.key) {
-      case "g": awaits = Date.now() + 1500; break;
+      case "g": goUntil = Date.now() + 1500; break;
       case "/": return done(event, search);
       case "j": return done(event, () => step(1));
       case "k": return done(event, () => step(-1));
@@ -56,7 +56,7 @@ function step(by) {
 export function help() {
   const turn = el("input", { type: "checkbox", id: "shortcuts-on", onchange: (event) => remember(event.target.checked) });
   turn.checked = !localStorage.getItem(OFF);
-  tell(
+  showInfo(
     t("help.title"),
     el("dl", { class: "keys" }, KEYS.map(([keys, key]) => el("div", {}, el("dt", {}, keys.map((one) => el("kbd", {}, one))), el("dd", {}, t(key))))),
     el("p", {}, turn, " ", el("label", { for: "shortcuts-on" }, t("help.on"))),

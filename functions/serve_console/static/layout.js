@@ -1,12 +1,12 @@
-// What surrounds every view: the way around, the language, the way out, and what was done last.
+// The frame of every view: navigation, language, log-out, notices.
 
-import { el, fill, put } from "./dom.js";
+import { append, el, fill } from "./dom.js";
 import { help } from "./shortcuts.js";
 import { LANGUAGES, language, t } from "./words.js";
 
 const NOTICE = 8000; // milliseconds
 
-export function frame({ isIn, onLanguage, onLogout }) {
+export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
   for (const old of document.querySelectorAll("body > .skip, body > header, body > main, body > footer")) old.remove();
   const main = el("main", { id: "main", tabindex: "-1" });
   const languages = el(
@@ -15,20 +15,20 @@ export function frame({ isIn, onLanguage, onLogout }) {
     Object.entries(LANGUAGES).map(([tag, name]) => el("option", { value: tag, lang: tag }, name)),
   );
   languages.value = language;
-  put(
+  append(
     document.body,
     el("button", { class: "skip", type: "button", onclick: () => main.focus() }, t("skip")),
     el(
       "header",
       {},
       el("a", { class: "brand", href: "#/" }, el("img", { src: icon(), alt: "", width: 26, height: 26 }), el("span", {}, "leadbridge")),
-      isIn && el("nav", { "aria-label": t("nav") }, links()),
+      isLoggedIn && el("nav", { "aria-label": t("nav") }, links()),
       el(
         "div",
         { class: "tools" },
         languages,
-        isIn && el("button", { type: "button", class: "quiet keyboard", onclick: help, "aria-label": t("help.title") }, "?"),
-        isIn && el("button", { type: "button", class: "quiet", id: "logout", onclick: onLogout }, t("logout")),
+        isLoggedIn && el("button", { type: "button", class: "quiet keyboard", onclick: help, "aria-label": t("help.title") }, "?"),
+        isLoggedIn && el("button", { type: "button", class: "quiet", id: "logout", onclick: onLogout }, t("logout")),
       ),
     ),
     main,
@@ -37,7 +37,7 @@ export function frame({ isIn, onLanguage, onLogout }) {
 }
 
 function links() {
-  const all = [["", "nav.overview"], ["leads", "nav.leads"], ["dead-letters", "nav.letters"]];
+  const all = [["", "nav.overview"], ["leads", "nav.leads"], ["dead-letters", "nav.dead_letters"]];
   return all.map(([path, key]) => el("a", { href: `#/${path}`, "data-path": path }, t(key)));
 }
 
@@ -53,7 +53,7 @@ export function markCurrent(path) {
   }
 }
 
-// Say what was done; read aloud, and gone after a while.
+// Show a notice for some seconds; screen readers announce it.
 export function notify(text) {
   const notice = el("p", { class: "notice" }, text);
   const notices = document.getElementById("notices");

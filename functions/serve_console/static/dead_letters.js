@@ -1,58 +1,58 @@
-// Dead letters: what could not go on by itself, a queue at a time, and what can be done with it.
+// The dead letters of each queue, and the actions on them.
 
-import { api, why } from "./api.js";
+import { api, errorMessage } from "./api.js";
 import { confirm } from "./dialog.js";
-import { el, fill, refill, said } from "./dom.js";
-import { notify } from "./frame.js";
+import { el, fill, isolate, refill } from "./dom.js";
+import { notify } from "./layout.js";
 import { partnerName, partnerOfQueue } from "./partners.js";
-import { errorExplained, time, timeAgo, title } from "./plain.js";
-import { pace, repeat } from "./polling.js";
-import { knows, t } from "./words.js";
+import { errorExplained, time, timeAgo, title } from "./labels.js";
+import { INTERVALS, poll } from "./polling.js";
+import { hasText, t } from "./words.js";
 
 export async function show(main, { signal }) {
-  title(t("nav.letters"));
+  title(t("nav.dead_letters"));
   const queues = el("div", { class: "queues" }, el("p", { class: "muted" }, t("loading")));
   let seen = null;
   const load = async () => {
-    const { letters } = await api.letters(signal);
+    const { letters } = await api.deadLetters(signal);
     const now = JSON.stringify(letters);
     if (now === seen) return;
     seen = now;
-    refill(queues, letters.length ? byQueue(letters, done) : el("p", { class: "card empty" }, t("letters.none")));
+    refill(queues, letters.length ? queueSections(letters, done) : el("p", { class: "card empty" }, t("dead_letters.none")));
   };
-  const done = async (result, words) => {
+  const done = async (result, text) => {
     if (result === null) return;
-    if (!(result instanceof Error)) notify(words(result));
+    if (!(result instanceof Error)) notify(text(result));
     await load().catch(() => {});
     if (!main.contains(document.activeElement)) main.querySelector("h1").focus();
   };
-  fill(main, el("h1", { tabindex: "-1" }, t("nav.letters")), el("p", { class: "lead muted" }, t("letters.what")), queues);
-  await load().catch((error) => !signal.aborted && fill(queues, el("p", { class: "wrong", role: "alert" }, why(error))));
-  repeat(pace.overview, signal, load);
+  fill(main, el("h1", { tabindex: "-1" }, t("nav.dead_letters")), el("p", { class: "lead muted" }, t("dead_letters.intro")), queues);
+  await load().catch((error) => !signal.aborted && fill(queues, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
+  poll(INTERVALS.overview, signal, load);
 }
 
 export function queueName(queue) {
   const partner = partnerOfQueue(queue);
   if (partner !== null) return t("queue.submit", { partner });
-  return knows(`queue.${queue}`) ? t(`queue.${queue}`) : said(queue);
+  return hasText(`queue.${queue}`) ? t(`queue.${queue}`) : isolate(queue);
 }
 
-function queueExplained(queue) {
+function queueTextKey(queue) {
   if (partnerOfQueue(queue) !== null) return "queue.submit.what";
-  return knows(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what";
+  return hasText(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what";
 }
 
-function byQueue(letters, done) {
+function queueSections(letters, done) {
   const groups = Map.groupBy(letters, (letter) => letter.queue);
   return [...groups].map(([queue, some]) => el(
     "section",
     { class: "card queue", "data-queue": queue, "aria-labelledby": `queue-${queue}` },
     el("div", { class: "heading" },
       el("h2", { id: `queue-${queue}` }, queueName(queue), " ", el("span", { class: "count" }, String(some.length))),
-      el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redrive(queue, null, done) }, t("letters.all")),
+      el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redrive(queue, null, done) }, t("dead_letters.all")),
     ),
-    el("p", { class: "muted" }, t(queueExplained(queue))),
-    el("ul", { class: "letters" }, some.map((letter) => item(queue, letter, done))),
+    el("p", { class: "muted" }, t(queueTextKey(queue))),
+    el("ul", { class: "dead-letters" }, some.map((letter) => item(queue, letter, done))),
   ));
 }
 
@@ -61,26 +61,26 @@ function item(queue, letter, done) {
   const button = (key, act, kind) => el("button", { type: "button", class: kind, "data-key": `${key}-${letter.letter_id}`, "data-action": key, onclick: act }, t(`${key}.open`));
   return el("li", {},
     el("div", {},
-      el("p", {}, el("strong", {}, knows(`step.${letter.step}`) ? t(`step.${letter.step}`) : said(letter.step)), letter.partner && [" · ", said(partnerName(letter.partner))]),
+      el("p", {}, el("strong", {}, hasText(`step.${letter.step}`) ? t(`step.${letter.step}`) : isolate(letter.step)), letter.partner && [" · ", isolate(partnerName(letter.partner))]),
       el("p", { class: "error" }, errorExplained({ text: letter.reason, code: letter.reason_code, data: letter.reason_data })),
-      el("p", { class: "muted small" }, time(sent), " · ", timeAgo(sent), letter.lead_id?.startsWith("ld_") && [" · ", el("a", { href: `#/leads/${encodeURIComponent(letter.lead_id)}` }, t("letters.lead"))]),
+      el("p", { class: "muted small" }, time(sent), " · ", timeAgo(sent), letter.lead_id?.startsWith("ld_") && [" · ", el("a", { href: `#/leads/${encodeURIComponent(letter.lead_id)}` }, t("dead_letters.lead"))]),
     ),
     el("div", { class: "buttons" }, button("redrive", () => redrive(queue, letter, done), null), button("discard", () => discard(queue, letter, done), "danger quiet")),
   );
 }
 
-// What happens to a letter that is put back: ours begin what they name anew, others go to their queue, some are done.
-function effect(letter) {
+// What a redrive does: retry the work, return the message to its queue, or only delete it.
+function effectOf(letter) {
   if (letter === null) return t("redrive.all");
-  if (letter.goes_to) return t("redrive.returns");
-  return t(letter.lead_id ? "redrive.anew" : "redrive.nothing");
+  if (letter.goes_to) return t("redrive.requeues");
+  return t(letter.lead_id ? "redrive.retries" : "redrive.removes");
 }
 
 async function redrive(queue, letter, done) {
   const result = await confirm({
     heading: t(letter ? "redrive.heading" : "redrive.all_heading"),
-    body: [el("p", {}, effect(letter)), el("p", {}, t("redrive.mend_first"))],
-    label: t("redrive.do"),
+    body: [el("p", {}, effectOf(letter)), el("p", {}, t("redrive.fix_first"))],
+    label: t("redrive.confirm"),
     run: () => api.redrive(queue, letter?.letter_id),
   });
   await done(result, ({ letters, kept }) =>
@@ -90,8 +90,8 @@ async function redrive(queue, letter, done) {
 async function discard(queue, letter, done) {
   const result = await confirm({
     heading: t("discard.heading"),
-    body: [el("p", {}, t("discard.explained"))],
-    label: t("discard.do"),
+    body: [el("p", {}, t("discard.text"))],
+    label: t("discard.confirm"),
     danger: true,
     run: () => api.discard(queue, letter.letter_id),
   });

@@ -1,0 +1,66 @@
+// Labels of states, errors, fields and times in the operator's language.
+
+import { el, isolate, visible } from "./dom.js";
+import { formatDateTime, formatRelative, hasText, phrase, t } from "./words.js";
+
+export const STATES = ["received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
+
+const TONES = {
+  received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
+  unknown: "bad", failed: "bad",
+  pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral",
+};
+const SIGNS = { good: "✓", neutral: "●", warn: "▲", bad: "!" };
+
+export function toneOfState(state) {
+  return TONES[state] ?? "neutral";
+}
+
+export function pill(state, kind = "state") {
+  const tone = toneOfState(state);
+  const text = hasText(`${kind}.${state}`) ? t(`${kind}.${state}`) : isolate(state);
+  return el("span", { class: `pill ${tone}` }, el("span", { "aria-hidden": "true", class: "sign" }, SIGNS[tone]), text);
+}
+
+export function time(text, { short = null } = {}) {
+  return el("time", { datetime: text, title: short ? `${formatDateTime(text)} (${text})` : text }, short ? short(text) : formatDateTime(text));
+}
+
+export function timeAgo(text) {
+  return time(text, { short: formatRelative });
+}
+
+// The last error of a delivery, fetch or message; null if it has none.
+export function lastError(item) {
+  return item.last_error ? { text: item.last_error, code: item.last_error_code, data: item.last_error_data } : null;
+}
+
+// The error's text and the meaning of its code.
+export function errorExplained({ text, code, data }) {
+  const meaning = meaningOf(code, data);
+  return [isolate(text), meaning && el("span", { class: "meaning" }, meaning)];
+}
+
+// The meaning of the error's code; its text if the code is not translated.
+export function errorInShort({ text, code, data }) {
+  return meaningOf(code, data) ?? isolate(text);
+}
+
+// The translation of an error code; null if there is none.
+export function meaningOf(code, data) {
+  const { fields, lead_id: lead } = data ?? {};
+  const values = { fields: fieldNames(fields ?? []), lead: lead ? leadLink(lead) : "" };
+  return hasText(`error.${code}`) ? phrase(`error.${code}`, values) : null;
+}
+
+export function fieldNames(paths) {
+  return paths.map((path) => path.split(".").pop()).map((name) => (hasText(`field.${name}`) ? t(`field.${name}`) : name)).join(", ");
+}
+
+export function leadLink(id) {
+  return el("a", { href: `#/leads/${encodeURIComponent(id)}` }, isolate(id));
+}
+
+export function title(text) {
+  document.title = text ? `${visible(text)} · leadbridge` : "leadbridge";
+}
