@@ -1,16 +1,16 @@
-"""The command `leadbridge`. What a command needs is loaded when it runs: help comes at once."""
+"""The command `leadbridge`. A command imports its dependencies when it runs, so `--help` is fast."""
 
 import sys
 from typing import Annotated
 
 import typer
 
-from leadbridge_cli import configuration, dead_letters, figures, leads, leeloo, messages, secret_commands, syncing
+from leadbridge_cli import check_config, dead_letters, leads, leeloo, messages, secret_commands, stats, sync
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
 
-def _say_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -21,25 +21,25 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def _leadbridge(
     _: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which it is.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """The operators' command: leads and what becomes of them, messages, dead letters, secrets, partners.
+    """Operate leadbridge: leads, messages, dead letters, secrets, partners.
 
-    It talks to the stack that --api-url and LEADBRIDGE_TOKEN name, or else to the local one that is up.
+    The commands use the API that --api-url and LEADBRIDGE_TOKEN name. Without them they use the local stack.
     """
 
 
 for each in (leads.app, messages.app):
     app.add_typer(each)
-figures.add_to(app)
-for each in (dead_letters.app, secret_commands.app, leeloo.app(), syncing.app):
+stats.add_to(app)
+for each in (dead_letters.app, secret_commands.app, leeloo.app(), sync.app):
     app.add_typer(each)
-configuration.add_to(app)
+check_config.add_to(app)
 
 
 def main() -> None:
-    """Run it. What the terminal cannot show is shown by its number."""
+    """Run the command line. Characters that the terminal cannot encode are printed as escapes."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name="leadbridge")

@@ -1,4 +1,4 @@
-"""The operators' API as a command asks it: one try, bounded in time and size, and what its answers mean."""
+"""Client of the operators' API: one attempt per call, with limits on time and size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,30 +7,31 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import typer
 
-from leadbridge_cli.exit_codes import Code, Failure, not_found, wrong_use
+from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.local_stack import LocalStack
 
-CONNECT, READ = 5, 40  # seconds; the gateway itself gives up after 29
+CONNECT, READ = 5, 40  # seconds; API Gateway's own limit is 29
 ANSWER_LIMIT = 16 * 1_048_576  # bytes
 MAX_ERRORS = 20
+MAY_BE_DONE = " The call may have been executed. Check the state before you repeat it."
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 ApiUrl = Annotated[
     str | None,
-    typer.Option("--api-url", envvar="LEADBRIDGE_API_URL", help="Where the API is; else the local stack that is up."),
+    typer.Option("--api-url", envvar="LEADBRIDGE_API_URL", help="URL of the API. Default: the local stack."),
 ]
 Token = Annotated[
     str | None,
     typer.Option(
-        "--token", envvar="LEADBRIDGE_TOKEN", help="Your token. Others can see it here: better in the variable."
+        "--token", envvar="LEADBRIDGE_TOKEN", help="Your token. Other users of this machine can see it; the environment variable is safer."
     ),
 ]
-TokenFile = Annotated[Path | None, typer.Option("--token-file", help="A file that holds your token; - is stdin.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with your token; - reads stdin.")]
 
 
 @dataclass(frozen=True)
 class Api:
-    """Where the API is, and who asks."""
+    """The API's URL and the operator's token."""
 
     url: str
     token: str
@@ -39,18 +40,18 @@ class Api:
         return f"Api({self.url!r})"
 
     def get(self, *path: str, **query: str | int | None) -> dict[str, Any]:
-        """What a GET answers. Raises Failure."""
-        return self._ask("GET", path, query=query)
+        """Call GET and return the JSON. Raises Failure."""
+        return self._call("GET", path, query=query)
 
     def post(self, *path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What a POST answers. Raises Failure; code NO_ANSWER where nobody can tell whether it was done."""
-        return self._ask("POST", path, body=body or {})
+        """Call POST and return the JSON. Raises Failure; with NO_ANSWER the call may have been executed."""
+        return self._call("POST", path, body=body or {})
 
     def delete(self, *path: str) -> None:
-        """Raises Failure."""
-        self._ask("DELETE", path)
+        """Call DELETE. Raises Failure."""
+        self._call("DELETE", path)
 
-    def _ask(
+    def _call(
         self,
         method: str,
         path: tuple[str, ...],
@@ -66,8 +67,8 @@ class Api:
         from leadbridge.runtime.budget import Budget
         from leadbridge.settings.sections import Timeouts
 
-        asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
-        url = f"{self.url}/{'/'.join(map(_segment, path))}{f'?{asked}' if asked else ''}"
+        parameters = urlencode({name: value for name, value in (query or {}).items() if value is not None})
+        url = f"{self.url}/{'/'.join(map(_path_segment, path))}{f'?{parameters}' if parameters else ''}"
         timeouts = Timeouts.model_construct(connect=timedelta(seconds=CONNECT), read=timedelta(seconds=READ))
         transport = Transport("the API", timeouts, answer_limit=ANSWER_LIMIT)
         budget = Budget(time.monotonic() + CONNECT + READ, reserve=0)
@@ -75,8 +76,8 @@ class Api:
         try:
             answer = transport.call(path[0], method, url, json=body, headers=headers, budget=budget)
         except Unknown as error:
-            doubt = "" if method == "GET" else " It may have been done: look before you repeat it."
-            raise Failure(Code.NO_ANSWER, f"The API did not answer: {error.text}.{doubt}") from error
+            warning = "" if method == "GET" else MAY_BE_DONE
+            raise Failure(Code.NO_ANSWER, f"The API did not answer: {error.text}.{warning}") from error
         except PartnerError as error:
             raise Failure(Code.NO_ANSWER, f"The API at {self.url}: {error.text}.") from error
         content = answer.json()
@@ -85,35 +86,35 @@ class Api:
         raise _failure(answer.status, content if isinstance(content, dict) else {}, is_read=method == "GET")
 
 
-def api_at(api_url: ApiUrl = None, token: Token = None, token_file: TokenFile = None) -> Api:
-    """The API that the options name, else that of the local stack. A token never goes where it does not belong."""
+def resolve_api(api_url: ApiUrl = None, token: Token = None, token_file: TokenFile = None) -> Api:
+    """Return the API that the options name, else the local stack's. A token is only sent to a URL given with it."""
     if token_file is not None:
         token = _token_in(token_file)
     if api_url is None and token is None:
         stack = LocalStack.found()
         if stack is None:
-            raise wrong_use(
-                "Give --api-url and a token (LEADBRIDGE_API_URL, LEADBRIDGE_TOKEN): no local stack is up here."
+            raise usage_error(
+                "No local stack is running. Set --api-url and a token (LEADBRIDGE_API_URL, LEADBRIDGE_TOKEN)."
             )
         return Api(stack.api_url.rstrip("/"), stack.operator_token)
     if not api_url or not token:
-        raise wrong_use("--api-url and a token go together (LEADBRIDGE_API_URL, LEADBRIDGE_TOKEN).")
+        raise usage_error("Set both --api-url and a token (LEADBRIDGE_API_URL, LEADBRIDGE_TOKEN).")
     if not (token.isascii() and token.isprintable() and " " not in token):
-        raise wrong_use("The token is none: it is printable ASCII without spaces.")
-    return Api(safe_url(api_url, "--api-url").rstrip("/"), token)
+        raise usage_error("The token is not valid: a token is printable ASCII without spaces.")
+    return Api(validate_url(api_url, "--api-url").rstrip("/"), token)
 
 
-def safe_url(url: str, name: str) -> str:
-    """The URL, if what is sent there is encrypted or stays on this machine. Raises Failure."""
+def validate_url(url: str, name: str) -> str:
+    """Return the URL if it is https, or http to this machine. Raises Failure."""
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port  # which checks them
+        host, _port = parts.hostname, parts.port  # accessing them validates them
     except ValueError:
-        raise wrong_use(f"{name} is not a URL.") from None
+        raise usage_error(f"{name} is not a URL.") from None
     if not host or parts.scheme not in {"http", "https"} or parts.username is not None or not url.isprintable():
-        raise wrong_use(f"{name} is not a URL such as https://example.com/v1.")
+        raise usage_error(f"{name} is not a URL such as https://example.com/v1.")
     if parts.scheme == "http" and host not in LOOPBACK:
-        raise wrong_use(f"{name} must begin with https://: what goes there is secret.")
+        raise usage_error(f"{name} must begin with https://, because secrets are sent to it.")
     return url
 
 
@@ -122,38 +123,38 @@ def _token_in(file: Path) -> str:
     return text.strip()
 
 
-def _segment(text: str) -> str:
-    """A path segment. Raises Failure for what would be another path."""
+def _path_segment(text: str) -> str:
+    """Return a quoted path segment. Raises Failure for `.` and `..`, which would change the path."""
     if text.strip(".") == "":
-        raise not_found("There is no such thing.")
+        raise not_found(f"Not found: {text!r}.")
     return quote(text.encode(errors="replace"), safe="")
 
 
 def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
     code = Code.REFUSED
-    text = str(problem.get("detail") or problem.get("title") or problem.get("message") or "It gives no reason.")
+    text = str(problem.get("detail") or problem.get("title") or problem.get("message") or "The API gives no reason.")
     match status:
         case 400 | 422:
             code = Code.USAGE
         case 401:
-            text = "The token was refused."
+            text = "The token is not valid."
         case 403:
-            text = "The API refused it: is its URL right?"
+            text = "The API does not have this route. Check its URL."
         case 404:
             code = Code.NOT_FOUND
         case 409:
             code = Code.CONFLICT
         case 429:
-            code, text = Code.NO_ANSWER, "The API is asked too much. Please try again."
+            code, text = Code.NO_ANSWER, "Too many requests. Try again in a few seconds."
         case 503 if str(problem.get("type")).endswith(":partner-unavailable"):
             code = Code.NO_ANSWER
         case 502 | 503 | 504:
             code = Code.NO_ANSWER
-            text = "The API did not answer in time." + ("" if is_read else " It may have been done: look first.")
+            text = "The API did not answer in time." + ("" if is_read else MAY_BE_DONE)
     errors = problem.get("errors")
-    named = [
+    details = [
         f"{each.get('field') or 'body'} {each.get('message')}"
         for each in (errors if isinstance(errors, list) else [])[:MAX_ERRORS]
         if isinstance(each, dict)
     ]
-    return Failure(code, f"{text} {'; '.join(named)}".strip() + f" (HTTP {status})")
+    return Failure(code, f"{text} {'; '.join(details)}".strip() + f" (HTTP {status})")

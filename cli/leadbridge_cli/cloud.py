@@ -1,4 +1,4 @@
-"""AWS as a command reaches it: the account that the operator names, else the local stack; every call with timeouts."""
+"""AWS clients for the account that the options name, else for the local stack. Every call has a timeout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,21 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from leadbridge_cli.api import safe_url
-from leadbridge_cli.exit_codes import Code, Failure, not_found, wrong_use
+from leadbridge_cli.api import validate_url
+from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.local_stack import ACCESS_KEY, LocalStack
 
 PREFIX = "leadbridge"
 
 Stack = Annotated[
     str | None,
-    typer.Option("--stack", envvar="LEADBRIDGE_STACK", help="The stack in your AWS account; else the local one."),
+    typer.Option("--stack", envvar="LEADBRIDGE_STACK", help="Stack in your AWS account. Default: the local stack."),
 ]
 Prefix = Annotated[
-    str | None, typer.Option("--prefix", help="What the secrets' names begin with; else what the stack says.")
+    str | None, typer.Option("--prefix", help="Prefix of the secrets' names. Default: the stack's parameter.")
 ]
-Region = Annotated[str | None, typer.Option("--region", help="The AWS region; else your AWS settings'.")]
-EndpointUrl = Annotated[str | None, typer.Option("--endpoint-url", help="Where AWS is, if it is not AWS.")]
+Region = Annotated[str | None, typer.Option("--region", help="AWS region. Default: your AWS settings.")]
+EndpointUrl = Annotated[str | None, typer.Option("--endpoint-url", help="Endpoint URL of an AWS emulator.")]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Cloud:
     is_local: bool = False
 
     def client(self, service: str) -> Any:
-        """A boto3 client; the emulator gets credentials that nobody else knows, AWS the operator's own."""
+        """Return a boto3 client. The emulator gets dummy credentials, never the operator's own."""
         import boto3
         from botocore.config import Config
 
@@ -48,43 +48,33 @@ class Cloud:
 
     @cached_property
     def prefix(self) -> str:
-        """What the secrets' names begin with. Raises Failure."""
+        """Return the prefix of the secrets' names. Raises Failure."""
         if self.given_prefix is not None:
             return self.given_prefix
-        return PREFIX if self.stack is None else self._named("Parameters", "Parameter", "Prefix") or PREFIX
+        return PREFIX if self.stack is None else self._parameter("Prefix") or PREFIX
 
-    @property
-    def table(self) -> str:
-        """The name of the table. Raises Failure."""
-        if self.stack is None:
-            raise wrong_use("Say --stack: it tells which table.")
-        found = self._named("Outputs", "Output", "TableName")
-        if found is None:
-            raise not_found(f"The stack {self.stack} is none of ours: it names no table.")
-        return found
-
-    def _named(self, what: str, kind: str, name: str) -> str | None:
-        with aws_errors(f"the stack {self.stack}"):
+    def _parameter(self, name: str) -> str | None:
+        with aws_errors(f"stack {self.stack}"):
             [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        return next((each[f"{kind}Value"] for each in stack.get(what, []) if each[f"{kind}Key"] == name), None)
+        return next((each["ParameterValue"] for each in stack.get("Parameters", []) if each["ParameterKey"] == name), None)
 
 
-def cloud_at(
+def resolve_cloud(
     stack: Stack = None, prefix: Prefix = None, region: Region = None, endpoint_url: EndpointUrl = None
 ) -> Cloud:
-    """The account that the options name, else the local stack: AWS is never reached without being named."""
+    """Return the account that the options name, else the local stack. AWS is never used implicitly."""
     if stack is not None or region is not None or endpoint_url is not None:
-        endpoint = None if endpoint_url is None else safe_url(endpoint_url, "--endpoint-url")
+        endpoint = None if endpoint_url is None else validate_url(endpoint_url, "--endpoint-url")
         return Cloud(stack, prefix, region, endpoint)
     local = LocalStack.found()
     if local is None:
-        raise wrong_use("Say --stack, or --region (and --prefix), to reach AWS: no local stack is up here.")
+        raise usage_error("No local stack is running. Set --stack, or --region and --prefix, to use AWS.")
     return Cloud(local.stack_name, prefix, local.region, local.aws_endpoint_url, is_local=True)
 
 
 @contextmanager
 def aws_errors(what: str) -> Iterator[None]:
-    """Make a Failure of what botocore raises in the block, which asks for `what`."""
+    """Convert botocore's errors in the block to Failure. `what` names the resource in its text."""
     from botocore import exceptions
 
     unreachable = (exceptions.HTTPClientError, exceptions.ConnectionError)
@@ -94,11 +84,11 @@ def aws_errors(what: str) -> Iterator[None]:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         message = error.response["Error"].get("Message", "")
         if code == "ResourceNotFoundException" or (code == "ValidationError" and "does not exist" in message):
-            raise not_found(f"There is no such thing at AWS: {what}.") from error
+            raise not_found(f"AWS does not have {what}.") from error
         if status >= 500 or "Throttl" in code:
-            raise Failure(Code.NO_ANSWER, f"AWS does not answer for {what} ({code}).") from error
-        raise Failure(Code.REFUSED, f"AWS refuses {what} ({code}).") from error
+            raise Failure(Code.NO_ANSWER, f"AWS did not answer the call for {what} ({code}).") from error
+        raise Failure(Code.REFUSED, f"AWS refused the call for {what} ({code}).") from error
     except unreachable as error:
-        raise Failure(Code.NO_ANSWER, f"AWS does not answer for {what} ({type(error).__name__}).") from error
+        raise Failure(Code.NO_ANSWER, f"AWS did not answer the call for {what} ({type(error).__name__}).") from error
     except exceptions.BotoCoreError as error:  # no credentials, no region, an expired login
-        raise Failure(Code.REFUSED, f"AWS cannot be asked for {what}: {error}") from error
+        raise Failure(Code.REFUSED, f"AWS cannot be called for {what}: {error}") from error

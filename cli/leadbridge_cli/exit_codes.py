@@ -1,4 +1,4 @@
-"""What a command can come to: its exit code, and the one line that tells a person why."""
+"""Exit codes and the errors that lead to them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Code(IntEnum):
-    """The exit codes, which scripts rely on (docs/command.md)."""
+    """Exit codes; scripts rely on them (docs/command.md)."""
 
     DONE = 0
     REFUSED = 1
@@ -17,7 +17,7 @@ class Code(IntEnum):
 
 
 class Failure(Exception):
-    """A command that did not do what it was asked to. `text` is one line for a person and holds no secret."""
+    """A failed command. `text` is one line for the operator, without secrets."""
 
     def __init__(self, code: Code, text: str) -> None:
         super().__init__(text)
@@ -25,19 +25,19 @@ class Failure(Exception):
         self.text = text
 
 
-def wrong_use(text: str) -> Failure:
-    """The command line, a file or a value cannot be understood."""
+def usage_error(text: str) -> Failure:
+    """Return the failure for an invalid command line, file or value."""
     return Failure(Code.USAGE, text)
 
 
 def not_found(text: str) -> Failure:
-    """There is no such thing."""
+    """Return the failure for something that does not exist."""
     return Failure(Code.NOT_FOUND, text)
 
 
 @contextmanager
 def partner_errors() -> Iterator[None]:
-    """Make a Failure of a PartnerError that the block raises, and of a ValueError about what was to be sent."""
+    """Convert a PartnerError in the block to Failure, and a ValueError about the request too."""
     from leadbridge.domain.errors.partner_errors import PartnerError
 
     try:
@@ -45,11 +45,11 @@ def partner_errors() -> Iterator[None]:
     except PartnerError as error:
         raise failure_of(error) from error
     except ValueError as error:
-        raise wrong_use(str(error)) from error
+        raise usage_error(str(error)) from error
 
 
 def failure_of(error: Exception) -> Failure:
-    """The failure that a PartnerError amounts to."""
+    """Return the failure for a PartnerError."""
     from leadbridge.domain.errors.partner_errors import PartnerError, RateLimited, Unavailable, Unknown
     from leadbridge.partners.leeloo.answers import NotFound
 
@@ -57,7 +57,7 @@ def failure_of(error: Exception) -> Failure:
         case NotFound():
             return not_found(str(error))
         case Unknown():
-            return Failure(Code.NO_ANSWER, f"{error}. It may have been done: look before you repeat it.")
+            return Failure(Code.NO_ANSWER, f"{error}. The call may have been executed. Check the state before you repeat it.")
         case RateLimited() | Unavailable():
             return Failure(Code.NO_ANSWER, str(error))
         case PartnerError():

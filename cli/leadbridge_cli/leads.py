@@ -1,4 +1,4 @@
-"""`leadbridge leads …`: the list, one lead's journey, and what an operator may do to it."""
+"""`leadbridge leads …`: list, show, export, retry, resolve, check and erase leads."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,44 +6,44 @@ from typing import Annotated, Any
 
 import typer
 
-from leadbridge_cli.api import Api, api_at
-from leadbridge_cli.exit_codes import not_found, wrong_use
+from leadbridge_cli.api import Api, resolve_api
+from leadbridge_cli.exit_codes import not_found, usage_error
 from leadbridge_cli.options import Reveal, Yes, command, group
-from leadbridge_cli.output import Picture, Screen, facts, flat, line, meaning, table
-from leadbridge_cli.paging import Wanted, leads_in
+from leadbridge_cli.output import Renderable, Output, entry_details, flatten, line, error_meaning, table
+from leadbridge_cli.paging import LeadQuery, iter_pages
 from leadbridge_cli.sanitize import masked
 
-app = group("leads", "Leads: the list, one lead's journey, and what you may do to it.")
+app = group("leads", "Leads: list, show, export, retry, resolve, check, erase.")
 
-LeadId = Annotated[str, typer.Argument(help="The lead's id, ld_…")]
-Partner = Annotated[str | None, typer.Option("--partner", help="Which partner; else the lead's only one.")]
-Status = Annotated[str | None, typer.Option("--status", help="Leads with a delivery in this state.")]
-Source = Annotated[str | None, typer.Option("--source", help="Leads of this form.")]
-OfPartner = Annotated[str | None, typer.Option("--partner", help="Leads of this partner.")]
-Phone = Annotated[str | None, typer.Option("--phone", help="Leads of this phone, however it is written.")]
-Attention = Annotated[bool, typer.Option("--attention", help="Leads with a partner that no longer confirms its id.")]
+LeadId = Annotated[str, typer.Argument(help="Id of the lead, ld_…")]
+Partner = Annotated[str | None, typer.Option("--partner", help="Partner of the delivery. Required if the lead has several deliveries.")]
+Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state.")]
+Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
+OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
+Phone = Annotated[str | None, typer.Option("--phone", help="Only leads with this phone, in any notation.")]
+Attention = Annotated[bool, typer.Option("--attention", help="Only leads whose partner no longer confirms the id.")]
 
 
-@command(app, "list", api_at)
+@command(app, "list", resolve_api)
 def list_leads(
-    screen: Screen,
+    output: Output,
     api: Api,
     status: Status = None,
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
     attention: Attention = False,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many; --all has its own.")] = 25,
-    cursor: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Number of leads; ignored with --all.")] = 25,
+    cursor: Annotated[str | None, typer.Option(help="Cursor of the page before.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Fetch all pages.")] = False,
     reveal: Reveal = False,
 ) -> None:
     """List leads, newest first."""
-    wanted = Wanted(status, source, partner, phone, attention=attention, masked=not reveal)
+    wanted = LeadQuery(status, source, partner, phone, attention=attention, masked=not reveal)
     if every:
-        with screen.progress("leads") as advance:
+        with output.progress("leads") as advance:
             leads = []
-            for page in leads_in(api, wanted, cursor):
+            for page in iter_pages(api, wanted, cursor):
                 leads += page.leads
                 cursor = page.cursor
                 advance(len(page.leads))
@@ -51,155 +51,155 @@ def list_leads(
         found = api.get("leads", **wanted.query, limit=limit, cursor=cursor)
         leads, cursor = list(found["leads"]), found["cursor"]
     leads = leads if reveal else masked(leads)
-    screen.answer({"leads": leads, "cursor": cursor}, lambda: [_list(leads)])
-    if cursor is not None and not screen.as_json:
-        screen.note(f"There are more: --all, or --cursor {cursor}")
+    output.answer({"leads": leads, "cursor": cursor}, lambda: [_render_leads(leads)])
+    if cursor is not None and not output.as_json:
+        output.note(f"There are more leads. Use --all, or --cursor {cursor}")
 
 
-@command(app, "show", api_at)
-def show(screen: Screen, api: Api, lead_id: LeadId, reveal: Reveal = False) -> None:
-    """Show a lead: the person, the deliveries, the timeline. --reveal is noted in the timeline."""
+@command(app, "show", resolve_api)
+def show(output: Output, api: Api, lead_id: LeadId, reveal: Reveal = False) -> None:
+    """Show a lead: the person, the deliveries, the timeline. The timeline records --reveal."""
     lead = api.post("leads", lead_id, "reveal") if reveal else masked(_lead(api, lead_id))
-    screen.answer(lead, lambda: _journey(lead))
+    output.answer(lead, lambda: _render_lead(lead))
 
 
-@command(app, "retry", api_at)
+@command(app, "retry", resolve_api)
 def retry(
-    screen: Screen,
+    output: Output,
     api: Api,
     lead_id: LeadId,
     partner: Partner = None,
     even_if_twice: Annotated[
-        bool, typer.Option("--even-if-twice", help="Also one that is unknown: the partner may get it twice.")
+        bool, typer.Option("--even-if-twice", help="Also retry an unknown delivery; the partner may get the lead twice.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Retry a delivery that is failed, rejected or a duplicate."""
+    """Retry a failed, rejected or duplicate delivery."""
     partner = _partner(api, lead_id, partner)
     if even_if_twice:
-        screen.confirm("If it is unknown, the partner may have it already and would get it twice. Send it?", yes=yes)
+        output.confirm("If the delivery is unknown, the partner may already have the lead and get it twice. Retry?", yes=yes)
     body = {"confirm": True} if even_if_twice else None
-    _done(screen, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "retry", body=body))
+    _show_delivery(output, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "retry", body=body))
 
 
-@command(app, "retry-fetch", api_at)
+@command(app, "retry-fetch", resolve_api)
 def retry_fetch(
-    screen: Screen,
+    output: Output,
     api: Api,
     lead_id: LeadId,
     even_if_twice: Annotated[
-        bool, typer.Option("--even-if-twice", help="Also one that was restored: partners may get the lead twice.")
+        bool, typer.Option("--even-if-twice", help="Also fetch a restored lead; partners may get it twice.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Retry the fetch of a lead that could not be fetched."""
+    """Retry a failed fetch of a lead's data."""
     if even_if_twice:
-        screen.confirm("If it was restored, partners may have the lead already and would get it twice. Fetch?", yes=yes)
+        output.confirm("If the lead was restored, partners may already have it and get it twice. Fetch?", yes=yes)
     answer = api.post("leads", lead_id, "fetch", "retry", body={"confirm": True} if even_if_twice else None)
-    screen.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{lead_id}: the fetch is {answer['state']}.")])
+    output.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{lead_id}: fetch {answer['state']}.")])
 
 
-@command(app, "retry-message", api_at)
+@command(app, "retry-message", resolve_api)
 def retry_message(
-    screen: Screen,
+    output: Output,
     api: Api,
     lead_id: LeadId,
-    message_id: Annotated[str, typer.Argument(help="The message's id, as `leads show --json` names it.")],
+    message_id: Annotated[str, typer.Argument(help="Id of the message, as in `leads show --json`.")],
 ) -> None:
-    """Retry a message that failed. It is skipped if a newer one about the same delivery was sent."""
+    """Retry a failed message. It is skipped if a newer message about the same delivery was sent."""
     answer = api.post("leads", lead_id, "messages", message_id, "retry")
-    screen.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{message_id} is {answer['status']}.")])
+    output.answer({"lead_id": lead_id, **answer}, lambda: [line(f"{message_id}: {answer['status']}.")])
 
 
-@command(app, "resolve", api_at)
+@command(app, "resolve", resolve_api)
 def resolve(
-    screen: Screen,
+    output: Output,
     api: Api,
     lead_id: LeadId,
     partner: Partner = None,
-    deal_id: Annotated[int | None, typer.Option(min=1, help="The partner has it, as this deal.")] = None,
-    account_uuid: Annotated[str | None, typer.Option(help="The partner has it, as this account.")] = None,
-    not_created: Annotated[bool, typer.Option("--not-created", help="The partner does not have it.")] = False,
-    unknown: Annotated[bool, typer.Option("--unknown", help="Withdraw what an operator settled.")] = False,
-    correct: Annotated[bool, typer.Option("--correct", help="Also one that an operator has settled.")] = False,
+    deal_id: Annotated[int | None, typer.Option(min=1, help="The partner has the lead; the number of the deal.")] = None,
+    account_uuid: Annotated[str | None, typer.Option(help="The partner has the lead; the UUID of the account.")] = None,
+    not_created: Annotated[bool, typer.Option("--not-created", help="The partner does not have the lead.")] = False,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Withdraw an operator's result; the delivery is unknown again.")] = False,
+    correct: Annotated[bool, typer.Option("--correct", help="Also change an operator's result.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Settle an unknown delivery with what the partner says, or correct what an operator settled."""
-    told: dict[str, Any] = {"deal_id": deal_id, "account_uuid": account_uuid}
-    told = {name: value for name, value in told.items() if value is not None}
-    outcomes = [name for name, is_said in {"not_created": not_created, "unknown": unknown}.items() if is_said]
-    if len(told) + len(outcomes) != 1:
-        raise wrong_use("Say one of --deal-id, --account-uuid, --not-created and --unknown.")
-    told |= {"outcome": outcomes[0]} if outcomes else {}
+    """Set the result of an unknown delivery, or correct an operator's result."""
+    body: dict[str, Any] = {"deal_id": deal_id, "account_uuid": account_uuid}
+    body = {name: value for name, value in body.items() if value is not None}
+    outcomes = [name for name, is_given in {"not_created": not_created, "unknown": unknown}.items() if is_given]
+    if len(body) + len(outcomes) != 1:
+        raise usage_error("Give exactly one of --deal-id, --account-uuid, --not-created and --unknown.")
+    body |= {"outcome": outcomes[0]} if outcomes else {}
     if not (correct or unknown):
-        told["expected_state"] = "unknown"
+        body["expected_state"] = "unknown"
     partner = _partner(api, lead_id, partner)
     if correct or unknown:
-        screen.confirm("Messages that were sent already cannot be taken back. Was the settlement wrong?", yes=yes)
+        output.confirm("Sent messages cannot be recalled. Change the operator's result?", yes=yes)
     else:
-        screen.confirm("Has the partner confirmed this to you?", yes=yes)
-    _done(screen, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "resolve", body=told))
+        output.confirm("Has the partner confirmed this?", yes=yes)
+    _show_delivery(output, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "resolve", body=body))
 
 
-@command(app, "check", api_at)
-def check(screen: Screen, api: Api, lead_id: LeadId, partner: Partner = None) -> None:
-    """Have the partner asked for the status now."""
+@command(app, "check", resolve_api)
+def check(output: Output, api: Api, lead_id: LeadId, partner: Partner = None) -> None:
+    """Check the status at the partner now."""
     partner = _partner(api, lead_id, partner)
     answer = api.post("leads", lead_id, "deliveries", partner, "check")
-    screen.answer(
+    output.answer(
         {"lead_id": lead_id, "partner": partner, **answer},
-        lambda: [line(f"{partner} is asked for {lead_id}; `leads show` tells what it says.")],
+        lambda: [line(f"Status check of {lead_id} at {partner} started. See `leads show` for the result.")],
     )
 
 
-@command(app, "erase", api_at)
-def erase(screen: Screen, api: Api, lead_id: LeadId, yes: Yes = False) -> None:
-    """Erase the person: name, phone and all else. It cannot be undone."""
+@command(app, "erase", resolve_api)
+def erase(output: Output, api: Api, lead_id: LeadId, yes: Yes = False) -> None:
+    """Erase a lead's personal data. This cannot be undone."""
     lead = _lead(api, lead_id)
     waiting = [name for name, each in _deliveries(lead) if each.get("state") == "received"]
-    unsent = f" What waits for {', '.join(waiting)} is never sent." if waiting else ""
-    screen.confirm(
-        f"The person of {lead_id} ({lead.get('source')}, {lead.get('received_at')}) is erased from everything that is"
-        f" kept here, for good; partners keep what they have.{unsent} A tombstone without a name stays. Erase?",
+    unsent = f" The pending delivery to {', '.join(waiting)} is not sent." if waiting else ""
+    output.confirm(
+        f"The personal data of {lead_id} ({lead.get('source')}, {lead.get('received_at')}) is erased here permanently;"
+        f" partners keep their data.{unsent} A tombstone without personal data remains. Erase?",
         yes=yes,
     )
     api.delete("leads", lead_id)
-    screen.answer({"lead_id": lead_id, "erased": True}, lambda: [line(f"{lead_id} is erased; its tombstone stays.")])
+    output.answer({"lead_id": lead_id, "erased": True}, lambda: [line(f"{lead_id}: personal data erased; the tombstone remains.")])
 
 
-@command(app, "export", api_at)
+@command(app, "export", resolve_api)
 def export(
-    screen: Screen,
+    output: Output,
     api: Api,
-    file: Annotated[Path, typer.Argument(help="The CSV file to write; - is stdout.")],
+    file: Annotated[Path, typer.Argument(help="CSV file to write; - writes to stdout.")],
     status: Status = None,
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     reveal: Reveal = False,
 ) -> None:
-    """Write all leads to a CSV file that a spreadsheet opens safely: one line for each delivery."""
-    from leadbridge_cli.exporting import export_to
+    """Write leads to a CSV file without formulas, one line per delivery."""
+    from leadbridge_cli.csv_export import export_to
 
-    wanted = Wanted(status, source, partner, phone, masked=not reveal)
-    export_to(screen, file, leads_in(api, wanted), overwrite=overwrite, reveal=reveal)
+    wanted = LeadQuery(status, source, partner, phone, masked=not reveal)
+    export_to(output, file, iter_pages(api, wanted), overwrite=overwrite, reveal=reveal)
 
 
 def _lead(api: Api, lead_id: str) -> dict[str, Any]:
-    """A lead without its person's contact data. Raises Failure."""
+    """Return a lead with masked contact data. Raises Failure."""
     return api.get("leads", lead_id, masked="true")
 
 
-def _partner(api: Api, lead_id: str, named: str | None) -> str:
-    """The partner that was named, else the only one that the lead has. Raises Failure."""
-    if named is not None:
-        return named
+def _partner(api: Api, lead_id: str, given: str | None) -> str:
+    """Return the given partner, else the lead's only partner. Raises Failure."""
+    if given is not None:
+        return given
     names = [name for name, _ in _deliveries(_lead(api, lead_id))]
     if not names:
         raise not_found("The lead has no delivery.")
     if len(names) > 1:
-        raise wrong_use(f"The lead has several deliveries: say --partner {' or --partner '.join(names)}.")
+        raise usage_error(f"The lead has several deliveries. Give --partner {' or --partner '.join(names)}.")
     return names[0]
 
 
@@ -208,36 +208,36 @@ def _deliveries(lead: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [*found.items()] if isinstance(found, dict) else []
 
 
-def _done(screen: Screen, lead_id: str, partner: str, delivery: dict[str, Any]) -> None:
-    screen.answer(
+def _show_delivery(output: Output, lead_id: str, partner: str, delivery: dict[str, Any]) -> None:
+    output.answer(
         {"lead_id": lead_id, "partner": partner, "delivery": delivery},
-        lambda: [line(f"{lead_id}: {partner} is {delivery.get('state')} now.")],
+        lambda: [line(f"{lead_id}: {partner} is {delivery.get('state')}.")],
     )
 
 
-def _list(leads: list[dict[str, Any]]) -> Picture:
+def _render_leads(leads: list[dict[str, Any]]) -> Renderable:
     def row(lead: dict[str, Any]) -> Iterable[object]:
         person = lead.get("person") or {}
-        reached = ", ".join(_stand(name, each) for name, each in _deliveries(lead))
+        deliveries = ", ".join(_delivery_summary(name, each) for name, each in _deliveries(lead))
         name = "(erased)" if lead.get("erased_at") else person.get("full_name")
-        return lead["received_at"], lead["lead_id"], lead["source"], lead["status"], name, person.get("phone"), reached
+        return lead["received_at"], lead["lead_id"], lead["source"], lead["status"], name, person.get("phone"), deliveries
 
     return table(("received", "lead", "source", "status", "name", "phone", "deliveries"), map(row, leads))
 
 
-def _stand(partner: str, delivery: dict[str, Any]) -> str:
-    said, attention = delivery.get("partner_status"), delivery.get("attention") or delivery.get("last_error_code")
-    status, needs = f" ({said})" if said else "", f" – {attention}" if attention else ""
+def _delivery_summary(partner: str, delivery: dict[str, Any]) -> str:
+    partner_status, attention = delivery.get("partner_status"), delivery.get("attention") or delivery.get("last_error_code")
+    status, needs = f" ({partner_status})" if partner_status else "", f" – {attention}" if attention else ""
     return f"{partner}: {delivery.get('state')}{status}{needs}"
 
 
-def _journey(lead: dict[str, Any]) -> Iterable[Picture]:
+def _render_lead(lead: dict[str, Any]) -> Iterable[Renderable]:
     own = {name: value for name, value in lead.items() if name not in {"deliveries", "timeline"}}
-    yield table(("field", "value"), flat(own))
+    yield table(("field", "value"), flatten(own))
     for partner, delivery in _deliveries(lead):
-        explained = {"last_error_meaning": meaning(delivery.get("last_error_code"))}
-        yield table(("delivery", "value"), flat({**delivery, **explained}), title=partner)
+        explained = {"last_error_meaning": error_meaning(delivery.get("last_error_code"))}
+        yield table(("delivery", "value"), flatten({**delivery, **explained}), title=partner)
     entries = lead.get("timeline") or []
     names = ("at", "what", "partner")
-    rows = ([*(entry.get(name) for name in names), facts(entry)] for entry in entries)
+    rows = ([*(entry.get(name) for name in names), entry_details(entry)] for entry in entries)
     yield table((*names, "facts"), rows, title="timeline")

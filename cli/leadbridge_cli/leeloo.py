@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from leadbridge_cli.cloud import Cloud, EndpointUrl, Prefix, Region, Stack, cloud_at
+from leadbridge_cli.cloud import Cloud, EndpointUrl, Prefix, Region, Stack, resolve_cloud
 from leadbridge_cli.exit_codes import partner_errors
 from leadbridge_cli.options import Reveal, Yes, command, group
-from leadbridge_cli.output import Picture, Screen, flat, line, table
+from leadbridge_cli.output import Renderable, Output, flatten, line, table
 from leadbridge_cli.sanitize import as_json, masked
 
 if TYPE_CHECKING:
     from leadbridge.partners.leeloo import Leeloo
 
 MAX_SECONDS = 600  # seconds that one command's calls may take together: a list may have a hundred pages
-MOST_COLUMNS = 8
+MAX_COLUMNS = 8
 
 FormData = Annotated[
     bool, typer.Option("--form-data", help="Where Leeloo's document says form-data in one place and JSON in another.")
@@ -32,7 +32,7 @@ FormData = Annotated[
 
 
 @dataclass(frozen=True)
-class Leeloos:
+class LeelooTarget:
     """Leeloo, as this stack's secret says."""
 
     cloud: Cloud
@@ -48,15 +48,15 @@ class Leeloos:
         return Leeloo(Client(transport_to("leeloo"), secret_of(self.cloud, "leeloo"), form_data=form_data))
 
 
-def leeloo_at(
+def resolve_leeloo(
     stack: Stack = None,
     prefix: Prefix = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
     form_data: FormData = False,
-) -> Leeloos:
+) -> LeelooTarget:
     """Leeloo, as the secret of the stack that the options name says."""
-    return Leeloos(cloud_at(stack, prefix, region, endpoint_url), form_data)
+    return LeelooTarget(resolve_cloud(stack, prefix, region, endpoint_url), form_data)
 
 
 class _Endpoints(TyperGroup):
@@ -130,28 +130,28 @@ def endpoints() -> Any:
         if endpoint.group not in groups:
             groups[endpoint.group] = group(endpoint.group, f"Leeloo's {endpoint.group}.")
             root.add_typer(groups[endpoint.group])
-        command(groups[endpoint.group], endpoint.name.replace("_", "-"), leeloo_at)(_command_of(endpoint))
+        command(groups[endpoint.group], endpoint.name.replace("_", "-"), resolve_leeloo)(_command_of(endpoint))
     return typer.main.get_command(root)
 
 
 def _command_of(endpoint: Endpoint) -> Callable[..., None]:
-    from leadbridge_cli.param_types import Typed
+    from leadbridge_cli.param_types import ParamType
 
-    typed = [Typed.of(each) for each in endpoint.parameters()]
+    typed = [ParamType.of(each) for each in endpoint.parameters()]
 
-    def call(screen: Screen, leeloo: Leeloos, reveal: bool, yes: bool = False, **given: Any) -> None:
-        from leadbridge_cli.verify_credentials import patience
+    def call(output: Output, leeloo: LeelooTarget, reveal: bool, yes: bool = False, **given: Any) -> None:
+        from leadbridge_cli.verify_credentials import call_budget
 
         asked = {each.name: each.read(given[each.name]) for each in typed if given[each.name] is not None}
         if not endpoint.is_read:
-            screen.confirm(
+            output.confirm(
                 f"Leeloo is told at once, and it cannot be taken back. {_first_line(endpoint)} Go on?", yes=yes
             )
-        with partner_errors(), screen.progress(endpoint.group) as advance:
+        with partner_errors(), output.progress(endpoint.group) as advance:
             method = getattr(getattr(leeloo.api(), endpoint.group), endpoint.name)
-            answer = _document(method(**asked, budget=patience(MAX_SECONDS)), advance)
+            answer = _document(method(**asked, budget=call_budget(MAX_SECONDS)), advance)
         shown = answer if reveal else masked(answer)
-        screen.answer(shown, lambda: _pictures(shown))
+        output.answer(shown, lambda: _render(shown))
 
     ending = [inspect.Parameter("reveal", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Reveal)]
     if not endpoint.is_read:
@@ -184,15 +184,15 @@ def _document(answer: Any, advance: Callable[[int], None]) -> Any:
     return answer
 
 
-def _pictures(document: Any) -> Iterator[Picture]:
+def _render(document: Any) -> Iterator[Renderable]:
     match document:
         case None:
             yield line("Done.")
         case dict():
-            yield table(("field", "value"), flat(document))
+            yield table(("field", "value"), flatten(document))
         case list():
-            rows = [dict(flat(each)) if isinstance(each, dict) else {"value": each} for each in document]
-            columns = list(dict.fromkeys(name for row in rows for name in row))[:MOST_COLUMNS]
+            rows = [dict(flatten(each)) if isinstance(each, dict) else {"value": each} for each in document]
+            columns = list(dict.fromkeys(name for row in rows for name in row))[:MAX_COLUMNS]
             yield table(columns, ([row.get(name) for name in columns] for row in rows))
         case _:
             yield line(as_json(document))

@@ -1,4 +1,4 @@
-"""The local stack, if one is up in this folder or one above it: what its `.local/stack.json` says."""
+"""The local stack of this folder or a parent folder, read from `.local/stack.json`."""
 
 import json
 import os
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-# What the emulator takes for its root user: no credentials of the operator's own are sent there.
+# Dummy credentials for the emulator; the operator's own are never sent to it.
 ACCESS_KEY = "test"
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A stack on this machine."""
+    """A running stack on this machine."""
 
     api_url: str
     operator_token: str
@@ -22,7 +22,7 @@ class LocalStack:
 
     @classmethod
     def found(cls, start: Path | None = None) -> Self | None:
-        """The stack whose supervisor lives, nearest to the working directory; None if none is up."""
+        """Return the running stack nearest to the working directory; None if there is none."""
         start = start or Path.cwd()
         for folder in (start, *start.parents):
             stack = cls._in(folder / ".local" / "stack.json")
@@ -33,11 +33,11 @@ class LocalStack:
     @classmethod
     def _in(cls, file: Path) -> Self | None:
         try:
-            if file.stat().st_uid != os.getuid():  # somebody else's word in a folder that all may write to
+            if file.stat().st_uid != os.getuid():  # written by another user in a shared folder
                 return None
-            told = json.loads(file.read_bytes())
-            stack = cls(**{name: str(told[name]) for name in cls.__dataclass_fields__})
-            os.kill(int(told["pid"]), 0)
+            content = json.loads(file.read_bytes())
+            stack = cls(**{name: str(content[name]) for name in cls.__dataclass_fields__})
+            os.kill(int(content["pid"]), 0)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return stack

@@ -1,4 +1,4 @@
-"""What a command shows: its answer on stdout, everything else on stderr."""
+"""Output of a command: the answer goes to stdout, everything else to stderr."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -8,49 +8,49 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from leadbridge_cli.exit_codes import Code, Failure, wrong_use
-from leadbridge_cli.sanitize import as_json, harmless
+from leadbridge_cli.exit_codes import Code, Failure, usage_error
+from leadbridge_cli.sanitize import as_json, sanitize
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-WIDTH = 200  # columns, where no terminal says how many it has
+WIDTH = 200  # columns, if stdout is not a terminal
 
-type Picture = RenderableType
+type Renderable = RenderableType
 
 
 @dataclass(frozen=True)
-class Screen:
-    """Where the answer goes. As JSON it is one document on one line, and nothing else is on stdout."""
+class Output:
+    """The output of one command. With `as_json`, stdout holds one line of JSON and nothing else."""
 
     as_json: bool = False
     debug: bool = False
 
-    def answer(self, document: object, draw: Callable[[], Iterable[Picture]]) -> None:
-        """Show the answer: the document, or what `draw` makes of it for a person."""
+    def answer(self, document: object, render: Callable[[], Iterable[Renderable]]) -> None:
+        """Print the document as JSON, or else what `render` returns."""
         if self.as_json:
             typer.echo(as_json(document))
             return
         console = console_on(sys.stdout)
-        for picture in draw():
-            console.print(picture)
+        for renderable in render():
+            console.print(renderable)
 
     def note(self, text: str) -> None:
-        """Tell a person something that is not the answer."""
-        typer.echo(harmless(text), err=True)
+        """Print a note on stderr."""
+        typer.echo(sanitize(text), err=True)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Go on if a person says so, or has said `--yes`. Raises Failure otherwise, and where nobody can be asked."""
+        """Ask for confirmation, unless `--yes` is given. Raises Failure if it is denied or stdin is not a terminal."""
         if yes:
             return
         if not is_terminal(sys.stdin):
-            raise wrong_use(f"{question} Nobody is here to ask: say --yes if it shall be done.")
-        if not typer.confirm(harmless(question), err=True):
+            raise usage_error(f"{question} Confirm with --yes, because stdin is not a terminal.")
+        if not typer.confirm(sanitize(question), err=True):
             raise Failure(Code.REFUSED, "Nothing was done.")
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """A bar on stderr, if that is a terminal, while the block runs; yields what tells it of the next ones done."""
+        """Show a progress bar on stderr if it is a terminal. Yields a function that advances it."""
         if not is_terminal(sys.stderr):
             yield lambda _: None
             return
@@ -63,60 +63,60 @@ class Screen:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person is at the other end."""
+    """Return whether the stream is a terminal."""
     return stream.isatty()
 
 
 def console_on(stream: TextIO) -> "Console":
-    """A console to which every text is plain text. rich itself respects NO_COLOR."""
+    """Return a rich console without markup. rich respects NO_COLOR."""
     from rich.console import Console
 
     width = None if is_terminal(stream) else WIDTH
     return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> Picture:
-    """A table; each value is shown harmlessly and in full, None as nothing."""
+def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> Renderable:
+    """Return a table. Values are sanitized and never truncated; None is an empty cell."""
     from rich.table import Table
     from rich.text import Text
 
-    picture = Table(title=None if title is None else Text(harmless(title)), title_justify="left")
+    renderable = Table(title=None if title is None else Text(sanitize(title)), title_justify="left")
     for column in columns:
-        picture.add_column(Text(harmless(column)), overflow="fold")
+        renderable.add_column(Text(sanitize(column)), overflow="fold")
     for row in rows:
-        picture.add_row(*(Text("" if value is None else harmless(value)) for value in row))
-    return picture
+        renderable.add_row(*(Text("" if value is None else sanitize(value)) for value in row))
+    return renderable
 
 
-def line(value: object) -> Picture:
-    """A line of text."""
+def line(value: object) -> Renderable:
+    """Return a sanitized line of text."""
     from rich.text import Text
 
-    return Text(harmless(value))
+    return Text(sanitize(value))
 
 
-def meaning(code: object) -> str | None:
-    """Return what an error code means; None for a code that this version does not have."""
+def error_meaning(code: object) -> str | None:
+    """Return the meaning of an error code; None for an unknown code."""
     from leadbridge.domain.errors.error_codes import code_named
 
     found = code_named(code)
     return None if found is None else found.meaning
 
 
-def facts(entry: dict[str, Any]) -> str | None:
-    """Return the data of a timeline entry as one line; its text where it has no data."""
+def entry_details(entry: dict[str, Any]) -> str | None:
+    """Return the data of a timeline entry as one line, or its text if it has no data."""
     data = dict(entry.get("data") or {})
-    explained = meaning(data.get("error_code"))
+    explained = error_meaning(data.get("error_code"))
     if explained is None and ("error_code" in data or not data):
         return entry.get("detail")
-    said = [f"{name} {value}" for name, value in flat(data)]
-    return ", ".join([*said, f"({explained})"] if explained else said)
+    parts = [f"{name} {value}" for name, value in flatten(data)]
+    return ", ".join([*parts, f"({explained})"] if explained else parts)
 
 
-def flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """The values of a document with their dotted names; what is missing or empty is left out."""
+def flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the values of a document with dotted names, without empty values."""
     for name, value in document.items():
         if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         elif value not in (None, "", [], ()):
             yield f"{prefix}{name}", as_json(value) if isinstance(value, list | tuple | bool) else value

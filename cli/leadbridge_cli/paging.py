@@ -1,4 +1,4 @@
-"""The list of leads, page by page, to its end."""
+"""Paging through the list of leads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ MAX_PAGES = 10_000
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which leads are asked for; None is any. `masked`: without their people's contact data."""
+class LeadQuery:
+    """Filters of a list of leads; None matches all. `masked` requests masked contact data."""
 
     status: str | None = None
     source: str | None = None
@@ -24,21 +24,21 @@ class Wanted:
 
     @property
     def query(self) -> dict[str, str | int | None]:
-        """The same, as the API's parameters."""
+        """Return the query parameters."""
         flags = {"attention": "true" if self.attention else None, "masked": "true" if self.masked else None}
         return {"status": self.status, "source": self.source, "partner": self.partner, "phone": self.phone, **flags}
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some leads, and where the next ones begin; None at the end."""
+    """A page of leads and the cursor of the next page; None at the end."""
 
     leads: list[dict[str, Any]]
     cursor: str | None
 
 
-def leads_in(api: Api, wanted: Wanted, cursor: str | None = None) -> Iterator[Page]:
-    """All pages, from a cursor on. Raises Failure, also where they do not come to an end."""
+def iter_pages(api: Api, wanted: LeadQuery, cursor: str | None = None) -> Iterator[Page]:
+    """Yield all pages from a cursor on. Raises Failure, also if the pages do not end."""
     for _ in range(MAX_PAGES):
         answer = api.get("leads", **wanted.query, limit=PAGE_SIZE, cursor=cursor)
         page = Page(list(answer["leads"]), answer["cursor"])
@@ -46,6 +46,6 @@ def leads_in(api: Api, wanted: Wanted, cursor: str | None = None) -> Iterator[Pa
         if page.cursor is None:
             return
         if page.cursor == cursor:
-            raise Failure(Code.REFUSED, "The list does not go on: the API names the same page twice.")
+            raise Failure(Code.REFUSED, "The API returned the same cursor twice.")
         cursor = page.cursor
-    raise Failure(Code.REFUSED, f"There are more than {MAX_PAGES * PAGE_SIZE} leads: ask for fewer.")
+    raise Failure(Code.REFUSED, f"There are more than {MAX_PAGES * PAGE_SIZE} leads. Use more filters.")

@@ -1,4 +1,4 @@
-"""A parameter of a partner's client as an argument or an option: what is typed, and what the client gets of it."""
+"""Conversion of a client method's parameters to arguments and options of a command."""
 
 import inspect
 import json
@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 
 import typer
 
-from leadbridge_cli.exit_codes import wrong_use
-from leadbridge_cli.key_values import pairs_in
+from leadbridge_cli.exit_codes import usage_error
+from leadbridge_cli.key_values import parse_pairs
 
 
 @dataclass(frozen=True)
-class Typed:
-    """One parameter: as typer takes it, and how what it took is read."""
+class ParamType:
+    """One parameter: its declaration for typer, and the conversion of the given value."""
 
     name: str
     parameter: inspect.Parameter
@@ -26,10 +26,10 @@ class Typed:
 
     @classmethod
     def of(cls, wanted: inspect.Parameter) -> "Typed":
-        """What a parameter of the client is on a command line: an argument if it is positional there."""
-        kind = _bare(wanted.annotation)
+        """Return the declaration for a parameter of the client. A positional one becomes an argument."""
+        kind = _base_type(wanted.annotation)
         option = f"--{wanted.name.replace('_', '-')}"
-        taken, reader, hint = _as_typed(kind, option)
+        taken, reader, hint = _cli_type(kind, option)
         has_default = wanted.default is not inspect.Parameter.empty
         is_argument = wanted.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and not has_default
         default: Any = inspect.Parameter.empty
@@ -44,21 +44,21 @@ class Typed:
         return cls(wanted.name, parameter, reader)
 
     def read(self, given: Any) -> Any:
-        """What the client gets. Raises Failure."""
+        """Convert a given value for the client. Raises Failure."""
         return self.reader(given)
 
 
-def _bare(annotation: Any) -> Any:
-    """The type, without `| None`; of several kinds of ids the first, for they are all text."""
+def _base_type(annotation: Any) -> Any:
+    """Return the type without `| None`; of a union the first member, because all ids are text."""
     if isinstance(annotation, NewType):
         return annotation.__supertype__
     if get_origin(annotation) in {Union, types.UnionType}:
-        return _bare(next(each for each in get_args(annotation) if each is not type(None)))
+        return _base_type(next(each for each in get_args(annotation) if each is not type(None)))
     return annotation
 
 
-def _as_typed(kind: Any, option: str) -> tuple[Any, Callable[[Any], Any], str | None]:
-    """The type that typer reads, how to go on from there, and what help says of it."""
+def _cli_type(kind: Any, option: str) -> tuple[Any, Callable[[Any], Any], str | None]:
+    """Return the type that typer parses, the conversion of its value, and the help text."""
     if kind is datetime:
         return str, lambda text: _moment(text, option), "A time such as 2026-11-23T02:14:00Z, or a day (UTC)."
     if kind is Decimal:
@@ -67,15 +67,15 @@ def _as_typed(kind: Any, option: str) -> tuple[Any, Callable[[Any], Any], str | 
     if origin is Literal or kind in {str, int, bool}:
         return kind, lambda value: value, None
     if origin is Mapping:
-        return list[str], lambda texts: pairs_in(texts, option), "name=value; as often as needed."
+        return list[str], lambda texts: parse_pairs(texts, option), "name=value. Repeatable."
     if origin is Sequence:
-        item = _bare(get_args(kind)[0])
+        item = _base_type(get_args(kind)[0])
         if item is str:
-            return list[str], list, "As often as needed."
+            return list[str], list, "Repeatable."
         names = ", ".join(_fields(item))
-        hint = f"A JSON object of {names}, or @FILE with one; as often as needed."
+        hint = f"A JSON object of {names}, or @FILE with one. Repeatable."
         return list[str], lambda texts: [_object(item, text, option) for text in texts], hint
-    raise TypeError(f"{option}: nobody has said how {kind} is typed")
+    raise TypeError(f"{option}: type {kind} is not supported")
 
 
 def _fields(model: Any) -> tuple[str, ...]:
@@ -90,20 +90,20 @@ def _object(model: Any, text: str, option: str) -> Any:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not set(content) <= set(_fields(model)):
-        raise wrong_use(f"{option} is a JSON object of {', '.join(_fields(model))}, or @FILE with one.")
+        raise usage_error(f"{option} must be a JSON object of {', '.join(_fields(model))}, or @FILE with one.")
     try:
         return model(**content)
     except (TypeError, ValueError):
-        raise wrong_use(f"{option} needs all of {', '.join(_fields(model))}, each as it should be.") from None
+        raise usage_error(f"{option} needs valid values for all of {', '.join(_fields(model))}.") from None
 
 
 def _moment(text: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise wrong_use(f"{option} is a time such as 2026-11-23T02:14:00Z, or a day.") from None
+        raise usage_error(f"{option} must be a time such as 2026-11-23T02:14:00Z, or a day.") from None
     if moment.tzinfo is None and len(text) > len("2026-11-23"):
-        raise wrong_use(f"{option} lacks its offset: 2026-11-23T02:14:00Z.")
+        raise usage_error(f"{option} needs a UTC offset, such as 2026-11-23T02:14:00Z.")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -111,7 +111,7 @@ def _number(text: str, option: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise wrong_use(f"{option} is a number such as 100.50.") from None
+        raise usage_error(f"{option} must be a number such as 100.50.") from None
     if not number.is_finite():
-        raise wrong_use(f"{option} is a number such as 100.50.")
+        raise usage_error(f"{option} must be a number such as 100.50.")
     return number

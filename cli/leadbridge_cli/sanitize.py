@@ -1,4 +1,4 @@
-"""Values from strangers, made harmless: to a terminal, to a spreadsheet, to whoever looks over a shoulder."""
+"""Sanitize external values for terminals and spreadsheets, and mask personal data."""
 
 import json
 import re
@@ -9,12 +9,12 @@ PRIVATE = frozenset({"phone", "tax_number", "telephone", "email"})
 SHOWN_DIGITS = 2
 STARTS_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
-# What a terminal acts upon, what hides or reorders text, and what is no text at all.
-_HARMFUL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Unicode categories that control a terminal, hide or reorder text, or are not text.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def harmless(value: object) -> str:
-    r"""A value as text of one line in which nothing acts: an escape is shown as `\x1b`, a new line as `\n`."""
+def sanitize(value: object) -> str:
+    r"""Return a value as one line of text; control characters are escaped, such as `\x1b` and `\n`."""
     text = value if isinstance(value, str) else str(value)
     if text.isascii() and text.isprintable():
         return text
@@ -22,19 +22,19 @@ def harmless(value: object) -> str:
 
 
 def as_json(document: object) -> str:
-    """One line of JSON; what would act in a terminal is escaped, so that it reads the same and shows harmlessly."""
+    """Return one line of JSON. Control characters are escaped, so that parsers read the same value."""
     line = json.dumps(document, ensure_ascii=False, default=str)
     return line if line.isascii() and line.isprintable() else "".join(map(_escaped, line))
 
 
 def for_spreadsheet(value: object) -> str:
-    """A CSV cell: harmless text, and none that a spreadsheet would take for a formula."""
-    text = "" if value is None else harmless(value)
+    """Return a CSV cell: sanitized text that a spreadsheet does not read as a formula."""
+    text = "" if value is None else sanitize(value)
     return f"'{text}" if STARTS_FORMULA.match(text) else text
 
 
 def masked(value: Any) -> Any:
-    """The same document with people's phones, e-mails and tax numbers masked, wherever they are."""
+    """Return the document with all phones, e-mails and tax numbers masked."""
     match value:
         case dict():
             return {key: _hidden(each) if key in PRIVATE else masked(each) for key, each in value.items()}
@@ -54,12 +54,12 @@ def _hidden(value: Any) -> Any:
 
 
 def _visible(character: str) -> str:
-    if unicodedata.category(character) not in _HARMFUL:
+    if unicodedata.category(character) not in _UNSAFE:
         return character
     return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in _HARMFUL:
+    if unicodedata.category(character) not in _UNSAFE:
         return character
     return json.dumps(character)[1:-1]

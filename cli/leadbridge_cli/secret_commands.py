@@ -1,4 +1,4 @@
-"""`leadbridge secrets …`: put, rotate, check."""
+"""`leadbridge secrets …`: put, rotate and check secrets."""
 
 import json
 import sys
@@ -7,110 +7,110 @@ from typing import Annotated, Any
 
 import typer
 
-from leadbridge_cli.cloud import Cloud, cloud_at
-from leadbridge_cli.exit_codes import Code, Failure, wrong_use
+from leadbridge_cli.cloud import Cloud, resolve_cloud
+from leadbridge_cli.exit_codes import Code, Failure, usage_error
 from leadbridge_cli.options import Yes, command, group
-from leadbridge_cli.output import Screen, is_terminal, line, table
+from leadbridge_cli.output import Output, is_terminal, line, table
 
-app = group("secrets", "Secrets: what partners, forms and operators are known by.")
+app = group("secrets", "Secrets: credentials of partners, forms and operators.")
 
-MAX_SECRET_BYTES = 65_536  # bytes that Secrets Manager keeps
+MAX_SECRET_BYTES = 65_536  # bytes, the limit of Secrets Manager
 
-OldOne = Annotated[bool, typer.Option("--drop-old", help="Of a source: the new secret is in use, forget the old one.")]
+OldOne = Annotated[bool, typer.Option("--drop-old", help="Remove a source's old secret, after the form uses the new one.")]
 
 
-@command(app, "put", cloud_at)
+@command(app, "put", resolve_cloud)
 def put(
-    screen: Screen,
+    output: Output,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="A partner, sources or operators.")],
+    name: Annotated[str, typer.Argument(help="Partner kind, `sources` or `operators`.")],
     file: Annotated[
-        Path | None, typer.Argument(help="A JSON file with the value, - for stdin; without one you are asked.")
+        Path | None, typer.Argument(help="JSON file with the value; - reads stdin. If omitted, you are prompted.")
     ] = None,
 ) -> None:
-    """Replace a secret. It is checked first, and never shown."""
-    from leadbridge_cli.secret_schemas import check_shape, keys_of, names
-    from leadbridge_cli.secrets_store import Vault
+    """Replace a secret. The value is validated first and never shown."""
+    from leadbridge_cli.secret_schemas import validate_secret, keys_of, names
+    from leadbridge_cli.secrets_store import SecretsStore
 
     if name not in names():
-        raise wrong_use(f"The secrets are {', '.join(names())}; what else there is, the stack makes by itself.")
-    vault = Vault(cloud)
-    seen = vault.read(name)
+        raise usage_error(f"Unknown secret {name}. Known: {', '.join(names())}. The stack creates all others.")
+    store = SecretsStore(cloud)
+    seen = store.read(name)
     if file is not None:
         value = _json_in(file)
     elif keys_of(name)[0] and is_terminal(sys.stdin):
-        value = _asked_for(name, seen.value or {})
+        value = _prompt_for_values(name, seen.value or {})
     else:
-        raise wrong_use("Name a JSON file, or - for stdin.")
-    check_shape(name, value)
+        raise usage_error("Give a JSON file, or - for stdin.")
+    validate_secret(name, value)
     changed = sorted(key for key in {*value, *(seen.value or {})} if value.get(key) != (seen.value or {}).get(key))
     if changed:
-        vault.replace(name, seen, value)
-    told = f"changed: {', '.join(changed)}" if changed else "it was so already"
-    screen.answer({"name": name, "changed": changed}, lambda: [line(f"{cloud.prefix}/{name} is put; {told}.")])
+        store.replace(name, seen, value)
+    summary = f"changed: {', '.join(changed)}" if changed else "no changes"
+    output.answer({"name": name, "changed": changed}, lambda: [line(f"{cloud.prefix}/{name} stored; {summary}.")])
 
 
-@command(app, "rotate", cloud_at)
+@command(app, "rotate", resolve_cloud)
 def rotate(
-    screen: Screen,
+    output: Output,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="sources, operators, or a partner with a key of ours.")],
-    whose: Annotated[str | None, typer.Argument(help="Which source, or which operator.")] = None,
+    name: Annotated[str, typer.Argument(help="`sources`, `operators`, or a partner kind with a key of ours.")],
+    whose: Annotated[str | None, typer.Argument(help="Name of the source or operator.")] = None,
     drop_old: OldOne = False,
-    new: Annotated[bool, typer.Option("--new", help="An operator who has had no token yet.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Create a new operator.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Make a new secret and show it once: a source's, an operator's token, or our key pair at a partner."""
-    from leadbridge_cli import rotating
-    from leadbridge_cli.secrets_store import Vault
+    """Create a new source secret, operator token or key pair, and show it once."""
+    from leadbridge_cli import rotation as rotate_secret
+    from leadbridge_cli.secrets_store import SecretsStore
 
-    rotation = rotating.key_rotation(name)
+    rotation = rotate_secret.key_rotation(name)
     if (
         (rotation is not None) == (whose is not None)
         or (drop_old and name != "sources")
         or (new and name != "operators")
     ):
-        raise wrong_use("Say `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner with a key of ours.")
-    vault = Vault(cloud)
+        raise usage_error("Use `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner kind with a key of ours.")
+    store = SecretsStore(cloud)
     match name:
         case "sources":
-            answer = rotating.source(vault, whose or "", drop_old=drop_old)
+            answer = rotate_secret.source(store, whose or "", drop_old=drop_old)
         case "operators":
             if not new:
-                screen.confirm(f"The token that {whose} has is refused within a minute. Go on?", yes=yes)
-            answer = rotating.operator(vault, whose or "", is_new=new)
+                output.confirm(f"The current token of {whose} stops working within a minute. Continue?", yes=yes)
+            answer = rotate_secret.operator(store, whose or "", is_new=new)
         case _ if rotation is not None:
-            screen.confirm(rotation.warning, yes=yes)
-            answer = rotating.partner(vault, name, rotation)
+            output.confirm(rotation.warning, yes=yes)
+            answer = rotate_secret.partner(store, name, rotation)
         case _:
-            raise wrong_use(f"{name} cannot be rotated: put the value that the partner gives you.")
-    screen.answer(answer.document(), lambda: [line(each) for each in answer.lines()])
+            raise usage_error(f"{name} cannot be rotated here. Get a new value from the partner and use `secrets put`.")
+    output.answer(answer.document(), lambda: [line(each) for each in answer.lines()])
 
 
-@command(app, "check", cloud_at)
+@command(app, "check", resolve_cloud)
 def check(
-    screen: Screen,
+    output: Output,
     cloud: Cloud,
-    names: Annotated[list[str] | None, typer.Argument(help="Which partners; else all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of partners. Default: all.")] = None,
 ) -> None:
-    """Prove that each partner accepts its credentials. Nothing is created there."""
+    """Verify that partners accept our credentials. Nothing is created there."""
     from leadbridge_cli.verify_credentials import partners, verify
 
     known = partners()
     chosen = names or known
     if unknown := set(chosen) - set(known):
-        raise wrong_use(f"There is no partner {', '.join(sorted(unknown))}: {', '.join(known)}.")
+        raise usage_error(f"Unknown partner: {', '.join(sorted(unknown))}. Known: {', '.join(known)}.")
     found = []
-    with screen.progress("partners", len(chosen)) as advance:
+    with output.progress("partners", len(chosen)) as advance:
         for name in chosen:
             found.append(verify(cloud, name))
             advance(1)
-    rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.told) for each in found]
-    documents = [{"partner": name, "accepted": said == "accepted", "detail": told} for name, said, told in rows]
-    screen.answer({"partners": documents}, lambda: [table(("partner", "credentials", "detail"), rows)])
+    rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.detail) for each in found]
+    documents = [{"partner": name, "accepted": result == "accepted", "detail": detail} for name, result, detail in rows]
+    output.answer({"partners": documents}, lambda: [table(("partner", "credentials", "detail"), rows)])
     if failures := [each.failure for each in found if each.failure is not None]:
         code = min((failure.code for failure in failures), key=_WORST.index)
-        raise Failure(code, f"{len(failures)} of {len(chosen)} not accepted.")
+        raise Failure(code, f"Credentials not accepted by {len(failures)} of {len(chosen)} partners.")
 
 
 _WORST = (Code.REFUSED, Code.NOT_FOUND, Code.CONFLICT, Code.USAGE, Code.NO_ANSWER)
@@ -119,11 +119,11 @@ _WORST = (Code.REFUSED, Code.NOT_FOUND, Code.CONFLICT, Code.USAGE, Code.NO_ANSWE
 def _json_in(file: Path) -> Any:
     raw = typer.get_binary_stream("stdin").read(MAX_SECRET_BYTES + 1) if str(file) == "-" else _read(file)
     if len(raw) > MAX_SECRET_BYTES:
-        raise wrong_use(f"A secret has {MAX_SECRET_BYTES} bytes at most.")
+        raise usage_error(f"The value is larger than {MAX_SECRET_BYTES} bytes.")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        raise wrong_use("The value is not JSON.") from None
+        raise usage_error("The value is not JSON.") from None
 
 
 def _read(file: Path) -> bytes:
@@ -131,8 +131,8 @@ def _read(file: Path) -> bytes:
         return opened.read(MAX_SECRET_BYTES + 1)
 
 
-def _asked_for(name: str, known: dict[str, Any]) -> dict[str, Any]:
-    """Each key's value, asked for without echo; keys in PEM are read from files. Nothing keeps what is there."""
+def _prompt_for_values(name: str, known: dict[str, Any]) -> dict[str, Any]:
+    """Prompt for each value without echo. PEM keys are read from files. Enter keeps the current value."""
     from leadbridge_cli.secret_schemas import keys_of
 
     required, optional = keys_of(name)
@@ -140,7 +140,7 @@ def _asked_for(name: str, known: dict[str, Any]) -> dict[str, Any]:
     for key in required:
         is_pem = key.endswith("_key")
         kept = " (Enter keeps it)" if known.get(key) else ""
-        question = f"{key}, the path of its PEM file{kept}" if is_pem else f"{key}{kept}"
+        question = f"{key}, path of the PEM file{kept}" if is_pem else f"{key}{kept}"
         given = typer.prompt(question, default="", show_default=False, hide_input=not is_pem, err=True)
         if given:
             value[key] = Path(given).read_text(encoding="ascii") if is_pem else given

@@ -1,27 +1,27 @@
-"""What each secret must hold. Messages name keys and never values."""
+"""Schemas of the secrets. Error messages name keys, never values."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from leadbridge_cli.api import safe_url
-from leadbridge_cli.exit_codes import wrong_use
+from leadbridge_cli.api import validate_url
+from leadbridge_cli.exit_codes import usage_error
 
-SHORTEST_TOKEN = 16
+MIN_TOKEN_LENGTH = 16
 
 LEELOO_KEYS = ("base_url", "token", "webhook_token")
-OF_A_SOURCE = ("secrets", "verify_token", "access_token", "graph_url")
+SOURCE_KEYS = ("secrets", "verify_token", "access_token", "graph_url")
 
 
 def names() -> tuple[str, ...]:
-    """The secrets that an operator may put."""
+    """Return the names of the secrets that an operator can put."""
     from leadbridge.partners.registry import kind_names
 
     return (*kind_names(), *_CHECKS)
 
 
 def keys_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The required and the optional keys of a partner's secret; none for a secret without fixed keys."""
+    """Return the required and optional keys of a secret; empty if it has no fixed keys."""
     from leadbridge.partners.registry import kind_named, kind_names
 
     if name in kind_names():
@@ -30,12 +30,12 @@ def keys_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (LEELOO_KEYS if name == "leeloo" else ()), ()
 
 
-def check_shape(name: str, value: Any) -> None:
-    """Raises Failure where the stack could not use this as the secret `name`."""
+def validate_secret(name: str, value: Any) -> None:
+    """Validate the value of a secret. Raises Failure."""
     if name not in names():
-        raise wrong_use(f"The secrets are {', '.join(names())}; what else there is, the stack makes by itself.")
+        raise usage_error(f"Unknown secret {name}. Known: {', '.join(names())}. The stack creates all others.")
     if not isinstance(value, dict) or not value:
-        raise wrong_use(f"{name} is a JSON object that is not empty.")
+        raise usage_error(f"{name} must be a JSON object with at least one key.")
     check = _CHECKS.get(name)
     if check is None:
         _of_kind(name, value)
@@ -51,7 +51,7 @@ def _of_kind(name: str, value: dict[str, Any]) -> None:
     with _usable(name):
         secret.check(value)
     for address in secret.addresses:
-        safe_url(value[address], address)
+        validate_url(value[address], address)
 
 
 def _leeloo(value: dict[str, Any]) -> None:
@@ -61,35 +61,35 @@ def _leeloo(value: dict[str, Any]) -> None:
     with _usable("leeloo"):
         LeelooCredentials.of(value)
     _token(value.get("webhook_token"), "webhook_token")
-    safe_url(value["base_url"], "base_url")
+    validate_url(value["base_url"], "base_url")
 
 
 def _sources(value: dict[str, Any]) -> None:
     for source, entry in value.items():
         if not isinstance(entry, dict):
-            raise wrong_use(f'sources: {source} is an object such as {{"secrets": ["…"]}}.')
-        _known(f"sources: {source}", entry, OF_A_SOURCE)
+            raise usage_error(f'sources: {source} must be an object such as {{"secrets": ["…"]}}.')
+        _known(f"sources: {source}", entry, SOURCE_KEYS)
         given = entry.get("secrets")
         if not isinstance(given, list) or not 1 <= len(given) <= 2 or len({*map(str, given)}) != len(given):
-            raise wrong_use(f"sources: {source} has one or two different secrets, the current one first.")
+            raise usage_error(f"sources: {source} needs one or two different secrets, the current one first.")
         for secret in given:
-            _token(secret, f"sources: each of the secrets of {source}", shortest=1)
-        for name in OF_A_SOURCE[1:]:
+            _token(secret, f"sources: each secret of {source}", min_length=1)
+        for name in SOURCE_KEYS[1:]:
             if name in entry and not isinstance(entry[name], str):
-                raise wrong_use(f"sources: {name} of {source} is a text.")
+                raise usage_error(f"sources: {name} of {source} must be a string.")
 
 
 def _operators(value: dict[str, Any]) -> None:
     for name, token in value.items():
         _token(token, f"operators: the token of {name}")
     if len({*value.values()}) != len(value):
-        raise wrong_use("operators: two operators have the same token, so nobody could tell who it was.")
+        raise usage_error("operators: two operators have the same token; each operator needs a different one.")
 
 
-def _token(value: object, what: str, shortest: int = SHORTEST_TOKEN) -> None:
+def _token(value: object, what: str, min_length: int = MIN_TOKEN_LENGTH) -> None:
     is_usable = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
-    if not is_usable or len(str(value)) < shortest:
-        raise wrong_use(f"{what} is a text of {shortest} characters or more, printable ASCII without spaces.")
+    if not is_usable or len(str(value)) < min_length:
+        raise usage_error(f"{what} must have at least {min_length} characters of printable ASCII without spaces.")
 
 
 def _only(name: str, value: dict[str, Any]) -> None:
@@ -99,20 +99,20 @@ def _only(name: str, value: dict[str, Any]) -> None:
 
 def _known(what: str, value: dict[str, Any], known: Collection[str]) -> None:
     if unknown := sorted(set(value) - set(known)):
-        raise wrong_use(f"{what} has keys that nobody reads: {', '.join(unknown)}. Known are {', '.join(known)}.")
+        raise usage_error(f"{what} has unknown keys: {', '.join(unknown)}. Known: {', '.join(known)}.")
 
 
 @contextmanager
 def _usable(name: str) -> Iterator[None]:
-    """What a partner's client says of credentials that it cannot use becomes a Failure: it names keys, never values."""
+    """Convert the errors of a partner's client about unusable credentials to Failure."""
     from leadbridge.domain.errors.partner_errors import Misconfigured
 
     try:
         yield
     except Misconfigured as error:
-        raise wrong_use(str(error)) from None
-    except ValueError as error:  # of a key: it says which, and quotes nothing
-        raise wrong_use(f"{name}: {error}.") from None
+        raise usage_error(str(error)) from None
+    except ValueError as error:  # about a key: names it and quotes nothing
+        raise usage_error(f"{name}: {error}.") from None
 
 
 _CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {

@@ -1,4 +1,4 @@
-"""The stack's secrets, read and replaced: of two operators who replace one at once, the second is told."""
+"""Read and replace the stack's secrets. A concurrent replacement by another operator is detected."""
 
 import json
 import secrets
@@ -9,43 +9,43 @@ from uuid import uuid4
 from leadbridge_cli.cloud import Cloud, aws_errors
 from leadbridge_cli.exit_codes import Code, Failure
 
-DRAFT = "LEADBRIDGE_DRAFT"  # the label of a version that is not the current one yet
+DRAFT = "LEADBRIDGE_DRAFT"  # label of a version that is not current yet
 CURRENT = "AWSCURRENT"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A secret as it was read: its value, and which version that is; both None where it has none."""
+class StoredSecret:
+    """A secret as it was read: its value and version; both None if it has no value."""
 
     value: dict[str, Any] | None = None
     version: str | None = None
 
 
 @dataclass(frozen=True)
-class Vault:
+class SecretsStore:
     """Secrets Manager. Every method raises Failure."""
 
     cloud: Cloud
 
-    def read(self, name: str) -> Kept:
-        """The secret `{prefix}/{name}` as it stands now. One that the stack has not made is NOT_FOUND."""
+    def read(self, name: str) -> StoredSecret:
+        """Read the secret `{prefix}/{name}`. Raises Failure NOT_FOUND if the stack has no such secret."""
         full = f"{self.cloud.prefix}/{name}"
         with aws_errors(full):
             client = self.cloud.client("secretsmanager")
             versions = client.describe_secret(SecretId=full).get("VersionIdsToStages") or {}
             if not any(CURRENT in stages for stages in versions.values()):
-                return Kept()
+                return StoredSecret()
             got = client.get_secret_value(SecretId=full, VersionStage=CURRENT)
         try:
             value = json.loads(got.get("SecretString", ""))
         except ValueError:
             value = None
-        return Kept(value if isinstance(value, dict) else None, got["VersionId"])
+        return StoredSecret(value if isinstance(value, dict) else None, got["VersionId"])
 
-    def replace(self, name: str, seen: Kept, value: dict[str, Any]) -> None:
-        """Make this the value, if what was `seen` is still there. Raises Failure CONFLICT otherwise.
+    def replace(self, name: str, seen: StoredSecret, value: dict[str, Any]) -> None:
+        """Replace the value if `seen` is still the current version. Raises Failure CONFLICT otherwise.
 
-        The version before stays for a while as AWSPREVIOUS.
+        The previous version keeps the label AWSPREVIOUS.
         """
         full, text, version = f"{self.cloud.prefix}/{name}", json.dumps(value, ensure_ascii=False), str(uuid4())
         with aws_errors(full):
@@ -60,10 +60,10 @@ class Vault:
                 )
             except (client.exceptions.InvalidParameterException, client.exceptions.ResourceNotFoundException):
                 raise Failure(
-                    Code.CONFLICT, f"Somebody else has changed {full} meanwhile: look at it again. Nothing was done."
+                    Code.CONFLICT, f"Another operator has changed {full}. Nothing was changed; check the secret and repeat."
                 ) from None
 
 
 def new_token() -> str:
-    """A secret that nobody guesses: 256 bits, in characters that a URL and a header take."""
+    """Return 256 random bits in characters that are safe in URLs and headers."""
     return secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""Verify that each partner accepts the stack's credentials, by one call that creates nothing."""
+"""Verify with one read-only call that each partner accepts the stack's credentials."""
 
 import time
 from dataclasses import dataclass, field
@@ -26,20 +26,20 @@ class Verification:
     failure: Failure | None = None
 
     @property
-    def told(self) -> str:
-        """The same in words."""
+    def detail(self) -> str:
+        """Return the failure's text; empty if there is none."""
         return "" if self.failure is None else self.failure.text
 
 
 def partners() -> list[str]:
-    """The partners whose credentials can be verified."""
+    """Return the partners whose credentials can be verified."""
     from leadbridge.partners.registry import kind_names
 
     return sorted((*kind_names(), LEELOO))
 
 
 def verify(cloud: Cloud, partner: str) -> Verification:
-    """Call a partner with the stack's credentials. A failure of the partner's is returned and not raised."""
+    """Call a partner with the stack's credentials. A failure is returned, not raised."""
     try:
         with partner_errors():
             _authorize(partner, secret_of(cloud, partner))
@@ -52,54 +52,54 @@ def _authorize(partner: str, secret: "Held") -> None:
     if partner == LEELOO:
         from leadbridge.partners.leeloo import Client, Leeloo
 
-        Leeloo(Client(transport_to(partner), secret)).catalog.connections(budget=patience())
+        Leeloo(Client(transport_to(partner), secret)).catalog.connections(budget=call_budget())
         return
     from leadbridge.partners.registry import kind_named
 
-    kind_named(partner).client(partner, secret, timeouts()).authorize(patience())
+    kind_named(partner).client(partner, secret, timeouts()).authorize(call_budget())
 
 
 def transport_to(partner: str) -> "Transport":
-    """The one transport, with the command's own timeouts."""
+    """Return the transport with the command's timeouts."""
     from leadbridge.partners.http import Transport
 
     return Transport(partner, timeouts())
 
 
 def timeouts() -> "Timeouts":
-    """The command's own timeouts."""
+    """Return the command's timeouts."""
     from leadbridge.settings.sections import Timeouts
 
     return Timeouts.model_construct(connect=timedelta(seconds=CONNECT), read=timedelta(seconds=READ))
 
 
 @dataclass(frozen=True)
-class Held:
-    """A partner's secret as it is now: a refusal of it is final."""
+class PartnerSecret:
+    """A partner's secret as it was read; it is not refreshed."""
 
     value: dict[str, Any] = field(repr=False)
 
     def get(self) -> dict[str, Any]:
-        """The secret."""
+        """Return the secret."""
         return self.value
 
     def refresh(self) -> dict[str, Any] | None:
-        """The same: it was read a moment ago."""
+        """Return the same value."""
         return self.value
 
 
-def secret_of(cloud: Cloud, partner: str) -> Held:
-    """The partner's secret. Raises Failure, also where it has no value yet."""
-    from leadbridge_cli.secrets_store import Vault
+def secret_of(cloud: Cloud, partner: str) -> PartnerSecret:
+    """Return the partner's secret. Raises Failure, also if it has no value yet."""
+    from leadbridge_cli.secrets_store import SecretsStore
 
-    value = Vault(cloud).read(partner).value
+    value = SecretsStore(cloud).read(partner).value
     if value is None:
-        raise not_found(f"{cloud.prefix}/{partner} has no value yet: `leadbridge secrets put {partner}`.")
-    return Held(value)
+        raise not_found(f"{cloud.prefix}/{partner} has no value yet. Run `leadbridge secrets put {partner}`.")
+    return PartnerSecret(value)
 
 
-def patience(seconds: float = MAX_SECONDS) -> "Budget":
-    """The time that a command has for its calls."""
+def call_budget(seconds: float = MAX_SECONDS) -> "Budget":
+    """Return the time budget for the calls of one command."""
     from leadbridge.runtime.budget import Budget
 
     return Budget(time.monotonic() + seconds, reserve=0)

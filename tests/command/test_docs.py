@@ -41,7 +41,7 @@ LINES = [
 def values(desk: Desk, partners: Remote, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the documents' variables stand for, in a world in which every command of theirs can do its work."""
     monkeypatch.setenv("LEADBRIDGE_STACK", "leadbridge")
-    monkeypatch.setattr(Cloud, "_named", lambda _self, _what, _kind, name: {"TableName": TABLE}.get(name))
+    monkeypatch.setattr(Cloud, "_parameter", lambda _self, _name: None)
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     Path("leeloo.json").write_text(json.dumps(kept("leeloo")))
     shutil.copytree(ROOT / "config", "config")

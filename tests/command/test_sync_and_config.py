@@ -1,7 +1,6 @@
-"""`sync status`, as the sync writes its state, and `check-config`."""
+"""`sync status` over the real API, and `check-config`."""
 
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,11 @@ from typing import Any
 import pytest
 
 from leadbridge.runtime import aws
+from leadbridge.settings import Settings
 from leadbridge.storage.items import encode
-from leadbridge.storage.leads import LeadRepository
-from leadbridge_cli.cloud import Cloud
-from leadbridge_cli.syncing import shown
+from leadbridge_cli.sync import describe
 from quality.testkit.template import ROOT
-from tests.command.desk import Said, run
+from tests.command.desk import Desk, run
 from tests.unit.conftest import TABLE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,41 +39,54 @@ STATE: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def status(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
-    """The command; which table a stack has is CloudFormation's to say, which the stack tier proves."""
-    monkeypatch.setattr(Cloud, "table", TABLE)
-    return lambda *arguments: run("sync", "status", "--stack", "leadbridge", *arguments)
-
-
-def test_a_sync_that_has_not_run_is_a_3(status: Callable[..., Said]) -> None:
-    assert status().code == 3
-
-
-def test_the_state_is_told_for_scripts_and_for_people(status: Callable[..., Said]) -> None:
+def put_state() -> None:
     aws.dynamodb().put_item(TableName=TABLE, Item=encode(STATE))
-    told = status("--json").json
-    assert (told["partner"], told["watermark"], told["is_running"]) == ("matchtrade", "2026-03-01T11:55:00.000Z", False)
-    assert [(each["kind"], each["progress"], each["page"]) for each in told["under_way"]] == [("whole", "50%", 7)]
-    assert "50%" in status().out
 
 
-def test_how_far_it_is_behind_and_whether_it_runs_follow_from_the_time() -> None:
-    told = shown("matchtrade", STATE, NOW)
-    assert (told["behind_seconds"], told["is_running"], told["rests_until"]) == (300, True, None)
+def test_a_sync_that_has_not_run_is_a_3(desk: Desk) -> None:
+    for arguments in ((), ("matchtrade",)):
+        said = desk.run("sync", "status", *arguments)
+        assert (said.code, "No sync has run yet" in said.failure) == (3, True)
 
 
-@pytest.mark.parametrize("standing", [None, {}, {"watermark": "nonsense"}, {"watermark": 7, "under_way": {"x": {}}}])
-def test_a_state_that_is_odd_is_shown_all_the_same(standing: Any) -> None:
-    assert shown("matchtrade", {"standing": standing}, NOW)["behind_seconds"] is None
+def test_the_state_is_printed_for_scripts_and_for_people(desk: Desk) -> None:
+    put_state()
+    [state] = desk.run("sync", "status", "--json").json["partners"]
+    assert (state["partner"], state["watermark"]) == ("matchtrade", "2026-03-01T11:55:00.000Z")
+    assert (state["whole_begun_at"], state["whole_ended_at"]) == ("2026-03-01T08:00:00.000Z", None)
+    assert state["scans"] == {"whole": 50}
+    assert "50 %" in desk.run("sync", "status", "matchtrade").out
 
 
-def test_the_shipped_configuration_is_right() -> None:
+def test_a_partner_is_named_as_in_the_configuration_and_not_by_its_kind(
+    desk: Desk, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_state()
+    partners = {**shipped_settings.partners, "second-broker": shipped_settings.partners["matchtrade"]}
+    both = shipped_settings.model_copy(update={"partners": partners})
+    monkeypatch.setattr("leadbridge.api.routes.sync.settings", lambda: both)
+    states = desk.run("sync", "status", "--json").json["partners"]
+    assert [(one["partner"], one["watermark"] is None) for one in states] == [
+        ("matchtrade", False),
+        ("second-broker", True),
+    ]
+    assert desk.run("sync", "status", "second-broker").code == 3
+    unknown = desk.run("sync", "status", "leadleader")
+    assert (unknown.code, "matchtrade" in unknown.failure) == (3, True)
+
+
+def test_the_delay_is_the_age_of_the_watermark() -> None:
+    state = {"watermark": "2026-03-01T11:55:00.000Z", "passes": {}}
+    assert describe("matchtrade", state, NOW)["behind_seconds"] == 300
+    assert describe("matchtrade", None, NOW)["behind_seconds"] is None
+
+
+def test_the_shipped_configuration_is_valid() -> None:
     said = run("check-config", str(ROOT / "config"), "--json")
-    assert (said.code, said.json) == (0, {"is_right": True, "problems": []})
+    assert (said.code, said.json) == (0, {"is_valid": True, "problems": []})
 
 
-def test_what_is_wrong_with_a_configuration_is_told() -> None:
+def test_the_problems_of_a_configuration_are_listed() -> None:
     shutil.copytree(ROOT / "config", "config")
     sources = Path("config/sources.toml")
     right = sources.read_text(encoding="utf-8")
@@ -84,7 +95,7 @@ def test_what_is_wrong_with_a_configuration_is_told() -> None:
         said = run("check-config")
         assert said.code == 1
         assert said.out.strip()
-        assert "cannot be shipped" in said.err
+        assert "is not valid" in said.err
         told = run("check-config", "--json")
         assert (told.code, told.out.count("\n")) == (1, 1)
     sources.unlink()

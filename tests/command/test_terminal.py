@@ -95,7 +95,7 @@ def test_a_reader_that_goes_away_is_no_fault(desk: Desk) -> None:
 def test_an_erase_is_asked_for_in_a_terminal(desk: Desk, keys: str, done: bool, calls: list[str]) -> None:
     ended, shown = in_terminal(keys, "leads", "erase", desk.accepted.lead_id, **at(desk))
     assert (ended == 0) == done, shown
-    assert "for good" in shown
+    assert "permanently" in shown
     assert [method for method, _ in desk.gateway.asked if method != "GET"] == calls
 
 

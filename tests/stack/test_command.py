@@ -72,10 +72,10 @@ def test_a_sources_secret_is_rotated_without_losing_a_post(stack: Stack, form: F
         manager.put_secret_value(SecretId="leadbridge/sources", SecretString=json.dumps(value))
 
 
-def test_the_tables_name_is_the_stacks_to_say(command: Run) -> None:
+def test_the_sync_status_is_read(command: Run) -> None:
     code, told = command("sync", "status")
     assert code in {0, 3}, told
-    assert code == 0 or "has not run yet" in told
+    assert code == 0 or "No sync has run yet" in told
 
 
 def test_figures_and_dead_letters_are_read(command: Run) -> None:

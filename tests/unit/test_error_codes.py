@@ -31,7 +31,7 @@ from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_item, fetch_of
 from leadbridge.storage.leads import Journey
 from leadbridge.storage.messages import message_item, message_of
-from leadbridge_cli.output import facts, meaning
+from leadbridge_cli.output import entry_details, error_meaning
 from quality.testkit.people import NOW, lead
 from tools.openapi.document import operations, schemas
 
@@ -50,11 +50,11 @@ def test_each_code_has_a_meaning_that_the_api_documents() -> None:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code.value)
         assert code.meaning.endswith(".")
         assert f"`{code}`: {code.meaning}" in described["description"]
-        assert meaning(code.value) == code.meaning
+        assert error_meaning(code.value) == code.meaning
     assert set(described["enum"]) == {code.value for code in ErrorCode}
     assert {code.value for code in MessageCode} <= set(ErrorCode)
     assert set(ErrorCode) >= NOTED
-    assert (code_named("of_another_version"), meaning("of_another_version")) == (None, None)
+    assert (code_named("of_another_version"), error_meaning("of_another_version")) == (None, None)
 
 
 D = {"c": "d"}
@@ -215,15 +215,15 @@ def test_another_wording_changes_nothing_but_the_text(code: ErrorCode) -> None:
     reworded = shown(ErrorInfo(code, "attempt 7", {"http_status": 400}))
     assert told != reworded
     assert without_texts(told) == without_texts(reworded)
-    assert [facts(entry) for entry in told["timeline"]] == [facts(entry) for entry in reworded["timeline"]]
-    assert code.meaning in str(facts(told["timeline"][1]))
+    assert [entry_details(entry) for entry in told["timeline"]] == [entry_details(entry) for entry in reworded["timeline"]]
+    assert code.meaning in str(entry_details(told["timeline"][1]))
 
 
 def test_the_command_shows_the_text_where_there_is_no_code_that_it_has() -> None:
-    assert facts({"detail": "as it is", "data": {}}) == "as it is"
-    assert facts({"detail": "as it is"}) == "as it is"
-    assert facts({"detail": "as it is", "data": {"error_code": "of_another_version"}}) == "as it is"
-    assert facts({"detail": "attempt 2", "data": {"attempt": 2, "operator": "olena"}}) == "attempt 2, operator olena"
+    assert entry_details({"detail": "as it is", "data": {}}) == "as it is"
+    assert entry_details({"detail": "as it is"}) == "as it is"
+    assert entry_details({"detail": "as it is", "data": {"error_code": "of_another_version"}}) == "as it is"
+    assert entry_details({"detail": "attempt 2", "data": {"attempt": 2, "operator": "olena"}}) == "attempt 2, operator olena"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Leads as CSV: one line for each delivery, nothing that a spreadsheet would run, the whole file or none."""
+"""Leads as CSV: one line per delivery, no formulas. The file is written completely or not at all."""
 
 import csv
 import os
@@ -9,48 +9,48 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from leadbridge_cli.exit_codes import Code, Failure, wrong_use
-from leadbridge_cli.output import Screen, line
+from leadbridge_cli.exit_codes import Code, Failure, usage_error
+from leadbridge_cli.output import Output, line
 from leadbridge_cli.paging import Page
 from leadbridge_cli.sanitize import for_spreadsheet, masked
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-DELIVERY = (
+DELIVERY_FIELDS = (
     *("state", "deal_id", "account_uuid", "partner_status", "attempts", "submitted_at"),
     *("last_error_code", "last_error"),
 )
-OWN = ("lead_id", "source", "received_at", "status")
+LEAD_FIELDS = ("lead_id", "source", "received_at", "status")
 
 
-def export_to(screen: Screen, file: Path, pages: Iterable[Page], *, overwrite: bool, reveal: bool) -> None:
-    """Write all pages. Raises Failure for a file that is there already."""
+def export_to(output: Output, file: Path, pages: Iterable[Page], *, overwrite: bool, reveal: bool) -> None:
+    """Write all pages. Raises Failure if the file exists."""
     to_stdout = str(file) == "-"
-    if to_stdout and screen.as_json:
-        raise wrong_use("stdout cannot be both CSV and JSON: name a file.")
+    if to_stdout and output.as_json:
+        raise usage_error("stdout cannot hold both CSV and JSON. Give a file name, or omit --json.")
     number = 0
-    with screen.progress("leads") as advance, _stdout() if to_stdout else _draft(file, overwrite=overwrite) as lines:
+    with output.progress("leads") as advance, _stdout() if to_stdout else _temporary_file(file, overwrite=overwrite) as lines:
         writer = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         fields = [name for names in sections().values() for name in names]
-        writer.writerow([*OWN, *fields, "utm", "partner", *DELIVERY])
+        writer.writerow([*LEAD_FIELDS, *fields, "utm", "partner", *DELIVERY_FIELDS])
         for page in pages:
             for lead in page.leads if reveal else masked(page.leads):
                 writer.writerows([*map(for_spreadsheet, row)] for row in rows_of(lead))
             number += len(page.leads)
             advance(len(page.leads))
     if not to_stdout:
-        screen.answer({"file": str(file), "leads": number}, lambda: [line(f"{number} leads are in {file}.")])
+        output.answer({"file": str(file), "leads": number}, lambda: [line(f"{number} leads written to {file}.")])
 
 
 def rows_of(lead: dict[str, Any]) -> Iterator[list[object]]:
-    """The lead's lines, one for each delivery; one without where it has none."""
+    """Return the lead's lines: one per delivery, or one line if it has no delivery."""
     read = [(lead.get(name) or {}, names) for name, names in sections().items()]
     utm = "&".join(f"{name}={value}" for name, value in (lead.get("utm") or {}).items())
-    own = [lead.get(name) for name in OWN]
-    own += [section.get(name) for section, names in read for name in names]
+    lead_values = [lead.get(name) for name in LEAD_FIELDS]
+    lead_values += [section.get(name) for section, names in read for name in names]
     for partner, delivery in (lead.get("deliveries") or {"": {}}).items():
-        yield [*own, utm, partner, *(delivery.get(name) for name in DELIVERY)]
+        yield [*lead_values, utm, partner, *(delivery.get(name) for name in DELIVERY_FIELDS)]
 
 
 @cache
@@ -68,10 +68,10 @@ def _stdout() -> Iterator[TextIO]:
 
 
 @contextmanager
-def _draft(file: Path, *, overwrite: bool) -> Iterator[TextIO]:
-    """A file that its owner alone can read, and that takes its name once it is whole."""
+def _temporary_file(file: Path, *, overwrite: bool) -> Iterator[TextIO]:
+    """Yield a temporary file that only its owner can read; rename it when the block has succeeded."""
     if file.exists() and not overwrite:
-        raise Failure(Code.CONFLICT, f"{file} is there already: --overwrite replaces it.")
+        raise Failure(Code.CONFLICT, f"{file} exists. Use --overwrite to replace it.")
     draft = file.with_name(f".{file.name}.{os.getpid()}.new")
     try:
         with open(draft, "x", encoding="utf-8-sig", newline="", opener=_private) as lines:
@@ -79,7 +79,7 @@ def _draft(file: Path, *, overwrite: bool) -> Iterator[TextIO]:
         if overwrite:
             draft.replace(file)
         else:
-            _take_name(draft, file)
+            _publish(draft, file)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -88,9 +88,9 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _take_name(draft: Path, file: Path) -> None:
-    """Name the draft, unless somebody else has made a file of that name meanwhile."""
+def _publish(draft: Path, file: Path) -> None:
+    """Give the temporary file its name. Raises Failure if a file of that name was created meanwhile."""
     try:
         file.hardlink_to(draft)
     except FileExistsError:
-        raise Failure(Code.CONFLICT, f"{file} is there already: --overwrite replaces it.") from None
+        raise Failure(Code.CONFLICT, f"{file} exists. Use --overwrite to replace it.") from None

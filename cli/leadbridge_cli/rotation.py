@@ -1,0 +1,110 @@
+"""Rotation of source secrets, operator tokens and our keys at partners. A new secret is shown once."""
+
+import base64
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
+from leadbridge_cli.secret_schemas import validate_secret
+from leadbridge_cli.secrets_store import StoredSecret, SecretsStore, new_token
+
+if TYPE_CHECKING:
+    from leadbridge.partners.kind import KeyRotation
+
+STANDARD_WEBHOOKS = "whsec_"
+
+
+@dataclass(frozen=True)
+class RotationResult:
+    """The result of a rotation and the next step. Fields that are None are not shown."""
+
+    name: str
+    whose: str | None
+    next_step: str
+    secret: str | None = None
+    token: str | None = None
+    public_key: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the result for scripts."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name != "next_step"}
+
+    def lines(self) -> list[str]:
+        """Return the lines for a person."""
+        shown = self.secret or self.token or self.public_key
+        return [*([] if shown is None else shown.strip().splitlines()), self.next_step]
+
+    def __repr__(self) -> str:
+        return f"Rotated({self.name!r}, {self.whose!r})"
+
+
+def source(store: SecretsStore, name: str, *, drop_old: bool) -> RotationResult:
+    """Add a new secret of a source before the old one, or drop the old one. Raises Failure."""
+    seen, value = _read_known(store, "sources")
+    entry = value.get(name)
+    if not isinstance(entry, dict) or not entry.get("secrets"):
+        raise not_found(f"No secret of source {name}. Sources with secrets: {', '.join(sorted(value))}.")
+    current, *old = entry["secrets"]
+    if drop_old:
+        if not old:
+            raise Failure(Code.CONFLICT, f"{name} has only one secret; there is no old secret to drop.")
+        value[name] = {**entry, "secrets": [current]}
+        validate_secret("sources", value)
+        store.replace("sources", seen, value)
+        return RotationResult("sources", name, "The old secret stops working within a minute.")
+    if old:
+        raise Failure(Code.CONFLICT, f"{name} already has two secrets. Use --drop-old when the form has the new one.")
+    secret = _new_secret_like(str(current))
+    value[name] = {**entry, "secrets": [secret, current]}
+    validate_secret("sources", value)
+    store.replace("sources", seen, value)
+    next_step = f"Enter it in the form. Both secrets work until `secrets rotate sources {name} --drop-old`."
+    return RotationResult("sources", name, next_step, secret=secret)
+
+
+def operator(store: SecretsStore, name: str, *, is_new: bool) -> RotationResult:
+    """Create or replace the token of an operator. Raises Failure."""
+    seen, value = _read_known(store, "operators", or_empty=is_new)
+    if is_new and name in value:
+        raise Failure(Code.CONFLICT, f"{name} already has a token. Omit --new to replace it.")
+    if not is_new and name not in value:
+        raise not_found(f"No operator {name}. Use --new to create one.")
+    if not name.isprintable() or not name.strip():
+        raise usage_error("The name of an operator must be printable text.")
+    token = new_token()
+    value[name] = token
+    validate_secret("operators", value)
+    store.replace("operators", seen, value)
+    return RotationResult("operators", name, f"Token of {name}. It is not shown again.", token=token)
+
+
+def key_rotation(name: str) -> "KeyRotation | None":
+    """Return how our key at a partner of this kind is rotated; None if the secret has no key of ours."""
+    from leadbridge.partners.registry import kind_named, kind_names
+
+    return kind_named(name).secret.rotation if name in kind_names() else None
+
+
+def partner(store: SecretsStore, name: str, rotation: "KeyRotation") -> RotationResult:
+    """Create a key pair: store the private key, return the public key for the partner. Raises Failure."""
+    seen, value = _read_known(store, name)
+    renewed = rotation.renew(value)
+    validate_secret(name, renewed.value)
+    store.replace(name, seen, renewed.value)
+    next_step = f"{renewed.then}; then `leadbridge secrets check {name}`."
+    return RotationResult(name, None, next_step, public_key=renewed.public_key)
+
+
+def _read_known(store: SecretsStore, name: str, *, or_empty: bool = False) -> tuple[StoredSecret, dict[str, Any]]:
+    seen = store.read(name)
+    if seen.value is None and not or_empty:
+        raise not_found(f"Secret {name} has no value yet. Run `secrets put {name} FILE`.")
+    return seen, dict(seen.value or {})
+
+
+def _new_secret_like(secret: str) -> str:
+    """Return a new secret in the format of the given one."""
+    if secret.startswith(STANDARD_WEBHOOKS):
+        return STANDARD_WEBHOOKS + base64.b64encode(secrets.token_bytes(32)).decode()
+    return new_token()

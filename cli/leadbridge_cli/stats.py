@@ -1,0 +1,41 @@
+"""`leadbridge stats`: counts of leads and deliveries."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from leadbridge_cli.api import Api, resolve_api
+from leadbridge_cli.options import command
+from leadbridge_cli.output import Renderable, Output, line, table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "stats", resolve_api)(show_stats)
+
+
+def show_stats(
+    output: Output,
+    api: Api,
+    first: Annotated[str | None, typer.Option("--from", help="First day (UTC), such as 2026-11-02.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day (UTC). Default: today.")] = None,
+) -> None:
+    """Count leads and deliveries by day, source, partner and state. Default: the last 30 days."""
+    stats = api.get("stats", **{"from": first, "to": last})
+    output.answer(stats, lambda: _render(stats))
+
+
+def _render(stats: dict[str, Any]) -> Iterable[Renderable]:
+    totals = stats["totals"]
+    yield line(f"{stats['from']} to {stats['to']}: {totals['leads']} leads")
+    deliveries: Counter[tuple[str, str, str]] = Counter()
+    for each in stats["counts"]:
+        deliveries[each["source"], each["partner"], each["state"]] += each["count"]
+    rows = ((*names, number) for names, number in sorted(deliveries.items()))
+    yield table(("source", "partner", "state", "deliveries"), rows)
+    days: Counter[str] = Counter()
+    for each in stats["leads"]:
+        days[each["day"]] += each["count"]
+    yield table(("day", "leads"), sorted(days.items()))
