@@ -1,4 +1,4 @@
-// Says what was wrong: ?fields=person.phone,loan.amount names the fields. Other names than these are not shown.
+// Lists the invalid fields from ?fields=person.phone,loan.amount. Unknown names are ignored.
 "use strict";
 
 const LABELS = {
@@ -6,23 +6,23 @@ const LABELS = {
   "person.phone": "Телефон: потрібен український номер",
   "person.email": "Електронна пошта",
   "person.tax_number": "Податковий номер: десять цифр",
-  "person.activity": "Ким працюєте",
+  "person.activity": "Рід занять",
   "person.city": "Місто",
   "loan.amount": "Сума, грн",
   "loan.term": "Термін, місяців",
   "consent.text": "Згода на обробку даних",
 };
 
-const asked = new URLSearchParams(location.search);
-const wrong = (asked.get("fields") || "").split(",").filter((name) => Object.hasOwn(LABELS, name));
+const query = new URLSearchParams(location.search);
+const invalid = (query.get("fields") || "").split(",").filter((name) => Object.hasOwn(LABELS, name));
 
-if (wrong.length) {
+if (invalid.length) {
   document.getElementById("what").textContent = "Перевірте, будь ласка, ці поля:";
   const list = document.getElementById("fields");
-  for (const name of wrong) {
+  for (const name of invalid) {
     list.append(Object.assign(document.createElement("li"), { textContent: LABELS[name] }));
   }
   list.hidden = false;
-} else if (asked.has("problem")) {
-  document.getElementById("what").textContent = "Зараз заявку прийняти не вдалося. Спробуйте ще раз за хвилину.";
+} else if (query.has("problem")) {
+  document.getElementById("what").textContent = "Не вдалося прийняти заявку. Спробуйте ще раз за хвилину.";
 }

@@ -1,36 +1,38 @@
-// The form works without this. With it the page stays: wrong fields are told beside them, a failure can be tried again.
+// Optional: the form works without JavaScript. With it, errors appear beside their fields and a failed post can be repeated.
 "use strict";
 
-const PATIENCE = 20000; // milliseconds
+const TIMEOUT = 20000; // milliseconds
 
 const form = document.querySelector("form[data-thanks]");
 const status = form.querySelector(".status");
 const button = form.querySelector("button[type=submit]");
 const fields = [...form.querySelectorAll("[data-field]")];
 const label = button.textContent;
+const plural = new Intl.PluralRules("uk");
+const FIELDS = { one: "поле", few: "поля", many: "полів", other: "поля" };
 
-form.noValidate = true; // the browser's own bubbles give way to words beside the fields
-keepTags();
-fields.forEach((field) => field.addEventListener("input", () => settle(field)));
-addEventListener("pageshow", () => busy(false)); // who comes back finds a button that works
+form.noValidate = true; // replace the browser's own messages by texts beside the fields
+addCampaignTags();
+fields.forEach((field) => field.addEventListener("input", () => clearError(field)));
+addEventListener("pageshow", () => busy(false)); // enable the button after the way back
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (button.disabled) return;
-  fields.forEach(settle);
-  say("");
-  const wrong = fields.filter((field) => !field.checkValidity() || isBlank(field));
-  if (wrong.length) return show(wrong);
+  fields.forEach(clearError);
+  showStatus("");
+  const invalid = fields.filter((field) => !field.checkValidity() || isBlank(field));
+  if (invalid.length) return showErrors(invalid);
   busy(true);
-  const next = await send();
-  if (next === "thanks") return location.assign(form.dataset.thanks);
+  const result = await send();
+  if (result === "thanks") return location.assign(form.dataset.thanks);
   busy(false);
-  if (Array.isArray(next)) return show(next);
-  say(next);
+  if (Array.isArray(result)) return showErrors(result);
+  showStatus(result);
   status.focus();
 });
 
-// What follows: "thanks", the fields that are wrong, or words.
+// Post the form. Returns "thanks", the list of invalid fields, or an error text.
 async function send() {
   let response;
   try {
@@ -39,17 +41,17 @@ async function send() {
       headers: { Accept: "application/json" },
       body: new URLSearchParams(new FormData(form)),
       credentials: "omit",
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(TIMEOUT),
     });
   } catch {
-    return "Немає зв’язку із сервером. Спробуйте ще раз: заявка не подвоїться.";
+    return "Немає зв’язку із сервером. Спробуйте ще раз: повторної заявки не буде.";
   }
   if (response.ok) return "thanks";
   if (response.status === 422) {
     const problem = await response.json().catch(() => ({}));
-    const named = new Set((problem.errors || []).map((error) => error.field));
-    const wrong = fields.filter((field) => named.has(field.dataset.field));
-    return wrong.length ? wrong : "Перевірте, будь ласка, чи все заповнено правильно.";
+    const names = new Set((problem.errors || []).map((error) => error.field));
+    const invalid = fields.filter((field) => names.has(field.dataset.field));
+    return invalid.length ? invalid : "Перевірте, будь ласка, чи правильно заповнено форму.";
   }
   if (response.status === 429 || response.status >= 500) {
     return "Сервер зараз не може прийняти заявку. Спробуйте ще раз за хвилину.";
@@ -57,21 +59,21 @@ async function send() {
   return "Ця форма зараз не приймає заявок. Будь ласка, зателефонуйте нам.";
 }
 
-function show(wrong) {
-  for (const field of wrong) {
+function showErrors(invalid) {
+  for (const field of invalid) {
     const error = document.createElement("p");
     error.className = "error";
     error.id = `${field.id}-error`;
-    error.textContent = field.dataset.wrong;
+    error.textContent = field.dataset.error;
     field.closest(".field").append(error);
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", [error.id, hint(field)].filter(Boolean).join(" "));
   }
-  say(wrong.length === 1 ? "Одне поле заповнено не так." : `Полів, заповнених не так: ${wrong.length}.`);
-  wrong[0].focus();
+  showStatus(`Перевірте ${invalid.length} ${FIELDS[plural.select(invalid.length)]}.`);
+  invalid[0].focus();
 }
 
-function settle(field) {
+function clearError(field) {
   document.getElementById(`${field.id}-error`)?.remove();
   field.removeAttribute("aria-invalid");
   hint(field) ? field.setAttribute("aria-describedby", hint(field)) : field.removeAttribute("aria-describedby");
@@ -85,9 +87,9 @@ function isBlank(field) {
   return field.required && field.type !== "checkbox" && !field.value.trim();
 }
 
-function say(words) {
-  status.hidden = !words;
-  status.textContent = words;
+function showStatus(text) {
+  status.hidden = !text;
+  status.textContent = text;
 }
 
 function busy(yes) {
@@ -96,8 +98,8 @@ function busy(yes) {
   form.setAttribute("aria-busy", String(yes));
 }
 
-// The tags of the campaign that brought the visitor go along with the lead.
-function keepTags() {
+// Add the campaign's utm tags to the lead.
+function addCampaignTags() {
   for (const [name, value] of new URLSearchParams(location.search)) {
     if (/^utm_[a-z_]{1,40}$/.test(name)) {
       form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));

@@ -61,7 +61,7 @@ def test_every_field_has_a_label_and_words_for_when_it_is_wrong() -> None:
     labels = Reader("index.html").labels
     for name, found in inputs().items():
         assert name == "form_name" or labels[found["id"]].strip()
-        assert "data-field" not in found or found["data-wrong"]
+        assert "data-field" not in found or found["data-error"]
 
 
 def test_the_unseen_field_is_out_of_everybodys_way() -> None:
