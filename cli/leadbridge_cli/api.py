@@ -23,7 +23,9 @@ ApiUrl = Annotated[
 Token = Annotated[
     str | None,
     typer.Option(
-        "--token", envvar="LEADBRIDGE_TOKEN", help="Your token. Other users of this machine can see it; the environment variable is safer."
+        "--token",
+        envvar="LEADBRIDGE_TOKEN",
+        help="Your token. Other users of this machine can see it; the environment variable is safer.",
     ),
 ]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with your token; - reads stdin.")]

@@ -56,7 +56,9 @@ class Cloud:
     def _parameter(self, name: str) -> str | None:
         with aws_errors(f"stack {self.stack}"):
             [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        return next((each["ParameterValue"] for each in stack.get("Parameters", []) if each["ParameterKey"] == name), None)
+        return next(
+            (each["ParameterValue"] for each in stack.get("Parameters", []) if each["ParameterKey"] == name), None
+        )
 
 
 def resolve_cloud(

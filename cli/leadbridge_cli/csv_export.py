@@ -30,7 +30,10 @@ def export_to(output: Output, file: Path, pages: Iterable[Page], *, overwrite: b
     if to_stdout and output.as_json:
         raise usage_error("stdout cannot hold both CSV and JSON. Give a file name, or omit --json.")
     number = 0
-    with output.progress("leads") as advance, _stdout() if to_stdout else _temporary_file(file, overwrite=overwrite) as lines:
+    with (
+        output.progress("leads") as advance,
+        _stdout() if to_stdout else _temporary_file(file, overwrite=overwrite) as lines,
+    ):
         writer = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         fields = [name for names in sections().values() for name in names]
         writer.writerow([*LEAD_FIELDS, *fields, "utm", "partner", *DELIVERY_FIELDS])

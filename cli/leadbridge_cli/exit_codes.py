@@ -57,7 +57,9 @@ def failure_of(error: Exception) -> Failure:
         case NotFound():
             return not_found(str(error))
         case Unknown():
-            return Failure(Code.NO_ANSWER, f"{error}. The call may have been executed. Check the state before you repeat it.")
+            return Failure(
+                Code.NO_ANSWER, f"{error}. The call may have been executed. Check the state before you repeat it."
+            )
         case RateLimited() | Unavailable():
             return Failure(Code.NO_ANSWER, str(error))
         case PartnerError():

@@ -9,14 +9,16 @@ import typer
 from leadbridge_cli.api import Api, resolve_api
 from leadbridge_cli.exit_codes import not_found, usage_error
 from leadbridge_cli.options import Reveal, Yes, command, group
-from leadbridge_cli.output import Renderable, Output, entry_details, flatten, line, error_meaning, table
+from leadbridge_cli.output import Output, Renderable, entry_details, error_meaning, flatten, line, table
 from leadbridge_cli.paging import LeadQuery, iter_pages
 from leadbridge_cli.sanitize import masked
 
 app = group("leads", "Leads: list, show, export, retry, resolve, check, erase.")
 
 LeadId = Annotated[str, typer.Argument(help="Id of the lead, ld_…")]
-Partner = Annotated[str | None, typer.Option("--partner", help="Partner of the delivery. Required if the lead has several deliveries.")]
+Partner = Annotated[
+    str | None, typer.Option("--partner", help="Partner of the delivery. Required if the lead has several deliveries.")
+]
 Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state.")]
 Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
@@ -70,14 +72,17 @@ def retry(
     lead_id: LeadId,
     partner: Partner = None,
     even_if_twice: Annotated[
-        bool, typer.Option("--even-if-twice", help="Also retry an unknown delivery; the partner may get the lead twice.")
+        bool,
+        typer.Option("--even-if-twice", help="Also retry an unknown delivery; the partner may get the lead twice."),
     ] = False,
     yes: Yes = False,
 ) -> None:
     """Retry a failed, rejected or duplicate delivery."""
     partner = _partner(api, lead_id, partner)
     if even_if_twice:
-        output.confirm("If the delivery is unknown, the partner may already have the lead and get it twice. Retry?", yes=yes)
+        output.confirm(
+            "If the delivery is unknown, the partner may already have the lead and get it twice. Retry?", yes=yes
+        )
     body = {"confirm": True} if even_if_twice else None
     _show_delivery(output, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "retry", body=body))
 
@@ -117,10 +122,14 @@ def resolve(
     api: Api,
     lead_id: LeadId,
     partner: Partner = None,
-    deal_id: Annotated[int | None, typer.Option(min=1, help="The partner has the lead; the number of the deal.")] = None,
+    deal_id: Annotated[
+        int | None, typer.Option(min=1, help="The partner has the lead; the number of the deal.")
+    ] = None,
     account_uuid: Annotated[str | None, typer.Option(help="The partner has the lead; the UUID of the account.")] = None,
     not_created: Annotated[bool, typer.Option("--not-created", help="The partner does not have the lead.")] = False,
-    unknown: Annotated[bool, typer.Option("--unknown", help="Withdraw an operator's result; the delivery is unknown again.")] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Withdraw an operator's result; the delivery is unknown again.")
+    ] = False,
     correct: Annotated[bool, typer.Option("--correct", help="Also change an operator's result.")] = False,
     yes: Yes = False,
 ) -> None:
@@ -164,7 +173,9 @@ def erase(output: Output, api: Api, lead_id: LeadId, yes: Yes = False) -> None:
         yes=yes,
     )
     api.delete("leads", lead_id)
-    output.answer({"lead_id": lead_id, "erased": True}, lambda: [line(f"{lead_id}: personal data erased; the tombstone remains.")])
+    output.answer(
+        {"lead_id": lead_id, "erased": True}, lambda: [line(f"{lead_id}: personal data erased; the tombstone remains.")]
+    )
 
 
 @command(app, "export", resolve_api)
@@ -220,13 +231,24 @@ def _render_leads(leads: list[dict[str, Any]]) -> Renderable:
         person = lead.get("person") or {}
         deliveries = ", ".join(_delivery_summary(name, each) for name, each in _deliveries(lead))
         name = "(erased)" if lead.get("erased_at") else person.get("full_name")
-        return lead["received_at"], lead["lead_id"], lead["source"], lead["status"], name, person.get("phone"), deliveries
+        return (
+            lead["received_at"],
+            lead["lead_id"],
+            lead["source"],
+            lead["status"],
+            name,
+            person.get("phone"),
+            deliveries,
+        )
 
     return table(("received", "lead", "source", "status", "name", "phone", "deliveries"), map(row, leads))
 
 
 def _delivery_summary(partner: str, delivery: dict[str, Any]) -> str:
-    partner_status, attention = delivery.get("partner_status"), delivery.get("attention") or delivery.get("last_error_code")
+    partner_status, attention = (
+        delivery.get("partner_status"),
+        delivery.get("attention") or delivery.get("last_error_code"),
+    )
     status, needs = f" ({partner_status})" if partner_status else "", f" – {attention}" if attention else ""
     return f"{partner}: {delivery.get('state')}{status}{needs}"
 

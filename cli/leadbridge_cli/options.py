@@ -79,9 +79,7 @@ def _unexpected(error: Exception) -> Failure:
         return Failure(Code.NOT_FOUND, f"{error.filename}: file not found.")
     if isinstance(error, OSError) and error.filename is not None:
         return Failure(Code.REFUSED, f"{error.filename}: {error.strerror}.")
-    return Failure(
-        Code.REFUSED, f"Unexpected error ({type(error).__name__}). Repeat with --debug for the traceback."
-    )
+    return Failure(Code.REFUSED, f"Unexpected error ({type(error).__name__}). Repeat with --debug for the traceback.")
 
 
 def _output(as_json: AsJson = False, debug: Debug = False) -> Output:

@@ -25,7 +25,7 @@ class ParamType:
     reader: Callable[[Any], Any]
 
     @classmethod
-    def of(cls, wanted: inspect.Parameter) -> "Typed":
+    def of(cls, wanted: inspect.Parameter) -> "ParamType":
         """Return the declaration for a parameter of the client. A positional one becomes an argument."""
         kind = _base_type(wanted.annotation)
         option = f"--{wanted.name.replace('_', '-')}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.secret_schemas import validate_secret
-from leadbridge_cli.secrets_store import StoredSecret, SecretsStore, new_token
+from leadbridge_cli.secrets_store import SecretsStore, StoredSecret, new_token
 
 if TYPE_CHECKING:
     from leadbridge.partners.kind import KeyRotation

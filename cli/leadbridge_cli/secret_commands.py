@@ -16,7 +16,9 @@ app = group("secrets", "Secrets: credentials of partners, forms and operators.")
 
 MAX_SECRET_BYTES = 65_536  # bytes, the limit of Secrets Manager
 
-OldOne = Annotated[bool, typer.Option("--drop-old", help="Remove a source's old secret, after the form uses the new one.")]
+OldOne = Annotated[
+    bool, typer.Option("--drop-old", help="Remove a source's old secret, after the form uses the new one.")
+]
 
 
 @command(app, "put", resolve_cloud)
@@ -29,7 +31,7 @@ def put(
     ] = None,
 ) -> None:
     """Replace a secret. The value is validated first and never shown."""
-    from leadbridge_cli.secret_schemas import validate_secret, keys_of, names
+    from leadbridge_cli.secret_schemas import keys_of, names, validate_secret
     from leadbridge_cli.secrets_store import SecretsStore
 
     if name not in names():
@@ -70,7 +72,9 @@ def rotate(
         or (drop_old and name != "sources")
         or (new and name != "operators")
     ):
-        raise usage_error("Use `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner kind with a key of ours.")
+        raise usage_error(
+            "Use `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner kind with a key of ours."
+        )
     store = SecretsStore(cloud)
     match name:
         case "sources":

@@ -60,7 +60,8 @@ class SecretsStore:
                 )
             except (client.exceptions.InvalidParameterException, client.exceptions.ResourceNotFoundException):
                 raise Failure(
-                    Code.CONFLICT, f"Another operator has changed {full}. Nothing was changed; check the secret and repeat."
+                    Code.CONFLICT,
+                    f"Another operator has changed {full}. Nothing was changed; check the secret and repeat.",
                 ) from None
 
 

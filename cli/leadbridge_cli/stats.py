@@ -8,7 +8,7 @@ import typer
 
 from leadbridge_cli.api import Api, resolve_api
 from leadbridge_cli.options import command
-from leadbridge_cli.output import Renderable, Output, line, table
+from leadbridge_cli.output import Output, Renderable, line, table
 
 
 def add_to(app: typer.Typer) -> None:

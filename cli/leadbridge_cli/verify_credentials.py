@@ -48,7 +48,7 @@ def verify(cloud: Cloud, partner: str) -> Verification:
     return Verification(partner)
 
 
-def _authorize(partner: str, secret: "Held") -> None:
+def _authorize(partner: str, secret: "PartnerSecret") -> None:
     if partner == LEELOO:
         from leadbridge.partners.leeloo import Client, Leeloo
 

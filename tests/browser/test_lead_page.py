@@ -30,9 +30,7 @@ def test_people_are_masked_until_somebody_says_they_look(open_console: Open, wor
     page.get_by_role("button", name="Show phone, e-mail and tax number").click()
     for value in PRIVATE:
         expect(person).to_contain_text(value)
-    expect(page.get_by_role("region", name="Timeline")).to_contain_text(
-        "Personal data viewed – by olena"
-    )
+    expect(page.get_by_role("region", name="Timeline")).to_contain_text("Personal data viewed – by olena")
     assert world.journey(one).timeline[-1].what == "revealed"
     page.get_by_role("link", name="← Leads").click()
     page.locator("#rows a").click()

@@ -71,7 +71,11 @@ def test_why_a_number_is_not_stored_is_said_by_the_answers_code(open_console: Op
     page = open_console(path=f"#/leads/{one.lead_id}")
     page.get_by_role("button", name="Mark as created…").click()
     dialog = page.get_by_role("dialog")
-    for number, said in (("24", other.lead_id), ("99", "does not have this number"), ("98", "The partner is unavailable")):
+    for number, said in (
+        ("24", other.lead_id),
+        ("99", "does not have this number"),
+        ("98", "The partner is unavailable"),
+    ):
         if number == "98":
             world.partner.away = partner_errors.Unavailable("leadleader", "status", "away")
         dialog.get_by_label("Deal number").fill(number)
@@ -105,7 +109,9 @@ def test_a_deal_that_the_partner_does_not_know_is_among_what_needs_a_person(open
     page = open_console()
     expect(page.get_by_role("heading", name="1 lead needs a check")).to_be_visible()
     page.get_by_role("link", name=re.compile("Зразковий")).click()
-    expect(page.locator("[data-partner=leadleader]")).to_contain_text("The partner does not recognize the stored number")
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text(
+        "The partner does not recognize the stored number"
+    )
 
 
 def test_a_duplicate_is_sent_again(open_console: Open, world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from leadbridge_cli.sanitize import as_json, for_spreadsheet, sanitize, masked
+from leadbridge_cli.sanitize import as_json, for_spreadsheet, masked, sanitize
 from quality.testkit.rubbish import any_text, json_values
 from tests.command.desk import LEAD, Desk, Said
 from tests.command.gateway import problem

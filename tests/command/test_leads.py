@@ -168,7 +168,11 @@ def test_a_partner_that_cannot_be_asked_is_a_5_and_says_that_nothing_was_stored(
     body = {"type": "urn:leadbridge:problem:partner-unavailable", "detail": "Nothing was stored."}
     desk.gateway.canned = (503, json.dumps(body).encode(), "application/problem+json")
     said = desk.run("leads", "resolve", ID, "--partner", "leadleader", "--deal-id", "24", "--yes")
-    assert (said.code, "Nothing was stored." in said.failure, "may have been executed" in said.failure) == (5, True, False)
+    assert (said.code, "Nothing was stored." in said.failure, "may have been executed" in said.failure) == (
+        5,
+        True,
+        False,
+    )
 
 
 def test_a_look_at_the_person_is_noted_and_nothing_else_shows_them(desk: Desk) -> None:

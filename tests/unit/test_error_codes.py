@@ -215,7 +215,9 @@ def test_another_wording_changes_nothing_but_the_text(code: ErrorCode) -> None:
     reworded = shown(ErrorInfo(code, "attempt 7", {"http_status": 400}))
     assert told != reworded
     assert without_texts(told) == without_texts(reworded)
-    assert [entry_details(entry) for entry in told["timeline"]] == [entry_details(entry) for entry in reworded["timeline"]]
+    assert [entry_details(entry) for entry in told["timeline"]] == [
+        entry_details(entry) for entry in reworded["timeline"]
+    ]
     assert code.meaning in str(entry_details(told["timeline"][1]))
 
 
@@ -223,7 +225,10 @@ def test_the_command_shows_the_text_where_there_is_no_code_that_it_has() -> None
     assert entry_details({"detail": "as it is", "data": {}}) == "as it is"
     assert entry_details({"detail": "as it is"}) == "as it is"
     assert entry_details({"detail": "as it is", "data": {"error_code": "of_another_version"}}) == "as it is"
-    assert entry_details({"detail": "attempt 2", "data": {"attempt": 2, "operator": "olena"}}) == "attempt 2, operator olena"
+    assert (
+        entry_details({"detail": "attempt 2", "data": {"attempt": 2, "operator": "olena"}})
+        == "attempt 2, operator olena"
+    )
 
 
 @pytest.mark.parametrize(
