@@ -11,6 +11,7 @@ export default {
   cancel: "Cancel",
   close: "Close",
   loading: "Loading…",
+  "time.just_now": "just now",
   "not_found.title": "Page not found",
 
   "login.title": "Operator console",

@@ -76,6 +76,7 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 export function formatRelative(text) {
   const seconds = (Date.now() - new Date(text).getTime()) / 1000;
+  if (Math.abs(seconds) < 60) return t("time.just_now");
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
   return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-Math.round(seconds / size), unit);
 }

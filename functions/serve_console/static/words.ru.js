@@ -11,6 +11,7 @@ export default {
   cancel: "Отмена",
   close: "Закрыть",
   loading: "Загрузка…",
+  "time.just_now": "только что",
   "not_found.title": "Страница не найдена",
 
   "login.title": "Консоль оператора",

@@ -11,6 +11,7 @@ export default {
   cancel: "Скасувати",
   close: "Закрити",
   loading: "Завантаження…",
+  "time.just_now": "щойно",
   "not_found.title": "Сторінку не знайдено",
 
   "login.title": "Консоль оператора",

@@ -1,0 +1,43 @@
+"""Renew the pictures of docs/console/: `make test ARGS=tests/browser/screenshots.py`. It is not part of the tests."""
+
+from base64 import b64encode
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from quality.testkit.template import ROOT
+from tests.browser.conftest import Open
+from tests.browser.world import World, busy
+
+FOLDER = ROOT / "docs" / "console"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
+DRAWN = 300  # milliseconds; a chart is drawn after its box has a size
+
+
+def shot(page: Page, ready: str) -> bytes:
+    """Return a picture of the window, once `ready` is there."""
+    page.locator(ready).first.wait_for()
+    page.wait_for_timeout(DRAWN)
+    return page.screenshot()
+
+
+def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
+    """Return one picture of several."""
+    page = browser.new_page(viewport={"width": 410 * len(shots) - 20, "height": 760})
+    images = "".join(f'<img src="data:image/png;base64,{b64encode(one).decode()}">' for one in shots)
+    page.set_content(f'<body style="margin:0;display:flex;gap:20px;background:#9aa5b1">{images}')
+    picture = shot(page, "img")
+    page.close()
+    return picture
+
+
+def test_pictures(browser: Browser, open_console: Open, world: World) -> None:
+    leads = busy(world)
+    lead = f"#/leads/{leads['unknown'].lead_id}"
+    views = {"overview": ("", 940, "canvas"), "list": ("#/leads", 760, "#rows a"), "lead": (lead, 760, ".entries li")}
+    for name, (path, height, ready) in views.items():
+        page = open_console(path=path, viewport={"width": 1080, "height": height})
+        (FOLDER / f"{name}.png").write_bytes(shot(page, ready))
+    phones = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
+    shots = [shot(open_console(path=path, locale="uk-UA", **PHONE), ready) for path, ready in phones.items()]
+    (FOLDER / "phone.png").write_bytes(side_by_side(browser, shots))
