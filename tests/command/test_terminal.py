@@ -109,9 +109,9 @@ def test_a_bar_is_for_terminals_and_colours_for_those_who_want_them(desk: Desk) 
     assert ran("leads", "list", "--all", **at(desk)).stderr == ""
 
 
-def test_what_nobody_foresaw_is_one_line_and_debug_says_where(desk: Desk) -> None:
+def test_an_unexpected_error_is_one_line_and_debug_says_where(desk: Desk) -> None:
     desk.gateway.canned = (200, b"{}", "application/json")
-    assert "nobody foresaw (KeyError)" in desk.run("leads", "list").failure
+    assert "Unexpected error (KeyError)" in desk.run("leads", "list").failure
     said = desk.run("leads", "list", "--debug")
     assert "Traceback" in said.err
     assert "token-of-olena" not in said.err
