@@ -11,7 +11,7 @@ import urllib3
 from devstack.stack import Stack
 from leadbridge.forms.adapters.standard_webhooks import sign
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 45  # seconds; more than the authorizer (10 s) and the slowest function behind the API (28 s) may take
 
 
 @dataclass(frozen=True)

@@ -91,13 +91,17 @@ class Desk:
         return ask("DELETE", f"{self.world.stack.api_url}/leads/{lead_id}", headers=headers)
 
     def _asked(self, name: str, question: Callable[[], Answer]) -> Answer | None:
-        """The answer to a question; what is wrong with it is noted, unless what was done to the stack explains it."""
+        """Make a call and return its answer; note what is wrong with it, unless a disturbance of the stack explains it.
+
+        A call without any answer is counted and not judged. The API answers 5xx when a function fails or times out, and
+        the client waits for longer than that, so only the emulator leaves a call unanswered. It does so when it waits
+        for a worker that was killed. The final probe requires an answer to every call.
+        """
         began = time.monotonic()
         try:
             answer = question()
-        except HTTPError as error:
-            if not self.world.explains(began):
-                self.tally.fail(name, f"was not answered: {type(error).__name__}")
+        except HTTPError:
+            self.tally.add("operators' calls without an answer")
             return None
         self.tally.add(f"operators answered {answer.status}")
         if name.endswith(RESOLVE) and answer.status == 503:
