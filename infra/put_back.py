@@ -29,7 +29,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED, MessageState
-from leadbridge.domain.message_operator_steps import restored
+from leadbridge.domain.message_operator_steps import mark_restored
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
@@ -66,7 +66,7 @@ def _settled(values: Item, now: datetime) -> list[Item]:
         case "DELIVERY":
             return [values | mark]
         case "MESSAGE" if values["state"] in UNSETTLED | {MessageState.FAILED}:
-            step = restored(message_of(values), now)
+            step = mark_restored(message_of(values), now)
             written = [message_item(step.after) | kept]
             if step.what is not None and step.after.owner.startswith("ld_"):
                 entry = Entry(now, step.what, "leeloo", step.detail, step.data)

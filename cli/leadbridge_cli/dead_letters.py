@@ -23,7 +23,7 @@ def list_letters(
 ) -> None:
     """List dead letters, oldest first. Of a long queue only a part is listed."""
     letters = [each for each in api.get("dead-letters")["letters"] if queue in {None, each["queue"]}]
-    names = ("queue", "letter_id", "step", "reason_code", "reason", "lead_id", "partner", "message_id")
+    names = ("queue", "dead_letter_id", "step", "reason_code", "reason", "lead_id", "partner", "message_id")
 
     def row(letter: dict[str, Any]) -> list[object]:
         return [_time(letter.get("sent_at")), *(letter.get(name) for name in names)]
@@ -36,27 +36,27 @@ def redrive(
     output: Output,
     api: Api,
     queue: Queue,
-    letter_id: Annotated[str | None, typer.Argument(help="Id of the dead letter.")] = None,
+    dead_letter_id: Annotated[str | None, typer.Argument(help="Id of the dead letter.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All dead letters of the queue.")] = False,
 ) -> None:
     """Redrive dead letters. One that cannot be redriven is kept; an obsolete one is removed. Safe to repeat."""
-    if every == (letter_id is not None):
+    if every == (dead_letter_id is not None):
         raise usage_error("Give the id of one dead letter, or --all.")
     number, has_more = 0, False
     kept, obsolete = dict[str, Any](), dict[str, Any]()
     with output.progress("dead letters") as advance:
         for _ in range(MAX_CALLS if every else 1):
-            body = None if letter_id is None else {"letter_id": letter_id}
+            body = None if dead_letter_id is None else {"dead_letter_id": dead_letter_id}
             done = api.post("dead-letters", queue, "redrive", body=body)
             number += int(done["letters"])
-            kept |= {one["letter_id"]: one["code"] for one in done["kept"]}
-            obsolete |= {one["letter_id"]: one["code"] for one in done["obsolete"]}
+            kept |= {one["dead_letter_id"]: one["code"] for one in done["kept"]}
+            obsolete |= {one["dead_letter_id"]: one["code"] for one in done["obsolete"]}
             advance(int(done["letters"]) + len(done["obsolete"]))
             if not done["letters"] and not done["obsolete"]:
                 break
         else:
             has_more = every
-    if letter_id is not None and not (number or kept or obsolete):
+    if dead_letter_id is not None and not (number or kept or obsolete):
         raise _letter_not_found()
     answer = {"queue": queue, "letters": number, "kept": _named(kept), "obsolete": _named(obsolete)}
     output.answer(answer, lambda: [line(text) for text in _redrive_lines(queue, number, kept, obsolete)])
@@ -69,25 +69,25 @@ def discard(
     output: Output,
     api: Api,
     queue: Queue,
-    letter_id: Annotated[str, typer.Argument(help="Id of the dead letter.")],
+    dead_letter_id: Annotated[str, typer.Argument(help="Id of the dead letter.")],
     yes: Yes = False,
 ) -> None:
     """Delete one dead letter. This cannot be undone."""
     output.confirm("The dead letter is deleted permanently; its lead does not change. Discard?", yes=yes)
-    number = int(api.post("dead-letters", queue, "discard", body={"letter_id": letter_id})["letters"])
+    number = int(api.post("dead-letters", queue, "discard", body={"dead_letter_id": dead_letter_id})["letters"])
     if not number:
         raise _letter_not_found()
     output.answer({"queue": queue, "letters": number}, lambda: [line(f"{queue}: {number} discarded.")])
 
 
 def _redrive_lines(queue: str, number: int, kept: dict[str, str], obsolete: dict[str, str]) -> list[str]:
-    kept_lines = [f"{letter_id} kept: {code}" for letter_id, code in kept.items()]
-    removed = [f"{letter_id} removed: {code}" for letter_id, code in obsolete.items()]
+    kept_lines = [f"{dead_letter_id} kept: {code}" for dead_letter_id, code in kept.items()]
+    removed = [f"{dead_letter_id} removed: {code}" for dead_letter_id, code in obsolete.items()]
     return [f"{queue}: {number} redriven, {len(kept)} kept, {len(obsolete)} obsolete.", *kept_lines, *removed]
 
 
 def _named(codes: dict[str, str]) -> list[dict[str, str]]:
-    return [{"letter_id": letter_id, "code": code} for letter_id, code in codes.items()]
+    return [{"dead_letter_id": dead_letter_id, "code": code} for dead_letter_id, code in codes.items()]
 
 
 def _letter_not_found() -> Exception:

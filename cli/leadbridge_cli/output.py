@@ -97,9 +97,9 @@ def line(value: object) -> Renderable:
 
 def error_meaning(code: object) -> str | None:
     """Return the meaning of an error code; None for an unknown code."""
-    from leadbridge.domain.errors.error_codes import code_named
+    from leadbridge.domain.errors.error_codes import parse_error_code
 
-    found = code_named(code)
+    found = parse_error_code(code)
     return None if found is None else found.meaning
 
 

@@ -44,14 +44,14 @@ def describe(partner: str, state: dict[str, Any] | None, now: datetime) -> dict[
         "partner": partner,
         "watermark": watermark,
         "behind_seconds": None if watermark is None else int((now - _time(watermark)).total_seconds()),
-        "whole_begun_at": state.get("whole_begun_at"),
-        "whole_ended_at": state.get("whole_ended_at"),
-        "scans": {kind: scan["progress"] for kind, scan in sorted((state.get("passes") or {}).items())},
+        "full_scan_started_at": state.get("full_scan_started_at"),
+        "full_scan_finished_at": state.get("full_scan_finished_at"),
+        "scans": {kind: scan["progress"] for kind, scan in sorted((state.get("scans") or {}).items())},
     }
 
 
 def _render(document: list[dict[str, Any]]) -> Iterable[Renderable]:
-    names = ("partner", "watermark", "behind_seconds", "whole_begun_at", "whole_ended_at")
+    names = ("partner", "watermark", "behind_seconds", "full_scan_started_at", "full_scan_finished_at")
     yield table(names, ([each[name] for name in names] for each in document))
     scans = [(each["partner"], kind, f"{progress} %") for each in document for kind, progress in each["scans"].items()]
     yield table(("partner", "scan", "progress"), scans) if scans else line("No scan is in progress.")

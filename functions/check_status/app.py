@@ -18,7 +18,7 @@ from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, 
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.services.check_status import ByDeal, ByEmail, Checker
+from leadbridge.services.check_status import Checker, StatusByDeal, StatusByEmail
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.ports.deliveries import StatusPartner
 from leadbridge.settings import settings
@@ -47,7 +47,7 @@ def checker(partner: str) -> Checker:
         partner=status_of(partner, store),
         settings=settings().partners[partner],
         clock=utc_now,
-        mirrors=settings().messages.mirror.on,
+        with_crm_note=settings().messages.crm_note.on,
         requeue=requeue,
     )
 
@@ -61,7 +61,9 @@ def requeue(delivery: Delivery) -> None:
 def status_of(partner: str, store: LeadRepository) -> StatusPartner:
     """Return what asks a partner for a status: by the id that it gave, or by e-mail. Raises LookupError."""
     client = client_of(partner)
-    return ByEmail(client, store.lead) if kind_of(partner).lost_reply is LostReply.LOOK_UP else ByDeal(client)
+    return (
+        StatusByEmail(client, store.lead) if kind_of(partner).lost_reply is LostReply.LOOK_UP else StatusByDeal(client)
+    )
 
 
 @logger.inject_lambda_context(clear_state=True)

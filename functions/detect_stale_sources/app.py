@@ -33,14 +33,14 @@ def watch() -> BacklogMonitor:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
-    """A schedule's tick in, the names of the quiet sources out. Only sources with `quiet_after` are looked at."""
-    longest = {name: source.quiet_after for name, source in settings().sources.items() if source.quiet_after}
+    """A schedule's tick in, the names of the quiet sources out. Only sources with `stale_after` are looked at."""
+    longest = {name: source.stale_after for name, source in settings().sources.items() if source.stale_after}
     if not longest:
         logger.info("no source is watched")
         return {"quiet": []}
     last = watch().last_leads(longest)
     quiet = stale_sources(last, longest, utc_now())
-    count("QuietSources", len(quiet))
+    count("StaleSources", len(quiet))
     logger.info(
         "looked",
         quiet={name: to_text(last[name]) for name in quiet},

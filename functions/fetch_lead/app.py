@@ -13,7 +13,7 @@ from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.events import FetchChanged, read_fetch_changed
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge.domain.lead import Asked, Lead
+from leadbridge.domain.lead import Lead, LeadFields
 from leadbridge.forms.base import adapter_named
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
@@ -99,5 +99,5 @@ def origins() -> None:
             adapter_named(source.adapter)
 
 
-MODELS = (FetchChanged, Asked, Lead, Consent)
+MODELS = (FetchChanged, LeadFields, Lead, Consent)
 warm_up(environment, aws.sqs, fetcher, origins, *(model.model_rebuild for model in MODELS))

@@ -20,7 +20,7 @@ from leadbridge.runtime.logs import count, logger, measure, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
-from leadbridge.storage.leads import Due, LeadRepository
+from leadbridge.storage.leads import DueItem, LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION
 from leadbridge.storage.queries.backlog import BacklogMonitor
 from leadbridge.storage.table import open_table
@@ -83,7 +83,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     return {"queued": queued}
 
 
-def fill(queue_url: str, room: int, partitions: list[str], now: datetime, body: Callable[[Due], dict[str, Any]]) -> int:
+def fill(
+    queue_url: str, room: int, partitions: list[str], now: datetime, body: Callable[[DueItem], dict[str, Any]]
+) -> int:
     """Queue what is due in some partitions of the index, as far as there is room; return how many.
 
     They take turns, so that however much is due in one, the others have their share.
@@ -103,17 +105,17 @@ def fill(queue_url: str, room: int, partitions: list[str], now: datetime, body: 
     return queued
 
 
-def delivery_body(due: Due) -> dict[str, Any]:
+def delivery_body(due: DueItem) -> dict[str, Any]:
     """What check_status is told."""
     return {"lead_id": due.owner, "partner": due.name}
 
 
-def message_body(due: Due) -> dict[str, Any]:
+def message_body(due: DueItem) -> dict[str, Any]:
     """What send_message is told of a message that nothing happened to when something should have."""
     return {"owner": due.owner, "message_id": due.name, "overdue": True}
 
 
-def fetch_body(due: Due) -> dict[str, Any]:
+def fetch_body(due: DueItem) -> dict[str, Any]:
     """What fetch_lead is told of a lead that nobody fetched when somebody should have."""
     return {"lead_id": due.owner, "overdue": True}
 

@@ -14,9 +14,9 @@ from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironm
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.storage.stream import NO_ANSWER, Bus, announcement, may_pass
+from leadbridge.storage.stream import NO_ANSWER, EventPublisher, event_of, is_retryable
 
-UNREADABLE = ErrorInfo(ErrorCode.RECORD_UNREADABLE, "the stream's record cannot be read")
+UNREADABLE = ErrorInfo(ErrorCode.RECORD_INVALID, "the stream's record cannot be read")
 SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
 
 
@@ -33,9 +33,9 @@ def environment() -> Environment:
 
 
 @lru_cache
-def bus() -> Bus:
+def bus() -> EventPublisher:
     """The bus of this stack."""
-    return Bus(aws.eventbridge(), environment().bus_name)
+    return EventPublisher(aws.eventbridge(), environment().bus_name)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     announcements: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
         try:
-            announced = announcement(record)
+            announced = event_of(record)
         except Exception:  # the outermost edge: one record that cannot be read must not hold up all behind it
             count("RecordsUnreadable")
             logger.exception("a record cannot be read", keys=record["dynamodb"].get("Keys"))
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         code = refused.get(number)
         if code is None:
             logger.info("published", lead_id=lead_id, event=announced.detail_type)
-        elif may_pass(code) and not (accepts and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
+        elif is_retryable(code) and not (accepts and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
             again.append(number)
         else:
             count("EventsRejected")

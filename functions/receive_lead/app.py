@@ -15,9 +15,9 @@ from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.errors.secret_errors import SecretMissing
-from leadbridge.domain.fields import tax_number_checks
+from leadbridge.domain.fields import has_valid_check_digit
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge.domain.lead import Asked, InvalidLead, Lead
+from leadbridge.domain.lead import InvalidLead, Lead, LeadFields
 from leadbridge.forms import base
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
@@ -27,7 +27,7 @@ from leadbridge.runtime.warmup import warm_up
 from leadbridge.services import receive_lead
 from leadbridge.settings import self_check, settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.quota import TooMany
+from leadbridge.storage.quota import QuotaExceeded
 from leadbridge.storage.table import open_table
 
 UNKNOWN_SOURCE = "unknown"  # what is logged where no source of the given name is configured
@@ -55,7 +55,7 @@ def receiver() -> receive_lead.LeadReceiver:
     """The receiver that receives posts, wired to this stack."""
     secrets = Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
-    def proofs(source: str, fresh: bool) -> dict[str, Any]:
+    def source_credentials(source: str, fresh: bool) -> dict[str, Any]:
         if source == self_check.SOURCE:
             return {"secrets": self_check.signing_secrets(secrets.get(self_check.SOURCE))}
         renewed = secrets.refresh("sources", entry=source) if fresh else None
@@ -65,7 +65,7 @@ def receiver() -> receive_lead.LeadReceiver:
     def hashed(value: str) -> str:
         return keyed_hash(secrets.get("index")["key"], value)
 
-    return receive_lead.LeadReceiver(settings(), store(), proofs, hashed, utc_now)
+    return receive_lead.LeadReceiver(settings(), store(), source_credentials, hashed, utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -146,11 +146,11 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
     if visitor.is_foreign:
         raise foreign()
     try:
-        return receiver().receive(source, base.Request.of(event, receiver().most_bytes(source)))
+        return receiver().receive(source, base.Request.of(event, receiver().max_body_bytes(source)))
     except receive_lead.UnknownSource:
         raise unknown_source() from None
     except base.TooLarge:
-        detail = f"A post may have {receiver().most_bytes(source) // 1024} KiB at most."
+        detail = f"A post may have {receiver().max_body_bytes(source) // 1024} KiB at most."
         raise Problem(413, "too-large", "Body too large", detail) from None
     except base.UnsupportedType as types:
         detail = f"This source sends {types}."
@@ -159,12 +159,12 @@ def receive(source: str, event: dict[str, Any], visitor: Visitor) -> receive_lea
         raise Problem(401, "bad-proof", "Proof of origin failed", f"{str(reason).capitalize()}.") from None
     except base.Unreadable as reason:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
-    except (receive_lead.Unprovable, SecretMissing):
+    except (receive_lead.SourceSecretMissing, SecretMissing):
         raise not_ready() from None
-    except receive_lead.Unfinished:
+    except receive_lead.StoredPartially:
         detail = "Not all of these leads could be stored in time. Please send them again."
         raise Problem(503, "unfinished", "Unfinished", detail, retry_after=RETRY_AFTER) from None
-    except TooMany as seconds:
+    except QuotaExceeded as seconds:
         detail = "This source has brought as many leads as it may in a minute."
         raise Problem(429, "too-many", "Too many leads", detail, retry_after=int(seconds.args[0])) from None
     except InvalidLead as lead:
@@ -208,7 +208,7 @@ def readers() -> None:
     """What reads the posts of all sources, and checks what a lender's leads have."""
     for source in settings().sources.values():
         base.adapter_named(source.adapter)
-    tax_number_checks("0" * 10)
+    has_valid_check_digit("0" * 10)
 
 
-warm_up(environment, receiver, readers, *(model.model_rebuild for model in (Asked, Lead, Consent)))
+warm_up(environment, receiver, readers, *(model.model_rebuild for model in (LeadFields, Lead, Consent)))

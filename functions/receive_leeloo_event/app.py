@@ -18,7 +18,7 @@ from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.storage.leeloo_events import Inbox, InvalidLeelooEvent, LeelooEvent
+from leadbridge.storage.leeloo_events import InvalidLeelooEvent, LeelooEvent, LeelooEventRepository
 from leadbridge.storage.table import open_table
 
 
@@ -39,13 +39,13 @@ def secrets() -> Secrets:
 
 
 @lru_cache
-def inbox() -> Inbox:
+def inbox() -> LeelooEventRepository:
     """The inbox, wired to this stack."""
 
     def hashed(value: str) -> str:
         return keyed_hash(secrets().get("index")["key"], value)
 
-    return Inbox(open_table(), hashed, utc_now)
+    return LeelooEventRepository(open_table(), hashed, utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -87,7 +87,7 @@ def receive(token: str, event: dict[str, Any]) -> Response:
         raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
     except InvalidLeelooEvent as reason:
         raise Problem(422, "invalid-event", "Invalid event", f"{str(reason).capitalize()}.") from None
-    is_new, lead_id = inbox().keep(told)
+    is_new, lead_id = inbox().store(told)
     count("LeelooEvents" if is_new else "LeelooEventsRepeated")
     logger.info("kept" if is_new else "kept before", lead_id=lead_id)
     return answer(202, {"status": "received", **({} if is_new else {"duplicate": True})})

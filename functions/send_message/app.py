@@ -51,7 +51,7 @@ def sender() -> Sender:
         settings=messages,
         clock=utc_now,
         dead_letter=dead_letter,
-        keep_answer=keep_answer,
+        save_answer=save_answer,
     )
 
 
@@ -86,7 +86,7 @@ def dead_letter(message: Message, error: ErrorInfo) -> None:
     send_dead_letter({"lead_id": message.owner, "message_id": message.message_id, "step": "send", **error.letter})
 
 
-def keep_answer(message: Message, error: ErrorInfo) -> None:
+def save_answer(message: Message, error: ErrorInfo) -> None:
     """Put the answer to a send that the table did not take into the dead-letter queue; redrive writes it down."""
     about = {"lead_id": message.owner, "message_id": message.message_id, "step": RECORD_ANSWER, **error.letter}
     send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})

@@ -33,7 +33,7 @@ def book() -> DailyStats:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A schedule's tick in, how many days were counted out."""
-    days = book().keep(utc_now().date())
+    days = book().snapshot(utc_now().date())
     count("DaysCounted", days)
     logger.info("counted", days=days)
     return {"days": days}

@@ -26,10 +26,10 @@ from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.outcomes import record_outcome
-from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
+from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
-from leadbridge.storage.claims import Claims
+from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
 
@@ -68,9 +68,9 @@ def submitter(partner: str) -> Submitter:
         settings=settings().partners[partner],
         clock=utc_now,
         dead_letter=dead_letter,
-        keep_answer=keep_answer,
-        repeats=SourceRepeats(Claims(open_table()), settings()),
-        falls_back_on=falls_back_on(settings()),
+        save_answer=save_answer,
+        repeats=RepeatPolicy(ClaimRepository(open_table()), settings()),
+        find_fallback=fallback_finder(settings()),
     )
 
 
@@ -80,7 +80,7 @@ def dead_letter(delivery: Delivery, error: ErrorInfo) -> None:
     send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
 
 
-def keep_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
+def save_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
     """Send a partner's answer that the table did not take to the dead-letter queue; a redrive stores it."""
     body = {
         "lead_id": delivery.lead_id,

@@ -19,7 +19,7 @@ from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, measure, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.reconcile_accounts import AccountReconciler
-from leadbridge.services.sync_accounts import PageTaken, Report, Sync, SyncOutcome
+from leadbridge.services.sync_accounts import ProcessedPage, Sync, SyncOutcome, SyncReport
 from leadbridge.settings import settings
 from leadbridge.settings.partners import SyncPlan
 from leadbridge.storage.accounts import AccountRepository
@@ -51,7 +51,9 @@ def sync(partner: str) -> Sync:
     table = open_table()
     accounts = AccountRepository(table, partner, lambda value: keyed_hash(index_key(), value))
     configured, store = settings().partners[partner], LeadRepository(table)
-    reconciler = AccountReconciler(partner, accounts, store, configured, utc_now, mirrors=settings().messages.mirror.on)
+    reconciler = AccountReconciler(
+        partner, accounts, store, configured, utc_now, with_crm_note=settings().messages.crm_note.on
+    )
     return Sync(client_of(partner), accounts, reconciler, plan(partner), utc_now, note)
 
 
@@ -112,7 +114,7 @@ def run(partner: str, context: LambdaContext) -> str:
     return report.outcome.value
 
 
-def note(page: PageTaken) -> None:
+def note(page: ProcessedPage) -> None:
     """Count a page, and log it without a word of anybody on it."""
     taken = page.taken
     count("SyncPages")
@@ -129,7 +131,7 @@ def note(page: PageTaken) -> None:
         count("SyncRowsFailed", taken.failed)
     logger.info(
         "page taken in",
-        sync_pass=page.kind.value,
+        scan=page.kind.value,
         since=to_text(page.since),
         until=to_text(page.until),
         page=page.number,
@@ -138,17 +140,17 @@ def note(page: PageTaken) -> None:
     )
 
 
-def tell(report: Report) -> None:
+def tell(report: SyncReport) -> None:
     """Count what a run came to, and how far it is behind."""
-    if report.outcome in {SyncOutcome.HELD, SyncOutcome.OVERTAKEN}:
+    if report.outcome in {SyncOutcome.LOCKED, SyncOutcome.LEASE_LOST}:
         count("SyncSkipped")
     if report.outcome is SyncOutcome.FAILED:
         count("SyncFailed")
-    for window in report.left_out:
+    for window in report.skipped_windows:
         count("SyncWindowsLeftOut")
         logger.warning(
             "window left out",
-            sync_pass=window.kind.value,
+            scan=window.kind.value,
             since=to_text(window.window),
             until=to_text(window.window_end),
             page=window.page,
@@ -162,8 +164,8 @@ def tell(report: Report) -> None:
         measure("SyncLag", (now - state.watermark).total_seconds(), "Seconds")
         measure("HistoryAge", state.history_age(now).total_seconds(), "Seconds")
         measure("HistoryProgress", history, "Percent")
-        going_on = None if state.whole_pass is None else round(state.whole_pass * 100, 1)
-        standing = {"watermark": to_text(state.watermark), "history_percent": history, "whole_pass_percent": going_on}
+        going_on = None if state.full_scan_progress is None else round(state.full_scan_progress * 100, 1)
+        standing = {"watermark": to_text(state.watermark), "history_percent": history, "full_scan_percent": going_on}
     reason = report.error.text if report.error else None
     logger.info("synced", outcome=report.outcome.value, reason=reason, **standing)
 

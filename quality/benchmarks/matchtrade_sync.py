@@ -122,7 +122,7 @@ def end_lease(aws: Emulator) -> None:
 
 def forget_history(aws: Emulator) -> None:
     """What eight hours do to the whole history that was read."""
-    change_state(aws, "REMOVE standing.#name", "whole_begun_at")
+    change_state(aws, "REMOVE standing.#name", "full_scan_started_at")
 
 
 def change_state(aws: Emulator, change: str, name: str) -> None:
@@ -187,9 +187,9 @@ def outcomes_of(app: Any) -> Iterator[str]:
     for number in range(MOST_RUNS):
         outcome = app.handler({}, Context(time.monotonic() + SECONDS, f"{os.getpid()}-{number}"))["matchtrade"]
         yield outcome
-        if outcome == "whole":
+        if outcome == "completed":
             return
-        if outcome != "goes_on":
+        if outcome != "in_progress":
             raise SystemExit(outcome)
     raise SystemExit("it does not come to an end")
 

@@ -19,7 +19,7 @@ from leadbridge.domain import fetch
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead, Loan, Person, lead_id_of
-from leadbridge.domain.message import about_status
+from leadbridge.domain.message import status_notification
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.benchmarks.runtime_stack import Stage
@@ -92,7 +92,7 @@ def message_to_send(stage: Stage, cloud: Cloud) -> Event:
     message_id = json.loads(event["Records"][0]["body"])["detail"]["message_id"]
     when = datetime.fromisoformat(message_id.partition("#")[0])
     MessageRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads"))).add(
-        about_status(lead.lead_id, "leadleader", 5, "Видано", when)
+        status_notification(lead.lead_id, "leadleader", 5, "Видано", when)
     )
     return event
 
@@ -106,7 +106,7 @@ def lead_to_fetch(stage: Stage, cloud: Cloud) -> Event:
     stage.partners.add_lead(answers, leadgen_id=LEADGEN_ID)
     lead_id = lead_id_of("meta-credit", f"id:{LEADGEN_ID}")
     named = Lead(lead_id=lead_id, source="meta-credit", received_at=SOME_TIME_AGO, partners=())
-    pending = fetch.announced(lead_id, "meta-credit", {"leadgen_id": LEADGEN_ID}, SOME_TIME_AGO)
+    pending = fetch.new_fetch(lead_id, "meta-credit", {"leadgen_id": LEADGEN_ID}, SOME_TIME_AGO)
     cloud.store.accept(named, phone_hash=None, fetch=pending)
     return sample("FetchLead", "pending")
 
@@ -165,5 +165,5 @@ SCENES = {
     "SendMessage": Scene(message_to_send, is_(DONE)),
     "ServeConsole": Scene(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitLead": Scene(deal_to_make, is_(DONE)),
-    "SyncAccounts": Scene(broker_to_read, is_({"matchtrade": "whole"})),
+    "SyncAccounts": Scene(broker_to_read, is_({"matchtrade": "completed"})),
 }

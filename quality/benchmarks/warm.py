@@ -44,7 +44,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, build_lead, lead_id_of
-from leadbridge.domain.routing import decide
+from leadbridge.domain.routing import choose_partners
 from leadbridge.forms.base import Request, adapter_named
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leadleader.client import short_deal
@@ -174,7 +174,7 @@ def believe(event: Event) -> Lead:
         source="web",
         received_at=utc_now(),
         partners=known.partners,
-        choose=lambda asked: decide(source.partners, asked.value, submission.answers),
+        choose=lambda asked: choose_partners(source.partners, asked.value, submission.answers),
     )
 
 

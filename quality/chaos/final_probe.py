@@ -51,7 +51,7 @@ def questions(books: Books, random: Random, truth: Truth) -> Iterator[Question]:
     for path in ("/leads", "/partners", "/stats", "/sync", "/dead-letters"):
         yield Question("GET", path, frozenset({200}))
     for queue in QUEUES:
-        yield Question("POST", DISCARD, frozenset({200}), {"letter_id": NOBODYS}, {"queue": queue})
+        yield Question("POST", DISCARD, frozenset({200}), {"dead_letter_id": NOBODYS}, {"queue": queue})
         yield Question("POST", REDRIVE, frozenset({200}), {}, {"queue": queue})
     for lead_id in random.sample(files, min(2, len(files))):
         yield from _about(lead_id, books.files[lead_id])

@@ -8,7 +8,7 @@ from typing import Any
 
 from devstack.sandbox.profile import Made, profiles
 from devstack.sandbox.remote import Remote
-from leadbridge.services.dead_letters import DeadLetter, letter_of
+from leadbridge.services.dead_letters import DeadLetter, parse_dead_letter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.chaos.reconciliation import Books, Posted
@@ -62,7 +62,7 @@ class Stores:
             for message in fresh:
                 seen.add(message["MessageId"])
                 receipts.append(message["ReceiptHandle"])
-                yield letter_of(name, message)
+                yield parse_dead_letter(name, message)
         for receipt in receipts:
             self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
 

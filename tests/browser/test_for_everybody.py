@@ -187,9 +187,9 @@ def test_how_far_the_broker_was_read_is_shown(open_console: Open, world: World) 
     expect(open_console().locator("[data-sync]")).to_contain_text("No sync has run yet.")
     state = {
         "watermark": "2026-11-02T09:14:05.000Z",
-        "whole_begun_at": "2026-11-02T08:00:00.000Z",
-        "whole_ended_at": None,
-        "passes": {"whole": {"progress": 42}},
+        "full_scan_started_at": "2026-11-02T08:00:00.000Z",
+        "full_scan_finished_at": None,
+        "scans": {"full": {"progress": 42}},
     }
     page = open_console(operator=None)
     page.route("**/v1/sync", lambda route: route.fulfill(json={"partners": {"matchtrade": state}}))

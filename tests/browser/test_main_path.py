@@ -105,7 +105,9 @@ def test_a_deal_that_the_partner_does_not_know_is_among_what_needs_a_person(open
     for _ in range(3):
         found = world.delivery(one)
         assert found.due_at is not None
-        world.store.look_again(found, found.due_at + timedelta(minutes=1), error=some_error("refused"), is_refused=True)
+        world.store.defer_check(
+            found, found.due_at + timedelta(minutes=1), error=some_error("refused"), is_refused=True
+        )
     page = open_console()
     expect(page.get_by_role("heading", name="1 lead needs a check")).to_be_visible()
     page.get_by_role("link", name=re.compile("Зразковий")).click()

@@ -13,7 +13,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Trading
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.services.worker import WORKER_DIED
 from leadbridge.storage import items
@@ -96,7 +96,7 @@ class World:
                 final = state is State.CLOSED
                 status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")
                 self.store.apply(
-                    status_changed(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
+                    change_status(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
                 )
 
     def delivery(self, one: Lead) -> Delivery:
@@ -137,7 +137,7 @@ class World:
         for number in range(count):
             at = began + timedelta(seconds=number)
             one = lead(number + 100_000, received_at=at, full_name=NAMES[number % len(NAMES)])
-            delivery = steps.receive(one.lead_id, "leadleader", one.source, at)
+            delivery = steps.new_delivery(one.lead_id, "leadleader", one.source, at)
             requests += [items.lead_item(one, phone_hash=None), items.delivery_item(delivery)]
         for start in range(0, len(requests), 25):
             some: list[Any] = [{"PutRequest": {"Item": items.encode(item)}} for item in requests[start : start + 25]]

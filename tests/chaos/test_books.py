@@ -10,12 +10,12 @@ import pytest
 
 from devstack.sandbox.profile import Made
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, State, receive
+from leadbridge.domain.delivery import Change, Delivery, State, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode
-from leadbridge.domain.message import about_status, mark_sent, start_sending
+from leadbridge.domain.message import mark_sent, start_sending, status_notification
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Settings
@@ -75,7 +75,7 @@ def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, A
 
 
 def waiting() -> Delivery:
-    return receive(LEAD.lead_id, "leadleader", "web", NOW)
+    return new_delivery(LEAD.lead_id, "leadleader", "web", NOW)
 
 
 def submitted() -> list[Change]:
@@ -89,7 +89,7 @@ def closed() -> list[Change]:
     for minutes, status, final in ((2, "В обробці", False), (3, "Видано", True)):
         at = NOW + minutes * MINUTE
         before = changes[-1].after
-        changes.append(status_changed(before, at, status, meaning=None, final=final, check_after=MINUTE))
+        changes.append(change_status(before, at, status, meaning=None, final=final, check_after=MINUTE))
     return changes
 
 
@@ -100,7 +100,7 @@ def ten_minutes_later() -> list[Change]:
 
 def told(number: int = 5) -> dict[str, Any]:
     """The message about the last status, sent."""
-    message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
+    message = status_notification(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
     done = mark_sent(start_sending(message, NOW, MINUTE).after, NOW + 10 * MINUTE)
     return message_item(done.after)
 
@@ -171,7 +171,7 @@ FIRST = "ld_first"
 
 def repeat_of(state: State, **changes: Any) -> list[dict[str, Any]]:
     """A duplicate of a first lead that is in this state."""
-    first = receive(FIRST, "leadleader", "web", NOW)
+    first = new_delivery(FIRST, "leadleader", "web", NOW)
     table = ended(apply_repeat(waiting(), NOW, FIRST, Repeat.MARK))
     other = LEAD.model_copy(update={"lead_id": FIRST})
     served = items.delivery_item(replace(first, state=state, **changes))

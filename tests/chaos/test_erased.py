@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.fetch import announced
+from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
@@ -24,7 +24,7 @@ from tests.chaos.test_books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, c
 
 CHECKS = ("erased_people_are_forgotten", "erased_people_are_written_to_no_more")
 ACCOUNT = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "ACCOUNT", "uuid": "u-1", "email": EMAIL, "phone": PHONE}
-TIE = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "TIE", "lead_id": LEAD.lead_id}
+LINK = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "LINK", "lead_id": LEAD.lead_id}
 MARKER = {"pk": "LEELOO#k", "sk": "EVENT", "lead_id": LEAD.lead_id, "received_at": "2026-03-01T12:00:00.000Z"}
 BESIDE = {"pk": f"LEAD#{LEAD.lead_id}", "sk": "LEELOO#k", "type": "ORDER", "body": EMAIL}
 CONTACT = {"pk": f"LEAD#{LEAD.lead_id}", "sk": "CONTACT", "lead_id": LEAD.lead_id, "account_id": "a-1"}
@@ -35,7 +35,7 @@ FETCH = {
     "sk": "FETCH",
     "state": "pending",
     "keys": {"leadgen_id": "7"},
-    **{name: getattr(announced(LEAD.lead_id, "web", {}, NOW), name) for name in ("lead_id", "source", "version")},
+    **{name: getattr(new_fetch(LEAD.lead_id, "web", {}, NOW), name) for name in ("lead_id", "source", "version")},
     "attempts": 0,
     "received_at": "2026-03-01T12:00:00.000Z",
 }
@@ -94,12 +94,14 @@ LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "known at leadleader by its number there": lambda: with_changed("DELIVERY#leadleader", deal_id=24),
     "its timeline quotes: leeloo_order": quoted,
     "its timeline quotes: leeloo_event": lambda: with_data("leeloo_event", type="Курс"),
-    "its timeline quotes: letter_discarded": lambda: with_data("letter_discarded", operator="olena", fields=["x"]),
+    "its timeline quotes: dead_letter_discarded": lambda: with_data(
+        "dead_letter_discarded", operator="olena", fields=["x"]
+    ),
     "LEAD tells of it": lambda: with_changed("LEAD", phone_hash="h"),
     "DELIVERY#leadleader tells of it": lambda: with_changed("DELIVERY#leadleader", last_error=f"{PHONE} is wrong"),
     "CLAIM tells of it": lambda: [*left(), CLAIM],
-    "ACCOUNT tells of it": lambda: [*left(), {**TIE, "is_erased": True}, ACCOUNT],
-    "TIE tells of it": lambda: [*left(), TIE],
+    "ACCOUNT tells of it": lambda: [*left(), {**LINK, "is_erased": True}, ACCOUNT],
+    "LINK tells of it": lambda: [*left(), LINK],
     "LEELOO#k EVENT tells of it": lambda: [*with_changed("EVENT", body=EMAIL)],
     "LEAD#ld_nobody CONTACT tells of it": lambda: [*left(), ORPHAN],
     "was to be erased, and is not": before,
@@ -114,7 +116,7 @@ def test_what_is_left_of_somebody_erased_is_told(what: str) -> None:
 
 
 def test_who_did_what_with_a_dead_letter_may_stay() -> None:
-    table = with_data("letter_redriven", operator="olena", step="submit", letter_id="letter-1")
+    table = with_data("dead_letter_redriven", operator="olena", step="submit", dead_letter_id="letter-1")
     assert violations(after(table=table), CHECKS) == []
 
 
@@ -124,12 +126,12 @@ def test_what_was_never_tied_to_the_lead_may_stay() -> None:
 
 
 def test_an_account_that_is_not_to_be_kept_again_may_be_known_by_its_number() -> None:
-    assert violations(after(table=[*left(), {**TIE, "is_erased": True}]), CHECKS) == []
+    assert violations(after(table=[*left(), {**LINK, "is_erased": True}]), CHECKS) == []
 
 
 def test_a_tie_may_stay_whose_delivery_expired_before_the_person_was_erased() -> None:
     table = [one for one in left() if not one["sk"].startswith("DELIVERY#")]
-    tie = {"pk": "DEAL#leadleader#24", "sk": "TIE", "lead_id": LEAD.lead_id, "expires_at": 1}
+    tie = {"pk": "DEAL#leadleader#24", "sk": "LINK", "lead_id": LEAD.lead_id, "expires_at": 1}
     assert violations(after(table=[*table, tie]), CHECKS) == []
     assert violations(after(table=[*left(), tie]), CHECKS) != []
 

@@ -59,7 +59,7 @@ def values(desk: Desk, partners: Remote, monkeypatch: pytest.MonkeyPatch) -> dic
         )
     put("submit-leadleader", {"lead_id": failed.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"})
     put("messages", {"lead_id": failed.lead_id, "message_id": "x", "step": "send", "reason": "spent"})
-    letters = {each["queue"]: each["letter_id"] for each in desk.run("dlq", "list", "--json").json["letters"]}
+    letters = {each["queue"]: each["dead_letter_id"] for each in desk.run("dlq", "list", "--json").json["letters"]}
     person = partners.add_person("Ольга", phone="+380501234567", accounts=["TELEGRAM"])
     company = partners.company()
     return {

@@ -63,7 +63,7 @@ def test_nothing_in_a_lead_acts_in_a_terminal(desk: Desk, value: str) -> None:
     canned(desk, {"leads": [whole], "cursor": None})
     said: list[Said] = [desk.run("leads", "list", "--reveal"), desk.run("leads", "list", "--reveal", "--json")]
     assert said[1].json["leads"] == [whole], "a script gets it as it is"
-    canned(desk, {"letters": [{"queue": value, "letter_id": value, "reason": value, "sent_at": value}]})
+    canned(desk, {"letters": [{"queue": value, "dead_letter_id": value, "reason": value, "sent_at": value}]})
     said.append(desk.run("dlq", "list"))
     canned(desk, whole)
     said += [desk.run("leads", "show", LEAD.lead_id), desk.run("leads", "erase", LEAD.lead_id)]

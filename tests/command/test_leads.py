@@ -122,7 +122,7 @@ def test_of_two_operators_at_once_the_second_is_told(desk: Desk) -> None:
 
     def somebody_quicker() -> None:
         if desk.delivery.state is State.UNKNOWN and desk.gateway.asked[-1][0] == "POST":
-            desk.store.apply(operator_steps.not_found(desk.delivery, NOW, "bohdan"))
+            desk.store.apply(operator_steps.resolve_not_found(desk.delivery, NOW, "bohdan"))
 
     desk.gateway.before = somebody_quicker
     said = desk.run("leads", "resolve", ID, "--deal-id", "24", "--yes")
@@ -189,7 +189,7 @@ def test_what_needs_a_person_is_listed_and_said(desk: Desk) -> None:
     delivery = desk.bring(State.SUBMITTED)
     assert desk.run("leads", "list", "--attention", "--json").json["leads"] == []
     for number in range(3):
-        desk.store.look_again(
+        desk.store.defer_check(
             delivery, NOW + number * MINUTE + 2 * MINUTE, error=some_error("refused"), is_refused=True
         )
         delivery = desk.delivery

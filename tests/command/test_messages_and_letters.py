@@ -25,7 +25,7 @@ def note(desk: Desk) -> str:
     desk.bring(State.FAILED)
     put("submit-leadleader", {"lead_id": ID, "partner": "leadleader", "step": "submit", "reason": "spent"})
     [letter] = desk.run("dlq", "list", "--json").json["letters"]
-    return str(letter["letter_id"])
+    return str(letter["dead_letter_id"])
 
 
 def test_a_message_is_kept_for_sending(desk: Desk) -> None:
@@ -72,13 +72,13 @@ def test_stats_count(desk: Desk) -> None:
 
 
 def test_a_letter_is_listed_and_put_back_once(desk: Desk) -> None:
-    letter_id = note(desk)
+    dead_letter_id = note(desk)
     assert "spent" in desk.run("dlq", "list").out
     assert desk.run("dlq", "list", "--queue", "checks", "--json").json == {"letters": []}
-    done = desk.run("dlq", "redrive", "submit-leadleader", letter_id, "--json").json
+    done = desk.run("dlq", "redrive", "submit-leadleader", dead_letter_id, "--json").json
     assert done == {"queue": "submit-leadleader", "letters": 1, "kept": [], "obsolete": []}
     assert desk.delivery.state is State.RECEIVED
-    assert desk.run("dlq", "redrive", "submit-leadleader", letter_id).code == 3
+    assert desk.run("dlq", "redrive", "submit-leadleader", dead_letter_id).code == 3
 
 
 def test_letter_that_stays_is_named_with_its_code(desk: Desk) -> None:
@@ -86,9 +86,9 @@ def test_letter_that_stays_is_named_with_its_code(desk: Desk) -> None:
     put("checks", {"lead_id": ID, "message_id": "2026#gone", "step": "send", "reason": "x"})
     done = desk.run("dlq", "redrive", "checks", "--all", "--json").json
     assert done["letters"] == 0
-    assert [one["code"] for one in done["kept"]] == ["unreadable"]
-    assert [one["code"] for one in done["obsolete"]] == ["lead_gone"]
-    assert "unreadable" in desk.run("dlq", "redrive", "checks", done["kept"][0]["letter_id"]).out
+    assert [one["code"] for one in done["kept"]] == ["dead_letter_invalid"]
+    assert [one["code"] for one in done["obsolete"]] == ["lead_not_found"]
+    assert "dead_letter_invalid" in desk.run("dlq", "redrive", "checks", done["kept"][0]["dead_letter_id"]).out
 
 
 def test_all_letters_of_a_queue_are_put_back(desk: Desk) -> None:
@@ -99,10 +99,10 @@ def test_all_letters_of_a_queue_are_put_back(desk: Desk) -> None:
 
 
 def test_a_letter_is_discarded_only_by_who_says_so(desk: Desk) -> None:
-    letter_id = note(desk)
-    assert desk.run("dlq", "discard", "submit-leadleader", letter_id).code == 2
-    assert desk.run("dlq", "discard", "submit-leadleader", letter_id, "--yes", "--json").json["letters"] == 1
-    assert desk.run("dlq", "discard", "submit-leadleader", letter_id, "--yes").code == 3
+    dead_letter_id = note(desk)
+    assert desk.run("dlq", "discard", "submit-leadleader", dead_letter_id).code == 2
+    assert desk.run("dlq", "discard", "submit-leadleader", dead_letter_id, "--yes", "--json").json["letters"] == 1
+    assert desk.run("dlq", "discard", "submit-leadleader", dead_letter_id, "--yes").code == 3
     assert desk.delivery.state is State.FAILED
 
 

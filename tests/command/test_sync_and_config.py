@@ -23,11 +23,11 @@ STATE: dict[str, Any] = {
     "lease_until": "2026-03-01T12:05:00.000Z",
     "standing": {
         "watermark": "2026-03-01T11:55:00.000Z",
-        "whole_begun_at": "2026-03-01T08:00:00.000Z",
-        "under_way": {
-            "whole": {
-                "kind": "whole",
-                "begun_at": "2026-03-01T08:00:00.000Z",
+        "full_scan_started_at": "2026-03-01T08:00:00.000Z",
+        "active_scans": {
+            "full": {
+                "kind": "full",
+                "started_at": "2026-03-01T08:00:00.000Z",
                 "since": "2026-01-01T00:00:00.000Z",
                 "until": "2026-03-02T00:00:00.000Z",
                 "window": "2026-01-31T00:00:00.000Z",
@@ -53,8 +53,8 @@ def test_the_state_is_printed_for_scripts_and_for_people(desk: Desk) -> None:
     put_state()
     [state] = desk.run("sync", "status", "--json").json["partners"]
     assert (state["partner"], state["watermark"]) == ("matchtrade", "2026-03-01T11:55:00.000Z")
-    assert (state["whole_begun_at"], state["whole_ended_at"]) == ("2026-03-01T08:00:00.000Z", None)
-    assert state["scans"] == {"whole": 50}
+    assert (state["full_scan_started_at"], state["full_scan_finished_at"]) == ("2026-03-01T08:00:00.000Z", None)
+    assert state["scans"] == {"full": 50}
     assert "50 %" in desk.run("sync", "status", "matchtrade").out
 
 
@@ -76,7 +76,7 @@ def test_a_partner_is_named_as_in_the_configuration_and_not_by_its_kind(
 
 
 def test_the_delay_is_the_age_of_the_watermark() -> None:
-    state = {"watermark": "2026-03-01T11:55:00.000Z", "passes": {}}
+    state = {"watermark": "2026-03-01T11:55:00.000Z", "scans": {}}
     assert describe("matchtrade", state, NOW)["behind_seconds"] == 300
     assert describe("matchtrade", None, NOW)["behind_seconds"] is None
 

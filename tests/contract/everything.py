@@ -151,7 +151,7 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     for account in partner.accounts():
         partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
-        if item["sk"]["S"] == "TIE":  # the account is found by its e-mail
+        if item["sk"]["S"] == "LINK":  # the account is found by its e-mail
             aws.dynamodb().delete_item(TableName="Leads", Key={"pk": item["pk"], "sk": item["sk"]})
     stack.invoke("SyncAccounts", {})
     for lead in asked(stack, "GET", "/leads")["leads"]:
@@ -299,10 +299,10 @@ def dead_letters(stack: MotoStack) -> None:
     for name, queue in queues.items():
         for letter in letters if name == "events" else [*letters[:1], {"lead_id": "ld_gone", "partner": "leadleader"}]:
             aws.sqs().send_message(QueueUrl=stack.ref(queue), MessageBody=json.dumps(letter))
-    ids = {one["queue"]: one["letter_id"] for one in asked(stack, "GET", "/dead-letters")["letters"]}
+    ids = {one["queue"]: one["dead_letter_id"] for one in asked(stack, "GET", "/dead-letters")["letters"]}
     for name in queues:
         place = {"pathParameters": {"queue": name}}
-        asked(stack, "POST", "/dead-letters/{queue}/discard", {"letter_id": ids[name]}, **place)
+        asked(stack, "POST", "/dead-letters/{queue}/discard", {"dead_letter_id": ids[name]}, **place)
         asked(stack, "POST", "/dead-letters/{queue}/redrive", {}, **place)
     stack.carry()
 

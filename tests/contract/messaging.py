@@ -44,8 +44,8 @@ def settings(**changes: Any) -> MessageSettings:
     values: dict[str, Any] = {
         **read_toml(Path(__file__).parents[2] / "config", "prod")["messages"],
         "quiet_hours": {"on": False, "from": "21:00", "to": "08:00"},
-        "told": {LENDER: {"default": {"text": {"uk": "Статус: {status}."}}}},
-        "mirror": {"on": False},
+        "notifications": {LENDER: {"default": {"text": {"uk": "Статус: {status}."}}}},
+        "crm_note": {"on": False},
     }
     return MessageSettings.model_validate(values | changes)
 

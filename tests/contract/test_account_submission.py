@@ -87,7 +87,7 @@ class Flow:
             self.clock.now += visit.retry_after
         else:
             pytest.fail("it comes again for ever")
-        assert self.visit().outcome is Outcome.NOTHING_TO_DO
+        assert self.visit().outcome is Outcome.NO_ACTION
 
     def assert_the_books_agree(self) -> None:
         """At most one account; what is submitted has one, and knows it if the partner told."""

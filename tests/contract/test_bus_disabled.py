@@ -8,7 +8,7 @@ import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from leadbridge.storage.stream import Bus
+from leadbridge.storage.stream import EventPublisher
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from tests.contract.everything import make_due, post, put_secrets
 
@@ -17,7 +17,7 @@ from tests.contract.everything import make_due, post, put_secrets
 def stack(sandbox: Sandbox, tmp_path: Any) -> Iterator[MotoStack]:
     """A stack whose event bus takes every event and delivers none."""
     Remote(sandbox.url).reset()
-    with moto_stack(tmp_path) as made, patch.object(Bus, "publish", lambda _self, _events: iter(())):
+    with moto_stack(tmp_path) as made, patch.object(EventPublisher, "publish", lambda _self, _events: iter(())):
         put_secrets(made, sandbox.secrets())
         yield made
 

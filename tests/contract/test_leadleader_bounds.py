@@ -114,7 +114,7 @@ def test_a_visit_without_the_time_for_both_calls_makes_none(world: World) -> Non
     ledger.accept(lead())
     submitter = _submitter(world, ledger)
     visit = submitter.process("ld_1", PARTNER, budget(submitter.partner.seconds_per_submission - 1))
-    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta())
+    assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta())
     assert world.remote.calls(PARTNER) == []
 
 
@@ -128,5 +128,5 @@ def test_a_create_is_not_begun_when_authorizing_has_eaten_the_time_for_it(world:
     client = world.client(timeouts=short(0.05, 0.5))
     submitter = Submitter(ledger, client, SETTINGS, Clock(), lambda _delivery, _text: None)
     visit = submitter.process("ld_1", PARTNER, budget(client.seconds_per_submission + 0.01))
-    assert visit.outcome is Outcome.COMES_AGAIN
+    assert visit.outcome is Outcome.RETRIED
     assert world.remote.deals() == []

@@ -41,9 +41,9 @@ WRONG_SECRETS = [
     pytest.param(lambda: {"password": "wrong"}, ErrorCode.PASSWORD_WRONG, id="a wrong password"),
 ]
 UNUSABLE_SECRETS = [
-    pytest.param(lambda: {"partner_public_key": "no key"}, ErrorCode.KEY_UNUSABLE, id="no public key"),
-    pytest.param(lambda: {"private_key": "no key"}, ErrorCode.KEY_UNUSABLE, id="no private key"),
-    pytest.param(lambda: {"password": "ї" * 44}, ErrorCode.KEY_UNUSABLE, id="a password too long"),
+    pytest.param(lambda: {"partner_public_key": "no key"}, ErrorCode.KEY_INVALID, id="no public key"),
+    pytest.param(lambda: {"private_key": "no key"}, ErrorCode.KEY_INVALID, id="no private key"),
+    pytest.param(lambda: {"password": "ї" * 44}, ErrorCode.KEY_INVALID, id="a password too long"),
     pytest.param(lambda: {"password": ""}, ErrorCode.SECRET_INCOMPLETE, id="no password"),
     pytest.param(lambda: {"status_method": "PUT"}, ErrorCode.SECRET_INCOMPLETE, id="a method that is none"),
     pytest.param(lambda: {"status_method": ["GET"]}, ErrorCode.SECRET_INCOMPLETE, id="a list for a method"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from leadbridge.domain.delivery import Delivery, State, confirm, receive, start_attempt
+from leadbridge.domain.delivery import Delivery, State, confirm, new_delivery, start_attempt
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import (
     PartnerError,
@@ -85,11 +85,11 @@ class Flow:
         else:
             pytest.fail("it comes again for ever")
         self.clock.now += timedelta(days=1)
-        assert self.visit().outcome is Outcome.NOTHING_TO_DO
+        assert self.visit().outcome is Outcome.NO_ACTION
 
     def look(self) -> Result:
         checker = check_status.Checker(
-            self.ledger, check_status.ByDeal(self.world.client()), self.settings, self.clock, jitter=lambda: 1.0
+            self.ledger, check_status.StatusByDeal(self.world.client()), self.settings, self.clock, jitter=lambda: 1.0
         )
         self.clock.now = max(self.clock.now, self.delivery.due_at or self.clock.now)
         return checker.process("ld_1", PARTNER, budget())
@@ -106,7 +106,7 @@ def flow(world: World) -> Flow:
 def submitted(flow: Flow) -> Flow:
     """A flow whose lead is a deal already."""
     deal_id = flow.world.client().authorize(budget()).create(lead(), budget())
-    delivery = receive("ld_1", PARTNER, "web", flow.clock.now)
+    delivery = new_delivery("ld_1", PARTNER, "web", flow.clock.now)
     delivery = start_attempt(delivery, flow.clock.now, timedelta(minutes=1)).after
     flow.ledger.put(confirm(delivery, flow.clock.now, deal_id, timedelta(minutes=2)).after)
     return flow
@@ -198,7 +198,7 @@ def test_a_delivery_waits_as_long_as_the_partner_asks(flow: Flow, operation: Ope
     flow.world.remote.arm(PARTNER, operation, {"kind": "rate_limit", "retry_after": 60})
     assert flow.visit().retry_after == timedelta(seconds=60)
     flow.clock.now += timedelta(seconds=59)
-    assert flow.visit().outcome is Outcome.COMES_AGAIN
+    assert flow.visit().outcome is Outcome.RETRIED
     assert len(flow.world.remote.calls(PARTNER, "authorize")) == 1
 
 
@@ -238,7 +238,7 @@ def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Fl
     assert submitted.look().outcome is Outcome.UNCHANGED
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Видано")
     assert submitted.look().outcome is Outcome.CLOSED
-    assert submitted.look().outcome is Outcome.NOTHING_TO_DO
+    assert submitted.look().outcome is Outcome.NO_ACTION
 
 
 def test_a_status_that_nobody_has_heard_of_is_kept_as_it_is(submitted: Flow) -> None:

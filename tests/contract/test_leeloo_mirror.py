@@ -11,11 +11,11 @@ import pytest
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.errors.partner_errors import Unavailable, Unknown
 from leadbridge.domain.lead import Person
-from leadbridge.domain.message import mirror_of_status
+from leadbridge.domain.message import status_crm_note
 from leadbridge.domain.recipient import Content
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import content_of
+from leadbridge.services.message_text import render_message
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import ChannelSettings
 from quality.testkit.people import lead
@@ -65,9 +65,9 @@ def test_a_lost_reply_to_a_tag_comes_again_and_one_to_the_comment_does_not(leelo
 
 def test_a_mirror_holds_source_state_and_utm_as_configured() -> None:
     tables = read_toml(ROOT / "config", "prod")
-    tables["messages"]["mirror"]["on"] = True
+    tables["messages"]["crm_note"]["on"] = True
     settings = Settings.model_validate(tables).messages
     one = lead().model_copy(update={"utm": {"utm_source": "google"}})
-    mirror = mirror_of_status(one.lead_id, "leadleader", 5, "Видано", datetime(2026, 3, 1, tzinfo=UTC))
-    content = content_of(mirror, settings, one, None, None)
+    mirror = status_crm_note(one.lead_id, "leadleader", 5, "Видано", datetime(2026, 3, 1, tzinfo=UTC))
+    content = render_message(mirror, settings, one, None, None)
     assert content == Content(tags=("web", "Видано", "google"), comment="Заявка : Видано")

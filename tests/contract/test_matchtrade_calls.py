@@ -85,7 +85,7 @@ def test_a_value_that_fits_no_column_is_rejected_without_the_partners_sql(world:
 
 def test_a_text_over_the_cap_is_shortened_and_the_lead_is_sent(world: MatchTradeWorld) -> None:
     world.remote.set_broker(column_length=30)
-    world.create(world.client(AccountForm(longest_value=30)))
+    world.create(world.client(AccountForm(max_value_length=30)))
     assert world.remote.accounts()[0]["account"]["leadInfo"] == {"leadSource": "Test Of|testoff|Test De|a12dd0"}
 
 

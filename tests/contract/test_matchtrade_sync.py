@@ -14,7 +14,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.services.reconcile_accounts import AccountReconciler
-from leadbridge.services.sync_accounts import PageTaken, Report, Sync, SyncOutcome
+from leadbridge.services.sync_accounts import ProcessedPage, Sync, SyncOutcome, SyncReport
 from leadbridge.settings import Settings
 from leadbridge.settings.partners import SyncPlan
 from quality.testkit.fakes.books import PARTNER, Book
@@ -35,7 +35,7 @@ class Following:
         self.world = world
         self.ledger = Ledger()
         self.book = Book(self.ledger)
-        self.pages: list[PageTaken] = []
+        self.pages: list[ProcessedPage] = []
         self.client: MatchTrade = world.client()
         self.ahead = timedelta()
         values = {"since": date(2019, 1, 1), "window": timedelta(days=1000), "page_size": 4, **plan}
@@ -44,7 +44,7 @@ class Following:
     def clock(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
-    def run(self, **passes: float) -> Report:
+    def run(self, **passes: float) -> SyncReport:
         """One run, so long after the last one."""
         self.ahead += timedelta(**passes)
         reconciler = AccountReconciler(PARTNER, self.book, self.ledger, SETTINGS, self.clock)
@@ -91,7 +91,7 @@ def following(world: MatchTradeWorld, request: pytest.FixtureRequest) -> Followi
 def test_years_of_accounts_are_kept_and_those_of_our_leads_followed(following: Following) -> None:
     following.world.remote.add_accounts(25, start="2019-01-01T00:00:00Z", foreign=True)
     made, uuid = following.register("first@example.com")
-    assert following.run().outcome is SyncOutcome.WHOLE
+    assert following.run().outcome is SyncOutcome.COMPLETED
     following.assert_has_everything()
     assert following.status(made) == "NEW_CONTACT"
     for status in ("CONTACTED", "ACTIVE_CLIENT"):
@@ -126,12 +126,12 @@ def test_tokens_that_end_in_the_middle_are_renewed(following: Following, shape: 
     following.world.remote.add_accounts(25, start="2019-01-01T00:00:00Z")
     note = following.pages.append
 
-    def expire(page: PageTaken) -> None:
+    def expire(page: ProcessedPage) -> None:
         note(page)
         following.world.remote.expire_tokens()
 
     following.pages = type("Notes", (list,), {"append": lambda _, page: expire(page)})()
-    assert following.run().outcome is SyncOutcome.WHOLE
+    assert following.run().outcome is SyncOutcome.COMPLETED
     following.assert_has_everything()
     assert len(following.world.calls("token")) > 3
 
@@ -169,14 +169,14 @@ def test_after_any_fault_the_next_run_has_everything(
     broken(world, operation)
     following.client = world.client()
     report = following.run(hours=9)
-    if report.outcome is not SyncOutcome.WHOLE:
+    if report.outcome is not SyncOutcome.COMPLETED:
         assert report.outcome is SyncOutcome.FAILED
         assert report.error is not None
         assert "first@example.com" not in report.error.text
         assert following.book.state.watermark == watermark
     world.mend()
     following.client = world.client()
-    assert following.run(hours=2).outcome is SyncOutcome.WHOLE
+    assert following.run(hours=2).outcome is SyncOutcome.COMPLETED
     following.run(hours=9)
     following.assert_has_everything()
     assert following.status(made) == "NEW_CONTACT"

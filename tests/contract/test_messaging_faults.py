@@ -14,7 +14,7 @@ import pytest
 
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.errors.partner_errors import PartnerError, Rejected, Unknown
-from leadbridge.domain.message import UNSETTLED, MessageState, about_status
+from leadbridge.domain.message import UNSETTLED, MessageState, status_notification
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.answers import Reply
@@ -103,12 +103,12 @@ def test_through_each_fault_a_message_goes_out_once_or_an_operator_can_tell_why_
     mended = world.vault.get()
     office = office_of(world, operation, broken)
     office.table.accept(someone)
-    office.book.add(about_status(someone.lead_id, LENDER, 2, "Погоджено", office.clock()))
+    office.book.add(status_notification(someone.lead_id, LENDER, 2, "Погоджено", office.clock()))
 
     office.work()
     (after_first,) = office.book.messages(someone.lead_id)
-    comes_again = meaning is not None and end is MessageState.SENT
-    assert after_first.state is (MessageState.PENDING if comes_again else end)
+    retried = meaning is not None and end is MessageState.SENT
+    assert after_first.state is (MessageState.PENDING if retried else end)
     assert bool(office.dead_letters) == (end is MessageState.FAILED)
 
     world.remote.disarm()
@@ -143,7 +143,7 @@ def test_faults_that_last_longer_than_a_day_end_in_a_dead_letter(world: LeelooWo
 
     office = office_of(world, operation, limited)
     office.table.accept(someone)
-    office.book.add(about_status(someone.lead_id, LENDER, 2, "Погоджено", office.clock()))
+    office.book.add(status_notification(someone.lead_id, LENDER, 2, "Погоджено", office.clock()))
     took = office.work_until_all_is_settled(timedelta(hours=26))
     (message,) = office.book.messages(someone.lead_id)
     assert (message.state, len(office.dead_letters)) == (MessageState.FAILED, 1)

@@ -17,7 +17,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import ByDeal, Checker
+from leadbridge.services.check_status import Checker, StatusByDeal
 from leadbridge.services.worker import Outcome
 from quality.testkit.people import lead
 from quality.testkit.template import template
@@ -78,7 +78,7 @@ class Town:
         """A deal's status changes, and two checks hear of it."""
         self.office.clock.now += timedelta(milliseconds=200)
         self.lender.statuses[number] = status
-        checker = Checker(self.office.table, ByDeal(self.lender), SETTINGS, self.office.clock)
+        checker = Checker(self.office.table, StatusByDeal(self.lender), SETTINGS, self.office.clock)
         for _ in range(2):
             checker.process(self.people[number].lead_id, LENDER, budget(), at_once=True)
 

@@ -17,7 +17,7 @@ from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery, State, fail
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
-from leadbridge.domain.message import MessageState, about_status
+from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
@@ -231,7 +231,7 @@ def test_submit_lead_gives_back_only_the_message_it_cannot_read(start: Start, cl
 
 def test_submit_lead_is_done_with_a_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
     with start("SubmitLead") as function:
-        assert function.invoke(sample("SubmitLead", "lead_gone")) == {"batchItemFailures": []}
+        assert function.invoke(sample("SubmitLead", "lead_not_found")) == {"batchItemFailures": []}
 
     assert Remote(sandbox.url).calls() == []
 
@@ -278,7 +278,7 @@ def test_check_status_notes_the_status(start: Start, cloud: Cloud, sandbox: Sand
         function.invoke(sample("SubmitLead", "waiting"))
     Remote(sandbox.url).pin(delivery(cloud).deal_id or 0, "Погоджено")
     if case == "due":
-        cloud.store.look_again(delivery(cloud), SOME_TIME_AGO)
+        cloud.store.defer_check(delivery(cloud), SOME_TIME_AGO)
 
     with start("CheckStatus") as function:
         assert function.invoke(sample("CheckStatus", case)) == {"batchItemFailures": []}
@@ -324,7 +324,7 @@ def test_send_message_tells_the_person_once(start: Start, cloud: Cloud, sandbox:
     changed = json.loads(sample("SendMessage", "pending")["Records"][0]["body"])["detail"]
     when = datetime.fromisoformat(changed["message_id"].partition("#")[0])
     outbox = MessageRepository(Table(cloud.client("dynamodb"), cloud.ref("Leads")))
-    assert outbox.add(about_status(LEAD_ID, "leadleader", 5, "Видано", when))
+    assert outbox.add(status_notification(LEAD_ID, "leadleader", 5, "Видано", when))
 
     with start("SendMessage") as function:
         for case in ("pending", "pending", "overdue"):
@@ -453,7 +453,7 @@ def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
         cloud.store.apply(steps.confirm(delivery_to_broker(cloud), utc_now(), None, None))
         outcomes = [function.invoke(sample("SyncAccounts", "tick")) for _ in range(2)]
 
-    assert [first, *outcomes] == [{"matchtrade": "whole"}] * 3
+    assert [first, *outcomes] == [{"matchtrade": "completed"}] * 3
     settled = delivery_to_broker(cloud)
     assert (settled.account_uuid, settled.partner_status) == (account, "NEW_CONTACT")
     assert cloud.store.owner_of("matchtrade", account) == ours.lead_id

@@ -61,12 +61,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "ServeConsole": {"page": 200, "script": 200, "unknown_file": 404},
     "SubmitLead": {
         "account_lead_gone": DONE,
-        "lead_gone": DONE,
+        "lead_not_found": DONE,
         "unreadable_among_good": {"batchItemFailures": [{"itemIdentifier": UNREADABLE}]},
         "waiting": DONE,
         "waiting_account": DONE,
     },
-    "SyncAccounts": {"tick": {"matchtrade": "whole"}},
+    "SyncAccounts": {"tick": {"matchtrade": "completed"}},
 }
 
 

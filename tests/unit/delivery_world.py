@@ -9,7 +9,7 @@ from typing import Any
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import NOT_THERE
+from leadbridge.domain.operator_steps import NOT_AT_PARTNER
 from leadbridge.domain.transitions import DELIVERY
 from leadbridge.runtime.budget import Budget
 from quality.chaos.in_process.stage import Stage, Time
@@ -53,7 +53,7 @@ class Watched(Ledger):
         assert after.version == before.version + 1, change
         is_erasure = after.is_erased and not before.is_erased
         assert (before.state, after.state) in ALLOWED or (is_erasure and before.state is after.state), change
-        if change.what == "retry_requested" and (before.state is U or before.last_error_code == NOT_THERE.code):
+        if change.what == "retry_requested" and (before.state is U or before.last_error_code == NOT_AT_PARTNER.code):
             self.permitted += 1
         return kept
 

@@ -13,11 +13,11 @@ from unittest.mock import patch
 from botocore.client import BaseClient
 from moto.dynamodb.models.utilities import dynamo_to_dict
 
-from leadbridge.domain.operator_steps import Busy
+from leadbridge.domain.operator_steps import SubmissionInProgress
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
+from leadbridge.storage.erasure.eraser import Eraser, LeadNotFound
 from leadbridge.storage.items import decode
 from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import table
@@ -26,7 +26,7 @@ from tests.unit.conftest import TABLE, Time
 
 MAX_CALLS = 200  # of an eraser or a flow
 
-type Refused = Conflict | Contended | Busy | UnknownLead
+type Refused = Conflict | Contended | SubmissionInProgress | LeadNotFound
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Erasure:
     is_done: bool = False
 
     def __call__(self) -> None:
-        with suppress(Busy, Conflict, Contended, UnknownLead):
+        with suppress(SubmissionInProgress, Conflict, Contended, LeadNotFound):
             Eraser(Table(aws.dynamodb(), TABLE)).erase(self.lead_id, "anna", self.time())
             self.is_done = True
 

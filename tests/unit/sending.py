@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead, Person
-from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status, by_operator
+from leadbridge.domain.message import UNSETTLED, Message, MessageState, operator_message, status_notification
 from leadbridge.domain.recipient import Content, Recipient
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -47,8 +47,8 @@ def settings(**changes: Any) -> MessageSettings:
         "time_zones": {"default": "Europe/Kyiv", "+48": "Europe/Warsaw"},
         "channel": {"wait_for_sms": "24h"},
         "retry": {"first_delay": "10s", "longest_delay": "1h", "give_up_after": "24h"},
-        "told": {PARTNER: TOLD},
-        "mirror": {"on": False},
+        "notifications": {PARTNER: TOLD},
+        "crm_note": {"on": False},
     }
     return MessageSettings.model_validate(values | changes)
 
@@ -147,7 +147,7 @@ class World:
             settings=self.settings,
             clock=self.time,
             dead_letter=Ports(self, blade).bury,
-            keep_answer=Ports(self, blade).save,
+            save_answer=Ports(self, blade).save,
             jitter=lambda: 1.0,
         )
 
@@ -161,14 +161,14 @@ class World:
         """A new message about a status, a second younger than the last."""
         self.time.pass_(seconds=1)
         self.version += 1
-        return self.add(about_status(of.lead_id, PARTNER, self.version, status, self.time()))
+        return self.add(status_notification(of.lead_id, PARTNER, self.version, status, self.time()))
 
     def by_hand(self, owner: str = LEAD.lead_id, account_id: str | None = None, **words: Any) -> Message:
         """A new message in an operator's own words, a second younger than the last."""
         self.time.pass_(seconds=1)
         said = {"template_id": None, "text": None, "variables": {}} | words
         self.version += 1
-        return self.add(by_operator(owner, self.time(), str(self.version), account_id=account_id, **said))
+        return self.add(operator_message(owner, self.time(), str(self.version), account_id=account_id, **said))
 
     def add(self, message: Message) -> Message:
         assert self.outbox.add(message)

@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
-from leadbridge.services.sync_accounts import PageTaken, Report, Sync
+from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
+from leadbridge.services.sync_accounts import ProcessedPage, Sync, SyncReport
 from leadbridge.settings import Partner, Settings
 from leadbridge.settings.partners import SyncPlan
 from quality.testkit.fakes.blades import Blade, Ports
@@ -37,7 +37,7 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     broker: Broker = field(init=False)
     book: Book = field(init=False)
-    notes: list[PageTaken] = field(default_factory=list)
+    notes: list[ProcessedPage] = field(default_factory=list)
     runs: int = 0
 
     def __post_init__(self) -> None:
@@ -95,13 +95,13 @@ class World:
         reconciler = AccountReconciler(PARTNER, book, Ports(self.ledger, blade), self.settings, self.time)
         return Sync(Paged(self.broker, blade), book, reconciler, self.plan, self.time, self.notes.append)
 
-    def run(self, blade: Blade | None = None, budget: Budget | None = None) -> Report:
+    def run(self, blade: Blade | None = None, budget: Budget | None = None) -> SyncReport:
         """One run, as a tick of the schedule starts it."""
         self.runs += 1
         ample = Budget(200.0, reserve=0, monotonic=lambda: 0.0)
         return self.sync(blade).run(f"run {self.runs}", budget or ample)
 
-    def tick(self, times: int = 1) -> Report:
+    def tick(self, times: int = 1) -> SyncReport:
         """Let five minutes pass and run, so many times."""
         for _ in range(times):
             self.time.now += TICK
@@ -160,20 +160,20 @@ def slow(world: World, seconds: float = 30.0) -> None:
     world.broker.takes = world.broker.seconds_per_page = seconds
 
 
-def take(world: World, *uuids: str, **row: Any) -> Taken:
+def take(world: World, *uuids: str, **row: Any) -> ReconcileCounts:
     """Take rows of the broker's in, as its client reads them; `row` are fields of each."""
     rows = [BrokerAccount.of({**world.broker.rows[uuid], **row}) for uuid in uuids]
     return take_in(world, rows)
 
 
-def take_in(world: World, rows: list[BrokerAccount], asked_at: datetime | None = None) -> Taken:
+def take_in(world: World, rows: list[BrokerAccount], asked_at: datetime | None = None) -> ReconcileCounts:
     """Take rows in that the broker was asked for at that time, or now."""
-    taken = Taken()
+    taken = ReconcileCounts()
     reconciler = AccountReconciler(PARTNER, world.book, world.ledger, world.settings, world.time)
     reconciler.reconcile(rows, world.book.oldest_lead(), taken, asked_at=asked_at)
     return taken
 
 
-def kept(world: World, uuid: str = "a") -> KeptAccount:
+def kept(world: World, uuid: str = "a") -> StoredAccount:
     """What is kept of an account."""
     return world.book.all[uuid]

@@ -13,7 +13,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.errors.secret_errors import SecretMissing
-from leadbridge.domain.status_change import new_status, status_changed
+from leadbridge.domain.status_change import change_status, record_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.settings import Settings
@@ -47,7 +47,7 @@ def test_every_status_after_the_first_is_told_once(world: World) -> None:
 def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> None:
     ours = world.lead()
     delivery = world.submitted(ours, "a")
-    change = status_changed(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
+    change = change_status(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
     world.ledger.apply(change)
     world.broker.add("a", leadStatus="CONTACTED")
     taken = take(world, "a")
@@ -140,7 +140,9 @@ def test_an_erased_leads_account_is_let_be(world: World) -> None:
 
 def check(world: World, made: Any, status: str) -> None:
     """An operator has the status asked for, now."""
-    change = new_status(world.delivery(made), status, world.settings, world.time.now, check_after=None, mirrors=False)
+    change = record_status(
+        world.delivery(made), status, world.settings, world.time.now, check_after=None, with_crm_note=False
+    )
     world.ledger.apply(change)
 
 
@@ -181,17 +183,17 @@ def test_status_of_a_run_that_died_before_it_kept_the_account_is_corrected_by_th
     world.submitted(ours, "a")
     world.broker.add("a", leadStatus="CONTACTED")
     take(world, "a")
-    keep = world.book.keep
+    keep = world.book.store
 
     def die(accounts: Any) -> None:
         raise KeyboardInterrupt
 
-    world.book.keep = die  # type: ignore[method-assign]
+    world.book.store = die  # type: ignore[method-assign]
     world.time.now += MINUTE
     world.broker.put("a", "ACTIVE_CLIENT")
     with pytest.raises(KeyboardInterrupt):
         take(world, "a")
-    world.book.keep = keep  # type: ignore[method-assign]
+    world.book.store = keep  # type: ignore[method-assign]
     world.time.now += MINUTE
     world.broker.put("a", "CONTACTED")
     take(world, "a")
@@ -344,15 +346,15 @@ def test_what_is_kept_of_an_erased_person_is_deleted(world: World) -> None:
     ours = world.lead()
     world.submitted(ours, "a")
     world.broker.add("a")
-    keep = world.book.keep
+    keep = world.book.store
 
     def erase_first(accounts: Any) -> None:
         world.book.erase(ours.lead_id)
         keep(accounts)
 
-    world.book.keep = erase_first  # type: ignore[method-assign]
+    world.book.store = erase_first  # type: ignore[method-assign]
     take(world, "a")
-    world.book.keep = keep  # type: ignore[method-assign]
+    world.book.store = keep  # type: ignore[method-assign]
     assert kept(world).lead_id == ours.lead_id
     world.broker.put("a", "CONTACTED")
     assert take(world, "a").written == 0

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Overtaken, ScanKind, ScanState, SyncScan
+from leadbridge.domain.accounts.account import StoredAccount
+from leadbridge.domain.accounts.scan import LeaseLost, ScanKind, ScanState, SyncScan
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws, aws_errors
 from leadbridge.runtime.aws_errors import Contended
@@ -22,13 +22,13 @@ from tests.unit.conftest import TABLE
 
 LATER = NOW + timedelta(minutes=5)
 DAY = timedelta(days=1)
-PASS = SyncScan(ScanKind.WHOLE, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
+PASS = SyncScan(ScanKind.FULL, NOW, NOW - 99 * DAY, NOW, NOW - 30 * DAY, 30 * DAY, 1000, 3, 7001, 4, 2, 1)
 STATE = ScanState(
     watermark=NOW,
     first_run_at=NOW - DAY,
-    under_way={ScanKind.WHOLE: PASS},
-    whole_begun_at=NOW,
-    rests_until=LATER,
+    active_scans={ScanKind.FULL: PASS},
+    full_scan_started_at=NOW,
+    paused_until=LATER,
 )
 
 
@@ -41,19 +41,19 @@ def accounts(store: LeadRepository) -> AccountRepository:
     return AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", hashed)
 
 
-def account(number: int, **changes: Any) -> KeptAccount:
+def account(number: int, **changes: Any) -> StoredAccount:
     values: dict[str, Any] = {
         "email": f"{number}@example.com",
         "name": "Ольга",
         "status": "NEW_CONTACT",
         "created": NOW,
     }
-    return KeptAccount(f"uuid-{number}", NOW, **values | changes)
+    return StoredAccount(f"uuid-{number}", NOW, **values | changes)
 
 
 def test_accounts_are_kept_and_read_however_many(accounts: AccountRepository) -> None:
     some = [account(number, lead_id="ld_1" if number % 2 else None) for number in range(130)]
-    accounts.keep(some)
+    accounts.store(some)
     found = accounts.accounts([one.uuid for one in some] + ["nobody"])
     assert found == {one.uuid: one for one in some}
 
@@ -80,10 +80,10 @@ def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: AccountRepositor
     tie = items.encode({**items.link_key("matchtrade", "uuid-1"), "lead_id": "ld_1", "is_erased": True})
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)
     some = [account(number) for number in range(60)]
-    accounts.keep(some)
+    accounts.store(some)
     accounts.forget([one.uuid for one in some[:55]])
     assert accounts.accounts([one.uuid for one in some]) == {one.uuid: one for one in some[55:]}
-    assert accounts.ties(["uuid-1"]) == {"uuid-1": None}
+    assert accounts.links(["uuid-1"]) == {"uuid-1": None}
 
 
 def test_a_leads_item_outlives_the_account_that_was_made_of_it(
@@ -98,7 +98,7 @@ def test_a_leads_item_outlives_the_account_that_was_made_of_it(
         UpdateExpression="SET expires_at = :soon",
         ExpressionAttributeValues={":soon": {"N": "1"}},
     )
-    accounts.keep([account(1, lead_id=one.lead_id)])
+    accounts.store([account(1, lead_id=one.lead_id)])
     account_ends, lead_ends = (
         int(aws.dynamodb().get_item(TableName=TABLE, Key=items.encode(key))["Item"]["expires_at"]["N"])
         for key in (module.account_key("matchtrade", "uuid-1"), items.lead_key(one.lead_id))
@@ -108,7 +108,7 @@ def test_a_leads_item_outlives_the_account_that_was_made_of_it(
 
 def test_an_account_stands_in_no_index_of_leads(accounts: AccountRepository, store: LeadRepository) -> None:
     store.accept(lead(), phone_hash=None, email_hash=hashed("1@example.com"))
-    accounts.keep([account(1)])
+    accounts.store([account(1)])
     assert accounts.leads_of("1@Example.com") == [lead().lead_id]
     definition = aws.dynamodb().describe_table(TableName=TABLE)["Table"]
     keys = {key["AttributeName"] for index in definition["GlobalSecondaryIndexes"] for key in index["KeySchema"]}
@@ -124,8 +124,8 @@ def test_it_says_whether_an_account_is_ours() -> None:
 def test_ties_are_read_for_those_that_have_one(accounts: AccountRepository) -> None:
     tie = items.encode({**items.link_key("matchtrade", "uuid-1"), "lead_id": "ld_1"})
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)
-    accounts.keep([account(1), account(2)])
-    assert accounts.ties(["uuid-1", "uuid-2"]) == {"uuid-1": "ld_1"}
+    accounts.store([account(1), account(2)])
+    assert accounts.links(["uuid-1", "uuid-2"]) == {"uuid-1": "ld_1"}
 
 
 def test_the_newest_leads_of_an_email_are_found_and_the_oldest_of_all(
@@ -174,7 +174,7 @@ def test_what_a_batch_leaves_undone_is_asked_for_again(
     monkeypatch.setattr(aws_errors, "FIRST_PAUSE", 0)
     some = [account(number) for number in range(20)]
     reluctant = AccountRepository(Table(Reluctant(aws.dynamodb(), 3), TABLE), "matchtrade", hashed)  # type: ignore[arg-type]
-    reluctant.keep(some)
+    reluctant.store(some)
     assert len(accounts.accounts([one.uuid for one in some])) == 20
     reluctant = AccountRepository(Table(Reluctant(aws.dynamodb(), 3), TABLE), "matchtrade", hashed)  # type: ignore[arg-type]
     assert len(reluctant.accounts([one.uuid for one in some])) == 20
@@ -184,7 +184,7 @@ def test_a_batch_that_is_never_done_is_given_up(accounts: AccountRepository, mon
     monkeypatch.setattr(table, "BATCH_RETRY_FOR", 0.05)
     reluctant = AccountRepository(Table(Reluctant(aws.dynamodb(), 99), TABLE), "matchtrade", hashed)  # type: ignore[arg-type]
     with pytest.raises(Contended):
-        reluctant.keep([account(number) for number in range(20)])
+        reluctant.store([account(number) for number in range(20)])
 
 
 def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(accounts: AccountRepository) -> None:
@@ -196,6 +196,6 @@ def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(accounts: Accoun
     assert accounts.take_lease("two", NOW, LATER) == STATE
     assert accounts.take_lease("three", LATER, LATER + timedelta(minutes=5)) == STATE
     for write in (accounts.save, accounts.release):
-        with pytest.raises(Overtaken):
+        with pytest.raises(LeaseLost):
             write("two", ScanState.first(datetime(2030, 1, 1, tzinfo=UTC)))
     assert accounts.state() == STATE

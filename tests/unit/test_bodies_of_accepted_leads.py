@@ -111,10 +111,12 @@ def test_the_lender_takes_the_body_of_every_lead_that_is_accepted_for_it(values:
 def test_the_broker_takes_the_body_of_every_lead_that_is_accepted_for_it(
     values: dict[str, Any], longest: int, plus: bool
 ) -> None:
-    rules = BROKER.model_copy(update={"account": BROKER.account.model_copy(update={"longest_value": longest})})
+    rules = BROKER.model_copy(update={"account": BROKER.account.model_copy(update={"max_value_length": longest})})
     lead = accepted(values, matchtrade=rules)
     if lead is not None:
-        form = AccountForm(plus_in_phone=plus, longest_value=longest, fields=FURTHER, constants={"country": "Ukraine"})
+        form = AccountForm(
+            plus_in_phone=plus, max_value_length=longest, fields=FURTHER, constants={"country": "Ukraine"}
+        )
         broker_takes(form.body(lead, BrokerCredentials.of(SECRET)), column_length=longest, plus_in_phone=plus)
 
 
@@ -125,7 +127,9 @@ def test_a_body_can_be_built_of_any_lead_that_is_stored(person: dict[str, str], 
     known |= {"person": Person.model_construct(None, **person), "trading": Trading.model_construct(None, **trading)}
     lead = Lead.model_construct(None, **known, loan=Loan.model_construct())
     for longest in (1, 2, 3, 4, 255):
-        account = AccountForm(longest_value=longest, fields=FURTHER).body(lead, BrokerCredentials.of(SECRET))["account"]
+        account = AccountForm(max_value_length=longest, fields=FURTHER).body(lead, BrokerCredentials.of(SECRET))[
+            "account"
+        ]
         texts = [value for name, value in account.items() if name in {"name", "surname", "city", "state", "clientType"}]
         assert all(0 < len(text) <= longest for text in texts)
         assert len(account.get("leadInfo", {}).get("leadSource", "")) <= longest
@@ -134,7 +138,7 @@ def test_a_body_can_be_built_of_any_lead_that_is_stored(person: dict[str, str], 
 
 @pytest.mark.parametrize(("field", "value"), [("email", f"{'o' * 20}@example.com"), ("phone", "+380500000001")])
 def test_what_cannot_be_shortened_is_checked_at_reception(field: str, value: str) -> None:
-    rules = BROKER.model_copy(update={"account": BROKER.account.model_copy(update={"longest_value": 12})})
+    rules = BROKER.model_copy(update={"account": BROKER.account.model_copy(update={"max_value_length": 12})})
     values = {"person": {"full_name": "О П", "phone": "+4312345678", "email": "o@b.com", field: value}}
     with pytest.raises(InvalidLead) as refused:
         build_lead(values, lead_id="ld_1", source="web", received_at=NOW, partners={"matchtrade": rules})

@@ -11,7 +11,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import ByDeal, Checker
+from leadbridge.services.check_status import Checker, StatusByDeal
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage import items
@@ -55,7 +55,7 @@ class World:
         partner = self.settings.partners["leadleader"]
         checker = Checker(
             self.store,
-            ByDeal(self.lender),
+            StatusByDeal(self.lender),
             partner,
             self.time,
             jitter=lambda: 0.0,
@@ -98,7 +98,7 @@ def world(waiting: World) -> World:
 def test_a_changed_status_is_noted_once(world: World) -> None:
     world.says("В обробці", "В обробці")
     assert world.look() is Outcome.CHANGED
-    assert world.look() is Outcome.NOTHING_TO_DO
+    assert world.look() is Outcome.NO_ACTION
     world.time.pass_(minutes=2)
     assert world.look() is Outcome.UNCHANGED
     assert (world.delivery.partner_status, world.delivery.status_meaning) == ("В обробці", "in_progress")
@@ -111,7 +111,7 @@ def test_a_final_status_closes_the_deal_and_it_is_never_due_again(world: World) 
     assert world.look() is Outcome.CLOSED
     assert (world.delivery.state, world.delivery.due_at) == (State.CLOSED, None)
     world.time.pass_(days=400)
-    assert world.look(at_once=True) is Outcome.NOTHING_TO_DO
+    assert world.look(at_once=True) is Outcome.NO_ACTION
 
 
 def test_a_status_nobody_has_heard_of_is_kept_and_leaves_the_deal_open(world: World) -> None:
@@ -157,7 +157,7 @@ def test_retry_after_puts_the_next_check_off(world: World) -> None:
 
 
 def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
-    class Overtaken(Lender):
+    class LeaseLost(Lender):
         """While this one asks, another worker has noted the same answer."""
 
         def status(self, deal_id: int, budget: Budget) -> str:
@@ -166,15 +166,17 @@ def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
             return "В обробці"
 
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, ByDeal(Overtaken()), partner, world.time).process(LEAD.lead_id, "leadleader", AMPLE)
-    assert look.outcome is Outcome.NOTHING_TO_DO
+    look = Checker(world.store, StatusByDeal(LeaseLost()), partner, world.time).process(
+        LEAD.lead_id, "leadleader", AMPLE
+    )
+    assert look.outcome is Outcome.NO_ACTION
     assert [what for what, _ in world.timeline].count("status_changed") == 1
 
 
 def test_a_lost_worker_leaves_an_unknown_when_its_lease_runs_out(waiting: World) -> None:
     waiting.store.apply(steps.start_attempt(waiting.delivery, waiting.time(), timedelta(minutes=1)))
     waiting.time.pass_(seconds=59)
-    assert waiting.look() is Outcome.NOTHING_TO_DO
+    assert waiting.look() is Outcome.NO_ACTION
     waiting.time.pass_(seconds=1)
     assert waiting.look() is Outcome.UNKNOWN
     assert (waiting.delivery.state, waiting.delivery.due_at) == (State.UNKNOWN, None)
@@ -189,7 +191,7 @@ def test_a_lead_that_waits_too_long_is_requeued_ever_less_often_and_nothing_is_a
         assert waiting.look() is Outcome.REQUEUED
         assert len(waiting.requeued) == number
         assert waiting.delivery.version == 1
-        assert waiting.look() is Outcome.NOTHING_TO_DO
+        assert waiting.look() is Outcome.NO_ACTION
     minutes = [wait / timedelta(minutes=1) for wait in waits]
     assert minutes == [15, 15, 30, 60, 120, 240, 360]
 
@@ -204,20 +206,22 @@ def test_requeueing_keeps_the_last_error_of_a_lead_that_waits(waiting: World) ->
 
 
 def test_a_check_at_once_does_not_wait_and_touches_nothing_else(waiting: World) -> None:
-    assert waiting.look(at_once=True) is Outcome.NOTHING_TO_DO
+    assert waiting.look(at_once=True) is Outcome.NO_ACTION
     assert waiting.delivery.version == 1
 
 
 def test_without_time_for_a_whole_check_none_is_begun(world: World) -> None:
-    assert world.look(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0)) is Outcome.NO_TIME
+    assert world.look(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0)) is Outcome.OUT_OF_TIME
     assert world.lender.asked == 0
     assert world.delivery.due_at == world.time.now
 
 
 def test_a_delivery_that_does_not_exist_is_gone(world: World) -> None:
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, ByDeal(world.lender), partner, world.time).process("ld_nobody", "leadleader", AMPLE)
-    assert look.outcome is Outcome.GONE
+    look = Checker(world.store, StatusByDeal(world.lender), partner, world.time).process(
+        "ld_nobody", "leadleader", AMPLE
+    )
+    assert look.outcome is Outcome.NOT_FOUND
 
 
 def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) -> None:
@@ -262,4 +266,4 @@ def test_status_of_a_deal_that_another_lead_has_is_asked_for_at_its_cadence_only
     assert after.due_at >= world.time.now + timedelta(minutes=2)
     assert (after.partner_status, after.checks_failed) == (None, 1)
     assert (after.last_error_code, after.last_error_data) == ("already_linked", {"lead_id": other.lead_id})
-    assert world.look() is Outcome.NOTHING_TO_DO, "the partner is not asked at every sweep"
+    assert world.look() is Outcome.NO_ACTION, "the partner is not asked at every sweep"

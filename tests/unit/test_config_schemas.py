@@ -48,7 +48,7 @@ SOURCE = '[web]\nadapter = "plain"\npartners = ["leadleader"]\n'
     [
         'partners = [{ to = "leadleader", when = { "loan.amount" = { at_least = 5 }, "form.x" = { given = true } } }]',
         'partners = [{ to = ["leadleader", "matchtrade"] }]',
-        'quiet_after = "12h"',
+        'stale_after = "12h"',
         '[web.fields]\n"Телефон" = "person.phone"\ntag = "utm.utm_source"',
     ],
 )
@@ -64,7 +64,7 @@ def test_what_a_person_may_write_is_accepted(more: str) -> None:
         (SOURCE.replace("plain", "plane"), "'plane' is not one of"),
         (SOURCE.replace("adapter", "adaptor"), "'adaptor' was unexpected"),
         (SOURCE.replace("web", "web/1"), ""),
-        (SOURCE + 'quiet_after = "12 hours"', "'12 hours' does not match"),
+        (SOURCE + 'stale_after = "12 hours"', "'12 hours' does not match"),
         (SOURCE + '[web.fields]\nphone = "person.telephone"', "'person.telephone' is not valid"),
         ('[web]\nadapter = "plain"\n', "'partners' is a required property"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
 from leadbridge.domain.consent import Consent
-from leadbridge.domain.lead import Asked, build_lead
+from leadbridge.domain.lead import LeadFields, build_lead
 from leadbridge.storage.items import decode, encode, lead_item, lead_of
 from leadbridge.storage.leads import Journey
 from quality.testkit.people import NOW, asked, lead
@@ -25,7 +25,7 @@ FULL = {
 
 
 def kept(value: Any) -> dict[str, Any]:
-    return Asked.model_validate({"consent": value}).consent.model_dump(exclude_none=True)
+    return LeadFields.model_validate({"consent": value}).consent.model_dump(exclude_none=True)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import found, not_found, retry_by_operator
+from leadbridge.domain.operator_steps import resolve_found, resolve_not_found, retry_by_operator
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import Submitter
@@ -69,7 +69,7 @@ def test_an_answer_that_comes_after_a_look_up_that_failed_is_still_believed(worl
         world.time.pass_(minutes=5)
         assert world.look() is Outcome.UNCERTAIN
         world.broker.looked_up = iter([away()])
-        assert world.visit().outcome is Outcome.COMES_AGAIN
+        assert world.visit().outcome is Outcome.RETRIED
         return made
 
     world.broker.create = slow  # type: ignore[method-assign]
@@ -98,7 +98,7 @@ def test_a_look_up_that_takes_long_does_not_go_in_circles(world: World) -> None:
         spent[0] = 0.0
         budget = Budget(deadline=60.0, monotonic=lambda: spent[0])
         visits.append(submitter.process(LEAD.lead_id, PARTNER, budget))
-    assert any(visit.outcome is not Outcome.COMES_AGAIN or visit.retry_after for visit in visits), (
+    assert any(visit.outcome is not Outcome.RETRIED or visit.retry_after for visit in visits), (
         f"{len(visits)} visits: {set(map(str, visits))}; attempts {world.delivery.attempts}"
     )
 
@@ -132,7 +132,7 @@ def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, stor
     begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
     unknown = store.apply(steps.mark_unknown(begun, world.time.now, some_error("lost")))
     with pytest.raises(Conflict):
-        store.apply(found(unknown, world.time.now, "olena", "uuid-0", None))
+        store.apply(resolve_found(unknown, world.time.now, "olena", "uuid-0", None))
     assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
 
 
@@ -202,7 +202,7 @@ def test_a_409_after_an_operator_said_not_created_is_looked_up(world: World) -> 
     world.broker.replies = iter([lost()])
     world.visit()
     world.store.apply(steps.mark_unknown(world.delivery, world.time.now, some_error("spent")))
-    world.store.apply(not_found(world.delivery, world.time.now, "olena"))
+    world.store.apply(resolve_not_found(world.delivery, world.time.now, "olena"))
     world.store.apply(retry_by_operator(world.delivery, world.time.now, "olena", is_confirmed=False))
     for _ in range(3):
         world.visit()

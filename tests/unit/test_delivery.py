@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, State, most_urgent, receive
-from leadbridge.domain.repeats import wait_for
-from leadbridge.domain.status_change import account_found, status_changed
+from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
+from leadbridge.domain.repeats import wait_for_earlier_lead
+from leadbridge.domain.status_change import change_status, record_account
 from leadbridge.domain.transitions import ImpossibleTransition
 from quality.testkit.fakes.errors import some_error
 
@@ -19,23 +19,23 @@ HOUR = timedelta(hours=1)
 STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
     "come_again": lambda d, now: steps.schedule_retry(d, now, some_error("away"), HOUR),
-    "wait_for": lambda d, now: wait_for(d, now, "ld_first", HOUR, due_after=HOUR),
+    "wait_for": lambda d, now: wait_for_earlier_lead(d, now, "ld_first", HOUR, due_after=HOUR),
     "accepted": lambda d, now: steps.confirm(d, now, 24, HOUR),
     "doubt": lambda d, now: steps.mark_uncertain(d, now, some_error("lost"), HOUR),
     "exists": lambda d, now: steps.mark_duplicate(d, now, some_error("theirs")),
     "refused": lambda d, now: steps.reject(d, now, some_error("no")),
     "gave_up": lambda d, now: steps.fail(d, now, some_error("spent")),
     "lost": lambda d, now: steps.mark_unknown(d, now, some_error("lost")),
-    "status": lambda d, now: status_changed(d, now, "s", meaning=None, final=False, check_after=HOUR),
-    "closed": lambda d, now: status_changed(d, now, "f", meaning=None, final=True, check_after=HOUR),
-    "account_found": lambda d, now: account_found(d, now, "a"),
+    "status": lambda d, now: change_status(d, now, "s", meaning=None, final=False, check_after=HOUR),
+    "closed": lambda d, now: change_status(d, now, "f", meaning=None, final=True, check_after=HOUR),
+    "account_found": lambda d, now: record_account(d, now, "a"),
 }
 RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
 
 
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=30))
 def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
-    delivery = receive("ld_x", "leadleader", "web", START)
+    delivery = new_delivery("ld_x", "leadleader", "web", START)
     now = START
     for name in names:
         now += timedelta(minutes=1)
@@ -83,6 +83,6 @@ def test_an_attempt_starts_from_received_and_from_nowhere_else(state: State) -> 
 
 
 def test_the_most_urgent_state_stands_for_the_lead() -> None:
-    assert most_urgent([State.CLOSED, State.UNKNOWN, State.SUBMITTED]) is State.UNKNOWN
-    assert most_urgent([]) is State.RECEIVED
-    assert {most_urgent([state]) for state in State} == set(State)
+    assert most_urgent_state([State.CLOSED, State.UNKNOWN, State.SUBMITTED]) is State.UNKNOWN
+    assert most_urgent_state([]) is State.RECEIVED
+    assert {most_urgent_state([state]) for state in State} == set(State)

@@ -16,7 +16,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
-from leadbridge.domain.operator_steps import NOT_THERE, Busy, WrongState, erased, found, not_found, retry_by_operator
+from leadbridge.domain.operator_steps import (
+    NOT_AT_PARTNER,
+    SubmissionInProgress,
+    WrongState,
+    erase_delivery,
+    resolve_found,
+    resolve_not_found,
+    retry_by_operator,
+)
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
@@ -120,16 +128,16 @@ class LenderModel(RuleBasedStateMachine):
         """What the partner has at this moment; a worker that is frozen may yet make it untrue."""
         delivery, now = self.delivery, self.time.now
         if self.partner.made:
-            self.ledger.apply(found(delivery, now, "olena", self.partner.made[-1], None))
+            self.ledger.apply(resolve_found(delivery, now, "olena", self.partner.made[-1], None))
         else:
-            self.ledger.apply(not_found(delivery, now, "olena"))
+            self.ledger.apply(resolve_not_found(delivery, now, "olena"))
             self.was_told_too_early |= bool(self.stage.frozen)
 
     @precondition(lambda self: not self.delivery.is_erased)
     @rule()
     def the_person_is_erased(self) -> None:
-        with suppress(Busy):
-            self.ledger.apply(erased(self.delivery, self.time.now))
+        with suppress(SubmissionInProgress):
+            self.ledger.apply(erase_delivery(self.delivery, self.time.now))
 
     # What must hold
 
@@ -158,7 +166,11 @@ class LenderModel(RuleBasedStateMachine):
     @invariant()
     def what_failed_by_itself_has_a_letter(self) -> None:
         delivery = self.delivery
-        if delivery.state is F and delivery.last_error_code not in {None, NOT_THERE.code} and not delivery.is_erased:
+        if (
+            delivery.state is F
+            and delivery.last_error_code not in {None, NOT_AT_PARTNER.code}
+            and not delivery.is_erased
+        ):
             assert self.letters
 
     def teardown(self) -> None:
@@ -233,7 +245,7 @@ def test_the_model_notices_a_worker_that_sends_again_what_is_unknown() -> None:
     model = LenderModel()
     model.a_worker_takes_it(None, "answer lost, and made", listens=True, fate=Fate())
     assert model.delivery.state is U
-    reckless = steps.receive(model.lead.lead_id, "leadleader", "web", model.time.now)
+    reckless = steps.new_delivery(model.lead.lead_id, "leadleader", "web", model.time.now)
     model.ledger.put(reckless)
     model.a_worker_takes_it(None, "taken", listens=True, fate=Fate())
     with pytest.raises(AssertionError):

@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.fetch import announced, fetched
+from leadbridge.domain.fetch import complete, new_fetch
 from leadbridge.domain.fields.hashes import hashes_of, keyed_hash
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import Message, by_operator
+from leadbridge.domain.message import Message, operator_message
 from leadbridge.domain.recipient import Contact
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
-from leadbridge.storage.claims import Claims
+from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import decode, delivery_item, encode
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
@@ -68,17 +68,19 @@ def outbox() -> MessageRepository:
 
 
 def keep(uuid: str, email: str = EMAIL, lead_id: str | None = None) -> None:
-    book().keep([KeptAccount(uuid, NOW, email=email, name="Олена", lead_id=lead_id)])
+    book().store([StoredAccount(uuid, NOW, email=email, name="Олена", lead_id=lead_id)])
 
 
 def tell(order: str, **data: Any) -> tuple[bool, str | None]:
     content = {"type": "ORDER", "data": {"order_id": order, **data}}
     event = LeelooEvent.of(content, json.dumps(content, ensure_ascii=False).encode())
-    return Inbox(Table(aws.dynamodb(), TABLE), hashed, lambda: NOW).keep(event)
+    return LeelooEventRepository(Table(aws.dynamodb(), TABLE), hashed, lambda: NOW).store(event)
 
 
 def to_account(account_id: str, now: datetime = NOW, tie: str = "x") -> Message:
-    return by_operator(account_id, now, tie, account_id=account_id, template_id=None, text="Добрий день", variables={})
+    return operator_message(
+        account_id, now, tie, account_id=account_id, template_id=None, text="Добрий день", variables={}
+    )
 
 
 def delivery(store: LeadRepository, partner: str = LENDER, one: Lead = ONE) -> Delivery:
@@ -93,12 +95,12 @@ def delivery(store: LeadRepository, partner: str = LENDER, one: Lead = ONE) -> D
 def test_second_erasure_ends_a_delivery_that_an_erased_lead_still_has(store: LeadRepository) -> None:
     accept(store)
     erase()
-    stray = replace(steps.receive(ONE.lead_id, BROKER, "web", NOW), account_uuid="u-1")
+    stray = replace(steps.new_delivery(ONE.lead_id, BROKER, "web", NOW), account_uuid="u-1")
     aws.dynamodb().put_item(TableName=TABLE, Item=encode(delivery_item(stray)))
     erase()
     ended = delivery(store, BROKER)
     assert (ended.state, ended.is_erased, ended.due_at, ended.account_uuid) == (State.FAILED, True, None, None)
-    assert book().ties(["u-1"]) == {"u-1": None}
+    assert book().links(["u-1"]) == {"u-1": None}
 
 
 def test_lead_that_is_fetched_while_it_is_erased_is_read_again(
@@ -107,7 +109,7 @@ def test_lead_that_is_fetched_while_it_is_erased_is_read_again(
     """What only the hashes find goes, too, although the lead that was read first had none."""
     tell("before", phone=PHONE)
     named = Lead(lead_id=ONE.lead_id, source="meta-credit", received_at=NOW, partners=())
-    fetch = announced(named.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
+    fetch = new_fetch(named.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
     store.accept(named, phone_hash=None, fetch=fetch)
     closing = Eraser._closing
     done: list[bool] = []
@@ -115,9 +117,9 @@ def test_lead_that_is_fetched_while_it_is_erased_is_read_again(
     def slowly(eraser: Eraser, *arguments: Any) -> list[Any]:
         if not done:
             done.append(True)
-            deliveries = [steps.receive(ONE.lead_id, LENDER, "meta-credit", NOW)]
+            deliveries = [steps.new_delivery(ONE.lead_id, LENDER, "meta-credit", NOW)]
             arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
-            arrivals.complete(fetched(fetch, NOW), ONE, deliveries, **hashes_of(ONE, hashed))
+            arrivals.complete(complete(fetch, NOW), ONE, deliveries, **hashes_of(ONE, hashed))
         return closing(eraser, *arguments)
 
     monkeypatch.setattr(Eraser, "_closing", slowly)
@@ -131,9 +133,11 @@ def many_partners(store: LeadRepository, number: int) -> Lead:
     """A lead with an account and two claims at each of many partners."""
     names = tuple(f"broker-{one:02}" for one in range(number))
     wide = accept(store, ONE.model_copy(update={"partners": names[:20]}))
-    claims = Claims(Table(aws.dynamodb(), TABLE))
+    claims = ClaimRepository(Table(aws.dynamodb(), TABLE))
     for name in names:
-        made = replace(steps.receive(wide.lead_id, name, "web", NOW), state=State.SUBMITTED, account_uuid=f"u-{name}")
+        made = replace(
+            steps.new_delivery(wide.lead_id, name, "web", NOW), state=State.SUBMITTED, account_uuid=f"u-{name}"
+        )
         aws.dynamodb().put_item(TableName=TABLE, Item=encode(delivery_item(made)))
         claims.first(made, timedelta(days=30), timedelta(days=30))
     aws.dynamodb().update_item(
@@ -165,7 +169,7 @@ def test_lead_with_many_partners_is_erased_in_transactions_of_a_hundred_items(
 def test_claim_of_another_lead_of_the_person_stays(store: LeadRepository) -> None:
     accept(store)
     accept(store, OTHER)
-    claims = Claims(Table(aws.dynamodb(), TABLE))
+    claims = ClaimRepository(Table(aws.dynamodb(), TABLE))
     claims.first(delivery(store, one=OTHER), timedelta(days=30), timedelta(days=30))
     erase()
     assert {one["lead_id"] for one in everything() if one["sk"] == "CLAIM"} == {OTHER.lead_id}
@@ -243,16 +247,16 @@ def test_of_an_event_that_meets_the_erasure_only_its_coming_is_kept(
     erases: int, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leads = [accept(store, lead(number)) for number in range(10, 10 + erases)]
-    find = Inbox._lead_of
+    find = LeelooEventRepository._lead_of
 
-    def slowly(inbox: Inbox, event: LeelooEvent) -> str | None:
+    def slowly(inbox: LeelooEventRepository, event: LeelooEvent) -> str | None:
         lead_id = find(inbox, event)
         for one in leads:
             if one.lead_id == lead_id:
                 erase(one)
         return lead_id
 
-    monkeypatch.setattr(Inbox, "_lead_of", slowly)
+    monkeypatch.setattr(LeelooEventRepository, "_lead_of", slowly)
     assert tell("now", phone=PHONE) == (True, None)
     assert PHONE not in text()
 
@@ -262,15 +266,15 @@ def test_event_that_meets_the_erasure_of_one_lead_goes_to_the_persons_other_one(
 ) -> None:
     accept(store)
     newer = accept(store, lead(3, received_at=NOW + MINUTE))
-    find = Inbox._lead_of
+    find = LeelooEventRepository._lead_of
 
-    def slowly(inbox: Inbox, event: LeelooEvent) -> str | None:
+    def slowly(inbox: LeelooEventRepository, event: LeelooEvent) -> str | None:
         lead_id = find(inbox, event)
         if lead_id == newer.lead_id:
             erase(newer)
         return lead_id
 
-    monkeypatch.setattr(Inbox, "_lead_of", slowly)
+    monkeypatch.setattr(LeelooEventRepository, "_lead_of", slowly)
     assert tell("now", phone=PHONE) == (True, ONE.lead_id)
 
 
@@ -280,7 +284,7 @@ def test_account_that_was_never_tied_goes_with_the_person_and_is_not_kept_again(
     accept(store)
     erase()
     assert set(book().accounts(["u-1", "u-2"])) == {"u-2"}
-    assert book().ties(["u-1", "u-2"]) == {"u-1": None}
+    assert book().links(["u-1", "u-2"]) == {"u-1": None}
     keep("u-1", email="new@example.com")
     assert set(book().accounts(["u-1", "u-2"])) == {"u-2"}
     assert "new@" not in text()
@@ -293,7 +297,7 @@ def test_account_of_a_person_with_another_lead_goes_with_the_last_of_them(store:
     accept(store, OTHER)
     erase()
     assert set(book().accounts(["u-1"])) == {"u-1"}
-    assert book().ties(["u-1"]) == {}, "the other lead may still turn out to have made it"
+    assert book().links(["u-1"]) == {}, "the other lead may still turn out to have made it"
     erase(OTHER)
     assert EMAIL not in text()
     assert hashed(EMAIL) not in text()
@@ -306,7 +310,7 @@ def test_account_that_is_tied_to_another_lead_of_the_person_stays(store: LeadRep
     store.apply(steps.confirm(begun, NOW, "u-1", None))
     keep("u-1", lead_id=other.lead_id)
     erase()
-    assert book().ties(["u-1"]) == {"u-1": other.lead_id}
+    assert book().links(["u-1"]) == {"u-1": other.lead_id}
     assert set(book().accounts(["u-1"])) == {"u-1"}
 
 
@@ -336,7 +340,7 @@ def test_account_is_not_written_back_behind_an_erasure(
     store.apply(steps.confirm(begun, NOW, "u-1", None))
     owners = AccountRepository._owners
 
-    def slowly(accounts: AccountRepository, account: KeptAccount) -> list[str]:
+    def slowly(accounts: AccountRepository, account: StoredAccount) -> list[str]:
         found = owners(accounts, account)
         erase(trader)
         return found

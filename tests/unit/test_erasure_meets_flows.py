@@ -29,14 +29,14 @@ from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
-from leadbridge.domain.fetch import announced
 from leadbridge.domain.fetch import fail as fetch_failed
+from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of, keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person
-from leadbridge.domain.message import about_status, by_operator
 from leadbridge.domain.message import fail as message_failed
+from leadbridge.domain.message import operator_message, status_notification
 from leadbridge.domain.recipient import Contact, Recipient
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount as Row
 from leadbridge.runtime import aws
@@ -45,19 +45,19 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.services.fetch_lead import Fetcher
-from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.services.redrive import Redriver
-from leadbridge.services.resolve_delivery import Confirmed
+from leadbridge.services.resolve_delivery import ConfirmedId
 from leadbridge.services.send_message import Sender
-from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
+from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
-from leadbridge.storage.claims import Claims
+from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.quick_moto import quick_moto
@@ -142,8 +142,8 @@ class Messenger:
 class Register:
     """A partner that knows each id that it is asked about."""
 
-    def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
-        return Confirmed(created, "NEW_CONTACT")
+    def confirm(self, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
+        return ConfirmedId(created, "NEW_CONTACT")
 
 
 @dataclass
@@ -182,8 +182,8 @@ class World:
         return AccountRepository(Table(aws.dynamodb(), TABLE), BROKER, hashed)
 
     @property
-    def inbox(self) -> Inbox:
-        return Inbox(Table(aws.dynamodb(), TABLE), hashed, self.time)
+    def inbox(self) -> LeelooEventRepository:
+        return LeelooEventRepository(Table(aws.dynamodb(), TABLE), hashed, self.time)
 
     def accept(self, **more: Any) -> None:
         lead = self.lead.model_copy(update=more)
@@ -191,7 +191,7 @@ class World:
 
     def tell(self, **data: Any) -> None:
         content = {"type": "ORDER", "data": data}
-        self.inbox.keep(LeelooEvent.of(content, json.dumps(content).encode()))
+        self.inbox.store(LeelooEvent.of(content, json.dumps(content).encode()))
 
     def delivery(self, partner: str = LENDER) -> Delivery:
         found = self.store.delivery(LEAD_ID, partner)
@@ -210,8 +210,8 @@ class World:
             self.time,
             lambda *_: None,
             accounts=partner if name == BROKER else None,
-            repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
-            falls_back_on=falls_back_on(self.settings),
+            repeats=RepeatPolicy(ClaimRepository(Table(aws.dynamodb(), TABLE)), self.settings),
+            find_fallback=fallback_finder(self.settings),
         )
 
     def send(self, messenger: Messenger, owner: str = LEAD_ID) -> None:
@@ -230,9 +230,9 @@ class World:
 
     def take(self, *rows: Row) -> None:
         reconciler = AccountReconciler(
-            BROKER, self.book, self.store, self.settings.partners[BROKER], self.time, mirrors=True
+            BROKER, self.book, self.store, self.settings.partners[BROKER], self.time, with_crm_note=True
         )
-        reconciler.reconcile(rows, NOW - timedelta(days=1), Taken())
+        reconciler.reconcile(rows, NOW - timedelta(days=1), ReconcileCounts())
 
     def ask(self, method: str, resource: str, body: Any = None, partner: str = LENDER) -> int:
         event = {
@@ -247,7 +247,7 @@ class World:
         return status
 
     def write_by_hand(self, owner: str, account_id: str | None = None) -> None:
-        message = by_operator(
+        message = operator_message(
             owner, self.time(), owner[-4:], account_id=account_id, template_id=None, text=TEXT, variables={}
         )
         with suppress(Conflict):
@@ -259,7 +259,7 @@ class World:
         reviver = Redriver(self.store, self.outbox, self.arrivals, self.settings.partners, "anna", self.time)
         with suppress(DeadLetterKept, DeadLetterObsolete):
             reviver.redrive(letter)
-        reviver.note(letter, "letter_redriven")
+        reviver.note(letter, "dead_letter_redriven")
 
 
 def row(uuid: str, **more: Any) -> Row:
@@ -270,7 +270,7 @@ def known_person(world: World, **more: Any) -> None:
     """The lead with claims, a contact, a message, an event of Leeloo, and a message to the account without a lead."""
     world.write_by_hand(ACCOUNT_ID, ACCOUNT_ID)
     world.accept(**more)
-    claims = Claims(Table(aws.dynamodb(), TABLE))
+    claims = ClaimRepository(Table(aws.dynamodb(), TABLE))
     for partner in more.get("partners", world.lead.partners):
         claims.first(world.delivery(partner), timedelta(days=30), timedelta(days=30))
     world.outbox.remember(LEAD_ID, Contact(ACCOUNT_ID, "p", "uk", None, NOW))
@@ -282,7 +282,7 @@ def everything_of_a_person(world: World, **more: Any) -> None:
     """The same, with what came before the lead and names none: events, an account of the broker, a former account."""
     world.tell(order_id="before", phone=PHONE, email="another@example.com", text=NAME)
     world.tell(order_id="of the account", account_id=ACCOUNT_ID)
-    world.book.keep([replace(kept_of("u-foreign"), name="Олена Прикладенко", email=EMAIL)])
+    world.book.store([replace(kept_of("u-foreign"), name="Олена Прикладенко", email=EMAIL)])
     world.write_by_hand(FORMER_ID, FORMER_ID)
     known_person(world, **more)
     world.outbox.remember(LEAD_ID, Contact(FORMER_ID, "p", "uk", None, NOW))
@@ -291,9 +291,9 @@ def everything_of_a_person(world: World, **more: Any) -> None:
 
 
 def kept_of(uuid: str) -> Any:
-    from leadbridge.domain.accounts.account import KeptAccount
+    from leadbridge.domain.accounts.account import StoredAccount
 
-    return KeptAccount.of(row(uuid), None, NOW)
+    return StoredAccount.of(row(uuid), None, NOW)
 
 
 def nothing_yet(world: World) -> None:
@@ -302,7 +302,7 @@ def nothing_yet(world: World) -> None:
 
 def named_only(world: World) -> None:
     named = Lead(lead_id=LEAD_ID, source="meta-credit", received_at=NOW, partners=())
-    world.store.accept(named, phone_hash=None, fetch=announced(LEAD_ID, "meta-credit", KEYS, NOW))
+    world.store.accept(named, phone_hash=None, fetch=new_fetch(LEAD_ID, "meta-credit", KEYS, NOW))
 
 
 def named_and_failed(world: World) -> None:
@@ -315,7 +315,7 @@ def named_and_failed(world: World) -> None:
 def with_a_deal(world: World) -> None:
     known_person(world)
     deal = world.submitted()
-    change = status_changed(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
+    change = change_status(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
     world.store.apply(change)
 
 
@@ -351,7 +351,7 @@ def failed(world: World) -> None:
 
 def without_a_contact(world: World) -> None:
     world.accept()
-    world.outbox.add(about_status(LEAD_ID, LENDER, 2, "Погоджено", NOW))
+    world.outbox.add(status_notification(LEAD_ID, LENDER, 2, "Погоджено", NOW))
 
 
 def of_one_partner(world: World) -> None:
@@ -373,7 +373,7 @@ def swept(world: World) -> None:
 
 
 def checked(world: World) -> None:
-    checker = Checker(world.store, Partner(), world.settings.partners[LENDER], world.time, mirrors=True)
+    checker = Checker(world.store, Partner(), world.settings.partners[LENDER], world.time, with_crm_note=True)
     checker.process(LEAD_ID, LENDER, AMPLE, at_once=True)
 
 
@@ -502,7 +502,7 @@ def bystander(world: World) -> None:
     )
     world.store.accept(other, **hashes_of(other, hashed))
     world.outbox.remember(other.lead_id, Contact("64aa00000000000000000009", "p9", "uk", None, NOW))
-    world.outbox.add(about_status(other.lead_id, LENDER, 2, "Погоджено", NOW))
+    world.outbox.add(status_notification(other.lead_id, LENDER, 2, "Погоджено", NOW))
     world.tell(order_id="another's", phone="+380671112244")
 
 
@@ -609,5 +609,5 @@ def settle(erasure: Erasure) -> None:
     store = LeadRepository(Table(aws.dynamodb(), TABLE))
     for partner in (LENDER, BROKER):
         delivery = store.delivery(erasure.lead_id, partner)
-        if delivery is not None and delivery.lease_ran_out(erasure.time()):
+        if delivery is not None and delivery.is_lease_expired(erasure.time()):
             store.apply(steps.mark_unknown(delivery, erasure.time(), some_error("the worker was lost")))

@@ -16,17 +16,17 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch as fetches
 from leadbridge.domain import message as messages
 from leadbridge.domain import operator_steps as operators
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error, parse_error_code
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
-from leadbridge.domain.message import MessageCode, about_status
+from leadbridge.domain.message import status_notification
 from leadbridge.domain.timeline import Entry
 from leadbridge.partners.graph.answers import lead_in
 from leadbridge.partners.http import Answer, refused
 from leadbridge.partners.leadleader.answers import deal_id_in, status_in, tokens_in
 from leadbridge.partners.leeloo.answers import reply_in
 from leadbridge.partners.matchtrade.answers import account_uuid_in, grant_in, page_in
-from leadbridge.services.dead_letters import letter_of
-from leadbridge.services.redrive import NOTED
+from leadbridge.services.dead_letters import parse_dead_letter
+from leadbridge.services.redrive import NOTED_CODES
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_item, fetch_of
 from leadbridge.storage.leads import Journey
@@ -52,9 +52,8 @@ def test_each_code_has_a_meaning_that_the_api_documents() -> None:
         assert f"`{code}`: {code.meaning}" in described["description"]
         assert error_meaning(code.value) == code.meaning
     assert set(described["enum"]) == {code.value for code in ErrorCode}
-    assert {code.value for code in MessageCode} <= set(ErrorCode)
-    assert set(ErrorCode) >= NOTED
-    assert (code_named("of_another_version"), error_meaning("of_another_version")) == (None, None)
+    assert set(ErrorCode) >= NOTED_CODES
+    assert (parse_error_code("of_another_version"), error_meaning("of_another_version")) == (None, None)
 
 
 D = {"c": "d"}
@@ -67,7 +66,7 @@ RAISED: list[tuple[Callable[[], object], ErrorCode, dict[str, Any]]] = [
         ErrorCode.LOGIN_UNKNOWN,
         {"fields": ["email"]},
     ),
-    (lambda: tokens_in(answer(200, {})), ErrorCode.ANSWER_UNUSABLE, {"http_status": 200}),
+    (lambda: tokens_in(answer(200, {})), ErrorCode.RESPONSE_INVALID, {"http_status": 200}),
     (
         lambda: deal_id_in(answer(400, {"clientInfo": {"stateCode": ["?"]}})),
         ErrorCode.TAX_NUMBER_INVALID,
@@ -80,7 +79,7 @@ RAISED: list[tuple[Callable[[], object], ErrorCode, dict[str, Any]]] = [
     ),
     (lambda: deal_id_in(answer(400, {"error": "?"})), ErrorCode.REJECTED, {"http_status": 400}),
     (lambda: deal_id_in(answer(403)), ErrorCode.PROXY_PAGE, {"http_status": 403}),
-    (lambda: deal_id_in(answer(200)), ErrorCode.OUTCOME_UNCLEAR, {"http_status": 200}),
+    (lambda: deal_id_in(answer(200)), ErrorCode.RESPONSE_AMBIGUOUS, {"http_status": 200}),
     (lambda: deal_id_in(answer(401)), ErrorCode.TOKEN_REFUSED, {"http_status": 401}),
     (
         lambda: status_in(answer(429, None, **{"retry-after": "7"})),
@@ -90,7 +89,7 @@ RAISED: list[tuple[Callable[[], object], ErrorCode, dict[str, Any]]] = [
     (lambda: grant_in(answer(401, TOKEN_REFUSED)), ErrorCode.CREDENTIALS_REFUSED, {"http_status": 401}),
     (lambda: account_uuid_in(answer(409, SHAPE)), ErrorCode.ACCOUNT_EXISTS, {"http_status": 409}),
     (lambda: account_uuid_in(answer(403, SHAPE)), ErrorCode.FORBIDDEN, {"http_status": 403}),
-    (lambda: page_in(answer(200, {})), ErrorCode.ANSWER_UNUSABLE, {"http_status": 200}),
+    (lambda: page_in(answer(200, {})), ErrorCode.RESPONSE_INVALID, {"http_status": 200}),
     (
         lambda: reply_in(answer(404, {"status": 0}), "find", Unavailable),
         ErrorCode.NOT_FOUND,
@@ -123,21 +122,21 @@ def test_an_error_keeps_its_code_as_another_kind_of_error() -> None:
 
 
 def test_the_same_error_is_known_by_its_code_and_data() -> None:
-    waiting = steps.receive(LEAD.lead_id, "leadleader", "web", NOW)
+    waiting = steps.new_delivery(LEAD.lead_id, "leadleader", "web", NOW)
     failed = steps.schedule_retry(waiting, NOW, SELDOM, MINUTE).after
-    assert replace(SELDOM, text="in other words").is_last_of(failed)
-    assert not replace(SELDOM, data={"http_status": 400}).is_last_of(failed)
-    assert not replace(SELDOM, code=ErrorCode.REJECTED).is_last_of(failed)
-    assert not SELDOM.is_last_of(waiting)
-    assert ErrorInfo(ErrorCode.REJECTED, "x").is_last_of(
+    assert replace(SELDOM, text="in other words").equals_last_of(failed)
+    assert not replace(SELDOM, data={"http_status": 400}).equals_last_of(failed)
+    assert not replace(SELDOM, code=ErrorCode.REJECTED).equals_last_of(failed)
+    assert not SELDOM.equals_last_of(waiting)
+    assert ErrorInfo(ErrorCode.REJECTED, "x").equals_last_of(
         steps.fail(waiting, NOW, ErrorInfo(ErrorCode.REJECTED, "y")).after
     )
 
 
 def test_what_is_stored_of_an_error_is_read_as_it_was_written() -> None:
-    delivery = steps.fail(steps.receive(LEAD.lead_id, "leadleader", "web", NOW), NOW, SELDOM)
-    message = messages.fail(about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW), NOW, SELDOM)
-    fetch = fetches.fail(fetches.announced(LEAD.lead_id, "web", {}, NOW), NOW, SELDOM)
+    delivery = steps.fail(steps.new_delivery(LEAD.lead_id, "leadleader", "web", NOW), NOW, SELDOM)
+    message = messages.fail(status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW), NOW, SELDOM)
+    fetch = fetches.fail(fetches.new_fetch(LEAD.lead_id, "web", {}, NOW), NOW, SELDOM)
     read = (
         items.delivery_of(items.decode(items.encode(items.delivery_item(delivery.after)))),
         message_of(items.decode(items.encode(message_item(message.after)))),
@@ -152,19 +151,19 @@ def test_what_is_stored_of_an_error_is_read_as_it_was_written() -> None:
 
 def changes(error: ErrorInfo) -> Iterator[steps.Change]:
     """What can be done to a delivery, one after the other."""
-    change = steps.start_attempt(steps.receive(LEAD.lead_id, "leadleader", "web", NOW), NOW, MINUTE)
+    change = steps.start_attempt(steps.new_delivery(LEAD.lead_id, "leadleader", "web", NOW), NOW, MINUTE)
     yield change
     yield (change := steps.schedule_retry(change.after, NOW, error, MINUTE))
     yield (change := steps.start_attempt(change.after, NOW, MINUTE))
     yield (change := steps.mark_unknown(change.after, NOW, error))
-    yield (change := operators.found(change.after, NOW, "olena", 24, MINUTE))
-    yield (change := operators.found(change.after, NOW, "olena", 25, MINUTE))
-    yield operators.contested(change.after, NOW, "ld_other")
-    yield (change := operators.withdrawn(change.after, NOW, "olena", can_be_looked_up=False))
-    yield (change := operators.not_found(change.after, NOW, "olena"))
+    yield (change := operators.resolve_found(change.after, NOW, "olena", 24, MINUTE))
+    yield (change := operators.resolve_found(change.after, NOW, "olena", 25, MINUTE))
+    yield operators.contest_resolution(change.after, NOW, "ld_other")
+    yield (change := operators.withdraw_resolution(change.after, NOW, "olena", can_be_looked_up=False))
+    yield (change := operators.resolve_not_found(change.after, NOW, "olena"))
     yield (change := operators.retry_by_operator(change.after, NOW, "olena", is_confirmed=False))
     yield (change := steps.start_attempt(change.after, NOW, MINUTE))
-    yield steps.reject(change.after, NOW, error, fall_back_on="matchtrade")
+    yield steps.reject(change.after, NOW, error, fallback="matchtrade")
 
 
 def test_the_data_of_an_entry_says_what_its_text_says() -> None:
@@ -199,8 +198,8 @@ def without_texts(value: Any) -> Any:
 def shown(error: ErrorInfo) -> dict[str, Any]:
     """A lead as the API shows it, with a delivery, a message and a fetch that all failed."""
     every = list(changes(error))
-    failed = messages.fail(about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW), NOW, error)
-    ended = fetches.fail(fetches.announced(LEAD.lead_id, "web", {}, NOW), NOW, error)
+    failed = messages.fail(status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW), NOW, error)
+    ended = fetches.fail(fetches.new_fetch(LEAD.lead_id, "web", {}, NOW), NOW, error)
     entries = [Entry(one.at, one.what, "leadleader", one.detail, one.data) for one in every]
     entries.append(Entry(NOW, failed.what or "", "leeloo", failed.detail, failed.data))
     entries.append(Entry(NOW, ended.what or "", None, ended.detail, ended.data))
@@ -248,5 +247,5 @@ def test_the_command_shows_the_text_where_there_is_no_code_that_it_has() -> None
 def test_a_dead_letter_carries_the_code(told: dict[str, Any], code: ErrorCode | None, data: dict[str, Any]) -> None:
     body = json.dumps({"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", **told})
     message = {"MessageId": "1", "Attributes": {"SentTimestamp": "0"}, "ReceiptHandle": "r", "Body": body}
-    letter = letter_of("submit-leadleader", message)
+    letter = parse_dead_letter("submit-leadleader", message)
     assert (letter.reason, letter.reason_code, letter.reason_data) == (told["reason"], code, data)

@@ -12,7 +12,7 @@ import pytest
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.events import FetchChanged, InvalidEvent, read_fetch_changed
-from leadbridge.domain.fetch import Fetch, FetchState, announced
+from leadbridge.domain.fetch import Fetch, FetchState, new_fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict, ImpossibleTransition
 from leadbridge.runtime import aws
@@ -21,7 +21,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.stream import announcement
+from leadbridge.storage.stream import event_of
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW
@@ -32,18 +32,18 @@ from tools.config import read_toml
 from tools.config.checks import wrongs_in
 
 HOUR = timedelta(hours=1)
-NEW = announced("ld_x", "meta-credit", {"leadgen_id": "77"}, NOW)
+NEW = new_fetch("ld_x", "meta-credit", {"leadgen_id": "77"}, NOW)
 WAITING = steps.schedule_retry(NEW, NOW, some_error("away"), HOUR).after
 
 
 @pytest.mark.parametrize(
-    "fetch", [NEW, WAITING, steps.fetched(NEW, NOW).after, steps.fail(WAITING, NOW, some_error("x")).after]
+    "fetch", [NEW, WAITING, steps.complete(NEW, NOW).after, steps.fail(WAITING, NOW, some_error("x")).after]
 )
 def test_a_fetch_is_read_as_it_was_written(fetch: Fetch) -> None:
     assert fetch_of(items.decode(items.encode(fetch_item(fetch)))) == fetch
 
 
-@pytest.mark.parametrize("step", [steps.fetched, steps.was_test])
+@pytest.mark.parametrize("step", [steps.complete, steps.complete_test])
 def test_what_is_over_is_over(step: Callable[..., steps.FetchChange]) -> None:
     over = step(NEW, NOW).after
     with pytest.raises(ImpossibleTransition):
@@ -60,11 +60,11 @@ def test_of_two_writers_the_slower_one_hears_of_it(store: LeadRepository) -> Non
     with pytest.raises(Conflict):
         arrivals.apply(steps.fail(NEW, NOW, some_error("away")))
     with pytest.raises(Conflict):
-        arrivals.complete(steps.fetched(NEW, NOW), empty, [], phone_hash=None, email_hash=None, tax_hash=None)
+        arrivals.complete(steps.complete(NEW, NOW), empty, [], phone_hash=None, email_hash=None, tax_hash=None)
 
 
 def test_a_fetch_is_announced_without_what_the_builder_calls_the_lead() -> None:
-    event = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(fetch_item(NEW))}})
+    event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(fetch_item(NEW))}})
     assert event == FetchChanged.of(NEW)
     assert event is not None
     assert "77" not in json.dumps(event.detail())
@@ -87,7 +87,7 @@ def test_the_rule_takes_new_and_asked_for_fetches_to_the_queue_and_no_others() -
     failed = steps.fail(WAITING, NOW, some_error("away")).after
     assert matches(NEW)
     assert not matches(WAITING), "what brings it back is in the queue already"
-    assert not matches(steps.fetched(NEW, NOW).after)
+    assert not matches(steps.complete(NEW, NOW).after)
     assert not matches(failed)
     assert matches(steps.refetch(failed, NOW, "by olena").after)
 
@@ -115,7 +115,7 @@ def test_the_worker_visits_the_lead_that_its_message_names(
             assert (lead_id, 50 < budget.left < 60) == ("ld_x", True)
             if overdue:
                 return Result(Outcome.FETCHED)
-            return Result(Outcome.COMES_AGAIN, HOUR, partner_errors.Misconfigured("graph", "lead", "not taken"))
+            return Result(Outcome.RETRIED, HOUR, partner_errors.Misconfigured("graph", "lead", "not taken"))
 
     hidden = []
     monkeypatch.setattr(app, "fetcher", Fetcher)
@@ -128,7 +128,7 @@ def test_the_worker_visits_the_lead_that_its_message_names(
     assert hidden == [3600]
     said = capsys.readouterr().out
     assert "PartnerMisconfigured" in said
-    assert "Fetch.comes_again" in said
+    assert "Fetch.retried" in said
     assert "Fetch.fetched" in said
 
 
@@ -179,7 +179,7 @@ def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else() -
 
 
 def test_a_fetch_stands_for_a_state_only_where_there_are_no_deliveries() -> None:
-    standing = {state: replace(NEW, state=state).stands_for for state in FetchState}
+    standing = {state: replace(NEW, state=state).lead_state for state in FetchState}
     assert {state.value: stands and stands.value for state, stands in standing.items()} == {
         "pending": "received",
         "fetched": None,

@@ -8,7 +8,7 @@ import pytest
 
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors import partner_errors
-from leadbridge.domain.fetch import FetchState, announced, refetch
+from leadbridge.domain.fetch import FetchState, new_fetch, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -16,8 +16,8 @@ from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import DUE_PARTITION
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.lead_list import Listing, Wanted
-from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import NOW
@@ -28,7 +28,7 @@ from tests.unit.fetching import AMPLE, ANSWERS, KEYS, LEAD_ID, Origin, World, fa
 @pytest.fixture
 def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
     empty = Lead(lead_id=LEAD_ID, source="meta-credit", received_at=NOW, partners=())
-    fetch = announced(LEAD_ID, "meta-credit", KEYS, NOW)
+    fetch = new_fetch(LEAD_ID, "meta-credit", KEYS, NOW)
     assert store.accept(empty, phone_hash=None, fetch=fetch) is None
     return World(store, time, shipped_settings)
 
@@ -36,7 +36,7 @@ def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> Worl
 def test_a_named_lead_becomes_a_lead_like_any_other_once(world: World) -> None:
     world.time.pass_(seconds=30)
     assert world.visit() == Result(Outcome.FETCHED)
-    assert world.visit() == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit() == Result(Outcome.NO_ACTION)
     journey = world.journey
     assert (journey.lead.person.phone, journey.lead.person.tax_number) == ("+380500000001", "3068208400")
     assert (str(journey.lead.loan.amount), journey.lead.loan.term) == ("6000", 12)
@@ -51,7 +51,7 @@ def test_a_named_lead_becomes_a_lead_like_any_other_once(world: World) -> None:
 
 
 def test_a_fetched_lead_is_found_by_phone_and_email(world: World) -> None:
-    finder = Finder(Table(aws.dynamodb(), TABLE))
+    finder = LeadFinder(Table(aws.dynamodb(), TABLE))
     assert finder.by_phone("hash of +380500000001") is None
     world.visit()
     assert finder.by_phone("hash of +380500000001") == LEAD_ID
@@ -66,7 +66,7 @@ def test_a_worker_killed_at_any_step_is_simply_replaced(world: World, step: int)
         died = False
     except Killed:
         died = True
-    assert world.visit().outcome in {Outcome.FETCHED, Outcome.NOTHING_TO_DO}
+    assert world.visit().outcome in {Outcome.FETCHED, Outcome.NO_ACTION}
     assert died == (blade.steps == step)
     assert world.fetch.state is FetchState.FETCHED
     assert world.journey.deliveries["leadleader"].version == 1
@@ -108,24 +108,24 @@ def test_a_worker_killed_while_giving_up_leaves_a_word_too_many_and_never_too_fe
 
 
 def test_of_two_workers_at_once_one_wins_and_the_lead_is_delivered_once(world: World) -> None:
-    class Overtaken(Origin):
+    class LeaseLost(Origin):
         """While this worker waits for Graph, another one does the whole job, and the delivery moves on."""
 
         def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
             world.visit(origin=Origin())
             return super().lead(keys, budget)
 
-    assert world.visit(origin=Overtaken()).outcome is Outcome.NOTHING_TO_DO
+    assert world.visit(origin=LeaseLost()).outcome is Outcome.NO_ACTION
     assert world.said == ["received", "fetched"]
 
 
 def test_a_failure_that_is_overtaken_by_a_success_changes_nothing(world: World) -> None:
-    class Overtaken(Origin):
+    class LeaseLost(Origin):
         def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
             world.visit(origin=Origin())
             raise fails()
 
-    assert world.visit(origin=Overtaken()).outcome is Outcome.NOTHING_TO_DO
+    assert world.visit(origin=LeaseLost()).outcome is Outcome.NO_ACTION
     assert world.fetch.state is FetchState.FETCHED
 
 
@@ -138,13 +138,13 @@ def test_an_erased_lead_does_not_come_back(world: World) -> None:
             aws.dynamodb().put_item(TableName=TABLE, Item={**key, "erased_at": {"S": "now"}})
             return super().lead(keys, budget)
 
-    assert world.visit(origin=Erased()).outcome is Outcome.NOTHING_TO_DO
+    assert world.visit(origin=Erased()).outcome is Outcome.NO_ACTION
     assert world.store.delivery(LEAD_ID, "leadleader") is None
 
 
 def test_what_is_not_known_is_gone(world: World) -> None:
     aws.dynamodb().delete_item(TableName=TABLE, Key={"pk": {"S": f"LEAD#{LEAD_ID}"}, "sk": {"S": "FETCH"}})
-    assert world.visit().outcome is Outcome.GONE
+    assert world.visit().outcome is Outcome.NOT_FOUND
 
 
 @pytest.mark.parametrize("error", [partner_errors.Unavailable, partner_errors.RateLimited])
@@ -154,12 +154,12 @@ def test_a_passing_failure_is_tried_again_later_each_time(
     world.origin = failing(*[fails(error)] * 3)
     for number, seconds in enumerate([10, 20, 40], 1):
         visit = world.visit()
-        assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=seconds))
+        assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta(seconds=seconds))
         assert (world.fetch.attempts, world.fetch.last_error) == (number, "away")
         world.time.pass_(seconds=seconds)
     assert world.visit().outcome is Outcome.FETCHED
     assert world.fetch.last_error is None
-    assert world.said == ["received", "fetch_failed", "fetched"], "the same reason is told once"
+    assert world.said == ["received", "fetch_attempt_failed", "fetched"], "the same reason is told once"
 
 
 def test_what_graph_asks_us_to_wait_is_waited(world: World) -> None:
@@ -171,7 +171,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
     world.origin = failing(fails())
     world.visit()
     world.time.pass_(seconds=4)
-    assert world.visit() == Result(Outcome.COMES_AGAIN, retry_after=timedelta(seconds=6))
+    assert world.visit() == Result(Outcome.RETRIED, retry_after=timedelta(seconds=6))
     assert world.origin.asked == 1
 
 
@@ -179,7 +179,7 @@ def test_a_refused_token_keeps_the_lead_waiting_until_a_person_mends_it(world: W
     world.origin = failing(*[fails(partner_errors.Misconfigured, "the access token is not taken")] * 200)
     for _ in range(200):
         visit = world.visit()
-        assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(minutes=30))
+        assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta(minutes=30))
         assert isinstance(visit.error, partner_errors.Misconfigured)
         world.time.pass_(minutes=30)
     assert world.visit().outcome is Outcome.FETCHED
@@ -194,8 +194,8 @@ def test_after_a_week_of_trying_it_fails_and_an_operator_is_called(world: World)
     assert world.dead_letters == [(LEAD_ID, "away")]
     journey = world.journey
     assert (journey.status, world.fetch.due_at) == (State.FAILED, None)
-    assert world.said[-1] == "fetch_given_up"
-    [listed] = Listing(Table(aws.dynamodb(), TABLE)).page(Wanted(status=State.FAILED), 10).leads
+    assert world.said[-1] == "fetch_failed"
+    [listed] = LeadList(Table(aws.dynamodb(), TABLE)).page(LeadFilter(status=State.FAILED), 10).leads
     assert listed.lead.lead_id == LEAD_ID
 
 
@@ -207,17 +207,17 @@ def test_a_failed_one_can_be_asked_for_again(world: World) -> None:
     assert world.visit().outcome is Outcome.FAILED
     world.arrivals.apply(refetch(world.fetch, world.time.now, "by olena"))
     world.origin = failing(fails())
-    assert world.visit().outcome is Outcome.COMES_AGAIN, "all its time is before it"
+    assert world.visit().outcome is Outcome.RETRIED, "all its time is before it"
     world.time.pass_(hours=1)
     assert world.visit().outcome is Outcome.FETCHED
 
 
 def test_a_waiting_lead_stands_in_the_operators_list(world: World) -> None:
-    listing = Listing(Table(aws.dynamodb(), TABLE))
-    for wanted in (Wanted(), Wanted(status=State.RECEIVED), Wanted(source="meta-credit")):
+    listing = LeadList(Table(aws.dynamodb(), TABLE))
+    for wanted in (LeadFilter(), LeadFilter(status=State.RECEIVED), LeadFilter(source="meta-credit")):
         [journey] = listing.page(wanted, 10).leads
         assert (journey.lead.lead_id, journey.status) == (LEAD_ID, State.RECEIVED)
-    assert listing.page(Wanted(status=State.FAILED), 10).leads == ()
+    assert listing.page(LeadFilter(status=State.FAILED), 10).leads == ()
 
 
 def test_a_lead_that_lacks_something_is_kept_and_goes_to_no_partner(world: World) -> None:
@@ -266,7 +266,7 @@ def test_a_lead_without_answers_is_kept_for_an_operator(world: World, found: dic
 
 def test_without_time_for_a_whole_fetch_none_is_begun(world: World) -> None:
     brief = Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0)
-    assert world.visit(budget=brief) == Result(Outcome.COMES_AGAIN, retry_after=timedelta())
+    assert world.visit(budget=brief) == Result(Outcome.RETRIED, retry_after=timedelta())
     assert world.origin.asked == 0
 
 
@@ -289,16 +289,16 @@ def test_a_pending_fetch_comes_up_again_through_the_index_until_it_is_over(world
     world.time.pass_(minutes=15)
     assert due() == [LEAD_ID]
     world.origin = failing(fails(), fails())
-    assert sweep() is Outcome.COMES_AGAIN
+    assert sweep() is Outcome.RETRIED
     assert due() == []
     world.time.pass_(minutes=1)
-    assert sweep() is Outcome.COMES_AGAIN, "the sweep's own message comes back for the next attempt"
+    assert sweep() is Outcome.RETRIED, "the sweep's own message comes back for the next attempt"
     world.time.pass_(minutes=17)
     assert due() == [LEAD_ID]
     assert sweep() is Outcome.FETCHED
     world.time.pass_(days=30)
-    assert (due(), sweep()) == ([], Outcome.NOTHING_TO_DO)
-    assert world.said == ["received", "fetch_failed", "fetched"]
+    assert (due(), sweep()) == ([], Outcome.NO_ACTION)
+    assert world.said == ["received", "fetch_attempt_failed", "fetched"]
 
 
 def test_a_worker_that_dies_in_a_sweep_leaves_the_fetch_due_later_and_announces_nothing(world: World) -> None:
@@ -311,4 +311,4 @@ def test_a_worker_that_dies_in_a_sweep_leaves_the_fetch_due_later_and_announces_
 
 
 def test_an_overdue_fetch_that_is_gone_is_gone(world: World) -> None:
-    assert world.fetcher().process("ld_nobody", AMPLE, overdue=True).outcome is Outcome.GONE
+    assert world.fetcher().process("ld_nobody", AMPLE, overdue=True).outcome is Outcome.NOT_FOUND

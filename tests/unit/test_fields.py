@@ -108,7 +108,7 @@ def test_text_is_composed_and_its_white_space_collapsed(value: str) -> None:
         return
     assert unicodedata.is_normalized("NFC", clean)
     assert " ".join(clean.split()) == clean
-    assert len(clean) <= fields.TEXT_LIMIT
+    assert len(clean) <= fields.MAX_TEXT_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -193,19 +193,19 @@ def test_exactly_one_last_digit_checks(start: str) -> None:
     digits = [int(digit) for digit in start]
     weights = (-1, 5, 7, 9, 4, 6, 10, 5, 7)
     check = sum(a * b for a, b in zip(digits, weights, strict=True)) % 11 % 10
-    assert [last for last in range(10) if fields.tax_number_checks(f"{start}{last}")] == [check]
+    assert [last for last in range(10) if fields.has_valid_check_digit(f"{start}{last}")] == [check]
 
 
 @pytest.mark.parametrize("number", ["3652504575", "3068208400"])
 def test_the_contracts_valid_tax_numbers_check(number: str) -> None:
-    assert fields.tax_number_checks(number)
+    assert fields.has_valid_check_digit(number)
     assert rntrc.is_valid(number)
 
 
 @pytest.mark.parametrize("number", ["1759013770", "1111122222"])
 def test_the_contracts_invalid_tax_numbers_do_not_check(number: str) -> None:
     assert fields.tax_number(number) == number
-    assert not fields.tax_number_checks(number)
+    assert not fields.has_valid_check_digit(number)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_what_is_no_term_is_refused(value: object) -> None:
     "name", ["Мар'яненко Ольга Петрівна", "О’Коннор-Мар\u02bcяненко Ольга Петрівна", "Smith John Paul"]
 )
 def test_a_full_name_raises_no_eyebrow(name: str) -> None:
-    assert fields.name_warnings(name) == []
+    assert fields.find_name_warnings(name) == []
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_a_full_name_raises_no_eyebrow(name: str) -> None:
     ],
 )
 def test_a_strange_name_is_warned_of(name: str, warnings: list[str]) -> None:
-    assert fields.name_warnings(name) == warnings
+    assert fields.find_name_warnings(name) == warnings
 
 
 # --- e-mail
@@ -386,7 +386,7 @@ def readers(text: str) -> dict[str, Callable[[], object]]:
     body = json.dumps({"status": text}, ensure_ascii=False).encode()
     return {
         **{normaliser.__name__: partial(normaliser, text) for normaliser in NORMALISERS},
-        "text_cut": partial(fields.text_cut, text, 4096),
+        "text_cut": partial(fields.truncate_text, text, 4096),
         "fold": partial(fold, text),
         "normalize": partial(normalize, text),
         "consent": partial(Consent, text=text, given_at=text, ip=text, page_url=text),
@@ -424,5 +424,5 @@ def test_a_text_with_few_marks_is_normalized_as_unicode_says(text: str) -> None:
 
 @given(any_text(5000), st.integers(1, 300))
 def test_a_text_that_is_cut_is_never_longer_than_its_limit(text: str, limit: int) -> None:
-    clean = fields.text_cut(text, limit)
+    clean = fields.truncate_text(text, limit)
     assert clean is None or 0 < len(clean) <= limit

@@ -11,12 +11,12 @@ import pytest
 from leadbridge.api.routes.stats import stats_view
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State
-from leadbridge.domain.fetch import announced
+from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.daily_stats import DailyStats, TooMuch
+from leadbridge.storage.queries.daily_stats import DailyStats, TooManyLeads
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
@@ -65,11 +65,11 @@ def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(
 ) -> None:
     some(store)
     named = lead(9, source="meta-credit").model_copy(update={"partners": ()})
-    waits = announced(named.lead_id, named.source, {"leadgen_id": "9"}, NOW)
+    waits = new_fetch(named.lead_id, named.source, {"leadgen_id": "9"}, NOW)
     store.accept(named, phone_hash=None, fetch=waits)
     shown = stats_view(TODAY - 7 * DAY, TODAY, book.between(TODAY - 7 * DAY, TODAY, TODAY))
     assert shown["totals"] == {"leads": 5, "deliveries": {"failed": 1, "received": 3}}
-    assert book.keep(TODAY + DAY) > 0
+    assert book.snapshot(TODAY + DAY) > 0
 
 
 class Moving:
@@ -131,7 +131,7 @@ def test_both_ends_belong_to_the_question(book: DailyStats, store: LeadRepositor
 
 def test_figures_outlive_the_leads(book: DailyStats, store: LeadRepository) -> None:
     some(store)
-    book.keep(TODAY)
+    book.snapshot(TODAY)
     before = book.between(TODAY - 20 * DAY, TODAY, TODAY)
     later = TODAY + 60 * DAY
     for number in (1, 2, 4):
@@ -146,7 +146,7 @@ def test_figures_outlive_the_leads(book: DailyStats, store: LeadRepository) -> N
 def test_keeping_twice_counts_once(book: DailyStats, store: LeadRepository) -> None:
     some(store)
     for _ in range(3):
-        assert book.keep(TODAY) == 35
+        assert book.snapshot(TODAY) == 35
     assert book.between(TODAY - 30 * DAY, TODAY, TODAY + 60 * DAY).leads.total() == 1
 
 
@@ -154,7 +154,7 @@ def test_a_question_that_would_read_too_much_is_not_answered(
     book: DailyStats, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leadbridge.storage.queries.daily_stats.MAX_PAGES", 3)
-    with pytest.raises(TooMuch):
+    with pytest.raises(TooManyLeads):
         book.between(TODAY, TODAY, TODAY)
 
 

@@ -14,15 +14,15 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import about_status
+from leadbridge.domain.message import status_notification
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import ByEmail
-from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+from leadbridge.services.check_status import StatusByEmail
+from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
@@ -30,7 +30,7 @@ from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import decode
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
@@ -70,7 +70,7 @@ def everything() -> str:
 
 
 def take(store: LeadRepository, settings: Settings, *rows: BrokerAccount, of: Any = None) -> None:
-    reconciler(store, settings, of).reconcile(rows, NOW - timedelta(days=1), Taken())
+    reconciler(store, settings, of).reconcile(rows, NOW - timedelta(days=1), ReconcileCounts())
 
 
 def test_a_letter_of_an_erased_person_sends_nobody(
@@ -127,11 +127,11 @@ class Late:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def keep(self, accounts: Any) -> None:
+    def store(self, accounts: Any) -> None:
         if not self.is_done:
             self.is_done = True
             erase()
-        self.inner.keep(accounts)
+        self.inner.store(accounts)
 
 
 def test_who_was_erased_while_a_page_was_taken_in_is_told_nothing(
@@ -160,7 +160,7 @@ def test_an_erased_persons_status_is_not_asked_for(store: LeadRepository) -> Non
     assert found is not None
     assert found.state is State.SUBMITTED
     with pytest.raises(PartnerError) as caught:
-        ByEmail(All(), store.lead).status(found, Budget(100.0))
+        StatusByEmail(All(), store.lead).status(found, Budget(100.0))
     assert caught.value.code is ErrorCode.STATUS_MISSING
     assert asked == [], "the broker's whole list is asked for: the query is empty"
 
@@ -174,7 +174,7 @@ def test_a_refused_erasure_leaves_the_living_followed(store: LeadRepository, shi
         def transact(self, *args: Any, **more: Any) -> Any:
             found = store.delivery(TRADER.lead_id, PARTNER)
             assert found is not None
-            store.apply(status_changed(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
+            store.apply(change_status(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
             return super().transact(*args, **more)
 
     with pytest.raises(Conflict):
@@ -193,7 +193,7 @@ def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: Lead
     outbox, lead_id = MessageRepository(Table(aws.dynamodb(), TABLE)), TRADER.lead_id
     erase()
     with pytest.raises(Conflict):
-        outbox.add(about_status(lead_id, PARTNER, 9, "CONTACTED", NOW))
+        outbox.add(status_notification(lead_id, PARTNER, 9, "CONTACTED", NOW))
     assert not outbox.claim(lead_id, NOW, NOW + MINUTE, to_invite=True)
     outbox.remember(lead_id, Contact("an account", lead_received_at=NOW))
     assert outbox.messages(lead_id) == []
@@ -205,17 +205,17 @@ def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
     store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted(store, "u-1")
-    inbox = Inbox(Table(aws.dynamodb(), TABLE), lambda value: keyed_hash("k", value), lambda: NOW)
-    found = Inbox._lead_of
+    inbox = LeelooEventRepository(Table(aws.dynamodb(), TABLE), lambda value: keyed_hash("k", value), lambda: NOW)
+    found = LeelooEventRepository._lead_of
 
-    def slowly(inbox: Inbox, event: LeelooEvent) -> str | None:
+    def slowly(inbox: LeelooEventRepository, event: LeelooEvent) -> str | None:
         lead_id = found(inbox, event)
         erase()
         return lead_id
 
-    monkeypatch.setattr(Inbox, "_lead_of", slowly)
+    monkeypatch.setattr(LeelooEventRepository, "_lead_of", slowly)
     content = {"type": "ORDER", "data": {"email": EMAIL}}
-    assert inbox.keep(LeelooEvent.of(content, json.dumps(content).encode())) == (True, None)
+    assert inbox.store(LeelooEvent.of(content, json.dumps(content).encode())) == (True, None)
     assert f"LEAD#{TRADER.lead_id}" not in {
         values["pk"] for values in json.loads(everything()) if values["sk"].startswith("LEELOO#")
     }
@@ -245,7 +245,7 @@ def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
     ample = Budget(deadline=90.0, monotonic=lambda: 0.0)
     settings = shipped_settings.partners["leadleader"]
     submitter = Submitter(store, Slow(), settings, time, lambda *_: None)
-    assert submitter.process(lender.lead_id, "leadleader", ample).outcome is Outcome.GONE
+    assert submitter.process(lender.lead_id, "leadleader", ample).outcome is Outcome.NOT_FOUND
     left = store.delivery(lender.lead_id, "leadleader")
     assert left is not None
     assert (left.state, left.deal_id, left.due_at) == (State.UNKNOWN, None, None)

@@ -11,11 +11,11 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch as fetch_steps
 from leadbridge.domain import message as message_steps
-from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.delivery import Delivery, State, new_delivery
 from leadbridge.domain.events import DeliveryChanged, MessageChanged
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import Lead, Loan
-from leadbridge.domain.message import MessageState, about_status
+from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.erasure.eraser import Eraser
@@ -96,12 +96,12 @@ def delivery(store: LeadRepository) -> Delivery:
 
 
 def event_of(partner: str = "leadleader") -> dict[str, Any]:
-    changed = DeliveryChanged.of(None, receive(LEAD.lead_id, partner, "web", NOW))
+    changed = DeliveryChanged.of(None, new_delivery(LEAD.lead_id, partner, "web", NOW))
     return {"detail-type": "DeliveryChanged", "detail": changed.detail()}
 
 
 def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
-    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    message = status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     put(queues["dead-submit-leadleader"], failed(store))
     put(queues["dead-submit-matchtrade"], event_of("matchtrade"))
     put(queues["dead-messages"], {"detail-type": "MessageChanged", "detail": MessageChanged.of(message).detail()})
@@ -119,7 +119,7 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
         ("events", "publish", None, None),
         ("events", "read", None, None),
     }
-    assert all(one["reason"] and one["letter_id"] and one["sent_at"] for one in said["letters"])
+    assert all(one["reason"] and one["dead_letter_id"] and one["sent_at"] for one in said["letters"])
     assert len(ask()[1]["letters"]) == 6, "looking hides nothing"
 
 
@@ -140,7 +140,7 @@ def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[st
     note = failed(store)
     for _ in range(2):
         put(queues["dead-submit-leadleader"], note)
-    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], ["moved_on"])
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], ["state_changed"])
     assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
     assert ask()[1]["letters"] == []
 
@@ -165,7 +165,7 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
-    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    message = status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     tried = outbox.apply(message_steps.schedule_retry(message, NOW, some_error("away"), timedelta(0)))
     note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
@@ -173,7 +173,7 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
     put(queues["dead-messages"], note)  # the worker came a second time
     outbox.apply(message_steps.fail(tried, NOW, some_error("spent")))
-    assert redriven(ask("redrive", "messages")) == (1, [], ["moved_on"]), "the second letter is of its first life"
+    assert redriven(ask("redrive", "messages")) == (1, [], ["state_changed"]), "the second letter is of its first life"
     (again,) = outbox.messages(LEAD.lead_id)
     put(queues["dead-messages"], note)  # it is refused at once
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
@@ -188,7 +188,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     for number in range(15):
-        message = about_status(LEAD.lead_id, "leadleader", number, "Видано", NOW)
+        message = status_notification(LEAD.lead_id, "leadleader", number, "Видано", NOW)
         outbox.add(message)
         if number >= 12:
             outbox.apply(message_steps.fail(message, NOW, some_error("spent")))
@@ -201,7 +201,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
 def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
     failed(store)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
-    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    message = status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     outbox.apply(message_steps.fail(message, NOW, some_error("spent")))
     put(
@@ -223,12 +223,12 @@ def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str
     for number in range(4):
         put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": str(number)})
     chosen = ask()[1]["letters"][2]
-    assert redriven(ask("redrive", "checks", {"letter_id": chosen["letter_id"]})) == (1, [], [])
+    assert redriven(ask("redrive", "checks", {"dead_letter_id": chosen["dead_letter_id"]})) == (1, [], [])
     assert [one["partner"] for one in waiting(queues["checks"])] == [chosen["partner"]]
     assert len(ask()[1]["letters"]) == 3
     other = ask()[1]["letters"][0]
-    assert ask("discard", "checks", {"letter_id": other["letter_id"]}) == (200, {"letters": 1})
-    assert ask("discard", "checks", {"letter_id": other["letter_id"]}) == (200, {"letters": 0})
+    assert ask("discard", "checks", {"dead_letter_id": other["dead_letter_id"]}) == (200, {"letters": 1})
+    assert ask("discard", "checks", {"dead_letter_id": other["dead_letter_id"]}) == (200, {"letters": 0})
     assert len(ask()[1]["letters"]) == 2
 
 
@@ -239,24 +239,24 @@ def test_what_was_done_with_a_letter_stands_in_its_leads_timeline(
     for done in ("redrive", "discard"):
         put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": "leadleader"})
         (letter,) = ask()[1]["letters"]
-        status, said = ask(done, "checks", {"letter_id": letter["letter_id"]})
+        status, said = ask(done, "checks", {"dead_letter_id": letter["dead_letter_id"]})
         assert (status, said["letters"]) == (200, 1)
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert [(entry.what, entry.detail) for entry in journey.timeline[1:]] == [
-        ("letter_redriven", "check, by olena"),
-        ("letter_discarded", "check, by olena"),
+        ("dead_letter_redriven", "check, by olena"),
+        ("dead_letter_discarded", "check, by olena"),
     ]
 
 
 def test_wrong_orders(ask: Ask, queues: dict[str, str]) -> None:
     assert ask("redrive", "nobody")[0] == 404
     assert ask("discard", "checks")[0] == 422
-    assert ask("redrive", "checks", {"letter_id": "../x"})[0] == 422
+    assert ask("redrive", "checks", {"dead_letter_id": "../x"})[0] == 422
 
 
 def test_a_fetch_that_failed_is_asked_for_again(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
-    fetch = fetch_steps.announced("ld_" + "a" * 26, "meta-credit", {"leadgen_id": "77"}, NOW)
+    fetch = fetch_steps.new_fetch("ld_" + "a" * 26, "meta-credit", {"leadgen_id": "77"}, NOW)
     empty = Lead(lead_id=fetch.lead_id, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
     arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
@@ -278,7 +278,7 @@ def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str,
     assert delivery(store).state is State.FAILED
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
-    assert (journey.timeline[-1].what, journey.timeline[-1].partner) == ("letter_kept", "leadleader")
+    assert (journey.timeline[-1].what, journey.timeline[-1].partner) == ("dead_letter_kept", "leadleader")
     assert "loan.amount" in (journey.timeline[-1].detail or "")
     assert len(ask()[1]["letters"]) == 1
 
@@ -289,7 +289,7 @@ def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_
     contents: tuple[object, ...] = ({"DDBStreamBatchInfo": {}}, {"any": "schedule"}, "nonsense")
     for content in contents:
         put(queues["dead-events"], content)
-    assert redriven(ask("redrive", "events")) == (0, ["unreadable"], ["replaced", "replaced"])
+    assert redriven(ask("redrive", "events")) == (0, ["dead_letter_invalid"], ["replaced", "replaced"])
     (left,) = ask()[1]["letters"]
     assert left["step"] == "read"
 
@@ -298,7 +298,7 @@ def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     put(queues["dead-submit-leadleader"], failed(store) | {"lead_id": lead(9).lead_id})
-    assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["lead_gone"])
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["lead_not_found"])
     Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "olena", NOW)
     put(
         queues["dead-submit-leadleader"],
@@ -306,7 +306,7 @@ def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
     )
     put(queues["dead-messages"], {"lead_id": LEAD.lead_id, "message_id": "2026#gone", "step": "send", "reason": "x"})
     assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["erased"])
-    assert redriven(ask("redrive", "messages")) == (0, [], ["lead_gone"])
+    assert redriven(ask("redrive", "messages")) == (0, [], ["lead_not_found"])
     assert ask()[1]["letters"] == []
 
 
@@ -329,7 +329,7 @@ def test_letter_of_a_message_that_may_have_arrived_is_kept(
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
-    message = about_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
+    message = status_notification(LEAD.lead_id, "leadleader", 2, "s", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
     outbox.apply(message_steps.mark_unknown(sending, NOW, some_error("lost")))
@@ -346,7 +346,7 @@ def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
-    older, newer = (about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3))
+    older, newer = (status_notification(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3))
     for message in (older, newer):
         outbox.add(message)
     outbox.apply(message_steps.fail(older, NOW, some_error("refused")))
@@ -359,7 +359,7 @@ def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
     assert redriven(ask("redrive", "messages")) == (0, [], ["superseded"])
     after = outbox.message(LEAD.lead_id, older.message_id)
     assert after is not None
-    assert (after.state, after.code) == (MessageState.SKIPPED, "superseded")
+    assert (after.state, after.last_error_code) == (MessageState.SKIPPED, "superseded")
 
 
 def answered(answer: object, attempt: object = 1, **more: object) -> dict[str, Any]:
@@ -440,7 +440,7 @@ def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
     assert delivery(store).state is State.UNKNOWN
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
-    assert any(entry.what == "letter_kept" and other.lead_id in (entry.detail or "") for entry in journey.timeline)
+    assert any(entry.what == "dead_letter_kept" and other.lead_id in (entry.detail or "") for entry in journey.timeline)
 
 
 def test_answer_that_differs_from_what_is_settled_is_kept(
@@ -450,11 +450,11 @@ def test_answer_that_differs_from_what_is_settled_is_kept(
     store.apply(steps.confirm(delivery(store), NOW, 7, None))
     for answer in ({"deal_id": 24}, {"outcome": "rejected"}):
         put(queues["dead-submit-leadleader"], answered(answer))
-    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["settled_otherwise"] * 2, [])
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["state_conflict"] * 2, [])
     assert delivery(store).deal_id == 7
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
-    kept = [entry.detail or "" for entry in journey.timeline if entry.what == "letter_kept"]
+    kept = [entry.detail or "" for entry in journey.timeline if entry.what == "dead_letter_kept"]
     assert any("deal_id 24" in detail for detail in kept), "the deal's number is not lost"
 
 
@@ -463,7 +463,7 @@ def test_answer_to_an_earlier_attempt_is_kept(
 ) -> None:
     in_doubt("unknown")
     put(queues["dead-submit-leadleader"], answered({"deal_id": 24}, attempt=2))
-    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["another_attempt"], [])
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["attempt_mismatch"], [])
     assert delivery(store).state is State.UNKNOWN
 
 
@@ -514,7 +514,7 @@ def test_answer_that_is_none_is_kept(
 ) -> None:
     in_doubt("unknown")
     put(queues["dead-submit-leadleader"], answered(answer, attempt))
-    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["unreadable"], [])
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, ["dead_letter_invalid"], [])
     assert delivery(store).state is State.UNKNOWN
 
 
@@ -524,7 +524,7 @@ def test_answer_to_a_message_is_written_down_once(
 ) -> None:
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
-    message = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    message = status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(message)
     sending = outbox.apply(message_steps.start_sending(message, NOW, timedelta(minutes=1)))
     if is_lost:

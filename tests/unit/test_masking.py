@@ -12,7 +12,7 @@ from leadbridge.api.schemas import lead_view
 from leadbridge.domain import message as message_steps
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead, Person
-from leadbridge.domain.message import about_status, by_operator
+from leadbridge.domain.message import operator_message, status_notification
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import Journey, LeadRepository
 from leadbridge.storage.messages import MessageRepository
@@ -31,12 +31,14 @@ def ask(store: LeadRepository, function: Callable[[str], ModuleType], context: C
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": "k"}))
     store.accept(LEAD, phone_hash="phone")
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
-    told = about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
+    told = status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW)
     outbox.add(told)
     outbox.apply(message_steps.fail(told, NOW, some_error("spent")))
     later = NOW + timedelta(minutes=1)
     outbox.add(
-        by_operator(LEAD.lead_id, later, "x", account_id=None, template_id=None, text="Передзвоніть нам", variables={})
+        operator_message(
+            LEAD.lead_id, later, "x", account_id=None, template_id=None, text="Передзвоніть нам", variables={}
+        )
     )
     app = function("manage_leads")
 
@@ -123,7 +125,12 @@ def test_nobody_is_left_to_look_at_after_an_erase(ask: Ask, store: LeadRepositor
 def test_a_lead_is_shown_with_its_messages_oldest_first(ask: Ask) -> None:
     _, shown = ask("GET /leads/{lead_id}", LEAD.lead_id)
     told, written = shown["messages"]
-    assert (told["kind"], told["state"], told["subject"], told["last_error"]) == ("told", "failed", "Видано", "spent")
+    assert (told["kind"], told["state"], told["subject"], told["last_error"]) == (
+        "notification",
+        "failed",
+        "Видано",
+        "spent",
+    )
     assert (written["kind"], written["state"], written["sent_at"]) == ("operator", "pending", None)
     assert told["created_at"] < written["created_at"]
 

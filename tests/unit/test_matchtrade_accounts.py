@@ -200,7 +200,7 @@ def test_a_text_over_the_cap_is_shortened_and_what_makes_no_sense_shortened_is_s
     field: str, changes: dict[str, str], sent: str
 ) -> None:
     short = {"full_name": "О П", "phone": None, "email": None}
-    form = AccountForm(longest_value=12, fields={"city": "person.city", "taxNumber": "person.tax_number"})
+    form = AccountForm(max_value_length=12, fields={"city": "person.city", "taxNumber": "person.tax_number"})
     assert account(form, **{**short, **changes})[field] == sent
 
 

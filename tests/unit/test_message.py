@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.domain import message as steps
-from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState, about_status
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageState, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.transitions import OVERDUE, ImpossibleTransition
 from quality.testkit.fakes.errors import some_error
@@ -24,9 +25,9 @@ STEPS: dict[str, Callable[[Message, datetime], MessageChange]] = {
     "lost": lambda m, now: steps.mark_unknown(m, now, some_error("lost")),
     "gave_up": lambda m, now: steps.fail(m, now, some_error("spent")),
     "no_channel": steps.no_channel,
-    "skip": lambda m, now: steps.skip(m, now, "nothing is said of this", MessageCode.NOT_CONFIGURED),
+    "skip": lambda m, now: steps.skip(m, now, "nothing is said of this", ErrorCode.NOT_CONFIGURED),
 }
-NEW = about_status("ld_x", "leadleader", 7, "Видано", START)
+NEW = status_notification("ld_x", "leadleader", 7, "Видано", START)
 
 
 def possible(message: Message) -> set[str]:
@@ -100,8 +101,8 @@ def test_waiting_for_the_morning_is_no_attempt() -> None:
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(milliseconds=1), HOUR])
 def test_a_lease_holds_until_its_end_and_no_longer(after: timedelta) -> None:
     sending = steps.start_sending(NEW, START, HOUR).after
-    assert not NEW.lease_ran_out(START + 2 * HOUR)
-    assert sending.lease_ran_out(START + after) == (after >= HOUR)
+    assert not NEW.is_lease_expired(START + 2 * HOUR)
+    assert sending.is_lease_expired(START + after) == (after >= HOUR)
     assert sending.due_at == sending.lease_until
 
 
@@ -110,7 +111,7 @@ def test_a_lease_holds_until_its_end_and_no_longer(after: timedelta) -> None:
 )
 def test_ids_sort_by_age_and_each_version_has_its_own(one: tuple[int, int], other: tuple[int, int]) -> None:
     def id_of(age: int, version: int) -> str:
-        return about_status("ld_x", "leadleader", version, "s", START + timedelta(milliseconds=age)).message_id
+        return status_notification("ld_x", "leadleader", version, "s", START + timedelta(milliseconds=age)).message_id
 
     assert (id_of(*one) < id_of(*other)) == (one < other)
 
@@ -131,16 +132,16 @@ def test_only_what_somebody_should_read_of_has_a_line() -> None:
         "send_again": None,
         "skip": "message_skipped",
         "start_sending": None,
-        "wait_until": "message_waits",
+        "wait_until": "message_delayed",
     }
 
 
 def at(minutes: int, version: int, partner: str = "leadleader") -> Message:
-    return about_status("ld_x", partner, version, f"s{version}", START + timedelta(minutes=minutes))
+    return status_notification("ld_x", partner, version, f"s{version}", START + timedelta(minutes=minutes))
 
 
 def order(*messages: Message) -> list[tuple[str | None, int | None]]:
-    return [(one.partner, one.delivery_version) for one in steps.in_order(messages)]
+    return [(one.partner, one.delivery_version) for one in steps.sort_for_sending(messages)]
 
 
 def test_order_of_a_deliverys_messages_is_that_of_its_versions_whatever_the_clocks_say() -> None:
@@ -152,16 +153,16 @@ def test_order_of_a_deliverys_messages_is_that_of_its_versions_whatever_the_cloc
 @given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["leadleader", "matchtrade"])), max_size=12))
 def test_order_between_deliveries_is_one_for_all_and_breaks_no_version_order(made: list[tuple[int, str]]) -> None:
     messages = [at(minutes, number, partner) for number, (minutes, partner) in enumerate(made, 2)]
-    ordered = steps.in_order(messages)
-    assert ordered == steps.in_order(reversed(messages))
+    ordered = steps.sort_for_sending(messages)
+    assert ordered == steps.sort_for_sending(reversed(messages))
     for partner in ("leadleader", "matchtrade"):
         versions = [one.delivery_version for one in ordered if one.partner == partner]
         assert versions == sorted(versions, key=lambda version: version or 0)
 
 
 def test_message_about_another_delivery_or_of_an_operator_is_never_newer() -> None:
-    by_hand = steps.by_operator("ld_x", START, "1", account_id=None, template_id=None, text="x", variables={})
-    mirror = steps.mirror_of_status("ld_x", "leadleader", 9, "s", START)
+    by_hand = steps.operator_message("ld_x", START, "1", account_id=None, template_id=None, text="x", variables={})
+    mirror = steps.status_crm_note("ld_x", "leadleader", 9, "s", START)
     for one in (at(9, 9, "matchtrade"), by_hand, mirror):
         assert not one.is_newer_than(at(0, 2))
         assert not at(0, 2).is_newer_than(one)
@@ -174,7 +175,7 @@ def test_retry_skips_a_message_only_after_a_newer_one_that_may_have_arrived(newe
     change = retry_message_by_operator(failed, START, "olena", others=[failed, replace(at(1, 3), state=newer)])
     is_skipped = newer in steps.MAY_HAVE_ARRIVED
     assert change.after.state is (MessageState.SKIPPED if is_skipped else MessageState.PENDING)
-    assert change.after.code is (steps.MessageCode.SUPERSEDED if is_skipped else None)
+    assert change.after.last_error_code == (ErrorCode.SUPERSEDED if is_skipped else None)
     assert (change.also is not None) == (newer is MessageState.PENDING)
     if is_skipped:
         assert (change.what, change.after.due_at) == ("message_skipped", None)

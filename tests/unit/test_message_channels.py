@@ -50,7 +50,7 @@ def test_who_is_neither_found_nor_made_has_no_channel(world: World) -> None:
     assert world.visit(message) == Result(Outcome.NO_CHANNEL)
     assert world.timeline == [("message_no_channel", "Погоджено")]
     world.messenger.known = ACCOUNT
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
     assert world.visit(world.status("Очікує")).outcome is Outcome.SENT, "the next message looks anew"
     assert world.dead_letters == []
 
@@ -73,9 +73,9 @@ def test_an_invitation_by_sms_is_sent_once_and_waited_for(world: World) -> None:
     first, second = world.status("1"), world.status("2")
     for _ in range(12):
         visit = world.visit(first)
-        assert visit.outcome is Outcome.WAITS
+        assert visit.outcome is Outcome.WAITING
         assert visit.retry_after is not None
-        assert world.visit(second).outcome is Outcome.WAITS
+        assert world.visit(second).outcome is Outcome.WAITING
         world.time.now += visit.retry_after
     assert world.messenger.asked.count("invite") == 1
     world.messenger.known = ACCOUNT
@@ -121,7 +121,7 @@ def test_an_invitation_that_surely_was_not_sent_is_sent_later(
     world.settings = settings(channel=BY_SMS)
     world.messenger = Messenger(invites=True, comes_when_invited=True, on_invite=answers(fails(error)))
     message = world.status("Погоджено")
-    assert world.visit(message).outcome is Outcome.COMES_AGAIN
+    assert world.visit(message).outcome is Outcome.RETRIED
     world.rounds(message)
     assert world.state(message) is MessageState.SENT
     assert world.messenger.asked.count("invite") == 2
@@ -153,7 +153,7 @@ def test_an_account_that_leeloo_no_longer_takes_is_looked_for_once_more(world: W
     world.outbox.remember(LEAD.lead_id, Contact("an account of last year"))
     message = world.status("Погоджено")
     visit = world.visit(message)
-    assert visit.outcome is Outcome.COMES_AGAIN
+    assert visit.outcome is Outcome.RETRIED
     assert visit.retry_after is not None
     world.time.now += visit.retry_after
     assert world.visit(message).outcome is Outcome.SENT
@@ -164,7 +164,7 @@ def test_credentials_that_may_just_have_been_changed_are_tried_once_more(world: 
     unsure = partner_errors.Misconfigured("leeloo", "call", "as the test wants", retry_after=5.0, certain=False)
     world.messenger = Messenger(known=ACCOUNT, on_find=answers(unsure))
     message = world.status("Погоджено")
-    assert world.visit(message).outcome is Outcome.COMES_AGAIN
+    assert world.visit(message).outcome is Outcome.RETRIED
     world.time.pass_(minutes=1)
     assert world.visit(message).outcome is Outcome.SENT
 
@@ -172,7 +172,7 @@ def test_credentials_that_may_just_have_been_changed_are_tried_once_more(world: 
 def test_a_mirror_makes_nobody_and_holds_up_no_message(world: World) -> None:
     world.messenger = Messenger(makes=ACCOUNT)
     told = world.status("Погоджено")
-    mirror = replace(told, message_id=f"{told.message_id}#mirror", is_mirror=True)
+    mirror = replace(told, message_id=f"{told.message_id}#crm_note", is_crm_note=True)
     assert world.outbox.add(mirror)
     assert world.visit(mirror).outcome is Outcome.SKIPPED
     assert world.messenger.asked == ["find"]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.errors import partner_errors
-from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageCode, MessageState
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.message import UNSETTLED, Message, MessageChange, MessageState
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import Outcome, Result
 from quality.testkit.people import lead
@@ -38,11 +39,11 @@ def test_a_failed_search_is_always_repeated(world: World, where: str, error: typ
     setattr(world.messenger, where, answers(fails(error)))
     message = world.status("Погоджено")
     visit = world.visit(message)
-    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta(seconds=10))
     kept = world.now_of(message)
     assert (kept.state, kept.attempts, kept.last_error) == (MessageState.PENDING, 1, "as the test wants")
     world.time.pass_(seconds=9)
-    assert world.visit(message) == Result(Outcome.WAITS, retry_after=timedelta(seconds=1))
+    assert world.visit(message) == Result(Outcome.WAITING, retry_after=timedelta(seconds=1))
     world.time.pass_(seconds=20)  # whoever may have made the person keeps the claim for a moment
     assert world.visit(message).outcome is Outcome.SENT
     assert world.now_of(message).attempts == 2
@@ -55,7 +56,7 @@ def test_a_send_that_surely_was_not_processed_is_repeated(
     world.messenger.on_send = answers(fails(error), fails(error))
     message = world.status("Погоджено")
     waits = []
-    while (visit := world.visit(message)).outcome is Outcome.COMES_AGAIN:
+    while (visit := world.visit(message)).outcome is Outcome.RETRIED:
         assert visit.retry_after is not None
         assert isinstance(visit.error, error)
         waits.append(visit.retry_after.total_seconds())
@@ -87,7 +88,7 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called_first(world: W
     assert timedelta(hours=24) <= world.time() - began <= timedelta(hours=25)
     assert world.dead_letters == [(message.message_id, "as the test wants", MessageState.SENDING)]
     assert world.timeline == [("message_failed", "Погоджено: as the test wants")]
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
 
 
 @pytest.mark.parametrize("error", FOR_GOOD)
@@ -105,7 +106,7 @@ def test_what_cannot_work_fails_at_once_and_an_operator_is_called_first(
     ((buried, reason, state_then),) = world.dead_letters
     assert (buried, reason) == (message.message_id, "as the test wants")
     assert state_then in UNSETTLED, "a word too many is better than one too few"
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
     assert world.messenger.sent == []
 
 
@@ -115,9 +116,9 @@ def test_a_lost_reply_to_a_send_is_never_resent(world: World) -> None:
     assert world.visit(message).outcome is Outcome.UNKNOWN
     for _ in range(5):
         world.time.pass_(hours=5)
-        assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+        assert world.visit(message) == Result(Outcome.NO_ACTION)
         assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(
-            Outcome.NOTHING_TO_DO
+            Outcome.NO_ACTION
         )
     assert world.messenger.asked.count("send") == 1
     assert (world.state(message), world.now_of(message).due_at) == (MessageState.UNKNOWN, None)
@@ -151,14 +152,14 @@ def test_a_message_of_a_lead_that_was_erased_is_skipped(world: World) -> None:
 
 
 def test_a_message_that_is_gone_is_let_go(world: World) -> None:
-    assert world.sender().process(LEAD.lead_id, "2026#none", AMPLE) == Result(Outcome.GONE)
-    assert world.sender().process("ld_nobody", "2026#none", AMPLE, overdue=True) == Result(Outcome.GONE)
+    assert world.sender().process(LEAD.lead_id, "2026#none", AMPLE) == Result(Outcome.NOT_FOUND)
+    assert world.sender().process("ld_nobody", "2026#none", AMPLE, overdue=True) == Result(Outcome.NOT_FOUND)
 
 
 def test_without_time_for_a_whole_message_none_is_begun(world: World) -> None:
     message = world.status("Погоджено")
     brief = Budget(deadline=22.0, reserve=3.0, monotonic=lambda: 0.0)
-    assert world.visit(message, budget=brief) == Result(Outcome.WAITS, retry_after=timedelta())
+    assert world.visit(message, budget=brief) == Result(Outcome.WAITING, retry_after=timedelta())
     assert world.messenger.asked == []
 
 
@@ -168,7 +169,7 @@ def test_when_the_search_took_all_the_time_nothing_is_sent_in_a_hurry(world: Wor
     message = world.status("Погоджено")
     world.messenger.seconds_per_message = 20.0
     sender = replace(world.sender(), messenger=Patient(known=ACCOUNT))
-    assert sender.process(message.owner, message.message_id, budget) == Result(Outcome.WAITS, retry_after=timedelta())
+    assert sender.process(message.owner, message.message_id, budget) == Result(Outcome.WAITING, retry_after=timedelta())
     assert world.now_of(message) == message
     assert world.outbox.contact(LEAD.lead_id).account_id == "acc-1", "what was found is kept"
 
@@ -196,7 +197,7 @@ def test_late_answer_that_nothing_was_sent_has_the_message_sent_again(
     message = world.status("Погоджено")
     world.messenger.on_send = answers_late(world, message, fails(error))
     visit = world.visit(message)
-    assert visit.outcome is Outcome.COMES_AGAIN
+    assert visit.outcome is Outcome.RETRIED
     assert visit.retry_after is not None
     waiting = world.now_of(message)
     assert (waiting.state, waiting.attempts, waiting.last_error) == (MessageState.PENDING, 1, "as the test wants")
@@ -232,7 +233,7 @@ def test_late_answer_that_nothing_was_sent_never_sends_after_a_newer_message(wor
         yield error
 
     world.messenger.on_send = sweep_and_send_newer()
-    assert world.visit(older).outcome is Outcome.COMES_AGAIN
+    assert world.visit(older).outcome is Outcome.RETRIED
     world.time.pass_(hours=2)
     assert world.visit(older).outcome is Outcome.SKIPPED
     assert world.messenger.texts == ["Статус: Очікує."]
@@ -241,7 +242,7 @@ def test_late_answer_that_nothing_was_sent_never_sends_after_a_newer_message(wor
 @pytest.mark.parametrize(
     "changes",
     [
-        {"state": MessageState.UNKNOWN, "code": MessageCode.RESTORED},
+        {"state": MessageState.UNKNOWN, "last_error_code": ErrorCode.RESTORED},
         {"state": MessageState.UNKNOWN, "attempts": 2},
         {"state": MessageState.SENT},
         {"state": MessageState.PENDING},
@@ -259,5 +260,5 @@ def test_late_answer_changes_nothing_but_what_the_sweep_settled_of_its_attempt(
         yield fails(partner_errors.Unavailable)
 
     world.messenger.on_send = slow()
-    assert world.visit(message).outcome is Outcome.NOTHING_TO_DO
+    assert world.visit(message).outcome is Outcome.NO_ACTION
     assert world.state(message) is changes["state"]

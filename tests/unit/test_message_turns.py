@@ -8,10 +8,10 @@ import pytest
 
 from leadbridge.domain import message as steps
 from leadbridge.domain.errors import partner_errors
-from leadbridge.domain.message import UNSETTLED, Message, MessageState, about_status
+from leadbridge.domain.message import UNSETTLED, Message, MessageState, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
-from leadbridge.domain.transitions import OutOfTurn
-from leadbridge.services.send_message import LONGEST_TURN, TURN
+from leadbridge.domain.transitions import OutOfOrder
+from leadbridge.services.send_message import MAX_ORDER_POLL, ORDER_POLL
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage.messages import DUE_PARTITION
 from quality.testkit.fakes.blades import Blade, Killed
@@ -23,7 +23,7 @@ __all__ = ["world"]
 
 def test_a_newer_message_waits_for_a_pending_one(world: World) -> None:
     older, newer = world.status("Погоджено"), world.status("Очікує")
-    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=TURN)
+    assert world.visit(newer) == Result(Outcome.WAITING, retry_after=ORDER_POLL)
     assert world.messenger.asked == []
     assert world.visit(older).outcome is Outcome.SENT
     assert world.visit(newer).outcome is Outcome.SENT
@@ -36,9 +36,11 @@ def test_a_newer_message_waits_for_one_that_is_being_sent(world: World) -> None:
     with pytest.raises(Killed):
         world.visit(older, Blade(at=15))
     assert world.state(older) is MessageState.SENDING
-    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=TURN)
+    assert world.visit(newer) == Result(Outcome.WAITING, retry_after=ORDER_POLL)
     world.time.pass_(hours=1)
-    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=LONGEST_TURN), "a lost worker still stands before it"
+    assert world.visit(newer) == Result(Outcome.WAITING, retry_after=MAX_ORDER_POLL), (
+        "a lost worker still stands before it"
+    )
     assert world.visit(older).outcome is Outcome.UNKNOWN
     assert world.visit(newer).outcome is Outcome.SENT
 
@@ -48,19 +50,21 @@ def test_a_newer_message_waits_as_long_as_one_that_comes_again(world: World) -> 
     world.messenger.on_send = answers(fails(partner_errors.RateLimited, retry_after=300.0))
     assert world.visit(older).retry_after == timedelta(seconds=300)
     world.time.pass_(seconds=100)
-    assert world.visit(middle) == Result(Outcome.WAITS, retry_after=timedelta(seconds=200))
-    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=timedelta(seconds=200))
+    assert world.visit(middle) == Result(Outcome.WAITING, retry_after=timedelta(seconds=200))
+    assert world.visit(newer) == Result(Outcome.WAITING, retry_after=timedelta(seconds=200))
     world.time.pass_(seconds=200)
     turn = world.visit(newer).retry_after
     assert turn is not None
-    assert TURN < turn < LONGEST_TURN, "the longer it has waited the less often it looks"
+    assert ORDER_POLL < turn < MAX_ORDER_POLL, "the longer it has waited the less often it looks"
     assert [world.visit(message).outcome for message in (older, middle, newer)] == [Outcome.SENT] * 3
     assert world.messenger.texts == ["Статус: 1.", "Статус: 2.", "Статус: 3."]
 
 
 @pytest.mark.parametrize("state", [state for state in MessageState if state not in UNSETTLED])
 def test_nobody_waits_for_a_message_that_is_settled(world: World, state: MessageState) -> None:
-    world.add(replace(about_status(LEAD.lead_id, PARTNER, 2, "Погоджено", world.time()), state=state, due_at=None))
+    world.add(
+        replace(status_notification(LEAD.lead_id, PARTNER, 2, "Погоджено", world.time()), state=state, due_at=None)
+    )
     newer = world.status("Очікує")
     assert world.visit(newer).outcome is Outcome.SENT
     assert world.messenger.texts == ["Статус: Очікує."]
@@ -76,7 +80,7 @@ def test_nobody_waits_for_somebody_elses_message(world: World) -> None:
 
 def test_an_operators_message_does_not_wait_for_what_is_told_by_itself(world: World) -> None:
     older, by_hand, newer = world.status("1"), world.by_hand(text="Вітаю"), world.by_hand(text="І ще")
-    assert world.visit(newer).outcome is Outcome.WAITS
+    assert world.visit(newer).outcome is Outcome.WAITING
     for message in (by_hand, newer, older):
         assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.texts == ["Вітаю", "І ще", "Статус: 1."]
@@ -93,11 +97,11 @@ def test_retried_message_is_skipped_once_a_newer_one_was_sent(world: World) -> N
     for message in (older, middle):
         assert world.visit(message).outcome is Outcome.FAILED
     retry(world, older)
-    assert world.visit(newer).outcome is Outcome.WAITS, "the older one is pending again"
+    assert world.visit(newer).outcome is Outcome.WAITING, "the older one is pending again"
     assert world.visit(older).outcome is Outcome.SENT
     assert world.visit(newer).outcome is Outcome.SENT
     assert retry(world, middle).state is MessageState.SKIPPED
-    assert world.visit(middle) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(middle) == Result(Outcome.NO_ACTION)
     assert world.messenger.texts == ["Статус: 1.", "Статус: 3."]
 
 
@@ -108,12 +112,12 @@ def test_message_that_is_retried_while_a_newer_one_is_being_sent_waits_for_its_o
     lease = timedelta(minutes=1)
     world.outbox.apply(steps.start_sending(newer, world.time(), lease))
     retry(world, older)
-    assert world.visit(older) == Result(Outcome.WAITS, retry_after=TURN)
+    assert world.visit(older) == Result(Outcome.WAITING, retry_after=ORDER_POLL)
     world.time.pass_(hours=1)
     assert world.visit(newer).outcome is Outcome.UNKNOWN, "the worker was lost"
     assert world.visit(older).outcome is Outcome.SKIPPED
-    assert world.now_of(older).code == "superseded"
-    assert ("message_skipped", {"kind": "told", "status": "1", "error_code": "superseded"}) in world.facts
+    assert world.now_of(older).last_error_code == "superseded"
+    assert ("message_skipped", {"kind": "notification", "status": "1", "error_code": "superseded"}) in world.facts
 
 
 def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is_retried(world: World) -> None:
@@ -130,8 +134,8 @@ def test_worker_that_found_no_older_message_does_not_send_after_the_older_one_is
 
     world.outbox.forget(LEAD.lead_id)
     world.messenger.find = retry_first  # type: ignore[method-assign]
-    assert world.visit(newer) == Result(Outcome.NOTHING_TO_DO)
-    assert world.visit(newer).outcome is Outcome.WAITS
+    assert world.visit(newer) == Result(Outcome.NO_ACTION)
+    assert world.visit(newer).outcome is Outcome.WAITING
     for message in (older, newer):
         assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.texts == ["Статус: 1.", "Статус: 2."]
@@ -150,7 +154,7 @@ def test_retried_message_does_not_go_out_after_a_newer_one_that_the_operator_did
     older_read, _ = world.outbox.messages(LEAD.lead_id)
     sending = world.outbox.apply(steps.start_sending(newer_read, world.time(), lease))
     world.outbox.apply(steps.mark_sent(sending, world.time()))
-    with pytest.raises(OutOfTurn):
+    with pytest.raises(OutOfOrder):
         world.outbox.apply(steps.start_sending(older_read, world.time(), lease))
     assert world.visit(older).outcome is Outcome.SKIPPED
 
@@ -170,7 +174,7 @@ def test_worker_whose_line_was_used_meanwhile_looks_again_soon(world: World) -> 
     third = world.status("3")
     world.outbox.forget(LEAD.lead_id)
     world.messenger.find = send_other_first  # type: ignore[method-assign]
-    assert world.visit(newer) == Result(Outcome.WAITS, retry_after=TURN)
+    assert world.visit(newer) == Result(Outcome.WAITING, retry_after=ORDER_POLL)
     assert world.state(newer) is MessageState.PENDING
     assert world.messenger.texts == []
 
@@ -179,7 +183,7 @@ def test_order_is_that_of_the_deliverys_versions_though_the_workers_clocks_disag
     first = world.status("1")
     world.time.pass_(minutes=-10)  # the second worker's clock is behind
     second = world.status("2")
-    assert world.visit(second).outcome is Outcome.WAITS
+    assert world.visit(second).outcome is Outcome.WAITING
     assert [world.visit(message).outcome for message in (first, second)] == [Outcome.SENT] * 2
     assert world.messenger.texts == ["Статус: 1.", "Статус: 2."]
 
@@ -215,10 +219,10 @@ def test_nobody_is_written_to_at_night_by_their_own_clock(
     if again_at is None:
         assert visit.outcome is Outcome.SENT
         return
-    assert visit == Result(Outcome.WAITS, retry_after=at(again_at) - at(now))
+    assert visit == Result(Outcome.WAITING, retry_after=at(again_at) - at(now))
     assert world.messenger.asked == []
     world.time.now = at(again_at) - timedelta(seconds=1)
-    assert world.visit(message) == Result(Outcome.WAITS, retry_after=timedelta(seconds=1))
+    assert world.visit(message) == Result(Outcome.WAITING, retry_after=timedelta(seconds=1))
     world.time.now = at(again_at)
     assert world.visit(message).outcome is Outcome.SENT
     assert world.now_of(message).attempts == 1
@@ -231,7 +235,7 @@ def test_a_night_has_one_line_however_often_the_message_comes(world: World) -> N
     for _ in range(5):
         world.visit(message)
         world.time.pass_(minutes=30)
-    assert world.timeline == [("message_waits", "2026-03-02T06:00:00.000Z")]
+    assert world.timeline == [("message_delayed", "2026-03-02T06:00:00.000Z")]
     assert list(world.store.due(DUE_PARTITION, at("2026-03-02T06:00"), 10)) == [], "it is not missed meanwhile"
 
 

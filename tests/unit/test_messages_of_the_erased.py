@@ -64,7 +64,7 @@ def test_who_is_being_erased_is_not_written_to(world: World, monkeypatch: pytest
     world.outbox.remember(LEAD.lead_id, Contact(ACCOUNT.account_id, ACCOUNT.person_id))
     message = world.by_hand(text="Привіт")
     erase_half(world, monkeypatch)
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
     assert world.messenger.asked == []
 
 
@@ -73,7 +73,7 @@ def test_who_is_erased_while_they_are_looked_for_is_not_written_to(
 ) -> None:
     message = world.by_hand(text="Привіт")
     meanwhile(world, "find", lambda: erase_half(world, monkeypatch))
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
     assert world.messenger.texts == []
     erase(world)
     assert world.outbox.messages(LEAD.lead_id) == []

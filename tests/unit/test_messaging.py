@@ -39,7 +39,7 @@ __all__ = ["world"]
 def test_a_message_is_said_once_however_often_it_comes(world: World) -> None:
     message = world.status("Погоджено")
     assert world.visit(message) == Result(Outcome.SENT)
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
     assert world.messenger.sent == [("acc-1", Content(text="Статус: Погоджено."))]
     kept = world.now_of(message)
     assert (kept.state, kept.attempts, kept.sent_at, kept.due_at) == (MessageState.SENT, 1, world.time(), None)
@@ -179,14 +179,14 @@ def test_a_lost_worker_is_noticed_when_its_lease_runs_out_and_no_sooner(world: W
         world.visit(message, Blade(at=16))  # after the send
     assert world.state(message) is MessageState.SENDING
     world.time.pass_(seconds=world.messenger.seconds_per_send)
-    assert world.visit(message) == Result(Outcome.NOTHING_TO_DO)
-    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(
-        Outcome.NOTHING_TO_DO
-    )
+    assert world.visit(message) == Result(Outcome.NO_ACTION)
+    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.NO_ACTION)
     world.time.pass_(seconds=10)
     assert [due.name for due in world.store.due(DUE_PARTITION, world.time(), 10)] == [message.message_id]
     assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.UNKNOWN)
-    assert world.facts == [("message_unknown", {"kind": "told", "status": "Погоджено", "error_code": "worker_lost"})]
+    assert world.facts == [
+        ("message_unknown", {"kind": "notification", "status": "Погоджено", "error_code": "worker_lost"})
+    ]
     assert world.messenger.texts == ["Статус: Погоджено."]
 
 
@@ -196,9 +196,7 @@ def test_message_that_is_overdue_is_sent_by_the_sweep_though_the_bus_carries_not
     assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.SENT)
     assert world.messenger.texts == ["Статус: Погоджено."]
     world.time.pass_(days=400)
-    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(
-        Outcome.NOTHING_TO_DO
-    )
+    assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True) == Result(Outcome.NO_ACTION)
 
 
 def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> None:
@@ -210,7 +208,7 @@ def test_sweep_moves_the_due_time_on_and_makes_no_new_version(world: World) -> N
         due_at = world.now_of(message).due_at
         assert due_at is not None
         world.time.now = due_at
-        assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True).outcome is Outcome.WAITS
+        assert world.sender().process(message.owner, message.message_id, AMPLE, overdue=True).outcome is Outcome.WAITING
         after = world.now_of(message).due_at
         assert after is not None
         waits.append((after - due_at) / timedelta(minutes=1))
@@ -231,7 +229,7 @@ def test_due_time_is_not_moved_on_over_a_change(world: World) -> None:
 
 
 @dataclass
-class Overtaken(Messenger):
+class LeaseLost(Messenger):
     """While this one does `when`, another worker visits the same message."""
 
     when: str = "find"
@@ -246,12 +244,12 @@ class Overtaken(Messenger):
 
 @pytest.mark.parametrize(
     ("when", "slower", "quicker"),
-    [("find", Outcome.NOTHING_TO_DO, Outcome.SENT), ("send", Outcome.SENT, Outcome.NOTHING_TO_DO)],
+    [("find", Outcome.NO_ACTION, Outcome.SENT), ("send", Outcome.SENT, Outcome.NO_ACTION)],
 )
 def test_of_two_workers_at_once_only_one_sends(world: World, when: str, slower: Outcome, quicker: Outcome) -> None:
     message = world.status("Погоджено")
     others = Messenger(known=ACCOUNT)
-    slow = Overtaken(known=ACCOUNT, when=when, other=lambda: world.visit(message))
+    slow = LeaseLost(known=ACCOUNT, when=when, other=lambda: world.visit(message))
     world.messenger = others
     sender = replace(world.sender(), messenger=slow)
     assert sender.process(message.owner, message.message_id, AMPLE).outcome is slower
@@ -263,7 +261,7 @@ def test_of_two_workers_at_once_only_one_sends(world: World, when: str, slower: 
 def test_two_workers_at_once_make_a_person_once(world: World) -> None:
     message = world.status("Погоджено")
     others = Messenger(makes=Recipient("acc-2"))
-    slow = Overtaken(makes=ACCOUNT, when="find", other=lambda: world.visit(message))
+    slow = LeaseLost(makes=ACCOUNT, when="find", other=lambda: world.visit(message))
     world.messenger = others
     replace(world.sender(), messenger=slow).process(message.owner, message.message_id, AMPLE)
     world.messenger = Messenger()
@@ -276,7 +274,7 @@ def test_two_workers_at_once_invite_a_person_once(world: World) -> None:
     world.settings = settings(channel=BY_SMS)
     message = world.status("Погоджено")
     others = Messenger(invites=True)
-    slow = Overtaken(invites=True, when="find", other=lambda: world.visit(message))
+    slow = LeaseLost(invites=True, when="find", other=lambda: world.visit(message))
     world.messenger = others
     replace(world.sender(), messenger=slow).process(message.owner, message.message_id, AMPLE)
     assert (others.asked + slow.asked).count("invite") == 1
@@ -289,10 +287,10 @@ def test_of_two_workers_at_once_the_one_that_failed_takes_nothing_back(
     """While this worker's search fails, another one has said it."""
     message = world.status("Погоджено")
     others = world.messenger
-    slow = Overtaken(when="find", other=lambda: world.visit(message), on_find=answers(fails(error)))
+    slow = LeaseLost(when="find", other=lambda: world.visit(message), on_find=answers(fails(error)))
     sender = replace(world.sender(), messenger=slow)
     visit = sender.process(message.owner, message.message_id, AMPLE)
-    assert (visit.outcome, visit.retry_after) == (Outcome.NOTHING_TO_DO, None)
+    assert (visit.outcome, visit.retry_after) == (Outcome.NO_ACTION, None)
     assert world.state(message) is SENT
     assert len(others.sent) == 1
 
@@ -304,7 +302,7 @@ def test_an_answer_that_comes_after_the_lease_ran_out_is_still_believed(world: W
         world.time.pass_(hours=1)
         return world.visit(message)
 
-    slow = Overtaken(known=ACCOUNT, when="send", other=sweep)
+    slow = LeaseLost(known=ACCOUNT, when="send", other=sweep)
     sender = replace(world.sender(), messenger=slow)
     assert sender.process(message.owner, message.message_id, AMPLE).outcome is Outcome.SENT
     assert [visit.outcome for visit in slow.saw] == [Outcome.UNKNOWN]

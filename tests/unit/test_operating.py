@@ -14,18 +14,18 @@ from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import about_status
+from leadbridge.domain.message import status_notification
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submission_rules import SourceRepeats
+from leadbridge.services.submission_rules import RepeatPolicy
 from leadbridge.settings import Settings
 from leadbridge.storage.items import decode
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
@@ -98,7 +98,7 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return begun
     after = store.apply(ends[state]())
     if state is State.CLOSED:
-        change = status_changed(after, NOW, "Видано", meaning=None, final=True, check_after=None)
+        change = change_status(after, NOW, "Видано", meaning=None, final=True, check_after=None)
         after = store.apply(change)
     return after
 
@@ -146,7 +146,7 @@ def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipp
     assert retried_at is not None
     submitter = Submitter(store, Away(), shipped_settings.partners["leadleader"], lambda: retried_at, lambda *_: None)
     visit = submitter.process(LEAD.lead_id, "leadleader", Budget(90.0, monotonic=lambda: 0.0))
-    assert visit.outcome == "comes_again"
+    assert visit.outcome == "retried"
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -220,24 +220,24 @@ def known(store: LeadRepository, app: ModuleType, shipped_settings: Settings) ->
     """The lead with everything that a person leaves behind."""
     settings = shipped_settings
     source = settings.sources["web"].model_copy(update={"dedup_days": 30})
-    claims = SourceRepeats(app_claims(), settings.model_copy(update={"sources": {"web": source}}))
+    claims = RepeatPolicy(app_claims(), settings.model_copy(update={"sources": {"web": source}}))
     assert claims.first(delivery(store)) is None
     bring(store, State.SUBMITTED)
     table = aws.dynamodb()
     outbox = MessageRepository(Table(table, TABLE))
-    outbox.add(about_status(LEAD.lead_id, "leadleader", 4, "Видано", NOW))
+    outbox.add(status_notification(LEAD.lead_id, "leadleader", 4, "Видано", NOW))
     outbox.remember(LEAD.lead_id, Contact("acc1", "p1", "uk", None, NOW))
     content = {"type": "ORDER", "data": {"account_id": "acc1", "order_id": "o1", "phone": "+380500000001"}}
-    inbox = Inbox(Table(table, TABLE), lambda value: keyed_hash("k", value), lambda: NOW)
-    assert inbox.keep(LeelooEvent.of(content, json.dumps(content).encode())) == (True, LEAD.lead_id)
+    inbox = LeelooEventRepository(Table(table, TABLE), lambda value: keyed_hash("k", value), lambda: NOW)
+    assert inbox.store(LeelooEvent.of(content, json.dumps(content).encode())) == (True, LEAD.lead_id)
     store.note(LEAD.lead_id, Entry(NOW, "message_requested", "leeloo", "by olena"), "x")
     return LEAD
 
 
 def app_claims() -> Any:
-    from leadbridge.storage.claims import Claims
+    from leadbridge.storage.claims import ClaimRepository
 
-    return Claims(Table(aws.dynamodb(), TABLE))
+    return ClaimRepository(Table(aws.dynamodb(), TABLE))
 
 
 PRIVATE = ("Прикладенко", "380500000001", "3068208400", "olena@example.com", "вчителька", "acc1", "6000.00")
@@ -312,7 +312,7 @@ def test_the_brokers_list_brings_no_erased_person_back(
     ask: Ask, store: LeadRepository, shipped_settings: Settings
 ) -> None:
     from leadbridge.partners.matchtrade.rows import BrokerAccount
-    from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+    from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
     from leadbridge.storage.accounts import AccountRepository
 
     trader = lead(7).model_copy(update={"partners": ("matchtrade",)})
@@ -325,12 +325,12 @@ def test_the_brokers_list_brings_no_erased_person_back(
     )
     book = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("k", value))
     reconciler = AccountReconciler("matchtrade", book, store, shipped_settings.partners["matchtrade"], lambda: NOW)
-    reconciler.reconcile([row], NOW - timedelta(days=1), Taken())
+    reconciler.reconcile([row], NOW - timedelta(days=1), ReconcileCounts())
     assert book.accounts(["u-1"])["u-1"].lead_id == trader.lead_id
 
     assert ask("erase", lead_id=trader.lead_id)[0] == 204
     assert book.accounts(["u-1"]) == {}
-    reconciler.reconcile([row], NOW - timedelta(days=1), Taken())
+    reconciler.reconcile([row], NOW - timedelta(days=1), ReconcileCounts())
     assert book.accounts(["u-1"]) == {}
     assert "olena@example.com" not in json.dumps(row_of(trader.lead_id))
 

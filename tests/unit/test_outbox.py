@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import message as steps
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.events import InvalidEvent, MessageChanged, read_message_changed
-from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, mirror_of_status
+from leadbridge.domain.message import Message, MessageState, status_crm_note, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.transitions import Conflict, OutOfTurn
+from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository, message_item, message_of
-from leadbridge.storage.stream import announcement
+from leadbridge.storage.stream import event_of
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
@@ -26,7 +27,7 @@ from tests.unit.conftest import TABLE, Time
 
 LEAD = lead()
 HOUR = timedelta(hours=1)
-NEW = about_status(LEAD.lead_id, "leadleader", 5, "Видано", NOW)
+NEW = status_notification(LEAD.lead_id, "leadleader", 5, "Видано", NOW)
 FULL = replace(
     NEW,
     account_id="a1",
@@ -71,37 +72,37 @@ def test_what_is_added_twice_is_there_once_and_as_it_was(outbox: MessageReposito
 
 
 def test_each_line_counts_the_sends_that_it_started(outbox: MessageRepository) -> None:
-    told = [about_status(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3)]
-    mirror = mirror_of_status(LEAD.lead_id, "leadleader", 2, "s", NOW)
+    told = [status_notification(LEAD.lead_id, "leadleader", version, "s", NOW) for version in (2, 3)]
+    mirror = status_crm_note(LEAD.lead_id, "leadleader", 2, "s", NOW)
     for message in (*told, mirror):
         outbox.add(message)
     read = {one.message_id: one for one in outbox.messages(LEAD.lead_id)}
-    assert [one.turn for one in read.values()] == [0, 0, 0]
+    assert [one.started_sends for one in read.values()] == [0, 0, 0]
     for message in (told[0], mirror):  # the lines do not hinder each other
         outbox.apply(steps.start_sending(read[message.message_id], NOW, HOUR))
-    with pytest.raises(OutOfTurn):
+    with pytest.raises(OutOfOrder):
         outbox.apply(steps.start_sending(read[told[1].message_id], NOW, HOUR))
     again = {one.message_id: one for one in outbox.messages(LEAD.lead_id)}
     assert again[told[1].message_id].state is MessageState.PENDING
-    assert {one.turn for one in again.values()} == {1}
+    assert {one.started_sends for one in again.values()} == {1}
     outbox.apply(steps.start_sending(again[told[1].message_id], NOW, HOUR))
-    assert {one.line: one.turn for one in outbox.messages(LEAD.lead_id)} == {"told": 2, "mirror": 1}
+    assert {one.group: one.started_sends for one in outbox.messages(LEAD.lead_id)} == {"notification": 2, "crm_note": 1}
 
 
 def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: MessageRepository) -> None:
-    outbox.add(about_status(LEAD.lead_id, "leadleader", 2, "s", NOW))
+    outbox.add(status_notification(LEAD.lead_id, "leadleader", 2, "s", NOW))
     (message,) = outbox.messages(LEAD.lead_id)
     outbox.apply(steps.start_sending(message, NOW, HOUR))
-    key = items.encode({"pk": f"LEAD#{LEAD.lead_id}", "sk": "LINE#told"})
+    key = items.encode({"pk": f"LEAD#{LEAD.lead_id}", "sk": "GROUP#notification"})
     item = items.decode(aws.dynamodb().get_item(TableName=TABLE, Key=key)["Item"])
-    assert set(item) == {"pk", "sk", "turn", "expires_at"}
+    assert set(item) == {"pk", "sk", "started_sends", "expires_at"}
 
 
 def test_of_two_writers_the_slower_one_hears_of_it(outbox: MessageRepository, store: LeadRepository) -> None:
     outbox.add(NEW)
     outbox.apply(steps.fail(NEW, NOW, some_error("spent")))
     with pytest.raises(Conflict):
-        outbox.apply(steps.skip(NEW, NOW, "nothing is said of this", MessageCode.NOT_CONFIGURED))
+        outbox.apply(steps.skip(NEW, NOW, "nothing is said of this", ErrorCode.NOT_CONFIGURED))
     (kept,) = outbox.messages(LEAD.lead_id)
     assert kept.state is MessageState.FAILED
     assert timeline(store) == [("message_failed", "leeloo", "Видано: spent")], "nothing is told of what was not done"
@@ -111,7 +112,7 @@ def test_a_change_to_a_message_that_is_gone_brings_nothing_back(
     outbox: MessageRepository, store: LeadRepository
 ) -> None:
     with pytest.raises(Conflict):
-        outbox.apply(steps.skip(NEW, NOW, "the lead is gone", MessageCode.NOT_CONFIGURED))
+        outbox.apply(steps.skip(NEW, NOW, "the lead is gone", ErrorCode.NOT_CONFIGURED))
     assert outbox.messages(LEAD.lead_id) == []
     assert timeline(store) == []
 
@@ -119,8 +120,8 @@ def test_a_change_to_a_message_that_is_gone_brings_nothing_back(
 def test_messages_come_oldest_first_and_only_their_owners(outbox: MessageRepository) -> None:
     ages = [7, 0, 3, 12, 1]
     for age in ages:
-        outbox.add(about_status(LEAD.lead_id, "leadleader", 2, "s", NOW + timedelta(seconds=age)))
-        outbox.add(about_status("ld_other", "leadleader", 2, "s", NOW + timedelta(seconds=age)))
+        outbox.add(status_notification(LEAD.lead_id, "leadleader", 2, "s", NOW + timedelta(seconds=age)))
+        outbox.add(status_notification("ld_other", "leadleader", 2, "s", NOW + timedelta(seconds=age)))
     outbox.add(Message("acc", "1", NOW))
     found = outbox.messages(LEAD.lead_id)
     assert [(one.created_at - NOW).total_seconds() for one in found] == sorted(ages)
@@ -160,7 +161,7 @@ def test_a_line_is_written_for_each_step_that_somebody_should_read_of(
     waiting = outbox.apply(steps.wait_until(NEW, NOW, NOW + HOUR))
     outbox.apply(steps.mark_sent(outbox.apply(steps.start_sending(waiting, NOW + HOUR, HOUR)), NOW + HOUR))
     assert timeline(store) == [
-        ("message_waits", "leeloo", "2026-03-01T13:00:00.000Z"),
+        ("message_delayed", "leeloo", "2026-03-01T13:00:00.000Z"),
         ("message_sent", "leeloo", "Видано"),
     ]
 
@@ -169,9 +170,9 @@ def test_two_messages_that_are_settled_in_one_moment_have_a_line_each(
     outbox: MessageRepository, store: LeadRepository
 ) -> None:
     for version in (2, 3):
-        message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
+        message = status_notification(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
         outbox.add(message)
-        outbox.apply(steps.skip(message, NOW, "nothing is said of this", MessageCode.NOT_CONFIGURED))
+        outbox.apply(steps.skip(message, NOW, "nothing is said of this", ErrorCode.NOT_CONFIGURED))
     assert [detail for _, _, detail in timeline(store)] == [
         "s2: nothing is said of this",
         "s3: nothing is said of this",
@@ -233,7 +234,7 @@ def record(message: Message, event: str = "MODIFY") -> dict[str, Any]:
 
 
 def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
-    event = announcement(record(FULL, "INSERT"))
+    event = event_of(record(FULL, "INSERT"))
     assert event == MessageChanged.of(FULL)
     assert event is not None
     assert "Ольга" not in str(event.detail())
@@ -242,7 +243,7 @@ def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
 
 
 def test_an_erased_message_is_no_announcement() -> None:
-    assert announcement({"eventName": "REMOVE", "dynamodb": {"OldImage": items.encode(message_item(NEW))}}) is None
+    assert event_of({"eventName": "REMOVE", "dynamodb": {"OldImage": items.encode(message_item(NEW))}}) is None
 
 
 @pytest.mark.parametrize("envelope", [None, {}, {"detail-type": "DeliveryChanged"}, {"detail-type": "MessageChanged"}])
@@ -264,7 +265,7 @@ def test_the_rule_takes_new_and_retried_messages_to_the_queue_and_no_others() ->
     assert not matches(sending)
     assert not matches(waiting), "what brings it back is in the queue already"
     assert not matches(steps.wait_until(NEW, NOW, NOW + HOUR).after)
-    older = replace(about_status(LEAD.lead_id, "leadleader", 1, "s", NOW), state=MessageState.FAILED)
+    older = replace(status_notification(LEAD.lead_id, "leadleader", 1, "s", NOW), state=MessageState.FAILED)
     retried = retry_message_by_operator(
         older, NOW, "olena", others=[replace(waiting, delivery_version=2, partner="leadleader")]
     )

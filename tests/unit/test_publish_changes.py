@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Delivery, receive
+from leadbridge.domain.delivery import Delivery, new_delivery
 from leadbridge.domain.events import DeliveryChanged, InvalidEvent, read_delivery_changed
-from leadbridge.domain.repeats import wait_for
+from leadbridge.domain.repeats import wait_for_earlier_lead
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from quality.testkit.fakes.errors import some_error
@@ -20,7 +20,7 @@ from quality.testkit.template import template
 from tests.unit.conftest import Context, queue
 
 LEAD = lead()
-NEW = receive(LEAD.lead_id, "leadleader", "web", NOW)
+NEW = new_delivery(LEAD.lead_id, "leadleader", "web", NOW)
 HOUR = timedelta(hours=1)
 
 
@@ -136,7 +136,7 @@ def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     assert matches(DeliveryChanged.of(None, NEW))
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"
-    assert not matches(DeliveryChanged.of(NEW, wait_for(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
+    assert not matches(DeliveryChanged.of(NEW, wait_for_earlier_lead(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
     assert not matches(DeliveryChanged.of(started, steps.confirm(started, NOW, 24, HOUR).after))
 
 

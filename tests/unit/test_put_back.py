@@ -9,16 +9,16 @@ import pytest
 
 from infra.put_back import put_back, settled
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.events import DeliveryChanged
-from leadbridge.domain.fetch import FetchState, announced
-from leadbridge.domain.message import MessageCode, MessageState, about_status, by_operator
+from leadbridge.domain.fetch import FetchState, new_fetch
+from leadbridge.domain.message import MessageState, operator_message, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import WrongState, retry_by_operator
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.runtime import aws
 from leadbridge.services.dead_letters import DeadLetter
@@ -30,9 +30,9 @@ from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository, message_item, message_of
-from leadbridge.storage.stream import announcement
+from leadbridge.storage.stream import event_of
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
@@ -108,7 +108,7 @@ def test_only_the_leads_that_are_named_come_back(store: LeadRepository) -> None:
 def test_a_person_who_was_erased_stays_erased(store: LeadRepository) -> None:
     tombstone = items.lead_key(lead().lead_id) | {"erased_at": "2026-03-01T13:00:00Z"}
     aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(tombstone))
-    tie = {"pk": "ACCOUNT#matchtrade#u", "sk": "TIE", "lead_id": lead().lead_id}
+    tie = {"pk": "ACCOUNT#matchtrade#u", "sk": "LINK", "lead_id": lead().lead_id}
     aws.dynamodb().put_item(TableName=COPY, Item=items.encode(tie))
     assert restored() == {"of erased people, left out": 4}
 
@@ -117,10 +117,14 @@ def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepos
     """Their account in the broker's list, an event that came before the lead, a message to their account at Leeloo."""
     table, outbox = aws.dynamodb(), MessageRepository(Table(aws.dynamodb(), TABLE))
     content = {"type": "ORDER", "data": {"order_id": "o1", "phone": "+380500000001"}}
-    Inbox(Table(table, TABLE), str, lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
-    AccountRepository(Table(table, TABLE), "matchtrade", str).keep([KeptAccount("u-1", NOW, email="olena@example.com")])
+    LeelooEventRepository(Table(table, TABLE), str, lambda: NOW).store(
+        LeelooEvent.of(content, json.dumps(content).encode())
+    )
+    AccountRepository(Table(table, TABLE), "matchtrade", str).store(
+        [StoredAccount("u-1", NOW, email="olena@example.com")]
+    )
     text = "Добрий день"
-    outbox.add(by_operator("acc-1", NOW, "x", account_id="acc-1", template_id=None, text=text, variables={}))
+    outbox.add(operator_message("acc-1", NOW, "x", account_id="acc-1", template_id=None, text=text, variables={}))
     store.accept(lead(), phone_hash="+380500000001", email_hash="olena@example.com")
     outbox.remember(lead().lead_id, Contact("acc-1", lead_received_at=NOW))
     copied()
@@ -132,10 +136,10 @@ def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepos
 
 @pytest.mark.parametrize("state", list(MessageState))
 def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(state: MessageState) -> None:
-    before = replace(about_status(lead().lead_id, "leadleader", 3, "Погоджено", NOW), state=state)
+    before = replace(status_notification(lead().lead_id, "leadleader", 3, "Погоджено", NOW), state=state)
     after = message_of(items.decode(settled(items.encode(message_item(before)), LATER)[0]))
     if state in {MessageState.PENDING, MessageState.SENDING, MessageState.FAILED}:
-        assert (after.state, after.code, after.due_at) == (MessageState.UNKNOWN, MessageCode.RESTORED, None)
+        assert (after.state, after.last_error_code, after.due_at) == (MessageState.UNKNOWN, ErrorCode.RESTORED, None)
         with pytest.raises(ImpossibleTransition):
             retry_message_by_operator(after, LATER, "olena")
     else:
@@ -145,7 +149,7 @@ def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(s
 @pytest.mark.parametrize("state", [State.FAILED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.RECEIVED])
 def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: State) -> None:
     """An operator may have retried it after the restored moment."""
-    waiting = steps.receive(lead().lead_id, "leadleader", "web", NOW)
+    waiting = steps.new_delivery(lead().lead_id, "leadleader", "web", NOW)
     item = settled(items.encode(items.delivery_item(replace(waiting, state=state))), LATER)[0]
     restored = items.delivery_of(items.decode(item))
     assert restored.restored_at == LATER
@@ -175,7 +179,9 @@ def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -
 
 def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shipped_settings: Settings) -> None:
     known = steps.confirm(
-        steps.start_attempt(steps.receive(lead().lead_id, "leadleader", "web", NOW), NOW, timedelta(minutes=1)).after,
+        steps.start_attempt(
+            steps.new_delivery(lead().lead_id, "leadleader", "web", NOW), NOW, timedelta(minutes=1)
+        ).after,
         NOW,
         24,
         None,
@@ -183,27 +189,27 @@ def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shi
     known = replace(known, partner_status="В обробці")
     delivery = items.delivery_of(items.decode(settled(items.encode(items.delivery_item(known)), LATER)[0]))
     partner = shipped_settings.partners["leadleader"]
-    first = new_status(delivery, "Погоджено", partner, LATER, check_after=None, mirrors=True)
-    assert {(one.state, one.code, one.due_at) for one in first.messages} == {
-        (MessageState.SKIPPED, MessageCode.RESTORED, None)
+    first = record_status(delivery, "Погоджено", partner, LATER, check_after=None, with_crm_note=True)
+    assert {(one.state, one.last_error_code, one.due_at) for one in first.messages} == {
+        (MessageState.SKIPPED, ErrorCode.RESTORED, None)
     }
-    second = new_status(first.after, "Видано", partner, LATER, check_after=None, mirrors=False)
+    second = record_status(first.after, "Видано", partner, LATER, check_after=None, with_crm_note=False)
     assert [one.state for one in second.messages] == [MessageState.PENDING]
 
 
 def test_a_lead_that_was_to_be_fetched_is_not_fetched_again() -> None:
-    fetch = announced(lead().lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
+    fetch = new_fetch(lead().lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
     after = fetch_of(items.decode(settled(items.encode(fetch_item(fetch)), LATER)[0]))
     assert (after.state, after.restored_at) == (FetchState.FAILED, LATER)
 
 
 @pytest.mark.parametrize("state", [State.RECEIVED, State.SUBMITTING])
 def test_no_rule_of_the_bus_takes_what_was_put_back(state: State) -> None:
-    waiting = steps.receive(lead().lead_id, "leadleader", "web", NOW)
+    waiting = steps.new_delivery(lead().lead_id, "leadleader", "web", NOW)
     if state is State.SUBMITTING:
         waiting = steps.start_attempt(waiting, NOW, timedelta(minutes=1)).after
     after, _entry = settled(items.encode(items.delivery_item(waiting)), LATER)
-    told = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": after}})
+    told = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": after}})
     assert isinstance(told, DeliveryChanged)
     for rule in resources("AWS::Events::Rule").values():
         assert "unknown" not in rule["Properties"]["EventPattern"]["detail"]["state"]

@@ -184,8 +184,8 @@ def test_a_rotated_secret_is_believed_at_once(post: Post) -> None:
 
 def ages_ago() -> None:
     """Let the few seconds pass in which a secret is not read twice."""
-    proofs = sys.modules["functions_receive_lead_app"].receiver().proofs
-    secrets = next(cell.cell_contents for cell in proofs.__closure__ if hasattr(cell.cell_contents, "refresh"))
+    credentials = sys.modules["functions_receive_lead_app"].receiver().credentials
+    secrets = next(cell.cell_contents for cell in credentials.__closure__ if hasattr(cell.cell_contents, "refresh"))
     secrets._kept = {name: (at - 6.0, value) for name, (at, value) in secrets._kept.items()}
 
 

@@ -132,7 +132,7 @@ def test_a_batch_too_large_for_its_time_goes_on_where_it_ended(
             return self.now
 
     real = app.receiver()
-    slow = receive_lead.LeadReceiver(real.settings, real.book, real.proofs, real.keyed_hash, Slow())
+    slow = receive_lead.LeadReceiver(real.settings, real.store, real.credentials, real.keyed_hash, Slow())
     monkeypatch.setattr(app, "receiver", lambda: slow)
     batch = body(*(change(str(number)) for number in range(1, 11)))
     assert [post(batch)[0] for _ in range(4)] == [503, 503, 202, 200]
@@ -248,7 +248,7 @@ def test_a_token_that_was_just_put_is_known(app: ModuleType, context: Context) -
     assert ask(app, context, ASKED)["statusCode"] == 200
     entries = json.dumps({"meta-credit": {"secrets": [SECRET], "verify_token": "new"}})
     aws.secrets_manager().put_secret_value(SecretId="leadbridge/sources", SecretString=entries)
-    proofs = sys.modules["functions_receive_lead_app"].receiver().proofs
-    secrets = next(cell.cell_contents for cell in proofs.__closure__ if hasattr(cell.cell_contents, "refresh"))
+    credentials = sys.modules["functions_receive_lead_app"].receiver().credentials
+    secrets = next(cell.cell_contents for cell in credentials.__closure__ if hasattr(cell.cell_contents, "refresh"))
     secrets._kept = {name: (at - 6.0, value) for name, (at, value) in secrets._kept.items()}
     assert ask(app, context, ASKED | {"hub.verify_token": "new"})["statusCode"] == 200

@@ -15,11 +15,11 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.submission_rules import SourceRepeats, falls_back_on
+from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
-from leadbridge.storage.claims import Claims
+from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
@@ -83,8 +83,8 @@ class World:
             settings=self.settings.partners[partner],
             clock=self.time,
             dead_letter=lambda _, error: self.dead_letters.append(error.code),
-            repeats=SourceRepeats(Claims(Table(aws.dynamodb(), TABLE)), self.settings),
-            falls_back_on=falls_back_on(self.settings),
+            repeats=RepeatPolicy(ClaimRepository(Table(aws.dynamodb(), TABLE)), self.settings),
+            find_fallback=fallback_finder(self.settings),
         )
 
     def delivery(self, arrived: Lead, partner: str = PARTNER) -> Delivery:
@@ -139,7 +139,7 @@ def test_who_shall_be_sent_all_the_same_is_sent_with_a_note(world: World) -> Non
     world.on_repeat("send")
     first, second = world.comes(1), world.comes(2)
     world.visit(first)
-    assert world.visit(second) is Outcome.COMES_AGAIN
+    assert world.visit(second) is Outcome.RETRIED
     assert world.visit(second) is Outcome.SUBMITTED
     assert world.delivery(second).repeat_of == first.lead_id
     journey = world.store.journey(second.lead_id)
@@ -177,7 +177,7 @@ def test_of_two_at_once_one_is_the_first(world: World) -> None:
     assert outcomes.count(Outcome.SUBMITTED) == 1
     world.time.pass_(minutes=1)
     settled = [world.visit(one) for one in arrived]
-    assert set(settled) <= {Outcome.DUPLICATE, Outcome.NOTHING_TO_DO}
+    assert set(settled) <= {Outcome.DUPLICATE, Outcome.NO_ACTION}
     assert sorted(world.delivery(one).state for one in arrived) == [State.DUPLICATE] * 3 + [State.SUBMITTED]
     assert len(world.partner.created) == 1
 
@@ -187,7 +187,7 @@ def test_a_worker_that_dies_claims_for_its_successor(world: World) -> None:
     with pytest.raises(Killed):
         world.visit(first, blade=Blade(at=5))
     second = world.comes(2)
-    assert world.visit(second) is Outcome.WAITS
+    assert world.visit(second) is Outcome.WAITING
     world.time.pass_(minutes=9)
     assert world.visit(first) is Outcome.SUBMITTED
     assert world.visit(second) is Outcome.DUPLICATE
@@ -200,14 +200,14 @@ def unsettled(world: World) -> Lead:
     """The first lead of a person, at a partner that is away."""
     first = world.comes(1)
     world.partner.says = iter([partner_errors.Unavailable(PARTNER, "create", "away")])
-    assert world.visit(first) is Outcome.COMES_AGAIN
+    assert world.visit(first) is Outcome.RETRIED
     return first
 
 
 def test_a_repeat_of_an_unsettled_lead_waits_and_is_a_duplicate_once_the_first_is_submitted(world: World) -> None:
     first = unsettled(world)
     second = world.comes(2)
-    assert world.visit(second) is Outcome.WAITS
+    assert world.visit(second) is Outcome.WAITING
     assert (world.delivery(second).state, world.delivery(second).waits_for) == (State.RECEIVED, first.lead_id)
     world.time.pass_(hours=1)
     assert [world.visit(first), world.visit(second)] == [Outcome.SUBMITTED, Outcome.DUPLICATE]
@@ -236,13 +236,13 @@ def test_a_repeat_of_an_unknown_lead_rests_in_the_index_until_an_operator_settle
     second = world.comes(2)
     for _ in range(3):
         visit = world.submitter().process(second.lead_id, PARTNER, AMPLE)
-        assert (visit.outcome, visit.retry_after) == (Outcome.WAITS, None)
+        assert (visit.outcome, visit.retry_after) == (Outcome.WAITING, None)
         due_at = world.delivery(second).due_at
         assert due_at is not None
         assert world.time.now < due_at <= world.time.now + timedelta(hours=1)
         world.time.now = due_at
     assert world.delivery(second).version == 2, "it waits once, whatever the sweep finds"
-    world.store.apply(operator_steps.not_found(world.delivery(first), world.time.now, "olena"))
+    world.store.apply(operator_steps.resolve_not_found(world.delivery(first), world.time.now, "olena"))
     assert world.visit(second) is Outcome.SUBMITTED
 
 
@@ -303,7 +303,7 @@ def test_an_older_lead_that_is_sent_late_does_not_take_a_newer_leads_claim(world
         operator_steps.retry_by_operator(world.delivery(second), world.time.now, "olena", is_confirmed=False)
     )
     world.visit(second)
-    claims = Claims(Table(aws.dynamodb(), TABLE))
+    claims = ClaimRepository(Table(aws.dynamodb(), TABLE))
     newest = claims.first(world.delivery(world.comes(4)), timedelta(days=DAYS), timedelta(days=DAYS))
     assert newest is not None
     assert newest.lead_id == third.lead_id
@@ -339,7 +339,7 @@ def test_nothing_is_claimed_for_a_person_who_was_erased_meanwhile(world: World) 
         UpdateExpression="SET phone_hash = :hash",
         ExpressionAttributeValues={":hash": {"S": "read before"}},
     )
-    assert Claims(Table(aws.dynamodb(), TABLE)).first(delivery, timedelta(days=1), timedelta(days=1)) is None
+    assert ClaimRepository(Table(aws.dynamodb(), TABLE)).first(delivery, timedelta(days=1), timedelta(days=1)) is None
     found = aws.dynamodb().scan(TableName=TABLE)["Items"]
     assert not [item for item in found if item["sk"]["S"] == "CLAIM"]
 
@@ -370,9 +370,9 @@ def test_a_lead_that_one_partner_rejects_goes_to_the_next(world: World) -> None:
     }
     assert journey.lead.partners == (PARTNER, "matchtrade")
     told = [(entry.what, entry.partner, entry.detail) for entry in journey.timeline]
-    assert ("falls_back", "matchtrade", "leadleader has rejected it") in told
+    assert ("fallback", "matchtrade", "leadleader has rejected it") in told
     assert world.visit(arrived, "matchtrade") is Outcome.SUBMITTED
-    assert world.visit(arrived) is Outcome.NOTHING_TO_DO
+    assert world.visit(arrived) is Outcome.NO_ACTION
 
 
 def test_a_lead_falls_back_on_nobody_who_would_miss_something(world: World) -> None:
@@ -398,7 +398,7 @@ def test_a_worker_killed_while_it_falls_back_leaves_both_or_none(world: World) -
 
 
 def test_the_order_is_followed_past_those_who_would_miss_something(shipped_settings: Settings) -> None:
-    following: Callable[[Lead, str], str | None] = falls_back_on(shipped_settings)
+    following: Callable[[Lead, str], str | None] = fallback_finder(shipped_settings)
     chain = {"fallbacks": {"a": "matchtrade", "matchtrade": PARTNER}}
     assert following(lead().model_copy(update=chain), "a") == "matchtrade"
     assert following(lead(email=None).model_copy(update=chain), "a") == PARTNER

@@ -20,14 +20,14 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import MessageState, about_status
+from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.resolve_delivery import AccountRegister, Confirmed, DealRegister, NotKnown
+from leadbridge.services.resolve_delivery import AccountVerifier, ConfirmedId, DealVerifier, IdNotFound
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
@@ -53,14 +53,14 @@ class Partner:
     away: partner_errors.PartnerError | None = None
     asked: list[int | str] = field(default_factory=list)
 
-    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> ConfirmedId:
         """Answer as the test says."""
         self.asked.append(created)
         if self.away is not None:
             raise self.away
         if created not in self.knows:
-            raise NotKnown
-        return Confirmed(created, self.knows[created])
+            raise IdNotFound
+        return ConfirmedId(created, self.knows[created])
 
 
 @dataclass
@@ -98,13 +98,13 @@ class Desk:
     def learn(self, *statuses: str) -> None:
         """Learn statuses, as a check does."""
         for status in statuses:
-            change = new_status(
+            change = record_status(
                 self.delivery(),
                 status,
                 self.settings.partners["leadleader"],
                 utc_now(),
                 check_after=MINUTE,
-                mirrors=False,
+                with_crm_note=False,
             )
             self.store.apply(change)
 
@@ -193,7 +193,7 @@ def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(
     begun = desk.store.apply(steps.start_attempt(desk.delivery(OTHER), NOW, MINUTE))
 
     class Meanwhile(Partner):
-        def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
+        def confirm(self, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
             desk.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
             return super().confirm(lead, created, budget)
 
@@ -301,17 +301,17 @@ class Accounts:
 
 
 def test_a_deal_is_known_if_its_status_is() -> None:
-    assert DealRegister(Deals()).confirm(FIRST, 24, AMPLE) == Confirmed(24, "В обробці")
-    with pytest.raises(NotKnown):
-        DealRegister(Deals()).confirm(FIRST, 25, AMPLE)
+    assert DealVerifier(Deals()).confirm(FIRST, 24, AMPLE) == ConfirmedId(24, "В обробці")
+    with pytest.raises(IdNotFound):
+        DealVerifier(Deals()).confirm(FIRST, 25, AMPLE)
 
 
 def test_an_account_is_known_if_it_has_the_leads_email() -> None:
-    register = AccountRegister(Accounts())
-    assert register.confirm(FIRST, "3F2A-uuid", AMPLE) == Confirmed("3f2a-UUID", "CONTACTED")
+    register = AccountVerifier(Accounts())
+    assert register.confirm(FIRST, "3F2A-uuid", AMPLE) == ConfirmedId("3f2a-UUID", "CONTACTED")
     elses = FIRST.model_copy(update={"person": FIRST.person.model_copy(update={"email": "other@example.com"})})
     for one, uuid in ((FIRST, "another"), (elses, "3f2a-UUID")):
-        with pytest.raises(NotKnown):
+        with pytest.raises(IdNotFound):
             register.confirm(one, uuid, AMPLE)
 
 
@@ -412,7 +412,7 @@ def test_a_tie_stops_only_another_lead(store: LeadRepository) -> None:
 
 
 def status_message(world: World, version: int) -> messages.Message:
-    message = about_status(lead().lead_id, "leadleader", version, "Погоджено", world.time.now)
+    message = status_notification(lead().lead_id, "leadleader", version, "Погоджено", world.time.now)
     world.outbox.add(message)
     return message
 
@@ -430,15 +430,15 @@ def settled(world: World) -> Delivery:
     lost = world.store.apply(
         steps.mark_unknown(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, some_error(LOST))
     )
-    return world.store.apply(operator_steps.found(lost, NOW, "olena", 24, MINUTE))
+    return world.store.apply(operator_steps.resolve_found(lost, NOW, "olena", 24, MINUTE))
 
 
 def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redriven(world: World) -> None:
     delivery = settled(world)
     message = status_message(world, delivery.version)
     failed = world.outbox.apply(messages.fail(message, world.time.now, some_error("spent")))
-    after = world.store.apply(operator_steps.withdrawn(delivery, NOW, "olena", can_be_looked_up=False))
-    again = world.store.apply(operator_steps.found(after, NOW, "olena", 25, MINUTE))
+    after = world.store.apply(operator_steps.withdraw_resolution(delivery, NOW, "olena", can_be_looked_up=False))
+    again = world.store.apply(operator_steps.resolve_found(after, NOW, "olena", 25, MINUTE))
     world.outbox.apply(retry_message_by_operator(failed, world.time.now, "olena"))
     assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []
@@ -454,21 +454,21 @@ def test_a_status_is_held_while_the_partner_refuses_the_deals_checks(world: Worl
         found = world.store.delivery(message.owner, "leadleader")
         assert found is not None
         assert found.attention is None
-        world.store.look_again(found, NOW + (number + 1) * MINUTE, error=some_error("refused"), is_refused=True)
+        world.store.defer_check(found, NOW + (number + 1) * MINUTE, error=some_error("refused"), is_refused=True)
     visit = world.sender().process(message.owner, message.message_id, AMPLE)
-    assert (visit.outcome, visit.retry_after) == ("waits", timedelta(hours=1))
+    assert (visit.outcome, visit.retry_after) == ("waiting", timedelta(hours=1))
     doubtful = world.store.delivery(message.owner, "leadleader")
     assert doubtful is not None
     assert doubtful.attention == "status_check_refused"
     world.time.pass_(hours=1)
-    world.store.look_again(doubtful, NOW + timedelta(hours=2))
+    world.store.defer_check(doubtful, NOW + timedelta(hours=2))
     assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "sent"
 
 
 def test_a_status_that_stays_in_doubt_is_not_told_a_day_later(world: World) -> None:
     delivery = settled(world)
     message = status_message(world, delivery.version)
-    world.store.apply(operator_steps.contested(delivery, NOW, OTHER.lead_id))
+    world.store.apply(operator_steps.contest_resolution(delivery, NOW, OTHER.lead_id))
     world.time.pass_(hours=24)
     assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []

@@ -16,23 +16,23 @@ from hypothesis import strategies as st
 
 from leadbridge.api.resources import Resources
 from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
-from leadbridge.domain.lead import UTM_KEYS, UTM_LIMIT, Lead
+from leadbridge.domain.lead import MAX_UTM_LENGTH, MAX_UTM_TAGS, Lead
 from leadbridge.runtime import aws
 from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.table import QueryPage, Table
 from quality.testkit.people import NOW, lead
 from tests.unit.conftest import TABLE, Context
 from tests.unit.test_manage_leads import Get, get, ids  # noqa: F401 - a fixture
 
 LAMBDA = 6_291_556  # bytes that a synchronous response may have
-LONG = '"\\😀' * (UTM_LIMIT // 3)  # what takes most bytes in JSON inside of JSON
+LONG = '"\\😀' * (MAX_UTM_LENGTH // 3)  # what takes most bytes in JSON inside of JSON
 
 
 def longest_lead(number: int) -> Lead:
     """A lead with as many tags as are kept, each as long as may be."""
-    tags = {f"{LONG}{tag:02d}"[-UTM_LIMIT:]: LONG for tag in range(UTM_KEYS)}
+    tags = {f"{LONG}{tag:02d}"[-MAX_UTM_LENGTH:]: LONG for tag in range(MAX_UTM_TAGS)}
     return lead(number, received_at=NOW + timedelta(minutes=number)).model_copy(update={"utm": tags})
 
 
@@ -92,22 +92,22 @@ def test_dead_letters_that_do_not_fit_are_counted(
     aws_mocked: None, function: Callable[[str], ModuleType], context: Context
 ) -> None:
     one = DeadLetter("checks", "1", 0, "check", "ї" * 100_000)
-    found = [replace(one, letter_id=str(number)) for number in range(80)]
+    found = [replace(one, dead_letter_id=str(number)) for number in range(80)]
     with patch.object(Resources, "dead_letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
         event = {"httpMethod": "GET", "resource": "/dead-letters"}
         response = function("manage_leads").handler(event, context)
     assert returned(response) < LAMBDA
     content = json.loads(response["body"])
     assert len(content["letters"]) + content["left_out"] == 80
-    assert content["letters"][0]["letter_id"] == "0"
+    assert content["letters"][0]["dead_letter_id"] == "0"
 
 
 def test_a_leads_journey_does_not_read_the_bodies_of_leeloos_events(store: LeadRepository) -> None:
     one = lead(1)
     store.accept(one, phone_hash="a-hash")
     body = json.dumps({"type": "ORDER", "data": {"phone": one.person.phone}}).encode()
-    inbox = Inbox(store._table, lambda _: "a-hash", lambda: NOW)
-    assert inbox.keep(LeelooEvent.of(json.loads(body), body)) == (True, one.lead_id)
+    inbox = LeelooEventRepository(store._table, lambda _: "a-hash", lambda: NOW)
+    assert inbox.store(LeelooEvent.of(json.loads(body), body)) == (True, one.lead_id)
     read: list[dict[str, Any]] = []
 
     class Noting(Table):

@@ -10,23 +10,24 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.fetch import announced, fetched
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.fetch import complete, new_fetch
 from leadbridge.domain.fetch import schedule_retry as fetch_again
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import Message, MessageCode, MessageState, about_status, postpone, skip
+from leadbridge.domain.message import Message, MessageState, postpone, skip, status_notification
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
-from leadbridge.storage.claims import Claims
-from leadbridge.storage.erasure.eraser import Eraser, UnknownLead
+from leadbridge.storage.claims import ClaimRepository
+from leadbridge.storage.erasure.eraser import Eraser, LeadNotFound
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import decode, encode
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.leeloo_events import Inbox, LeelooEvent
+from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.table import Table
@@ -48,13 +49,15 @@ def test_all_that_tells_of_a_person_says_when_it_goes(store: LeadRepository, mon
     store.accept(one, phone_hash="p", email_hash="e", tax_hash="t")
     store.note(one.lead_id, Entry(NOW, "message_requested", "leeloo", "by olena"), "x")
     outbox = MessageRepository(table)
-    outbox.add(about_status(one.lead_id, "leadleader", 4, "Видано", NOW))
+    outbox.add(status_notification(one.lead_id, "leadleader", 4, "Видано", NOW))
     outbox.claim(one.lead_id, NOW, NOW, to_invite=True)
     outbox.remember(one.lead_id, Contact("acc1", "p1", "uk", None, NOW))
-    AccountRepository(table, "matchtrade", str).keep([KeptAccount("u-1", NOW, email="a@example.com")])
+    AccountRepository(table, "matchtrade", str).store([StoredAccount("u-1", NOW, email="a@example.com")])
     for order, phone in (("o1", "+380500000001"), ("o2", "+380999999999")):
         content = {"type": "ORDER", "data": {"order_id": order, "phone": phone}}
-        Inbox(table, lambda _: "p", lambda: NOW).keep(LeelooEvent.of(content, json.dumps(content).encode()))
+        LeelooEventRepository(table, lambda _: "p", lambda: NOW).store(
+            LeelooEvent.of(content, json.dumps(content).encode())
+        )
     kinds = {item["sk"].partition("#")[0] for item in everything()}
     assert kinds >= {"LEAD", "DELIVERY", "EVENT", "MESSAGE", "CONTACT", "ACCOUNT", "LEELOO"}
     for item in everything():
@@ -101,7 +104,7 @@ class World:
         return self.store.apply(steps.confirm(begun, self.now, created, MINUTE))
 
     def message(self) -> Message:
-        message = about_status(LEAD.lead_id, PARTNER, 4, "Видано", self.now)
+        message = status_notification(LEAD.lead_id, PARTNER, 4, "Видано", self.now)
         self.outbox.add(message)
         return message
 
@@ -123,8 +126,8 @@ def world(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def a_status_changes(world: World) -> None:
-    change = status_changed(world.delivery(), world.now, "Погоджено", meaning=None, final=False, check_after=MINUTE)
-    told = about_status(LEAD.lead_id, PARTNER, change.after.version, "Погоджено", world.now)
+    change = change_status(world.delivery(), world.now, "Погоджено", meaning=None, final=False, check_after=MINUTE)
+    told = status_notification(LEAD.lead_id, PARTNER, change.after.version, "Погоджено", world.now)
     world.store.apply(replace(change, messages=(told,)))
 
 
@@ -136,14 +139,17 @@ def a_refused_lead_falls_back(world: World) -> None:
 def leeloo_tells(world: World) -> None:
     content = {"type": "ORDER", "data": {"order_id": "o1", "phone": "+380500000001"}}
     event = LeelooEvent.of(content, json.dumps(content).encode())
-    assert Inbox(Table(aws.dynamodb(), TABLE), lambda _: "p", lambda: world.now).keep(event)[1] == LEAD.lead_id
+    assert (
+        LeelooEventRepository(Table(aws.dynamodb(), TABLE), lambda _: "p", lambda: world.now).store(event)[1]
+        == LEAD.lead_id
+    )
 
 
 def checks_are_refused(world: World) -> None:
     for _ in range(20):
         if world.delivery().attention is not None:
             return
-        world.store.look_again(world.delivery(), world.now, error=some_error("no such deal"), is_refused=True)
+        world.store.defer_check(world.delivery(), world.now, error=some_error("no such deal"), is_refused=True)
     raise AssertionError("nobody is told")
 
 
@@ -178,7 +184,7 @@ LATE: dict[str, tuple[Callable[[World], Any], Callable[[World], Any]]] = {
     "Leeloo tells of an order": (lambda _: None, leeloo_tells),
     "a fetch fails": (
         lambda world: world.store.accept(
-            NAMED, phone_hash=None, fetch=announced(NAMED.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
+            NAMED, phone_hash=None, fetch=new_fetch(NAMED.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
         ),
         World.fetch,
     ),
@@ -215,13 +221,13 @@ def test_lead_outlives_what_is_written_of_a_delivery_that_was_opened_later(world
 
 
 def test_lead_outlives_what_is_fetched_late(world: World) -> None:
-    fetch = announced(NAMED.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
+    fetch = new_fetch(NAMED.lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
     world.store.accept(NAMED, phone_hash=None, fetch=fetch)
     world.on_day(3)
     full = NAMED.model_copy(update={"partners": (PARTNER,), "person": LEAD.person})
-    deliveries = [steps.receive(NAMED.lead_id, PARTNER, "meta-credit", NOW)]
+    deliveries = [steps.new_delivery(NAMED.lead_id, PARTNER, "meta-credit", NOW)]
     hashes: Any = {"phone_hash": "p", "email_hash": "e", "tax_hash": "t"}
-    world.arrivals.complete(fetched(fetch, world.now), full, deliveries, **hashes)
+    world.arrivals.complete(complete(fetch, world.now), full, deliveries, **hashes)
     assert lead_outlives_the_rest()
 
 
@@ -239,13 +245,13 @@ def test_change_late_in_a_deals_life_prolongs_the_tie_of_its_account(world: Worl
     world.submitted("u-1")
     world.on_day(300)
     a_status_changes(world)
-    (tie,) = (item for item in everything() if item["sk"] == "TIE")
+    (tie,) = (item for item in everything() if item["sk"] == "LINK")
     assert int(tie["expires_at"]) == int(world.began) + 700 * DAY
 
 
 def test_claim_does_not_outlive_its_lead(world: World) -> None:
     world.accept()
-    Claims(Table(aws.dynamodb(), TABLE)).first(world.delivery(), timedelta(days=3650), timedelta(days=365_000))
+    ClaimRepository(Table(aws.dynamodb(), TABLE)).first(world.delivery(), timedelta(days=3650), timedelta(days=365_000))
     ends = {item["sk"]: int(item["expires_at"]) for item in everything()}
     assert ends["CLAIM"] < ends["LEAD"]
 
@@ -264,7 +270,7 @@ def test_what_a_lead_has_left_behind_is_still_written(world: World) -> None:
     deal = world.submitted()
     assert deal.deal_id == 17
     (message,) = world.outbox.messages(LEAD.lead_id)
-    world.outbox.apply(skip(message, world.now, "the lead is gone", MessageCode.NOT_CONFIGURED))
+    world.outbox.apply(skip(message, world.now, "the lead is gone", ErrorCode.NOT_CONFIGURED))
     assert world.outbox.messages(LEAD.lead_id)[0].state is MessageState.SKIPPED
     assert [item for item in everything() if item["sk"] == "LEAD"] == []
 
@@ -279,10 +285,10 @@ def test_erasure_deletes_what_a_lead_has_left_behind(world: World) -> None:
     assert (tombstone.source, tombstone.received_at, tombstone.erased_at) == ("web", NOW, NOW)
     assert world.delivery().is_erased
     assert "Видано" not in json.dumps(everything(), ensure_ascii=False, default=str)
-    with pytest.raises(UnknownLead):
+    with pytest.raises(LeadNotFound):
         Eraser(Table(aws.dynamodb(), TABLE)).erase(NAMED.lead_id, "olena", NOW)
 
 
 def test_figures_stay(store: LeadRepository) -> None:
-    DailyStats(Table(aws.dynamodb(), TABLE)).keep(NOW.date())
+    DailyStats(Table(aws.dynamodb(), TABLE)).snapshot(NOW.date())
     assert [item for item in everything() if "expires_at" in item] == []

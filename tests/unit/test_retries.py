@@ -14,7 +14,7 @@ from leadbridge.domain import fetch as fetch_steps
 from leadbridge.domain import message as message_steps
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import Message, MessageState, about_status
+from leadbridge.domain.message import Message, MessageState, status_notification
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.erasure.eraser import Eraser
@@ -67,14 +67,14 @@ def outbox(store: LeadRepository) -> MessageRepository:
 
 def named(store: LeadRepository, arrivals: FetchRepository) -> Fetch:
     """A lead whose fetch failed."""
-    fetch = fetch_steps.announced(NAMED, "meta-credit", {"leadgen_id": "77"}, NOW)
+    fetch = fetch_steps.new_fetch(NAMED, "meta-credit", {"leadgen_id": "77"}, NOW)
     empty = Lead(lead_id=NAMED, source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=fetch)
     return arrivals.apply(fetch_steps.fail(fetch, NOW, some_error("the token was refused")))
 
 
 def failed(outbox: MessageRepository, version: int = 2) -> Message:
-    message = about_status(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
+    message = status_notification(LEAD.lead_id, "leadleader", version, f"s{version}", NOW)
     outbox.add(message)
     return outbox.apply(message_steps.fail(message, NOW, some_error("the token was refused")))
 
@@ -131,7 +131,7 @@ def test_failed_message_is_retried_without_its_letter(
 
 
 def test_retried_message_that_a_newer_one_has_replaced_is_skipped(ask: Ask, outbox: MessageRepository) -> None:
-    older, newer = failed(outbox), about_status(LEAD.lead_id, "leadleader", 3, "s3", NOW)
+    older, newer = failed(outbox), status_notification(LEAD.lead_id, "leadleader", 3, "s3", NOW)
     outbox.add(newer)
     sending = outbox.apply(message_steps.start_sending(newer, NOW, timedelta(minutes=1)))
     outbox.apply(message_steps.mark_unknown(sending, NOW, some_error("the reply was lost")))

@@ -21,13 +21,13 @@ from leadbridge.api.routes.stats import StatsQuery
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.domain.errors.secret_errors import SecretMissing
-from leadbridge.domain.operator_steps import Busy, WrongState
+from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.dead_letters import UnknownQueue
-from leadbridge.storage.erasure.eraser import UnknownLead
-from leadbridge.storage.queries.daily_stats import TooMuch
-from leadbridge.storage.queries.lead_list import BadCursor
+from leadbridge.storage.erasure.eraser import LeadNotFound
+from leadbridge.storage.queries.daily_stats import TooManyLeads
+from leadbridge.storage.queries.lead_list import InvalidCursor
 from tests.unit.conftest import Context
 
 LEAD_ID = "ld_" + "a" * 26
@@ -117,12 +117,12 @@ def test_a_path_is_read_encoded_and_decoded() -> None:
     ("error", "status", "slug"),
     [
         (bad_query("x"), 400, "bad-query"),
-        (BadCursor(), 400, "bad-query"),
-        (TooMuch(), 400, "bad-query"),
-        (UnknownLead(), 404, "unknown-lead"),
+        (InvalidCursor(), 400, "bad-query"),
+        (TooManyLeads(), 400, "bad-query"),
+        (LeadNotFound(), 404, "unknown-lead"),
         (UnknownQueue(), 404, "unknown-queue"),
         (WrongState("x"), 409, "wrong-state"),
-        (Busy(), 409, "busy"),
+        (SubmissionInProgress(), 409, "busy"),
         (Conflict(), 409, "changed-meanwhile"),
         (AlreadyLinked(LEAD_ID), 409, "already-tied"),
         (Unavailable("leadleader", "status", "away"), 503, "partner-unavailable"),

@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from leadbridge.domain.lead import Asked
-from leadbridge.domain.routing import Decision, decide, pass_over
+from leadbridge.domain.lead import LeadFields
+from leadbridge.domain.routing import Decision, choose_partners, skip_unfit_partners
 from leadbridge.settings.routing import Routes
 from quality.testkit.people import asked
 
 ROUTES: TypeAdapter[Any] = TypeAdapter(Routes)
-LEAD = Asked.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}})
+LEAD = LeadFields.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}})
 ANSWERS = {"Тип клієнта": " ФОП ", "Сума": "12 000,50", "Порожнє": ""}
 
 
 def decided(*routes: Any, **answers: str) -> Decision:
-    return decide(ROUTES.validate_python(routes), LEAD.value, {**ANSWERS, **answers})
+    return choose_partners(ROUTES.validate_python(routes), LEAD.value, {**ANSWERS, **answers})
 
 
 def test_plain_partners_all_get_it_and_nothing_is_said() -> None:
@@ -111,11 +111,11 @@ ORDER = Decision(("a",), {"a": "b", "b": "c"}, "rule 1: a, else b, else c")
     ],
 )
 def test_a_partner_that_cannot_take_a_lead_is_passed_over(able: str, chosen: str, reason: str) -> None:
-    found = pass_over(ORDER, lambda name: name in able)
+    found = skip_unfit_partners(ORDER, lambda name: name in able)
     assert (found.partners, found.reason) == ((chosen,), reason)
     assert found.fallbacks == ORDER.fallbacks
 
 
 def test_partners_without_an_order_are_never_passed_over() -> None:
     both = Decision(("a", "b"))
-    assert pass_over(both, lambda _: False) == both
+    assert skip_unfit_partners(both, lambda _: False) == both

@@ -189,7 +189,7 @@ def test_a_redelivery_with_other_content_keeps_the_first_and_is_noted(
     assert journey is not None
     assert journey.lead.person.phone == "+380500000001"
     assert [(entry.what, entry.detail) for entry in journey.timeline if entry.what != "received"] == [
-        ("redelivered_changed", "person.phone, loan.amount, utm")
+        ("redelivery_differs", "person.phone, loan.amount, utm")
     ]
 
 
@@ -205,7 +205,7 @@ def test_each_other_content_is_noted_once_and_not_without_end(
     assert noted == [True, False] * MAX_CHANGED + [False] * 6
     journey = store.journey(str(first.lead_id))
     assert journey is not None
-    assert [entry.what for entry in journey.timeline].count("redelivered_changed") == MAX_CHANGED
+    assert [entry.what for entry in journey.timeline].count("redelivery_differs") == MAX_CHANGED
 
 
 def test_what_only_the_form_has_may_differ_too(desk: Callable[[datetime], LeadReceiver]) -> None:

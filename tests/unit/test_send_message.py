@@ -21,8 +21,8 @@ from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import ByDeal, Checker
-from leadbridge.services.send_message import NOT_WRITTEN
+from leadbridge.services.check_status import Checker, StatusByDeal
+from leadbridge.services.send_message import SEND_NOT_RECORDED
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
@@ -56,7 +56,7 @@ def deal(world: World) -> World:
 
 def look(world: World, shipped: Settings, lender: Any) -> Outcome:
     world.time.pass_(seconds=1)
-    checker = Checker(world.store, ByDeal(lender), shipped.partners[PARTNER], world.time)
+    checker = Checker(world.store, StatusByDeal(lender), shipped.partners[PARTNER], world.time)
     return checker.process(LEAD.lead_id, PARTNER, AMPLE, at_once=True).outcome
 
 
@@ -83,7 +83,7 @@ def test_two_workers_with_one_answer_ask_for_one_message(deal: World, shipped_se
             look(deal, shipped_settings, Lender(iter(["Погоджено"])))
             return "Погоджено"
 
-    assert look(deal, shipped_settings, Both(iter(()))) is Outcome.NOTHING_TO_DO
+    assert look(deal, shipped_settings, Both(iter(()))) is Outcome.NO_ACTION
     assert [message.partner_status for message in deal.outbox.messages(LEAD.lead_id)] == ["Погоджено"]
 
 
@@ -164,7 +164,7 @@ def test_sent_message_whose_answer_cannot_be_written_leaves_the_answer_in_a_lett
         "lead_id": LEAD.lead_id,
         "message_id": message.message_id,
         "step": "record_answer",
-        "reason": NOT_WRITTEN.text,
+        "reason": SEND_NOT_RECORDED.text,
         "reason_code": "answer_not_recorded",
         "answer": {"outcome": "sent"},
         "attempt": 1,

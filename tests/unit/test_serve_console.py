@@ -154,7 +154,7 @@ def test_every_state_step_and_error_is_translated() -> None:
     entries |= set(re.findall(r'Entry(?:\.by_operator)?\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
     entries |= set(re.findall(r'\bnow,\s+"(\w+)"(?!:)', code)) | set(re.findall(r'_note\(letter, "(\w+)"', code))
     entries |= set(re.findall(r'note\(letter, "(\w+)"', code))
-    assert {"received", "revealed", "repeat_waits", "retry_requested", "resolved"} <= entries
+    assert {"received", "revealed", "repeat_waiting", "retry_requested", "resolved"} <= entries
     assert {f"timeline.{entry}" for entry in entries} - keys == set()
     steps = set(re.findall(r'"?step"?[=:] ?"(\w+)"', code)) | {RECORD_ANSWER}
     assert {"submit", "send", "fetch", "publish", "schedule", "read", "record_answer"} <= steps

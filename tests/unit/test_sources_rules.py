@@ -19,7 +19,7 @@ from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.items import decode
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.quota import Quota, TooMany
+from leadbridge.storage.quota import Quota, QuotaExceeded
 from quality.testkit.people import NOW, asked, lead
 from tests.unit.conftest import TABLE, Context
 
@@ -133,7 +133,7 @@ def test_a_redelivery_is_taken_off_the_count_and_answered_when_the_count_is_full
         store.accept(lead(number), phone_hash=None, quota=quota)
     assert counts() == [2]
     assert store.accept(lead(2), phone_hash=None, quota=quota) == lead(2).lead_id
-    with pytest.raises(TooMany):
+    with pytest.raises(QuotaExceeded):
         store.accept(lead(3), phone_hash=None, quota=quota)
 
 
@@ -147,7 +147,7 @@ def test_a_redelivery_without_an_id_is_answered_when_the_count_is_full(store: Le
     assert bring(1, "a", NOW) is None
     assert bring(2, "a", NOW) == lead(1).lead_id
     assert bring(3, "b", NOW + day) is None
-    with pytest.raises(TooMany):
+    with pytest.raises(QuotaExceeded):
         bring(4, "a", NOW + day)  # its window is over, so it is a new lead, and the count is full
     assert counts() == [1, 1]
 
@@ -156,7 +156,7 @@ def test_simultaneous_leads_within_the_quota_are_all_taken_and_no_more(store: Le
     def bring(number: int) -> bool:
         try:
             store.accept(lead(number), phone_hash=None, quota=Quota("mine", 20))
-        except TooMany:
+        except QuotaExceeded:
             return False
         return True
 
@@ -214,7 +214,7 @@ def test_a_post_whose_count_is_repeated_after_a_lost_reply_is_counted_once(
     lost = lose_replies(monkeypatch, "SET", 2)
     assert store.accept(lead(9), phone_hash=None, quota=quota) is None, "it has the last place"
     assert (counts(), len(lost)) == ([others + 1], 2)
-    with pytest.raises(TooMany):
+    with pytest.raises(QuotaExceeded):
         store.accept(lead(10), phone_hash=None, quota=quota)
 
 
@@ -247,7 +247,7 @@ def test_a_new_minute_begins_anew_and_parts_add_up(store: LeadRepository, monkey
             try:
                 store.accept(lead(1000 * minute + number, received_at=now), phone_hash=None, quota=quota)
                 taken += 1
-            except TooMany as left:
+            except QuotaExceeded as left:
                 waits.add(left.args[0])
         return taken
 

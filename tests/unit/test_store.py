@@ -7,11 +7,11 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.status_change import status_changed
+from leadbridge.domain.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.lead_list import Listing, Wanted
+from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
@@ -73,8 +73,8 @@ def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
         lambda d: steps.schedule_retry(d, NOW, some_error("out of reach"), HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
         lambda d: steps.confirm(d, NOW + HOUR, 24, HOUR),
-        lambda d: status_changed(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
-        lambda d: status_changed(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
+        lambda d: change_status(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
+        lambda d: change_status(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
     )
     for step in journey:
         delivery = store.apply(step(delivery))
@@ -98,11 +98,11 @@ def test_putting_off_a_look_is_no_change_and_yields_to_one(store: LeadRepository
     store.accept(lead(), phone_hash=None)
     seen = store.delivery(lead().lead_id, "leadleader")
     assert seen is not None
-    store.look_again(seen, NOW + 2 * HOUR, error=some_error("no status"))
+    store.defer_check(seen, NOW + 2 * HOUR, error=some_error("no status"))
     put_off = store.delivery(seen.lead_id, "leadleader")
     assert put_off is not None
     assert (put_off.version, put_off.due_at, put_off.last_error) == (1, NOW + 2 * HOUR, "no status")
-    store.look_again(seen, NOW + 9 * HOUR)
+    store.defer_check(seen, NOW + 9 * HOUR)
     assert store.delivery(seen.lead_id, "leadleader") == put_off
 
 
@@ -113,7 +113,7 @@ def test_an_unknown_lead_is_none(store: LeadRepository) -> None:
 
 
 def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadRepository) -> None:
-    listing, wanted = Listing(Table(aws.dynamodb(), TABLE)), Wanted(needs_attention=True)
+    listing, wanted = LeadList(Table(aws.dynamodb(), TABLE)), LeadFilter(needs_attention=True)
     for number in range(3):
         store.accept(lead(number), phone_hash=None)
         found = store.delivery(lead(number).lead_id, "leadleader")
@@ -127,7 +127,7 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
         found = store.delivery(lead(number).lead_id, "leadleader")
         assert found is not None
         assert found.due_at is not None
-        store.look_again(
+        store.defer_check(
             found, found.due_at + HOUR, error=some_error(error) if error else None, is_refused=error is not None
         )
 
@@ -135,7 +135,7 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
         assert listed() == []
         check(1, "refused")
     assert listed() == [lead(1).lead_id]
-    assert len(listing.page(Wanted(State.SUBMITTED), 10).leads) == 3
+    assert len(listing.page(LeadFilter(State.SUBMITTED), 10).leads) == 3
     check(1, "refused")
     assert listed() == [lead(1).lead_id]
     check(1, None)
@@ -145,5 +145,5 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
     assert listed() == [lead(2).lead_id]
     found = store.delivery(lead(2).lead_id, "leadleader")
     assert found is not None
-    store.apply(status_changed(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
+    store.apply(change_status(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
     assert listed() == []

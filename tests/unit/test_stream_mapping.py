@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from leadbridge.domain.delivery import receive
+from leadbridge.domain.delivery import new_delivery
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from quality.testkit.aws.aws_answers import aws_error
@@ -105,7 +105,7 @@ def records() -> Records:
     found = []
     for number in range(RECORDS):
         lead_id = POISON if number == 13 else f"ld_{number:02d}"
-        image = items.encode(items.delivery_item(receive(lead_id, "leadleader", "web", NOW)))
+        image = items.encode(items.delivery_item(new_delivery(lead_id, "leadleader", "web", NOW)))
         keys = {"pk": image["pk"], "sk": image["sk"]}
         change = {"SequenceNumber": str(number), "Keys": keys, "NewImage": image}
         found.append({"eventName": "INSERT", "dynamodb": {**change, "ApproximateCreationDateTime": NOW.timestamp()}})

@@ -99,7 +99,7 @@ def fails(error: type[partner_errors.PartnerError], **kwargs: Any) -> partner_er
 
 def test_a_lead_becomes_a_deal_once_however_often_its_message_comes(world: World) -> None:
     assert world.visit().outcome is Outcome.SUBMITTED
-    assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert world.visit().outcome is Outcome.NO_ACTION
     assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
     assert world.lender.created == [LEAD.lead_id]
 
@@ -137,16 +137,16 @@ def test_the_steps_tried_are_all_there_are(world: World) -> None:
 
 
 def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
-    class Overtaken(Lender):
+    class LeaseLost(Lender):
         """While this worker authorizes, another one does the whole job."""
 
         def authorize(self, budget: Budget) -> Any:
             world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
             return super().authorize(budget)
 
-    slow = Overtaken()
+    slow = LeaseLost()
     submitter = Submitter(world.store, slow, world.settings.partners["leadleader"], world.time, world.bury)
-    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NOTHING_TO_DO
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.NO_ACTION
     assert world.lender.created == [LEAD.lead_id]
     assert slow.created == []
 
@@ -158,7 +158,7 @@ def test_of_two_workers_at_once_only_one_creates(world: World) -> None:
 def test_a_failed_authorization_is_always_tried_again(world: World, error: type[partner_errors.PartnerError]) -> None:
     world.lender.on_authorize = iter([fails(error)])
     visit = world.visit()
-    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=15))
+    assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta(seconds=15))
     assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
     world.time.pass_(seconds=15)
     assert world.visit().outcome is Outcome.SUBMITTED
@@ -170,7 +170,7 @@ def test_a_create_that_surely_was_not_processed_is_tried_again(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     world.lender.on_create = iter([fails(error)])
-    assert world.visit().outcome is Outcome.COMES_AGAIN
+    assert world.visit().outcome is Outcome.RETRIED
     assert (world.delivery.state, world.delivery.attempts) == (State.RECEIVED, 1)
     world.time.pass_(seconds=15)
     assert world.visit().outcome is Outcome.SUBMITTED
@@ -182,7 +182,7 @@ def test_a_lost_reply_to_create_is_never_resent(world: World) -> None:
     assert world.visit().outcome is Outcome.UNKNOWN
     for _ in range(5):
         world.time.pass_(hours=5)
-        assert world.visit().outcome is Outcome.NOTHING_TO_DO
+        assert world.visit().outcome is Outcome.NO_ACTION
     assert world.delivery.state is State.UNKNOWN
     assert world.delivery.due_at is None
     assert world.lender.authorizations == 1
@@ -191,7 +191,7 @@ def test_a_lost_reply_to_create_is_never_resent(world: World) -> None:
 def test_a_refused_lead_is_rejected_for_good(world: World) -> None:
     world.lender.on_create = iter([fails(partner_errors.Rejected)])
     assert world.visit().outcome is Outcome.REJECTED
-    assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert world.visit().outcome is Outcome.NO_ACTION
     assert (world.delivery.state, world.delivery.last_error) == (State.REJECTED, "as the test wants")
 
 
@@ -206,7 +206,7 @@ def test_wrong_credentials_fail_at_once_and_leave_a_dead_letter(world: World) ->
 
 def test_credentials_that_may_just_have_changed_are_tried_once_more_by_a_create_too(world: World) -> None:
     world.lender.on_create = iter([fails(partner_errors.Misconfigured, certain=False) for _ in range(2)])
-    assert world.visit().outcome is Outcome.COMES_AGAIN
+    assert world.visit().outcome is Outcome.RETRIED
     assert (world.delivery.state, world.dead_letters) == (State.RECEIVED, [])
     world.time.pass_(seconds=15)
     assert world.visit().outcome is Outcome.FAILED
@@ -230,7 +230,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
     world.visit()
     world.time.pass_(seconds=5)
     visit = world.visit()
-    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta(seconds=10))
+    assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta(seconds=10))
     assert (world.delivery.attempts, world.lender.authorizations) == (1, 1)
 
 
@@ -263,7 +263,7 @@ def test_after_a_day_of_trying_it_fails_and_an_operator_is_called(world: World) 
 
 def test_without_time_for_a_whole_submission_none_is_begun(world: World) -> None:
     visit = world.visit(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0))
-    assert (visit.outcome, visit.retry_after) == (Outcome.COMES_AGAIN, timedelta())
+    assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta())
     assert world.lender.authorizations == 0
 
 
@@ -343,7 +343,7 @@ def test_an_answer_that_the_table_does_not_take_is_kept(
         world.settings.partners["leadleader"],
         world.time,
         world.bury,
-        keep_answer=lambda delivery, said: answers.append((delivery.attempts, said.as_json())),
+        save_answer=lambda delivery, said: answers.append((delivery.attempts, said.as_json())),
     )
     visit = submitter.process(LEAD.lead_id, "leadleader", AMPLE)
     assert (visit.outcome, visit.retry_after) == (Outcome.UNRECORDED, None)
@@ -356,7 +356,7 @@ def test_a_lost_reply_that_the_table_does_not_take_is_raised_and_settled_by_the_
     world.lender.on_create = iter([fails(partner_errors.Unknown)])
     partner = world.settings.partners["leadleader"]
     submitter = Submitter(
-        Throttling(world.store), world.lender, partner, world.time, world.bury, keep_answer=lambda *_: None
+        Throttling(world.store), world.lender, partner, world.time, world.bury, save_answer=lambda *_: None
     )
     with pytest.raises(Contended):
         submitter.process(LEAD.lead_id, "leadleader", AMPLE)
@@ -387,7 +387,7 @@ def late(world: World, lender: Late) -> tuple[Outcome, list[dict[str, Any]]]:
         world.settings.partners["leadleader"],
         world.time,
         world.bury,
-        keep_answer=lambda _, answer: kept.append(answer.as_json()),
+        save_answer=lambda _, answer: kept.append(answer.as_json()),
     )
     return submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome, kept
 
@@ -411,15 +411,15 @@ def test_a_late_answer_that_is_no_deal_settles_what_was_called_unknown(
 
 
 def test_a_late_answer_that_says_nothing_changes_nothing(world: World) -> None:
-    assert late(world, Late(on_create=iter([fails(partner_errors.Unknown)]))) == (Outcome.NOTHING_TO_DO, [])
+    assert late(world, Late(on_create=iter([fails(partner_errors.Unknown)]))) == (Outcome.NO_ACTION, [])
     assert world.delivery.state is State.UNKNOWN
 
 
 @pytest.mark.parametrize(
     "settled",
     [
-        lambda one: operator_steps.not_found(one, NOW, "olena"),
-        lambda one: operator_steps.found(one, NOW, "olena", 99, None),
+        lambda one: operator_steps.resolve_not_found(one, NOW, "olena"),
+        lambda one: operator_steps.resolve_found(one, NOW, "olena", 99, None),
     ],
 )
 def test_a_late_deal_of_a_delivery_that_an_operator_has_settled_otherwise_is_kept(
@@ -430,20 +430,20 @@ def test_a_late_deal_of_a_delivery_that_an_operator_has_settled_otherwise_is_kep
 
 
 def test_a_late_deal_that_an_operator_has_entered_already_is_no_news(world: World) -> None:
-    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.found(one, NOW, "olena", 24, None)))
+    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.resolve_found(one, NOW, "olena", 24, None)))
     assert (outcome, kept, world.delivery.deal_id) == (Outcome.SUBMITTED, [], 24)
 
 
 def test_a_late_answer_to_an_erased_delivery_is_no_fault(world: World) -> None:
-    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.erased(one, NOW)))
-    assert (outcome, kept, world.delivery.deal_id) == (Outcome.GONE, [], None)
+    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.erase_delivery(one, NOW)))
+    assert (outcome, kept, world.delivery.deal_id) == (Outcome.NOT_FOUND, [], None)
 
 
 def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(world: World) -> None:
     world.lender.on_create = iter([fails(partner_errors.Rejected), fails(partner_errors.Rejected)])
     partner = world.settings.partners["leadleader"]
     submitter = Submitter(
-        world.store, world.lender, partner, world.time, world.bury, falls_back_on=lambda *_: "matchtrade"
+        world.store, world.lender, partner, world.time, world.bury, find_fallback=lambda *_: "matchtrade"
     )
     assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     opened = world.store.delivery(LEAD.lead_id, "matchtrade")
@@ -454,7 +454,7 @@ def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(w
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:
-    assert world.submitter().process("ld_nobody", "leadleader", AMPLE).outcome is Outcome.GONE
+    assert world.submitter().process("ld_nobody", "leadleader", AMPLE).outcome is Outcome.NOT_FOUND
 
 
 def test_backoff_doubles_up_to_its_bound_and_leaves_half_to_chance(shipped_settings: Settings) -> None:

@@ -92,7 +92,7 @@ def test_a_run_is_counted_and_names_nobody(
 ) -> None:
     store.accept(lead(), phone_hash=None)
     broker.add("a-uuid", NOW, email="somebody@example.com", name="Ольга", phone="380501234567")
-    assert app.handler({}, context) == {"matchtrade": "whole"}
+    assert app.handler({}, context) == {"matchtrade": "completed"}
     metrics = counted(capsys)
     assert metrics["AccountsWritten"] == [1.0]
     assert sum(metrics["SyncRows"]) == 3  # each pass has seen it
@@ -111,12 +111,12 @@ def test_a_page_and_a_run_say_in_the_log_what_came_of_them(
     broker.add("a-uuid", time.now)
     app.handler({}, context)
     page = logged(log, "page taken in")[0]
-    assert (page["sync_pass"], page["page"], page["pages"]) == ("incremental", 0, 1)
+    assert (page["scan"], page["page"], page["pages"]) == ("incremental", 0, 1)
     assert (page["rows"], page["written"], page["failed"]) == (1, 1, 0)
     assert page["since"] < page["until"]
     (run,) = logged(log, "synced")
-    assert (run["outcome"], run.get("reason"), run["watermark"]) == ("whole", None, to_text(time.now))
-    assert (run["history_percent"], run.get("whole_pass_percent")) == (100.0, None)
+    assert (run["outcome"], run.get("reason"), run["watermark"]) == ("completed", None, to_text(time.now))
+    assert (run["history_percent"], run.get("full_scan_percent")) == (100.0, None)
 
 
 def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
@@ -131,7 +131,7 @@ def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
         app.sync("matchtrade").run("a run", broker.budget(240))
         time.pass_(hours=9)
     lines = logged(log, "synced")
-    history, passes = ([line[name] for line in lines] for name in ("history_percent", "whole_pass_percent"))
+    history, passes = ([line[name] for line in lines] for name in ("history_percent", "full_scan_percent"))
     assert 0 < history[0] < history[1] < history[2] < 100
     assert history[3:] == [100.0] * 3
     assert 0 < passes[3] < passes[4] < passes[5] < 100
@@ -161,7 +161,7 @@ def test_a_window_that_was_left_out_is_counted_and_named(
     metrics = counted(capsys)
     assert (metrics["SyncFailed"], metrics["SyncWindowsLeftOut"]) == ([1.0], [1.0])
     (line,) = logged(log, "window left out")
-    assert (line["level"], line["sync_pass"], line["since"]) == ("WARNING", "whole", "2019-01-01T00:00:00.000Z")
+    assert (line["level"], line["scan"], line["since"]) == ("WARNING", "full", "2019-01-01T00:00:00.000Z")
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -210,6 +210,6 @@ def test_a_run_beside_another_is_counted_and_does_nothing(
     app: ModuleType, broker: Broker, time: Time, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app.sync("matchtrade").log.take_lease("another", time.now, time.now.replace(hour=23))
-    assert app.handler({}, context) == {"matchtrade": "held"}
+    assert app.handler({}, context) == {"matchtrade": "locked"}
     assert counted(capsys)["SyncSkipped"] == [1.0]
     assert broker.asked == []

@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime import aws
 from leadbridge.services.reconcile_accounts import AccountReconciler
-from leadbridge.services.sync_accounts import PageTaken, Report, Sync, SyncOutcome
+from leadbridge.services.sync_accounts import ProcessedPage, Sync, SyncOutcome, SyncReport
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.leads import LeadRepository
@@ -28,13 +28,13 @@ class Worker:
         self.broker = broker
         table = Table(aws.dynamodb(), TABLE)
         self.accounts = AccountRepository(table, PARTNER, lambda value: keyed_hash("a key", value))
-        self.pages: list[PageTaken] = []
+        self.pages: list[ProcessedPage] = []
         partner = settings.partners[PARTNER]
         assert partner.sync is not None
         reconciler = AccountReconciler(PARTNER, self.accounts, store, partner, time)
         self.sync = Sync(broker, self.accounts, reconciler, partner.sync, time, self.pages.append)
 
-    def run(self) -> Report:
+    def run(self) -> SyncReport:
         return self.sync.run(self.name, self.broker.budget(240))
 
 
@@ -60,10 +60,10 @@ def test_while_one_is_at_work_the_other_does_nothing(broker: Broker, workers: tu
         broker.before_page = meet
 
     broker.before_page = meet
-    assert first.run().outcome is SyncOutcome.WHOLE
-    assert set(seen) == {SyncOutcome.HELD}
+    assert first.run().outcome is SyncOutcome.COMPLETED
+    assert set(seen) == {SyncOutcome.LOCKED}
     broker.before_page = lambda _: None
-    assert second.run().outcome is SyncOutcome.WHOLE
+    assert second.run().outcome is SyncOutcome.COMPLETED
     assert (second.accounts.state(), second.pages != []) == (first.accounts.state(), True)
 
 
@@ -80,11 +80,11 @@ def test_one_that_slept_through_its_lease_finds_its_successors_words_and_leaves_
         broker.before_page = lambda _: None
         time.pass_(minutes=6)
         broker.add("b")
-        assert second.run().outcome is SyncOutcome.WHOLE
+        assert second.run().outcome is SyncOutcome.COMPLETED
         time.pass_(seconds=1)
 
     broker.before_page = sleep
-    assert first.run().outcome is SyncOutcome.OVERTAKEN
+    assert first.run().outcome is SyncOutcome.LEASE_LOST
     assert first.pages == []
     state = second.accounts.state()
     assert state is not None

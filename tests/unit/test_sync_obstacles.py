@@ -45,9 +45,9 @@ def test_a_window_that_cannot_be_listed_holds_up_none_behind_it(world: World) ->
     spoil(world, 170)
     reports = [world.tick() for _ in range(MAX_PAGE_FAILURES)]
     assert {report.outcome for report in reports} == {SyncOutcome.FAILED}
-    (left_out,) = reports[-1].left_out
-    assert (left_out.kind, left_out.window.date()) == (ScanKind.WHOLE, world.plan.since)
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    (skipped_windows,) = reports[-1].skipped_windows
+    assert (skipped_windows.kind, skipped_windows.window.date()) == (ScanKind.FULL, world.plan.since)
+    assert world.tick().outcome is SyncOutcome.COMPLETED
     recent = {uuid for uuid, row in world.broker.rows.items() if row["created"] > "2025-11"}
     assert 0 < len(recent) < 7
     assert set(world.book.all) == recent
@@ -59,10 +59,10 @@ def test_a_window_that_was_left_out_comes_again_with_the_next_whole_pass(world: 
     world.tick(MAX_PAGE_FAILURES + 1)
     mend(world)
     assert len(world.book.all) < 7
-    world.time.now += world.plan.whole_every
+    world.time.now += world.plan.full_scan_every
     world.tick()
     assert len(world.book.all) == 7
-    assert world.book.state.whole_ended_at == world.time.now
+    assert world.book.state.full_scan_finished_at == world.time.now
 
 
 def test_a_history_with_a_window_left_out_grows_old_until_it_is_whole(world: World) -> None:
@@ -72,10 +72,10 @@ def test_a_history_with_a_window_left_out_grows_old_until_it_is_whole(world: Wor
     world.run()
     world.tick(600)
     state = world.book.state
-    assert (state.whole_ended_at, state.history_age(world.time.now)) == (None, world.time.now - began)
+    assert (state.full_scan_finished_at, state.history_age(world.time.now)) == (None, world.time.now - began)
     assert world.time.now - state.watermark < TICK
     mend(world)
-    world.time.now += world.plan.whole_every
+    world.time.now += world.plan.full_scan_every
     world.tick()
     assert world.book.state.history_age(world.time.now) == timedelta()
     world.time.now += DAY
@@ -86,11 +86,11 @@ def test_a_page_that_cannot_be_listed_gives_its_window_up_though_those_before_it
     world.planned(window=9999 * DAY, filters_on="changed")
     fill(world)
     world.run()
-    world.time.now += world.plan.whole_every
+    world.time.now += world.plan.full_scan_every
     spoil(world, 100, page=2)
     reports = [world.tick() for _ in range(MAX_PAGE_FAILURES)]
-    assert [len(report.left_out) for report in reports] == [0, 0, 1]
-    assert ScanKind.WHOLE not in world.book.state.under_way
+    assert [len(report.skipped_windows) for report in reports] == [0, 0, 1]
+    assert ScanKind.FULL not in world.book.state.active_scans
 
 
 def test_runs_that_fail_and_still_get_further_leave_nothing_out(world: World) -> None:
@@ -107,8 +107,8 @@ def test_runs_that_fail_and_still_get_further_leave_nothing_out(world: World) ->
 
     world.broker.before_page = refuse
     reports = [world.tick() for _ in range(8)]
-    assert {(report.outcome, report.left_out) for report in reports} == {(SyncOutcome.FAILED, ())}
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    assert {(report.outcome, report.skipped_windows) for report in reports} == {(SyncOutcome.FAILED, ())}
+    assert world.tick().outcome is SyncOutcome.COMPLETED
     assert len(world.book.all) == 20
 
 
@@ -142,7 +142,7 @@ def test_a_partner_that_lists_nobody_anything_has_no_window_left_out(
 
     world.broker.before_page = refuse
     for _ in range(MAX_PAGE_FAILURES + 1):
-        assert world.tick().left_out == ()
+        assert world.tick().skipped_windows == ()
     mend(world)
     world.tick(2)
     assert len(world.book.all) == 7
@@ -154,7 +154,7 @@ def test_news_that_cannot_be_listed_are_never_left_out(world: World) -> None:
     world.broker.add("new")
     spoil(world, 0)
     for _ in range(MAX_PAGE_FAILURES + 1):
-        assert world.tick().left_out == ()
+        assert world.tick().skipped_windows == ()
     assert world.book.state.watermark == watermark
     mend(world)
     world.tick()
@@ -169,10 +169,10 @@ def test_a_plan_that_changes_in_the_middle_of_a_pass_loses_no_rows(world: World,
     for _ in range(4):
         world.time.now += TICK
         world.run(budget=world.broker.budget(140))
-    assert world.book.state.under_way[ScanKind.WHOLE].page > 2
+    assert world.book.state.active_scans[ScanKind.FULL].page > 2
     world.planned(**change)
     slow(world, 0)
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    assert world.tick().outcome is SyncOutcome.COMPLETED
     assert set(world.book.all) == set(world.broker.rows)
 
 
@@ -201,13 +201,13 @@ def test_a_clock_that_was_ahead_silences_nothing(world: World, filters_on: str) 
     world.planned(filters_on=filters_on)
     world.run()
     ahead = world.time.now + 2 * DAY
-    spoilt = replace(world.book.state, watermark=ahead, whole_begun_at=ahead)
+    spoilt = replace(world.book.state, watermark=ahead, full_scan_started_at=ahead)
     assert world.book.take_lease("a worker", world.time.now, world.time.now) is not None
     world.book.release("a worker", spoilt)
     world.time.pass_(hours=1)
     world.broker.add("new")
     world.time.pass_(hours=1)
     world.broker.add("old", world.time.now - 150 * DAY, updated="2025-10-01T12:00:00Z")
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    assert world.tick().outcome is SyncOutcome.COMPLETED
     assert world.book.all.keys() == {"new", "old"}
-    assert world.book.state.watermark == world.book.state.whole_begun_at == world.time.now
+    assert world.book.state.watermark == world.book.state.full_scan_started_at == world.time.now

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from leadbridge.domain.accounts.scan import ScanKind
-from leadbridge.services.sync_accounts import Report, SyncOutcome
+from leadbridge.services.sync_accounts import SyncOutcome, SyncReport
 from leadbridge.settings import Settings
 from tests.unit import syncs
 from tests.unit.conftest import Time
@@ -28,13 +28,13 @@ def either(shipped_settings: Settings, time: Time, request: pytest.FixtureReques
     return syncs.world(shipped_settings, time, filters_on=request.param)
 
 
-def until_whole(world: World, seconds: float, runs: int = 60) -> Iterator[Report]:
+def until_whole(world: World, seconds: float, runs: int = 60) -> Iterator[SyncReport]:
     """Runs of so many seconds each, until everything was read; what each came to before that."""
     for _ in range(runs):
         report = world.run(budget=world.broker.budget(seconds))
-        if report.outcome is SyncOutcome.WHOLE:
+        if report.outcome is SyncOutcome.COMPLETED:
             return
-        assert report.outcome is SyncOutcome.GOES_ON
+        assert report.outcome is SyncOutcome.IN_PROGRESS
         yield report
     raise AssertionError("it does not come to an end")
 
@@ -48,11 +48,11 @@ def test_the_watermark_moves_only_when_the_window_is_whole(world: World) -> None
     for _ in range(3):
         world.time.now += TICK
         report = world.run(budget=world.broker.budget(80))
-        assert report.outcome is SyncOutcome.GOES_ON
+        assert report.outcome is SyncOutcome.IN_PROGRESS
         assert world.book.state.watermark == watermark
-    began = world.book.state.under_way[ScanKind.INCREMENTAL].begun_at
+    began = world.book.state.active_scans[ScanKind.INCREMENTAL].started_at
     slow(world, 0)
-    assert world.run().outcome is SyncOutcome.WHOLE
+    assert world.run().outcome is SyncOutcome.COMPLETED
     assert began == watermark + TICK
     assert world.book.state.watermark == world.time.now
     assert len(world.book.all) == 9
@@ -64,7 +64,7 @@ def test_a_run_goes_on_where_the_last_one_stopped_but_for_a_page(world: World) -
     slow(world)
     read: list[list[int]] = []
     for _ in until_whole(world, 140):
-        read.append([note.number for note in world.notes if note.kind is ScanKind.WHOLE])
+        read.append([note.number for note in world.notes if note.kind is ScanKind.FULL])
         world.notes.clear()
     assert len(read) >= 2
     assert [pages[0] for pages in read[1:]] == [pages[-1] for pages in read[:-1]]
@@ -92,11 +92,11 @@ def test_the_first_sync_reports_its_progress(world: World) -> None:
     shown = []
     for _ in until_whole(world, 80):
         shown.append(world.book.state.history)
-        assert world.book.state.whole_ended_at is None
+        assert world.book.state.full_scan_finished_at is None
     assert shown == sorted(shown)
     assert 0 < shown[0] < shown[-1] < 1
     assert world.book.state.history == 1.0
-    assert world.book.state.whole_ended_at is not None
+    assert world.book.state.full_scan_finished_at is not None
 
 
 @pytest.mark.parametrize("with_totals", [True, False])
@@ -108,11 +108,11 @@ def test_rows_that_go_while_no_run_looks_hide_no_others(world: World, gone: int,
     order = sorted(world.broker.rows, key=lambda uuid: str(world.broker.rows[uuid]["created"]))
     slow(world)
     for _ in range(4):
-        assert world.run(budget=world.broker.budget(80)).outcome is SyncOutcome.GOES_ON
+        assert world.run(budget=world.broker.budget(80)).outcome is SyncOutcome.IN_PROGRESS
     for uuid in order[:gone]:
         del world.broker.rows[uuid]
     slow(world, 0)
-    assert world.run().outcome is SyncOutcome.WHOLE
+    assert world.run().outcome is SyncOutcome.COMPLETED
     assert set(world.book.all) >= set(order)
 
 
@@ -125,9 +125,9 @@ def test_rows_that_keep_going_do_not_keep_a_pass_from_its_end(world: World) -> N
     for number in range(30):
         world.time.now += TICK
         world.broker.put(order[number], "CONTACTED")
-        if world.run(budget=world.broker.budget(260)).outcome is SyncOutcome.WHOLE:
+        if world.run(budget=world.broker.budget(260)).outcome is SyncOutcome.COMPLETED:
             break
-    assert world.book.state.whole_ended_at is not None
+    assert world.book.state.full_scan_finished_at is not None
     assert {uuid: account.status for uuid, account in world.book.all.items()} == {
         uuid: row["leadStatus"] for uuid, row in world.broker.rows.items()
     }
@@ -167,7 +167,7 @@ def test_the_rolling_period_is_not_read_anew_where_the_list_filters_on_changes(e
     either.tick(3)
     kinds = {note.kind for note in either.notes}
     assert (ScanKind.ROLLING in kinds) == (either.plan.filters_on == "created")
-    assert {ScanKind.INCREMENTAL, ScanKind.WHOLE} <= kinds
+    assert {ScanKind.INCREMENTAL, ScanKind.FULL} <= kinds
 
 
 def test_a_partner_whose_clock_is_ahead_is_heard_at_once(either: World) -> None:

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from leadbridge.domain.accounts.account import KeptAccount
+from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.partners.matchtrade.answers import Listed
 from leadbridge.partners.matchtrade.listing import AccountPage, listed
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.sync_accounts import PageTaken, SyncOutcome
+from leadbridge.services.sync_accounts import ProcessedPage, SyncOutcome
 from leadbridge.settings import Settings
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.fakes.brokers import Broker
@@ -53,9 +53,9 @@ def standing(world: World) -> dict[str, Any]:
 def test_the_first_sync_keeps_everything_and_says_that_it_is_whole(either: World) -> None:
     fill(either)
     report = either.run()
-    assert report.outcome is SyncOutcome.WHOLE
+    assert report.outcome is SyncOutcome.COMPLETED
     assert report.state is not None
-    assert (report.state.history, report.state.under_way) == (1.0, {})
+    assert (report.state.history, report.state.active_scans) == (1.0, {})
     assert either.book.all.keys() == either.broker.rows.keys()
 
 
@@ -124,8 +124,8 @@ def test_of_two_runs_at_once_the_second_does_nothing(world: World) -> None:
     fill(world)
     seen = []
     world.broker.before_page = lambda _: seen.append(world.sync().run("another", world.broker.budget(100)).outcome)
-    assert world.run().outcome is SyncOutcome.WHOLE
-    assert set(seen) == {SyncOutcome.HELD}
+    assert world.run().outcome is SyncOutcome.COMPLETED
+    assert set(seen) == {SyncOutcome.LOCKED}
 
 
 def test_a_run_that_was_overtaken_moves_no_watermark_and_tells_no_more(world: World) -> None:
@@ -146,7 +146,7 @@ def test_a_run_that_was_overtaken_moves_no_watermark_and_tells_no_more(world: Wo
 
     world.broker.before_page = sleep
     zombie = world.run()
-    assert zombie.outcome is SyncOutcome.OVERTAKEN
+    assert zombie.outcome is SyncOutcome.LEASE_LOST
     assert (world.book.state.watermark, world.book.owner) == (watermark, "another")
     assert world.delivery(ours).partner_status == "NEW_CONTACT"
 
@@ -154,13 +154,13 @@ def test_a_run_that_was_overtaken_moves_no_watermark_and_tells_no_more(world: Wo
 def test_a_run_that_was_killed_holds_the_lease_no_longer_than_until_the_next_tick(world: World) -> None:
     with pytest.raises(Killed):
         world.run(Blade(at=3))
-    assert world.run().outcome is SyncOutcome.HELD
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    assert world.run().outcome is SyncOutcome.LOCKED
+    assert world.tick().outcome is SyncOutcome.COMPLETED
 
 
 def test_no_page_is_begun_without_time_for_it_and_for_what_is_on_it(world: World) -> None:
     fill(world)
-    assert world.run(budget=world.broker.budget(world.broker.seconds_per_page + 19)).outcome is SyncOutcome.GOES_ON
+    assert world.run(budget=world.broker.budget(world.broker.seconds_per_page + 19)).outcome is SyncOutcome.IN_PROGRESS
     assert world.broker.asked == []
 
 
@@ -180,14 +180,14 @@ def test_an_error_ends_the_run_and_the_next_one_goes_on(world: World, error: typ
     report = world.run()
     assert (report.outcome, type(report.error)) == (SyncOutcome.FAILED, error)
     assert 0 < len(world.book.all) < 7
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    assert world.tick().outcome is SyncOutcome.COMPLETED
     assert len(world.book.all) == 7
 
 
 def test_a_partner_that_asks_us_to_wait_is_left_alone_so_long(world: World) -> None:
     world.broker.errors = iter([partner_errors.RateLimited("matchtrade", "list", "slow down", retry_after=900.0)])
     assert world.run().outcome is SyncOutcome.FAILED
-    assert [world.tick().outcome for _ in range(3)] == [SyncOutcome.RESTS, SyncOutcome.RESTS, SyncOutcome.WHOLE]
+    assert [world.tick().outcome for _ in range(3)] == [SyncOutcome.PAUSED, SyncOutcome.PAUSED, SyncOutcome.COMPLETED]
 
 
 def test_a_list_that_goes_in_circles_is_no_list(world: World) -> None:
@@ -198,16 +198,16 @@ def test_a_list_that_goes_in_circles_is_no_list(world: World) -> None:
 
 
 def test_what_the_table_cannot_do_stops_the_run_and_the_next_one_goes_on(world: World) -> None:
-    def away(accounts: Sequence[KeptAccount]) -> None:
+    def away(accounts: Sequence[StoredAccount]) -> None:
         raise OSError("away")
 
     fill(world)
-    keep = world.book.keep
-    world.book.keep = away  # type: ignore[method-assign]
+    keep = world.book.store
+    world.book.store = away  # type: ignore[method-assign]
     with pytest.raises(OSError, match="away"):
         world.run()
-    world.book.keep = keep  # type: ignore[method-assign]
-    assert world.tick().outcome is SyncOutcome.WHOLE
+    world.book.store = keep  # type: ignore[method-assign]
+    assert world.tick().outcome is SyncOutcome.COMPLETED
     assert len(world.book.all) == 7
 
 
@@ -250,13 +250,13 @@ def peak(world: World, accounts: int) -> int:
     world.planned(page_size=1000, window=timedelta(days=2), filters_on="changed")
     world.planned(since=(now - timedelta(minutes=accounts)).date())
     world.broker = cast("Broker", Endless())
-    world.book.keep = lambda accounts: None  # type: ignore[method-assign]
-    world.notes = cast("list[PageTaken]", deque(maxlen=1))
+    world.book.store = lambda accounts: None  # type: ignore[method-assign]
+    world.notes = cast("list[ProcessedPage]", deque(maxlen=1))
     tracemalloc.start()
     report = world.run()
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert report.outcome is SyncOutcome.WHOLE
+    assert report.outcome is SyncOutcome.COMPLETED
     return taken
 
 

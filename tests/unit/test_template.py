@@ -13,7 +13,7 @@ from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.runtime.budget import RECORDING_RESERVE
-from leadbridge.services.sync_accounts import SECONDS_PER_CHUNK
+from leadbridge.services.sync_accounts import SECONDS_PER_BATCH
 from leadbridge.settings import Settings
 from quality.testkit.fakes.watched import LAYER, is_blamed, observed_partners, watched_by
 from quality.testkit.template import ROOT, resources, template
@@ -197,7 +197,7 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     broker = MatchTrade(Transport("matchtrade", settings.partners["matchtrade"].timeouts), NO_SECRET)
     assert broker.seconds_per_page + broker.seconds_per_submission < timeout("SubmitLead")
     assert broker.seconds_per_page < timeout("CheckStatus")
-    assert 2 * (broker.seconds_per_page + SECONDS_PER_CHUNK) < timeout("SyncAccounts") / 2  # a pass gets half at least
+    assert 2 * (broker.seconds_per_page + SECONDS_PER_BATCH) < timeout("SyncAccounts") / 2  # a pass gets half at least
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")

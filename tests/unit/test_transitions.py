@@ -23,17 +23,18 @@ from leadbridge.domain import (
     status_change,
 )
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import Fetch, FetchState
-from leadbridge.domain.message import MessageCode, MessageState
+from leadbridge.domain.message import MessageState
 from leadbridge.domain.repeats import Repeat
 from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, ImpossibleTransition, Table, advance
-from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete, delivery_answered
+from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete, record_delivery_answer
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.template import ROOT
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NEWER = replace(message.about_status("ld_x", "leadleader", 3, "s", NOW), state=MessageState.SENT)
+NEWER = replace(message.status_notification("ld_x", "leadleader", 3, "s", NOW), state=MessageState.SENT)
 
 CODE = [path for folder in ("layers/leadbridge", "functions", "infra") for path in (ROOT / folder).rglob("*.py")]
 
@@ -47,7 +48,7 @@ def _repeat(then: Repeat, one: Delivery) -> Change:
 
 
 def _late(outcome: str, one: Delivery) -> Change:
-    return delivery_answered(one, {"outcome": outcome}, 0, NOW, check_after=None)
+    return record_delivery_answer(one, {"outcome": outcome}, 0, NOW, check_after=None)
 
 
 # Each step function with the events that it may be.
@@ -62,23 +63,23 @@ OF_DELIVERIES: dict[str, Sequence[Step]] = {
     "mark_unknown": [lambda one: delivery.mark_unknown(one, NOW, some_error("lost"))],
 }
 OF_REPEATS: dict[str, Sequence[Step]] = {
-    "wait_for": [lambda one: repeats.wait_for(one, NOW, "ld_first", HOUR, due_after=HOUR)],
+    "wait_for_earlier_lead": [lambda one: repeats.wait_for_earlier_lead(one, NOW, "ld_first", HOUR, due_after=HOUR)],
     "apply_repeat": [partial(_repeat, then) for then in Repeat],
 }
 OF_STATUSES: dict[str, Sequence[Step]] = {
-    "status_changed": [
-        lambda one: status_change.status_changed(one, NOW, "s", meaning=None, final=False, check_after=HOUR),
-        lambda one: status_change.status_changed(one, NOW, "s", meaning=None, final=True, check_after=None),
+    "change_status": [
+        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=False, check_after=HOUR),
+        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=True, check_after=None),
     ],
-    "account_found": [lambda one: status_change.account_found(one, NOW, "a")],
+    "record_account": [lambda one: status_change.record_account(one, NOW, "a")],
 }
 OF_OPERATORS: dict[str, Sequence[Step]] = {
     "retry_by_operator": [lambda one: operator_steps.retry_by_operator(one, NOW, "olena", is_confirmed=True)],
-    "found": [lambda one: operator_steps.found(one, NOW, "olena", 25, HOUR)],
-    "not_found": [lambda one: operator_steps.not_found(one, NOW, "olena")],
-    "withdrawn": [lambda one: operator_steps.withdrawn(one, NOW, "olena", can_be_looked_up=False)],
-    "contested": [lambda one: operator_steps.contested(one, NOW, "ld_other")],
-    "erased": [lambda one: operator_steps.erased(one, NOW)],
+    "resolve_found": [lambda one: operator_steps.resolve_found(one, NOW, "olena", 25, HOUR)],
+    "resolve_not_found": [lambda one: operator_steps.resolve_not_found(one, NOW, "olena")],
+    "withdraw_resolution": [lambda one: operator_steps.withdraw_resolution(one, NOW, "olena", can_be_looked_up=False)],
+    "contest_resolution": [lambda one: operator_steps.contest_resolution(one, NOW, "ld_other")],
+    "erase_delivery": [lambda one: operator_steps.erase_delivery(one, NOW)],
 }
 OF_LATE_ANSWERS: dict[str, Sequence[Step]] = {
     f"record_{outcome}": [partial(_late, outcome)] for outcome in ("rejected", "duplicate", "not_processed")
@@ -92,10 +93,10 @@ OF_MESSAGES: dict[str, Sequence[Step]] = {
     "mark_unknown": [lambda one: message.mark_unknown(one, NOW, some_error("lost"))],
     "fail": [lambda one: message.fail(one, NOW, some_error("spent"))],
     "no_channel": [lambda one: message.no_channel(one, NOW)],
-    "skip": [lambda one: message.skip(one, NOW, "off", MessageCode.NOT_CONFIGURED)],
+    "skip": [lambda one: message.skip(one, NOW, "off", ErrorCode.NOT_CONFIGURED)],
 }
 OF_MESSAGE_OPERATORS: dict[str, Sequence[Step]] = {
-    "restored": [lambda one: message_operator_steps.restored(one, NOW)],
+    "mark_restored": [lambda one: message_operator_steps.mark_restored(one, NOW)],
     "retry_message_by_operator": [
         lambda one: message_operator_steps.retry_message_by_operator(one, NOW, "olena"),
         lambda one: message_operator_steps.retry_message_by_operator(one, NOW, "olena", others=[NEWER]),
@@ -103,12 +104,12 @@ OF_MESSAGE_OPERATORS: dict[str, Sequence[Step]] = {
 }
 OF_FETCHES: dict[str, Sequence[Step]] = {
     "schedule_retry": [lambda one: fetch.schedule_retry(one, NOW, some_error("away"), HOUR)],
-    "fetched": [lambda one: fetch.fetched(one, NOW)],
-    "was_test": [lambda one: fetch.was_test(one, NOW)],
+    "complete": [lambda one: fetch.complete(one, NOW)],
+    "complete_test": [lambda one: fetch.complete_test(one, NOW)],
     "fail": [lambda one: fetch.fail(one, NOW, some_error("spent"))],
     "refetch": [lambda one: fetch.refetch(one, NOW, "olena")],
 }
-SHARED = {"end", "step", "settle", "new_status"}  # what the steps are made of
+SHARED = {"end", "step", "settle", "record_status"}  # what the steps are made of
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def _deliveries() -> Iterator[Delivery]:
 
 def _edges(tried: Sequence[Mapping[str, Sequence[Step]]], items: Sequence[Any]) -> set[Edge]:
     """Every way that a step takes one of the items from one state to another."""
-    impossible = (ImpossibleTransition, operator_steps.WrongState, operator_steps.Busy)
+    impossible = (ImpossibleTransition, operator_steps.WrongState, operator_steps.SubmissionInProgress)
     found: set[Edge] = set()
     for step in (variant for steps in tried for variants in steps.values() for variant in variants):
         for one in items:
@@ -166,7 +167,7 @@ def test_steps_of_a_delivery_take_every_edge_of_the_table_and_no_other() -> None
 
 
 def test_steps_of_a_message_take_every_edge_of_the_table_and_no_other() -> None:
-    first = message.about_status("ld_x", "leadleader", 2, "s", NOW)
+    first = message.status_notification("ld_x", "leadleader", 2, "s", NOW)
     items = [replace(first, state=state) for state in MessageState]
     assert _edges([OF_MESSAGES, OF_MESSAGE_OPERATORS], items) == _edges_of(MESSAGE)
 
@@ -192,7 +193,7 @@ def test_every_event_is_used(table: Table) -> None:
 
 
 def test_an_event_that_the_table_does_not_have_from_a_state_is_impossible() -> None:
-    sent = replace(message.about_status("ld_x", "leadleader", 2, "s", NOW), state=MessageState.SENT)
+    sent = replace(message.status_notification("ld_x", "leadleader", 2, "s", NOW), state=MessageState.SENT)
     with pytest.raises(ImpossibleTransition, match="start_sending from sent"):
         advance(sent, "start_sending")
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Delivery, State, receive
+from leadbridge.domain.delivery import Delivery, State, new_delivery
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.check_status import ByEmail, Checker
+from leadbridge.services.check_status import Checker, StatusByEmail
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
@@ -98,7 +98,7 @@ class World:
         return submitter.process(LEAD.lead_id, PARTNER, AMPLE)
 
     def look(self, *, at_once: bool = False) -> Outcome:
-        partner = ByEmail(self.broker, self.store.lead)
+        partner = StatusByEmail(self.broker, self.store.lead)
         checker = Checker(self.store, partner, self.settings.partners[PARTNER], self.time, jitter=lambda: 0.0)
         return checker.process(LEAD.lead_id, PARTNER, AMPLE, at_once=at_once).outcome
 
@@ -125,7 +125,7 @@ def away() -> partner_errors.PartnerError:
 
 def test_an_account_is_made_once_and_tied_to_its_lead(world: World) -> None:
     assert world.visit().outcome is Outcome.SUBMITTED
-    assert world.visit().outcome is Outcome.NOTHING_TO_DO
+    assert world.visit().outcome is Outcome.NO_ACTION
     assert (world.delivery.state, world.delivery.account_uuid, world.delivery.due_at) == (
         State.SUBMITTED,
         "uuid-0",
@@ -242,7 +242,7 @@ def test_account_of_the_hour_that_comes_twice_is_anothers_only_if_both_moments_s
 def test_another_leads_account_is_not_ours_however_young(world: World, store: LeadRepository) -> None:
     other = lead(2).model_copy(update={"partners": (PARTNER,)})
     store.accept(other, phone_hash=None)
-    waiting = receive(other.lead_id, PARTNER, "web", other.received_at)
+    waiting = new_delivery(other.lead_id, PARTNER, "web", other.received_at)
     started = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
     store.apply(steps.confirm(started, world.time.now, "uuid-0", None))
 

@@ -15,7 +15,7 @@ from leadbridge.services.outcomes import record_outcome
 class Outcome(StrEnum):
     """Of a flow that there is none of."""
 
-    AGAIN = "comes_again"
+    AGAIN = "retried"
     UNKNOWN = "unknown"
 
 
@@ -36,7 +36,7 @@ def test_a_visit_is_counted_by_what_it_came_to_and_what_the_partner_did(
     record_outcome("Flow", Outcome.AGAIN, error)
     metrics.flush_metrics()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert {one["Name"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Flow.comes_again", *counted}
+    assert {one["Name"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Flow.retried", *counted}
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_its_line_says_why_and_when_it_is_tried_again(caplog: pytest.LogCaptureF
         record_outcome("Flow", Outcome.AGAIN, error, timedelta(seconds=90))
     metrics.clear_metrics()
     line = vars(caplog.records[-1])
-    assert (line["message"], line["outcome"], line["again_in_seconds"]) == ("visited", "comes_again", 90.0)
+    assert (line["message"], line["outcome"], line["again_in_seconds"]) == ("visited", "retried", 90.0)
     assert line["reason"] == "the partner asked us to wait"

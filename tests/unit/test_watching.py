@@ -10,7 +10,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.fetch import announced
+from leadbridge.domain.fetch import new_fetch
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage import table
@@ -54,7 +54,7 @@ def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(
 
 def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: BacklogMonitor, store: LeadRepository) -> None:
     one = lead(1, source="meta-credit", received_at=NOW - HOUR).model_copy(update={"partners": ()})
-    fetch = announced(one.lead_id, one.source, {"leadgen_id": "77"}, one.received_at)
+    fetch = new_fetch(one.lead_id, one.source, {"leadgen_id": "77"}, one.received_at)
     store.accept(one, phone_hash=None, fetch=fetch)
     assert watch.oldest_waiting() == NOW - HOUR
 
@@ -115,12 +115,12 @@ def detect_stale_sources(
     function: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., ModuleType]:
-    """The function, with `quiet_after` set for some of the shipped sources."""
+    """The function, with `stale_after` set for some of the shipped sources."""
 
-    def made(**quiet_after: timedelta) -> ModuleType:
+    def made(**stale_after: timedelta) -> ModuleType:
         app = function("detect_stale_sources")
         changed = {
-            name: source.model_copy(update={"quiet_after": quiet_after.get(name)})
+            name: source.model_copy(update={"stale_after": stale_after.get(name)})
             for name, source in shipped_settings.sources.items()
         }
         monkeypatch.setattr(app, "settings", lambda: shipped_settings.model_copy(update={"sources": changed}))
@@ -131,9 +131,9 @@ def detect_stale_sources(
 
 
 def measured(capsys: pytest.CaptureFixture[str]) -> list[Any]:
-    """The values of QuietSources that were measured."""
+    """The values of StaleSources that were measured."""
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    return [line["QuietSources"] for line in told if "_aws" in line]
+    return [line["StaleSources"] for line in told if "_aws" in line]
 
 
 def test_the_function_counts_the_quiet_and_names_them(
@@ -200,4 +200,4 @@ def test_nothing_of_a_person_is_read_or_told(
 
 
 def test_no_source_is_waited_for_as_shipped(shipped_settings: Settings) -> None:
-    assert {source.quiet_after for source in shipped_settings.sources.values()} == {None}
+    assert {source.stale_after for source in shipped_settings.sources.values()} == {None}

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead, Person
-from leadbridge.domain.message import Message, about_status
+from leadbridge.domain.message import Message, status_notification
 from leadbridge.domain.recipient import Content
-from leadbridge.services.message_text import content_of, filled, quiet_until
+from leadbridge.services.message_text import fill_placeholders, find_quiet_end, render_message
 from leadbridge.settings import Settings
-from leadbridge.settings.messages import MessageSettings, QuietHours, Told
+from leadbridge.settings.messages import MessageSettings, Notification, QuietHours
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
 from tools.config import read_toml
@@ -31,17 +31,17 @@ def settings(told: dict[str, Any] | None = None, **changes: Any) -> MessageSetti
     values: dict[str, Any] = {
         **read_toml(ROOT / "config", "prod")["messages"],
         "language": "uk",
-        "told": {"leadleader": told or {"default": {"text": {"uk": "Статус: {status}."}}}},
+        "notifications": {"leadleader": told or {"default": {"text": {"uk": "Статус: {status}."}}}},
     }
     return MessageSettings.model_validate(values | changes)
 
 
 def about(status: str) -> Message:
-    return about_status(LEAD.lead_id, "leadleader", 2, status, NOW)
+    return status_notification(LEAD.lead_id, "leadleader", 2, status, NOW)
 
 
 def said(told: dict[str, Any], status: str = "Видано", locale: str | None = None, of: Lead | None = LEAD) -> Any:
-    return content_of(about(status), settings(told), of, DELIVERY, locale)
+    return render_message(about(status), settings(told), of, DELIVERY, locale)
 
 
 def test_a_status_with_words_of_its_own_is_told_in_them_and_any_other_in_the_usual_ones() -> None:
@@ -90,20 +90,20 @@ def test_a_template_gets_its_variables_by_the_names_it_has_for_them() -> None:
 def test_nothing_is_said_of_what_is_switched_off_nor_of_a_partner_that_is_not_configured() -> None:
     told = {"default": {"text": {"uk": "Статус: {status}."}}, "statuses": {"Скасовано": {"on": False}}}
     assert said(told, "Скасовано") is None
-    other = about_status(LEAD.lead_id, "matchtrade", 2, "won", NOW)
-    assert content_of(other, settings(told), LEAD, None, None) is None
+    other = status_notification(LEAD.lead_id, "matchtrade", 2, "won", NOW)
+    assert render_message(other, settings(told), LEAD, None, None) is None
 
 
 def test_an_operators_own_words_need_neither_lead_nor_configuration() -> None:
     text = Message("acc", "1", NOW, account_id="acc", text="Вітаю, {name}! {x}", variables={"name": "Ольго"})
     template = Message("acc", "1", NOW, account_id="acc", template_id="t1", variables={"a": "b"})
-    assert content_of(text, settings(), None, None, "ru") == Content(text="Вітаю, Ольго! {x}")
-    assert content_of(template, settings(), None, None, None) == Content(template_id="t1", variables={"a": "b"})
+    assert render_message(text, settings(), None, None, "ru") == Content(text="Вітаю, Ольго! {x}")
+    assert render_message(template, settings(), None, None, None) == Content(template_id="t1", variables={"a": "b"})
 
 
 @given(st.text(), st.dictionaries(st.text(), st.text()))
 def test_filling_in_never_fails_and_touches_nothing_but_braces(text: str, values: dict[str, str]) -> None:
-    result = filled(text, values)
+    result = fill_placeholders(text, values)
     if "{" not in text:
         assert result == text
 
@@ -133,27 +133,29 @@ def local(text: str, zone: ZoneInfo = KYIV) -> datetime:
     ],
 )
 def test_the_night_ends_by_the_clock_on_the_wall(now: str, until: str | None) -> None:
-    assert quiet_until(NIGHT, KYIV, local(now)) == (local(until) if until else None)
+    assert find_quiet_end(NIGHT, KYIV, local(now)) == (local(until) if until else None)
 
 
 def test_nights_in_which_clocks_change_are_an_hour_shorter_or_longer() -> None:
     nights = [("2026-03-28T22:00", 9), ("2026-03-27T22:00", 10), ("2026-10-24T22:00", 11)]
     for evening, hours in nights:
-        until = quiet_until(NIGHT, KYIV, local(evening))
+        until = find_quiet_end(NIGHT, KYIV, local(evening))
         assert until is not None
         assert until - local(evening) == timedelta(hours=hours)
 
 
 def test_quiet_hours_within_a_day() -> None:
     siesta = QuietHours.model_validate({"on": True, "from": "13:00", "to": "15:00"})
-    found = [quiet_until(siesta, KYIV, local(f"2026-03-01T{clock}")) for clock in ("12:59", "13:00", "14:59", "15:00")]
+    found = [
+        find_quiet_end(siesta, KYIV, local(f"2026-03-01T{clock}")) for clock in ("12:59", "13:00", "14:59", "15:00")
+    ]
     assert found == [None, local("2026-03-01T15:00"), local("2026-03-01T15:00"), None]
 
 
 @pytest.mark.parametrize(("on", "from_", "to"), [(False, "00:00", "23:59"), (True, "09:00", "09:00")])
 def test_hours_that_are_off_or_empty_hold_nothing(on: bool, from_: str, to: str) -> None:
     hours = QuietHours.model_validate({"on": on, "from": from_, "to": to})
-    assert quiet_until(hours, KYIV, local("2026-03-01T09:00")) is None
+    assert find_quiet_end(hours, KYIV, local("2026-03-01T09:00")) is None
 
 
 @given(
@@ -170,16 +172,16 @@ def test_quiet_hours_end_later_than_now_and_when_they_end_none_hold(
     talk = (datetime.combine(NOW, from_) - datetime.combine(NOW, to)) % timedelta(days=1)
     assume(talk >= timedelta(hours=2))  # hours that leave no time to talk, on a day that lacks one, are beyond help
     now = local(start) + timedelta(minutes=minutes)
-    until = quiet_until(quiet, KYIV, now)
+    until = find_quiet_end(quiet, KYIV, now)
     if until is not None:
         assert now < until <= now + timedelta(hours=25)
-        assert quiet_until(quiet, KYIV, until) is None
+        assert find_quiet_end(quiet, KYIV, until) is None
 
 
 def test_hours_that_end_in_the_hour_that_comes_twice_hold_until_they_really_end() -> None:
     early = QuietHours.model_validate({"on": True, "from": "23:00", "to": "03:30"})
     now = local("2026-10-25T03:10+1")
-    until = quiet_until(early, KYIV, now)
+    until = find_quiet_end(early, KYIV, now)
     assert until is not None
     assert until > now, "or the message comes back at once, again and again"
 
@@ -208,11 +210,11 @@ def test_the_longest_beginning_of_a_phone_tells_its_zone(phone: str | None, zone
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"told": {"leadleader": {"default": {"text": {"uk": "{phone}"}}}}},
-        {"told": {"leadleader": {"default": {"text": {"uk": "так"}, "template_id": "t"}}}},
-        {"told": {"leadleader": {"default": {}}}},
-        {"told": {"leadleader": {"default": {"text": {"uk": "так"}, "variables": {"a": "b"}}}}},
-        {"told": {"leadleader": {"statuses": {}}}},
+        {"notifications": {"leadleader": {"default": {"text": {"uk": "{phone}"}}}}},
+        {"notifications": {"leadleader": {"default": {"text": {"uk": "так"}, "template_id": "t"}}}},
+        {"notifications": {"leadleader": {"default": {}}}},
+        {"notifications": {"leadleader": {"default": {"text": {"uk": "так"}, "variables": {"a": "b"}}}}},
+        {"notifications": {"leadleader": {"statuses": {}}}},
         {"time_zones": {"+380": "Europe/Kyiv"}},
         {"time_zones": {"default": "Europe/Kiew"}},
         {"time_zones": {"default": "../../etc/passwd"}},
@@ -226,17 +228,17 @@ def test_a_wrong_line_is_refused_before_anything_is_shipped(wrong: dict[str, Any
 
 
 def test_what_is_switched_off_needs_no_words() -> None:
-    assert not Told(on=False).text
+    assert not Notification(on=False).text
 
 
 def test_the_shipped_words_are_whole(shipped_settings: Settings) -> None:
     """Every status of the lender is told in every language that any status is told in, with nothing left unfilled."""
     messages = shipped_settings.messages
-    told = messages.told["leadleader"]
+    told = messages.notifications["leadleader"]
     languages = set(told.default.text)
     for status in [*shipped_settings.partners["leadleader"].statuses, "щось нове"]:
         for locale in languages:
-            content = content_of(about(status), messages, LEAD, DELIVERY, locale)
+            content = render_message(about(status), messages, LEAD, DELIVERY, locale)
             if content is not None and content.text is not None:
                 assert "{" not in content.text
                 assert set(told.about(status).text) == languages

@@ -11,7 +11,7 @@ import pytest
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
-from leadbridge.domain.fetch import Fetch, FetchChange, announced
+from leadbridge.domain.fetch import Fetch, FetchChange, new_fetch
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, backoff, retry_delay
@@ -21,7 +21,7 @@ from quality.testkit.fakes.errors import some_error
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 POLICY = RetryPolicy.model_validate({"first_delay": "10s", "longest_delay": "1h", "give_up_after": "24h"})
-NEW = announced("ld_x", "meta", {}, NOW)
+NEW = new_fetch("ld_x", "meta", {}, NOW)
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Caller(RetryingWorker[Fetch, FetchChange]):
             self.call()
         except PartnerError as error:
             return self._retry_or_give_up(fetch, error)
-        return self._write(steps.fetched(fetch, now), Result(Outcome.FETCHED))
+        return self._write(steps.complete(fetch, now), Result(Outcome.FETCHED))
 
     def _policy(self, _: Fetch) -> RetryPolicy:
         return POLICY
@@ -97,19 +97,19 @@ def away(kind: type[PartnerError] = Unavailable, **more: object) -> PartnerError
 
 
 def test_an_item_that_does_not_exist_is_gone() -> None:
-    assert Caller(Table(), calls()).process(None) == Result(Outcome.GONE)
+    assert Caller(Table(), calls()).process(None) == Result(Outcome.NOT_FOUND)
 
 
 def test_an_item_that_does_not_wait_is_left_alone() -> None:
     table = Table()
-    done = steps.fetched(NEW, NOW).after
-    assert Caller(table, calls()).process(done, overdue=True) == Result(Outcome.NOTHING_TO_DO)
+    done = steps.complete(NEW, NOW).after
+    assert Caller(table, calls()).process(done, overdue=True) == Result(Outcome.NO_ACTION)
     assert (table.written, table.deferred) == ([], [])
 
 
 def test_an_item_waits_for_its_next_attempt() -> None:
     waiting = steps.schedule_retry(NEW, NOW, some_error("away"), HOUR).after
-    assert Caller(Table(), calls()).process(waiting) == Result(Outcome.COMES_AGAIN, retry_after=HOUR)
+    assert Caller(Table(), calls()).process(waiting) == Result(Outcome.RETRIED, retry_after=HOUR)
     assert Caller(Table(), calls(), now=NOW + HOUR).process(waiting) == Result(Outcome.FETCHED)
 
 
@@ -121,10 +121,10 @@ def test_an_overdue_item_gets_a_later_due_time_before_its_call() -> None:
 
 
 def test_an_item_that_another_writer_changed_is_skipped() -> None:
-    assert Caller(Table(raises=Conflict()), calls()).process(NEW) == Result(Outcome.NOTHING_TO_DO)
+    assert Caller(Table(raises=Conflict()), calls()).process(NEW) == Result(Outcome.NO_ACTION)
     error = away()
     skipped = Caller(Table(raises=Conflict()), calls(error)).process(NEW)
-    assert skipped == Result(Outcome.NOTHING_TO_DO, error=error)
+    assert skipped == Result(Outcome.NO_ACTION, error=error)
 
 
 def test_an_id_that_another_lead_has_is_the_flows_own_affair() -> None:
@@ -152,7 +152,7 @@ def test_a_call_is_retried_until_the_window_ends_then_there_is_a_dead_letter_bef
     assert timedelta(hours=24) <= worker.now - NOW <= timedelta(hours=25)
 
     stopped = Caller(Table(raises=Conflict()), calls(away()), now=worker.now)
-    assert stopped.process(waiting).outcome is Outcome.NOTHING_TO_DO
+    assert stopped.process(waiting).outcome is Outcome.NO_ACTION
     assert stopped.letters == [away().info], "one letter too many, and never one too few"
 
 
@@ -160,7 +160,7 @@ def test_wrong_credentials_end_an_item_at_once_and_those_that_may_just_have_chan
     assert Caller(Table(), calls(away(Misconfigured))).process(NEW).outcome is Outcome.FAILED
     table = Table()
     uncertain = away(Misconfigured, certain=False)
-    assert Caller(table, calls(uncertain)).process(NEW).outcome is Outcome.COMES_AGAIN
+    assert Caller(table, calls(uncertain)).process(NEW).outcome is Outcome.RETRIED
     again = table.written[-1].after
     assert Caller(table, calls(uncertain), now=NOW + HOUR).process(again).outcome is Outcome.FAILED
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge.domain.delivery import fail, receive
+from leadbridge.domain.delivery import fail, new_delivery
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
@@ -111,7 +111,7 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
             return Result(Outcome.SUBMITTED)
 
     monkeypatch.setattr(app, "submitter", lambda _: Submitter())
-    event = DeliveryChanged.of(None, receive("ld_x", "leadleader", "web", NOW))
+    event = DeliveryChanged.of(None, new_delivery("ld_x", "leadleader", "web", NOW))
     envelope = {"detail-type": "DeliveryChanged", "detail": event.detail()}
     assert app.handler({"Records": [message(1, envelope)]}, context) == {"batchItemFailures": []}
     assert visited == [("ld_x", "leadleader")]
@@ -183,7 +183,7 @@ def test_find_due_measures_since_when_the_oldest_lead_waits(
         store.accept(lead(number, received_at=NOW - timedelta(seconds=age)), phone_hash=None)
     settled = lead(99, received_at=NOW - timedelta(days=9))
     store.accept(settled, phone_hash=None)
-    store.apply(fail(receive(settled.lead_id, "leadleader", "web", settled.received_at), NOW, some_error("spent")))
+    store.apply(fail(new_delivery(settled.lead_id, "leadleader", "web", settled.received_at), NOW, some_error("spent")))
     app = function("find_due")
     monkeypatch.setattr(app, "utc_now", lambda: NOW)
     capsys.readouterr()

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from leadbridge.domain.fields.unicode_text import fold
-from leadbridge.domain.lead import Asked
-from leadbridge.domain.routing import FORM
+from leadbridge.domain.lead import LeadFields
+from leadbridge.domain.routing import FORM_PREFIX
 from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.partners.kind import StatusSource
@@ -54,7 +54,7 @@ def adapters() -> list[str]:
 
 def fields_of_a_lead() -> list[str]:
     """The dotted names of a lead's fields, but for the UTM tags, which have any names."""
-    sections = {name: field.annotation for name, field in Asked.model_fields.items()}
+    sections = {name: field.annotation for name, field in LeadFields.model_fields.items()}
     return [
         f"{section}.{name}"
         for section, kind in sections.items()
@@ -123,7 +123,7 @@ def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator
                 text = f"there is no partner {partner!r} in partners.toml{meant(partner, known)}"
                 yield Wrong("sources", place, text)
         for path, _ in _items(route.get("when") if isinstance(route, dict) else None):
-            if not path.startswith(FORM):
+            if not path.startswith(FORM_PREFIX):
                 yield from _unless_known("sources", place, path)
 
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from leadbridge.domain.routing import FORM
+from leadbridge.domain.routing import FORM_PREFIX
 from leadbridge.partners.registry import kind_names
 from leadbridge.settings import Settings
 from tools.config import TABLES
@@ -83,7 +83,7 @@ def _add_names(schema: Schema) -> None:
         source["partners"]["items"] = {"anyOf": [{"type": "string"}, source["partners"]["items"]]}
         rule = models["RoutingRule"]
         rule["to"] = {"anyOf": [{"type": "string"}, rule["to"]]}
-        rule["when"]["propertyNames"] = {"anyOf": [field, {"pattern": f"^{re.escape(FORM)}"}]}
+        rule["when"]["propertyNames"] = {"anyOf": [field, {"pattern": f"^{re.escape(FORM_PREFIX)}"}]}
     if partner := models.get("Partner"):
         partner["kind"]["enum"] = [*kind_names()]
         partner["requires"]["items"] = field

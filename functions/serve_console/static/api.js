@@ -61,8 +61,8 @@ export const api = {
   partners: (signal) => request("GET", "partners", { signal }),
   stats: (from, to, signal) => request("GET", "stats", { query: { from, to }, signal }),
   deadLetters: (signal) => request("GET", "dead-letters", { signal }),
-  redrive: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/redrive`, { body: letterId ? { letter_id: letterId } : {} }),
-  discard: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/discard`, { body: { letter_id: letterId } }),
+  redrive: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/redrive`, { body: letterId ? { dead_letter_id: letterId } : {} }),
+  discard: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/discard`, { body: { dead_letter_id: letterId } }),
   sync: (signal) => request("GET", "sync", { signal }),
 };
 

@@ -58,7 +58,7 @@ function queueSections(letters, done) {
 
 function item(queue, letter, done) {
   const sent = new Date(letter.sent_at).toISOString();
-  const button = (key, act, kind) => el("button", { type: "button", class: kind, "data-key": `${key}-${letter.letter_id}`, "data-action": key, onclick: act }, t(`${key}.open`));
+  const button = (key, act, kind) => el("button", { type: "button", class: kind, "data-key": `${key}-${letter.dead_letter_id}`, "data-action": key, onclick: act }, t(`${key}.open`));
   return el("li", {},
     el("div", {},
       el("p", {}, el("strong", {}, hasText(`step.${letter.step}`) ? t(`step.${letter.step}`) : isolate(letter.step)), letter.partner && [" · ", isolate(partnerName(letter.partner))]),
@@ -81,7 +81,7 @@ async function redrive(queue, letter, done) {
     heading: t(letter ? "redrive.heading" : "redrive.all_heading"),
     body: [el("p", {}, effectOf(letter)), el("p", {}, t("redrive.fix_first"))],
     label: t("redrive.confirm"),
-    run: () => api.redrive(queue, letter?.letter_id),
+    run: () => api.redrive(queue, letter?.dead_letter_id),
   });
   await done(result, ({ letters, kept }) =>
     [t("redrive.done", { n: letters }), kept.length && t("redrive.kept", { n: kept.length })].filter(Boolean).join(" "));
@@ -93,7 +93,7 @@ async function discard(queue, letter, done) {
     body: [el("p", {}, t("discard.text"))],
     label: t("discard.confirm"),
     danger: true,
-    run: () => api.discard(queue, letter.letter_id),
+    run: () => api.discard(queue, letter.dead_letter_id),
   });
   await done(result, ({ letters }) => t("discard.done", { n: letters }));
 }

@@ -105,8 +105,8 @@ async function showSync(box, signal) {
 function factsOf(state) {
   const facts = [
     ["sync.watermark", time(state.watermark)],
-    ["sync.full", state.whole_ended_at ? time(state.whole_ended_at) : t("sync.not_yet")],
-    ...Object.entries(state.passes ?? {}).map(([kind, pass]) => [`sync.scan.${kind}`, isolate(`${pass.progress} %`)]),
+    ["sync.full", state.full_scan_finished_at ? time(state.full_scan_finished_at) : t("sync.not_yet")],
+    ...Object.entries(state.scans ?? {}).map(([kind, pass]) => [`sync.scan.${kind}`, isolate(`${pass.progress} %`)]),
   ];
   return facts.map(([name, value]) => el("div", {}, el("dt", {}, t(name)), el("dd", {}, value)));
 }

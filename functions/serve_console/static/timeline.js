@@ -10,7 +10,7 @@ const TONES = {
   resolution_withdrawn: "warn", contested: "bad",
   unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", erased: "bad",
   attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
-  redelivered_changed: "warn",
+  redelivery_differs: "warn",
 };
 
 export function toneOf(entry) {
@@ -44,7 +44,7 @@ const names = (partners) => partners.map(partnerName).join(", ");
 const FACTS = [
   ["rules", (rules) => rules.map(rule)],
   ["passed_over", (partners) => phrase("detail.passed_over", { value: names(partners) })],
-  ["kind", (kind) => ({ operator: t("message.operator"), mirror: t("detail.mirror") })[kind]],
+  ["kind", (kind) => ({ operator: t("message.operator"), crm_note: t("detail.crm_note") })[kind]],
   ["template_id", labelled("template")],
   ["status", (status, { meaning }) => [isolate(status), hasText(`meaning.${meaning}`) && ` (${t(`meaning.${meaning}`)})`]],
   ["type", isolate],

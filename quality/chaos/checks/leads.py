@@ -9,7 +9,7 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
-from leadbridge.domain.lead import lacking_for
+from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.message import UNSETTLED, MessageState
 from quality.chaos.checks.history import ENDS, History
 from quality.chaos.reconciliation import Books, File, check
@@ -112,10 +112,13 @@ def failures_have_their_letter(books: Books) -> Iterator[tuple[str, str]]:
 def letters_are_explained(books: Books) -> Iterator[tuple[str, str]]:
     """Every dead letter names a lead that is there, the step and the reason; a change not announced names its step."""
     for letter in books.letters:
-        if not letter.step or not letter.reason or letter.reason_code in {None, ErrorCode.UNREADABLE}:
-            yield letter.lead_id or letter.letter_id, f"a letter in {letter.queue} says {letter.reason or 'nothing'}"
+        if not letter.step or not letter.reason or letter.reason_code in {None, ErrorCode.DEAD_LETTER_INVALID}:
+            yield (
+                letter.lead_id or letter.dead_letter_id,
+                f"a letter in {letter.queue} says {letter.reason or 'nothing'}",
+            )
         elif letter.lead_id is None and letter.step not in {"publish", "schedule"}:
-            yield letter.letter_id, f"a letter in {letter.queue} names no lead"
+            yield letter.dead_letter_id, f"a letter in {letter.queue} names no lead"
         elif letter.lead_id is not None and letter.lead_id not in books.files:
             yield letter.lead_id, f"a letter in {letter.queue} names a lead that is not there"
 
@@ -208,7 +211,7 @@ def _next_partner(books: Books, file: File, partner: str) -> str | None:
     """The next partner in a lead's order that has all it requires of the lead."""
     found = file.lead.fallbacks.get(partner)
     for _ in file.lead.fallbacks:
-        if found is None or found not in books.partners or not lacking_for(file.lead, books.partners[found]):
+        if found is None or found not in books.partners or not find_missing_fields(file.lead, books.partners[found]):
             break
         found = file.lead.fallbacks.get(found)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from leadbridge.domain.message import Message, MessageState, in_order
+from leadbridge.domain.message import Message, MessageState, sort_for_sending
 from quality.chaos.reconciliation import Books, File, check
 
 
@@ -36,7 +36,7 @@ def no_message_goes_out_twice(books: Books) -> Iterator[tuple[str, str]]:
         names, texts = ", ".join(leads[phone]) or "nobody", read[phone]
         if any(file.lead.erased_at is not None for file in files):
             continue  # its messages are forgotten with the person
-        messages = [message for file in files for message in file.messages if not message.is_mirror]
+        messages = [message for file in files for message in file.messages if not message.is_crm_note]
         said = {(one.partner, one.partner_status, one.text, one.template_id) for one in messages}
         if len(texts) - len(set(texts)) > len(messages) - len(said):  # a repeated status is sent again
             twice = [text for text, number in Counter(texts).items() if number > 1]
@@ -54,7 +54,9 @@ def messages_come_in_their_order(books: Books) -> Iterator[tuple[str, str]]:
     Between the deliveries of a lead the order holds while no message is retried.
     """
     for lead_id, file in books.files.items():
-        told = [one for one in in_order(file.messages) if one.line == "told" and one.sent_at is not None]
+        told = [
+            one for one in sort_for_sending(file.messages) if one.group == "notification" and one.sent_at is not None
+        ]
         lines = [[one for one in told if one.partner == partner] for partner in {one.partner for one in told}]
         if not any(entry.what == "message_retry_requested" for entry in file.steps.values()):
             lines.append(told)
@@ -69,11 +71,15 @@ def the_last_message_is_the_newest(books: Books) -> Iterator[tuple[str, str]]:
     """The last message that a person was sent about a delivery is the newest of those sent, after a redrive, too."""
     for lead_id, file in books.files.items():
         for partner in file.deliveries:
-            told = [one for one in in_order(_told(file, partner)) if one.line == "told" and one.sent_at is not None]
+            told = [
+                one
+                for one in sort_for_sending(_told(file, partner))
+                if one.group == "notification" and one.sent_at is not None
+            ]
             last = max(told, key=lambda one: (one.sent_at or one.created_at, told.index(one)), default=None)
             if last is not None and last != told[-1]:
                 yield lead_id, f"was told {last.partner_status} of {partner} after {told[-1].partner_status}"
 
 
 def _told(file: File, partner: str) -> list[Message]:
-    return [message for message in file.messages if message.partner == partner and not message.is_mirror]
+    return [message for message in file.messages if message.partner == partner and not message.is_crm_note]

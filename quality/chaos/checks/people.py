@@ -10,8 +10,8 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.fields.hashes import keyed_hash
 from quality.chaos.reconciliation import Books, File, Posted, check
 
-SAYS_WHO_DID_IT = frozenset({"erased", "letter_redriven", "letter_discarded"})
-WHO_DID_IT = frozenset({"operator", "step", "letter_id"})  # the data of such an entry
+SAYS_WHO_DID_IT = frozenset({"erased", "dead_letter_redriven", "dead_letter_discarded"})
+WHO_DID_IT = frozenset({"operator", "step", "dead_letter_id"})  # the data of such an entry
 NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
 TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
 TIE_THAT_EXPIRES = frozenset({"pk", "sk", "lead_id", "expires_at"})
@@ -84,7 +84,7 @@ def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     marks = {lead_id: _marks(books, posted) for lead_id, posted in books.who.items()}
     people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
-    ties = {values["pk"]: values["lead_id"] for values in books.table if values["sk"] == "TIE"}
+    ties = {values["pk"]: values["lead_id"] for values in books.table if values["sk"] == "LINK"}
     for values in books.table:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else ties.get(values["pk"]))
@@ -127,7 +127,7 @@ def _outlives_its_delivery(books: Books, lead_id: str, values: Mapping[str, Any]
     """Whether a tie is of a delivery that expired before its person was erased: nothing leads to the tie any more."""
     partner = values["pk"].split("#")[1]
     return (
-        values["sk"] == "TIE" and values.keys() == TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
+        values["sk"] == "LINK" and values.keys() == TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
     )
 
 

@@ -16,7 +16,7 @@ from devstack.deployment import ALIAS
 from devstack.scheduler import scheduled_event
 from leadbridge.domain.events import DeliveryChanged, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.partners.registry import kind_named
-from leadbridge.storage.stream import announcement
+from leadbridge.storage.stream import event_of
 from quality.chaos.counters import Tally
 from quality.chaos.deployed.world import World
 
@@ -114,7 +114,7 @@ class Repeats:
 
     def _events(self) -> Iterator[Any]:
         for item in self._items():
-            event = announcement({"eventName": "INSERT", "dynamodb": {"NewImage": item}})
+            event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": item}})
             if event is not None:
                 yield event
 

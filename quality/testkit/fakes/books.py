@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Overtaken, ScanState
+from leadbridge.domain.accounts.account import StoredAccount
+from leadbridge.domain.accounts.scan import LeaseLost, ScanState
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import erased
+from leadbridge.domain.operator_steps import erase_delivery
 from leadbridge.storage import items
 from leadbridge.storage.accounts import NEWEST, account_item, account_of, state_of, state_values
 from quality.testkit.fakes.ledgers import Ledger
@@ -33,11 +33,11 @@ class Book:
     _kept: dict[str, items.Item] = field(default_factory=dict)
     _state: items.Item | None = None
 
-    def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
+    def accounts(self, uuids: Collection[str]) -> Mapping[str, StoredAccount]:
         """Those that are kept."""
         return {uuid: account_of(items.decode(self._kept[uuid])) for uuid in uuids if uuid in self._kept}
 
-    def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
+    def links(self, uuids: Collection[str]) -> Mapping[str, str | None]:
         """The leads that some were made of, None for a person who was erased."""
         found = {uuid: self.ledger.owner_of(PARTNER, uuid) for uuid in uuids}
         ties: dict[str, str | None] = {uuid: lead_id for uuid, lead_id in found.items() if lead_id is not None}
@@ -57,7 +57,7 @@ class Book:
         found = [lead for lead in self.leads if (lead.person.email or "").casefold() == email.casefold()]
         return [lead.lead_id for lead in sorted(found, key=lambda lead: lead.received_at, reverse=True)][:NEWEST]
 
-    def keep(self, accounts: Sequence[KeptAccount]) -> None:
+    def store(self, accounts: Sequence[StoredAccount]) -> None:
         """Write accounts."""
         assert len({account.uuid for account in accounts}) == len(accounts)
         self.written += len(accounts)
@@ -72,7 +72,7 @@ class Book:
         """Forget a lead's person, as an operator has it done."""
         delivery = self.ledger.delivery(lead_id, PARTNER)
         assert delivery is not None
-        self.ledger.apply(erased(delivery, delivery.received_at))
+        self.ledger.apply(erase_delivery(delivery, delivery.received_at))
         self.leads = [lead for lead in self.leads if lead.lead_id != lead_id]
         if delivery.account_uuid is not None:
             self.erased.add(delivery.account_uuid)
@@ -93,7 +93,7 @@ class Book:
     def save(self, owner: str, state: ScanState) -> None:
         """Write down where the sync stands."""
         if self.owner != owner:
-            raise Overtaken
+            raise LeaseLost
         self._state = items.encode(state_values(state))
 
     def release(self, owner: str, state: ScanState) -> None:
@@ -108,6 +108,6 @@ class Book:
         return state_of(items.decode(self._state))
 
     @property
-    def all(self) -> dict[str, KeptAccount]:
+    def all(self) -> dict[str, StoredAccount]:
         """Every account that is kept."""
         return dict(self.accounts(list(self._kept)))

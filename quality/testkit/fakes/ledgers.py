@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, Delivery, receive
+from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
-from leadbridge.domain.status_change import checked
+from leadbridge.domain.status_change import count_check
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.storage import items
@@ -39,7 +39,7 @@ class Ledger:
         """Store a new lead with its deliveries."""
         self._put(items.lead_item(lead, phone_hash=None))
         for partner in lead.partners:
-            self.put(receive(lead.lead_id, partner, lead.source, lead.received_at))
+            self.put(new_delivery(lead.lead_id, partner, lead.source, lead.received_at))
 
     def put(self, delivery: Delivery) -> None:
         """Store a delivery as it stands, whatever was there: for the beginning of a test."""
@@ -90,7 +90,7 @@ class Ledger:
         self.messages += change.messages
         return change.after
 
-    def look_again(
+    def defer_check(
         self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Put off the next look, if the delivery was neither changed nor put off meanwhile."""
@@ -98,7 +98,7 @@ class Ledger:
         seen = to_text(delivery.due_at) if delivery.due_at else None
         if kept is None or kept["version"] != delivery.version or kept.get("due_at") != seen:
             return
-        after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
+        after = count_check(delivery, is_failed=error is not None, is_refused=is_refused)
         kept |= {
             "due_at": to_text(due_at),
             "checks_failed": after.checks_failed,

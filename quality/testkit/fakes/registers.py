@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.resolve_delivery import Confirmed, NotKnown
+from leadbridge.services.resolve_delivery import ConfirmedId, IdNotFound
 
 
 @dataclass
@@ -15,10 +15,10 @@ class Knows:
     unknown: set[int | str] = field(default_factory=set)
     away: partner_errors.PartnerError | None = None
 
-    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> ConfirmedId:
         assert 0 < budget.left <= 60
         if self.away is not None:
             raise self.away
         if created in self.unknown:
-            raise NotKnown
-        return Confirmed(created, None)
+            raise IdNotFound
+        return ConfirmedId(created, None)

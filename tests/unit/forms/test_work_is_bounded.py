@@ -11,8 +11,8 @@ from functools import cache
 
 import pytest
 
-from leadbridge.domain.lead import build_usable_lead
-from leadbridge.domain.routing import decide
+from leadbridge.domain.lead import build_partial_lead
+from leadbridge.domain.routing import choose_partners
 from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
 from leadbridge.forms.mapping import fold_configured, is_caught, with_defaults
 from leadbridge.forms.parsing import charsets
@@ -58,13 +58,13 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
         answers = submission.answers
         is_caught(submission, source)
         content_hash("a key", "a-source", answers if submission.content is None else submission.content)
-        build_usable_lead(
+        build_partial_lead(
             with_defaults(submission.values, source),
             lead_id="ld_1",
             source="a-source",
             received_at=NOW,
             partners=SETTINGS.partners,
-            choose=lambda asked, answers=answers: decide(source.partners, asked.value, answers),  # type: ignore[misc]
+            choose=lambda asked, answers=answers: choose_partners(source.partners, asked.value, answers),  # type: ignore[misc]
         )
     return submissions
 

@@ -19,25 +19,25 @@ def problem_for(error: Exception) -> Problem:
         return error
     from leadbridge.domain.errors.partner_errors import PartnerError
     from leadbridge.domain.errors.secret_errors import SecretMissing
-    from leadbridge.domain.operator_steps import Busy, WrongState
+    from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
     from leadbridge.domain.transitions import AlreadyLinked, Conflict
     from leadbridge.services.dead_letters import UnknownQueue
-    from leadbridge.storage.erasure.eraser import UnknownLead
-    from leadbridge.storage.queries.daily_stats import TooMuch
-    from leadbridge.storage.queries.lead_list import BadCursor
+    from leadbridge.storage.erasure.eraser import LeadNotFound
+    from leadbridge.storage.queries.daily_stats import TooManyLeads
+    from leadbridge.storage.queries.lead_list import InvalidCursor
 
     match error:
-        case BadCursor():
+        case InvalidCursor():
             return bad_query("The cursor does not belong to this list.")
-        case TooMuch():
+        case TooManyLeads():
             return bad_query("There is too much to count. Ask for fewer days.")
-        case UnknownLead():
+        case LeadNotFound():
             return unknown_lead()
         case UnknownQueue():
             return unknown_queue()
         case WrongState():
             return wrong_state(str(error))
-        case Busy():
+        case SubmissionInProgress():
             detail = "The lead is being worked on at this moment. Please try again in a minute."
             return Problem(409, "busy", "Busy", detail)
         case AlreadyLinked():

@@ -14,14 +14,14 @@ from leadbridge.settings import settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
-from leadbridge.storage.queries.lead_list import Listing
-from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.queries.lead_list import LeadList
+from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table, open_table
 
 if TYPE_CHECKING:
     from leadbridge.domain.accounts.scan import ScanState
     from leadbridge.services.dead_letters import DeadLetters
-    from leadbridge.services.ports.deliveries import Register
+    from leadbridge.services.ports.deliveries import IdVerifier
     from leadbridge.storage.erasure.eraser import Eraser
     from leadbridge.storage.queries.daily_stats import DailyStats
 
@@ -51,14 +51,14 @@ class Resources:
         return LeadRepository(self.table)
 
     @cached_property
-    def lead_list(self) -> Listing:
+    def lead_list(self) -> LeadList:
         """The list of leads."""
-        return Listing(self.table)
+        return LeadList(self.table)
 
     @cached_property
-    def lead_search(self) -> Finder:
+    def lead_search(self) -> LeadFinder:
         """The search for the lead of an account."""
-        return Finder(self.table)
+        return LeadFinder(self.table)
 
     @cached_property
     def messages(self) -> MessageRepository:
@@ -105,11 +105,11 @@ class Resources:
         queues, destinations = self.environment.dead_letter_queues, self.environment.queues
         return DeadLetters(aws.sqs(), queues, destinations, redriver.redrive, redriver.note)
 
-    def register(self, partner: str) -> Register:
+    def register(self, partner: str) -> IdVerifier:
         """Return what confirms an id at a partner."""
         from leadbridge.partners.kind import LostReply
         from leadbridge.partners.wiring import client_of, kind_of
-        from leadbridge.services.resolve_delivery import AccountRegister, DealRegister
+        from leadbridge.services.resolve_delivery import AccountVerifier, DealVerifier
 
         client = client_of(partner)
-        return AccountRegister(client) if kind_of(partner).lost_reply is LostReply.LOOK_UP else DealRegister(client)
+        return AccountVerifier(client) if kind_of(partner).lost_reply is LostReply.LOOK_UP else DealVerifier(client)

@@ -19,7 +19,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
-from leadbridge.domain.message import Message, MessageCode, MessageState
+from leadbridge.domain.message import Message, MessageState
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage.leads import Journey
 
@@ -116,8 +116,8 @@ class TimelineEntryView(TypedDict):
 class MessageView(LastErrorView):
     """A message to the lead's person.
 
-    `kind` is `told` (about a status), `operator`, or `mirror` (a note at Leeloo that is not sent to the person).
-    `text` is what an operator wrote; it is missing if the lead is masked.
+    `kind` is `notification` (about a status), `operator`, or `crm_note` (a note at Leeloo that is not sent to the
+    person). `text` is what an operator wrote; it is missing if the lead is masked.
     """
 
     message_id: str
@@ -126,7 +126,6 @@ class MessageView(LastErrorView):
     created_at: Time
     sent_at: Time | None
     subject: str | None
-    code: MessageCode | None
     text: NotRequired[str | None]
 
 
@@ -204,7 +203,7 @@ def message_view(message: Message, *, masked: bool = False) -> MessageView:
     error = _last_error(message)
     view: MessageView = {
         "message_id": message.message_id,
-        "kind": message.line,
+        "kind": message.group,
         "state": message.state,
         "created_at": to_text(message.created_at),
         "sent_at": _time(message.sent_at),
@@ -212,7 +211,6 @@ def message_view(message: Message, *, masked: bool = False) -> MessageView:
         "last_error": error["last_error"],
         "last_error_code": error["last_error_code"],
         "last_error_data": error["last_error_data"],
-        "code": message.code,
     }
     if not masked:
         view["text"] = message.text

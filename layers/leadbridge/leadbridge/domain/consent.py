@@ -12,16 +12,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.fields import text_cut
+from leadbridge.domain.fields import truncate_text
 
 
 def _cut(limit: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: text_cut(value, limit))
+    return BeforeValidator(lambda value: truncate_text(value, limit))
 
 
 def _moment(value: object) -> str | None:
     """A time as the form writes it; in RFC 3339 and UTC where that can be told from it."""
-    text = text_cut(value, 64)
+    text = truncate_text(value, 64)
     if text is None:
         return None
     try:
@@ -38,7 +38,7 @@ def _address(value: object) -> str | None:
     from ipaddress import ip_address
 
     try:
-        return str(ip_address(text_cut(value, 64) or ""))
+        return str(ip_address(truncate_text(value, 64) or ""))
     except ValueError:
         return None
 

@@ -126,7 +126,7 @@ class Delivery:
         """The start of the retry window; None before the first attempt."""
         return max(filter(None, (self.first_attempt_at, self.retried_at)), default=None)
 
-    def lease_ran_out(self, now: datetime) -> bool:
+    def is_lease_expired(self, now: datetime) -> bool:
         """Whether a worker started an attempt and did not record its end in time."""
         return self.state is State.SUBMITTING and (self.lease_until is None or self.lease_until <= now)
 
@@ -150,12 +150,14 @@ class Change:
     skipped: tuple[MessageChange, ...] = ()
 
 
-def receive(lead_id: str, partner: str, source: str, received_at: datetime, now: datetime | None = None) -> Delivery:
+def new_delivery(
+    lead_id: str, partner: str, source: str, received_at: datetime, now: datetime | None = None
+) -> Delivery:
     """Return a new delivery. It is sent to its queue again if its event is lost; `now` is later for a fetched lead."""
     return Delivery(lead_id, partner, source, received_at=received_at, due_at=(now or received_at) + OVERDUE)
 
 
-def receive_unfit(lead_id: str, partner: str, source: str, received_at: datetime, error: ErrorInfo) -> Delivery:
+def new_unfit_delivery(lead_id: str, partner: str, source: str, received_at: datetime, error: ErrorInfo) -> Delivery:
     """Return a new delivery that the partner would reject. It is not sent."""
     return Delivery(lead_id, partner, source, received_at, State.REJECTED, **last_error(error))
 
@@ -263,13 +265,13 @@ def mark_duplicate(delivery: Delivery, now: datetime, error: ErrorInfo) -> Chang
     return end(delivery, "mark_duplicate", now, error)
 
 
-def reject(delivery: Delivery, now: datetime, error: ErrorInfo, fall_back_on: str | None = None) -> Change:
+def reject(delivery: Delivery, now: datetime, error: ErrorInfo, fallback: str | None = None) -> Change:
     """End a delivery that the partner rejected. Another partner may get the lead instead."""
     change = end(delivery, "reject", now, error)
-    if fall_back_on is None:
+    if fallback is None:
         return change
-    data = {**change.data, "next_partner": fall_back_on}
-    return replace(change, data=data, opened=receive(delivery.lead_id, fall_back_on, delivery.source, now))
+    data = {**change.data, "next_partner": fallback}
+    return replace(change, data=data, opened=new_delivery(delivery.lead_id, fallback, delivery.source, now))
 
 
 def fail(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
@@ -313,6 +315,6 @@ def step(
     return Change(delivery, advance(delivery, event, **changes), now, what, detail, data)
 
 
-def most_urgent(states: list[State]) -> State:
+def most_urgent_state(states: list[State]) -> State:
     """Return the state that needs an operator most; `received` if there is none."""
     return min(states, key=URGENCY.index, default=State.RECEIVED)

@@ -80,7 +80,7 @@ class Fetch:
         return self.first_attempt_at
 
     @property
-    def stands_for(self) -> State | None:
+    def lead_state(self) -> State | None:
         """The state of a lead that has no deliveries, or none yet; None once it has them."""
         return _STANDS_FOR.get(self.state)
 
@@ -100,7 +100,7 @@ class FetchChange:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def announced(lead_id: str, source: str, keys: Mapping[str, str], now: datetime) -> Fetch:
+def new_fetch(lead_id: str, source: str, keys: Mapping[str, str], now: datetime) -> Fetch:
     """Return a new fetch. It is sent to its queue again if its event is lost."""
     return Fetch(lead_id, source, received_at=now, keys=dict(keys), due_at=now + OVERDUE)
 
@@ -111,7 +111,7 @@ def schedule_retry(fetch: Fetch, now: datetime, error: ErrorInfo, after: timedel
         fetch,
         "schedule_retry",
         now,
-        None if error.is_last_of(fetch) else "fetch_failed",
+        None if error.equals_last_of(fetch) else "fetch_attempt_failed",
         error.text,
         {"attempt": fetch.attempts + 1, **error.entry_data},
         attempts=fetch.attempts + 1,
@@ -122,19 +122,19 @@ def schedule_retry(fetch: Fetch, now: datetime, error: ErrorInfo, after: timedel
     )
 
 
-def fetched(fetch: Fetch, now: datetime) -> FetchChange:
+def complete(fetch: Fetch, now: datetime) -> FetchChange:
     """End a fetch that returned the lead."""
     return _end(fetch, "fetched", now, "fetched")
 
 
-def was_test(fetch: Fetch, now: datetime) -> FetchChange:
+def complete_test(fetch: Fetch, now: datetime) -> FetchChange:
     """End a fetch that returned a lead of a testing tool."""
     return _end(fetch, "was_test", now, "test_lead", "made by a testing tool: it goes to no partner")
 
 
 def fail(fetch: Fetch, now: datetime, error: ErrorInfo) -> FetchChange:
     """End a fetch that needs an operator."""
-    return _end(fetch, "fail", now, "fetch_given_up", error.text, error)
+    return _end(fetch, "fail", now, "fetch_failed", error.text, error)
 
 
 def refetch(fetch: Fetch, now: datetime, operator: str) -> FetchChange:

@@ -16,16 +16,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from leadbridge.domain import fields
 from leadbridge.domain.consent import Consent, consent_of
 from leadbridge.domain.errors.error_codes import FieldError
-from leadbridge.domain.routing import Decision, pass_over
+from leadbridge.domain.routing import Decision, skip_unfit_partners
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner
 
-UTM_KEYS = 30
-UTM_LIMIT = 1024  # characters of a tag; longer ones are cut
+MAX_UTM_TAGS = 30
+MAX_UTM_LENGTH = 1024  # characters of a tag; longer ones are cut
 
 Text = Annotated[str | None, BeforeValidator(fields.text)]
-Cut = Annotated[str | None, BeforeValidator(lambda value: fields.text_cut(value, UTM_LIMIT))]
+Cut = Annotated[str | None, BeforeValidator(lambda value: fields.truncate_text(value, MAX_UTM_LENGTH))]
 Amount = Annotated[Decimal | None, BeforeValidator(fields.amount), PlainSerializer(str)]
 
 
@@ -35,8 +35,8 @@ def _utm(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         raise ValueError("must be an object of texts")
     tags: dict[str, str] = {}
-    for name, content in islice(value.items(), UTM_KEYS):
-        clean_name, clean = fields.text_cut(name, UTM_LIMIT), fields.text_cut(content, UTM_LIMIT)
+    for name, content in islice(value.items(), MAX_UTM_TAGS):
+        clean_name, clean = fields.truncate_text(name, MAX_UTM_LENGTH), fields.truncate_text(content, MAX_UTM_LENGTH)
         if clean_name and clean:
             tags[clean_name] = clean
     return tags
@@ -74,7 +74,7 @@ class Trading(_Section):
     click_id: Cut = None
 
 
-class Asked(_Section):
+class LeadFields(_Section):
     """What a form's fields amount to."""
 
     person: Person = Field(default_factory=Person)
@@ -90,7 +90,7 @@ class Asked(_Section):
         return found.get(name) if isinstance(found, dict) else getattr(found, name, None)
 
 
-class Lead(Asked):
+class Lead(LeadFields):
     """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
 
     `fallbacks` says which partner gets it once another one has rejected it, `routed` and `routed_data` why so, for the
@@ -126,7 +126,7 @@ def lead_id_of(source: str, delivery_id: str) -> str:
     return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
 
 
-type Chooser = Callable[[Asked], Decision]
+type Chooser = Callable[[LeadFields], Decision]
 
 
 def build_lead(
@@ -147,7 +147,7 @@ def build_lead(
     asked, wrong = _clean(values)
     chosen = _chosen(asked, partners, choose)
     for name in chosen.partners:
-        for found in wrong_for(asked, partners[name]):
+        for found in find_field_errors(asked, partners[name]):
             if not any(found.field == field or found.field.startswith(f"{field}.") for field in wrong):
                 wrong[found.field] = found
     if wrong:
@@ -156,7 +156,7 @@ def build_lead(
     return _lead(asked, chosen, partners, **known)
 
 
-def build_usable_lead(
+def build_partial_lead(
     values: dict[str, Any],
     *,
     lead_id: str,
@@ -172,7 +172,7 @@ def build_usable_lead(
     asked, wrong = _clean(values)
     chosen = _chosen(asked, partners, choose)
     lacking = {
-        name: tuple(wrong.get(found.field, found) for found in wrong_for(asked, partners[name]))
+        name: tuple(wrong.get(found.field, found) for found in find_field_errors(asked, partners[name]))
         for name in chosen.partners
     }
     left_out = [(error.field, f"{error.message}, so it was left out") for error in wrong.values()]
@@ -181,13 +181,13 @@ def build_usable_lead(
     return lead, {name: errors for name, errors in lacking.items() if errors}
 
 
-def _chosen(asked: Asked, partners: Mapping[str, Partner], choose: Chooser | None) -> Decision:
+def _chosen(asked: LeadFields, partners: Mapping[str, Partner], choose: Chooser | None) -> Decision:
     if choose is None:
         return Decision(tuple(partners))
-    return pass_over(choose(asked), lambda name: not wrong_for(asked, partners[name]))
+    return skip_unfit_partners(choose(asked), lambda name: not find_field_errors(asked, partners[name]))
 
 
-def _lead(asked: Asked, chosen: Decision, partners: Mapping[str, Partner], **known: Any) -> Lead:
+def _lead(asked: LeadFields, chosen: Decision, partners: Mapping[str, Partner], **known: Any) -> Lead:
     return Lead(
         **known,
         partners=chosen.partners,
@@ -203,10 +203,10 @@ def _lead(asked: Asked, chosen: Decision, partners: Mapping[str, Partner], **kno
     )
 
 
-def _clean(values: dict[str, Any]) -> tuple[Asked, dict[str, FieldError]]:
+def _clean(values: dict[str, Any]) -> tuple[LeadFields, dict[str, FieldError]]:
     """What can be used of the values, and what is wrong with the rest, by field."""
     try:
-        return Asked.model_validate(values), {}
+        return LeadFields.model_validate(values), {}
     except ValidationError as error:
         found = [_field_error(detail) for detail in error.errors(include_url=False)]
     wrong = {one.field: one for one in found}
@@ -215,7 +215,7 @@ def _clean(values: dict[str, Any]) -> tuple[Asked, dict[str, FieldError]]:
         for name, section in values.items()
         if name not in wrong and isinstance(section, dict)
     }
-    return Asked.model_validate(rest), wrong
+    return LeadFields.model_validate(rest), wrong
 
 
 def _field_error(detail: Any) -> FieldError:
@@ -229,16 +229,16 @@ def _field_error(detail: Any) -> FieldError:
             return FieldError(where, "is not valid")
 
 
-def wrong_for(asked: Asked, partner: Partner) -> list[FieldError]:
+def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
     """What a partner would miss in a lead, or not take; empty where it may have it."""
     errors = [FieldError(path, "is required") for path in partner.requires if asked.value(path) is None]
     phone, number = asked.person.phone, asked.person.tax_number
     if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):
         errors.append(FieldError("person.phone", "must be a Ukrainian phone number"))
-    longest = partner.account.longest_value  # what cannot be shortened must fit
+    longest = partner.account.max_value_length  # what cannot be shortened must fit
     too_long = [path for path in ("person.email", "person.phone") if len(str(asked.value(path) or "")) > longest]
     errors += [FieldError(path, f"must be at most {longest} characters") for path in too_long]
-    if partner.tax_number_checksum == "strict" and number is not None and not fields.tax_number_checks(number):
+    if partner.tax_number_checksum == "strict" and number is not None and not fields.has_valid_check_digit(number):
         errors.append(FieldError("person.tax_number", "has a wrong check digit"))
     return errors
 
@@ -247,13 +247,13 @@ def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> s
     """Return the partner that gets a lead after this one rejected it: the next in the lead's order that can take it."""
     found = lead.fallbacks.get(partner)
     for _ in lead.fallbacks:
-        if found is None or (found in partners and not wrong_for(lead, partners[found])):
+        if found is None or (found in partners and not find_field_errors(lead, partners[found])):
             break
         found = lead.fallbacks.get(found)
     return found
 
 
-def changed_fields(before: Asked, after: Asked) -> tuple[str, ...]:
+def changed_fields(before: LeadFields, after: LeadFields) -> tuple[str, ...]:
     """Return the fields of a lead that differ, as dotted paths; all tags count as one, `utm`."""
     sections: dict[str, type[_Section]] = {"person": Person, "loan": Loan, "trading": Trading}
     paths = [f"{section}.{field}" for section, model in sections.items() for field in model.model_fields]
@@ -261,15 +261,15 @@ def changed_fields(before: Asked, after: Asked) -> tuple[str, ...]:
     return (*changed, *(["utm"] if before.utm != after.utm else []))
 
 
-def lacking_for(lead: Asked, partner: Partner | None) -> tuple[str, ...]:
+def find_missing_fields(lead: LeadFields, partner: Partner | None) -> tuple[str, ...]:
     """The fields for which a partner would not take a lead; of a partner that is not configured nothing is known."""
-    return () if partner is None else tuple(error.field for error in wrong_for(lead, partner))
+    return () if partner is None else tuple(error.field for error in find_field_errors(lead, partner))
 
 
-def _warnings(asked: Asked, partners: Sequence[Partner]) -> list[tuple[str, str]]:
-    warnings = [("person.full_name", message) for message in fields.name_warnings(asked.person.full_name or "")]
+def _warnings(asked: LeadFields, partners: Sequence[Partner]) -> list[tuple[str, str]]:
+    warnings = [("person.full_name", message) for message in fields.find_name_warnings(asked.person.full_name or "")]
     number = asked.person.tax_number
     policies = {partner.tax_number_checksum for partner in partners}
-    if "warn" in policies and number is not None and not fields.tax_number_checks(number):
+    if "warn" in policies and number is not None and not fields.has_valid_check_digit(number):
         warnings.append(("person.tax_number", "has a wrong check digit"))
     return warnings

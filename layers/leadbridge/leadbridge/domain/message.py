@@ -1,12 +1,12 @@
 """A message to a person, and its steps from one state to another.
 
-Every step is a pure function from a message to a MessageChange. The store writes a change if no other writer was
-faster. The states that a step may start from are in `transitions.MESSAGE`. A message is never sent again after its
-reply was lost. An answer that arrives after the lease ran out still settles it.
+Every step is a pure function from a message to a MessageChange. The repository writes a change if no other writer was
+faster. `transitions.MESSAGE` lists the states that a step may start from. A message is never sent again after its reply
+was lost. A reply that arrives after the lease expired still settles it.
 
-Messages about statuses keep their order (`in_order`). Of one delivery the delivery's version decides, because the
-clocks of two workers may disagree. Between the deliveries of one lead the time of creation decides. A message never
-follows a newer one about the same delivery: it is skipped. A message about another delivery does not replace it.
+Messages about statuses are sent in order (`sort_for_sending`). Messages about one delivery are ordered by the version
+of the delivery, because the clocks of two workers may disagree. Messages about several deliveries of a lead are ordered
+by their time of creation. A message is skipped if a newer one about the same delivery was sent.
 """
 
 from __future__ import annotations
@@ -38,31 +38,19 @@ UNSETTLED = frozenset({MessageState.PENDING, MessageState.SENDING})
 MAY_HAVE_ARRIVED = frozenset({MessageState.SENT, MessageState.UNKNOWN})
 
 
-class MessageCode(StrEnum):
-    """Why a message is not sent, or why it is not known whether it was."""
-
-    RESTORED = "restored"
-    SUPERSEDED = "superseded"
-    LEAD_GONE = "lead_gone"
-    NOT_CONFIGURED = "not_configured"
-    PERSON_UNKNOWN = "person_unknown"
-    WRONG_DEAL = "wrong_deal"
-    DEAL_IN_DOUBT = "deal_in_doubt"
-
-
-SUPERSEDED = "a newer message about the same delivery was sent"
+SUPERSEDED_TEXT = "a newer message about the same delivery was sent"
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message. About a status it holds the status, and the words are found when it is sent; an operator's own holds
-    its `template_id` or `text`.
+    """One message: about a status, or an operator's own.
 
-    `owner` is the lead's id, or the account's where an operator writes to an account that no lead is known of.
-    `message_id` begins with the time, so that an owner's messages sort by age. A mirror is not said to the person but
-    written to their tags and comments. `delivery_version` is the version of the delivery that has the status. `code`
-    says why the message was skipped. `turn` is the number of sends that its line had started before the line was read.
-    It is not stored with the message.
+    A message about a status holds the status; its text is chosen when it is sent. An operator's message holds its
+    `template_id` or `text`. `owner` is a lead's id, or an account's id if the operator wrote to an account without a
+    lead. `message_id` begins with the time, so the messages of an owner sort by age. A CRM note is not sent to the
+    person but written to their tags and comments. `delivery_version` is the version of the delivery that has the
+    status. `started_sends` is the number of sends that its group had started
+    before the group was read; it is not stored with the message.
     """
 
     table: ClassVar[Table] = MESSAGE
@@ -70,7 +58,7 @@ class Message:
     owner: str
     message_id: str
     created_at: datetime
-    is_mirror: bool = False
+    is_crm_note: bool = False
     partner: str | None = None
     partner_status: str | None = None
     delivery_version: int | None = None
@@ -89,14 +77,13 @@ class Message:
     last_error: str | None = None
     last_error_code: str | None = None
     last_error_data: Mapping[str, Any] | None = None
-    code: MessageCode | None = None
     due_at: datetime | None = None
-    turn: int | None = field(default=None, compare=False)
+    started_sends: int | None = field(default=None, compare=False)
 
     @property
     def subject(self) -> str:
         """What the message is about, in words that a timeline may hold."""
-        if self.is_mirror:
+        if self.is_crm_note:
             return f"tags and comment of {self.partner_status}"
         return self.partner_status or (f"template {self.template_id}" if self.template_id else "an operator's text")
 
@@ -104,12 +91,12 @@ class Message:
     def entry_data(self) -> dict[str, Any]:
         """What the message is about, as the data of a timeline entry."""
         about = {"status": self.partner_status, "template_id": self.template_id}
-        return {"kind": self.line, **{name: value for name, value in about.items() if value}}
+        return {"kind": self.group, **{name: value for name, value in about.items() if value}}
 
     @property
-    def line(self) -> str:
-        """Which messages it keeps in order with: what operators wrote does not wait for what is told by itself."""
-        return "mirror" if self.is_mirror else "operator" if self.partner is None else "told"
+    def group(self) -> str:
+        """The messages that are sent in order with it. An operator's message does not wait for notifications."""
+        return "crm_note" if self.is_crm_note else "operator" if self.partner is None else "notification"
 
     @property
     def waiting_since(self) -> datetime:
@@ -131,7 +118,7 @@ class Message:
         """The start of the retry window; None before the first attempt. A retry by an operator starts a new one."""
         return self.first_attempt_at
 
-    def lease_ran_out(self, now: datetime) -> bool:
+    def is_lease_expired(self, now: datetime) -> bool:
         """Whether a worker began to send this message and did not record the end in time."""
         return self.state is MessageState.SENDING and (self.lease_until is None or self.lease_until <= now)
 
@@ -139,7 +126,7 @@ class Message:
         """Whether this message is about a later status of the same delivery."""
         if self.delivery_version is None or other.delivery_version is None:
             return False
-        same = (self.line, self.partner) == (other.line, other.partner)
+        same = (self.group, self.partner) == (other.group, other.partner)
         return same and self.delivery_version > other.delivery_version
 
 
@@ -160,7 +147,7 @@ class MessageChange:
     also: MessageChange | None = None
 
 
-def in_order(messages: Iterable[Message]) -> list[Message]:
+def sort_for_sending(messages: Iterable[Message]) -> list[Message]:
     """The messages of one owner in the order of sending.
 
     A message counts as no older than those about earlier versions of its delivery, whatever its time of creation is.
@@ -172,14 +159,14 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
     for message in every:
         at, version = message.created_at, message.delivery_version or 0
         if version:
-            of = (message.line, message.partner)
+            of = (message.group, message.partner)
             at = latest[of] = max(at, latest.get(of, at))
         keys[message.message_id] = (at, version, message.message_id)
     return sorted(every, key=lambda one: keys[one.message_id])
 
 
-def about_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
-    """Return the message about a delivery's new status, one for each version of the delivery."""
+def status_notification(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
+    """Return the notification about a delivery's new status. Each version of the delivery has one at most."""
     message_id = f"{to_text(now)}#{partner}#{version:06d}"
     return Message(
         lead_id,
@@ -192,13 +179,13 @@ def about_status(lead_id: str, partner: str, version: int, status: str, now: dat
     )
 
 
-def mirror_of_status(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
-    """Return the note about a delivery's new status, for the person's tags and comments at Leeloo."""
-    told = about_status(lead_id, partner, version, status, now)
-    return replace(told, message_id=f"{told.message_id}#mirror", is_mirror=True)
+def status_crm_note(lead_id: str, partner: str, version: int, status: str, now: datetime) -> Message:
+    """Return the note about a delivery's new status. It is written to the person's tags and comments at Leeloo."""
+    notification = status_notification(lead_id, partner, version, status, now)
+    return replace(notification, message_id=f"{notification.message_id}#crm_note", is_crm_note=True)
 
 
-def by_operator(
+def operator_message(
     owner: str,
     now: datetime,
     tie: str,
@@ -224,8 +211,8 @@ def by_operator(
 def start_sending(message: Message, now: datetime, lease: timedelta) -> MessageChange:
     """Start an attempt, before the send.
 
-    It is written only if no other message of the line was started since the line was read (`Message.turn`). Without
-    this condition, two workers that both read the line before a retry could send its messages in the wrong order.
+    It is written only if no other message of the group was started since the group was read (`started_sends`). Without
+    this condition, two workers that both read the group before a retry could send its messages in the wrong order.
     """
     return _step(
         message,
@@ -263,7 +250,7 @@ def wait_until(message: Message, now: datetime, until: datetime) -> MessageChang
         message,
         "wait_until",
         now,
-        "message_waits",
+        "message_delayed",
         to_text(until),
         {**message.entry_data, "until": to_text(until)},
         next_attempt_at=until,
@@ -296,13 +283,13 @@ def no_channel(message: Message, now: datetime) -> MessageChange:
     return settle(message, "no_channel", now, None)
 
 
-def skip(message: Message, now: datetime, reason: str, code: MessageCode) -> MessageChange:
+def skip(message: Message, now: datetime, reason: str, code: ErrorCode) -> MessageChange:
     """End a message that must not be sent."""
-    return settle(message, "skip", now, ErrorInfo(ErrorCode[code.name], reason), code=code)
+    return settle(message, "skip", now, ErrorInfo(code, reason))
 
 
 def settle(message: Message, event: str, now: datetime, error: ErrorInfo | None, **changes: object) -> MessageChange:
-    """Return the change to a state in which the message is not sent by itself any more."""
+    """Return the change to a state in which the message is not sent automatically any more."""
     settled = {"next_attempt_at": None, "lease_until": None, "due_at": None, **last_error(error)}
     after = advance(message, event, **settled, **changes)
     detail = f"{message.subject}: {error.text}" if error else message.subject

@@ -9,17 +9,16 @@ from datetime import datetime
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import (
     MAY_HAVE_ARRIVED,
-    SUPERSEDED,
+    SUPERSEDED_TEXT,
     Message,
     MessageChange,
-    MessageCode,
     MessageState,
-    in_order,
     settle,
+    sort_for_sending,
 )
 from leadbridge.domain.transitions import OVERDUE, advance
 
-_SUPERSEDED = ErrorInfo(ErrorCode.SUPERSEDED, SUPERSEDED)
+_SUPERSEDED = ErrorInfo(ErrorCode.SUPERSEDED, SUPERSEDED_TEXT)
 RESTORED = ErrorInfo(ErrorCode.RESTORED, "the table was restored to an earlier moment; it may have been sent since")
 
 
@@ -31,9 +30,9 @@ def retry_message_by_operator(
     `others` are the messages of the same owner. The next newer one that is pending changes too: a worker that found no
     older message to wait for, before this one was retried, must look again before it sends.
     """
-    newer = [one for one in in_order(others) if one.is_newer_than(message)]
+    newer = [one for one in sort_for_sending(others) if one.is_newer_than(message)]
     if any(one.state in MAY_HAVE_ARRIVED for one in newer):
-        change = settle(message, "skip_by_operator", now, _SUPERSEDED, code=MessageCode.SUPERSEDED)
+        change = settle(message, "skip_by_operator", now, _SUPERSEDED)
         detail, data = f"{change.detail}; retried by {operator}", {**change.data, "operator": operator}
         return replace(change, detail=detail, data=data)
     after = advance(
@@ -51,17 +50,17 @@ def retry_message_by_operator(
     return MessageChange(message, after, now, "message_retry_requested", detail, data, also)
 
 
-def held(message: Message) -> Message:
+def skip_after_restore(message: Message) -> Message:
     """Return a new message as skipped: the person may have had it before the table was restored."""
-    change = settle(message, "skip", message.created_at, RESTORED, code=MessageCode.RESTORED)
+    change = settle(message, "skip", message.created_at, RESTORED)
     return replace(change.after, version=message.version)
 
 
-def restored(message: Message, now: datetime) -> MessageChange:
+def mark_restored(message: Message, now: datetime) -> MessageChange:
     """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
-    return settle(message, "restored", now, RESTORED, code=MessageCode.RESTORED)
+    return settle(message, "restored", now, RESTORED)
 
 
 def _look_again(message: Message, now: datetime) -> MessageChange:
-    after = advance(message, "look_again", next_attempt_at=None, due_at=now + OVERDUE)
+    after = advance(message, "recheck", next_attempt_at=None, due_at=now + OVERDUE)
     return MessageChange(message, after, now, None)

@@ -12,12 +12,12 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_erro
 from leadbridge.domain.message import MessageChange
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, advance
 
-NOT_THERE = ErrorInfo(ErrorCode.NOT_CREATED, "the partner does not have it, an operator says")
+NOT_AT_PARTNER = ErrorInfo(ErrorCode.NOT_CREATED, "the partner does not have it, an operator says")
 ERASED = ErrorInfo(ErrorCode.ERASED, "the person was erased before it was sent")
 WITHDRAWN = ErrorInfo(ErrorCode.SETTLEMENT_WITHDRAWN, "an operator withdrew what was settled about it")
 NOT_CREATED = {"outcome": "not_created"}  # the data of a settlement without an id
 # The values that a settlement sets, as they are before it.
-UNRESOLVED: dict[str, Any] = {
+RESOLUTION_RESET: dict[str, Any] = {
     "deal_id": None,
     "account_uuid": None,
     "partner_status": None,
@@ -32,7 +32,7 @@ UNRESOLVED: dict[str, Any] = {
     "settled_at": None,
 }
 # The values that stay after the person was erased: none of them leads to the person.
-KEPT = frozenset(
+KEPT_AFTER_ERASURE = frozenset(
     {
         *("lead_id", "partner", "source", "received_at", "state", "version", "attempts"),
         *("submitted_at", "partner_status", "status_meaning"),
@@ -40,7 +40,7 @@ KEPT = frozenset(
 )
 
 
-class Busy(Exception):
+class SubmissionInProgress(Exception):
     """A worker is submitting the delivery at this moment."""
 
 
@@ -49,7 +49,7 @@ class WrongState(Exception):
 
 
 @dataclass(frozen=True)
-class Aftermath:
+class ResolutionEffects:
     """The effects of a settlement: `text` and `data` for the timeline, and the messages that must not be sent."""
 
     text: str = ""
@@ -57,7 +57,7 @@ class Aftermath:
     skipped: tuple[MessageChange, ...] = ()
 
 
-NOTHING = Aftermath()
+NO_EFFECTS = ResolutionEffects()
 
 
 def retry_by_operator(
@@ -96,14 +96,14 @@ def retry_by_operator(
     return Change(delivery, after, now, "retry_requested", f"by {operator}", {"operator": operator})
 
 
-def found(
+def resolve_found(
     delivery: Delivery,
     now: datetime,
     operator: str,
     created: int | str,
     check_after: timedelta | None,
     *,
-    aftermath: Aftermath = NOTHING,
+    aftermath: ResolutionEffects = NO_EFFECTS,
 ) -> Change:
     """Settle or correct a delivery of which an operator found the id at the partner. Raises WrongState.
 
@@ -116,17 +116,24 @@ def found(
     return _settle(delivery, "found", now, name_of(created) or "", id_data(created), operator, aftermath, values)
 
 
-def not_found(delivery: Delivery, now: datetime, operator: str, *, aftermath: Aftermath = NOTHING) -> Change:
+def resolve_not_found(
+    delivery: Delivery, now: datetime, operator: str, *, aftermath: ResolutionEffects = NO_EFFECTS
+) -> Change:
     """Settle a delivery that the partner does not have, an operator says. It can be retried. Raises WrongState."""
     if delivery.settled_at is not None and delivery.state is State.FAILED:
         raise WrongState("The delivery is settled as this already.")
     _require_resolvable(delivery)
-    values = {**last_error(NOT_THERE), "lease_until": None}
+    values = {**last_error(NOT_AT_PARTNER), "lease_until": None}
     return _settle(delivery, "not_found", now, "not created", NOT_CREATED, operator, aftermath, values)
 
 
-def withdrawn(
-    delivery: Delivery, now: datetime, operator: str, *, can_be_looked_up: bool, aftermath: Aftermath = NOTHING
+def withdraw_resolution(
+    delivery: Delivery,
+    now: datetime,
+    operator: str,
+    *,
+    can_be_looked_up: bool,
+    aftermath: ResolutionEffects = NO_EFFECTS,
 ) -> Change:
     """Withdraw an operator's settlement: the delivery is unknown again. Raises WrongState.
 
@@ -136,13 +143,13 @@ def withdrawn(
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be unknown again.")
     _require_resolvable(delivery)
     values = {**last_error(WITHDRAWN), "is_uncertain": can_be_looked_up, "void_version": delivery.version + 1}
-    after = advance(delivery, "withdrawn", **(UNRESOLVED | values))
+    after = advance(delivery, "withdrawn", **(RESOLUTION_RESET | values))
     detail = f"{_named(delivery)}{aftermath.text}, by {operator}"
     data = {**_settlement(delivery), **aftermath.data, "operator": operator}
     return Change(delivery, after, now, "resolution_withdrawn", detail, data, skipped=aftermath.skipped)
 
 
-def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
+def contest_resolution(delivery: Delivery, now: datetime, other_lead: str) -> Change:
     """Contest an operator's settlement: the partner returned its id for another lead. Raises WrongState."""
     if delivery.settled_at is None or delivery.created is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
@@ -151,12 +158,12 @@ def contested(delivery: Delivery, now: datetime, other_lead: str) -> Change:
     return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}", data)
 
 
-def erased(delivery: Delivery, now: datetime) -> Change:
-    """Forget the person: remove what leads to them, and stop what waits to be sent. Raises Busy."""
+def erase_delivery(delivery: Delivery, now: datetime) -> Change:
+    """Forget the person: remove what leads to them, and stop what waits to be sent. Raises SubmissionInProgress."""
     if delivery.state is State.SUBMITTING:
-        raise Busy
+        raise SubmissionInProgress
     waits = delivery.state is State.RECEIVED
-    forgotten = {one.name: one.default for one in fields(Delivery) if one.name not in KEPT}
+    forgotten = {one.name: one.default for one in fields(Delivery) if one.name not in KEPT_AFTER_ERASURE}
     after = advance(delivery, "erased", **forgotten | last_error(ERASED if waits else None) | {"is_erased": True})
     return Change(delivery, after, now, "erased")
 
@@ -178,7 +185,7 @@ def _settle(
     detail: str,
     data: Mapping[str, Any],
     operator: str,
-    aftermath: Aftermath,
+    aftermath: ResolutionEffects,
     values: dict[str, Any],
 ) -> Change:
     """Settle a delivery. The effects of an earlier settlement become void."""
@@ -187,7 +194,7 @@ def _settle(
         settled["void_version"] = delivery.version + 1
         detail = f"{detail} instead of {_named(delivery)}{aftermath.text}"
         data = {**data, "previous": _settlement(delivery), **aftermath.data}
-    after = advance(delivery, event, **UNRESOLVED | values | settled)
+    after = advance(delivery, event, **RESOLUTION_RESET | values | settled)
     data = {**data, "operator": operator}
     return Change(delivery, after, now, "resolved", f"{detail}, by {operator}", data, skipped=aftermath.skipped)
 

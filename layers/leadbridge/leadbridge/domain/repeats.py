@@ -19,13 +19,15 @@ class Repeat(StrEnum):
     HOLD = "hold"
 
 
-def wait_for(delivery: Delivery, now: datetime, first: str, wait: timedelta, *, due_after: timedelta) -> Change:
+def wait_for_earlier_lead(
+    delivery: Delivery, now: datetime, first: str, wait: timedelta, *, due_after: timedelta
+) -> Change:
     """Wait until the delivery of the same person's earlier lead `first` ends.
 
     The next attempt is allowed after `wait`, and due after `due_after`.
     """
     after = advance(delivery, "wait_for", waits_for=first, next_attempt_at=now + wait, due_at=now + due_after)
-    return Change(delivery, after, now, "repeat_waits", first, {"lead_id": first})
+    return Change(delivery, after, now, "repeat_waiting", first, {"lead_id": first})
 
 
 def apply_repeat(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
@@ -39,10 +41,10 @@ def apply_repeat(delivery: Delivery, now: datetime, first: str, then: Repeat) ->
             error = ErrorInfo(ErrorCode.SAME_PERSON, f"the same person came as {first}", {"lead_id": first})
             return end(delivery, "mark_repeat", now, error, **links)
         case Repeat.HOLD:
-            return end(delivery, "hold_repeat", now, held_for(first), **links)
+            return end(delivery, "hold_repeat", now, describe_hold(first), **links)
 
 
-def held_for(first: str) -> ErrorInfo:
+def describe_hold(first: str) -> ErrorInfo:
     """Return why a delivery is held for an operator: the same person came with the lead `first`."""
     text = f"held for an operator: the same person came as {first}"
     return ErrorInfo(ErrorCode.SAME_PERSON, text, {"lead_id": first})

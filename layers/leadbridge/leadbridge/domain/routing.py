@@ -13,7 +13,7 @@ from leadbridge.domain.fields.unicode_text import fold
 if TYPE_CHECKING:
     from leadbridge.settings.routing import Condition, RoutingRule
 
-FORM = "form."  # what a condition's field begins with that is the form's and not the lead's
+FORM_PREFIX = "form."  # what a condition's field begins with that is the form's and not the lead's
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Decision:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def decide(routes: Sequence[RoutingRule], value: Callable[[str], object], answers: Mapping[str, str]) -> Decision:
+def choose_partners(
+    routes: Sequence[RoutingRule], value: Callable[[str], object], answers: Mapping[str, str]
+) -> Decision:
     """Take every route whose conditions hold.
 
     `value` is what the lead has at a dotted path, `answers` the form's fields under their own names. A partner gets a
@@ -61,7 +63,7 @@ def decide(routes: Sequence[RoutingRule], value: Callable[[str], object], answer
     return Decision(tuple(partners), fallbacks, "; ".join(said), {"rules": rules})
 
 
-def pass_over(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
+def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
     """Replace the first partner of an order that cannot take the lead by the next one in the order that can.
 
     An order in which no partner can take it keeps its first partner.
@@ -83,7 +85,7 @@ def pass_over(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
 
 
 def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]) -> object:
-    return answers.get(path.removeprefix(FORM)) if path.startswith(FORM) else value(path)
+    return answers.get(path.removeprefix(FORM_PREFIX)) if path.startswith(FORM_PREFIX) else value(path)
 
 
 def _holds(wanted: Condition, found: object) -> bool:

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING
 
 from leadbridge.domain.delivery import Change, Delivery, id_data, step
 from leadbridge.domain.errors.error_codes import last_error
-from leadbridge.domain.message import about_status, mirror_of_status
-from leadbridge.domain.message_operator_steps import held
+from leadbridge.domain.message import status_crm_note, status_notification
+from leadbridge.domain.message_operator_steps import skip_after_restore
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner as PartnerSettings
 
 
-def new_status(
+def record_status(
     delivery: Delivery,
     status: str,
     settings: PartnerSettings,
     now: datetime,
     *,
     check_after: timedelta | None,
-    mirrors: bool,
+    with_crm_note: bool,
     learned_at: datetime | None = None,
 ) -> Change:
     """Return the change to a new status with its messages; `learned_at` is when the partner was asked.
 
-    Every status after the first is sent to the person, except the first one after a restore. `mirrors`: it is also
-    noted with the person.
+    Every status after the first is sent to the person, except the first one after a restore. `with_crm_note`: it is
+    also written to the person's tags and comments at Leeloo.
     """
     known = settings.statuses.get(status)
-    change = status_changed(
+    change = change_status(
         delivery,
         now,
         status,
@@ -41,15 +41,15 @@ def new_status(
         learned_at=learned_at,
     )
     about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
-    told = () if delivery.partner_status is None else (about_status(*about),)
-    mirrored = (mirror_of_status(*about),) if mirrors else ()
-    messages = told + mirrored
+    notifications = () if delivery.partner_status is None else (status_notification(*about),)
+    notes = (status_crm_note(*about),) if with_crm_note else ()
+    messages = notifications + notes
     if delivery.restored_at is not None:  # the person may have got this message after the moment of the copy
-        messages = tuple(map(held, messages))
+        messages = tuple(map(skip_after_restore, messages))
     return replace(change, messages=messages)
 
 
-def status_changed(
+def change_status(
     delivery: Delivery,
     now: datetime,
     status: str,
@@ -81,7 +81,7 @@ def status_changed(
     )
 
 
-def checked(delivery: Delivery, *, is_failed: bool, is_refused: bool) -> Delivery:
+def count_check(delivery: Delivery, *, is_failed: bool, is_refused: bool) -> Delivery:
     """Count a status check without a new status. An unavailable partner does not reset the count of refusals."""
     if not is_failed:
         return replace(delivery, checks_failed=0, checks_refused=0)
@@ -89,7 +89,7 @@ def checked(delivery: Delivery, *, is_failed: bool, is_refused: bool) -> Deliver
     return replace(delivery, checks_failed=delivery.checks_failed + 1, checks_refused=refused)
 
 
-def account_found(delivery: Delivery, now: datetime, account_uuid: str) -> Change:
+def record_account(delivery: Delivery, now: datetime, account_uuid: str) -> Change:
     """Store the account id that the partner returned later."""
     return step(
         delivery,

@@ -68,7 +68,7 @@ MESSAGE: Table = {
     "schedule_retry": _to("pending", "pending", "sending", "unknown"),
     "wait_until": _same("pending"),
     "postpone": _same("pending"),
-    "look_again": _same("pending"),
+    "recheck": _same("pending"),
     "mark_sent": _to("sent", "sending", "unknown"),
     "mark_unknown": _to("unknown", "sending"),
     "fail": _to("failed", "pending", "sending", "unknown"),
@@ -160,5 +160,5 @@ def overdue_wait(waiting_since: datetime, now: datetime) -> timedelta:
     return min(max(OVERDUE, now - waiting_since), MAX_OVERDUE)
 
 
-class OutOfTurn(Conflict):
+class OutOfOrder(Conflict):
     """Another message of the line was started since the line was read."""

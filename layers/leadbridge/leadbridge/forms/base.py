@@ -40,11 +40,11 @@ class Request:
     body: bytes
 
     @classmethod
-    def of(cls, event: dict[str, Any], most_bytes: int = MAX_BYTES) -> Request:
+    def of(cls, event: dict[str, Any], max_body_bytes: int = MAX_BYTES) -> Request:
         """Read the gateway's proxy event. Raises TooLarge, Unreadable."""
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):
-            if len(body) > most_bytes * 4 // 3 + 4:
+            if len(body) > max_body_bytes * 4 // 3 + 4:
                 raise TooLarge
             try:
                 raw = base64.b64decode(body, validate=True)
@@ -53,7 +53,7 @@ class Request:
         else:
             # Lone surrogates can stand in the gateway's JSON; they make a body that no signature fits, not a crash.
             raw = body.encode(errors="surrogatepass")
-        if len(raw) > most_bytes:
+        if len(raw) > max_body_bytes:
             raise TooLarge
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         return cls(headers, event.get("queryStringParameters") or {}, raw)
@@ -103,8 +103,8 @@ class Adapter(Protocol):
 class ChallengeAdapter(Protocol):
     """An adapter whose builder asks by GET whether the address is ours before it posts to it."""
 
-    def answer_challenge(self, query: Mapping[str, str], proofs: Mapping[str, Any]) -> str:
-        """Return the answer to a challenge. `proofs` is the source's secret entry. Raises SignatureInvalid."""
+    def answer_challenge(self, query: Mapping[str, str], credentials: Mapping[str, Any]) -> str:
+        """Return the answer to a challenge. `credentials` is the source's secret entry. Raises SignatureInvalid."""
         ...
 
 
@@ -118,8 +118,8 @@ class FetchByIdAdapter(Protocol):
 
 
 def max_bytes_of(adapter: Adapter) -> int:
-    """How long a post of this kind may be, in bytes; an adapter whose builder needs more says so as `most_bytes`."""
-    return int(getattr(adapter, "most_bytes", MAX_BYTES))
+    """Return the maximum size of a post in bytes: the adapter's own `max_body_bytes`, or the default."""
+    return int(getattr(adapter, "max_body_bytes", MAX_BYTES))
 
 
 def adapter_named(name: str) -> Adapter:

@@ -14,19 +14,19 @@ from leadbridge.domain.delivery import MAX_REFUSED_CHECKS, Change, Delivery, Sta
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.deliveries import Deals, StatusLedger, StatusPartner
+from leadbridge.services.ports.deliveries import DealStatuses, StatusLedger, StatusPartner
 from leadbridge.services.worker import WORKER_DIED, Outcome, Result, Worker, backoff, retry_delay
 from leadbridge.settings import Partner as PartnerSettings
 
 
 @dataclass(frozen=True)
-class ByDeal:
+class StatusByDeal:
     """Asks for statuses by the deals' numbers."""
 
-    deals: Deals
+    deals: DealStatuses
     settles_lost_replies: bool = False
 
     @property
@@ -42,7 +42,7 @@ class ByDeal:
 
 
 @dataclass(frozen=True)
-class ByEmail:
+class StatusByEmail:
     """Asks for statuses by looking people's accounts up; `lead` reads a lead."""
 
     accounts: Accounts
@@ -67,7 +67,7 @@ class ByEmail:
 
 @dataclass(frozen=True)
 class Checker(Worker[Delivery, Change]):
-    """Processes the due deliveries of one partner. `mirrors`: a new status is also noted with the person.
+    """Processes the due deliveries of one partner. `with_crm_note`: a new status is also noted with the person.
 
     `requeue` sends a delivery that waits too long directly to its partner's queue, because the stream, the bus or the
     rule may have failed.
@@ -78,7 +78,7 @@ class Checker(Worker[Delivery, Change]):
     settings: PartnerSettings
     clock: Clock
     jitter: Callable[[], float] = random.random
-    mirrors: bool = False
+    with_crm_note: bool = False
     requeue: Callable[[Delivery], None] = lambda _: None
 
     def process(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Result:
@@ -88,11 +88,11 @@ class Checker(Worker[Delivery, Change]):
         """
         delivery = self.ledger.delivery(lead_id, partner)
         if delivery is None:
-            return Result(Outcome.GONE)
+            return Result(Outcome.NOT_FOUND)
         now = self.clock()
         if not at_once and (delivery.due_at is None or delivery.due_at > now):
-            return Result(Outcome.NOTHING_TO_DO)
-        if delivery.lease_ran_out(now):
+            return Result(Outcome.NO_ACTION)
+        if delivery.is_lease_expired(now):
             if self.partner.settles_lost_replies:
                 return self._write(steps.mark_uncertain(delivery, now, WORKER_DIED, None), Result(Outcome.UNCERTAIN))
             return self._write(steps.mark_unknown(delivery, now, WORKER_DIED), Result(Outcome.UNKNOWN))
@@ -101,9 +101,9 @@ class Checker(Worker[Delivery, Change]):
             self._defer_overdue(delivery, now)
             return Result(Outcome.REQUEUED)
         if delivery.state is not State.SUBMITTED or delivery.is_erased:
-            return Result(Outcome.NOTHING_TO_DO)
+            return Result(Outcome.NO_ACTION)
         if not budget.allows(self.partner.seconds_per_check):
-            return Result(Outcome.NO_TIME)
+            return Result(Outcome.OUT_OF_TIME)
         return self._check(delivery, budget)
 
     def _check(self, delivery: Delivery, budget: Budget) -> Result:
@@ -114,7 +114,7 @@ class Checker(Worker[Delivery, Change]):
             is_refused = isinstance(error, partner_errors.Rejected)
             if delivery.due_at is not None:
                 wait = retry_delay(self.settings.retry, delivery.checks_failed + 1, self.jitter(), error)
-                self.ledger.look_again(delivery, self.clock() + wait, error=error.info, is_refused=is_refused)
+                self.ledger.defer_check(delivery, self.clock() + wait, error=error.info, is_refused=is_refused)
             needs_person = is_refused and delivery.checks_refused + 1 >= MAX_REFUSED_CHECKS
             return Result(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
         now = self.clock()
@@ -122,15 +122,15 @@ class Checker(Worker[Delivery, Change]):
         check_after = None if interval is None else self._spread(interval)
         if status == delivery.partner_status:
             if check_after is not None:
-                self.ledger.look_again(delivery, now + check_after)
+                self.ledger.defer_check(delivery, now + check_after)
             return Result(Outcome.UNCHANGED)
-        change = new_status(
+        change = record_status(
             delivery,
             status,
             self.settings,
             now,
             check_after=check_after,
-            mirrors=self.mirrors,
+            with_crm_note=self.with_crm_note,
             learned_at=asked_at,
         )
         is_closed = change.after.state is State.CLOSED
@@ -143,7 +143,7 @@ class Checker(Worker[Delivery, Change]):
                 wait = max(check_after or timedelta(), backoff(self.settings.retry, failures, self.jitter()))
                 text, data = f"the partner's id is entered at {tied.lead_id}", {"lead_id": tied.lead_id}
                 linked = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
-                self.ledger.look_again(delivery, now + wait, error=linked)
+                self.ledger.defer_check(delivery, now + wait, error=linked)
             return Result(Outcome.CHECK_FAILED)
 
     def _spread(self, wait: timedelta) -> timedelta:

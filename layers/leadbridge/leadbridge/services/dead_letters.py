@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, parse_error_code
 from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.settings import settings
@@ -31,7 +31,7 @@ MAX_ID = 512  # characters of an id in an answer
 MAX_ERROR = 1024  # characters of an answer's error
 MAX_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
 REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
-UNREADABLE = ErrorInfo(ErrorCode.UNREADABLE, "the message is not one of ours")
+UNREADABLE = ErrorInfo(ErrorCode.DEAD_LETTER_INVALID, "the message is not one of ours")
 WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "its worker failed each time it came; see the logs")
 STREAM_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not announced; what waits is announced again")
 SCHEDULE_FAILED = ErrorInfo(ErrorCode.SCHEDULE_FAILED, "a scheduled run failed; the next one takes its place")
@@ -47,7 +47,7 @@ class DeadLetter:
     """
 
     queue: str
-    letter_id: str
+    dead_letter_id: str
     sent_at: int
     step: str
     reason: str
@@ -68,20 +68,20 @@ class UnknownQueue(LookupError):
 
 
 @dataclass(frozen=True)
-class LeftOver:
+class SkippedDeadLetter:
     """A letter that was not put back, and why."""
 
-    letter_id: str
+    dead_letter_id: str
     code: str
 
 
 @dataclass
-class Redriven:
+class RedriveResult:
     """The result of a redrive: how many letters were put back, which were kept, which were removed as obsolete."""
 
     letters: int = 0
-    kept: list[LeftOver] = field(default_factory=list)
-    obsolete: list[LeftOver] = field(default_factory=list)
+    kept: list[SkippedDeadLetter] = field(default_factory=list)
+    obsolete: list[SkippedDeadLetter] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -104,45 +104,45 @@ class DeadLetters:
         found = [letter for queue in self.queues if self._waiting(queue) for letter in self._look(queue, hide=0)]
         return sorted(found, key=lambda letter: letter.sent_at)
 
-    def redrive(self, queue: str, letter_id: str | None = None) -> Redriven:
+    def redrive(self, queue: str, dead_letter_id: str | None = None) -> RedriveResult:
         """Put one letter of a queue back on its way, or a hundred of them. Safe to repeat.
 
         A letter is deleted after what it asks for has been done. Raises UnknownQueue.
         """
-        done = Redriven()
+        done = RedriveResult()
 
         def put_back(letter: DeadLetter) -> bool:
             try:
                 self._put_back(letter)
             except DeadLetterKept as kept:
-                done.kept.append(LeftOver(letter.letter_id, kept.code))
+                done.kept.append(SkippedDeadLetter(letter.dead_letter_id, kept.code))
                 return False
             except DeadLetterObsolete as obsolete:
-                done.obsolete.append(LeftOver(letter.letter_id, obsolete.code))
+                done.obsolete.append(SkippedDeadLetter(letter.dead_letter_id, obsolete.code))
             else:
                 done.letters += 1
             return True
 
-        self._take(queue, letter_id, put_back)
+        self._take(queue, dead_letter_id, put_back)
         return done
 
-    def discard(self, queue: str, letter_id: str) -> int:
+    def discard(self, queue: str, dead_letter_id: str) -> int:
         """Throw one letter away. Raises UnknownQueue."""
-        return self._take(queue, letter_id, self._throw_away)
+        return self._take(queue, dead_letter_id, self._throw_away)
 
-    def _take(self, queue: str, letter_id: str | None, do: Callable[[DeadLetter], bool]) -> int:
+    def _take(self, queue: str, dead_letter_id: str | None, do: Callable[[DeadLetter], bool]) -> int:
         if queue not in self.queues:
             raise UnknownQueue(queue)
         taken, url, left = 0, self.queues[queue], list[DeadLetter]()
         try:
             for letter in self._look(queue, hide=VISIBILITY_SECONDS):
-                is_meant = letter_id is None or letter.letter_id == letter_id
+                is_meant = dead_letter_id is None or letter.dead_letter_id == dead_letter_id
                 if is_meant and do(letter):
                     self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
                     taken += 1
                 else:
                     left.append(letter)
-                if letter_id is not None and is_meant:
+                if dead_letter_id is not None and is_meant:
                     break
         finally:  # hidden until now, so that they do not come in place of those behind them
             for letter in left:
@@ -150,7 +150,7 @@ class DeadLetters:
         return taken
 
     def _throw_away(self, letter: DeadLetter) -> bool:
-        self.note(letter, "letter_discarded")
+        self.note(letter, "dead_letter_discarded")
         return True
 
     def _put_back(self, letter: DeadLetter) -> None:
@@ -158,11 +158,11 @@ class DeadLetters:
         if letter.goes_to is not None:
             queue_url, body = self.destinations[letter.goes_to], letter.body
             call_with_retries(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
-            self.note(letter, "letter_redriven")
+            self.note(letter, "dead_letter_redriven")
         elif letter.step in REPLACED:
             raise DeadLetterObsolete("replaced")
         elif letter.lead_id is None:
-            raise DeadLetterKept(ErrorCode.UNREADABLE, "the letter names no lead")
+            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter names no lead")
         else:
             self.redrive_note(letter)
 
@@ -187,17 +187,17 @@ class DeadLetters:
             fresh = [message for message in messages if message["MessageId"] not in seen]
             seen |= {message["MessageId"] for message in fresh}
             for message in fresh:
-                yield letter_of(queue, message)
+                yield parse_dead_letter(queue, message)
             if not fresh:
                 return
 
 
-def letter_of(queue: str, message: Any) -> DeadLetter:
+def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
     """Read and explain a message of a dead-letter queue."""
     body = message["Body"]
     basics = {
         "queue": queue,
-        "letter_id": message["MessageId"],
+        "dead_letter_id": message["MessageId"],
         "sent_at": int(message["Attributes"]["SentTimestamp"]),
         "body": body,
         "receipt": message["ReceiptHandle"],
@@ -214,7 +214,7 @@ def letter_of(queue: str, message: Any) -> DeadLetter:
     basics |= {"message_id": _text(about, "message_id")}
     if "step" in content and "reason" in content:
         basics |= {"answer": _answer(content.get("answer")), "attempt": _attempt(content.get("attempt"))}
-        basics |= {"reason_code": code_named(content.get("reason_code"))}
+        basics |= {"reason_code": parse_error_code(content.get("reason_code"))}
         basics |= {"reason_data": _error_data(content.get("reason_data"))}
         return DeadLetter(**basics, step=str(content["step"]), reason=str(content["reason"]))
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
@@ -248,7 +248,7 @@ def _answer(value: object) -> dict[str, Any] | None:
         return None
     error = _text(value, "error")
     about: dict[str, Any] = {} if error is None else {"error": error[:MAX_ERROR]}
-    about |= {"error_code": code.value} if (code := code_named(value.get("error_code"))) else {}
+    about |= {"error_code": code.value} if (code := parse_error_code(value.get("error_code"))) else {}
     about |= {"error_data": data} if (data := _error_data(value.get("error_data"))) else {}
     match {name: one for name, one in value.items() if name not in {"error", "error_code", "error_data"}}:
         case {"deal_id": int(number), **rest} if not rest and type(number) is int and 0 < number < 10**18:

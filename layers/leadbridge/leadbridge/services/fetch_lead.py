@@ -10,13 +10,13 @@ from typing import Any
 
 from leadbridge.domain import fetch as steps
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import receive, receive_unfit
+from leadbridge.domain.delivery import new_delivery, new_unfit_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.fields.hashes import hashes_of
-from leadbridge.domain.lead import build_usable_lead
-from leadbridge.domain.routing import Decision, decide
+from leadbridge.domain.lead import build_partial_lead
+from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.domain.transitions import Conflict
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.forms.mapping import with_defaults
@@ -24,7 +24,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.fetches import FetchLedger, LeadOrigin
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, requested_delay, retry_delay
 from leadbridge.settings import RetryPolicy, Settings, Source
-from leadbridge.settings.sources import Fetching
+from leadbridge.settings.sources import FetchSettings
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,16 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
         if not isinstance(adapter, FetchByIdAdapter):
             raise LookupError(f"source {fetch.source}: its adapter names no leads")
         submission, now = adapter.read(found, fetch.keys, source), self.clock()
-        lead, lacking = build_usable_lead(
+        lead, lacking = build_partial_lead(
             with_defaults(submission.values, source),
             lead_id=fetch.lead_id,
             source=fetch.source,
             received_at=fetch.received_at,
             partners=self.settings.partners,
             choose=lambda asked: (
-                Decision(()) if submission.is_test else decide(source.partners, asked.value, submission.answers)
+                Decision(())
+                if submission.is_test
+                else choose_partners(source.partners, asked.value, submission.answers)
             ),
         )
         deliveries = []
@@ -82,14 +84,14 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
                 wrong = "; ".join(f"{error.field} {error.message}" for error in errors)
                 missing = [error.field for error in errors]
                 lacks = ErrorInfo(ErrorCode.MISSING_FIELDS, f"not sent: {wrong}", {"fields": missing})
-                deliveries.append(receive_unfit(lead.lead_id, partner, lead.source, lead.received_at, lacks))
+                deliveries.append(new_unfit_delivery(lead.lead_id, partner, lead.source, lead.received_at, lacks))
             else:
-                deliveries.append(receive(lead.lead_id, partner, lead.source, lead.received_at, now))
-        change = steps.was_test(fetch, now) if submission.is_test else steps.fetched(fetch, now)
+                deliveries.append(new_delivery(lead.lead_id, partner, lead.source, lead.received_at, now))
+        change = steps.complete_test(fetch, now) if submission.is_test else steps.complete(fetch, now)
         try:
             self.ledger.complete(change, lead, deliveries, **hashes_of(lead, self.keyed_hash))
         except Conflict:
-            return Result(Outcome.NOTHING_TO_DO)
+            return Result(Outcome.NO_ACTION)
         if submission.is_test:
             return Result(Outcome.TEST)
         return Result(Outcome.INVALID if lacking else Outcome.FETCHED)
@@ -101,7 +103,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
             return max(policy.refused_delay * (0.5 + jitter / 2), requested_delay(policy.retry, error))
         return retry_delay(policy.retry, fetch.attempt_number, jitter, error)
 
-    def _fetching(self, fetch: Fetch) -> Fetching:
+    def _fetching(self, fetch: Fetch) -> FetchSettings:
         source = self.settings.sources[fetch.source]
         if source.fetch is None:
             raise LookupError("the source's configuration does not say how its leads are fetched")

@@ -12,7 +12,7 @@ from leadbridge.domain.recipient import Content
 from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, MessageSettings, QuietHours
 
 
-def content_of(
+def render_message(
     message: Message, settings: MessageSettings, lead: Lead | None, delivery: Delivery | None, locale: str | None
 ) -> Content | None:
     """The words of a message in the person's language; None where nothing shall be said.
@@ -22,29 +22,29 @@ def content_of(
     if message.template_id is not None:
         return Content(template_id=message.template_id, variables=message.variables or None)
     if message.text is not None:
-        return Content(text=filled(message.text, message.variables))
-    if message.is_mirror:
+        return Content(text=fill_placeholders(message.text, message.variables))
+    if message.is_crm_note:
         values = _values(message, lead, delivery)
-        tags = tuple(tag for wording in settings.mirror.tags if (tag := filled(wording, values).strip()))
-        return Content(tags=tags, comment=filled(settings.mirror.comment, values) or None)
-    if message.partner is None or message.partner_status is None or message.partner not in settings.told:
+        tags = tuple(tag for wording in settings.crm_note.tags if (tag := fill_placeholders(wording, values).strip()))
+        return Content(tags=tags, comment=fill_placeholders(settings.crm_note.comment, values) or None)
+    if message.partner is None or message.partner_status is None or message.partner not in settings.notifications:
         return None
-    told = settings.told[message.partner].about(message.partner_status)
+    told = settings.notifications[message.partner].about(message.partner_status)
     if not told.on:
         return None
     values = _values(message, lead, delivery)
     if told.template_id:
-        variables = {name: filled(text, values) for name, text in told.variables.items()}
+        variables = {name: fill_placeholders(text, values) for name, text in told.variables.items()}
         return Content(template_id=told.template_id, variables=variables or None)
-    return Content(text=filled(_in_language(told.text, locale, settings.language), values))
+    return Content(text=fill_placeholders(_in_language(told.text, locale, settings.language), values))
 
 
-def filled(text: str, values: dict[str, str]) -> str:
+def fill_placeholders(text: str, values: dict[str, str]) -> str:
     """The text with each `{name}` replaced by its value; names without a value stay as they are."""
     return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
-def quiet_until(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime | None:
+def find_quiet_end(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime | None:
     """When the quiet hours that hold now on a person's clock are over; None where none hold."""
     if not quiet.on or quiet.from_ == quiet.to:
         return None

@@ -12,10 +12,10 @@ from uuid import uuid4
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
-from leadbridge.domain.fetch import announced
+from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
-from leadbridge.domain.routing import Decision, decide
+from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.forms.base import (
     MAX_BYTES,
     Adapter,
@@ -29,7 +29,7 @@ from leadbridge.forms.base import (
 from leadbridge.forms.mapping import is_caught, with_defaults
 from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.runtime.aws_errors import RETRY_FOR
-from leadbridge.services.ports.leads import LeadBook
+from leadbridge.services.ports.leads import LeadStore
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.quota import Quota
@@ -38,18 +38,18 @@ CONTENT_WINDOW = timedelta(days=1)  # for how long the same content from a form 
 MAX_STORING_TIME = timedelta(
     seconds=4
 )  # that leads of one post are stored one after another; builders wait 5 s or more
-DECOY_RECEIVED = timedelta(minutes=1)  # for how long the answer to a repeated caught post says `received`
+DECOY_RECEIVED_FOR = timedelta(minutes=1)  # for how long the answer to a repeated caught post says `received`
 
 
 class UnknownSource(LookupError):
     """No source of this name is configured."""
 
 
-class Unprovable(LookupError):
+class SourceSecretMissing(LookupError):
     """The source has no secret yet, so nothing it sends can be believed for now."""
 
 
-class Unfinished(Exception):
+class StoredPartially(Exception):
     """The post holds more leads than could be stored in time: it must come again, and goes on where this one ended."""
 
 
@@ -60,7 +60,7 @@ class ReceiveStatus(StrEnum):
     REDELIVERY = "redelivery"
     TEST = "test"
     IGNORED = "ignored"
-    HONEYPOT = "caught"
+    HONEYPOT = "honeypot"
 
 
 @dataclass(frozen=True)
@@ -86,22 +86,21 @@ class ReceiveResult:
 class LeadReceiver:
     """Receives the posts of all sources.
 
-    `proofs(source, fresh)` returns the source's entry in the secret `{prefix}/sources`, with `fresh` as it stands now
-    (or stood a few seconds ago); `keyed_hash`
-    makes what stands in the indexes for phones and e-mails.
+    `credentials(source, fresh)` returns the source's entry in the secret `{prefix}/sources`: from the cache, or read
+    again if `fresh`. `keyed_hash` hashes phones and e-mails for the indexes.
     """
 
     settings: Settings
-    book: LeadBook
-    proofs: Callable[[str, bool], dict[str, Any]]
+    store: LeadStore
+    credentials: Callable[[str, bool], dict[str, Any]]
     keyed_hash: Callable[[str], str]
     clock: Clock
 
     def receive(self, name: str, request: Request) -> ReceiveResult:
         """Take one post. Safe to repeat: a redelivery finds its own lead.
 
-        Raises UnknownSource, UnsupportedType, SignatureInvalid, Unprovable, Unreadable, InvalidLead, Unfinished,
-        TooMany, and what the book raises.
+        Raises UnknownSource, UnsupportedType, SignatureInvalid, SourceSecretMissing, Unreadable, InvalidLead,
+        StoredPartially, QuotaExceeded, and what the store raises.
         """
         source = self._source(name)
         adapter = adapter_named(source.adapter)
@@ -128,11 +127,11 @@ class LeadReceiver:
         if not isinstance(adapter, ChallengeAdapter):
             raise SignatureInvalid("this source's address is not verified so")
         try:
-            return adapter.answer_challenge(query, self.proofs(name, False))
+            return adapter.answer_challenge(query, self.credentials(name, False))
         except SignatureInvalid:
-            return adapter.answer_challenge(query, self.proofs(name, True))
+            return adapter.answer_challenge(query, self.credentials(name, True))
 
-    def most_bytes(self, name: str) -> int:
+    def max_body_bytes(self, name: str) -> int:
         """How long a source's posts may be."""
         source = self.settings.sources.get(name)
         return MAX_BYTES if source is None else max_bytes_of(adapter_named(source.adapter))
@@ -150,25 +149,25 @@ class LeadReceiver:
         except SignatureInvalid:
             renewed = self._secrets(name, fresh=True)
             if not renewed:
-                raise Unprovable(name) from None
+                raise SourceSecretMissing(name) from None
             if renewed == secrets:
                 raise
             adapter.verify(request, renewed, now)
 
     def _secrets(self, name: str, *, fresh: bool) -> list[str]:
-        found = self.proofs(name, fresh).get("secrets")
+        found = self.credentials(name, fresh).get("secrets")
         return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
 
     def _store_all(self, name: str, source: Source, submissions: list[Submission], now: datetime) -> ReceiveResult:
         """Store several leads, each by itself: what is stored stays, and a redelivery stores the rest."""
         named = {lead_id_of(name, f"id:{submission.delivery_id}"): submission for submission in submissions}
-        known, stored = self.book.known(named), 0
+        known, stored = self.store.known(named), 0
         for lead_id, submission in named.items():
             if lead_id in known:
                 continue
             left = MAX_STORING_TIME - (self.clock() - now)
             if left < timedelta():
-                raise Unfinished
+                raise StoredPartially
             stored += self._store(name, source, submission, now, min(left.total_seconds(), RETRY_FOR)).stored
         lead_ids = tuple(named)
         if stored:
@@ -190,14 +189,16 @@ class LeadReceiver:
             source=name,
             received_at=now,
             partners=self.settings.partners,
-            choose=lambda asked: Decision(()) if keys else decide(source.partners, asked.value, submission.answers),
+            choose=lambda asked: (
+                Decision(()) if keys else choose_partners(source.partners, asked.value, submission.answers)
+            ),
             content_hash=None if keys is not None else self._content_hash(name, _content(submission)),
         )
-        already = self.book.accept(
+        already = self.store.accept(
             lead,
             **hashes_of(lead, self.keyed_hash),
             window=window,
-            fetch=None if keys is None else announced(lead_id, name, keys, now),
+            fetch=None if keys is None else new_fetch(lead_id, name, keys, now),
             quota=Quota(name, source.per_minute) if source.per_minute else None,
             retry_for=retry_for,
         )
@@ -207,13 +208,13 @@ class LeadReceiver:
 
     def _redelivered(self, lead_id: str, posted: Lead) -> ReceiveResult:
         """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
-        journey = self.book.journey(lead_id)
+        journey = self.store.journey(lead_id)
         if journey is None:
             return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=State.RECEIVED.value)
         stored, changed = journey.lead, None
         if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
             fields = changed_fields(stored, posted)
-            if self.book.note_change(posted, fields):
+            if self.store.note_change(posted, fields):
                 changed = fields
         return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
 
@@ -228,18 +229,18 @@ class LeadReceiver:
         else:
             lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), None
             content = {"delivery_id": submission.delivery_id}
-            if self.book.known([lead_id]):
+            if self.store.known([lead_id]):
                 return ReceiveResult(ReceiveStatus.HONEYPOT, lead_id, status=self._status(lead_id))
         decoys = f"{name}+honeypot"  # no source can have this name, so no lead shares a claim with a decoy
         claim = ContentClaim(decoys, self._content_hash(decoys, content), lead_id, now, window)
-        held = self.book.claim_content(claim)
+        held = self.store.claim_content(claim)
         if held is claim:
             return ReceiveResult(ReceiveStatus.HONEYPOT, lead_id)
-        state = State.RECEIVED if now - held.received_at < DECOY_RECEIVED else State.SUBMITTED
+        state = State.RECEIVED if now - held.received_at < DECOY_RECEIVED_FOR else State.SUBMITTED
         return ReceiveResult(ReceiveStatus.HONEYPOT, held.lead_id, status=state.value)
 
     def _status(self, lead_id: str) -> str:
-        journey = self.book.journey(lead_id)
+        journey = self.store.journey(lead_id)
         return (journey.status if journey else State.RECEIVED).value
 
     def _content_hash(self, source: str, content: Mapping[str, str]) -> str:

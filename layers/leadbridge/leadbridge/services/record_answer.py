@@ -15,16 +15,16 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as message_steps
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, code_named, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error, parse_error_code
 from leadbridge.domain.message import Message, MessageChange, MessageState
-from leadbridge.domain.operator_steps import WrongState, contested
+from leadbridge.domain.operator_steps import WrongState, contest_resolution
 from leadbridge.domain.transitions import OVERDUE, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.ports.deliveries import Deliveries
 
 IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
-TAKEN = frozenset({State.SUBMITTED, State.CLOSED})
-CONTEST_TRIES = 5
+ACCEPTED = frozenset({State.SUBMITTED, State.CLOSED})
+MAX_CONTEST_ATTEMPTS = 5
 
 
 class DeadLetterKept(Exception):
@@ -48,7 +48,7 @@ class DeadLetterObsolete(Exception):
         self.code = code
 
 
-def delivery_answered(
+def record_delivery_answer(
     delivery: Delivery,
     answer: Mapping[str, Any],
     attempt: int,
@@ -56,12 +56,12 @@ def delivery_answered(
     operator: str | None = None,
     *,
     check_after: timedelta | None,
-    fall_back_on: Callable[[], str | None] = lambda: None,
+    fallback: Callable[[], str | None] = lambda: None,
 ) -> Change:
     """Write down a partner's answer to a create. Raises DeadLetterKept, DeadLetterObsolete.
 
     `operator` is who redrives the letter with the answer, None for the worker that got it.
-    `fall_back_on` returns the partner that gets the lead next if this one has rejected it.
+    `fallback` returns the partner that gets the lead next if this one has rejected it.
     """
     outcome = answer.get("outcome")
     created: int | str | None = answer.get("deal_id") or answer.get("account_uuid")
@@ -78,8 +78,8 @@ def delivery_answered(
             change = steps.confirm(delivery, now, created, check_after)
         case "rejected":
             change = _ended(delivery, "record_rejected", now, error, attempt)
-            if (following := fall_back_on()) is not None:
-                opened = steps.receive(delivery.lead_id, following, delivery.source, now)
+            if (following := fallback()) is not None:
+                opened = steps.new_delivery(delivery.lead_id, following, delivery.source, now)
                 change = replace(change, data={**change.data, "next_partner": following}, opened=opened)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
@@ -94,7 +94,7 @@ def delivery_answered(
     return replace(change, detail=detail, data=data)
 
 
-def message_answered(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
+def record_message_answer(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
     """Write down that a message was sent. Raises DeadLetterKept, DeadLetterObsolete."""
     if message.state is MessageState.SENT:
         raise DeadLetterObsolete("recorded")
@@ -107,18 +107,18 @@ def message_answered(message: Message, attempt: int, now: datetime, operator: st
     return replace(change, detail=f"{change.detail}, recorded by {operator}", data=data)
 
 
-def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
+def contest_link_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
     """Put the delivery of the lead `holder` in doubt: the partner gave its id to `delivery`.
 
     Only an id that an operator entered is in doubt. Another writer's change is retried a few times. What cannot be
     written does not stop the caller.
     """
-    for _ in range(CONTEST_TRIES):
+    for _ in range(MAX_CONTEST_ATTEMPTS):
         held = deliveries.delivery(holder, delivery.partner)
         if held is None or held.settled_at is None or held.contested_by == delivery.lead_id:
             return
         try:
-            deliveries.apply(contested(held, clock(), delivery.lead_id))
+            deliveries.apply(contest_resolution(held, clock(), delivery.lead_id))
         except Conflict:
             continue
         except (WrongState, Contended):
@@ -127,7 +127,7 @@ def contest_holder(deliveries: Deliveries, holder: str, delivery: Delivery, cloc
 
 def _error_in(answer: Mapping[str, Any]) -> ErrorInfo:
     """Return the error that came with a partner's answer."""
-    code = code_named(answer.get("error_code")) or ErrorCode.REJECTED
+    code = parse_error_code(answer.get("error_code")) or ErrorCode.REJECTED
     return ErrorInfo(code, str(answer.get("error") or "the partner refused it"), answer.get("error_data") or {})
 
 
@@ -135,18 +135,18 @@ def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -
     told = {name: value for name, value in answer.items() if not name.startswith("error")}
     what = ", ".join(f"{name} {value}" for name, value in told.items())
     text = f"it is {state.value}, and the answer was {what}"
-    return DeadLetterKept(ErrorCode.SETTLED_OTHERWISE, text, {"state": state.value, **told})
+    return DeadLetterKept(ErrorCode.STATE_CONFLICT, text, {"state": state.value, **told})
 
 
 def _another_attempt(answered: int, last: int) -> DeadLetterKept:
     text = f"the answer is for attempt {answered}, and the last one was {last}"
-    return DeadLetterKept(ErrorCode.ANOTHER_ATTEMPT, text, {"attempt": answered, "last_attempt": last})
+    return DeadLetterKept(ErrorCode.ATTEMPT_MISMATCH, text, {"attempt": answered, "last_attempt": last})
 
 
 def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None) -> bool:
     match outcome:
         case None | "created":
-            return delivery.state in TAKEN and created in {None, delivery.deal_id, delivery.account_uuid}
+            return delivery.state in ACCEPTED and created in {None, delivery.deal_id, delivery.account_uuid}
         case "rejected":
             return delivery.state is State.REJECTED
         case "duplicate":

@@ -17,26 +17,33 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import MessageCode, MessageState
-from leadbridge.domain.operator_steps import NOTHING, Aftermath, WrongState, found, not_found, withdrawn
-from leadbridge.domain.status_change import new_status
+from leadbridge.domain.message import MessageState
+from leadbridge.domain.operator_steps import (
+    NO_EFFECTS,
+    ResolutionEffects,
+    WrongState,
+    resolve_found,
+    resolve_not_found,
+    withdraw_resolution,
+)
+from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.deliveries import Deals, Register, ResolutionLedger
+from leadbridge.services.ports.deliveries import DealStatuses, IdVerifier, ResolutionLedger
 from leadbridge.settings import Partner as PartnerSettings
 
 MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
-MAX_NAMED = 5  # statuses that a timeline entry names
-MAX_NAME = 60  # characters of a status in a timeline entry
-SENT = {MessageState.SENT, MessageState.SENDING, MessageState.UNKNOWN}
+MAX_LISTED_STATUSES = 5  # statuses that a timeline entry names
+MAX_STATUS_LENGTH = 60  # characters of a status in a timeline entry
+POSSIBLY_SENT = {MessageState.SENT, MessageState.SENDING, MessageState.UNKNOWN}
 
 
-class NotKnown(Exception):
+class IdNotFound(Exception):
     """The partner does not know the id, or not for this lead."""
 
 
-class WrongKind(Exception):
+class WrongIdKind(Exception):
     """The partner has no ids of this kind."""
 
 
@@ -53,7 +60,7 @@ class Resolution:
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class ConfirmedId:
     """An id as the partner writes it, and the status that came with it."""
 
     created: int | str
@@ -61,50 +68,50 @@ class Confirmed:
 
 
 @dataclass(frozen=True)
-class DealRegister:
+class DealVerifier:
     """Asks for the deal's status by its number. The partner does not say whose the deal is."""
 
-    deals: Deals
+    deals: DealStatuses
 
-    def confirm(self, _: Lead, created: int | str, budget: Budget) -> Confirmed:
-        """Ask for the deal's status. Raises NotKnown, PartnerError."""
+    def confirm(self, _: Lead, created: int | str, budget: Budget) -> ConfirmedId:
+        """Ask for the deal's status. Raises IdNotFound, PartnerError."""
         try:
-            return Confirmed(created, self.deals.status(int(created), budget))
+            return ConfirmedId(created, self.deals.status(int(created), budget))
         except partner_errors.Rejected:
-            raise NotKnown from None
+            raise IdNotFound from None
 
 
 @dataclass(frozen=True)
-class AccountRegister:
+class AccountVerifier:
     """Looks the lead's e-mail up and compares the account."""
 
     accounts: Accounts
 
-    def confirm(self, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
-        """Look the account up. Raises NotKnown, PartnerError."""
+    def confirm(self, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
+        """Look the account up. Raises IdNotFound, PartnerError."""
         account = self.accounts.find(lead.person.email, budget) if lead.person.email else None
         if account is None or account.uuid is None or account.uuid.casefold() != str(created).casefold():
-            raise NotKnown
-        return Confirmed(account.uuid, account.status)
+            raise IdNotFound
+        return ConfirmedId(account.uuid, account.status)
 
 
 @dataclass(frozen=True)
 class Resolver:
     """Settles deliveries for operators. `register` returns, by a partner's name, what confirms its ids.
 
-    `mirrors`: a status is also noted with the person.
+    `with_crm_note`: a status is also noted with the person.
     """
 
     ledger: ResolutionLedger
     partners: Mapping[str, PartnerSettings]
-    register: Callable[[str], Register]
+    register: Callable[[str], IdVerifier]
     clock: Clock
-    mirrors: bool = False
+    with_crm_note: bool = False
 
     def resolve(self, delivery: Delivery, lead: Lead, asked: Resolution, operator: str, budget: Budget) -> Delivery:
         """Settle, correct or withdraw; return the delivery after the change.
 
-        Raises WrongState, WrongKind, AlreadyLinked, NotKnown, PartnerError, Conflict, Contended.
+        Raises WrongState, WrongIdKind, AlreadyLinked, IdNotFound, PartnerError, Conflict, Contended.
         """
         if asked.expected_state is not None and asked.expected_state is not delivery.state:
             raise WrongState(
@@ -115,21 +122,25 @@ class Resolver:
         now, aftermath = self.clock(), self._aftermath(delivery)
         created = asked.created
         if asked.is_withdrawn:
-            change = withdrawn(delivery, now, operator, can_be_looked_up=can_be_looked_up, aftermath=aftermath)
+            change = withdraw_resolution(
+                delivery, now, operator, can_be_looked_up=can_be_looked_up, aftermath=aftermath
+            )
             return self.ledger.apply(change)
         if created is None:
-            return self.ledger.apply(not_found(delivery, now, operator, aftermath=aftermath))
+            return self.ledger.apply(resolve_not_found(delivery, now, operator, aftermath=aftermath))
         check_after = settings.check_after(timedelta()) if settings else None
-        found(delivery, now, operator, created, check_after)  # refuses a wrong state before the partner is asked
+        resolve_found(
+            delivery, now, operator, created, check_after
+        )  # refuses a wrong state before the partner is asked
         if settings is not None and isinstance(created, str) is not can_be_looked_up:
-            raise WrongKind
+            raise WrongIdKind
         asked_at = self.clock()
         confirmed = self._confirmed(delivery, lead, created, budget)
-        change = found(delivery, self.clock(), operator, confirmed.created, check_after, aftermath=aftermath)
+        change = resolve_found(delivery, self.clock(), operator, confirmed.created, check_after, aftermath=aftermath)
         after = self.ledger.apply(change)
         return self._with_status(after, confirmed.status, settings, check_after, asked_at)
 
-    def _confirmed(self, delivery: Delivery, lead: Lead, created: int | str, budget: Budget) -> Confirmed:
+    def _confirmed(self, delivery: Delivery, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
         """Make sure that no other lead has the id and that the partner knows it."""
         owner = self.ledger.owner_of(delivery.partner, created)
         if owner not in {None, delivery.lead_id}:
@@ -150,24 +161,24 @@ class Resolver:
         """Store the status that came with the id. If this fails, the next check stores it."""
         if status is None or settings is None:
             return delivery
-        change = new_status(
+        change = record_status(
             delivery,
             status,
             settings,
             self.clock(),
             check_after=check_after,
-            mirrors=self.mirrors,
+            with_crm_note=self.with_crm_note,
             learned_at=asked_at,
         )
         with suppress(Conflict, Contended):
             return self.ledger.apply(change)
         return delivery
 
-    def _aftermath(self, delivery: Delivery) -> Aftermath:
+    def _aftermath(self, delivery: Delivery) -> ResolutionEffects:
         """Return the effects of an earlier settlement: statuses, messages that were sent, messages that still wait."""
         journey = self.ledger.journey(delivery.lead_id) if delivery.settled_at is not None else None
         if journey is None or delivery.settled_at is None:
-            return NOTHING
+            return NO_EFFECTS
         now, since = self.clock(), delivery.settled_at
         statuses = [
             str(entry.data.get("status", ""))
@@ -179,18 +190,18 @@ class Resolver:
             for one in journey.messages
             if one.partner == delivery.partner and one.partner_status is not None and one.created_at >= since
         ]
-        sent = [one.partner_status or "" for one in about if one.state in SENT and not one.is_mirror]
+        sent = [one.partner_status or "" for one in about if one.state in POSSIBLY_SENT and not one.is_crm_note]
         waiting = [one for one in about if one.state is MessageState.PENDING][:MAX_SKIPPED]
         skipped = tuple(
-            messages.skip(one, now, "the deal was entered wrongly", MessageCode.WRONG_DEAL) for one in waiting
+            messages.skip(one, now, "the deal was entered wrongly", ErrorCode.WRONG_DEAL) for one in waiting
         )
         said = {"statuses": statuses, "messages_sent": sent}
         parts = [f"{what.replace('_', ' ')}: {len(some)} ({_names(some)})" for what, some in said.items() if some]
         parts += [f"messages skipped: {len(skipped)}"] if skipped else []
         data = {what: len(some) for what, some in {**said, "messages_skipped": skipped}.items() if some}
-        return Aftermath(f"; it led to {', '.join(parts)}" if parts else "", data, skipped)
+        return ResolutionEffects(f"; it led to {', '.join(parts)}" if parts else "", data, skipped)
 
 
 def _names(statuses: list[str]) -> str:
-    names = [status[:MAX_NAME] for status in dict.fromkeys(statuses)]
-    return ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
+    names = [status[:MAX_STATUS_LENGTH] for status in dict.fromkeys(statuses)]
+    return ", ".join(names[:MAX_LISTED_STATUSES]) + (", …" if len(names) > MAX_LISTED_STATUSES else "")

@@ -20,24 +20,23 @@ from leadbridge.domain.message import (
     UNSETTLED,
     Message,
     MessageChange,
-    MessageCode,
     MessageState,
 )
 from leadbridge.domain.recipient import Contact, Content, Recipient
-from leadbridge.domain.transitions import Conflict, OutOfTurn
+from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.message_text import content_of, quiet_until
+from leadbridge.services.message_text import find_quiet_end, render_message
 from leadbridge.services.ports.messages import Leads, MessageLedger, Messenger
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.messages import MessageSettings
 
-TURN = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
-LONGEST_TURN = timedelta(minutes=1)  # when it has waited long already
-SMS_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
-DOUBT_POLL = timedelta(hours=1)  # between two checks whether a message's deal is still in doubt
-NOT_WRITTEN = ErrorInfo(
+ORDER_POLL = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
+MAX_ORDER_POLL = timedelta(minutes=1)  # when it has waited long already
+INVITATION_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
+CONTEST_POLL = timedelta(hours=1)  # between two checks whether a message's deal is still in doubt
+SEND_NOT_RECORDED = ErrorInfo(
     ErrorCode.ANSWER_NOT_RECORDED, "Leeloo has taken the message, and the table could not be written"
 )
 
@@ -46,7 +45,7 @@ NOT_WRITTEN = ErrorInfo(
 class Sender(RetryingWorker[Message, MessageChange]):
     """Sends messages.
 
-    `keep_answer` puts the answer to a send that the table did not take into a dead letter, with the reason. Redrive
+    `save_answer` puts the answer to a send that the table did not take into a dead letter, with the reason. Redrive
     records it.
     """
 
@@ -57,9 +56,9 @@ class Sender(RetryingWorker[Message, MessageChange]):
     clock: Clock
     dead_letter: Callable[[Message, ErrorInfo], None]
     jitter: Callable[[], float] = random.random
-    keep_answer: Callable[[Message, ErrorInfo], None] | None = None
+    save_answer: Callable[[Message, ErrorInfo], None] | None = None
 
-    waiting = Outcome.WAITS
+    waiting = Outcome.WAITING
 
     def process(self, owner: str, message_id: str, budget: Budget, *, overdue: bool = False) -> Result:
         """Process one message. Safe to repeat and to run twice at once.
@@ -71,7 +70,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         return self._process(message, lambda one, now: self._in_turn(one, messages, now, budget), overdue=overdue)
 
     def _settle_lost_attempt(self, message: Message, now: datetime) -> Result | None:
-        if not message.lease_ran_out(now):
+        if not message.is_lease_expired(now):
             return None
         return self._write(steps.mark_unknown(message, now, WORKER_DIED), Result(Outcome.UNKNOWN))
 
@@ -79,15 +78,15 @@ class Sender(RetryingWorker[Message, MessageChange]):
         """Send a message after the older ones of its line, or skip it if a newer one was sent."""
         newer = {one.state for one in messages if one.is_newer_than(message)}
         if newer & MAY_HAVE_ARRIVED:
-            return self._skip(message, steps.SUPERSEDED, MessageCode.SUPERSEDED)
+            return self._skip(message, steps.SUPERSEDED_TEXT, ErrorCode.SUPERSEDED)
         if (early := self._until_scheduled(message, now)) is not None:
             return early
         if MessageState.SENDING in newer:  # its outcome decides whether this one is sent or skipped
-            return self._wait(TURN)
-        before = takewhile(lambda one: one.message_id != message.message_id, steps.in_order(messages))
-        older = [one for one in before if one.state in UNSETTLED and one.line == message.line]
+            return self._wait(ORDER_POLL)
+        before = takewhile(lambda one: one.message_id != message.message_id, steps.sort_for_sending(messages))
+        older = [one for one in before if one.state in UNSETTLED and one.group == message.group]
         if older:
-            turn = min(max((now - message.created_at) / 8, TURN), LONGEST_TURN)
+            turn = min(max((now - message.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
             return self._wait(max([turn, *waits]))
         if not budget.allows(self.messenger.seconds_per_message):
@@ -99,21 +98,21 @@ class Sender(RetryingWorker[Message, MessageChange]):
         now = self.clock()
         lead = self.leads.lead(message.owner) if message.account_id is None else None
         if message.account_id is None and lead is None:
-            return self._skip(message, "the lead is gone", MessageCode.LEAD_GONE)
+            return self._skip(message, "the lead is gone", ErrorCode.LEAD_NOT_FOUND)
         if lead is not None and lead.erased_at is not None:
-            return Result(Outcome.NOTHING_TO_DO)  # the erasure deletes the message too
+            return Result(Outcome.NO_ACTION)  # the erasure deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
         if delivery is not None and message.partner_status is not None:
             if delivery.void_version and (message.delivery_version or 0) <= delivery.void_version:
-                return self._skip(message, "the deal was entered wrongly", MessageCode.WRONG_DEAL)
+                return self._skip(message, "the deal was entered wrongly", ErrorCode.WRONG_DEAL)
             if delivery.attention is not None:
                 return self._hold(message)
-        if content_of(message, self.settings, lead, delivery, None) is None:
-            return self._skip(message, "nothing is said of this", MessageCode.NOT_CONFIGURED)
+        if render_message(message, self.settings, lead, delivery, None) is None:
+            return self._skip(message, "nothing is said of this", ErrorCode.NOT_CONFIGURED)
         zone = self.settings.zone_of(lead.person.phone if lead else None)
         # An operator who writes by hand knows what time it is.
-        waits = message.partner_status is not None and not message.is_mirror
-        until = quiet_until(self.settings.quiet_hours, zone, now) if waits else None
+        waits = message.partner_status is not None and not message.is_crm_note
+        until = find_quiet_end(self.settings.quiet_hours, zone, now) if waits else None
         if until is not None:
             return self._write(steps.wait_until(message, now, until), self._wait(until - now))
         try:
@@ -124,14 +123,14 @@ class Sender(RetryingWorker[Message, MessageChange]):
             return self._give_up(message, error)
         except partner_errors.PartnerError as error:
             return self._retry_or_give_up(message, error)
-        if recipient is None and message.is_mirror:
-            return self._skip(message, "the person is unknown there", MessageCode.PERSON_UNKNOWN)
+        if recipient is None and message.is_crm_note:
+            return self._skip(message, "the person is unknown there", ErrorCode.PERSON_UNKNOWN)
         if recipient is None:
             return self._write(steps.no_channel(message, self.clock()), Result(Outcome.NO_CHANNEL))
-        content = content_of(message, self.settings, lead, delivery, recipient.locale)
+        content = render_message(message, self.settings, lead, delivery, recipient.locale)
         return self._send(message, recipient, content or Content(), budget)
 
-    def _skip(self, message: Message, reason: str, code: MessageCode) -> Result:
+    def _skip(self, message: Message, reason: str, code: ErrorCode) -> Result:
         return self._write(steps.skip(message, self.clock(), reason, code), Result(Outcome.SKIPPED))
 
     def _recipient(self, message: Message, lead: Lead | None, budget: Budget) -> Recipient | None:
@@ -141,7 +140,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         if contact.account_id is not None:
             return Recipient(contact.account_id, contact.locale, contact.person_id, remembered=True)
         account = self.messenger.find(lead.person, budget)
-        if account is None and message.is_mirror:
+        if account is None and message.is_crm_note:
             return None  # what is noted about people is no reason to make or invite them
         if account is None and contact.asked_at is None:
             account = self._make_known(lead, budget)
@@ -158,7 +157,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         now = self.clock()
         lease = timedelta(seconds=self.messenger.seconds_per_send + LEASE_MARGIN)
         if not self.ledger.claim(lead.lead_id, now, now + lease, to_invite=by_sms):
-            raise _NotYet(now + TURN)
+            raise _NotYet(now + ORDER_POLL)
         try:
             account = None if by_sms else self.messenger.make(lead.person, budget)
             invited = by_sms and self.messenger.invite(lead.person, budget)
@@ -180,24 +179,24 @@ class Sender(RetryingWorker[Message, MessageChange]):
         """Raise _NotYet while somebody who was invited at `asked_at` may still come."""
         now, until = self.clock(), asked_at + self.settings.channel.wait_for_sms
         if now < until:
-            raise _NotYet(min(now + SMS_POLL, until))
+            raise _NotYet(min(now + INVITATION_POLL, until))
 
     def _send(self, message: Message, recipient: Recipient, content: Content, budget: Budget) -> Result:
-        if message.is_mirror and recipient.person_id is None:
-            return self._skip(message, "the person's id is unknown", MessageCode.PERSON_UNKNOWN)
+        if message.is_crm_note and recipient.person_id is None:
+            return self._skip(message, "the person's id is unknown", ErrorCode.PERSON_UNKNOWN)
         if not budget.allows(self.messenger.seconds_per_send):
             return self._wait()
         # A mirror is several calls, each cut from what is left of the invocation.
-        longest = budget.total if message.is_mirror else self.messenger.seconds_per_send
+        longest = budget.total if message.is_crm_note else self.messenger.seconds_per_send
         try:
             lease = timedelta(seconds=longest + LEASE_MARGIN)
             message = self.ledger.apply(steps.start_sending(message, self.clock(), lease))
-        except OutOfTurn:
-            return self._wait(TURN)
+        except OutOfOrder:
+            return self._wait(ORDER_POLL)
         except Conflict:
-            return Result(Outcome.NOTHING_TO_DO)
+            return Result(Outcome.NO_ACTION)
         try:
-            if message.is_mirror:
+            if message.is_crm_note:
                 self.messenger.note(recipient.person_id or "", content, budget)
             else:
                 self.messenger.send(recipient.account_id, content, budget)
@@ -214,9 +213,9 @@ class Sender(RetryingWorker[Message, MessageChange]):
         try:
             return self._sent(message, budget)
         except (Contended, ClientError, BotoCoreError):
-            if self.keep_answer is None:
+            if self.save_answer is None:
                 raise
-            self.keep_answer(message, NOT_WRITTEN)
+            self.save_answer(message, SEND_NOT_RECORDED)
             return Result(Outcome.SENT)
 
     def _sent(self, message: Message, answered: Budget) -> Result:
@@ -240,8 +239,8 @@ class Sender(RetryingWorker[Message, MessageChange]):
         """Wait while it is in doubt whose deal the status is about; skip the message after the retry window."""
         now = self.clock()
         if now - message.created_at >= self.settings.retry.give_up_after:
-            return self._skip(message, "it is in doubt whose deal the status is of", MessageCode.DEAL_IN_DOUBT)
-        return self._postpone(message, now + DOUBT_POLL)
+            return self._skip(message, "it is in doubt whose deal the status is of", ErrorCode.DEAL_CONTESTED)
+        return self._postpone(message, now + CONTEST_POLL)
 
     def _take(
         self, message: Message, step: Callable[[Message], MessageChange], result: Result, answered: Budget | None
@@ -255,7 +254,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         if written is result or answered is None:
             return written
         known = self.ledger.message(message.owner, message.message_id)
-        if known is None or known.code is not None or not _is_unknown_of(known, message):
+        if known is None or known.last_error_code == ErrorCode.RESTORED or not _is_unknown_of(known, message):
             return written
         return super()._take(known, step, result, answered)
 

@@ -23,7 +23,7 @@ class ClaimHistory(Protocol):
 
 
 @dataclass(frozen=True)
-class SourceRepeats:
+class RepeatPolicy:
     """Earlier leads of the same person, as each source's configuration treats them."""
 
     claims: ClaimHistory
@@ -42,6 +42,6 @@ class SourceRepeats:
         return Repeat(self.settings.sources[source].on_repeat)
 
 
-def falls_back_on(settings: Settings) -> Callable[[Lead, str], str | None]:
+def fallback_finder(settings: Settings) -> Callable[[Lead, str], str | None]:
     """Return what finds the next partner of a rejected lead: the next in its order that takes such a lead."""
     return lambda lead, partner: next_partner(lead, partner, settings.partners)

@@ -21,17 +21,17 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.repeats import Repeat, apply_repeat, held_for, wait_for
+from leadbridge.domain.repeats import Repeat, apply_repeat, describe_hold, wait_for_earlier_lead
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
 from leadbridge.services.record_answer import (
-    TAKEN,
+    ACCEPTED,
     DeadLetterKept,
     DeadLetterObsolete,
-    contest_holder,
-    delivery_answered,
+    contest_link_holder,
+    record_delivery_answer,
 )
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import Partner as PartnerSettings
@@ -42,8 +42,8 @@ from leadbridge.settings import RetryPolicy, self_check
 class Submitter(RetryingWorker[Delivery, Change]):
     """Submits deliveries to one partner. `accounts` looks up what the partner has, None if that is not possible.
 
-    `repeats` finds earlier leads of the same person. `falls_back_on` returns the partner that gets a lead which this
-    one has rejected. `keep_answer` puts an answer of the partner that the table did not take into a dead letter.
+    `repeats` finds earlier leads of the same person. `find_fallback` returns the partner that gets a lead which this
+    one has rejected. `save_answer` puts an answer of the partner that the table did not take into a dead letter.
     """
 
     ledger: SubmissionLedger
@@ -53,8 +53,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
     dead_letter: Callable[[Delivery, ErrorInfo], None]
     accounts: Accounts | None = None
     repeats: RepeatRules | None = None
-    falls_back_on: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
-    keep_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
+    find_fallback: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
+    save_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
     jitter: Callable[[], float] = random.random
 
     def process(self, lead_id: str, partner: str, budget: Budget) -> Result:
@@ -66,14 +66,14 @@ class Submitter(RetryingWorker[Delivery, Change]):
         return self._process(delivery, lambda waiting, now: self._submit(waiting, now, budget))
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
-        return self._reply_lost(delivery, WORKER_DIED, timedelta()) if delivery.lease_ran_out(now) else None
+        return self._reply_lost(delivery, WORKER_DIED, timedelta()) if delivery.is_lease_expired(now) else None
 
     def _submit(self, delivery: Delivery, now: datetime, budget: Budget) -> Result:
         if (early := self._until_scheduled(delivery, now)) is not None:
             return early
         lead = self.ledger.lead(delivery.lead_id)
         if lead is None or lead.erased_at is not None:
-            return Result(Outcome.GONE)
+            return Result(Outcome.NOT_FOUND)
         if delivery.attempts == delivery.attempts_before_retry:  # the first attempt, or the first after a retry
             ended = self._ended_before_an_attempt(delivery)
             if ended is not None:
@@ -83,9 +83,9 @@ class Submitter(RetryingWorker[Delivery, Change]):
             if settled is not None:
                 return settled
             if self._is_spent(delivery, self.clock()):
-                return self._give_up(delivery, _look_up_failed(delivery, NOT_FOUND_IN_TIME))
+                return self._give_up(delivery, _look_up_failed(delivery, ACCOUNT_NOT_FOUND))
             if not budget.allows(self.partner.seconds_per_submission):
-                return self._retry(delivery, _look_up_failed(delivery, LOOK_UP_TOOK_LONG))
+                return self._retry(delivery, _look_up_failed(delivery, LOOKUP_TIMED_OUT))
         if not budget.allows(self.partner.seconds_per_submission):
             return self._wait()
         return self._attempt(delivery, lead, budget)
@@ -95,7 +95,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         if delivery.source == self_check.SOURCE:
             ended = ErrorInfo(ErrorCode.SELF_CHECK, self_check.ENDED)
             change = steps.fail(delivery, self.clock(), ended)
-            return self._write(change, Result(Outcome.NOTHING_TO_DO))
+            return self._write(change, Result(Outcome.NO_ACTION))
         return None if self.repeats is None else self._repeated(delivery, self.repeats)
 
     def _repeated(self, delivery: Delivery, repeats: RepeatRules) -> Result | None:
@@ -113,7 +113,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
             case Repeat.MARK:
                 return self._write(change, Result(Outcome.DUPLICATE))
             case Repeat.HOLD:
-                self.dead_letter(delivery, held_for(earlier.lead_id))
+                self.dead_letter(delivery, describe_hold(earlier.lead_id))
                 return self._write(change, Result(Outcome.FAILED))
 
     def _wait_for(self, delivery: Delivery, earlier: PreviousLead) -> Result:
@@ -123,14 +123,14 @@ class Submitter(RetryingWorker[Delivery, Change]):
         it there again when it is due.
         """
         now = self.clock()
-        wait = min(max((now - delivery.received_at) / 4, SHORTEST_REPEAT_WAIT), LONGEST_REPEAT_WAIT)
+        wait = min(max((now - delivery.received_at) / 4, MIN_REPEAT_WAIT), MAX_REPEAT_WAIT)
         needs_operator = earlier.state is State.UNKNOWN
         due_after = wait if needs_operator else wait + OVERDUE
-        result = Result(Outcome.WAITS, retry_after=None if needs_operator else wait)
+        result = Result(Outcome.WAITING, retry_after=None if needs_operator else wait)
         if delivery.waits_for == earlier.lead_id:
             self.ledger.defer(delivery, now + due_after)
             return result
-        return self._write(wait_for(delivery, now, earlier.lead_id, wait, due_after=due_after), result)
+        return self._write(wait_for_earlier_lead(delivery, now, earlier.lead_id, wait, due_after=due_after), result)
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Result | None:
         """Settle an uncertain delivery by what the partner has; None where it surely has nothing."""
@@ -153,12 +153,12 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 try:
                     self.ledger.apply(steps.confirm(delivery, now, account.uuid, wait))
                 except Conflict:  # another worker was quicker, or another lead with this account
-                    return Result(Outcome.COMES_AGAIN, retry_after=self.settings.retry.first_delay)
+                    return Result(Outcome.RETRIED, retry_after=self.settings.retry.first_delay)
                 return Result(Outcome.SUBMITTED)
             case Origin.FOREIGN:
-                return self._write(steps.mark_duplicate(delivery, now, EXISTS), Result(Outcome.DUPLICATE))
+                return self._write(steps.mark_duplicate(delivery, now, ACCOUNT_EXISTS), Result(Outcome.DUPLICATE))
             case Origin.UNDETERMINED:
-                change = steps.mark_unknown(delivery, now, ORIGIN_UNTOLD, can_be_looked_up=True)
+                change = steps.mark_unknown(delivery, now, ORIGIN_UNKNOWN, can_be_looked_up=True)
                 return self._write(change, Result(Outcome.UNKNOWN))
 
     def _attempt(self, delivery: Delivery, lead: Lead, budget: Budget) -> Result:
@@ -172,7 +172,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         try:
             delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease))
         except Conflict:
-            return Result(Outcome.NOTHING_TO_DO)
+            return Result(Outcome.NO_ACTION)
         try:
             answer = PartnerAnswer(authorized.create(lead, budget))
         except partner_errors.PartnerError as error:
@@ -184,7 +184,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 return self._record_late(delivery, lead, answer, budget)
         except (Contended, BotoCoreError, ClientError) as error:
             error.add_note(f"the partner has answered: {answer.as_json()}")
-            if self.keep_answer is None or isinstance(answer.error, partner_errors.Unknown):
+            if self.save_answer is None or isinstance(answer.error, partner_errors.Unknown):
                 raise
             return self._keep(delivery, answer)
 
@@ -199,8 +199,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 except AlreadyLinked as tied:
                     return self._named_twice(delivery, answer.created, tied.lead_id, budget)
             case partner_errors.Rejected() as error:
-                fall_back_on = self.falls_back_on(lead, delivery.partner)
-                change = steps.reject(delivery, self.clock(), error.info, fall_back_on)
+                fallback = self.find_fallback(lead, delivery.partner)
+                change = steps.reject(delivery, self.clock(), error.info, fallback)
                 return self._write(change, Result(Outcome.REJECTED, error=error), budget)
             case partner_errors.Duplicate() as error if not delivery.is_uncertain:
                 change = steps.mark_duplicate(delivery, self.clock(), error.info)
@@ -219,45 +219,45 @@ class Submitter(RetryingWorker[Delivery, Change]):
         """
         known = self.ledger.delivery(delivery.lead_id, delivery.partner)
         if known is None or known.is_erased:
-            return Result(Outcome.GONE, error=answer.error)
+            return Result(Outcome.NOT_FOUND, error=answer.error)
         if isinstance(answer.error, partner_errors.Unknown):
-            return Result(Outcome.NOTHING_TO_DO, error=answer.error)
+            return Result(Outcome.NO_ACTION, error=answer.error)
         if answer.error is None and self._is_known(answer.created, known):
             return Result(Outcome.SUBMITTED)
         # The partner that can be asked may have made the account at any attempt.
         is_any_attempt = answer.error is None and self.accounts is not None
         try:
-            change = delivery_answered(
+            change = record_delivery_answer(
                 known,
                 answer.as_json(),
                 known.attempts if is_any_attempt else delivery.attempts,
                 self.clock(),
                 check_after=self.settings.check_after(timedelta()),
-                fall_back_on=lambda: self.falls_back_on(lead, delivery.partner),
+                fallback=lambda: self.find_fallback(lead, delivery.partner),
             )
         except DeadLetterObsolete:
-            return Result(Outcome.NOTHING_TO_DO, error=answer.error)
+            return Result(Outcome.NO_ACTION, error=answer.error)
         except DeadLetterKept:
             return self._keep(delivery, answer)
         try:
             written = self.ledger.apply(change, retry_for=budget.left_to_record)
         except AlreadyLinked as tied:
-            contest_holder(self.ledger, tied.lead_id, known, self.clock)
+            contest_link_holder(self.ledger, tied.lead_id, known, self.clock)
             return self._keep(delivery, answer)
         except Conflict:
             return self._keep(delivery, answer)
-        return Result(LATE_OUTCOMES.get(written.state, Outcome.COMES_AGAIN), error=answer.error)
+        return Result(LATE_OUTCOMES.get(written.state, Outcome.RETRIED), error=answer.error)
 
     def _keep(self, delivery: Delivery, answer: PartnerAnswer) -> Result:
-        if self.keep_answer is None:
+        if self.save_answer is None:
             raise Conflict(f"the partner has answered: {answer.as_json()}")
-        self.keep_answer(delivery, answer)
+        self.save_answer(delivery, answer)
         return Result(Outcome.UNRECORDED, error=answer.error)
 
     @staticmethod
     def _is_known(created: int | str | None, known: Delivery) -> bool:
         """Whether a delivery that the partner has was written down already, with this id or without any."""
-        return known.state in TAKEN and (known.created is None or created in {None, known.created})
+        return known.state in ACCEPTED and (known.created is None or created in {None, known.created})
 
     def _named_twice(self, delivery: Delivery, created: int | str | None, holder: str, budget: Budget) -> Result:
         """Handle an answer with an id that another lead has: a person must find out whose it is.
@@ -265,7 +265,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         If an operator entered it there, that settlement becomes contested. An account is looked up if the partner can
         be asked.
         """
-        contest_holder(self.ledger, holder, delivery, self.clock)
+        contest_link_holder(self.ledger, holder, delivery, self.clock)
         kind = "deal" if isinstance(created, int) else "account"
         text = f"the partner answered {kind} {created}, which {holder} has already"
         data = {**steps.id_data(created), "lead_id": holder}
@@ -314,22 +314,22 @@ class Submitter(RetryingWorker[Delivery, Change]):
         return steps.fail(delivery, now, error)
 
 
-EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account of this e-mail already")
-ORIGIN_UNTOLD = ErrorInfo(
-    ErrorCode.ACCOUNT_OF_UNKNOWN_ORIGIN,
+ACCOUNT_EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account of this e-mail already")
+ORIGIN_UNKNOWN = ErrorInfo(
+    ErrorCode.ACCOUNT_ORIGIN_UNKNOWN,
     "the partner has an account of this e-mail, and nobody can tell whose making it is",
 )
-NOT_FOUND_IN_TIME = ErrorInfo(
+ACCOUNT_NOT_FOUND = ErrorInfo(
     ErrorCode.ACCOUNT_NOT_FOUND, "the partner lists no account of this e-mail, and the time for retries is over"
 )
-LOOK_UP_TOOK_LONG = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up took all the time there was")
+LOOKUP_TIMED_OUT = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up took all the time there was")
 LATE_OUTCOMES = {
     State.SUBMITTED: Outcome.SUBMITTED,
     State.REJECTED: Outcome.REJECTED,
     State.DUPLICATE: Outcome.DUPLICATE,
 }
-SHORTEST_REPEAT_WAIT = timedelta(seconds=5)
-LONGEST_REPEAT_WAIT = timedelta(hours=1)
+MIN_REPEAT_WAIT = timedelta(seconds=5)
+MAX_REPEAT_WAIT = timedelta(hours=1)
 
 
 def _look_up_failed(delivery: Delivery, error: ErrorInfo) -> partner_errors.Unavailable:

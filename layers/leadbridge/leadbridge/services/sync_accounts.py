@@ -13,47 +13,47 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
 
-from leadbridge.domain.accounts.scan import Overtaken, ScanKind, ScanState, SyncScan
+from leadbridge.domain.accounts.scan import LeaseLost, ScanKind, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.accounts import Broker, ListingPage, SyncLog
-from leadbridge.services.reconcile_accounts import AccountReconciler, Taken
+from leadbridge.services.ports.accounts import Broker, ListingPage, SyncStateStore
+from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
 from leadbridge.settings.partners import SyncPlan
 
-CHUNK = 100  # rows that are taken in at once
-SECONDS_PER_CHUNK = 20.0  # for a hundred rows, most of them with news, while AWS is slow
+ROWS_PER_BATCH = 100  # rows that are taken in at once
+SECONDS_PER_BATCH = 20.0  # for a hundred rows, most of them with news, while AWS is slow
 LEASE_MARGIN = timedelta(seconds=10)  # by which workers' clocks may differ
-MAX_REST = timedelta(hours=1)  # however long the partner asks us to wait
+MAX_PAUSE = timedelta(hours=1)  # however long the partner asks us to wait
 
 
 class SyncOutcome(StrEnum):
     """What a run came to."""
 
-    WHOLE = "whole"
-    GOES_ON = "goes_on"
+    COMPLETED = "completed"
+    IN_PROGRESS = "in_progress"
     FAILED = "failed"
-    RESTS = "rests"
-    HELD = "held"
-    OVERTAKEN = "overtaken"
+    PAUSED = "paused"
+    LOCKED = "locked"
+    LEASE_LOST = "lease_lost"
 
 
 @dataclass(frozen=True)
-class Report:
+class SyncReport:
     """What a run came to; `state` is where the sync stands, as far as this run knows.
 
-    `left_out` are the passes that gave their windows up, as they stood in them.
+    `skipped_windows` are the passes that gave their windows up, as they stood in them.
     """
 
     outcome: SyncOutcome
     state: ScanState | None = None
     error: partner_errors.PartnerError | None = None
-    left_out: tuple[SyncScan, ...] = ()
+    skipped_windows: tuple[SyncScan, ...] = ()
 
 
 @dataclass(frozen=True)
-class PageTaken:
+class ProcessedPage:
     """One page that was taken in, in the words of a log."""
 
     kind: ScanKind
@@ -61,7 +61,7 @@ class PageTaken:
     until: datetime
     number: int
     total_pages: int | None
-    taken: Taken
+    taken: ReconcileCounts
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Sync:
     """Keeps up with one partner's list. `on_page` hears of each page as soon as it is written down."""
 
     broker: Broker
-    log: SyncLog
+    log: SyncStateStore
     reconciler: AccountReconciler
     plan: SyncPlan
     clock: Clock
-    on_page: Callable[[PageTaken], None]
+    on_page: Callable[[ProcessedPage], None]
 
-    def run(self, owner: str, budget: Budget) -> Report:
+    def run(self, owner: str, budget: Budget) -> SyncReport:
         """Do as much as the budget allows. Safe to repeat, to stop anywhere, and to run twice at once.
 
         `owner` names this run alone. Raises whatever the table raises; then, or where the run is killed, the lease runs
@@ -85,13 +85,13 @@ class Sync:
         lease_until = now + timedelta(seconds=budget.total) + LEASE_MARGIN
         state = self.log.take_lease(owner, now, lease_until)
         if state is None:
-            return Report(SyncOutcome.HELD)
+            return SyncReport(SyncOutcome.LOCKED)
         run = _Run(self, owner, lease_until, now, state)
         try:
             report = run.go(budget)
             self.log.release(owner, run.state)
-        except Overtaken:
-            return Report(SyncOutcome.OVERTAKEN, run.state)
+        except LeaseLost:
+            return SyncReport(SyncOutcome.LEASE_LOST, run.state)
         return report
 
 
@@ -106,24 +106,24 @@ class _Run:
     state: ScanState
     oldest_lead: datetime | None = field(default=None, init=False)
     error: partner_errors.PartnerError | None = field(default=None, init=False)
-    left_out: tuple[SyncScan, ...] = field(default=(), init=False)
+    skipped_windows: tuple[SyncScan, ...] = field(default=(), init=False)
 
-    def go(self, budget: Budget) -> Report:
+    def go(self, budget: Budget) -> SyncReport:
         """All passes that are due, as far as time allows."""
-        if self.state.rests_until is not None and self.began_at < self.state.rests_until:
-            return Report(SyncOutcome.RESTS, self.state)
-        self.state = replace(self.state, rests_until=None)
+        if self.state.paused_until is not None and self.began_at < self.state.paused_until:
+            return SyncReport(SyncOutcome.PAUSED, self.state)
+        self.state = replace(self.state, paused_until=None)
         try:
             self.oldest_lead = self.sync.log.oldest_lead()
             is_whole = self._passes(budget)
         except partner_errors.PartnerError as error:
             if error.retry_after is not None:
-                rest = min(timedelta(seconds=error.retry_after), MAX_REST)
-                self.state = replace(self.state, rests_until=self.sync.clock() + rest)
+                rest = min(timedelta(seconds=error.retry_after), MAX_PAUSE)
+                self.state = replace(self.state, paused_until=self.sync.clock() + rest)
             self.error = error
         if self.error is not None:
-            return Report(SyncOutcome.FAILED, self.state, self.error, self.left_out)
-        return Report(SyncOutcome.WHOLE if is_whole else SyncOutcome.GOES_ON, self.state)
+            return SyncReport(SyncOutcome.FAILED, self.state, self.error, self.skipped_windows)
+        return SyncReport(SyncOutcome.COMPLETED if is_whole else SyncOutcome.IN_PROGRESS, self.state)
 
     def _passes(self, budget: Budget) -> bool:
         """News first, then the last days, then the history; whether they all came to their ends."""
@@ -134,8 +134,8 @@ class _Run:
         if (days := self._due(ScanKind.ROLLING)) is not None:
             # However much there is to read anew in every run, the history goes on too.
             half = replace(budget, reserve=budget.reserve + budget.left / 2)
-            is_whole = self._read_past(days, budget if self._due(ScanKind.WHOLE) is None else half)
-        if (history := self._due(ScanKind.WHOLE)) is not None:
+            is_whole = self._read_past(days, budget if self._due(ScanKind.FULL) is None else half)
+        if (history := self._due(ScanKind.FULL)) is not None:
             is_whole = self._read_past(history, budget) and is_whole
         return is_whole
 
@@ -150,11 +150,11 @@ class _Run:
             if error.retry_after is not None:
                 raise
             self.error = self.error or error
-        failed = self.state.under_way.get(reading.kind, reading).fitted(self.sync.plan)
+        failed = self.state.active_scans.get(reading.kind, reading).adjusted_to(self.sync.plan)
         self.state = self.state.after_failure(failed, self.sync.clock())
-        going_on = self.state.under_way.get(reading.kind)
+        going_on = self.state.active_scans.get(reading.kind)
         if going_on is None or going_on.window != failed.window:
-            self.left_out += (failed,)
+            self.skipped_windows += (failed,)
         return False
 
     def _read(self, reading: SyncScan, budget: Budget) -> bool:
@@ -162,7 +162,7 @@ class _Run:
         sync = self.sync
         pages: Iterator[ListingPage] | None = None
         rows = 0
-        while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_CHUNK):
+        while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_BATCH):
             is_resumed = pages is None
             if pages is None:
                 # A page back: rows that have gone meanwhile have moved those behind them forward.
@@ -181,36 +181,36 @@ class _Run:
                         sync.reconciler.partner,
                         "list",
                         "the list does not end and has nothing new",
-                        code=ErrorCode.ANSWER_UNUSABLE,
+                        code=ErrorCode.RESPONSE_INVALID,
                     )
                 pages = None
                 continue
             rows = len(page.rows)
             extent, per_page = _extent(page)
-            back = reading.pages_back(extent, per_page) if is_resumed and page.number > 0 else 0
+            back = reading.pages_to_reread(extent, per_page) if is_resumed and page.number > 0 else 0
             if back > 0:
                 reading = replace(reading, page=max(0, page.number - back + 1), extent=extent)
                 pages = None
                 continue
-            taken = Taken()
+            taken = ReconcileCounts()
             if not self._take(page, asked_at, taken, budget):
                 return False
             if page.is_last:
                 self.state, pages = self.state.after_window(reading, sync.clock()), None
             else:
-                self.state = self.state.with_pass(reading.after_page(page.number, extent))
+                self.state = self.state.with_scan(reading.after_page(page.number, extent))
             sync.log.save(self.owner, self.state)
             about = (reading.kind, reading.window, reading.window_end, page.number, page.total_pages)
-            sync.on_page(PageTaken(*about, taken))
-            if reading.kind not in self.state.under_way:
+            sync.on_page(ProcessedPage(*about, taken))
+            if reading.kind not in self.state.active_scans:
                 return True
-            reading = self.state.under_way[reading.kind]
+            reading = self.state.active_scans[reading.kind]
         return False
 
-    def _take(self, page: ListingPage, asked_at: datetime, taken: Taken, budget: Budget) -> bool:
+    def _take(self, page: ListingPage, asked_at: datetime, taken: ReconcileCounts, budget: Budget) -> bool:
         """Take a page in, some rows at a time; False where time ends, or the lease does, before the page."""
-        for rows in batched(page.rows, CHUNK, strict=False):
-            if not budget.allows(SECONDS_PER_CHUNK) or self.sync.clock() >= self.lease_until:
+        for rows in batched(page.rows, ROWS_PER_BATCH, strict=False):
+            if not budget.allows(SECONDS_PER_BATCH) or self.sync.clock() >= self.lease_until:
                 return False
             self.sync.reconciler.reconcile(rows, self.oldest_lead, taken, asked_at=asked_at)
         return True

@@ -20,7 +20,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.transitions import AlreadyLinked, Conflict, overdue_wait
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.worker import Job, Ledger
+from leadbridge.services.ports.worker import Ledger, WorkItem
 from leadbridge.settings import RetryPolicy
 
 WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker was lost while the partner was being called")
@@ -30,11 +30,11 @@ LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers
 class Outcome(StrEnum):
     """What processing an item led to, for logs and metrics."""
 
-    COMES_AGAIN = "comes_again"
-    WAITS = "waits"
-    NO_TIME = "no_time"
-    NOTHING_TO_DO = "nothing_to_do"
-    GONE = "gone"
+    RETRIED = "retried"
+    WAITING = "waiting"
+    OUT_OF_TIME = "out_of_time"
+    NO_ACTION = "no_action"
+    NOT_FOUND = "not_found"
     FAILED = "failed"
     UNKNOWN = "unknown"
     # submissions
@@ -69,23 +69,23 @@ class Result:
     error: PartnerError | None = None
 
 
-class Worker[J: Job, C]:
+class Worker[J: WorkItem, C]:
     """What all workers share. A subclass is a frozen dataclass with these fields; C is the type of its changes."""
 
     ledger: Ledger[J, C]
     clock: Clock
     jitter: Callable[[], float]
-    waiting: ClassVar[Outcome] = Outcome.COMES_AGAIN  # of an item that is not due yet
+    waiting: ClassVar[Outcome] = Outcome.RETRIED  # of an item that is not due yet
 
     def _process(self, item: J | None, run: Callable[[J, datetime], Result], *, overdue: bool = False) -> Result:
         """Run an item that waits. An `overdue` one that is still due gets a later due time first."""
         if item is None:
-            return Result(Outcome.GONE)
+            return Result(Outcome.NOT_FOUND)
         now = self.clock()
         if (settled := self._settle_lost_attempt(item, now)) is not None:
             return settled
         if not item.is_waiting:
-            return Result(Outcome.NOTHING_TO_DO)
+            return Result(Outcome.NO_ACTION)
         if overdue and item.due_at is not None and item.due_at <= now:
             self._defer_overdue(item, now)
         return run(item, now)
@@ -121,11 +121,11 @@ class Worker[J: Job, C]:
         except AlreadyLinked:
             raise
         except Conflict:
-            return Result(Outcome.NOTHING_TO_DO, error=result.error)
+            return Result(Outcome.NO_ACTION, error=result.error)
         return result
 
 
-class RetryingWorker[J: Job, C](Worker[J, C], ABC):
+class RetryingWorker[J: WorkItem, C](Worker[J, C], ABC):
     """A worker that retries its calls. `dead_letter` is called before the failure of an item is written.
 
     So a crash between the two leaves one dead letter too many and never one too few.
@@ -157,7 +157,7 @@ class RetryingWorker[J: Job, C](Worker[J, C], ABC):
         if self._is_spent(item, now):
             return self._give_up(item, error, answered)
         wait = self._delay(item, error)
-        result = Result(Outcome.COMES_AGAIN, retry_after=wait, error=error)
+        result = Result(Outcome.RETRIED, retry_after=wait, error=error)
         return self._take(item, lambda one: self._schedule_retry(one, now, error.info, wait), result, answered)
 
     def _give_up(self, item: J, error: PartnerError, answered: Budget | None = None) -> Result:
@@ -172,7 +172,7 @@ class RetryingWorker[J: Job, C](Worker[J, C], ABC):
 
     def _is_permanent(self, item: J, error: PartnerError) -> bool:
         """Whether the credentials are wrong. Those that may just have changed are, if they were wrong before, too."""
-        return isinstance(error, Misconfigured) and (error.certain or error.info.is_last_of(item))
+        return isinstance(error, Misconfigured) and (error.certain or error.info.equals_last_of(item))
 
     def _is_spent(self, item: J, now: datetime) -> bool:
         """Whether the retry window has ended."""

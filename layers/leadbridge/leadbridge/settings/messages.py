@@ -36,7 +36,7 @@ class QuietHours(Section):
     to: time
 
 
-class Api(Section):
+class ApiQuirks(Section):
     """What Leeloo's document leaves open."""
 
     form_data: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class ChannelSettings(Section):
     wait_for_sms: Duration
 
 
-class Told(Section):
+class Notification(Section):
     """What is said: texts by language, or a template's id with its variables."""
 
     on: bool = True
@@ -61,7 +61,7 @@ class Told(Section):
     variables: dict[str, Wording] = {}
 
     @model_validator(mode="after")
-    def _says_something(self) -> Told:
+    def _says_something(self) -> Notification:
         if self.on and bool(self.text) == bool(self.template_id):
             raise ValueError("give either a text or a template_id")
         if self.variables and not self.template_id:
@@ -69,18 +69,18 @@ class Told(Section):
         return self
 
 
-class ToldOfPartner(Section):
+class PartnerNotifications(Section):
     """What is said of one partner's statuses."""
 
-    default: Told
-    statuses: dict[str, Told] = {}
+    default: Notification
+    statuses: dict[str, Notification] = {}
 
-    def about(self, status: str) -> Told:
+    def about(self, status: str) -> Notification:
         """The entry for a status."""
         return self.statuses.get(status, self.default)
 
 
-class Mirror(Section):
+class CrmNote(Section):
     """What of a lead is written to the person at Leeloo, whenever the lead's status changes."""
 
     on: bool
@@ -88,7 +88,7 @@ class Mirror(Section):
     comment: str = ""
 
     @model_validator(mode="after")
-    def _writes_something(self) -> Mirror:
+    def _writes_something(self) -> CrmNote:
         _known_variables(self.comment)
         if self.on and not (self.tags or self.comment):
             raise ValueError("give tags, a comment, or both")
@@ -102,11 +102,11 @@ class MessageSettings(Section):
     quiet_hours: QuietHours
     time_zones: dict[str, Zone]
     channel: ChannelSettings
-    api: Api = Field(default_factory=Api)
+    api: ApiQuirks = Field(default_factory=ApiQuirks)
     timeouts: Timeouts
     retry: RetryPolicy
-    told: dict[str, ToldOfPartner]
-    mirror: Mirror = Field(default_factory=lambda: Mirror(on=False))
+    notifications: dict[str, PartnerNotifications]
+    crm_note: CrmNote = Field(default_factory=lambda: CrmNote(on=False))
 
     @model_validator(mode="after")
     def _has_a_default_zone(self) -> MessageSettings:

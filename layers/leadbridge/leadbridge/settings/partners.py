@@ -33,18 +33,20 @@ class AccountFields(Section):
     """
 
     plus_in_phone: bool = False
-    longest_value: Annotated[int, Field(ge=1)] = 255
+    max_value_length: Annotated[int, Field(ge=1)] = 255
     lead_source: str = ""
     fields: dict[str, str] = {}
     constants: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _fits(self) -> AccountFields:
-        wrong = [name for name, value in self.constants.items() if len(value) > self.longest_value]
-        if len(self.lead_source) > self.longest_value:
+        wrong = [name for name, value in self.constants.items() if len(value) > self.max_value_length]
+        if len(self.lead_source) > self.max_value_length:
             wrong.append("lead_source")
         if wrong:
-            raise ValueError(f"{', '.join(wrong)} must have at most {self.longest_value} characters (longest_value)")
+            raise ValueError(
+                f"{', '.join(wrong)} must have at most {self.max_value_length} characters (max_value_length)"
+            )
         return self
 
 
@@ -60,7 +62,7 @@ class SyncPlan(Section):
     rolling: Duration
     since: date
     window: Duration
-    whole_every: Duration
+    full_scan_every: Duration
 
 
 class Partner(Section):

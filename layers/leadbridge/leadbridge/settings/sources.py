@@ -11,7 +11,7 @@ from leadbridge.settings.routing import Routes
 from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
 
 
-class Fetching(Section):
+class FetchSettings(Section):
     """How leads are fetched that a source's posts only name.
 
     `refused_delay` is the wait after the builder did not let us read a lead: a person must mend that, and the lead is
@@ -30,7 +30,7 @@ class Source(Section):
     next lead counts as the same one, and `on_repeat` what becomes of it then. `per_minute` leads are taken in a minute,
     0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken. `origins` are the
     sites whose pages may post, `honeypot` the field that people do not see and leave empty; `thank_you` and `try_again`
-    are where a browser goes whose visitor has posted without JavaScript. After `quiet_after` without a lead the source
+    are where a browser goes whose visitor has posted without JavaScript. After `stale_after` without a lead the source
     counts as quiet; None for one that nobody waits for.
     """
 
@@ -43,9 +43,9 @@ class Source(Section):
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202
     on_repeat: Literal["mark", "send", "hold"] = "mark"
-    quiet_after: Duration | None = None
+    stale_after: Duration | None = None
     origins: Annotated[tuple[Origin, ...], Field(min_length=1)] = ()
     honeypot: Annotated[StrictStr, Field(min_length=1)] | None = None
     thank_you: Page | None = None
     try_again: Page | None = None
-    fetch: Fetching | None = None
+    fetch: FetchSettings | None = None

@@ -2,7 +2,7 @@
 
 pk                          sk        item
 ACCOUNT#{partner}#{uuid}    ACCOUNT   an account as the partner lists it, own or foreign
-ACCOUNT#{partner}#{uuid}    TIE       which lead it was created from (storage/items.py)
+ACCOUNT#{partner}#{uuid}    LINK       which lead it was created from (storage/items.py)
 TRACE#…                     ACCOUNT#… a pointer by which an erasure finds an account (storage/erasure/traces.py)
 SYNC#{partner}              STATE     the lease, the watermark, and the scans that are under way
 """
@@ -14,8 +14,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from leadbridge.domain.accounts.account import KeptAccount
-from leadbridge.domain.accounts.scan import Overtaken, ScanKind, ScanState, SyncScan
+from leadbridge.domain.accounts.account import StoredAccount
+from leadbridge.domain.accounts.scan import LeaseLost, ScanKind, ScanState, SyncScan
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.transitions import Conflict
@@ -28,9 +28,9 @@ from leadbridge.storage.writes import Write, check, delete, not_erased, put, upd
 NEWEST = 50  # leads of one e-mail that are read
 
 _ACCOUNT_TIMES = ("created", "created_latest", "updated", "updated_latest", "first_seen_at")
-_STATE_TIMES = ("watermark", "first_run_at", "whole_begun_at", "whole_ended_at", "rests_until")
-_PASS_TIMES = ("begun_at", "since", "until", "window")
-_PASS_COUNTS = ("page_size", "page", "furthest", "failures", "left_out")
+_STATE_TIMES = ("watermark", "first_run_at", "full_scan_started_at", "full_scan_finished_at", "paused_until")
+_PASS_TIMES = ("started_at", "since", "until", "window")
+_PASS_COUNTS = ("page_size", "page", "max_page", "failures", "skipped_windows")
 
 
 class AccountRepository:
@@ -45,12 +45,12 @@ class AccountRepository:
         self._keyed_hash = keyed_hash
         self._leads_found: dict[str, list[str]] = {}  # by keyed hash, until accounts are stored
 
-    def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
+    def accounts(self, uuids: Collection[str]) -> Mapping[str, StoredAccount]:
         """The stored ones of some accounts, by uuid."""
         keys = [account_key(self._partner, uuid) for uuid in uuids]
         return {account.uuid: account for account in map(account_of, self._table.batch_get(keys))}
 
-    def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
+    def links(self, uuids: Collection[str]) -> Mapping[str, str | None]:
         """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
         keys = {items.link_key(self._partner, uuid)["pk"]: uuid for uuid in uuids}
         found = self._table.batch_get([items.link_key(self._partner, uuid) for uuid in uuids])
@@ -74,7 +74,7 @@ class AccountRepository:
         self._leads_found[hashed] = [lead_id_of(values) for values in self._table.query(query, limit=NEWEST)]
         return self._leads_found[hashed]
 
-    def keep(self, accounts: Sequence[KeptAccount]) -> None:
+    def store(self, accounts: Sequence[StoredAccount]) -> None:
         """Store accounts, in place of what is stored; not those of a person who was erased meanwhile.
 
         An account that may belong to one of our leads is written on the condition that the lead is not erased. The
@@ -87,13 +87,13 @@ class AccountRepository:
         self._table.batch_write([put(item) for account in free for item in self._traces(account)])
         self._table.batch_write([put(account_item(self._partner, account)) for account in free])
         if free:
-            ties = self.ties([account.uuid for account in free])
+            ties = self.links([account.uuid for account in free])
             self.forget([uuid for uuid in ties if ties[uuid] is None])
         for account in accounts:
             if owners[account.uuid]:
                 self._keep_with_owners(account, owners[account.uuid])
 
-    def _owners(self, account: KeptAccount) -> list[str]:
+    def _owners(self, account: StoredAccount) -> list[str]:
         """Return the lead that the account was made of and the leads with its e-mail, as they were last looked up."""
         found = {account.lead_id} if account.lead_id is not None else set()
         if account.email is not None:
@@ -101,7 +101,7 @@ class AccountRepository:
             found.update(self.leads_of(account.email) if known is None else known)
         return sorted(found)
 
-    def _keep_with_owners(self, account: KeptAccount, lead_ids: list[str]) -> None:
+    def _keep_with_owners(self, account: StoredAccount, lead_ids: list[str]) -> None:
         unmarked = check(items.link_key(self._partner, account.uuid), "attribute_not_exists(is_erased)")
         writes: list[Write] = [put(item) for item in self._traces(account)]
         writes += [put(account_item(self._partner, account)), unmarked]
@@ -109,9 +109,9 @@ class AccountRepository:
         if account.lead_id is None:
             self._table.transact(writes)
         else:
-            self._table.transact_beside(writes, account.lead_id)
+            self._table.transact_unless_erased(writes, account.lead_id)
 
-    def _traces(self, account: KeptAccount) -> list[Item]:
+    def _traces(self, account: StoredAccount) -> list[Item]:
         if account.email is None:
             return []
         hashed, target = self._keyed_hash(account.email.casefold()), account_key(self._partner, account.uuid)["pk"]
@@ -151,11 +151,11 @@ class AccountRepository:
             return None
 
     def save(self, owner: str, state: ScanState) -> None:
-        """Store the state of the sync. Raises Overtaken."""
+        """Store the state of the sync. Raises LeaseLost."""
         self._put(owner, state, "")
 
     def release(self, owner: str, state: ScanState) -> None:
-        """Store the state of the sync, and release the lease. Raises Overtaken."""
+        """Store the state of the sync, and release the lease. Raises LeaseLost."""
         self._put(owner, state, " REMOVE #owner, lease_until")
 
     def state(self) -> ScanState | None:
@@ -174,7 +174,7 @@ class AccountRepository:
         try:
             self._table.write(stored)
         except Conflict:
-            raise Overtaken from None
+            raise LeaseLost from None
 
     @property
     def _state_key(self) -> dict[str, str]:
@@ -186,7 +186,7 @@ def account_key(partner: str, uuid: str) -> dict[str, str]:
     return {"pk": f"ACCOUNT#{partner}#{uuid}", "sk": "ACCOUNT"}
 
 
-def account_item(partner: str, account: KeptAccount) -> Item:
+def account_item(partner: str, account: StoredAccount) -> Item:
     """An account as it is stored. It is in no index: the e-mail's finds leads."""
     return items.present(
         {
@@ -198,24 +198,24 @@ def account_item(partner: str, account: KeptAccount) -> Item:
     )
 
 
-def account_of(values: dict[str, Any]) -> KeptAccount:
+def account_of(values: dict[str, Any]) -> StoredAccount:
     """The account that a decoded item holds."""
-    known = {name: values[name] for name in KeptAccount.__slots__ if name in values}
-    return KeptAccount(**_as_times(known, _ACCOUNT_TIMES))
+    known = {name: values[name] for name in StoredAccount.__slots__ if name in values}
+    return StoredAccount(**_as_times(known, _ACCOUNT_TIMES))
 
 
 def state_values(state: ScanState) -> dict[str, Any]:
     """A state as its item holds it, the scans by their kinds."""
     own = {name: getattr(state, name) for name in _STATE_TIMES}
-    passes = {kind.value: _pass_values(going_on) for kind, going_on in state.under_way.items()}
-    return {**items.present(_as_texts(own, _STATE_TIMES)), "under_way": passes}
+    passes = {kind.value: _pass_values(going_on) for kind, going_on in state.active_scans.items()}
+    return {**items.present(_as_texts(own, _STATE_TIMES)), "active_scans": passes}
 
 
 def state_of(standing: dict[str, Any]) -> ScanState:
     """The state that an item holds."""
     known = {name: standing[name] for name in _STATE_TIMES if name in standing}
-    passes = {ScanKind(kind): _pass_of(ScanKind(kind), dict(each)) for kind, each in standing["under_way"].items()}
-    return ScanState(**_as_times(known, _STATE_TIMES), under_way=passes)
+    passes = {ScanKind(kind): _pass_of(ScanKind(kind), dict(each)) for kind, each in standing["active_scans"].items()}
+    return ScanState(**_as_times(known, _STATE_TIMES), active_scans=passes)
 
 
 def _pass_values(going_on: SyncScan) -> dict[str, Any]:

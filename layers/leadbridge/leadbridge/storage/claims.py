@@ -21,7 +21,7 @@ MAX_TRIES = 10  # of a claim while others change it
 
 
 @dataclass(frozen=True)
-class EarlierLead:
+class ClaimHolder:
     """The lead with which a person came to a partner before, and the state of its delivery there."""
 
     lead_id: str
@@ -33,13 +33,13 @@ class EarlierLead:
         return self.state in UNSETTLED
 
 
-class Claims:
+class ClaimRepository:
     """Claims in the table of leads. Every method may raise Contended, and botocore's errors."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> EarlierLead | None:
+    def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> ClaimHolder | None:
         """Return the lead with which this delivery's person came to its partner in the time `within`; None if none.
 
         If there is none, this lead claims the person for `kept_for`. A lead that the partner never got does not count.
@@ -64,13 +64,13 @@ class Claims:
                 continue
             state = self._state(holder["lead_id"], delivery.partner)
             if from_text(holder["claimed_at"]) > since and state is not None and state not in NOT_SERVED:
-                return EarlierLead(str(holder["lead_id"]), state)
+                return ClaimHolder(str(holder["lead_id"]), state)
             passed[keys[refused]["pk"]] = holder["lead_id"]
         if keys:
             raise Contended
         return None
 
-    def releasing(self, lead: dict[str, Any]) -> list[Write]:
+    def release_writes(self, lead: dict[str, Any]) -> list[Write]:
         """Return the deletes for a transaction that releases the claims of a lead; `lead` is its item."""
         own = [key for key in claim_keys(lead, lead["partners"]) if self._is_held_by(lead["lead_id"], key)]
         return [delete(key, "lead_id = :own", {":own": lead["lead_id"]}) for key in own]

@@ -66,10 +66,10 @@ class ContentClaim:
         try:
             table.transact([self.write()], or_conflict=True)
         except Conflict as conflict:
-            return self.held_by(conflict.found[0])
+            return self.claim_from(conflict.found[0])
         return self
 
-    def held_by(self, item: Mapping[str, Any]) -> ContentClaim:
+    def claim_from(self, item: Mapping[str, Any]) -> ContentClaim:
         """The claim of the same content that an item holds."""
         received_at = from_text(item["received_at"])
         return ContentClaim(self.source, self.content_hash, item["lead_id"], received_at, self.window)
@@ -79,7 +79,7 @@ class ContentClaim:
         return self.window is None or self.received_at > now - self.window
 
 
-def stored_as(
+def find_stored_lead(
     table: Table, lead: Lead, claim: ContentClaim | None, *, retry_for: float = BATCH_RETRY_FOR
 ) -> str | None:
     """Return the id of the lead that a post is already stored as, by its own id or by its content; else None."""
@@ -87,7 +87,7 @@ def stored_as(
     found = table.batch_get([key], retry_for=retry_for)
     if claim is None:
         return lead.lead_id if found else None
-    held = [one for one in map(claim.held_by, found) if one.is_valid_at(lead.received_at)]
+    held = [one for one in map(claim.claim_from, found) if one.is_valid_at(lead.received_at)]
     return held[0].lead_id if held else None
 
 
@@ -96,7 +96,7 @@ def note_change(table: Table, posted: Lead, fields: tuple[str, ...]) -> bool:
 
     Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. Raises Contended.
     """
-    entry = Entry(posted.received_at, "redelivered_changed", None, ", ".join(fields) or None, {"fields": fields})
+    entry = Entry(posted.received_at, "redelivery_differs", None, ", ".join(fields) or None, {"fields": fields})
     noted = update(
         items.lead_key(posted.lead_id),
         "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at",

@@ -46,7 +46,7 @@ def fetch_item(fetch: Fetch) -> Item:
             "keys": dict(fetch.keys),
             "last_error_data": fetch.last_error_data,
             "state": fetch.state.value,
-            "listed": f"delivery#{fetch.stands_for.value}" if fetch.stands_for else None,
+            "listed": f"delivery#{fetch.lead_state.value}" if fetch.lead_state else None,
             "received_key": items.received_key(fetch.received_at, fetch.lead_id),
             "due_partner": DUE_PARTITION if fetch.due_at is not None else None,
         }
@@ -80,7 +80,7 @@ class FetchRepository:
     def apply(self, change: FetchChange, *, retry_for: float = RETRY_FOR) -> Fetch:
         """Write a fetch's change and its line in the timeline. Raises Conflict, Contended."""
         if is_late(change.before.received_at, change.at):
-            self._table.transact_late(_writes(change), change.after.lead_id, retry_for=retry_for)
+            self._table.transact_extending_lead(_writes(change), change.after.lead_id, retry_for=retry_for)
         else:
             self._table.transact(_writes(change), or_conflict=True, retry_for=retry_for)
         return change.after

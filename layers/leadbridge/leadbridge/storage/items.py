@@ -4,8 +4,8 @@ pk            sk                       item
 LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
 LEAD#{id}     EVENT#{time}#{tiebreaker}   an entry of the timeline
-ACCOUNT#{partner}#{uuid}    TIE        which lead an account at a partner was made of
-DEAL#{partner}#{deal id}    TIE        which lead a deal at a partner was made of
+ACCOUNT#{partner}#{uuid}    LINK        which lead an account at a partner was made of
+DEAL#{partner}#{deal id}    LINK        which lead a deal at a partner was made of
 LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
 PERSON#{partner}#{attribute}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
 LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `fetches`)
@@ -99,7 +99,7 @@ def delivery_key(lead_id: str, partner: str) -> dict[str, str]:
 def link_key(partner: str, created: int | str) -> dict[str, str]:
     """The key of the link of a deal (an int) or an account (a uuid) at a partner to a lead."""
     kind = "DEAL" if isinstance(created, int) else "ACCOUNT"
-    return {"pk": f"{kind}#{partner}#{created}", "sk": "TIE"}
+    return {"pk": f"{kind}#{partner}#{created}", "sk": "LINK"}
 
 
 def attention_key(lead_id: str, partner: str) -> dict[str, str]:

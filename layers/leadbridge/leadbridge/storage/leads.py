@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, Delivery, State, most_urgent, receive
+from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
-from leadbridge.domain.status_change import checked
+from leadbridge.domain.status_change import count_check
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
-from leadbridge.storage.content_claims import ContentClaim, note_change, stored_as
+from leadbridge.storage.content_claims import ContentClaim, find_stored_lead, note_change
 from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item, fetch_of
 from leadbridge.storage.items import lead_id_of
-from leadbridge.storage.links import attention, link, opened, unlink
+from leadbridge.storage.links import attention_writes, link_write, opening_writes, unlink_writes
 from leadbridge.storage.messages import message_item, message_of, message_writes
-from leadbridge.storage.quota import Quota, TooMany, give_back
+from leadbridge.storage.quota import Quota, QuotaExceeded, uncount
 from leadbridge.storage.table import Query, Table
-from leadbridge.storage.writes import Write, is_late, prolong, put, unmoved, update
+from leadbridge.storage.writes import Write, due_at_unchanged, extend_ttl, is_late, put, update
 
 MAX_TWINS = 20  # leads of one e-mail that are read
 MAX_ITEMS = 100_000  # of one lead that are read
@@ -48,17 +48,17 @@ class Journey:
     @property
     def status(self) -> State:
         """The state of the whole lead: the most urgent one."""
-        return most_urgent(self.states)
+        return most_urgent_state(self.states)
 
     @property
     def states(self) -> list[State]:
         """The states of its deliveries, or the state that its fetch stands for."""
         states = [delivery.state for delivery in self.deliveries.values()]
-        return states if self.fetch is None or self.fetch.stands_for is None else [*states, self.fetch.stands_for]
+        return states if self.fetch is None or self.fetch.lead_state is None else [*states, self.fetch.lead_state]
 
 
 @dataclass(frozen=True)
-class Due:
+class DueItem:
     """The key of a delivery, a message or a fetch that is due, as the index has it."""
 
     pk: str
@@ -96,9 +96,10 @@ class LeadRepository:
     ) -> str | None:
         """Store a new lead with its deliveries in one transaction; return None, or the id of the lead that is stored.
 
-        A lead that is not fetched yet is stored with its `fetch` in place of the deliveries. `window` is for a post
-        without an id: a lead of the same content that came less than `window` ago is the same lead. Raises TooMany
-        where the quota is used up; Contended after `retry_for` seconds.
+        A lead that is not fetched yet is stored with its `fetch` instead of deliveries. `window` is for a post without
+        an id: a lead with the same content that arrived less than `window` ago is the same lead.
+
+        Raises QuotaExceeded if the quota is used up, Contended after `retry_for` seconds.
         """
         ends, claim = time.monotonic() + retry_for, None
         if window and lead.content_hash is not None:
@@ -107,8 +108,10 @@ class LeadRepository:
         if quota is not None:
             try:
                 counted = quota.take(self._table, lead.lead_id, lead.received_at, retry_for=retry_for)
-            except TooMany:
-                if (already := stored_as(self._table, lead, claim, retry_for=ends - time.monotonic())) is not None:
+            except QuotaExceeded:
+                if (
+                    already := find_stored_lead(self._table, lead, claim, retry_for=ends - time.monotonic())
+                ) is not None:
                     return already
                 raise
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
@@ -120,7 +123,7 @@ class LeadRepository:
             routed = Entry(lead.received_at, "routed", detail=lead.routed, data=lead.routed_data)
             writes.append(put(items.entry_item(lead.lead_id, routed, "1")))
         for partner in lead.partners:
-            delivery = receive(lead.lead_id, partner, lead.source, lead.received_at)
+            delivery = new_delivery(lead.lead_id, partner, lead.source, lead.received_at)
             writes.append(put(items.delivery_item(delivery)))
         if fetch is not None:
             writes.append(put(fetch_item(fetch)))
@@ -130,10 +133,10 @@ class LeadRepository:
             self._table.transact(writes, or_conflict=True, retry_for=ends - time.monotonic())
         except Conflict as conflict:
             if counted is not None:
-                give_back(self._table, counted)
+                uncount(self._table, counted)
             if claim is None or 0 in conflict.failed:
                 return lead.lead_id
-            return claim.held_by(conflict.found[len(writes) - 1]).lead_id
+            return claim.claim_from(conflict.found[len(writes) - 1]).lead_id
         return None
 
     def claim_content(self, claim: ContentClaim) -> ContentClaim:
@@ -165,20 +168,20 @@ class LeadRepository:
         writes += [put(message_item(message)) for message in change.messages]
         for skipped in change.skipped:
             writes += message_writes(skipped)
-        writes += attention(before, after)
+        writes += attention_writes(before, after)
         if before.created is not None and before.created != after.created:
-            writes += unlink(before, before.created)
+            writes += unlink_writes(before, before.created)
         late = is_late(before.received_at, change.at)
         is_linked = after.created is not None and (late or after.created != before.created)
         if is_linked:
-            writes.append(link(after))
+            writes.append(link_write(after))
         own = len(writes)
         if change.opened is not None:
-            writes += opened(change.opened, change)
+            writes += opening_writes(change.opened, change)
         ends = time.monotonic() + retry_for
         try:
             if late and change.opened is None:
-                self._table.transact_late(writes, change.after.lead_id, retry_for=retry_for)
+                self._table.transact_extending_lead(writes, change.after.lead_id, retry_for=retry_for)
             else:
                 self._table.transact(writes, or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
@@ -194,7 +197,7 @@ class LeadRepository:
         if owner not in {None, delivery.lead_id}:
             raise AlreadyLinked(str(owner), failed=conflict.failed) from None
 
-    def look_again(
+    def defer_check(
         self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Defer the next check of a delivery, and note a failed check; publish no event.
@@ -202,7 +205,7 @@ class LeadRepository:
         `is_refused`: the partner answered that it does not know the id. Does nothing if the delivery has changed or was
         deferred meanwhile.
         """
-        after = checked(delivery, is_failed=error is not None, is_refused=is_refused)
+        after = count_check(delivery, is_failed=error is not None, is_refused=is_refused)
         sets = "SET due_at = :due_at, checks_failed = :failed, checks_refused = :refused"
         if error is None:
             sets, noted = f"{sets} REMOVE last_error, last_error_code, last_error_data", {}
@@ -212,7 +215,7 @@ class LeadRepository:
         write = update(
             items.delivery_key(delivery.lead_id, delivery.partner),
             sets,
-            f"#version = :version AND {unmoved(delivery.due_at)}",
+            f"#version = :version AND {due_at_unchanged(delivery.due_at)}",
             values={
                 ":due_at": to_text(due_at),
                 ":failed": after.checks_failed,
@@ -224,8 +227,8 @@ class LeadRepository:
             names={"#version": "version"},
         )
         with suppress(Conflict):
-            if marks := attention(delivery, after):
-                self._table.transact_late([write, *marks], delivery.lead_id)
+            if marks := attention_writes(delivery, after):
+                self._table.transact_extending_lead([write, *marks], delivery.lead_id)
             else:
                 self._table.write(write)
 
@@ -243,7 +246,7 @@ class LeadRepository:
         `tiebreaker` keeps entries of the same millisecond apart.
         """
         written = put(items.entry_item(lead_id, entry, tiebreaker))
-        return self._table.transact([written, prolong(lead_id, not_erased=True)]) is None
+        return self._table.transact([written, extend_ttl(lead_id, not_erased=True)]) is None
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
@@ -296,9 +299,9 @@ class LeadRepository:
                 messages.append(message_of(values))
         return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch, tuple(messages))
 
-    def due(self, partition: str, until: datetime, limit: int) -> Iterator[Due]:
+    def due(self, partition: str, until: datetime, limit: int) -> Iterator[DueItem]:
         """Yield what is due by `until`, the longest due first: a partner's deliveries, messages, or fetches."""
         values = {":partner": partition, ":until": to_text(until)}
         query = Query("due_partner = :partner AND due_at <= :until", values, items.DUE)
         for found in self._table.query(query, limit=limit):
-            yield Due(found["pk"], found["sk"], found["due_at"])
+            yield DueItem(found["pk"], found["sk"], found["due_at"])

@@ -23,9 +23,9 @@ from leadbridge.domain.clock import Clock, to_text
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.erasure import traces
-from leadbridge.storage.queries.lead_search import Finder
+from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table
-from leadbridge.storage.writes import prolong, put
+from leadbridge.storage.writes import extend_ttl, put
 
 MAX_LOOKUPS = 3  # of an event's lead, while the leads that are found are erased
 MAX_KEY = 255  # characters of an account id that can be a key
@@ -82,14 +82,14 @@ class LeelooEvent:
 
 
 @dataclass(frozen=True)
-class Inbox:
+class LeelooEventRepository:
     """Stores Leeloo's events. `keyed_hash` hashes phones and e-mails as the indexes have them."""
 
     table: Table
     keyed_hash: Callable[[str], str]
     clock: Clock
 
-    def keep(self, event: LeelooEvent) -> tuple[bool, str | None]:
+    def store(self, event: LeelooEvent) -> tuple[bool, str | None]:
         """Store an event; return whether it is new, and its lead. Safe to repeat.
 
         Of a person whose erasure is running only the fact that the event came is stored. Raises botocore's errors and
@@ -115,7 +115,7 @@ class Inbox:
             put(self._marker(event, lead_id), "attribute_not_exists(pk)"),
             put(beside),
             put(items.entry_item(lead_id, Entry(now, what, "leeloo", detail, data), event.key[:16])),
-            prolong(lead_id, not_erased=True),
+            extend_ttl(lead_id, not_erased=True),
         ]
         return self.table.transact(writes)
 
@@ -148,7 +148,7 @@ class Inbox:
         return known
 
     def _lead_of(self, event: LeelooEvent) -> str | None:
-        finder = Finder(self.table)
+        finder = LeadFinder(self.table)
         find = {traces.ACCOUNT: finder.by_account, traces.PHONE: finder.by_phone, traces.EMAIL: finder.by_email}
         return next((found for kind, value in self._known_by(event) if (found := find[kind](value))), None)
 

@@ -8,20 +8,20 @@ from leadbridge.storage import items
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
 
 
-def link(delivery: Delivery) -> Write:
+def link_write(delivery: Delivery) -> Write:
     """Link a deal or an account to its lead, on the condition that no other lead has it and that it is not erased."""
     own = "attribute_not_exists(pk) OR (lead_id = :own AND attribute_not_exists(is_erased))"
     return put(items.link_item(delivery), own, values={":own": delivery.lead_id})
 
 
-def unlink(delivery: Delivery, created: int | str) -> list[Write]:
+def unlink_writes(delivery: Delivery, created: int | str) -> list[Write]:
     """Release a link. The stored account is deleted too, so that the next sync looks for its lead again."""
     key = items.link_key(delivery.partner, created)
     own = delete(key, "attribute_not_exists(pk) OR lead_id = :own", {":own": delivery.lead_id})
     return [own, *([delete({**key, "sk": "ACCOUNT"})] if isinstance(created, str) else [])]
 
 
-def attention(before: Delivery, after: Delivery) -> list[Write]:
+def attention_writes(before: Delivery, after: Delivery) -> list[Write]:
     """Return the write that lists a delivery as needing a person, or takes it off the list; none if nothing changes."""
     if (before.attention is None) == (after.attention is None):
         return []
@@ -30,10 +30,10 @@ def attention(before: Delivery, after: Delivery) -> list[Write]:
     return [delete(items.attention_key(after.lead_id, after.partner))]
 
 
-def opened(delivery: Delivery, change: Change) -> list[Write]:
+def opening_writes(delivery: Delivery, change: Change) -> list[Write]:
     """Return the writes for a further delivery of a stored lead, with its entry in the timeline."""
     told = {"previous_partner": change.after.partner}
-    entry = Entry(change.at, "falls_back", delivery.partner, f"{change.after.partner} has rejected it", told)
+    entry = Entry(change.at, "fallback", delivery.partner, f"{change.after.partner} has rejected it", told)
     return [
         put(items.delivery_item(delivery), "attribute_not_exists(pk)"),
         put(items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),

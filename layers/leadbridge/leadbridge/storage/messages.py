@@ -2,7 +2,7 @@
 
 pk                 sk                     item
 LEAD#{lead_id}     MESSAGE#{message_id}   a message
-LEAD#{lead_id}     LINE#{line}            how many sends of messages about statuses were started
+LEAD#{lead_id}     GROUP#{group}          how many sends of a group of messages about statuses were started
 LEAD#{lead_id}     CONTACT                the person's account at Leeloo, once it is known
 LEAD#{lead_id}     FORMER#{account_id}    an account that was the person's contact before
 ACCOUNT#{id}       MESSAGE#{message_id}   a message to an account without a lead
@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
-from leadbridge.domain.message import Message, MessageChange, MessageCode, MessageState
+from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.recipient import Contact
 from leadbridge.domain.timeline import Entry
-from leadbridge.domain.transitions import Conflict, OutOfTurn
+from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.items import Item
@@ -29,7 +29,7 @@ from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, check, delete, expires_at, is_late, put, update
 
 DUE_PARTITION = "messages"  # the partition of the index `due` that holds messages
-LINE = "LINE#"  # prefix of the keys of lines
+GROUP = "GROUP#"  # prefix of the sort keys that count the sends of a group
 MAX_MESSAGES = 1000  # of one owner that are read, and of its lines
 CLOSED_FOR = 3600  # seconds; a request that found no lead of an account before an erasure has ended long before
 # Writes in a lead's first hours do not prolong its item (`writes.FRESH`). A message that is written then and not
@@ -76,10 +76,9 @@ def message_item(message: Message) -> Item:
             **{name: getattr(message, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "variables": message.variables or None,
-            "is_mirror": message.is_mirror or None,
+            "is_crm_note": message.is_crm_note or None,
             "state": message.state.value,
             "last_error_data": message.last_error_data,
-            "code": message.code.value if message.code else None,
             "due_partner": DUE_PARTITION if message.due_at is not None else None,
         }
     )
@@ -93,8 +92,7 @@ def message_of(values: dict[str, Any]) -> Message:
     return Message(
         state=MessageState(values["state"]),
         variables=dict(values.get("variables", {})),
-        is_mirror=bool(values.get("is_mirror", False)),
-        code=MessageCode(values["code"]) if "code" in values else None,
+        is_crm_note=bool(values.get("is_crm_note", False)),
         last_error_data=items.error_data_of(values),
         **known,
     )
@@ -112,14 +110,13 @@ def message_writes(change: MessageChange) -> list[Write]:
     return writes
 
 
-def _turn_write(owner: str, line: str, turn: int) -> Write:
-    """Count a started send of a line, on the condition that none was started since the line was read."""
+def _count_send(owner: str, group: str, started: int) -> Write:
+    """Count a started send of a group, on the condition that none was started since the group was read."""
     return update(
-        {"pk": partition(owner), "sk": f"{LINE}{line}"},
-        "SET #turn = :next, expires_at = :expires_at",
-        "#turn = :turn" if turn else "attribute_not_exists(#turn)",
-        values={":turn": turn or None, ":next": turn + 1, ":expires_at": expires_at()},
-        names={"#turn": "turn"},
+        {"pk": partition(owner), "sk": f"{GROUP}{group}"},
+        "SET started_sends = :next, expires_at = :expires_at",
+        "started_sends = :started" if started else "attribute_not_exists(started_sends)",
+        values={":started": started or None, ":next": started + 1, ":expires_at": expires_at()},
     )
 
 
@@ -144,7 +141,7 @@ class MessageRepository:
         if entry is not None:
             writes.append(put(items.entry_item(message.owner, entry, message.message_id)))
         if message.owner.startswith("ld_"):
-            refused = self._table.transact_beside(writes, message.owner)
+            refused = self._table.transact_unless_erased(writes, message.owner)
         else:
             refused = self._table.transact([*writes, _unless_closed(message.owner)])
         if refused == len(writes):
@@ -154,23 +151,23 @@ class MessageRepository:
     def apply(self, change: MessageChange, *, retry_for: float = RETRY_FOR) -> Message:
         """Write a message's change and its entry in the lead's timeline. Raises Contended after `retry_for` seconds.
 
-        After the person was erased, no message starts and no entry is written. Raises Conflict; OutOfTurn if the change
-        starts a message and another one of its line was started meanwhile.
+        After the person was erased, no message starts and no entry is written. Raises Conflict; OutOfOrder if the
+        change starts a message and another one of its group was started meanwhile.
         """
         before, after, of_lead = change.before, change.after, change.after.owner.startswith("ld_")
         writes = message_writes(change)
         starts = after.state is MessageState.SENDING
-        takes_turn = starts and of_lead and before.turn is not None and after.delivery_version is not None
-        if takes_turn:
-            writes.append(_turn_write(after.owner, after.line, before.turn or 0))
+        counts_send = starts and of_lead and before.started_sends is not None and after.delivery_version is not None
+        if counts_send:
+            writes.append(_count_send(after.owner, after.group, before.started_sends or 0))
         try:
             if of_lead and (change.what is not None or starts or is_late(after.created_at, change.at, SETTLES_WITHIN)):
-                self._table.transact_beside(writes, after.owner, or_conflict=True, retry_for=retry_for)
+                self._table.transact_unless_erased(writes, after.owner, or_conflict=True, retry_for=retry_for)
             else:
                 self._table.transact(writes, or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
-            if takes_turn and conflict.failed == {len(writes) - 1}:
-                raise OutOfTurn(failed=conflict.failed) from None
+            if counts_send and conflict.failed == {len(writes) - 1}:
+                raise OutOfOrder(failed=conflict.failed) from None
             raise
         return after
 
@@ -181,17 +178,19 @@ class MessageRepository:
 
     def messages(self, owner: str) -> list[Message]:
         """The messages of one owner, the latest thousand of them, oldest first."""
-        turns = self._turns(owner)  # before the messages: a send that starts between the two reads must be noticed
+        started = self._started_sends(
+            owner
+        )  # before the messages: a send that starts between the two reads must be noticed
         found = self._table.query(_of_kind(owner, "MESSAGE#", newest_first=True), limit=MAX_MESSAGES)
         messages = [message_of(values) for values in found][::-1]
-        return [replace(one, turn=turns.get(one.line, 0)) for one in messages]
+        return [replace(one, started_sends=started.get(one.group, 0)) for one in messages]
 
-    def _turns(self, owner: str) -> dict[str, int]:
-        """How many sends each line of a lead's messages has started."""
+    def _started_sends(self, owner: str) -> dict[str, int]:
+        """How many sends each group of a lead's messages has started."""
         if not owner.startswith("ld_"):
             return {}  # a newer message does not replace what an operator writes to an account
-        found = self._table.query(_of_kind(owner, LINE), limit=MAX_MESSAGES)
-        return {str(values["sk"]).removeprefix(LINE): int(values["turn"]) for values in found}
+        found = self._table.query(_of_kind(owner, GROUP), limit=MAX_MESSAGES)
+        return {str(values["sk"]).removeprefix(GROUP): int(values["started_sends"]) for values in found}
 
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""
@@ -222,7 +221,7 @@ class MessageRepository:
             " AND attribute_not_exists(asked_at) AND attribute_not_exists(inviting_since))",
             values={":now": to_text(now)},
         )
-        return self._table.transact_beside([write], lead_id) is None
+        return self._table.transact_unless_erased([write], lead_id) is None
 
     def forget(self, lead_id: str) -> None:
         """Delete the person's contact, and release a claim.
@@ -234,7 +233,7 @@ class MessageRepository:
         if former is not None:
             note = {"pk": f"LEAD#{lead_id}", "sk": f"FORMER#{former}", "lead_id": lead_id, "account_id": former}
             writes.append(put(note))
-        self._table.transact_beside(writes, lead_id)
+        self._table.transact_unless_erased(writes, lead_id)
 
     def remember(self, lead_id: str, contact: Contact) -> None:
         """Note where the person can be written to, unless they were erased.
@@ -253,7 +252,7 @@ class MessageRepository:
             "asked_at": to_text(contact.asked_at) if contact.asked_at else None,
         }
         write = put(items.present(item), None if contact.account_id else "attribute_not_exists(account_id)")
-        self._table.transact_beside([write], lead_id)
+        self._table.transact_unless_erased([write], lead_id)
 
 
 def _of_kind(owner: str, kind: str, *, newest_first: bool = False) -> Query:

@@ -25,13 +25,13 @@ from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import update
 
-PER_PART = 500  # leads in a minute that one item counts: 6 KB of marks
+MAX_LEADS_PER_PART = 500  # leads in a minute that one item counts: 6 KB of marks
 MARK_LENGTH = 10  # hexadecimal digits; fewer than one in a million full parts have two equal ones
 TTL_SECONDS = 3600  # seconds for which a count outlives its minute
-RETURN_FOR = 0.5  # seconds for which taking a redelivery off the count is retried
+UNCOUNT_RETRY_FOR = 0.5  # seconds for which taking a redelivery off the count is retried
 
 
-class TooMany(Exception):
+class QuotaExceeded(Exception):
     """The source has brought as many leads as it may in a minute. The argument is how many seconds are left of it."""
 
 
@@ -51,11 +51,11 @@ class Quota:
     per_minute: int
 
     def take(self, table: Table, lead_id: str, now: datetime, *, retry_for: float = RETRY_FOR) -> Counted:
-        """Count a lead once, however often AWS's reply is lost; return where it is counted, for `give_back`.
+        """Count a lead once, however often AWS's reply is lost; return where it is counted, for `uncount`.
 
-        Raises TooMany where all parts of the count are full, Contended.
+        Raises QuotaExceeded where all parts of the count are full, Contended.
         """
-        parts = -(-self.per_minute // PER_PART)
+        parts = -(-self.per_minute // MAX_LEADS_PER_PART)
         share, remainder = divmod(self.per_minute, parts)
         minute, first = int(now.timestamp()) // 60, crc32(lead_id.encode())
         mark = f"#{uuid4().hex[:MARK_LENGTH]}"
@@ -64,10 +64,10 @@ class Quota:
             counted = Counted({"pk": f"RATE#{self.source}#{minute}#{part}", "sk": "COUNT"}, mark)
             if _has_room(table, counted, share + (part < remainder), minute, retry_for):
                 return counted
-        raise TooMany(60 - now.second)
+        raise QuotaExceeded(60 - now.second)
 
 
-def give_back(table: Table, counted: Counted) -> None:
+def uncount(table: Table, counted: Counted) -> None:
     """Take a redelivery off the count, once. If AWS does not write it in time, the count stays too high."""
     returned = update(
         counted.key,
@@ -77,7 +77,7 @@ def give_back(table: Table, counted: Counted) -> None:
         names={"#mark": counted.mark},
     )
     with suppress(Contended, Conflict):
-        table.write(returned, retry_for=RETURN_FOR)
+        table.write(returned, retry_for=UNCOUNT_RETRY_FOR)
 
 
 def _has_room(table: Table, counted: Counted, most: int, minute: int, retry_for: float) -> bool:

@@ -17,11 +17,11 @@ from leadbridge.storage.messages import message_of
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-PER_CALL = 10  # events that PutEvents takes at once
+MAX_EVENTS_PER_CALL = 10  # events that PutEvents takes at once
 NO_ANSWER = "NoAnswer"  # in place of AWS's code, where no response came
 
 
-def announcement(record: dict[str, Any]) -> Event | None:
+def event_of(record: dict[str, Any]) -> Event | None:
     """Return the event for a stream record; None where there is nothing to announce.
 
     `record` is a DynamoDB stream record with both images. A change of a delivery, a message or a fetch is announced
@@ -47,7 +47,7 @@ def announcement(record: dict[str, Any]) -> Event | None:
     return DeliveryChanged.of(None if old is None else items.delivery_of(old), items.delivery_of(after))
 
 
-class Bus:
+class EventPublisher:
     """The event bus of this stack."""
 
     def __init__(self, client: EventBridgeClient, name: str) -> None:
@@ -59,8 +59,8 @@ class Bus:
 
         A transient error of a call ends this early, and the rest is not tried. Raises botocore's other errors.
         """
-        for start in range(0, len(events), PER_CALL):
-            chunk = events[start : start + PER_CALL]
+        for start in range(0, len(events), MAX_EVENTS_PER_CALL):
+            chunk = events[start : start + MAX_EVENTS_PER_CALL]
             try:
                 answer = self._client.put_events(
                     Entries=[
@@ -84,6 +84,6 @@ class Bus:
                     yield number, entry["ErrorCode"]
 
 
-def may_pass(code: str) -> bool:
+def is_retryable(code: str) -> bool:
     """Whether an event that was not accepted with this code may be accepted later."""
     return code == NO_ANSWER or code in TRANSIENT

@@ -31,7 +31,7 @@ from leadbridge.runtime.aws_errors import (
 )
 from leadbridge.runtime.environment import TableEnvironment
 from leadbridge.storage.items import Item, decode, encode, lead_key
-from leadbridge.storage.writes import Write, prolong, unmoved, update
+from leadbridge.storage.writes import Write, due_at_unchanged, extend_ttl, update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -181,17 +181,17 @@ class Table:
             return failed[0]
         return None
 
-    def transact_late(self, writes: Sequence[Write], lead_id: str, *, retry_for: float = RETRY_FOR) -> None:
+    def transact_extending_lead(self, writes: Sequence[Write], lead_id: str, *, retry_for: float = RETRY_FOR) -> None:
         """Write all or nothing, and prolong the lead's item if it still exists. Raises Conflict."""
         ends = time.monotonic() + retry_for
         try:
-            self.transact([*writes, prolong(lead_id)], or_conflict=True, retry_for=retry_for)
+            self.transact([*writes, extend_ttl(lead_id)], or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
             if conflict.failed != {len(writes)}:
                 raise
             self.transact(writes, or_conflict=True, retry_for=ends - time.monotonic())
 
-    def transact_beside(
+    def transact_unless_erased(
         self, writes: Sequence[Write], lead_id: str, *, or_conflict: bool = False, retry_for: float = RETRY_FOR
     ) -> int | None:
         """Write all or nothing unless the lead's person was erased, and prolong the lead's item if it still exists.
@@ -199,7 +199,7 @@ class Table:
         Returns what `transact` returns; the number after the last write means that the person was erased.
         """
         ends = time.monotonic() + retry_for
-        refused = self.transact([*writes, prolong(lead_id, not_erased=True)], retry_for=retry_for)
+        refused = self.transact([*writes, extend_ttl(lead_id, not_erased=True)], retry_for=retry_for)
         if refused == len(writes) and self.get(lead_key(lead_id)) is None:  # it has expired
             refused = self.transact(writes, retry_for=ends - time.monotonic())
         if refused is not None and or_conflict:
@@ -214,7 +214,7 @@ class Table:
         deferred = update(
             key,
             "SET due_at = :due_at",
-            f"#version = :version AND {unmoved(seen)}",
+            f"#version = :version AND {due_at_unchanged(seen)}",
             values={":due_at": to_text(due_at), ":version": version, ":seen": to_text(seen) if seen else None},
             names={"#version": "version"},
         )

@@ -14,7 +14,7 @@ from leadbridge.storage.items import Item, encode, lead_key
 DEFAULT_RETENTION_DAYS = "400"
 DAY = 86_400
 LEAD_OUTLIVES = DAY  # seconds by which a lead's own item outlives what is written with it
-FRESH = timedelta(hours=22)  # after a lead came; what is written in this time cannot outlive the lead's item
+FRESH_FOR = timedelta(hours=22)  # after a lead came; what is written in this time cannot outlive the lead's item
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def not_erased(lead_id: str) -> Write:
     return check(lead_key(lead_id), "attribute_not_exists(erased_at)")
 
 
-def prolong(lead_id: str, *, not_erased: bool = False) -> Write:
+def extend_ttl(lead_id: str, *, not_erased: bool = False) -> Write:
     """Let the lead's item outlive what is written beside it in the same transaction.
 
     The write fails where the lead's item is missing; with `not_erased`, also where the lead's person was erased.
@@ -132,11 +132,11 @@ def prolong(lead_id: str, *, not_erased: bool = False) -> Write:
     )
 
 
-def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH) -> bool:
+def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH_FOR) -> bool:
     """Return whether a write at `now` to an item that was new at `began_at` could outlive the lead's item."""
     return now - began_at >= fresh
 
 
-def unmoved(seen: datetime | None) -> str:
+def due_at_unchanged(seen: datetime | None) -> str:
     """Return the condition that an item is due when it was due as it was read, `:seen`; None is never."""
     return "attribute_not_exists(due_at)" if seen is None else "due_at = :seen"

@@ -12,32 +12,40 @@ from leadbridge.api.response_size import first_that_fit
 from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, Data, StoredErrorCode
 from leadbridge.runtime.logs import count, logger
-from leadbridge.services.dead_letters import DeadLetter, LeftOver
+from leadbridge.services.dead_letters import DeadLetter, SkippedDeadLetter
 
 CODES = (
-    *("already_linked", "another_attempt", "changed_meanwhile", "erased", "in_progress", "lead_gone", "may_be_ours"),
-    *("missing_fields", "moved_on", "needs_confirmation", "outcome_unknown", "recorded", "replaced"),
-    *("settled_otherwise", "superseded", "unreadable"),
+    *(
+        "already_linked",
+        "attempt_mismatch",
+        "concurrent_change",
+        "erased",
+        "in_progress",
+        "lead_not_found",
+        "may_be_ours",
+    ),
+    *("missing_fields", "state_changed", "needs_confirmation", "outcome_unknown", "recorded", "replaced"),
+    *("state_conflict", "superseded", "dead_letter_invalid"),
 )
 
 
 class RedriveRequest(Body):
     """One letter, or as many as one call takes."""
 
-    letter_id: Id | None = None
+    dead_letter_id: Id | None = None
 
 
 class DiscardRequest(Body):
     """The letter to discard."""
 
-    letter_id: Id
+    dead_letter_id: Id
 
 
 class DeadLetterView(TypedDict):
     """A dead letter; `sent_at` in Unix milliseconds."""
 
     queue: str
-    letter_id: str
+    dead_letter_id: str
     sent_at: int
     step: str
     reason: str
@@ -67,7 +75,7 @@ class LettersDiscardedView(TypedDict):
 class LeftOverView(TypedDict):
     """A letter that was not put back, and why."""
 
-    letter_id: str
+    dead_letter_id: str
     code: Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]
 
 
@@ -94,7 +102,7 @@ def list_letters(request: ApiRequest) -> LettersView:
 def redrive_letters(request: ApiRequest, body: RedriveRequest) -> LettersRedrivenView:
     """Put one letter of a queue back, or up to a hundred. The answer names those that stay or are removed."""
     queue = request.path["queue"]
-    done = request.resources.dead_letters(request.operator).redrive(queue, body.letter_id)
+    done = request.resources.dead_letters(request.operator).redrive(queue, body.dead_letter_id)
     count("LettersTaken", done.letters)
     count("LettersKept", len(done.kept))
     logger.info(
@@ -112,7 +120,7 @@ def redrive_letters(request: ApiRequest, body: RedriveRequest) -> LettersRedrive
 def discard_letter(request: ApiRequest, body: DiscardRequest) -> LettersDiscardedView:
     """Discard one letter."""
     queue = request.path["queue"]
-    letters = request.resources.dead_letters(request.operator).discard(queue, body.letter_id)
+    letters = request.resources.dead_letters(request.operator).discard(queue, body.dead_letter_id)
     count("LettersTaken", letters)
     logger.info("letters discarded", queue=queue, letters=letters, operator=request.operator)
     return {"letters": letters}
@@ -122,7 +130,7 @@ def letter_view(letter: DeadLetter) -> DeadLetterView:
     """Return a dead letter without its body and its receipt."""
     return {
         "queue": letter.queue,
-        "letter_id": letter.letter_id,
+        "dead_letter_id": letter.dead_letter_id,
         "sent_at": letter.sent_at,
         "step": letter.step,
         "reason": letter.reason,
@@ -137,6 +145,6 @@ def letter_view(letter: DeadLetter) -> DeadLetterView:
     }
 
 
-def left_over_view(letters: Sequence[LeftOver]) -> list[LeftOverView]:
+def left_over_view(letters: Sequence[SkippedDeadLetter]) -> list[LeftOverView]:
     """Return the letters that were not put back."""
-    return [{"letter_id": letter.letter_id, "code": letter.code} for letter in letters]
+    return [{"dead_letter_id": letter.dead_letter_id, "code": letter.code} for letter in letters]

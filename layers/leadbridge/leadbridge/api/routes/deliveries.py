@@ -17,7 +17,7 @@ from leadbridge.api.schemas import DeliveryView, FetchView, delivery_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import FieldError
-from leadbridge.domain.lead import lacking_for
+from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
@@ -83,7 +83,7 @@ def retry_delivery(request: ApiRequest, body: RetryRequest) -> DeliveryView | Fe
         return retry_fetch(request, body)
     delivery = find_delivery(request)
     lead = find_lead(request, delivery.lead_id)
-    lacking = lacking_for(lead, settings().partners.get(delivery.partner))
+    lacking = find_missing_fields(lead, settings().partners.get(delivery.partner))
     change = retry_by_operator(delivery, utc_now(), request.operator, is_confirmed=body.confirm, lacking=lacking)
     try:
         after = request.resources.leads.apply(change)
@@ -96,13 +96,13 @@ def retry_delivery(request: ApiRequest, body: RetryRequest) -> DeliveryView | Fe
 @route("POST", f"{PATH}/resolve", problems=(409,))
 def resolve_delivery(request: ApiRequest, body: ResolveRequest) -> DeliveryView:
     """Settle an unknown delivery; correct or withdraw what an operator settled. The partner must know the id."""
-    from leadbridge.services.resolve_delivery import NotKnown, Resolution, Resolver, WrongKind
+    from leadbridge.services.resolve_delivery import IdNotFound, Resolution, Resolver, WrongIdKind
 
     delivery = find_delivery(request)
     lead = find_lead(request, delivery.lead_id)
     configured, resources = settings(), request.resources
     resolver = Resolver(
-        resources.leads, configured.partners, resources.register, utc_now, configured.messages.mirror.on
+        resources.leads, configured.partners, resources.register, utc_now, configured.messages.crm_note.on
     )
     created = body.deal_id if body.deal_id is not None else body.account_uuid
     resolution = Resolution(created, body.outcome == "unknown", body.expected_state)
@@ -110,10 +110,10 @@ def resolve_delivery(request: ApiRequest, body: ResolveRequest) -> DeliveryView:
     budget = Budget.of(request.context, reserve=RESERVE)
     try:
         after = resolver.resolve(delivery, lead, resolution, request.operator, budget)
-    except WrongKind:
+    except WrongIdKind:
         error = FieldError(field, "is not what this partner has")
         raise invalid_request("This partner has no such thing.", error) from None
-    except NotKnown:
+    except IdNotFound:
         error = FieldError(field, "is not known to the partner")
         detail = "The partner does not know this for the lead. Nothing was stored."
         raise Problem(422, "not-known-to-partner", "Not known to the partner", detail, (error,)) from None

@@ -17,12 +17,12 @@ from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_vie
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge.domain.operator_steps import Busy
+from leadbridge.domain.operator_steps import SubmissionInProgress
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import count, logger
-from leadbridge.storage.queries.lead_list import Wanted
+from leadbridge.storage.queries.lead_list import LeadFilter
 
 
 class LeadsQuery(MaskedQuery):
@@ -50,7 +50,7 @@ class LeadsView(TypedDict):
 def list_leads(request: ApiRequest, query: LeadsQuery) -> LeadsView:
     """List leads, newest first."""
     secrets = request.resources.secrets
-    wanted = Wanted(
+    wanted = LeadFilter(
         status=query.status,
         source=query.source,
         partner=query.partner,
@@ -90,6 +90,6 @@ def erase_lead(request: ApiRequest) -> None:
     try:
         request.resources.eraser.erase(lead_id, request.operator, utc_now())
     except (Conflict, Contended):
-        raise Busy from None
+        raise SubmissionInProgress from None
     count("LeadsErased")
     logger.info("erased", lead_id=lead_id, operator=request.operator)

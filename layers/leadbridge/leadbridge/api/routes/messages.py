@@ -14,7 +14,7 @@ from leadbridge.api.requests import ApiRequest, Body, Id
 from leadbridge.api.router import route
 from leadbridge.api.schemas import LeadId, MessageTakenView, message_taken_view
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.message import MessageState, by_operator
+from leadbridge.domain.message import MessageState, operator_message
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
@@ -52,7 +52,7 @@ def write_message(request: ApiRequest, body: MessageRequest) -> MessageTakenView
     if lead_id is not None:
         find_lead(request, lead_id)
         entry = Entry.by_operator(now, "message_requested", request.operator, "leeloo")
-    message = by_operator(
+    message = operator_message(
         lead_id or body.account_id or "",
         now,
         uuid4().hex,

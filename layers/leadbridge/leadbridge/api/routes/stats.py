@@ -15,7 +15,7 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Count
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
-from leadbridge.storage.queries.daily_stats import Figures
+from leadbridge.storage.queries.daily_stats import StatsCounts
 
 MAX_DAYS = 366
 DEFAULT_DAYS = 30
@@ -79,7 +79,7 @@ def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
     return stats
 
 
-def stats_view(first: date, last: date, figures: Figures) -> StatsView:
+def stats_view(first: date, last: date, figures: StatsCounts) -> StatsView:
     """Return counts with their totals, sorted by day."""
     states = Counter[str]()
     for (_, _, _, state), number in figures.deliveries.items():

@@ -24,9 +24,9 @@ class SyncView(TypedDict):
     """How far a partner's list was read: nothing is missing before `watermark`. `passes` are the scans under way."""
 
     watermark: Time
-    whole_begun_at: Time | None
-    whole_ended_at: Time | None
-    passes: dict[str, ProgressView]
+    full_scan_started_at: Time | None
+    full_scan_finished_at: Time | None
+    scans: dict[str, ProgressView]
 
 
 class SyncsView(TypedDict):
@@ -47,7 +47,7 @@ def sync_view(state: ScanState) -> SyncView:
     """Return how far a list was read."""
     return {
         "watermark": to_text(state.watermark),
-        "whole_begun_at": to_text(state.whole_begun_at) if state.whole_begun_at else None,
-        "whole_ended_at": to_text(state.whole_ended_at) if state.whole_ended_at else None,
-        "passes": {kind.value: {"progress": round(100 * each.progress)} for kind, each in state.under_way.items()},
+        "full_scan_started_at": to_text(state.full_scan_started_at) if state.full_scan_started_at else None,
+        "full_scan_finished_at": to_text(state.full_scan_finished_at) if state.full_scan_finished_at else None,
+        "scans": {kind.value: {"progress": round(100 * each.progress)} for kind, each in state.active_scans.items()},
     }

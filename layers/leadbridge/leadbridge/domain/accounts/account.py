@@ -10,7 +10,7 @@ from leadbridge.domain.accounts.match import PartnerAccount
 from leadbridge.domain.clock import from_text, to_text
 
 
-class Row(PartnerAccount, Protocol):
+class ListedAccount(PartnerAccount, Protocol):
     """An account as the partner lists it; what it does not tell is None."""
 
     @property
@@ -30,7 +30,7 @@ class Row(PartnerAccount, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAccount:
+class StoredAccount:
     """An account as we keep it: the partner's row, and what we made of it.
 
     `lead_id` is the lead it was made of, None where it did not come from us. `is_pending` says that its delivery
@@ -55,14 +55,14 @@ class KeptAccount:
     is_pending: bool = False
 
     @classmethod
-    def of(cls, row: Row, before: KeptAccount | None, now: datetime) -> KeptAccount:
+    def of(cls, row: ListedAccount, before: StoredAccount | None, now: datetime) -> StoredAccount:
         """The row as it is now, with what we know already."""
         told = {name: _to_milliseconds(getattr(row, name)) for name in ROW_FIELDS}
         if before is None:
             return cls(**told, first_seen_at=_to_milliseconds(now))
         return replace(before, **told)
 
-    def is_older_than(self, before: KeptAccount, now: datetime) -> bool:
+    def is_older_than(self, before: StoredAccount, now: datetime) -> bool:
         """Return whether this is older than what is stored, because its page was delayed.
 
         A time in the future proves nothing. An ambiguous time is older only if both of its moments are.
@@ -72,11 +72,11 @@ class KeptAccount:
         return (self.updated_latest or self.updated) < before.updated <= now
 
     def __repr__(self) -> str:
-        return f"KeptAccount(uuid={self.uuid!r}, …)"
+        return f"StoredAccount(uuid={self.uuid!r}, …)"
 
 
 OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "is_pending"})
-ROW_FIELDS = tuple(each.name for each in fields(KeptAccount) if each.name not in OWN_FIELDS)
+ROW_FIELDS = tuple(each.name for each in fields(StoredAccount) if each.name not in OWN_FIELDS)
 
 
 def _to_milliseconds(value: Any) -> Any:

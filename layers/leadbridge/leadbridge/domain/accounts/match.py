@@ -11,8 +11,8 @@ from leadbridge.domain.delivery import Delivery
 if TYPE_CHECKING:
     from leadbridge.runtime.budget import Budget
 
-CLOCKS_DIFFER = timedelta(minutes=2)  # by which a partner's clock may be behind ours
-ON_ITS_WAY = timedelta(hours=1)  # after which no request of ours makes anything any more
+MAX_CLOCK_SKEW = timedelta(minutes=2)  # by which a partner's clock may be behind ours
+MAX_REQUEST_TIME = timedelta(hours=1)  # after which no request of ours makes anything any more
 
 
 class PartnerAccount(Protocol):
@@ -80,8 +80,8 @@ def match_account(account: PartnerAccount, delivery: Delivery, owner: str | None
 def _origin_at(created: datetime | None, delivery: Delivery, first_attempt_at: datetime) -> Origin | None:
     if created is None:
         return None
-    if created < first_attempt_at - CLOCKS_DIFFER:
+    if created < first_attempt_at - MAX_CLOCK_SKEW:
         return Origin.FOREIGN
-    if created > (delivery.last_attempt_at or first_attempt_at) + ON_ITS_WAY:
+    if created > (delivery.last_attempt_at or first_attempt_at) + MAX_REQUEST_TIME:
         return Origin.UNDETERMINED
     return Origin.OURS

@@ -27,9 +27,9 @@ class ErrorCode(StrEnum):
     # A call to a partner
     UNREACHABLE = "unreachable", "The connection to the partner failed. Nothing was sent."
     REPLY_LOST = "reply_lost", "The request was sent, and no complete reply arrived."
-    OUTCOME_UNCLEAR = "outcome_unclear", "The reply does not say whether the request was processed."
+    RESPONSE_AMBIGUOUS = "response_ambiguous", "The reply does not say whether the request was processed."
     PROXY_PAGE = "proxy_page", "A proxy or a firewall replied instead of the partner."
-    ANSWER_UNUSABLE = "answer_unusable", "The reply lacks what the contract promises."
+    RESPONSE_INVALID = "response_invalid", "The reply lacks what the contract promises."
     UNAVAILABLE = "unavailable", "The partner could not process the request. It is safe to repeat it."
     RATE_LIMITED = "rate_limited", "The partner limits the rate of requests."
     TOKEN_REFUSED = "token_refused", "The partner did not accept an access token. The next attempt uses a new one."
@@ -39,8 +39,8 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found", "The partner does not have what the request names."
     DUPLICATE = "duplicate", "The partner has this already."
     ACCOUNT_EXISTS = "account_exists", "The partner has an account with this e-mail that is not ours."
-    ACCOUNT_OF_UNKNOWN_ORIGIN = (
-        "account_of_unknown_origin",
+    ACCOUNT_ORIGIN_UNKNOWN = (
+        "account_origin_unknown",
         "The partner has an account with this e-mail. It may be ours.",
     )
     ACCOUNT_NOT_FOUND = (
@@ -56,7 +56,7 @@ class ErrorCode(StrEnum):
     PASSWORD_WRONG = "password_wrong", "The partner does not accept the password in the secret."
     CREDENTIALS_REFUSED = "credentials_refused", "The partner does not accept the credentials in the secret."
     KEY_REFUSED = "key_refused", "The partner cannot use what was encrypted or signed with the keys in the secret."
-    KEY_UNUSABLE = "key_unusable", "A key in the secret cannot be read, is of a wrong kind, or is too short."
+    KEY_INVALID = "key_invalid", "A key in the secret cannot be read, is of a wrong kind, or is too short."
     SECRET_MISSING = "secret_missing", "The secret has no value."
     SECRET_INCOMPLETE = "secret_incomplete", "The secret lacks the keys that `fields` names."
     SETTINGS_INCOMPLETE = "settings_incomplete", "The configuration lacks a setting that this needs."
@@ -82,28 +82,28 @@ class ErrorCode(StrEnum):
 
     # A message
     SUPERSEDED = "superseded", "A newer message about the same delivery was sent."
-    LEAD_GONE = "lead_gone", "The lead is not stored any more."
+    LEAD_NOT_FOUND = "lead_not_found", "The lead is not stored any more."
     NOT_CONFIGURED = "not_configured", "The configuration has no message for this status."
     PERSON_UNKNOWN = "person_unknown", "Leeloo does not know the person."
     WRONG_DEAL = "wrong_deal", "The id of the deal was entered wrongly, so the status is not this lead's."
-    DEAL_IN_DOUBT = "deal_in_doubt", "It is in doubt whose deal the status is about."
+    DEAL_CONTESTED = "deal_contested", "It is in doubt whose deal the status is about."
 
     # A dead letter
     WORKER_FAILED = "worker_failed", "The worker failed each time. The logs say why."
     RULE_FAILED = "rule_failed", "The event bus could not deliver the event to its queue."
     EVENT_REJECTED = "event_rejected", "The event bus rejected the event."
-    RECORD_UNREADABLE = "record_unreadable", "A record of the table's stream cannot be read."
+    RECORD_INVALID = "record_invalid", "A record of the table's stream cannot be read."
     STREAM_FAILED = "stream_failed", "Changes were not published. The sweep sends what waits."
     SCHEDULE_FAILED = "schedule_failed", "A scheduled run failed. The next run does its work."
     ANSWER_NOT_RECORDED = "answer_not_recorded", "The partner answered, and the answer could not be stored."
-    UNREADABLE = "unreadable", "The dead letter does not name what can be put back."
-    ANOTHER_ATTEMPT = "another_attempt", "The answer is for another attempt than the last one."
+    DEAD_LETTER_INVALID = "dead_letter_invalid", "The dead letter does not name what can be put back."
+    ATTEMPT_MISMATCH = "attempt_mismatch", "The answer is for another attempt than the last one."
     MAY_BE_OURS = "may_be_ours", "An earlier attempt may have created what the partner has."
     NEEDS_CONFIRMATION = "needs_confirmation", "The partner may have it already. A retry needs a confirmation."
     OUTCOME_UNKNOWN = "outcome_unknown", "The person may have received the message."
-    SETTLED_OTHERWISE = "settled_otherwise", "It was settled meanwhile, and the answer says something else."
+    STATE_CONFLICT = "state_conflict", "It was settled meanwhile, and the answer says something else."
     IN_PROGRESS = "in_progress", "It is still being processed."
-    CHANGED_MEANWHILE = "changed_meanwhile", "Another writer changed it at the same moment."
+    CONCURRENT_CHANGE = "concurrent_change", "Another writer changed it at the same moment."
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ErrorInfo:
             **({"reason_data": self.data} if self.data else {}),
         }
 
-    def is_last_of(self, item: HasError) -> bool:
+    def equals_last_of(self, item: HasError) -> bool:
         """Whether an item's last error is the same one, whatever its text is."""
         return item.last_error_code == self.code and (item.last_error_data or {}) == self.data
 
@@ -166,7 +166,7 @@ def last_error(error: ErrorInfo | None) -> dict[str, Any]:
     }
 
 
-def code_named(name: object) -> ErrorCode | None:
+def parse_error_code(name: object) -> ErrorCode | None:
     """Return the code of this name; None where there is none."""
     return next((code for code in ErrorCode if code == name), None)
 

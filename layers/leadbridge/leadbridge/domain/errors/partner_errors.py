@@ -126,7 +126,7 @@ class Unknown(PartnerError):
     """The request was sent, and no reply tells whether it was processed."""
 
     kind = "unknown"
-    default_code = ErrorCode.OUTCOME_UNCLEAR
+    default_code = ErrorCode.RESPONSE_AMBIGUOUS
 
 
 def secret_incomplete(partner: str, operation: str, fields: list[str], *, of: str = "the secret") -> Misconfigured:

@@ -11,9 +11,9 @@ from decimal import Decimal, InvalidOperation
 
 from leadbridge.domain.fields.unicode_text import collapse, normalize
 
-TEXT_LIMIT = 255  # characters; the partners publish no limits of their own
-AMOUNT_DIGITS = 16
-DECOMPOSED = 4  # characters that NFC can compose into one
+MAX_TEXT_LENGTH = 255  # characters; the partners publish no limits of their own
+MAX_AMOUNT_DIGITS = 16
+MAX_DECOMPOSITION = 4  # characters that NFC can compose into one
 
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _LATIN = re.compile("[A-Za-z]")
@@ -21,7 +21,7 @@ _EMAIL = re.compile(r"[^@\s,;<>()\[\]\"]{1,64}@[^@\s,;<>()\[\]\".]+(\.[^@\s,;<>(
 _PHONE_SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015]+")
 
 
-def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
+def text(value: object, *, limit: int = MAX_TEXT_LENGTH) -> str | None:
     """Any text: NFC, white space collapsed, invisible and control characters gone, `limit` characters at most.
 
     The steps of linear time come first. Only a text that can still fit its limit is normalized.
@@ -36,17 +36,17 @@ def text(value: object, *, limit: int = TEXT_LIMIT) -> str | None:
     except ValueError:
         raise ValueError("holds characters that are not text") from None
     clean = collapse(raw)
-    if len(clean) <= DECOMPOSED * limit:
+    if len(clean) <= MAX_DECOMPOSITION * limit:
         clean = " ".join(normalize(clean).split())
     if len(clean) > limit:
         raise ValueError(f"must be at most {limit} characters")
     return clean or None
 
 
-def text_cut(value: object, limit: int) -> str | None:
+def truncate_text(value: object, limit: int) -> str | None:
     """Any text, cut to what is kept of it; None where it is no text. For what is never a reason to refuse a lead."""
     try:
-        clean = text(value[:limit] if isinstance(value, str) else value, limit=DECOMPOSED * limit)
+        clean = text(value[:limit] if isinstance(value, str) else value, limit=MAX_DECOMPOSITION * limit)
     except ValueError:
         return None
     return (clean or "")[:limit].rstrip() or None
@@ -98,7 +98,7 @@ def tax_number(value: object) -> str | None:
     return clean
 
 
-def tax_number_checks(number: str) -> bool:
+def has_valid_check_digit(number: str) -> bool:
     """Whether a ten-digit tax number's last digit is the right check digit."""
     from stdnum.ua import rntrc
 
@@ -117,13 +117,13 @@ def amount(value: object) -> Decimal | None:
     number = _decimal_in_text(value) if isinstance(value, str) else Decimal(value)
     if not number.is_finite() or number <= 0:
         raise ValueError("must be more than zero")
-    if number.adjusted() >= AMOUNT_DIGITS or len(number.as_tuple().digits) > 2 * AMOUNT_DIGITS:
-        raise ValueError(f"must have at most {AMOUNT_DIGITS} digits")
+    if number.adjusted() >= MAX_AMOUNT_DIGITS or len(number.as_tuple().digits) > 2 * MAX_AMOUNT_DIGITS:
+        raise ValueError(f"must have at most {MAX_AMOUNT_DIGITS} digits")
     places = _decimal_places(number)
     if places > 2:
         raise ValueError("must have at most two decimal places")
-    if max(number.adjusted() + 1, 1) + places > AMOUNT_DIGITS:
-        raise ValueError(f"must have at most {AMOUNT_DIGITS} digits")
+    if max(number.adjusted() + 1, 1) + places > MAX_AMOUNT_DIGITS:
+        raise ValueError(f"must have at most {MAX_AMOUNT_DIGITS} digits")
     return Decimal(f"{number:f}")
 
 
@@ -140,7 +140,7 @@ def term(value: object) -> int | None:
     return value
 
 
-def name_warnings(full_name: str) -> list[str]:
+def find_name_warnings(full_name: str) -> list[str]:
     """What looks wrong about a name that is accepted all the same."""
     warnings = []
     if len(full_name.split()) < 3:
@@ -152,7 +152,7 @@ def name_warnings(full_name: str) -> list[str]:
 
 def _decimal_in_text(value: str) -> Decimal:
     compact = "".join(value.split())
-    if len(compact) > TEXT_LIMIT or not re.fullmatch(r"\+?[0-9]+([.,][0-9]+)?", compact, flags=re.ASCII):
+    if len(compact) > MAX_TEXT_LENGTH or not re.fullmatch(r"\+?[0-9]+([.,][0-9]+)?", compact, flags=re.ASCII):
         raise ValueError("must be a number")
     try:
         return Decimal(compact.replace(",", "."))

@@ -28,7 +28,7 @@ TESTING_TOOL = re.compile(r"<?test lead: dummy data for", re.IGNORECASE)
 TESTING_TOOL_EMAILS = frozenset({"test@meta.com", "test@fb.com"})
 
 content_types = ("application/json",)
-most_bytes = 1_048_576  # Meta puts up to a thousand changes into one post and would repeat a refused one in vain
+max_body_bytes = 1_048_576  # Meta puts up to a thousand changes into one post and would repeat a refused one in vain
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
@@ -59,9 +59,9 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     )
 
 
-def answer_challenge(query: Mapping[str, str], proofs: Mapping[str, Any]) -> str:
+def answer_challenge(query: Mapping[str, str], credentials: Mapping[str, Any]) -> str:
     """What Meta's verification of the address wants to hear: its own challenge. Raises SignatureInvalid."""
-    expected, given = proofs.get("verify_token"), query.get("hub.verify_token", "")
+    expected, given = credentials.get("verify_token"), query.get("hub.verify_token", "")
     challenge = query.get("hub.challenge", "")
     if query.get("hub.mode") != "subscribe" or not re.fullmatch(r"[A-Za-z0-9._~-]{1,256}", challenge):
         raise SignatureInvalid("hub.mode or hub.challenge is missing or malformed")

@@ -31,7 +31,7 @@ def lead_in(answer: Answer, leadgen_id: str) -> dict[str, Any]:
         raise _refusal(answer, content.get("error"))
     if str(content.get("id")) == leadgen_id and isinstance(content.get("field_data"), list):
         return content
-    raise Unavailable(PARTNER, OPERATION, "the answer holds no lead", code=ErrorCode.ANSWER_UNUSABLE)
+    raise Unavailable(PARTNER, OPERATION, "the answer holds no lead", code=ErrorCode.RESPONSE_INVALID)
 
 
 def is_own(answer: Answer) -> bool:

@@ -90,7 +90,7 @@ def tokens_in(answer: Answer) -> Tokens:
     if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
         return Tokens(access, security)
     missing = f"authorization brought no tokens (HTTP {answer.status})"
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def deal_id_in(answer: Answer) -> int:
@@ -129,7 +129,7 @@ def status_in(answer: Answer) -> str:
     if answer.status == 200 and clean is not None:
         return clean
     missing, data = f"the answer holds no status (HTTP {answer.status})", {"http_status": answer.status}
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def is_own(answer: Answer) -> bool:

@@ -112,7 +112,7 @@ class LeadLeader:
         try:
             body = authorization(credentials)
         except ValueError as error:
-            raise Misconfigured(PARTNER, "authorize", str(error), code=ErrorCode.KEY_UNUSABLE) from None
+            raise Misconfigured(PARTNER, "authorize", str(error), code=ErrorCode.KEY_INVALID) from None
         try:
             answer = self._transport.call("authorize", "POST", credentials.auth_url, json=body, budget=budget)
         except Unknown as error:

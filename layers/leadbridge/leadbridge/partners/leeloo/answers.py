@@ -67,7 +67,7 @@ class Reply:
         return data
 
     def _lacking(self, text: str) -> Unavailable | Unknown:
-        return self.lost(PARTNER, self.operation, text, code=ErrorCode.ANSWER_UNUSABLE)
+        return self.lost(PARTNER, self.operation, text, code=ErrorCode.RESPONSE_INVALID)
 
 
 def readable[M: BaseModel](model: type[M], rows: object) -> tuple[M, ...]:
@@ -105,7 +105,7 @@ def reply_in(
     if is_refused or (fine and _is(0, status)):
         raise refused(PARTNER, operation, answer, _refused_fields(envelope).intersection(known_fields))
     unclear = f"the answer does not tell what became of the call (HTTP {answer.status})"
-    raise lost(PARTNER, operation, unclear, code=ErrorCode.OUTCOME_UNCLEAR, data=data)
+    raise lost(PARTNER, operation, unclear, code=ErrorCode.RESPONSE_AMBIGUOUS, data=data)
 
 
 def is_own(answer: Answer) -> bool:

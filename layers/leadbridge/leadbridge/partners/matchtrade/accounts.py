@@ -29,7 +29,7 @@ class AccountForm:
     """
 
     plus_in_phone: bool = False
-    longest_value: int = MAX_VALUE
+    max_value_length: int = MAX_VALUE
     lead_source: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
@@ -66,11 +66,11 @@ class AccountForm:
 
     def _source(self, lead: Lead) -> str:
         if self.lead_source is None:
-            return lead_source(lead.trading, longest=self.longest_value)
+            return lead_source(lead.trading, longest=self.max_value_length)
         return self._shortened(self.lead_source)
 
     def _shortened(self, text: str) -> str:
-        return text[: self.longest_value].strip()
+        return text[: self.max_value_length].strip()
 
 
 def lead_source(trading: Trading, *, longest: int = MAX_VALUE) -> str:

@@ -69,7 +69,7 @@ def grant_in(answer: Answer) -> Grant:
     if 400 <= answer.status < 500:
         raise intercepted(PARTNER, operation, answer)
     missing = f"the answer holds no token (HTTP {answer.status})"
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def account_uuid_in(answer: Answer) -> str | None:
@@ -97,7 +97,7 @@ def account_uuid_in(answer: Answer) -> str | None:
     raise _lost(operation, answer, f"the answer does not tell whether an account was made (HTTP {status})")
 
 
-def _lost(operation: str, answer: Answer, text: str, code: ErrorCode = ErrorCode.OUTCOME_UNCLEAR) -> Unknown:
+def _lost(operation: str, answer: Answer, text: str, code: ErrorCode = ErrorCode.RESPONSE_AMBIGUOUS) -> Unknown:
     error = Unknown(PARTNER, operation, text, code=code, data={"http_status": answer.status})
     error.is_intercepted = 400 <= answer.status < 500
     return error
@@ -118,7 +118,7 @@ def page_in(answer: Answer) -> Listed:
     if 400 <= status < 500:
         raise intercepted(PARTNER, operation, answer)
     missing, data = f"the answer holds no accounts (HTTP {status})", {"http_status": status}
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.ANSWER_UNUSABLE, data=data)
+    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def _refusal(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError:

@@ -38,7 +38,7 @@ def client(
     account = settings.account
     form = AccountForm(
         plus_in_phone=account.plus_in_phone,
-        longest_value=account.longest_value,
+        max_value_length=account.max_value_length,
         lead_source=account.lead_source or None,
         fields=account.fields,
         constants=account.constants,

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 from leadbridge.runtime.budget import Budget
 
 if TYPE_CHECKING:
-    from leadbridge.domain.accounts.account import KeptAccount, Row
+    from leadbridge.domain.accounts.account import ListedAccount, StoredAccount
     from leadbridge.domain.accounts.scan import ScanState
     from leadbridge.domain.delivery import Delivery
 
 
-class AccountBook(Protocol):
+class AccountStore(Protocol):
     """Where accounts are kept, and what is known of whose they are."""
 
-    def accounts(self, uuids: Collection[str]) -> Mapping[str, KeptAccount]:
+    def accounts(self, uuids: Collection[str]) -> Mapping[str, StoredAccount]:
         """Those that are kept, by uuid."""
         ...
 
-    def ties(self, uuids: Collection[str]) -> Mapping[str, str | None]:
+    def links(self, uuids: Collection[str]) -> Mapping[str, str | None]:
         """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
         ...
 
@@ -33,7 +33,7 @@ class AccountBook(Protocol):
         """The ids of the leads with this address, the newest of them if they are many."""
         ...
 
-    def keep(self, accounts: Sequence[KeptAccount]) -> None:
+    def store(self, accounts: Sequence[StoredAccount]) -> None:
         """Write accounts, over what is kept of them."""
         ...
 
@@ -48,7 +48,7 @@ class ListingPage(Protocol):
     @property
     def number(self) -> int: ...
     @property
-    def rows(self) -> Sequence[Row]: ...
+    def rows(self) -> Sequence[ListedAccount]: ...
     @property
     def total_rows(self) -> int | None: ...
     @property
@@ -75,7 +75,7 @@ class Broker(Protocol):
         ...
 
 
-class SyncLog(Protocol):
+class SyncStateStore(Protocol):
     """Where it is written down how far the sync has come."""
 
     def take_lease(self, owner: str, now: datetime, until: datetime) -> ScanState | None:
@@ -83,11 +83,11 @@ class SyncLog(Protocol):
         ...
 
     def save(self, owner: str, state: ScanState) -> None:
-        """Write down where the sync stands. Raises Overtaken."""
+        """Write down where the sync stands. Raises LeaseLost."""
         ...
 
     def release(self, owner: str, state: ScanState) -> None:
-        """Do the same, and give the lease back. Raises Overtaken."""
+        """Do the same, and give the lease back. Raises LeaseLost."""
         ...
 
     def oldest_lead(self) -> datetime | None:

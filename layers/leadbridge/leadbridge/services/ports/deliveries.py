@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from leadbridge.domain.errors.error_codes import ErrorInfo
     from leadbridge.domain.lead import Lead
     from leadbridge.domain.repeats import Repeat
-    from leadbridge.services.resolve_delivery import Confirmed
+    from leadbridge.services.resolve_delivery import ConfirmedId
     from leadbridge.storage.leads import Journey
 
 
@@ -58,7 +58,7 @@ class SubmissionLedger(DueDeliveries, Protocol):
 class StatusLedger(DueDeliveries, Protocol):
     """The part of the store that a status check needs."""
 
-    def look_again(
+    def defer_check(
         self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
         """Put off the next check of a delivery."""
@@ -159,7 +159,7 @@ class StatusPartner(Protocol):
         ...
 
 
-class Deals(Protocol):
+class DealStatuses(Protocol):
     """A partner that is asked by the number of a deal."""
 
     @property
@@ -172,9 +172,9 @@ class Deals(Protocol):
         ...
 
 
-class Register(Protocol):
+class IdVerifier(Protocol):
     """A partner that can be asked whether it knows an id."""
 
-    def confirm(self, lead: Lead, created: int | str, budget: Budget, /) -> Confirmed:
-        """Ask the partner. Safe to repeat. Raises NotKnown, PartnerError."""
+    def confirm(self, lead: Lead, created: int | str, budget: Budget, /) -> ConfirmedId:
+        """Ask the partner. Safe to repeat. Raises IdNotFound, PartnerError."""
         ...

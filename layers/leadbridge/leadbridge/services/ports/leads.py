@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from leadbridge.storage.quota import Quota
 
 
-class LeadBook(Protocol):
+class LeadStore(Protocol):
     """The part of the store that a reception needs."""
 
     def accept(

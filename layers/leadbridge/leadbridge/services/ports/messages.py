@@ -40,7 +40,7 @@ class MessageLedger(Protocol):
     def apply(self, change: MessageChange, *, retry_for: float = ...) -> Message:
         """Write a change, retrying transient errors for so many seconds.
 
-        Raises Conflict if somebody was quicker, OutOfTurn if another message of the line was started meanwhile.
+        Raises Conflict if somebody was quicker, OutOfOrder if another message of the line was started meanwhile.
         """
         ...
 

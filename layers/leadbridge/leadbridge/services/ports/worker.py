@@ -8,7 +8,7 @@ from typing import Protocol
 from leadbridge.domain.errors.error_codes import HasError
 
 
-class Job(HasError, Protocol):
+class WorkItem(HasError, Protocol):
     """An item that a worker processes: a delivery, a message or a fetch."""
 
     @property

@@ -21,13 +21,13 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fields.hashes import Hashes
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import erased
+from leadbridge.domain.operator_steps import erase_delivery
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
-from leadbridge.storage.claims import Claims
-from leadbridge.storage.erasure.unowned_items import Unowned
+from leadbridge.storage.claims import ClaimRepository
+from leadbridge.storage.erasure.unowned_items import UnownedItems
 from leadbridge.storage.fetches import fetch_key
 from leadbridge.storage.items import Item
 from leadbridge.storage.messages import CLOSED_FOR, closed_key, contact_key
@@ -45,7 +45,7 @@ KEPT_OF_ENTRY = frozenset({"pk", "sk", "at", "what", "partner", "expires_at"})
 UNKNOWN_SOURCE = "unknown"  # for a lead whose own item expired before the rest
 
 
-class UnknownLead(LookupError):
+class LeadNotFound(LookupError):
     """There is no such lead."""
 
 
@@ -101,7 +101,7 @@ class Eraser:
     def erase(self, lead_id: str, operator: str, now: datetime) -> None:
         """Erase a lead's person.
 
-        A lead whose own item has expired before the rest is erased, too. Raises UnknownLead if there is nothing, Busy
+        A lead whose own item has expired before the rest is erased, too. Raises LeadNotFound if there is nothing, Busy
         while the lead is being submitted, Conflict or Contended while others keep changing it.
         """
         self._close(lead_id, operator, now)
@@ -114,7 +114,7 @@ class Eraser:
         for _ in range(MAX_TRIES):
             found = _Found.of(self._items(lead_id))
             if found is None:
-                raise UnknownLead(lead_id)
+                raise LeadNotFound(lead_id)
             if found.is_closed:
                 return
             try:
@@ -125,7 +125,7 @@ class Eraser:
 
     def _closing(self, lead_id: str, found: _Found, operator: str, now: datetime) -> list[Write]:
         writes: list[Write] = []
-        changes = [erased(delivery, now) for delivery in found.deliveries if not delivery.is_erased]
+        changes = [erase_delivery(delivery, now) for delivery in found.deliveries if not delivery.is_erased]
         for change in changes[:MAX_DELIVERIES]:
             writes.append(put(items.delivery_item(change.after), version=change.before.version))
             writes += _forgotten_account(change.before)
@@ -165,7 +165,7 @@ class Eraser:
         if found.lead is None or not any(name in found.lead for name in HASHES):
             return
         bare = _replaced(found.lead, items.lead_item(items.lead_of(found.lead), phone_hash=None))
-        claims = Claims(self._table).releasing(found.lead)
+        claims = ClaimRepository(self._table).release_writes(found.lead)
         *some, last = list(batched(claims, TRANSACTION_SIZE - 1, strict=False)) or [()]
         for writes in some:
             self._table.transact(writes, or_conflict=True)
@@ -181,7 +181,7 @@ class Eraser:
         self._delete_messages_to(found.accounts)
 
     def _erase_unowned(self, lead_id: str, found: _Found) -> None:
-        unowned = Unowned(self._table, lead_id)
+        unowned = UnownedItems(self._table, lead_id)
         unowned.erase("account_id", found.accounts)
         for kind in ("phone_hash", "email_hash"):
             if found.lead is not None and kind in found.lead:

@@ -15,7 +15,7 @@ from leadbridge.storage.writes import delete, put, update
 MAX_LEADS = 50  # leads of one e-mail that are read
 
 
-class Unowned:
+class UnownedItems:
     """Erases the items about the person of `lead_id` that belong to no lead. Safe to repeat.
 
     Every method may raise Contended, and botocore's errors.
@@ -56,7 +56,7 @@ class Unowned:
 
         `is_shared` says that another lead has the person's e-mail: then the account is deleted with that lead.
         """
-        tie = {"pk": pointer["sk"], "sk": "TIE"}
+        tie = {"pk": pointer["sk"], "sk": "LINK"}
         if is_shared and (self._table.get(tie) or {}).get("lead_id") != self._lead_id:
             return
         mark = put(

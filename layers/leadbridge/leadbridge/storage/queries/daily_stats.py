@@ -28,12 +28,12 @@ MAX_DAYS = 10_000  # stored days that are read
 SEPARATOR = "|"
 
 
-class TooMuch(Exception):
+class TooManyLeads(Exception):
     """The days hold more leads than one count may read."""
 
 
 @dataclass(frozen=True)
-class Figures:
+class StatsCounts:
     """Counts by day. `leads` by (day, source), `deliveries` by (day, source, partner, state)."""
 
     leads: Counter[tuple[str, str]]
@@ -46,14 +46,14 @@ class DailyStats:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def between(self, first: date, last: date, today: date) -> Figures:
-        """The figures of some days, both ends included. Raises TooMuch."""
-        figures = Figures(Counter(), Counter())
+    def between(self, first: date, last: date, today: date) -> StatsCounts:
+        """The figures of some days, both ends included. Raises TooManyLeads."""
+        figures = StatsCounts(Counter(), Counter())
         recent = today - RECENT
         if last >= recent:
             self._count(max(first, recent), last, figures)
         if first < recent:
-            for values in self._kept(first, min(last, recent - timedelta(days=1))):
+            for values in self._stored_days(first, min(last, recent - timedelta(days=1))):
                 day = values["sk"].removeprefix("DAY#")
                 figures.leads.update({(day, source): int(number) for source, number in values["leads"].items()})
                 for name, number in values["deliveries"].items():
@@ -61,14 +61,14 @@ class DailyStats:
                     figures.deliveries[day, source, partner, state] += int(number)
         return figures
 
-    def keep(self, today: date) -> int:
+    def snapshot(self, today: date) -> int:
         """Store the figures of the recent days, which outlive the leads; return how many days. Safe to repeat.
 
-        Raises TooMuch.
+        Raises TooManyLeads.
         """
         first = today - RECENT
         days = [(first + timedelta(days=number)).isoformat() for number in range(RECENT.days)]
-        figures = Figures(Counter(), Counter())
+        figures = StatsCounts(Counter(), Counter())
         self._count(first, today - timedelta(days=1), figures)
         for day in days:
             leads = {source: number for (when, source), number in figures.leads.items() if when == day}
@@ -79,7 +79,7 @@ class DailyStats:
             self._table.write(put(item, ttl=False))
         return len(days)
 
-    def _count(self, first: date, last: date, figures: Figures) -> None:
+    def _count(self, first: date, last: date, figures: StatsCounts) -> None:
         """Count in one pass over the lists of leads and of each state, merged in one order.
 
         A delivery that changes its state during the pass can be in two lists or in none. The lead's partners show the
@@ -92,7 +92,7 @@ class DailyStats:
         for _, found in groupby(merged, key=lambda values: str(values["received_key"])):
             self._count_lead(list(found), look_ups, figures)
 
-    def _count_lead(self, found: list[dict[str, Any]], look_ups: Iterator[int], figures: Figures) -> None:
+    def _count_lead(self, found: list[dict[str, Any]], look_ups: Iterator[int], figures: StatsCounts) -> None:
         """Count one lead by its entries in the lists."""
         day, source, pk = found[0]["received_key"][:10], found[0]["source"], found[0]["pk"]
         states: dict[str, set[State]] = {}
@@ -128,9 +128,9 @@ class DailyStats:
             start = page.next_key
             if start is None:
                 return
-        raise TooMuch
+        raise TooManyLeads
 
-    def _kept(self, first: date, last: date) -> Iterator[dict[str, Any]]:
+    def _stored_days(self, first: date, last: date) -> Iterator[dict[str, Any]]:
         values = {":pk": "FIGURES", ":first": f"DAY#{first.isoformat()}", ":last": f"DAY#{last.isoformat()}"}
         return self._table.query(Query("pk = :pk AND sk BETWEEN :first AND :last", values), limit=MAX_DAYS)
 

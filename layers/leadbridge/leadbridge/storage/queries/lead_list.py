@@ -21,12 +21,12 @@ PAGE_SIZE = 100
 MAX_KEY = 1024  # bytes that a sort key may have
 
 
-class BadCursor(ValueError):
+class InvalidCursor(ValueError):
     """A cursor that this list did not return."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LeadFilter:
     """The leads to list; None means any. `phone_hash` is the keyed hash of a phone.
 
     `needs_attention`: only those with a delivery that needs a person although it is followed.
@@ -51,14 +51,14 @@ class LeadPage:
     cursors: tuple[str | None, ...] = ()
 
 
-class Listing:
+class LeadList:
     """Reads the list from the table's indexes. Every method may raise Contended, and botocore's errors."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def page(self, wanted: Wanted, limit: int, cursor: str | None = None) -> LeadPage:
-        """Up to `limit` leads; fewer (even none) with a cursor when matches are rare. Raises BadCursor."""
+    def page(self, wanted: LeadFilter, limit: int, cursor: str | None = None) -> LeadPage:
+        """Up to `limit` leads; fewer (even none) with a cursor when matches are rare. Raises InvalidCursor."""
         query = _query(wanted)
         start = _key_in(cursor, query) if cursor else None
         found: dict[str, tuple[str, ...]] = {}
@@ -83,7 +83,7 @@ class Listing:
                 return page(None)
         return page(_cursor_at(start or {}))
 
-    def _journeys(self, found: dict[str, tuple[str, ...]], wanted: Wanted) -> tuple[Journey, ...]:
+    def _journeys(self, found: dict[str, tuple[str, ...]], wanted: LeadFilter) -> tuple[Journey, ...]:
         leads = {values["lead_id"]: values for values in self._batch([items.lead_key(lead_id) for lead_id in found])}
         keys = [
             items.delivery_key(lead_id, partner) for lead_id, values in leads.items() for partner in values["partners"]
@@ -114,7 +114,7 @@ class Listing:
         return self._table.batch_get(keys, consistent=False)
 
 
-def _query(wanted: Wanted) -> Query:
+def _query(wanted: LeadFilter) -> Query:
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
     filters = []
@@ -154,11 +154,11 @@ def _key_in(cursor: str, query: Query) -> dict[str, Any]:
         plain = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         key = {name: plain[name] for name in _keys(query)}
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
-        raise BadCursor from None
+        raise InvalidCursor from None
     partition = _keys(query)[2]
     right = key[partition] == query.values[":partition"]
     if not right or len(plain) != len(key) or not all(_is_key(value) for value in plain.values()):
-        raise BadCursor
+        raise InvalidCursor
     return key
 
 

@@ -7,7 +7,7 @@ from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.table import Query, Table
 
 
-class Finder:
+class LeadFinder:
     """Looks leads up in the table's indexes. Every method may raise Contended, and botocore's errors."""
 
     def __init__(self, table: Table) -> None:
