@@ -1,6 +1,7 @@
 """What is said, in which language, and when nobody is written to."""
 
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.lead import Lead, Person
+from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import Message, status_notification
 from leadbridge.domain.recipient import Content
 from leadbridge.services.message_text import fill_placeholders, find_quiet_end, render_message
@@ -67,7 +68,16 @@ def test_without_the_usual_language_the_first_text_is_said() -> None:
 
 def test_all_that_can_be_said_of_a_lead_is_filled_in() -> None:
     told = {"default": {"text": {"uk": "{full_name}: {status}, {amount} на {term}, №{deal_id}"}}}
-    assert said(told).text == "Прикладенко Олена Іванівна: Видано, 6000.00 на 12, №24"
+    assert said(told).text == "Прикладенко Олена Іванівна: Видано, 6000 на 12, №24"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("6000.00", "6000"), ("48000.00", "48\u00a0000"), ("1250000.50", "1\u00a0250\u00a0000,50"), ("0.5", "0,50")],
+)
+def test_an_amount_is_written_as_banks_do(amount: str, text: str) -> None:
+    one = LEAD.model_copy(update={"loan": Loan(amount=Decimal(amount))})
+    assert said({"default": {"text": {"uk": "{amount}"}}}, of=one).text == text
 
 
 def test_what_is_not_known_of_a_lead_is_left_empty() -> None:
@@ -82,7 +92,7 @@ def test_braces_in_a_persons_name_stay_what_they_are() -> None:
 
 def test_a_template_gets_its_variables_by_the_names_it_has_for_them() -> None:
     told = {"default": {"template_id": "5f0c", "variables": {"name": "{full_name}", "sum": "{amount} грн"}}}
-    variables = {"name": "Прикладенко Олена Іванівна", "sum": "6000.00 грн"}
+    variables = {"name": "Прикладенко Олена Іванівна", "sum": "6000 грн"}
     assert said(told) == Content(template_id="5f0c", variables=variables)
     assert said({"default": {"template_id": "5f0c"}}) == Content(template_id="5f0c")
 

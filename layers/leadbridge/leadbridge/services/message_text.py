@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from leadbridge.domain.delivery import Delivery
@@ -10,6 +11,9 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.recipient import Content
 from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, MessageSettings, QuietHours
+
+NO_BREAK_SPACE = "\u00a0"
+MIN_GROUPED = 10_000  # four digits are read without a space
 
 
 def render_message(
@@ -70,10 +74,16 @@ def _values(message: Message, lead: Lead | None, delivery: Delivery | None) -> d
     found = {
         "status": message.partner_status,
         "full_name": lead.person.full_name if lead else None,
-        "amount": lead.loan.amount if lead else None,
+        "amount": _format_amount(lead.loan.amount) if lead and lead.loan.amount is not None else None,
         "term": lead.loan.term if lead else None,
         "deal_id": delivery.deal_id if delivery else None,
         "source": lead.source if lead else None,
         **{name: lead.utm.get(name) if lead else None for name in VARIABLES if name.startswith("utm_")},
     }
     return {name: "" if value is None else str(value) for name, value in found.items()}
+
+
+def _format_amount(amount: Decimal) -> str:
+    """Format an amount as banks print it, such as `6000`, `48 000` and `48 000,50`, with no-break spaces."""
+    text = f"{amount:,.2f}" if amount >= MIN_GROUPED else f"{amount:.2f}"
+    return text.removesuffix(".00").replace(",", NO_BREAK_SPACE).replace(".", ",")
