@@ -43,35 +43,41 @@ def reload(home: Home, stack: Stack) -> list[str]:
         return []
     if needs_rebuild(stack.fingerprint, wanted):
         raise LocalError("The template, the dependencies or a Makefile has changed: run `make down up`.")
-    built = home.build / "fingerprint"
-    is_unfinished = not built.exists()  # an earlier reload has failed: replace everything
     names = stack.resources["AWS::Lambda::Function"]
-    folders = {logical_id: PROJECT / "functions" / folder_of(logical_id) for logical_id in names}
-    differing = {logical_id: differences(folder, home.build / logical_id) for logical_id, folder in folders.items()}
-    changed = [logical_id for logical_id, files in differing.items() if files or is_unfinished]
     package = home.build / LAYER / "python" / "leadbridge"
-    of_package = differences(PACKAGE, package, besides="config")
-    is_new_layer = bool(of_package) or is_newer(PROJECT / "config", package / "config") or is_unfinished
-    check_syntax([*of_package, *(file for files in differing.values() for file in files)])
+    parts = {LAYER: (PACKAGE, package)}
+    parts |= {name: (PROJECT / "functions" / folder_of(name), home.build / name) for name in names}
+    differing = {part: differences(source, target) for part, (source, target) in parts.items()}
+    check_syntax(file for files in differing.values() for file in files)
 
+    built, pending = home.build / "fingerprint", home.build / "pending"
+    changed = {part for part, files in differing.items() if files}
+    if is_newer(PROJECT / "config", package / "config"):
+        changed.add(LAYER)
+    tried = [names[part] for part in (changed | {WIDEST} if LAYER in changed else changed) if part in names]
+    if pending.exists():  # copied by an earlier reload, and not live because it failed
+        changed |= {*pending.read_text().split()}
     built.unlink(missing_ok=True)
-    if is_new_layer:
-        copy(PACKAGE, package, of_package)
+    pending.write_text(" ".join(changed))
+    for part in changed:
+        copy(*parts[part], differing[part])
+    if LAYER in changed:
         ship_config(package / "config")
         seed.seed(home, stack.aws, stack.sandbox_url)  # a new source gets its secret
-    for logical_id in changed:
-        copy(folders[logical_id], home.build / logical_id, differing[logical_id])
+    client = stack.client("lambda")
+    delete_old_versions(client, names.values())
     publish(
-        stack.client("lambda"),
-        list(names.values()),
-        code={names[logical_id]: zipped(home.build / logical_id) for logical_id in changed},
-        layer=zipped(home.build / LAYER) if is_new_layer else None,
-        tried=[names[logical_id] for logical_id in ([WIDEST] if is_new_layer else changed)],
+        client,
+        names.values(),
+        code={names[part]: zipped(home.build / part) for part in changed if part in names},
+        layer=zipped(home.build / LAYER) if LAYER in changed else None,
+        tried=tried,
     )
+    pending.unlink()
     built.write_text(wanted)
     seed.write_private(home.stack_file, replace(stack, fingerprint=wanted).as_json())
-    replaced = [*([PACKAGE, PROJECT / "config"] if is_new_layer else []), *(folders[one] for one in changed)]
-    return [str(folder.relative_to(PROJECT)) for folder in replaced]
+    folders = {part: str(folder.relative_to(PROJECT)) for part, (folder, _) in parts.items()}
+    return sorted(f"{folders[part]} with config" if part == LAYER else folders[part] for part in changed)
 
 
 def report(home: Home, stack: Stack) -> str:
@@ -100,15 +106,15 @@ def folder_of(logical_id: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", logical_id).lower()
 
 
-def files_of(folder: Path, besides: str = "") -> set[Path]:
-    """Return the relative paths of all files, without compiled ones and without the folder `besides`."""
+def files_of(folder: Path) -> set[Path]:
+    """Return the relative paths of all files, without compiled ones and without the shipped configuration."""
     found = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    return {path for path in found if "__pycache__" not in path.parts and path.parts[0] != besides}
+    return {path for path in found if "__pycache__" not in path.parts and path.parts[0] != "config"}
 
 
-def differences(source: Path, target: Path, besides: str = "") -> list[Path]:
+def differences(source: Path, target: Path) -> list[Path]:
     """Return the files that are not the same in both folders, as paths in `source`."""
-    wanted, there = files_of(source), files_of(target, besides)
+    wanted, there = files_of(source), files_of(target)
     same = {path for path in wanted & there if (source / path).read_bytes() == (target / path).read_bytes()}
     return sorted(source / path for path in (wanted | there) - same)
 
@@ -168,7 +174,8 @@ def publish(
 ) -> None:
     """Publish new versions, start those of `tried`, then move the aliases.
 
-    Raises LocalError if one does not start; no alias has moved then.
+    Raises LocalError if one does not start; no alias has moved then. The processes of the old versions finish their
+    work, and stay until the next reload.
     """
     versions = {}
     arn = publish_layer(client, layer) if layer else None
@@ -187,10 +194,15 @@ def publish(
             raise LocalError(f"The new code of {name} does not start, so the stack keeps the old one. {error}")
     for name, version in versions.items():
         client.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-    for name, version in versions.items():
-        for old in client.list_versions_by_function(FunctionName=name)["Versions"]:
-            if old["Version"] not in ("$LATEST", version):
-                client.delete_function(FunctionName=name, Qualifier=old["Version"])
+
+
+def delete_old_versions(client: Any, names: Iterable[str]) -> None:
+    """Delete all versions that are not live, with their processes."""
+    for name in names:
+        live = client.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"]
+        for version in client.list_versions_by_function(FunctionName=name)["Versions"]:
+            if version["Version"] not in ("$LATEST", live):
+                client.delete_function(FunctionName=name, Qualifier=version["Version"])
 
 
 def publish_layer(client: Any, content: bytes) -> str:

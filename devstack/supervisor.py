@@ -85,7 +85,7 @@ def running(home: Home, wanted_port: str | None, lock: int) -> Iterator[Callable
             sandbox_url=sandbox_url,
             operator_token=operator_token,
             pid=os.getpid(),
-            fingerprint=deployment.fingerprint(),
+            fingerprint=(home.build / "fingerprint").read_text(),
         )
         held.callback(home.stack_file.unlink, missing_ok=True)
         write_private(home.stack_file, stack.as_json())
