@@ -1,4 +1,4 @@
-"""The frame: partners, gate, log, faults, control and page put together as one aiohttp application."""
+"""Partners, call log, faults and control as one aiohttp application."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,19 +11,18 @@ from aiohttp import web
 from devstack.sandbox import strict_json
 from devstack.sandbox.calls import CallLog
 from devstack.sandbox.control import Control
+from devstack.sandbox.dispatcher import Dispatcher
 from devstack.sandbox.faults import Faults
-from devstack.sandbox.gate import Gate
-from devstack.sandbox.page import Page
-from devstack.sandbox.partner import Clock, Endpoint, Pace, Partner, Surroundings
+from devstack.sandbox.partner import Clock, Context, Endpoint, Pace, Partner
 from devstack.sandbox.state_dir import write_private
 
-BODY_AT_MOST = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the sandbox keeps its keys, where it listens (port 0 is any), and how fast its world moves."""
+    """`port` 0 is any free port; `pace` is in seconds."""
 
     state_dir: Path
     host: str
@@ -32,45 +31,43 @@ class Settings:
     clock: Clock
 
 
-def stand_ins() -> list[type[Partner]]:
-    """The partners that are played: every folder here whose `service.py` defines `SERVICE`."""
+def partner_classes() -> list[type[Partner]]:
+    """The partners: every folder here whose `service.py` defines `SERVICE`."""
     names = sorted(module.parent.name for module in Path(__file__).parent.glob("*/service.py"))
     return [import_module(f"devstack.sandbox.{name}.service").SERVICE for name in names]
 
 
-class Frame:
-    """One sandbox. `publish` must be called with its URL before it serves."""
+class SandboxApp:
+    """One sandbox. Call `publish` with its URL before it serves."""
 
     def __init__(self, settings: Settings) -> None:
         self._secrets_file = settings.state_dir / SECRETS_FILE
         self._pace = Pace(settings.pace)
         self._partners: dict[str, Partner] = {
-            partner.name: partner(Surroundings(settings.state_dir / f"{partner.name}.json", settings.clock, self._pace))
-            for partner in stand_ins()
+            partner.name: partner(Context(settings.state_dir / f"{partner.name}.json", settings.clock, self._pace))
+            for partner in partner_classes()
         }
         self._log = CallLog(settings.clock)
         self._faults = Faults()
         self.url = ""
 
     def publish(self, url: str) -> None:
-        """Take this URL and write the secrets that point to it."""
+        """Write the secrets that contain this URL."""
         self.url = url
         self._write_secrets()
 
     def application(self) -> web.Application:
-        application = web.Application(client_max_size=BODY_AT_MOST)
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
         router = application.router
-        control = Control(self._partners, self._log, self._faults, self._pace, self._rotate)
-        application.add_routes(control.routes())
-        application.add_routes([web.get("/", Page(self._partners, self._log, self._faults).show)])
-        gate = Gate(self._log, self._faults)
+        application.add_routes(Control(self._partners, self._log, self._faults, self._pace, self._rotate).routes())
+        dispatcher = Dispatcher(self._log, self._faults)
         for partner in self._partners.values():
             for path, endpoints in _by_path(partner.endpoints()).items():
-                router.add_route("*", f"/{partner.name}{path}", gate.handler(partner, endpoints))
-            router.add_route("*", f"/{partner.name}/{{unknown:.*}}", gate.handler(partner, {}))
+                router.add_route("*", f"/{partner.name}{path}", dispatcher.handler(partner, endpoints))
+            router.add_route("*", f"/{partner.name}/{{unknown:.*}}", dispatcher.handler(partner, {}))
             for route in partner.controls():
                 if isinstance(route.handler, type):
-                    raise TypeError(f"{route.path}: class-based views are not served")
+                    raise TypeError(f"{route.path}: class-based views are not supported")
                 router.add_route(route.method, f"/control/{partner.name}{route.path}", route.handler)
         return application
 

@@ -1,4 +1,4 @@
-"""The log of every call a partner received, in the order of arrival."""
+"""The log of all calls to partners, in the order of arrival."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MAX_STORED = 100_000
 
 
 class Outcome(StrEnum):
-    """What became of the connection: `GONE` is a client that hung up, `DROPPED` a connection we aborted."""
+    """`GONE`: the client disconnected. `DROPPED`: the sandbox aborted the connection."""
 
     IN_FLIGHT = "in_flight"
     ANSWERED = "answered"
@@ -27,9 +27,9 @@ def rfc3339(seconds: float) -> str:
 
 @dataclass(slots=True)
 class Call:
-    """One call, filled in while it is served. `status` stays None until, and unless, an answer was written.
+    """One call. `status` is None until an answer was written.
 
-    `processed`: the partner's own logic saw it (and may have refused it), whatever the caller was then told.
+    `processed`: the partner's own logic handled it (and may have refused it), whatever the caller received.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Call:
     fault: dict[str, str] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def shown(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "at": rfc3339(self.at),
@@ -61,11 +61,11 @@ class Call:
 
 
 class CallLog:
-    """The last `kept` calls. Numbers never repeat within a run, not even after a reset."""
+    """The last `limit` calls. Numbers never repeat within a run, also after a reset."""
 
-    def __init__(self, clock: Clock, kept: int = MAX_STORED) -> None:
+    def __init__(self, clock: Clock, limit: int = MAX_STORED) -> None:
         self._clock = clock
-        self._calls: deque[Call] = deque(maxlen=kept)
+        self._calls: deque[Call] = deque(maxlen=limit)
         self._number = 0
 
     def open(self, partner: str, method: str, path: str) -> Call:
@@ -75,7 +75,7 @@ class CallLog:
         return call
 
     def select(self, partner: str | None, operation: str | None, since: int) -> list[Call]:
-        """Calls with a number above `since`, of one partner and operation where given."""
+        """Calls with a number above `since`, of one partner and operation if given."""
         return [
             call
             for call in self._calls
@@ -83,10 +83,6 @@ class CallLog:
             and (partner is None or call.partner == partner)
             and (operation is None or call.operation == operation)
         ]
-
-    def latest(self, count: int) -> list[Call]:
-        """Newest first."""
-        return [call for call, _ in zip(reversed(self._calls), range(count), strict=False)]
 
     def clear(self) -> None:
         self._calls.clear()

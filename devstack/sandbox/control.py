@@ -1,55 +1,31 @@
-"""`/control`: break the partners, look at what they received, move time, rotate secrets, start afresh."""
+"""`/control`: faults, the call log, the pace of time, rotation of secrets, reset."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from devstack.sandbox import strict_json
 from devstack.sandbox.calls import CallLog
 from devstack.sandbox.faults import FaultOrder, Faults
+from devstack.sandbox.orders import BadOrder, Order, delete, get, post
 from devstack.sandbox.partner import Pace, Partner
 
 
-class Refused(web.HTTPBadRequest):
-    """400 `{"detail": …}`: the control itself was used wrongly."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(text=json.dumps({"detail": detail}, ensure_ascii=False), content_type="application/json")
-
-
-class PaceOrder(BaseModel):
+class PaceOrder(Order):
     """The body of `POST /control/pace`: seconds per step."""
 
-    model_config = ConfigDict(extra="forbid")
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class RotateOrder(BaseModel):
-    """The body of `POST /control/{partner}/rotate`; without `what` the first of the partner's rotations."""
+class RotateOrder(Order):
+    """The body of `POST /control/{partner}/rotate`. Without `what` the first of the partner's rotations."""
 
-    model_config = ConfigDict(extra="forbid")
     what: str | None = None
 
 
-def reply(value: object, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=strict_json.dump(value), content_type="application/json")
-
-
-async def ordered[Order: BaseModel](request: web.Request, order: type[Order]) -> Order:
-    """The body as an order of this shape, an absent body as `{}`. Raises `Refused`."""
-    raw = await request.read()
-    try:
-        return order.model_validate_json(raw or b"{}")
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise Refused("; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)) from error
-
-
 class Control:
-    """Handlers of what concerns all partners; a partner's own routes are mounted beside them by the frame."""
+    """The routes that concern all partners. The application adds each partner's own."""
 
     def __init__(
         self,
@@ -63,75 +39,56 @@ class Control:
         self._log = log
         self._faults = faults
         self._pace = pace
-        self._rotate = rotate
+        self._rotate_secret = rotate
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/control/faults", self.arm),
-            web.get("/control/faults", self.list_faults),
-            web.delete("/control/faults", self.clear_faults),
-            web.delete("/control/faults/{id}", self.clear_faults),
-            web.get("/control/calls", self.list_calls),
-            web.get("/control/pace", self.show_pace),
-            web.post("/control/pace", self.set_pace),
-            web.post("/control/reset", self.reset),
-            web.post("/control/{partner}/rotate", self.rotate),
+            post("/control/faults", FaultOrder, self._arm, 201),
+            get("/control/faults", lambda _: {"faults": [armed.as_json() for armed in self._faults.all()]}),
+            delete("/control/faults", lambda _: self._faults.clear()),
+            delete("/control/faults/{id}", lambda request: self._faults.clear(request.match_info["id"])),
+            get("/control/calls", self._list_calls),
+            get("/control/pace", lambda _: {"seconds": self._pace.seconds}),
+            post("/control/pace", PaceOrder, self._set_pace),
+            post("/control/reset", Order, self._reset),
+            post("/control/{partner}/rotate", RotateOrder, self._rotate),
         ]
 
-    async def arm(self, request: web.Request) -> web.Response:
-        order = await ordered(request, FaultOrder)
+    def _arm(self, order: FaultOrder, _request: web.Request) -> object:
         operations = self._partner(order.partner).operations
         if order.operation is not None and order.operation not in operations:
-            raise Refused(f"operation: one of {', '.join(sorted(operations))}")
-        try:
-            return reply(self._faults.arm(order).shown(), 201)
-        except OverflowError as error:
-            raise Refused(str(error)) from error
+            raise BadOrder(f"operation: one of {', '.join(sorted(operations))}")
+        return self._faults.arm(order).as_json()
 
-    async def list_faults(self, _request: web.Request) -> web.Response:
-        return reply({"faults": [armed.shown() for armed in self._faults.all()]})
-
-    async def clear_faults(self, request: web.Request) -> web.Response:
-        if not self._faults.clear(request.match_info.get("id")):
-            raise web.HTTPNotFound
-        return web.Response(status=204)
-
-    async def list_calls(self, request: web.Request) -> web.Response:
+    def _list_calls(self, request: web.Request) -> object:
         query = request.query
         try:
             since = int(query.get("since", "0"))
         except ValueError as error:
-            raise Refused("since: the number of a call") from error
+            raise BadOrder("since: the number of a call") from error
         calls = self._log.select(query.get("partner"), query.get("operation"), since)
-        return reply({"calls": [call.shown() for call in calls]})
+        return {"calls": [call.as_json() for call in calls]}
 
-    async def show_pace(self, _request: web.Request) -> web.Response:
-        return reply({"seconds": self._pace.seconds})
-
-    async def set_pace(self, request: web.Request) -> web.Response:
-        order = await ordered(request, PaceOrder)
+    def _set_pace(self, order: PaceOrder, _request: web.Request) -> object:
         for partner in self._partners.values():
             partner.advance()
         self._pace.seconds = order.seconds
-        return reply({"seconds": self._pace.seconds})
+        return {"seconds": self._pace.seconds}
 
-    async def reset(self, _request: web.Request) -> web.Response:
+    def _reset(self, _order: Order, _request: web.Request) -> None:
         for partner in self._partners.values():
             partner.reset()
         self._faults.clear()
         self._log.clear()
-        return web.Response(status=204)
 
-    async def rotate(self, request: web.Request) -> web.Response:
-        order = await ordered(request, RotateOrder)
+    def _rotate(self, order: RotateOrder, request: web.Request) -> object:
         partner = self._partner(request.match_info["partner"])
         what = order.what or next(iter(partner.rotations))
         if what not in partner.rotations:
-            raise Refused(f"what: one of {', '.join(sorted(partner.rotations))}")
-        return reply(self._rotate(partner.name, what))
+            raise BadOrder(f"what: one of {', '.join(sorted(partner.rotations))}")
+        return self._rotate_secret(partner.name, what)
 
-    def _partner(self, name: Any) -> Partner:
-        try:
-            return self._partners[name]
-        except KeyError as error:
-            raise Refused(f"partner: one of {', '.join(sorted(self._partners))}") from error
+    def _partner(self, name: str) -> Partner:
+        if name not in self._partners:
+            raise BadOrder(f"partner: one of {', '.join(sorted(self._partners))}")
+        return self._partners[name]

@@ -1,16 +1,17 @@
-"""How `/control` is called. What each partner's controls are called by is in `remote.py` and in the kinds' folders."""
+"""An HTTP client of `/control`. `remote.py` and the partners' folders have the methods."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 TIMEOUT_SECONDS = 10
 
 
 class ControlError(RuntimeError):
-    """The control refused an order; the message has its status and its reason."""
+    """The control refused an order. The message has the status and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,14 @@ class ControlClient:
     """The controls of the sandbox at `url`."""
 
     url: str
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON. Parameters that are None are left out."""
+        given = urlencode({name: value for name, value in query.items() if value is not None})
+        return self.order("GET", f"/control/{path}{'?' if given else ''}{given}")
+
+    def post(self, path: str, body: object = None, timeout: float = TIMEOUT_SECONDS) -> Any:
+        return self.order("POST", f"/control/{path}", body, timeout)
 
     def order(self, method: str, path: str, body: object = None, timeout: float = TIMEOUT_SECONDS) -> Any:
         data = None if body is None else json.dumps(body).encode()

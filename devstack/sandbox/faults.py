@@ -1,4 +1,4 @@
-"""Faults on demand: what can go wrong with a call, for which calls, and how often."""
+"""Faults on demand: what goes wrong, for which calls, and how often."""
 
 import uuid
 from collections.abc import Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from devstack.sandbox import strict_json
+from devstack.sandbox.orders import Order
 from devstack.sandbox.partner import Answer
 
-ARMED_AT_MOST = 1000
+MAX_ARMED = 1000
 
 type Seconds = Annotated[float, Field(ge=0, le=3600)]
 type Status = Annotated[int, Field(ge=200, le=599)]
@@ -20,12 +21,8 @@ type HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+
 type HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]*$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AnswerFault(_Strict):
-    """Any answer at all. A string body is sent as it is, anything else as JSON, none as nothing."""
+class AnswerFault(Order):
+    """Any answer. A string body is sent as it is, anything else as JSON; None is an empty body."""
 
     kind: Literal["answer"]
     status: Status = 200
@@ -45,8 +42,8 @@ class AnswerFault(_Strict):
         return Answer(self.status, body, self.content_type or content_type, self.headers)
 
 
-class HtmlFault(_Strict):
-    """The page of a proxy in front of the partner."""
+class HtmlFault(Order):
+    """The error page of a proxy in front of the partner."""
 
     kind: Literal["html"]
     status: Status = 502
@@ -57,7 +54,7 @@ class HtmlFault(_Strict):
         return Answer(self.status, page.encode(), "text/html")
 
 
-class EmptyFault(_Strict):
+class EmptyFault(Order):
     """A status and no body."""
 
     kind: Literal["empty"]
@@ -68,31 +65,31 @@ class EmptyFault(_Strict):
         return Answer(self.status)
 
 
-class RateLimitFault(_Strict):
-    """The partner's words for too many calls, with `Retry-After` in seconds where given. Never processed."""
+class RateLimitFault(Order):
+    """The partner's answer to too many calls, with `Retry-After` in seconds if given. Never processed."""
 
     kind: Literal["rate_limit"]
     status: Status = 429
     retry_after: Annotated[int, Field(ge=0)] | None = None
 
 
-class DelayFault(_Strict):
-    """The true answer, late: the wait is before or after the processing."""
+class DelayFault(Order):
+    """The correct answer, late: delayed before or after the processing."""
 
     kind: Literal["delay"]
     seconds: Seconds
     when: When = "before"
 
 
-class DropFault(_Strict):
+class DropFault(Order):
     """The connection is aborted before or after the processing."""
 
     kind: Literal["drop"]
     when: When = "before"
 
 
-class SlowBodyFault(_Strict):
-    """The true answer: its head at once, its body in pieces of `chunk` bytes with `seconds` before each."""
+class SlowBodyFault(Order):
+    """The correct answer: its head immediately, its body in pieces of `chunk` bytes with `seconds` before each."""
 
     kind: Literal["slow_body"]
     seconds: Seconds
@@ -103,7 +100,7 @@ type Instead = AnswerFault | HtmlFault | EmptyFault
 type Fault = Annotated[Instead | RateLimitFault | DelayFault | DropFault | SlowBodyFault, Field(discriminator="kind")]
 
 
-class FaultOrder(_Strict):
+class FaultOrder(Order):
     """The body of `POST /control/faults`. `operation` None is any; `times` None is until cleared."""
 
     partner: str
@@ -113,7 +110,7 @@ class FaultOrder(_Strict):
     match: dict[str, Any] = {}
     fault: Fault
 
-    def concerns(self, partner: str, operation: str, body: object) -> bool:
+    def matches(self, partner: str, operation: str, body: object) -> bool:
         return (
             self.partner == partner
             and self.operation in {None, operation}
@@ -123,36 +120,36 @@ class FaultOrder(_Strict):
 
 @dataclass(slots=True)
 class ArmedFault:
-    """An order in force, and what it has done: `passed` calls were let through by `skip`, `fired` were hit."""
+    """An order in force. `passed` calls were skipped by `skip`, `fired` calls got the fault."""
 
     id: str
     order: FaultOrder
     passed: int = 0
     fired: int = 0
 
-    def shown(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return {"id": self.id, **self.order.model_dump(), "passed": self.passed, "fired": self.fired}
 
 
 class Faults:
-    """The faults in force, in the order they were ordered; a call is hit by the first that is due."""
+    """The faults in force, oldest first. A call gets the first that matches."""
 
     def __init__(self) -> None:
         self._armed: dict[str, ArmedFault] = {}
 
     def arm(self, order: FaultOrder) -> ArmedFault:
-        """Raises `OverflowError` above `ARMED_AT_MOST`."""
-        if len(self._armed) >= ARMED_AT_MOST:
-            raise OverflowError(f"{ARMED_AT_MOST} faults are armed: clear some")
+        """Raises `OverflowError` above `MAX_ARMED`."""
+        if len(self._armed) >= MAX_ARMED:
+            raise OverflowError(f"{MAX_ARMED} faults are armed: clear some")
         armed = ArmedFault(uuid.uuid4().hex[:8], order)
         self._armed[armed.id] = armed
         return armed
 
-    def strike(self, partner: str, operation: str, body: object) -> ArmedFault | None:
-        """The fault that hits this call, now counted, or None."""
+    def next_fault(self, partner: str, operation: str, body: object) -> ArmedFault | None:
+        """Return and count the fault for this call, if any."""
         for armed in self._armed.values():
             order = armed.order
-            if not order.concerns(partner, operation, body):
+            if not order.matches(partner, operation, body):
                 continue
             if armed.passed < order.skip:
                 armed.passed += 1
@@ -165,7 +162,7 @@ class Faults:
         return list(self._armed.values())
 
     def clear(self, fault_id: str | None = None) -> bool:
-        """Whether there was something of that id to clear; without an id everything goes."""
+        """Clear one fault, or all. Returns whether it existed."""
         if fault_id is not None:
             return self._armed.pop(fault_id, None) is not None
         self._armed.clear()

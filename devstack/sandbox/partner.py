@@ -1,9 +1,9 @@
-"""What a partner is to the frame: the seam between `sandbox/` and each partner's folder.
+"""The interface between the sandbox and each partner's folder.
 
-A partner is a folder with a `service.py` that defines `SERVICE`, a class of the shape of `Partner`. The frame finds it,
-serves it, logs it, breaks it, shows it and hands out its secret.
+A partner is a folder with a `service.py` that defines `SERVICE`, a class with the interface of `Partner`.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,23 +20,23 @@ type Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Pace:
-    """How long anything that moves by itself stays where it is, in seconds; 0 is at once."""
+    """Seconds between two status changes that happen automatically; 0 is immediately."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the frame gives to a partner: a private file of its own for keys, the time, the pace of its world."""
+class Context:
+    """What the sandbox gives a partner: a private file for its credentials, the clock, the pace."""
 
-    kept: Path
+    credentials_file: Path
     clock: Clock
     pace: Pace
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One request, read to its end. `json` is None where the body is not JSON, and `json_error` says why."""
+    """One request with its whole body. `json` is None if the body is not JSON; `json_error` says why."""
 
     method: str
     path: str
@@ -66,10 +66,21 @@ class Incoming:
             json_error=error,
         )
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The members of the JSON object; empty if the body is not one."""
+        return self.json if isinstance(self.json, dict) else {}
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of the `Authorization` header."""
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return token if scheme == "Bearer" and token else None
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One reply. `facts` go to the log of calls and nowhere else: never a token or a credential in clear."""
+    """One reply. `facts` go to the call log only; they never contain a token or a credential."""
 
     status: int
     body: bytes = b""
@@ -83,93 +94,57 @@ class Answer:
         return cls(status, strict_json.dump(value), facts=facts)
 
 
-def _nothing(_incoming: Incoming) -> Mapping[str, Any]:
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something a partner does. `describe` tells the log what was asked, whether or not it is then processed."""
+    """`describe` returns facts about the request for the call log, whether or not it is processed."""
 
     name: str
     process: Callable[[Incoming], Answer]
-    describe: Callable[[Incoming], Mapping[str, Any]] = _nothing
+    describe: Callable[[Incoming], Mapping[str, Any]] = lambda _incoming: {}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path below `/{partner}` (aiohttp's `{param}` patterns are fine); `choose` names the operation that is meant."""
+    """A path below `/{partner}` (an aiohttp pattern) with its operation, or a function that selects one."""
 
     methods: tuple[str, ...]
     path: str
-    choose: Callable[[Incoming], Operation]
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A partner's table on the page, newest first, already bounded; plain text, escaped by the page."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Bubble:
-    """One message of a chat, and a small line below it."""
-
-    text: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """A conversation as one person sees it, newest last."""
-
-    title: str
-    bubbles: Sequence[Bubble]
-
-
-@dataclass(frozen=True, slots=True)
-class Chats:
-    """A partner's conversations on the page, already bounded; plain text, escaped by the page."""
-
-    caption: str
-    chats: Sequence[Chat]
+    operation: Operation | Callable[[Incoming], Operation]
 
 
 class Partner(Protocol):
-    """A partner's whole side. All methods run in the server's event loop and must not block."""
+    """A partner's side. All methods run in the server's event loop and must not block."""
 
     name: str
-    title: str
     operations: frozenset[str]
     rotations: Mapping[str, Callable[[], None]]
-    """What can be replaced in its secret, and how, the usual thing first; the new values must be kept before it
-    returns."""
+    """What can be replaced in its secret, the default first. The new values are stored before it returns."""
 
-    def __init__(self, surroundings: Surroundings) -> None: ...
+    def __init__(self, context: Context) -> None: ...
 
     def endpoints(self) -> Sequence[Endpoint]: ...
 
     def controls(self) -> Sequence[web.RouteDef]:
-        """Routes of its own, mounted below `/control/{name}`."""
+        """Its own routes, mounted below `/control/{name}`."""
         ...
 
     def secret(self, root: str) -> dict[str, Any]:
-        """The secret an application needs to be its client; `root` is this partner's URL, without a slash."""
+        """The secret that a client needs. `root` is this partner's URL without a trailing slash."""
         ...
 
     def refused(self, status: int, detail: str) -> Answer:
-        """What the frame refuses (404, 405, 413, and 429 on demand) in this partner's own words."""
+        """404, 405, 413 and, by a fault, 429, in this partner's format."""
         ...
 
-    def panels(self) -> Sequence[Panel | Chats]: ...
-
     def advance(self) -> None:
-        """Bring everything that moves with time up to now; called before the pace changes."""
+        """Make all status changes that are due. Called before the pace changes."""
         ...
 
     def reset(self) -> None:
-        """Forget everything but keys and credentials."""
+        """Delete everything but keys and credentials."""
         ...
+
+
+def digest(token: str | None) -> str | None:
+    """Sixteen hex digits of SHA-256, by which a log distinguishes tokens."""
+    return None if token is None else hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()[:16]

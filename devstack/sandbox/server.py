@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from devstack.sandbox.application import SECRETS_FILE, Frame, Settings
+from devstack.sandbox.application import SECRETS_FILE, SandboxApp, Settings
 from devstack.sandbox.partner import Clock
 from devstack.sandbox.state_dir import claimed
 
@@ -32,7 +32,7 @@ STOP_SECONDS = 5
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """Serve while the block runs; yields the URL once it answers and `secrets.json` points to it."""
     with claimed(settings.state_dir), _listening(settings.host, settings.port) as listener:
-        frame = Frame(settings)
+        frame = SandboxApp(settings)
         frame.publish(_url(listener))
         runner = web.AppRunner(frame.application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
         await runner.setup()

@@ -70,7 +70,7 @@ def test_tokens_expire_after_a_day(client: Client, clock: Clock) -> None:
 
 
 def test_only_so_many_pairs_are_remembered(clock: Clock) -> None:
-    pairs = TokenPairs(clock, kept=2)
+    pairs = TokenPairs(clock, limit=2)
     oldest, *_ = (pairs.issue() for _ in range(3))
     assert pairs.spend(oldest.access, oldest.security) is TokenRefusal.UNKNOWN
 

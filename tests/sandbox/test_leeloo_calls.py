@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from devstack.sandbox.leeloo.rows import Ids, Rows
+from devstack.sandbox.leeloo.ids import Ids
 from devstack.sandbox.remote import Remote
+from devstack.sandbox.rows import Rows
 from devstack.sandbox.server import Sandbox
 from tests.sandbox.client import Reply, call
 from tests.sandbox.conftest import Clock
@@ -143,6 +144,6 @@ def test_ids_never_repeat_and_rows_are_bounded(clock: Clock) -> None:
     made = {ids.new() for _ in range(100)}
     assert len(made) == 100
     assert {len(each) for each in made} == {24}
-    rows = Rows[int](kept=2)
+    rows = Rows[str, int](limit=2)
     assert [rows.add(str(number), number) for number in range(3)] == [None, None, 0]
     assert (list(rows), list(rows.newest_first()), len(rows)) == ([1, 2], [2, 1], 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devstack.sandbox.application import stand_ins
+from devstack.sandbox.application import partner_classes
 from devstack.sandbox.profile import profiles
 from leadbridge.api.routes.partners import list_partners
 from leadbridge.auth.partner_secret import PartnerSecret
@@ -36,7 +36,7 @@ def test_a_kind_is_found_by_its_name_and_no_other() -> None:
 
 @KINDS
 def test_a_kind_has_a_stand_in_that_hands_out_its_secret(kind: PartnerKind) -> None:
-    assert kind.name in {one.name for one in stand_ins()}
+    assert kind.name in {one.name for one in partner_classes()}
     assert profiles()[kind.name].kind == kind.name
     assert set(kind.secret.addresses) <= set(kind.secret.required)
 

@@ -1,18 +1,19 @@
-"""Graph as a partner of the sandbox: one endpoint, the leads that the control made, its part of the page."""
+"""Graph as a partner of the sandbox: one endpoint, and the leads that the control made."""
 
-import hashlib
 from collections.abc import Callable, Mapping
-from itertools import count, islice
+from itertools import count
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from devstack.sandbox.calls import rfc3339
-from devstack.sandbox.control import ordered, reply
+from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.graph import refusals
 from devstack.sandbox.graph.credentials import Credentials
-from devstack.sandbox.partner import Answer, Endpoint, Incoming, Operation, Panel, Surroundings
+from devstack.sandbox.orders import Order, delete, get, post
+from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Operation, digest
+from devstack.sandbox.rows import Rows
 
 FIELDS = frozenset(
     {
@@ -20,17 +21,14 @@ FIELDS = frozenset(
         *("ad_id", "ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"),
     }
 )
-UNASKED = ("created_time", "id", "field_data")
-MAX_STORED = 100_000
-SHOWN_ON_PAGE = 50
+DEFAULT_FIELDS = ("created_time", "id", "field_data")
 
 type Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
 
 
-class LeadOrder(BaseModel):
-    """The body of `POST /control/graph/leads`: the answers by question, and any of Graph's other fields."""
+class LeadOrder(Order):
+    """The body of `POST /control/graph/leads`: the answers by question, and some of Graph's other fields."""
 
-    model_config = ConfigDict(extra="forbid")
     leadgen_id: Number | None = None
     answers: dict[str, str | list[str]]
     form_id: Number = "234567890123456"
@@ -38,86 +36,68 @@ class LeadOrder(BaseModel):
 
 
 class Graph:
-    """Meta's side, for the one app it knows."""
+    """Meta's side, for one app."""
 
     name = "graph"
-    title = "Meta Graph"
     operations = frozenset({"lead"})
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._kept = surroundings.kept
-        self._clock = surroundings.clock
-        self._credentials = Credentials.kept_in(self._kept)
-        self._leads: dict[str, dict[str, Any]] = {}
+    def __init__(self, context: Context) -> None:
+        self._clock = context.clock
+        self._credentials = StoredCredentials(Credentials, context.credentials_file)
+        self._leads = Rows[str, dict[str, Any]]()
         self._numbers = count(120_210_000_000_000_001)
-        self._lead = Operation("lead", self._process_lead, _describe_lead)
-        self.rotations: Mapping[str, Callable[[], None]] = {"access_token": self._replace_token}
+        self.rotations: Mapping[str, Callable[[], None]] = {
+            "access_token": lambda: self._credentials.rotate("access_token")
+        }
 
     def endpoints(self) -> list[Endpoint]:
-        return [Endpoint(("GET",), "/{leadgen_id:[0-9]{1,32}}", lambda _incoming: self._lead)]
+        return [Endpoint(("GET",), "/{leadgen_id:[0-9]{1,32}}", Operation("lead", self._process_lead, _describe_lead))]
 
     def controls(self) -> list[web.RouteDef]:
         return [
-            web.get("/leads", self._list_leads),
-            web.post("/leads", self._add_lead),
-            web.delete("/leads/{id:[0-9]{1,32}}", self._delete_lead),
+            get("/leads", lambda _: {"leads": list(self._leads)}),
+            post("/leads", LeadOrder, self._add_lead, 201),
+            delete("/leads/{id:[0-9]{1,32}}", lambda request: self._leads.pop(request.match_info["id"]) is not None),
         ]
 
     def secret(self, root: str) -> dict[str, str]:
-        credentials = self._credentials
+        credentials = self._credentials.values
         return {"graph_url": root, "access_token": credentials.access_token, "app_secret": credentials.app_secret}
 
     def refused(self, status: int, detail: str) -> Answer:
         return refusals.of_status(status, detail)
 
-    def panels(self) -> list[Panel]:
-        rows = [
-            (lead["id"], lead["form_id"], lead["platform"], lead["created_time"])
-            for lead in islice(reversed(self._leads.values()), SHOWN_ON_PAGE)
-        ]
-        return [Panel(f"{len(self._leads)} leads, newest first", ("Lead", "Form", "Platform", "Created"), rows)]
-
     def advance(self) -> None:
-        """Nothing here moves by itself."""
+        """Nothing changes automatically."""
 
     def reset(self) -> None:
         self._leads.clear()
 
-    def _replace_token(self) -> None:
-        credentials = self._credentials.with_new_token()
-        credentials.keep(self._kept)
-        self._credentials = credentials
-
     def _process_lead(self, incoming: Incoming) -> Answer:
-        """In this order: token, proof, fields, lead."""
-        token = _bearer(incoming) or incoming.query.get("access_token")
+        """Check in this order: token, proof, fields, lead."""
+        token = incoming.bearer or incoming.query.get("access_token")
         if token is None:
             return refusals.no_token()
-        if not self._credentials.admits(token):
+        if not self._credentials.values.admits(token):
             return refusals.bad_token()
         proof = incoming.query.get("appsecret_proof")
         if proof is None:
             return refusals.no_proof()
-        if not self._credentials.proves(proof):
+        if not self._credentials.values.is_proof(proof):
             return refusals.bad_proof()
-        asked = [name for name in incoming.query.get("fields", "").split(",") if name] or list(UNASKED)
-        for name in asked:
+        requested = [name for name in incoming.query.get("fields", "").split(",") if name] or list(DEFAULT_FIELDS)
+        for name in requested:
             if name not in FIELDS:
                 return refusals.unknown_field(name)
         leadgen_id = incoming.params["leadgen_id"]
         lead = self._leads.get(leadgen_id)
         if lead is None:
             return refusals.unknown_lead(leadgen_id)
-        return Answer.of(200, {name: lead[name] for name in {*asked, "id"} if name in lead})
+        return Answer.of(200, {name: lead[name] for name in {*requested, "id"} if name in lead})
 
-    async def _list_leads(self, _request: web.Request) -> web.Response:
-        return reply({"leads": list(self._leads.values())})
-
-    async def _add_lead(self, request: web.Request) -> web.Response:
-        order = await ordered(request, LeadOrder)
-        leadgen_id = order.leadgen_id or str(next(self._numbers))
-        self._leads[leadgen_id] = {
-            "id": leadgen_id,
+    def _add_lead(self, order: LeadOrder, _request: web.Request) -> object:
+        lead: dict[str, Any] = {
+            "id": order.leadgen_id or str(next(self._numbers)),
             "created_time": rfc3339(self._clock()).partition(".")[0] + "+0000",
             "form_id": order.form_id,
             "platform": order.platform,
@@ -127,29 +107,17 @@ class Graph:
                 for name, answer in order.answers.items()
             ],
         }
-        while len(self._leads) > MAX_STORED:
-            del self._leads[next(iter(self._leads))]
-        return reply(self._leads[leadgen_id], 201)
-
-    async def _delete_lead(self, request: web.Request) -> web.Response:
-        if self._leads.pop(request.match_info["id"], None) is None:
-            raise web.HTTPNotFound
-        return web.Response(status=204)
+        self._leads.add(lead["id"], lead)
+        return lead
 
 
 SERVICE = Graph
 
 
-def _bearer(incoming: Incoming) -> str | None:
-    scheme, _, token = incoming.headers.get("Authorization", "").partition(" ")
-    return token if scheme == "Bearer" and token else None
-
-
 def _describe_lead(incoming: Incoming) -> dict[str, Any]:
-    token = _bearer(incoming)
     return {
         "leadgen_id": incoming.params["leadgen_id"],
         "fields": incoming.query.get("fields"),
-        "access_token_sha256": None if token is None else hashlib.sha256(token.encode()).hexdigest(),
+        "access_token_sha256": digest(incoming.bearer),
         "has_proof": "appsecret_proof" in incoming.query,
     }

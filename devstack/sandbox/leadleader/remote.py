@@ -6,18 +6,13 @@ from devstack.sandbox.control_client import ControlClient
 
 
 class Deals(ControlClient):
-    """The deals at Lead Leader."""
-
     __slots__ = ()
 
     def deals(self) -> list[dict[str, Any]]:
-        deals: list[dict[str, Any]] = self.order("GET", "/control/leadleader/deals")["deals"]
-        return deals
+        return list(self.get("leadleader/deals")["deals"])
 
     def deal(self, deal_id: int) -> dict[str, Any]:
-        deal: dict[str, Any] = self.order("GET", f"/control/leadleader/deals/{deal_id}")
-        return deal
+        return dict(self.get(f"leadleader/deals/{deal_id}"))
 
     def pin(self, deal_id: int, status: str) -> dict[str, Any]:
-        deal: dict[str, Any] = self.order("POST", f"/control/leadleader/deals/{deal_id}", {"status": status})
-        return deal
+        return dict(self.post(f"leadleader/deals/{deal_id}", {"status": status}))

@@ -1,24 +1,21 @@
-"""Pairs of an access token and a security token, bound together and good for one call."""
+"""Pairs of an access token and a security token, bound together and valid for one call."""
 
 import base64
-import hashlib
 import hmac
 import json
 import secrets
-from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
 from devstack.sandbox.partner import Clock
+from devstack.sandbox.rows import MAX_STORED, Rows
 
-LIFE_SECONDS = 24 * 3600
+LIFETIME_SECONDS = 24 * 3600
 SECURITY_TOKEN_LENGTH = 32
-MAX_STORED = 100_000
-USER_ID = 1
 
 
 class TokenRefusal(StrEnum):
-    """Why a pair was not taken: for the log; the caller is told the same in every case."""
+    """Why a pair was refused, for the call log. The caller gets the same answer in every case."""
 
     UNKNOWN = "unknown"
     REUSED = "reused"
@@ -28,7 +25,7 @@ class TokenRefusal(StrEnum):
 
 @dataclass(slots=True)
 class Pair:
-    """As handed out; `expires_at` in seconds since the epoch."""
+    """`expires_at` is in seconds since the epoch."""
 
     access: str
     security: str
@@ -37,46 +34,34 @@ class Pair:
 
 
 class TokenPairs:
-    """Hands pairs out and takes each once. Spent ones are remembered, up to `kept` in all."""
+    """Issues pairs and accepts each once. The last `limit` pairs are known, including spent ones."""
 
-    def __init__(self, clock: Clock, kept: int = MAX_STORED) -> None:
+    def __init__(self, clock: Clock, limit: int = MAX_STORED) -> None:
         self._clock = clock
-        self._kept = kept
         self._key = secrets.token_bytes(32)
-        self._by_access: OrderedDict[str, Pair] = OrderedDict()
-        self._by_security: dict[str, Pair] = {}
+        self._by_access = Rows[str, Pair](limit)
+        self._by_security = Rows[str, Pair](limit)
 
     def issue(self) -> Pair:
         now = int(self._clock())
-        access = _jwt(
-            {
-                "token_type": "access",
-                "exp": now + LIFE_SECONDS,
-                "iat": now,
-                "jti": secrets.token_hex(16),
-                "user_id": USER_ID,
-            },
-            self._key,
-        )
-        pair = Pair(access, secrets.token_hex(SECURITY_TOKEN_LENGTH // 2), now + LIFE_SECONDS)
-        self._by_access[pair.access] = pair
-        self._by_security[pair.security] = pair
-        if len(self._by_access) > self._kept:
-            _, oldest = self._by_access.popitem(last=False)
-            del self._by_security[oldest.security]
+        claims = {"token_type": "access", "exp": now + LIFETIME_SECONDS, "iat": now, "jti": secrets.token_hex(16)}
+        access = _jwt({**claims, "user_id": 1}, self._key)
+        pair = Pair(access, secrets.token_hex(SECURITY_TOKEN_LENGTH // 2), now + LIFETIME_SECONDS)
+        self._by_access.add(pair.access, pair)
+        self._by_security.add(pair.security, pair)
         return pair
 
     def spend(self, access: str, security: str | None) -> TokenRefusal | None:
-        """Take a pair, None meaning that it was good. Whatever was shown is spent, by a mismatch too.
+        """Accept a pair (None) or refuse it. All tokens in the call are spent, also by a mismatch.
 
-        A `security` of None was not sent at all: the access token decides (and is spent).
+        If no security token was sent (None), the access token decides, and is spent.
         """
         pair = self._by_access.get(access)
         other = pair if security is None else self._by_security.get(security)
         refusal = self._refusal(pair, other)
-        for shown in (pair, other):
-            if shown is not None:
-                shown.spent = True
+        for each in (pair, other):
+            if each is not None:
+                each.spent = True
         return refusal
 
     def clear(self) -> None:
@@ -90,14 +75,7 @@ class TokenPairs:
             return TokenRefusal.REUSED
         if pair is not other:
             return TokenRefusal.MISMATCHED
-        if self._clock() >= pair.expires_at:
-            return TokenRefusal.EXPIRED
-        return None
-
-
-def digest(token: str) -> str:
-    """Sixteen hex digits of SHA-256: enough for a log to tell tokens apart, and no token."""
-    return hashlib.sha256(token.encode()).hexdigest()[:16]
+        return TokenRefusal.EXPIRED if self._clock() >= pair.expires_at else None
 
 
 def _jwt(claims: dict[str, object], key: bytes) -> str:

@@ -1,17 +1,17 @@
-"""Rate limiting: so many calls in so many seconds, then plain text instead of an answer."""
+"""The rate limit: a number of calls in a number of seconds, then a plain-text refusal."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from devstack.sandbox.leeloo.refusals import too_many_requests
+from devstack.sandbox.orders import Order
 from devstack.sandbox.partner import Answer, Clock
 
 
-class LimitOrder(BaseModel):
+class LimitOrder(Order):
     """The body of `POST /control/leeloo/limit`. `calls` None is no limit; `seconds` is the window's length."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     calls: Annotated[int, Field(ge=0)] | None
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60
     status: Annotated[int, Field(ge=200, le=599)] = 429
@@ -22,7 +22,7 @@ OFF = LimitOrder(calls=None)
 
 
 class RateLimit:
-    """A window opens with the first call that comes after the last one's end; calls above the limit do not count."""
+    """A window begins with the first call after the end of the last one. Refused calls do not count."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -31,12 +31,12 @@ class RateLimit:
         self.order = OFF
 
     def set(self, order: LimitOrder) -> None:
-        """Replace the limit and forget the calls that were counted."""
+        """Replace the limit and reset the count."""
         self.order = order
         self._calls = 0
 
     def refusal(self) -> Answer | None:
-        """Count a call; the answer to it where it is one too many."""
+        """Count a call. Returns the refusal of one above the limit."""
         order = self.order
         if order.calls is None:
             return None

@@ -1,11 +1,11 @@
-"""Leeloo as a partner of the sandbox: its endpoints, its secret, its part of the page."""
+"""Leeloo as a partner of the sandbox: its endpoints and its secret."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from devstack.sandbox.leeloo import page
+from devstack.sandbox.credentials import StoredCredentials, same
 from devstack.sandbox.leeloo.controls import Controls
 from devstack.sandbox.leeloo.credentials import Credentials
 from devstack.sandbox.leeloo.endpoints.messaging import Messaging, text_sha256
@@ -15,31 +15,29 @@ from devstack.sandbox.leeloo.limit import OFF, RateLimit
 from devstack.sandbox.leeloo.refusals import Code, Refusal, Wrong, too_many_requests
 from devstack.sandbox.leeloo.requests import Route, body_of
 from devstack.sandbox.leeloo.state import State
-from devstack.sandbox.partner import Answer, Chats, Endpoint, Incoming, Operation, Panel, Surroundings
+from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Operation
 
 BASE = "/api/v2"
 TOKEN_HEADER = "X-Leeloo-AuthToken"
-ABOUT = ("account_id", "person_id", "order_id", "template_id")
+LOGGED_IDS = ("account_id", "person_id", "order_id", "template_id")
 CODES = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.TOO_LARGE}
 
 
 class Leeloo:
-    """The platform's side of the contract, for the one company it knows."""
+    """The platform's side of the contract, for one company."""
 
     name = "leeloo"
-    title = "Leeloo"
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._kept = surroundings.kept
-        self._credentials = Credentials.kept_in(self._kept)
-        self._state = State(surroundings.clock)
-        self._limit = RateLimit(surroundings.clock)
+    def __init__(self, context: Context) -> None:
+        self._credentials = StoredCredentials(Credentials, context.credentials_file)
+        self._state = State(context.clock)
+        self._limit = RateLimit(context.clock)
         parts = (Messaging(self._state), People(self._state), Selling(self._state))
         self._routes = [route for part in parts for route in part.routes()]
         self.operations = frozenset(route.operation for route in self._routes)
         self.rotations: Mapping[str, Callable[[], None]] = {
-            "token": lambda: self._replace_credentials(self._credentials.with_new_token()),
-            "webhook_token": lambda: self._replace_credentials(self._credentials.with_new_webhook_token()),
+            "token": lambda: self._credentials.rotate("token"),
+            "webhook_token": lambda: self._credentials.rotate("webhook_token"),
         }
 
     def endpoints(self) -> list[Endpoint]:
@@ -49,28 +47,22 @@ class Leeloo:
         return Controls(self._state, self._limit).routes()
 
     def secret(self, root: str) -> dict[str, str]:
+        credentials = self._credentials.values
         return {
             "base_url": f"{root}{BASE}",
-            "token": self._credentials.token,
-            "webhook_token": self._credentials.webhook_token,
+            "token": credentials.token,
+            "webhook_token": credentials.webhook_token,
         }
 
     def refused(self, status: int, detail: str) -> Answer:  # noqa: ARG002
         return too_many_requests() if status == 429 else Refusal(status, {}, CODES[status]).answer()
 
-    def panels(self) -> list[Panel | Chats]:
-        return [page.people(self._state), page.chats(self._state)]
-
     def advance(self) -> None:
-        """Nothing here moves by itself."""
+        """Nothing changes automatically."""
 
     def reset(self) -> None:
         self._state.clear()
         self._limit.set(OFF)
-
-    def _replace_credentials(self, credentials: Credentials) -> None:
-        credentials.keep(self._kept)
-        self._credentials = credentials
 
     def _endpoint(self, route: Route) -> Endpoint:
         operation = Operation(
@@ -78,24 +70,24 @@ class Leeloo:
             lambda incoming: self._process(route, incoming),
             lambda incoming: _describe(route, incoming),
         )
-        return Endpoint((route.method,), f"{BASE}{route.path}", lambda _incoming: operation)
+        return Endpoint((route.method,), f"{BASE}{route.path}", operation)
 
     def _process(self, route: Route, incoming: Incoming) -> Answer:
-        """In this order: rate limit, token, form, and whether there is what the ids name."""
+        """Check in this order: rate limit, token, form, and whether the ids exist."""
         limited = self._limit.refusal()
         if limited is not None:
             return limited
         try:
-            self._admit(incoming)
+            self._authenticate(incoming)
             return route.answer(route.asked(incoming))
         except Refusal as refusal:
             return refusal.answer()
 
-    def _admit(self, incoming: Incoming) -> None:
+    def _authenticate(self, incoming: Incoming) -> None:
         token = incoming.headers.get(TOKEN_HEADER, "")
         if not token:
             raise Refusal(401, {"authToken": Wrong.REQUIRED})
-        if not self._credentials.admits(token):
+        if not same(token, self._credentials.values.token):
             raise Refusal(401, {"authToken": Wrong.NOT_ALLOWED}, Code.ACCESS_DENIED)
 
 
@@ -103,14 +95,14 @@ SERVICE = Leeloo
 
 
 def _describe(route: Route, incoming: Incoming) -> dict[str, Any]:
-    """The ids a call is about, its query and its body as sent. The token is in no part of it."""
+    """The ids in a call, its query and its body as sent, never the token."""
     try:
         body = None if route.body is None else body_of(incoming, forms=route.forms)
     except Refusal:
         body = None
-    about = {**(body or {}), **incoming.params}
-    facts: dict[str, Any] = {name: about[name] for name in ABOUT if name in about}
-    written = about.get("text")
+    given = {**(body or {}), **incoming.params}
+    facts: dict[str, Any] = {name: given[name] for name in LOGGED_IDS if name in given}
+    written = given.get("text")
     if isinstance(written, str):
         facts |= {"text": written, "text_sha256": text_sha256(written)}
     return {**facts, "query": list(incoming.query.items()), "body": body}

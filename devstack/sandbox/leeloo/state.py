@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from devstack.sandbox.leeloo.company import Offer, PaymentCredit, Tunnel, connection_of_type
-from devstack.sandbox.leeloo.rows import Ids, Rows
+from devstack.sandbox.leeloo.ids import Ids
 from devstack.sandbox.partner import Clock
+from devstack.sandbox.rows import Rows
 
 MANUAL = "MANUAL"
 OPENED = "OPENED"
@@ -95,10 +96,10 @@ class State:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.ids = Ids(clock)
-        self.people = Rows[Person]()
-        self.accounts = Rows[Account]()
-        self.messages = Rows[Message]()
-        self.orders = Rows[Order]()
+        self.people = Rows[str, Person]()
+        self.accounts = Rows[str, Account]()
+        self.messages = Rows[str, Message]()
+        self.orders = Rows[str, Order]()
         self._numbers = itertools.count(1)
 
     def add_person(self, name: str, phone: str | None, email: str | None, kinds: Iterable[str]) -> Person:

@@ -1,19 +1,20 @@
-"""What differs from broker to broker, or is not said in the document: settings of the control."""
+"""What differs from broker to broker, or is missing in the document: settings of the control."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from devstack.sandbox.orders import Order
 
 type FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)?$")]
 
 
-class Broker(BaseModel):
-    """`GET`, `POST /control/matchtrade/broker`: what a post does not name stays as it is.
+class Broker(Order):
+    """`GET`, `POST /control/matchtrade/broker`. A post changes only the settings it contains.
 
-    `required` are fields of `account` (`leadInfo.leadSource` too); the partner id and the offer always are.
+    `required` are fields of `account` (`leadInfo.leadSource` too). The partner id and the offer are always required.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     expires_in: Annotated[int, Field(ge=0)] = 899
     refresh_expires_in: Annotated[int, Field(ge=0)] = 3600
     required: tuple[FieldPath, ...] = ("email", "name", "surname", "phone")
@@ -27,5 +28,5 @@ class Broker(BaseModel):
     max_size: Annotated[int, Field(ge=1, le=1000)] = 1000
 
     def changed_by(self, order: "Broker") -> "Broker":
-        """This broker with what the order names."""
+        """This broker with the settings of the order."""
         return self.model_copy(update={name: getattr(order, name) for name in order.model_fields_set})

@@ -1,32 +1,29 @@
-"""Rows that change while somebody reads them: what is to happen just before a page is answered."""
+"""Changes of accounts between two pages of a client's list."""
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from devstack.sandbox.matchtrade.accounts import Origin
 from devstack.sandbox.matchtrade.registry import Registry, Samples
 from devstack.sandbox.matchtrade.times import millis
+from devstack.sandbox.orders import Order
 
-PENDING_AT_MOST = 1000
+MAX_PENDING = 1000
 
 type Status = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 type Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Insert(_Strict):
-    """A further sample, created at that time, with this email or one of its own."""
+class Insert(Order):
+    """Add a sample, created at that time, with this email or its own."""
 
     kind: Literal["insert"]
     created: AwareDatetime
     email: Email | None = None
 
     def apply(self, registry: Registry) -> bool:
-        """Whether there was room, and the email free."""
+        """Return False if there is no room or the email has an account."""
         at = millis(self.created)
         emails = () if self.email is None else (self.email,)
         try:
@@ -35,8 +32,8 @@ class Insert(_Strict):
             return False
 
 
-class Remove(_Strict):
-    """An account goes."""
+class Remove(Order):
+    """Remove an account."""
 
     kind: Literal["remove"]
     uuid: str
@@ -48,8 +45,8 @@ class Remove(_Strict):
         return account is not None
 
 
-class Move(_Strict):
-    """An account turns out to have been created at another time: it stands elsewhere in the list."""
+class Move(Order):
+    """Change the time of an account's creation, and so its place in the list."""
 
     kind: Literal["move"]
     uuid: str
@@ -62,8 +59,8 @@ class Move(_Strict):
         return account is not None
 
 
-class Put(_Strict):
-    """An account gets a status, for good: where the broker filters by `updated`, it may leave the window."""
+class Put(Order):
+    """Set an account's status, which then no longer changes. With the filter `updated` it may leave the window."""
 
     kind: Literal["status"]
     uuid: str
@@ -77,32 +74,32 @@ class Put(_Strict):
 type Change = Annotated[Insert | Remove | Move | Put, Field(discriminator="kind")]
 
 
-class ChangesOrder(_Strict):
-    """The body of `POST /control/matchtrade/changes`. Without a page they happen at once."""
+class ChangesOrder(Order):
+    """The body of `POST /control/matchtrade/changes`. Without a page they happen immediately."""
 
     page: Annotated[int, Field(ge=0)] | None = None
     changes: list[Change]
 
     def apply(self, registry: Registry) -> int:
-        """How many changed anything: what is gone stays gone."""
+        """Return how many changes had an effect."""
         return sum([change.apply(registry) for change in self.changes])
 
 
 class Pending:
-    """Orders that wait for their page; each happens once, before the first answer with a page of that number."""
+    """Orders for a page. Each is executed once, before the first answer with that page."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._orders: list[ChangesOrder] = []
 
     def add(self, order: ChangesOrder) -> None:
-        """Raises `OverflowError` above `PENDING_AT_MOST`."""
-        if len(self._orders) >= PENDING_AT_MOST:
-            raise OverflowError(f"{PENDING_AT_MOST} orders are pending: clear some")
+        """Raises `OverflowError` above `MAX_PENDING`."""
+        if len(self._orders) >= MAX_PENDING:
+            raise OverflowError(f"{MAX_PENDING} orders are pending: clear some")
         self._orders.append(order)
 
-    def happen(self, page: int) -> int:
-        """How many rows change before this page is answered."""
+    def execute(self, page: int) -> int:
+        """Execute the orders of a page. Returns how many rows changed."""
         due = [order for order in self._orders if order.page == page]
         self._orders = [order for order in self._orders if order.page != page]
         return sum(order.apply(self._registry) for order in due)

@@ -7,8 +7,7 @@ from urllib.parse import parse_qsl
 from devstack.sandbox.matchtrade.credentials import Credentials
 from devstack.sandbox.matchtrade.refusals import NoToken, unauthorized
 from devstack.sandbox.matchtrade.state import State
-from devstack.sandbox.matchtrade.tokens import digest
-from devstack.sandbox.partner import Answer, Incoming
+from devstack.sandbox.partner import Answer, Incoming, digest
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS_AT_MOST = 20

@@ -1,13 +1,14 @@
-"""Match-Trade as a partner of the sandbox: its endpoints, its secret, its part of the page."""
+"""Match-Trade as a partner of the sandbox: its endpoints and its secret."""
 
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.matchtrade import listing, refusals
 from devstack.sandbox.matchtrade.controls import Controls
 from devstack.sandbox.matchtrade.credentials import Credentials
@@ -15,33 +16,31 @@ from devstack.sandbox.matchtrade.granting import fields_of, grant
 from devstack.sandbox.matchtrade.refusals import NoToken, Refusal
 from devstack.sandbox.matchtrade.registration import Registration, fit, registration, unknown_fields
 from devstack.sandbox.matchtrade.state import State
-from devstack.sandbox.matchtrade.times import instant, millis_now
-from devstack.sandbox.matchtrade.tokens import digest
-from devstack.sandbox.partner import Answer, Endpoint, Incoming, Operation, Panel, Surroundings
+from devstack.sandbox.matchtrade.times import millis_now
+from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Operation, digest
 
 TOKEN_PATH = "/proxy/auth/oauth/token"
 CREATE_PATH = "/proxy/processing/api/accounts"
 LIST_PATH = "/proxy/statistic/api/partner/{partner_id}/accounts/view/for-lead-provider"
-SHOWN_ON_PAGE = 50
 
 
 class MatchTrade:
-    """The broker's side of the contract, for its one lead provider."""
+    """The broker's side of the contract, for one lead provider."""
 
     name = "matchtrade"
-    title = "Match-Trade"
     operations = frozenset({"token", "create", "list"})
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._kept = surroundings.kept
-        self._credentials = Credentials.kept_in(self._kept)
-        self._state = State(surroundings.clock, surroundings.pace)
+    def __init__(self, context: Context) -> None:
+        self._stored = StoredCredentials(Credentials, context.credentials_file)
+        self._state = State(context.clock, context.pace)
         self.rotations: Mapping[str, Callable[[], None]] = {
-            "password": lambda: self._replace_credentials(self._credentials.with_new_password()),
-            "client_secret": lambda: self._replace_credentials(self._credentials.with_new_client()),
-            "offer_uuid": lambda: self._replace_credentials(self._credentials.with_new_offer()),
-            "partner_id": lambda: self._replace_credentials(self._credentials.with_next_partner()),
+            **{name: partial(self._stored.rotate, name) for name in ("password", "client_secret", "offer_uuid")},
+            "partner_id": lambda: self._stored.change(partner_id=self._credentials.partner_id + 1),
         }
+
+    @property
+    def _credentials(self) -> Credentials:
+        return self._stored.values
 
     def endpoints(self) -> list[Endpoint]:
         return [
@@ -68,31 +67,11 @@ class MatchTrade:
     def refused(self, status: int, detail: str) -> Answer:
         return Refusal(status, detail).answer(self._now())
 
-    def panels(self) -> list[Panel]:
-        rows = [
-            (
-                account.uuid,
-                account.status,
-                account.email,
-                account.person().get("phone", ""),
-                account.lead_source() or "",
-                instant(account.created),
-                instant(account.updated),
-            )
-            for account in islice(reversed(self._state.accounts.all()), SHOWN_ON_PAGE)
-        ]
-        columns = ("Account", "Status", "Email", "Phone", "Lead source", "Created", "Updated")
-        return [Panel(f"{len(self._state.accounts)} accounts, newest first", columns, rows)]
-
     def advance(self) -> None:
         self._state.accounts.advance()
 
     def reset(self) -> None:
         self._state.clear()
-
-    def _replace_credentials(self, credentials: Credentials) -> None:
-        credentials.keep(self._kept)
-        self._credentials = credentials
 
     def _now(self) -> int:
         return millis_now(self._state.clock)
@@ -103,10 +82,10 @@ class MatchTrade:
             lambda incoming: self._answered(operation, incoming),
             lambda incoming: {**operation.describe(incoming), **_violations(incoming)},
         )
-        return Endpoint((method,), path, lambda _incoming: whole)
+        return Endpoint((method,), path, whole)
 
     def _answered(self, operation: Operation, incoming: Incoming) -> Answer:
-        """The answer, with a session cookie as in the document's examples: it is not to come back."""
+        """Add a session cookie, as in the document's examples. Clients must not return it."""
         try:
             answer = operation.process(incoming)
         except Refusal as refusal:
@@ -120,7 +99,7 @@ class MatchTrade:
         return grant(incoming, self._state, self._credentials)
 
     def _process_create(self, incoming: Incoming) -> Answer:
-        """In this order: token, model, offer, duplicate, columns."""
+        """Check in this order: token, model, offer, duplicate, columns."""
         self._admit(incoming)
         asked = registration(incoming, self._state.broker, self._credentials)
         if asked.offer_uuid.lower() != self._credentials.offer_uuid:
@@ -143,12 +122,12 @@ class MatchTrade:
         if incoming.params["partner_id"] != str(self._credentials.partner_id):
             raise Refusal(403, "Access is denied", "another partner")
         asked = listing.asked(incoming.query, self._state.broker)
-        changed = self._state.pending.happen(asked.page)
+        changed = self._state.pending.execute(asked.page)
         answer = listing.page(self._state.accounts, asked, self._state.broker)
         return replace(answer, facts={**answer.facts, "changed": changed}) if changed else answer
 
     def _admit(self, incoming: Incoming) -> None:
-        token = _bearer(incoming)
+        token = incoming.bearer
         if token is None or not self._state.tokens.admits(token):
             raise Refusal(401, refusals.BAD_TOKEN, "no token" if token is None else "token")
 
@@ -157,7 +136,7 @@ SERVICE = MatchTrade
 
 
 def _violations(incoming: Incoming) -> dict[str, Any]:
-    """What is answered all the same, but not what the document knows."""
+    """What the document does not allow but the broker accepts."""
     found = ["Cookie"] if "Cookie" in incoming.headers else []
     match incoming.method:
         case "GET":
@@ -177,21 +156,19 @@ def _describe_token(incoming: Incoming) -> dict[str, Any]:
 
 
 def _describe_create(incoming: Incoming) -> dict[str, Any]:
-    body = incoming.json if isinstance(incoming.json, dict) else {}
+    body = incoming.fields
     account = body.get("account")
     email = account.get("email") if isinstance(account, dict) else None
-    return {"email": email, "offerUuid": body.get("offerUuid"), "account": account, **_bearer_digest(incoming)}
+    return {
+        "email": email,
+        "offerUuid": body.get("offerUuid"),
+        "account": account,
+        "access_token_sha256": digest(incoming.bearer),
+    }
 
 
 def _describe_list(incoming: Incoming) -> dict[str, Any]:
-    return {**{name: incoming.query.get(name) for name in listing.PARAMETERS}, **_bearer_digest(incoming)}
-
-
-def _bearer(incoming: Incoming) -> str | None:
-    scheme, _, token = incoming.headers.get("Authorization", "").partition(" ")
-    return token if scheme == "Bearer" and token else None
-
-
-def _bearer_digest(incoming: Incoming) -> dict[str, str | None]:
-    token = _bearer(incoming)
-    return {"access_token_sha256": None if token is None else digest(token)}
+    return {
+        **{name: incoming.query.get(name) for name in listing.PARAMETERS},
+        "access_token_sha256": digest(incoming.bearer),
+    }

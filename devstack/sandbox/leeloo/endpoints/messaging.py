@@ -5,10 +5,10 @@ import hashlib
 from devstack.sandbox.leeloo import company, shapes
 from devstack.sandbox.leeloo.endpoints.paging import LAST_MESSAGE, PAGE, written_between
 from devstack.sandbox.leeloo.fields import Fields, an_id, text, texts_by_name
+from devstack.sandbox.leeloo.ids import find
 from devstack.sandbox.leeloo.refusals import not_found
 from devstack.sandbox.leeloo.replies import page, success
 from devstack.sandbox.leeloo.requests import Asked, Route
-from devstack.sandbox.leeloo.rows import find
 from devstack.sandbox.leeloo.state import Message, State
 from devstack.sandbox.partner import Answer
 

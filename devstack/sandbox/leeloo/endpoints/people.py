@@ -7,10 +7,10 @@ from typing import Any
 from devstack.sandbox.leeloo import company, fields, shapes
 from devstack.sandbox.leeloo.endpoints.paging import LAST_MESSAGE, PAGE, written_between
 from devstack.sandbox.leeloo.fields import Fields, an_id, any_text, text
+from devstack.sandbox.leeloo.ids import find
 from devstack.sandbox.leeloo.refusals import Wrong, malformed
 from devstack.sandbox.leeloo.replies import instant, page, success
 from devstack.sandbox.leeloo.requests import TAGS, Asked, Route
-from devstack.sandbox.leeloo.rows import find
 from devstack.sandbox.leeloo.state import MANUAL, Person, State
 from devstack.sandbox.partner import Answer
 

@@ -9,10 +9,10 @@ from devstack.sandbox.leeloo import company, fields, shapes
 from devstack.sandbox.leeloo.company import Tunnel
 from devstack.sandbox.leeloo.endpoints.paging import PAGE
 from devstack.sandbox.leeloo.fields import Fields, an_id, any_text, text
+from devstack.sandbox.leeloo.ids import find
 from devstack.sandbox.leeloo.refusals import Wrong, malformed
 from devstack.sandbox.leeloo.replies import instant, number, page, success
 from devstack.sandbox.leeloo.requests import Asked, Route
-from devstack.sandbox.leeloo.rows import find
 from devstack.sandbox.leeloo.state import RESOLVED, Order, State
 from devstack.sandbox.partner import Answer
 

@@ -1,4 +1,4 @@
-"""The one way in: every call to a partner is read, logged, perhaps broken on purpose, processed and answered here."""
+"""Every call to a partner: read, logged, processed and answered, with a fault if one is armed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,12 +10,11 @@ from multidict import CIMultiDict
 
 from devstack.sandbox.calls import Call, CallLog, Outcome
 from devstack.sandbox.faults import DelayFault, DropFault, Fault, Faults, RateLimitFault, SlowBodyFault
-from devstack.sandbox.partner import Answer, Endpoint, Incoming, Partner
+from devstack.sandbox.partner import Answer, Endpoint, Incoming, Operation, Partner
 
 
-class Gate:
-    """Serves partners' endpoints. A processing runs to its end even when the client hangs up: as with a real server,
-    the caller of a lost reply cannot know."""
+class Dispatcher:
+    """Serves partners' endpoints. Processing runs to its end also when the client disconnects, as on a real server."""
 
     def __init__(self, log: CallLog, faults: Faults) -> None:
         self._log = log
@@ -24,7 +23,7 @@ class Gate:
     def handler(
         self, partner: Partner, endpoints: Mapping[str, Endpoint]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """The aiohttp handler of one path, `endpoints` by method; none at all makes the path unknown."""
+        """The aiohttp handler of one path. `endpoints` are by method; without any the path is unknown."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             call = self._log.open(partner.name, request.method, request.path)
@@ -52,7 +51,8 @@ class Gate:
         if endpoint is None:
             refused = partner.refused(405, f'Method "{request.method}" not allowed.')
             return await _send(request, call, replace(refused, headers={"Allow": ", ".join(sorted(endpoints))}))
-        operation = endpoint.choose(incoming)
+        select = endpoint.operation
+        operation = select if isinstance(select, Operation) else select(incoming)
         call.operation = operation.name
         call.facts.update(operation.describe(incoming))
 
@@ -62,14 +62,14 @@ class Gate:
             call.facts.update(answer.facts)
             return answer
 
-        armed = self._faults.strike(partner.name, operation.name, incoming.json)
+        armed = self._faults.next_fault(partner.name, operation.name, incoming.json)
         if armed is None:
             return await _send(request, call, process())
         call.fault = {"id": armed.id, "kind": armed.order.fault.kind}
-        return await _break(request, call, armed.order.fault, partner, process)
+        return await _apply_fault(request, call, armed.order.fault, partner, process)
 
 
-async def _break(
+async def _apply_fault(
     request: web.Request, call: Call, fault: Fault, partner: Partner, process: Callable[[], Answer]
 ) -> web.StreamResponse:
     match fault:
@@ -85,7 +85,7 @@ async def _break(
                 process()
             return _drop(request, call)
         case SlowBodyFault():
-            return await _trickle(request, call, process(), fault)
+            return await _send_slowly(request, call, process(), fault)
         case RateLimitFault():
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
             refused = partner.refused(429, "Request was throttled.")
@@ -100,14 +100,14 @@ async def _send(request: web.Request, call: Call, answer: Answer) -> web.StreamR
     if request.transport is None or request.transport.is_closing():
         raise ConnectionResetError
     response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
-    # Logged before it is written, so that whoever has the answer finds it in the log.
+    # Logged before it is written: a client that has the answer must find it in the log.
     call.status, call.outcome = answer.status, Outcome.ANSWERED
     await response.prepare(request)
     await response.write_eof()
     return response
 
 
-async def _trickle(request: web.Request, call: Call, answer: Answer, fault: SlowBodyFault) -> web.StreamResponse:
+async def _send_slowly(request: web.Request, call: Call, answer: Answer, fault: SlowBodyFault) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=_headers(answer))
     response.content_length = len(answer.body)
     await response.prepare(request)
