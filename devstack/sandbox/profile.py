@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 from devstack.sandbox.remote import Remote
 
 
-class Applicant(Protocol):
+class Person(Protocol):
     """The person of a lead."""
 
     @property
@@ -29,7 +29,7 @@ class Applicant(Protocol):
 
 
 @dataclass(frozen=True)
-class Made:
+class PartnerRecord:
     """What a partner has made of a lead.
 
     `person` has the phone or the e-mail that tells whose it is. `is_pinned`: its status stays as it was put. `moves`:
@@ -66,9 +66,9 @@ class Profile:
     refused_share: float
     open_statuses: tuple[str, ...]
     last_statuses: frozenset[str]
-    made: Callable[[Remote], Iterator[Made]]
+    records: Callable[[Remote], Iterator[PartnerRecord]]
     person_of: Callable[[Mapping[str, Any]], Mapping[str, str]]
-    find: Callable[[Remote, Applicant, Collection[int | str]], int | str | None]
+    find: Callable[[Remote, Person, Collection[int | str]], int | str | None]
     status: Callable[[Remote, Any], str]
     put_status: Callable[[Remote, Any, str], object]
     after_rotation: Callable[[Remote], object] = lambda _: None

@@ -1,1 +1,1 @@
-"""Everything goes wrong at once, and afterwards the books are balanced: `make chaos`, docs/reliability.md."""
+"""Everything goes wrong at once, and afterwards the snapshot are balanced: `make chaos`, docs/reliability.md."""

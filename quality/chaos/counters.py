@@ -1,4 +1,4 @@
-"""What was done to a stack, counted by kind; and what came of it."""
+"""The counts of a run, and its result."""
 
 from __future__ import annotations
 
@@ -7,54 +7,49 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from quality.chaos.checks import CHECKS
-from quality.chaos.reconciliation import Books, Violation
+from quality.chaos.reconciliation import Snapshot, Violation
 
 
 @dataclass
-class Tally:
-    """How often each thing was done, and what failed without a cause."""
+class Counters:
+    """`counts` are faults and other events; `failures` are failures that no fault explains."""
 
-    counted: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, what: str, number: int = 1) -> None:
-        """Count something that was done."""
-        self.counted[what] += number
+        self.counts[what] += number
 
-    def fail(self, who: str, what: str) -> None:
-        """Count something that failed though nothing that was done to the stack explains it."""
-        self.failures[who, what] += 1
+    def fail(self, component: str, what: str) -> None:
+        self.failures[component, what] += 1
 
     def lines(self) -> list[str]:
-        """The counts, the most frequent first."""
-        return [f"  {number:6}  {what}" for what, number in self.counted.most_common()]
+        """The counts, the highest first."""
+        return [f"  {number:6}  {what}" for what, number in self.counts.most_common()]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run: its seed, what was done to the stack, the books afterwards, and what does not hold in them.
-
-    `lacking` is what was planned and never happened, so that the books prove nothing.
-    """
+    """`uncovered` are planned faults that did not occur, so that the run proves too little."""
 
     seed: int
-    tally: Tally
-    books: Books
+    counters: Counters
+    snapshot: Snapshot
     violations: list[Violation]
     seconds: float
-    lacking: Sequence[str] = ()
+    uncovered: Sequence[str] = ()
 
     def states(self) -> str:
-        """How many deliveries ended how."""
+        """The number of deliveries and messages by state."""
         found: Counter[str] = Counter()
-        for file in self.books.files.values():
-            found["erased"] += file.lead.erased_at is not None
-            found.update(f"{one.partner} {one.state}" for one in file.deliveries.values())
-            found.update(f"message {message.state}" for message in file.messages)
+        for record in self.snapshot.leads.values():
+            found["erased"] += record.lead.erased_at is not None
+            found.update(f"{one.partner} {one.state}" for one in record.deliveries.values())
+            found.update(f"message {message.state}" for message in record.messages)
         return ", ".join(f"{number} {what}" for what, number in sorted(found.items()) if number)
 
-    def balance(self) -> list[str]:
-        """Each check with what it found."""
+    def report(self) -> list[str]:
+        """Each check with the number of its violations, then the violations."""
         wrong = Counter(violation.check for violation in self.violations)
         lines = [f"  ✗ {name}: {wrong[name]}" if wrong[name] else f"  ✓ {name}" for name in CHECKS]
         return lines + [f"    {one.check}  {one.lead_id}  {one.what}" for one in self.violations]

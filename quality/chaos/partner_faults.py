@@ -1,7 +1,7 @@
-"""What partners are made to do wrong: none of it a lie that their contracts would let nobody see through.
+"""Faults of partners. None is a false answer that the contract makes undetectable.
 
-What a kind's stand-in can do wrong is in its profile (`devstack/sandbox/profile.py`). A partner whose contract takes
-any 2xx for a yes never says it untruly: nobody could know.
+A kind's profile (`devstack/sandbox/profile.py`) has its operations. A partner whose contract treats every 2xx as
+success never returns a false one.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from devstack.sandbox.remote import Remote
 from quality.chaos.people import Visitor
 
 OTHERS: dict[str, tuple[int, tuple[str | None, ...]]] = {"leeloo": (3, (None,)), "graph": (1, ("lead",))}
-"""The partners that take no leads: how often each is chosen, and in which operations it fails (None: any)."""
+"""The partners without leads: the weight of each, and the operations that fail (None: any)."""
 
 DOWN: dict[str, dict[str, Any]] = {
-    "refuses to answer": {"kind": "drop", "when": "before"},
+    "closes the connection": {"kind": "drop", "when": "before"},
     "loses its answer": {"kind": "drop", "when": "after"},
-    "answers with a proxy's page": {"kind": "html", "status": 502},
-    "answers with a proxy's page, and did it": {"kind": "html", "status": 504, "processed": True},
-    "answers nothing": {"kind": "empty", "status": 200},
-    "answers nothing, and did it": {"kind": "empty", "status": 200, "processed": True},
-    "says yes to what it did not do": {"kind": "answer", "status": 200, "body": {"message": "OK"}},
+    "returns a proxy's error page": {"kind": "html", "status": 502},
+    "returns a proxy's error page, and processed it": {"kind": "html", "status": 504, "processed": True},
+    "returns nothing": {"kind": "empty", "status": 200},
+    "returns nothing, and processed it": {"kind": "empty", "status": 200, "processed": True},
+    "returns success without processing": {"kind": "answer", "status": 200, "body": {"message": "OK"}},
     "fails": {"kind": "answer", "status": 500, "body": {"detail": "internal error"}},
-    "fails, and did it": {"kind": "answer", "status": 503, "body": {"detail": "busy"}, "processed": True},
+    "fails, and processed it": {"kind": "answer", "status": 503, "body": {"detail": "busy"}, "processed": True},
     "limits the rate": {"kind": "rate_limit", "retry_after": 2},
-    "limits the rate without a word": {"kind": "rate_limit"},
+    "limits the rate without Retry-After": {"kind": "rate_limit"},
 }
 SLOW: dict[str, dict[str, Any]] = {
     "is slow": {"kind": "delay", "seconds": 1.5},
-    "is too slow, and does it": {"kind": "delay", "seconds": 5.5, "when": "after"},
-    "is too slow, and does it late": {"kind": "delay", "seconds": 5.5, "when": "before"},
-    "trickles": {"kind": "slow_body", "seconds": 0.05, "chunk": 40},
+    "is too slow, and processed it": {"kind": "delay", "seconds": 5.5, "when": "after"},
+    "is too slow, and processes it late": {"kind": "delay", "seconds": 5.5, "when": "before"},
+    "sends slowly": {"kind": "slow_body", "seconds": 0.05, "chunk": 40},
 }
-REFUSED_STATUS = 400  # tells a refusal for good from all other faults
+REFUSED_STATUS = 400  # distinguishes a permanent refusal from all other faults
 
 
 def targets() -> dict[str, tuple[int, tuple[str | None, ...]]]:
-    """Every partner with how often it is chosen, and the operations in which it fails."""
+    """Every partner with its weight, and the operations that fail."""
     return {name: (one.weight, one.operations) for name, one in profiles().items()} | OTHERS
 
 
 def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str | None, str, dict[str, Any]]:
-    """A partner, one of its operations (None: any), what it does wrong in words, and the sandbox's order for it."""
+    """A partner, one of its operations (None: any), the fault's name, and the sandbox's order."""
     found = targets()
     partner = random.choices(list(found), [weight for weight, _ in found.values()])[0]
     operation = random.choice(found[partner][1])
@@ -58,19 +58,18 @@ def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str |
 
 
 def refusal(partner: str) -> dict[str, Any]:
-    """The sandbox's order for a partner that refuses a create for good."""
+    """The sandbox's order for a permanent refusal of a create."""
     return {"kind": "answer", "status": REFUSED_STATUS, "body": profiles()[partner].refusal}
 
 
 @dataclass
 class Refusals:
-    """Refuses people for good, each partner by what its profile says. This is no fault that ends."""
+    """People whom partners refuse permanently."""
 
     partner: Remote
     people: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, visitor: Visitor) -> None:
-        """Have a person refused by the partners that refuse them."""
         for name in sorted(visitor.refused_by):
             profile = profiles()[name]
             known_as = (profile.refused_field, str(getattr(visitor, profile.refused_by)))
@@ -79,7 +78,7 @@ class Refusals:
                 self._arm(name, known_as)
 
     def arm_again(self) -> None:
-        """Refuse everybody once more, after all faults were cleared."""
+        """Repeat the orders after all faults were cleared."""
         for known_as, name in self.people.items():
             self._arm(name, known_as)
 

@@ -1,21 +1,53 @@
-"""What partners can replace in the credentials that they gave us."""
+"""Secrets that are rotated during a run: those of sources, and partners' credentials."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from random import Random
 from typing import Any
 
 from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 
-
-def rotations() -> dict[str, tuple[str, ...]]:
-    """What each partner can replace."""
-    return {name: one.rotations for name, one in profiles().items()} | {"leeloo": ("token",)}
+ROTATED_SOURCES = ("web", "web-trading", "plain-credit")
 
 
-def rotate(partner: Remote, name: str, what: str) -> dict[str, Any]:
-    """Have a partner replace something, from now on; return its new secret."""
-    renewed = partner.rotate(name, what)
-    if name in profiles():
-        profiles()[name].after_rotation(partner)
-    return renewed
+class SecretRotation(ABC):
+    """`late` are partners' new secrets that are not stored in the stack yet."""
+
+    def __init__(self, partner: Remote, random: Random) -> None:
+        self.partner, self.random = partner, random
+        self.late: dict[str, dict[str, Any]] = {}
+
+    @abstractmethod
+    def secret(self, name: str) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def put_secret(self, name: str, value: dict[str, Any]) -> None: ...
+
+    @abstractmethod
+    def new_source_secret(self) -> str: ...
+
+    def rotate_source(self) -> str:
+        """Add a new secret to a source, or drop the old one. Returns the source."""
+        sources = self.secret("sources")
+        source = self.random.choice(ROTATED_SOURCES)
+        known = sources[source]["secrets"]
+        sources[source]["secrets"] = known[:1] if len(known) > 1 else [self.new_source_secret(), *known]
+        self.put_secret("sources", sources)
+        return source
+
+    def rotate_partner(self) -> str:
+        """A partner replaces credentials; the stack gets them with `put_late`. Returns the partner."""
+        rotations = {name: one.rotations for name, one in profiles().items()} | {"leeloo": ("token",)}
+        name = self.random.choice([one for one in rotations if one not in self.late] or list(rotations))
+        renewed = self.partner.rotate(name, self.random.choice(rotations[name]))
+        if name in profiles():
+            profiles()[name].after_rotation(self.partner)
+        self.late[name] = {**self.secret(name), **renewed}
+        return name
+
+    def put_late(self) -> None:
+        for name, value in self.late.items():
+            self.put_secret(name, value)
+        self.late.clear()

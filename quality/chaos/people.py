@@ -1,4 +1,4 @@
-"""Who fills in which form: people drawn from a seed, and the posts that their forms make."""
+"""Random people, and the posts of their forms."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from leadbridge.forms.base import Request
 META = "meta-credit"
 CREDIT = ("web", "plain-credit", META)
 SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
-"""How often each is chosen, of twenty."""
+"""The weight of each source."""
 MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
 """The same for a run in which most people post again."""
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
-"""The same over the deployed stack, whose configuration is the local one: it has two sources for these runs alone."""
-FORMS = {"local-order": "web", "local-repeats": "plain-credit"}  # whose form a local source has
+"""The same over the deployed stack, whose local configuration has two sources for these runs."""
+FORMS = {"local-order": "web", "local-repeats": "plain-credit"}  # the form of a local source
 WITH_REPEATS = frozenset({"plain-credit", "local-repeats"})  # the sources to which some people post again
 
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 REPEATED = 0.45  # the share of posts to `plain-credit` that come from a person who posted there before
-RECENT = 3  # so many of the latest people may post again
-INCOMPLETE = 0.15  # the share of people who leave out what the lender requires, where another partner can take them
+RECENT = 3  # people who may post again
+INCOMPLETE = 0.15  # the share of people without the lender's required fields
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who fills in a form. `number` is new for each post.
+    """A person who fills in a form. `number` is new for each post.
 
-    `phone_of`, `tax_number_of` and `email_of` are the numbers of the posts whose person has the same: another number
-    than one's own is a person who came before. `refused_by` are the partners that refuse this person for good.
-    `is_incomplete` says that the form leaves out what the lender requires and the broker does not.
+    `phone_of`, `tax_number_of` and `email_of` are the numbers of earlier posts of the same person. `refused_by` are the
+    partners that permanently refuse the person. `is_incomplete`: fields that only the lender requires are missing.
     """
 
     number: int
@@ -55,29 +54,29 @@ class Visitor:
 
     @property
     def phone(self) -> str:
-        """E.164; two people of a run have the same only if the plan says so."""
+        """E.164, unique unless `phone_of` is set."""
         return f"+38050{self.phone_of or self.number:07d}"
 
     @property
     def email(self) -> str:
-        """No two people of any runs have the same: brokers know people by it."""
+        """Unique among all runs, because brokers identify people by it."""
         return f"chaos.{self.run}.{self.email_of or self.number}@example.com"
 
     @property
     def tax_number(self) -> str:
-        """Ten digits. Those that begin with 9 are the numbers that a partner refuses."""
+        """Ten digits. Partners refuse those that begin with 9."""
         is_refused = any(profiles()[name].refused_by == "tax_number" for name in self.refused_by)
         return f"{9 if is_refused else 3}{self.tax_number_of or self.number:09d}"
 
     def lead(self) -> dict[str, Any]:
-        """What they say, as the source `web` sends it."""
+        """What they log, as the source `web` sends it."""
         person = {"full_name": self.name, "phone": self.phone, "email": self.email}
         if not self.is_incomplete:
             person |= {"tax_number": self.tax_number, "activity": "вчителька"}
         return {"person": person, "loan": {"amount": f"{self.amount}.00", "term": 12}}
 
     def at_meta(self) -> dict[str, str]:
-        """What they say in Meta's form."""
+        """What they log in Meta's form."""
         answers = {
             "full_name": self.name,
             "phone_number": self.phone,
@@ -91,13 +90,12 @@ class Visitor:
 
     @property
     def leadgen_id(self) -> str:
-        """What Meta calls their lead."""
         return f"7{int(self.run, 16) % 10**8:08d}{self.number:06d}"
 
 
 @dataclass(frozen=True)
 class Post:
-    """One post of a form, unproven; the same `post_id` is the same lead."""
+    """One post of a form, not signed yet. The same `post_id` is the same lead."""
 
     source: str
     visitor: Visitor
@@ -106,13 +104,13 @@ class Post:
     content_type: str
 
     def proven(self, secret: str, now: datetime) -> Request:
-        """The post as it goes out now, proven by whoever has the secret."""
+        """The post, signed now."""
         headers = {"content-type": self.content_type, "webhook-id": self.post_id}
         return _sender(self.source).sign_request(Request(headers, {}, self.body), secret, now)
 
 
 def visitors(random: Random, run: str) -> Iterator[Visitor]:
-    """People without end."""
+    """An endless sequence of people."""
     number = 0
     while True:
         number += 1
@@ -125,9 +123,9 @@ def visitors(random: Random, run: str) -> Iterator[Visitor]:
 def posts(
     random: Random, run: str, ordered: frozenset[str] = frozenset(), sources: Mapping[str, int] = SOURCES
 ) -> Iterator[Post]:
-    """Posts without end, of several sources; some people post twice.
+    """An endless sequence of posts of several sources; some people post twice.
 
-    `ordered` are the sources that try the broker after the lender: some of their people lack what the lender requires.
+    `ordered` are the sources that try the broker after the lender. Some of their people are incomplete.
     """
     asked: dict[str, list[Visitor]] = defaultdict(list)
     for drawn in visitors(random, run):
@@ -143,12 +141,12 @@ def posts(
 
 
 def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
-    """A person who came before, by phone, by tax number, or by both. A tax number that is refused stays refused."""
+    """A repeated person, by phone, by tax number, or by both. A refused tax number stays refused."""
     shares = random.choice(["both", "both", "phone", "tax_number"])
     is_same_number = shares != "phone"
     return replace(
         visitor,
-        amount=visitor.amount + visitor.number,  # another content than before
+        amount=visitor.amount + visitor.number,  # the content differs from the first post
         phone_of=(before.phone_of or before.number) if shares != "tax_number" else 0,
         tax_number_of=(before.tax_number_of or before.number) if is_same_number else 0,
         email_of=(before.email_of or before.number) if shares == "both" else 0,
@@ -157,7 +155,6 @@ def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
 
 
 def post_of(source: str, visitor: Visitor) -> Post:
-    """The post that somebody's form makes."""
     post_id = f"post-{visitor.run}-{visitor.number}"
     match FORMS.get(source, source):
         case "plain-credit":

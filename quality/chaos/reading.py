@@ -1,4 +1,4 @@
-"""Reading the books: the table, the queues and the dead letters of a stack, and the sandbox's own logs."""
+"""Reading a snapshot: a stack's table, queues and dead letters, and the sandbox's records."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.sandbox.profile import Made, profiles
+from devstack.sandbox.profile import PartnerRecord, profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.services.dead_letters import DeadLetter, parse_dead_letter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from quality.chaos.reconciliation import Books, Posted
+from quality.chaos.reconciliation import Posted, Snapshot
 
 
 @dataclass(frozen=True)
 class Stores:
-    """Where the books of one stack are: the clients, the table, and the queues' addresses by name."""
+    """The clients, the table, and the queues' URLs by name."""
 
     dynamodb: Any
     sqs: Any
@@ -25,16 +25,15 @@ class Stores:
     dead_letter_queues: Mapping[str, str]
 
     def table_items(self) -> Iterator[dict[str, Any]]:
-        """Every item, decoded."""
         for page in self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             yield from map(items.decode, page["Items"])
 
-    def letters(self) -> list[DeadLetter]:
-        """Every dead letter; they are hidden from others for a moment."""
+    def dead_letters(self) -> list[DeadLetter]:
+        """Every dead letter. They stay hidden for a moment."""
         return [letter for name, url in self.dead_letter_queues.items() for letter in self._letters(name, url)]
 
     def waiting(self) -> dict[str, int]:
-        """How many messages each queue holds, hidden ones too, and how many letters somebody has in hand."""
+        """The number of messages in each queue, including hidden ones, and of hidden dead letters."""
         kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = {}
         for name, url in self.queues.items():
@@ -42,7 +41,7 @@ class Stores:
             found[name] = sum(int(attributes[kind]) for kind in kinds)
         for name, url in self.dead_letter_queues.items():
             attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=kinds[1:])["Attributes"]
-            found[f"{name}, letters held"] = int(attributes[kinds[1]])
+            found[f"{name}, hidden dead letters"] = int(attributes[kinds[1]])
         return found
 
     def _letters(self, name: str, url: str) -> Iterator[DeadLetter]:
@@ -74,26 +73,25 @@ def read(
     settings: Settings,
     waiting: Mapping[str, int] | None = None,
     **noted: Any,
-) -> Books:
+) -> Snapshot:
     """Everybody's word, as it is now. `waiting` is what queues hold that others than SQS keep; `noted` is the run's."""
     sources = settings.sources
     deduplicated = (name for name, one in sources.items() if one.dedup_days and one.on_repeat != "send")
-    return Books(
+    return Snapshot(
         posted=posted,
         partners=settings.partners,
         table=list(stores.table_items()),
         calls=[call for name in profiles() for call in partner.calls(name, "create")],
-        made=list(all_made(partner)),
-        sent=partner.messages(),
-        waiting=stores.waiting() if waiting is None else waiting,
-        letters=stores.letters(),
+        partner_records=list(all_partner_records(partner)),
+        sent_messages=partner.messages(),
+        queue_sizes=stores.waiting() if waiting is None else waiting,
+        dead_letters=stores.dead_letters(),
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
         dedup_sources=frozenset(deduplicated),
         **noted,
     )
 
 
-def all_made(partner: Remote) -> Iterator[Made]:
-    """All that partners have made."""
+def all_partner_records(partner: Remote) -> Iterator[PartnerRecord]:
     for profile in profiles().values():
-        yield from profile.made(partner)
+        yield from profile.records(partner)

@@ -17,12 +17,12 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.claims import claim_keys
 from quality.chaos.checks import violations
-from quality.chaos.reconciliation import Books
+from quality.chaos.reconciliation import Snapshot
 from quality.testkit.people import NOW
 from tests.chaos.erasures import ERASED_AT, erased
-from tests.chaos.test_books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, told
+from tests.chaos.test_checks import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, told
 
-CHECKS = ("erased_people_are_forgotten", "erased_people_are_written_to_no_more")
+CHECKS = ("erased_people_leave_no_data", "erased_people_get_no_messages")
 ACCOUNT = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "ACCOUNT", "uuid": "u-1", "email": EMAIL, "phone": PHONE}
 LINK = {"pk": "ACCOUNT#matchtrade#u-1", "sk": "LINK", "lead_id": LEAD.lead_id}
 MARKER = {"pk": "LEELOO#k", "sk": "EVENT", "lead_id": LEAD.lead_id, "received_at": "2026-03-01T12:00:00.000Z"}
@@ -54,8 +54,8 @@ def left() -> list[dict[str, Any]]:
     return erased(LEAD, before())
 
 
-def after(**changes: Any) -> Books:
-    """The books after the erasure, but for the changes."""
+def after(**changes: Any) -> Snapshot:
+    """The snapshot after the erasure, but for the changes."""
     read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": to_text(NOW)}]
     to_be_erased = frozenset({LEAD.lead_id})
     return balanced(
@@ -140,9 +140,9 @@ def test_a_tie_may_stay_whose_delivery_expired_before_the_person_was_erased() ->
 def test_a_hash_of_somebody_erased_is_told_wherever_it_stands(known_by: str) -> None:
     posted = [replace(one, tax_number="3068208400") for one in after().posted]
     marker = {"pk": f"CONTENT#{keyed_hash('a-key', known_by)}", "sk": "CONTENT"}
-    books = after(table=[*left(), marker], posted=posted, index_key="a-key")
-    assert violations(books, CHECKS)
-    assert violations(replace(books, index_key="another-key"), CHECKS) == []
+    snapshot = after(table=[*left(), marker], posted=posted, index_key="a-key")
+    assert violations(snapshot, CHECKS)
+    assert violations(replace(snapshot, index_key="another-key"), CHECKS) == []
 
 
 def test_what_finds_the_tombstone_by_a_posts_content_may_stay_if_it_says_nothing() -> None:
@@ -161,6 +161,6 @@ def test_what_another_lead_of_the_same_person_holds_is_its_own() -> None:
 @pytest.mark.parametrize(("later", "is_told"), [(timedelta(seconds=30), False), (timedelta(minutes=2), True)])
 def test_a_message_is_told_that_was_not_under_way_when_the_person_was_erased(later: timedelta, is_told: bool) -> None:
     sent = [{"phone": PHONE, "text": "Видано", "at": to_text(ERASED_AT + later)}]
-    found = violations(after(sent=sent), ["erased_people_are_written_to_no_more"])
+    found = violations(after(sent_messages=sent), ["erased_people_get_no_messages"])
     assert bool(found) is is_told
     assert all("was written to at" in one.what for one in found)

@@ -9,5 +9,5 @@ from quality.chaos.in_process.run import run
 def test_after_everything_went_wrong_the_books_balance(seed: int) -> None:
     result = run(seed, leads=4)
     assert result.violations == []
-    assert len(result.books.files) >= 4
-    assert result.tally.counted.total() > 20
+    assert len(result.snapshot.leads) >= 4
+    assert result.counters.counts.total() > 20

@@ -1,4 +1,4 @@
-"""Chaos notices what is wrong: the product is broken on purpose, and soon the books do not balance."""
+"""Chaos notices what is wrong: the product is broken on purpose, and soon the snapshot do not balance."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,10 +16,10 @@ from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage import claims, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
-from quality.chaos.in_process.aws_faults import DYNAMODB, REST, Throttling
+from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
 from quality.chaos.in_process.chaos import Chaos
+from quality.chaos.in_process.harness import FaultPlan
 from quality.chaos.in_process.run import run
-from quality.chaos.in_process.stage import Fate
 
 
 def noticed(check: str, *first: int) -> bool:
@@ -51,7 +51,7 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         return submitter._retry(delivery, lost, budget)
 
     monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
-    assert noticed("no_lead_is_created_twice", 3)
+    assert noticed("leads_are_created_once", 3)
 
 
 @pytest.mark.parametrize("broken", [(MessageRepository, "add"), (DeadLetters, "redrive")])
@@ -60,36 +60,36 @@ def test_an_operator_s_route_that_never_works(broken: tuple[type, str], monkeypa
         raise RuntimeError
 
     monkeypatch.setattr(*broken, fails)
-    assert noticed("failures_have_a_cause", 7)
+    assert noticed("failures_are_explained", 7)
 
 
 def test_an_eraser_that_leaves_what_lies_beside_the_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Eraser, "_clean", lambda *_: None)
-    assert noticed("erased_people_are_forgotten", 7)
+    assert noticed("erased_people_leave_no_data", 7)
 
 
 def test_an_eraser_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Eraser, "erase", lambda *_: None)
-    assert noticed("erased_people_are_forgotten", 7)
+    assert noticed("erased_people_leave_no_data", 7)
 
 
-def throttled(chaos: Chaos) -> Fate:
+def throttled(chaos: Chaos) -> FaultPlan:
     """Throttle every second worker's calls to the table, from about the one after its create call."""
-    if chaos.is_calm or chaos.random.random() < 0.5:
-        return Fate()
-    return Fate(throttling=Throttling(DYNAMODB, chaos.random.randint(4, 6), REST))
+    if chaos.is_draining or chaos.random.random() < 0.5:
+        return FaultPlan()
+    return FaultPlan(throttling=Throttling(DYNAMODB, chaos.random.randint(4, 6), ALL_REMAINING))
 
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
     def throw_away(_: Submitter, _delivery: Delivery, answer: PartnerAnswer) -> Result:
         return Result(Outcome.UNRECORDED, error=answer.error)
 
-    monkeypatch.setattr(Chaos, "fate", throttled)
+    monkeypatch.setattr(Chaos, "fault_plan", throttled)
     monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
     monkeypatch.setattr(Submitter, "_keep", throw_away)
-    assert noticed("answers_are_written_down", 1003)
+    assert noticed("answers_are_recorded", 1003)
 
 
 def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "NOT_SERVED", frozenset())
-    assert noticed("repeats_have_a_lead_that_was_served", 1040, 1060, 1024)
+    assert noticed("repeats_name_a_submitted_lead", 1040, 1060, 1024)

@@ -12,7 +12,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import NOT_AT_PARTNER
 from leadbridge.domain.transitions import DELIVERY
 from leadbridge.runtime.budget import Budget
-from quality.chaos.in_process.stage import Stage, Time
+from quality.chaos.in_process.harness import Stage, Time
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.fakes.ledgers import Ledger
 

@@ -30,7 +30,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from quality.chaos.in_process.stage import Fate, Stage, Time, Worker
+from quality.chaos.in_process.harness import Fate, Stage, Time, Worker
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.people import lead
 from quality.testkit.template import ROOT

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from devstack.sandbox.profile import Applicant, Made, Profile
+from devstack.sandbox.profile import PartnerRecord, Person, Profile
 from devstack.sandbox.remote import Remote
 
 
-def made_of(deal: Mapping[str, Any]) -> Made:
+def record_of(deal: Mapping[str, Any]) -> PartnerRecord:
     """A deal as the control lists it."""
     person = {"phone": deal["clientInfo"]["telephone"]}
-    return Made("leadleader", deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
+    return PartnerRecord("leadleader", deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
 
 
-def made(remote: Remote) -> Iterator[Made]:
+def records(remote: Remote) -> Iterator[PartnerRecord]:
     """All deals."""
-    return map(made_of, remote.deals())
+    return map(record_of, remote.deals())
 
 
 def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
@@ -25,7 +25,7 @@ def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
     return {"phone": call["telephone"]}
 
 
-def find(remote: Remote, person: Applicant, known: Collection[int | str]) -> int | None:
+def find(remote: Remote, person: Person, known: Collection[int | str]) -> int | None:
     """Return the number of a person's first deal that is not known yet."""
     deals = (int(deal["deal_id"]) for deal in remote.deals() if person.is_in(deal["clientInfo"]))
     return next((deal_id for deal_id in deals if deal_id not in known), None)
@@ -42,7 +42,7 @@ PROFILE = Profile(
     refused_share=0.15,
     open_statuses=("В обробці", "Погоджено", "На підписі"),
     last_statuses=frozenset({"Видано", "Відмовлено", "Скасовано"}),
-    made=made,
+    records=records,
     person_of=person_of,
     find=find,
     status=lambda remote, deal_id: str(remote.deal(deal_id)["status"]),

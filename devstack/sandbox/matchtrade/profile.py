@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from devstack.sandbox.matchtrade.statuses import SEEN
-from devstack.sandbox.profile import Applicant, Made, Profile
+from devstack.sandbox.profile import PartnerRecord, Person, Profile
 from devstack.sandbox.remote import Remote
 
 ACCOUNTS_AT_ONCE = 1000
 
 
-def made_of(account: Mapping[str, Any]) -> Made:
+def record_of(account: Mapping[str, Any]) -> PartnerRecord:
     """An account as the control lists it."""
-    return Made(
+    return PartnerRecord(
         "matchtrade",
         account["uuid"],
         account.get("leadStatus"),
@@ -24,11 +24,11 @@ def made_of(account: Mapping[str, Any]) -> Made:
     )
 
 
-def made(remote: Remote) -> Iterator[Made]:
+def records(remote: Remote) -> Iterator[PartnerRecord]:
     """All accounts."""
     offset = 0
     while found := remote.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
-        yield from map(made_of, found)
+        yield from map(record_of, found)
         offset += len(found)
 
 
@@ -37,7 +37,7 @@ def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
     return {"email": call["email"]}
 
 
-def find(remote: Remote, person: Applicant, _: Collection[int | str]) -> str | None:
+def find(remote: Remote, person: Person, _: Collection[int | str]) -> str | None:
     """Return the UUID of a person's account: there is one for an e-mail."""
     found = remote.accounts(person.email)
     return str(found[0]["uuid"]) if found else None
@@ -54,7 +54,7 @@ PROFILE = Profile(
     refused_share=0.1,
     open_statuses=SEEN,
     last_statuses=frozenset({"ACTIVE_CLIENT", "NO_POTENTIAL"}),
-    made=made,
+    records=records,
     person_of=person_of,
     find=find,
     status=lambda remote, uuid: str(remote.account(uuid)["leadStatus"]),

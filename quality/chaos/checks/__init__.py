@@ -1,11 +1,11 @@
-"""Balancing the books: all checks there are, and what does not hold by them."""
+"""All checks, and running them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from quality.chaos.checks import leads, messages, partners, people, retention
-from quality.chaos.reconciliation import CHECKS, Books, Violation
+from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
 
 __all__ = [
     "CHECKS",
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-def violations(books: Books, names: Iterable[str] | None = None) -> list[Violation]:
-    """What does not hold, by all checks or by some."""
+def violations(snapshot: Snapshot, names: Iterable[str] | None = None) -> list[Violation]:
+    """Run all checks, or some."""
     wanted = CHECKS if names is None else {name: CHECKS[name] for name in names}
-    return [Violation(name, lead_id, what) for name, one in wanted.items() for lead_id, what in one(books)]
+    return [Violation(name, lead_id, what) for name, one in wanted.items() for lead_id, what in one(snapshot)]

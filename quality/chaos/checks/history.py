@@ -1,4 +1,4 @@
-"""A delivery's life as its timeline tells it, step by step, by the versions that the steps are numbered with."""
+"""A delivery's history: its timeline entries by version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leadbridge.domain.timeline import Entry
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
 X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
 
-# Which steps there are: from where each may start, and to where it may lead. docs/architecture.md draws it.
+# The states from which each step may start, and to which it may lead; see docs/architecture.md.
 STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "submitting": (frozenset({R}), frozenset({W})),
     "attempt_failed": (frozenset({R, W, U}), frozenset({R})),
@@ -31,20 +31,20 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "resolution_withdrawn": (frozenset({S, C, F}), frozenset({U})),
     "contested": (frozenset({S, C}), frozenset({S, C})),
 }
-ENDS = frozenset({S, C, X, D, U, F})
+END_STATES = frozenset({S, C, X, D, U, F})
 _KEY = re.compile(r"EVENT#[^#]+#(?P<partner>[a-z]+)#(?P<version>\d{6})")
 
 
 @dataclass
 class History:
-    """What was done to one delivery, by the versions that it came to, and the versions that it came to twice."""
+    """The steps by version, and the versions with two steps."""
 
     steps: dict[int, Entry] = field(default_factory=dict)
     twice: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, entries: Mapping[str, Entry], partner: str) -> History:
-        """The history of the delivery to a partner, from a lead's timeline."""
+        """The history of the delivery to a partner."""
         history = cls()
         for key, entry in sorted(entries.items()):
             found = _KEY.fullmatch(key)
@@ -56,15 +56,15 @@ class History:
         return history
 
     def contradictions(self, first: State, last: State, version: int, *, is_erased: bool) -> Iterator[str]:
-        """Where the steps do not lead from the first state to the last one by allowed ways, or where one is missing.
+        """Missing steps, and steps that do not lead from the first state to the last one.
 
-        An erasure is a step without an entry of its own. Where a step may lead to several states, all are followed.
+        An erasure is a step without an entry. If a step may lead to several states, all are followed.
         """
         missing = set(range(2, version + 1)) - set(self.steps)
         if len(missing) != is_erased or set(self.steps) - set(range(2, version + 1)):
             yield f"it is at version {version}, and its timeline has {sorted(self.steps)}"
         for number in self.twice:
-            yield f"it came to version {number} twice"
+            yield f"version {number} has two entries"
         possible = frozenset({first})
         for number in range(2, version + 1):
             entry = self.steps.get(number)
@@ -73,7 +73,7 @@ class History:
                 continue
             known = STEPS.get(entry.what)
             if known is None:
-                yield f"version {number} is a step that is not known: {entry.what}"
+                yield f"version {number} has an unknown step: {entry.what}"
                 return
             sources, targets = known
             if not possible & sources:
@@ -81,20 +81,20 @@ class History:
                 return
             possible = self._after(entry, possible & sources, targets)
         if last not in possible:
-            yield f"it is {last}, and its timeline ends with {', '.join(sorted(possible))}"
+            yield f"it is {last}, and its timeline ends in {', '.join(sorted(possible))}"
 
     def permissions(self) -> int:
-        """How often a person asked for it although the partner might have it, or said that the partner has it not."""
-        asked, doubtful = 0, False
+        """How often a person confirmed a retry although the partner may have the lead."""
+        confirmed, uncertain = 0, False
         for _, entry in sorted(self.steps.items()):
             match entry.what:
                 case "unknown" | "resolved" | "resolution_withdrawn":
-                    doubtful = True
+                    uncertain = True
                 case "submitted" | "rejected" | "failed" | "duplicate":
-                    doubtful = False
-                case "retry_requested" if doubtful:
-                    asked, doubtful = asked + 1, False
-        return asked
+                    uncertain = False
+                case "retry_requested" if uncertain:
+                    confirmed, uncertain = confirmed + 1, False
+        return confirmed
 
     @staticmethod
     def _after(entry: Entry, sources: frozenset[State], targets: frozenset[State]) -> frozenset[State]:

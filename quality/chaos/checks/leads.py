@@ -1,4 +1,4 @@
-"""No lead is lost, each stands in one end state, and its timeline tells how it came there."""
+"""No lead is lost, each delivery reaches an end state, and its timeline explains it."""
 
 from __future__ import annotations
 
@@ -11,214 +11,220 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.message import UNSETTLED, MessageState
-from quality.chaos.checks.history import ENDS, History
-from quality.chaos.reconciliation import Books, File, check
+from quality.chaos.checks.history import END_STATES, History
+from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
-BY_OPERATORS = {None, ErrorCode.ERASED, ErrorCode.NOT_CREATED}  # why a delivery failed without a dead letter
+BY_OPERATORS = {None, ErrorCode.ERASED, ErrorCode.NOT_CREATED}  # failures without a dead letter
 MOVING = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTED})
 
 
 @check
-def accepted_leads_are_there(books: Books) -> Iterator[tuple[str, str]]:
-    """Whatever a form was told is accepted stands in the table, or its tombstone does; one post is one lead."""
-    told: dict[str, set[str]] = defaultdict(set)
-    for posted in books.posted:
-        told[posted.post_id].add(posted.lead_id)
-        if posted.lead_id not in books.files:
+def accepted_leads_are_stored(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Every accepted lead is in the table, or its tombstone is; one post is one lead."""
+    by_post: dict[str, set[str]] = defaultdict(set)
+    for posted in snapshot.posted:
+        by_post[posted.post_id].add(posted.lead_id)
+        if posted.lead_id not in snapshot.leads:
             yield posted.lead_id, "was accepted and is not in the table"
-    for post_id, lead_ids in told.items():
+    for post_id, lead_ids in by_post.items():
         if len(lead_ids) > 1:
             yield ", ".join(sorted(lead_ids)), f"are several leads of one post, {post_id}"
 
 
 @check
-def every_delivery_has_ended(books: Books) -> Iterator[tuple[str, str]]:
-    """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without any.
+def deliveries_reach_an_end_state(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without one.
 
-    A repeat may wait for ever while the first lead is unknown.
+    A repeat may wait while the first lead is unknown.
     """
-    for lead_id, file in books.files.items():
-        has_none = file.fetch is not None and file.fetch.state is not FetchState.FETCHED
-        if set(file.deliveries) != set(file.lead.partners) and not has_none and file.lead.erased_at is None:
-            yield lead_id, f"goes to {', '.join(file.lead.partners)} and has {', '.join(file.deliveries) or 'nothing'}"
-        if file.fetch is not None and file.fetch.state is FetchState.PENDING:
-            yield lead_id, "is still to be fetched"
-        for delivery in file.deliveries.values():
-            if delivery.state not in ENDS and not books.waits_for_ever(delivery):
+    for lead_id, record in snapshot.leads.items():
+        has_none = record.fetch is not None and record.fetch.state is not FetchState.FETCHED
+        if set(record.deliveries) != set(record.lead.partners) and not has_none and record.lead.erased_at is None:
+            deliveries = ", ".join(record.deliveries) or "none"
+            yield lead_id, f"is for {', '.join(record.lead.partners)}; its deliveries: {deliveries}"
+        if record.fetch is not None and record.fetch.state is FetchState.PENDING:
+            yield lead_id, "has a pending fetch"
+        for delivery in record.deliveries.values():
+            if delivery.state not in END_STATES and not snapshot.waits_for_operator(delivery):
                 yield lead_id, f"is {delivery.state} at {delivery.partner}"
 
 
 @check
-def nothing_is_in_flight(books: Books) -> Iterator[tuple[str, str]]:
-    """No queue holds anything, and no message waits or is being sent."""
-    for queue, number in books.waiting.items():
+def nothing_is_in_transit(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """All queues are empty, and no message is pending or being sent."""
+    for queue, number in snapshot.queue_sizes.items():
         if number:
-            yield queue, f"holds {number}"
-    for lead_id, file in books.files.items():
-        for message in file.messages:
+            yield queue, f"has {number} messages"
+    for lead_id, record in snapshot.leads.items():
+        for message in record.messages:
             if message.state in UNSETTLED:
                 yield lead_id, f"the message {message.message_id} is {message.state}"
 
 
 @check
-def timelines_have_no_gaps(books: Books) -> Iterator[tuple[str, str]]:
-    """A delivery's version grows by one with each entry of its timeline, by allowed steps, to the state it is in."""
-    for lead_id, file in books.files.items():
-        for partner, delivery in file.deliveries.items():
-            history = History.of(file.steps, partner)
-            first = State.REJECTED if _was_never_sent(delivery, file.fetch is not None) else State.RECEIVED
+def timelines_have_no_gaps(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A delivery's version increases by one with each timeline entry, by allowed steps, to its present state."""
+    for lead_id, record in snapshot.leads.items():
+        for partner, delivery in record.deliveries.items():
+            history = History.of(record.timeline, partner)
+            first = State.REJECTED if _was_never_sent(delivery, record.fetch is not None) else State.RECEIVED
             found = history.contradictions(first, delivery.state, delivery.version, is_erased=delivery.is_erased)
             for what in found:
                 yield lead_id, f"{partner}: {what}"
 
 
 @check
-def the_index_holds_what_can_move(books: Books) -> Iterator[tuple[str, str]]:
-    """`due` has no delivery, message or fetch that rests, and everything that waits or is followed has its moment."""
-    for lead_id, file in books.files.items():
-        for partner, delivery in file.deliveries.items():
+def due_index_is_consistent(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """The index `due` has everything that is pending or followed, and nothing else."""
+    for lead_id, record in snapshot.leads.items():
+        for partner, delivery in record.deliveries.items():
             is_due = delivery.due_at is not None
             if is_due and (delivery.state not in MOVING or delivery.is_erased):
-                yield lead_id, f"{partner} is {delivery.state}{' and erased' * delivery.is_erased}, and yet due"
+                yield lead_id, f"{partner} is {delivery.state}{' and erased' * delivery.is_erased}, and due"
             if not is_due and delivery.state in MOVING - {State.SUBMITTED}:
-                yield lead_id, f"{partner} is {delivery.state}, and never looked at again"
-        for message in file.messages:
+                yield lead_id, f"{partner} is {delivery.state}, and not due"
+        for message in record.messages:
             if (message.due_at is not None) != (message.state in UNSETTLED):
                 yield lead_id, f"the message {message.message_id} is {message.state}, and due {message.due_at}"
-        if file.fetch is not None and (file.fetch.due_at is not None) != (file.fetch.state is FetchState.PENDING):
-            yield lead_id, f"its fetch is {file.fetch.state}, and due {file.fetch.due_at}"
-    for values in books.table:
+        if record.fetch is not None and (record.fetch.due_at is not None) != (record.fetch.state is FetchState.PENDING):
+            yield lead_id, f"its fetch is {record.fetch.state}, and due {record.fetch.due_at}"
+    for values in snapshot.table:
         if ("due_partner" in values) != ("due_at" in values):
-            yield values["pk"], f"{values['sk']} stands in the index by half"
+            yield values["pk"], f"{values['sk']} has only one of the index's keys"
 
 
 @check
-def failures_have_their_letter(books: Books) -> Iterator[tuple[str, str]]:
-    """A delivery, message or fetch that failed by itself stands in a dead-letter queue, where an operator finds it."""
-    told = {(letter.lead_id, letter.message_id or letter.partner or letter.step) for letter in books.letters}
-    for lead_id, file in books.files.items():
-        for partner, delivery in file.deliveries.items():
-            by_itself = delivery.state is State.FAILED and delivery.last_error_code not in BY_OPERATORS
-            if by_itself and not delivery.is_erased and (lead_id, partner) not in told:
-                yield lead_id, f"failed at {partner}, and no letter tells: {delivery.last_error_code}"
-        for message in file.messages:
-            if message.state is MessageState.FAILED and (lead_id, message.message_id) not in told:
-                yield lead_id, f"the message {message.message_id} failed without a letter: {message.last_error_code}"
-        if file.fetch is not None and file.fetch.state is FetchState.FAILED and (lead_id, "fetch") not in told:
-            yield lead_id, f"could not be fetched, and no letter tells: {file.fetch.last_error_code}"
+def failures_have_a_dead_letter(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A delivery, message or fetch that failed without an operator's action has a dead letter."""
+    explained = {
+        (letter.lead_id, letter.message_id or letter.partner or letter.step) for letter in snapshot.dead_letters
+    }
+    for lead_id, record in snapshot.leads.items():
+        for partner, delivery in record.deliveries.items():
+            is_automatic = delivery.state is State.FAILED and delivery.last_error_code not in BY_OPERATORS
+            if is_automatic and not delivery.is_erased and (lead_id, partner) not in explained:
+                yield lead_id, f"failed at {partner} without a dead letter: {delivery.last_error_code}"
+        for message in record.messages:
+            if message.state is MessageState.FAILED and (lead_id, message.message_id) not in explained:
+                yield (
+                    lead_id,
+                    f"the message {message.message_id} failed without a dead letter: {message.last_error_code}",
+                )
+        if record.fetch is not None and record.fetch.state is FetchState.FAILED and (lead_id, "fetch") not in explained:
+            yield lead_id, f"its fetch failed without a dead letter: {record.fetch.last_error_code}"
 
 
 @check
-def letters_are_explained(books: Books) -> Iterator[tuple[str, str]]:
-    """Every dead letter names a lead that is there, the step and the reason; a change not announced names its step."""
-    for letter in books.letters:
+def dead_letters_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Every dead letter has an existing lead, a step and a reason. Only publish and schedule have no lead."""
+    for letter in snapshot.dead_letters:
         if not letter.step or not letter.reason or letter.reason_code in {None, ErrorCode.DEAD_LETTER_INVALID}:
             yield (
                 letter.lead_id or letter.dead_letter_id,
-                f"a letter in {letter.queue} says {letter.reason or 'nothing'}",
+                f"dead letter in {letter.queue} with the reason {letter.reason}",
             )
         elif letter.lead_id is None and letter.step not in {"publish", "schedule"}:
-            yield letter.dead_letter_id, f"a letter in {letter.queue} names no lead"
-        elif letter.lead_id is not None and letter.lead_id not in books.files:
-            yield letter.lead_id, f"a letter in {letter.queue} names a lead that is not there"
+            yield letter.dead_letter_id, f"dead letter in {letter.queue} without a lead"
+        elif letter.lead_id is not None and letter.lead_id not in snapshot.leads:
+            yield letter.lead_id, f"dead letter in {letter.queue} for a lead that does not exist"
 
 
 @check
-def failures_have_a_cause(books: Books) -> Iterator[tuple[str, str]]:
-    """A function raises, or answers 5xx, only where this run struck it; in calm every question is answered."""
-    for (who, what), number in books.failures.items():
-        yield who, f"{what}, {number} times"
+def failures_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A function raises, or returns 5xx, only because of a fault; the final probe succeeds."""
+    for (component, what), number in snapshot.failures.items():
+        yield component, f"{what}, {number} times"
 
 
 @check
-def refused_leads_reach_the_next_partner(books: Books) -> Iterator[tuple[str, str]]:
-    """A lead that a partner rejected goes to the next one in its order that can take it; one that lacks fields, too."""
-    for lead_id, file in books.files.items():
-        if file.lead.erased_at is not None:
+def rejected_leads_reach_the_next_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A lead that a partner rejected, or that lacks its fields, goes to the next partner that can accept it."""
+    for lead_id, record in snapshot.leads.items():
+        if record.lead.erased_at is not None:
             continue
-        for partner, delivery in file.deliveries.items():
-            following = _next_partner(books, file, partner)
-            if delivery.state is State.REJECTED and following is not None and following not in file.deliveries:
-                yield lead_id, f"was rejected by {partner}, and never opened for {following}"
+        for partner, delivery in record.deliveries.items():
+            following = _next_partner(snapshot, record, partner)
+            if delivery.state is State.REJECTED and following is not None and following not in record.deliveries:
+                yield lead_id, f"was rejected by {partner}, and has no delivery to {following}"
 
 
 @check
-def a_person_is_sent_once(books: Books) -> Iterator[tuple[str, str]]:
-    """Of two leads of a person that are to count as one, at most one was sent by itself.
+def person_is_submitted_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Of two leads of a person that count as one, at most one was submitted automatically.
 
-    A person is known by the phone and by the tax number. A claim belongs to a lead that is there. Whoever was erased is
-    not known again, and an operator may have sent what he likes.
+    The same phone or the same tax number is the same person. Claims belong to existing leads. Erased people are not
+    recognized, and operators may submit any lead.
     """
-    for values in books.table:
-        if values["sk"] == "CLAIM" and values["lead_id"] not in books.files:
-            yield values["lead_id"], "has a claim, and is not in the table"
+    for values in snapshot.table:
+        if values["sk"] == "CLAIM" and values["lead_id"] not in snapshot.leads:
+            yield values["lead_id"], "has a claim, but no item"
     sent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for lead_id, posted in books.who.items():
-        file = books.files.get(lead_id)
-        if file is None or file.lead.source not in books.dedup_sources:
+    for lead_id, posted in snapshot.people_by_lead.items():
+        record = snapshot.leads.get(lead_id)
+        if record is None or record.lead.source not in snapshot.dedup_sources:
             continue
-        for partner, delivery in file.deliveries.items():
-            by_hand = any(one.what == "retry_requested" for one in file.steps.values())
-            if _was_sent(delivery) and not delivery.is_erased and not by_hand:
+        for partner, delivery in record.deliveries.items():
+            by_operator = any(one.what == "retry_requested" for one in record.timeline.values())
+            if _was_sent(delivery) and not delivery.is_erased and not by_operator:
                 sent[partner, "phone", posted.phone].append(lead_id)
                 sent[partner, "tax number", posted.tax_number or lead_id].append(lead_id)
     for (partner, known_by, _), lead_ids in sent.items():
         if len(lead_ids) > 1:
-            yield ", ".join(sorted(lead_ids)), f"are of one {known_by}, and all were sent to {partner}"
+            yield ", ".join(sorted(lead_ids)), f"have the same {known_by}, and all were submitted to {partner}"
 
 
 @check
-def repeats_have_a_lead_that_was_served(books: Books) -> Iterator[tuple[str, str]]:
-    """A lead that was not sent because its person came before names a lead that the partner has or may have."""
-    for lead_id, file in books.files.items():
-        for partner, delivery in file.deliveries.items():
+def repeats_name_a_submitted_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A repeat that was not submitted names a lead that the partner has or may have."""
+    for lead_id, record in snapshot.leads.items():
+        for partner, delivery in record.deliveries.items():
             if delivery.state is not State.DUPLICATE or delivery.repeat_of is None or delivery.is_erased:
                 continue
-            first = books.files.get(delivery.repeat_of)
+            first = snapshot.leads.get(delivery.repeat_of)
             served = None if first is None else first.deliveries.get(partner)
             if served is None or not _was_sent(served):
-                state = "gone" if served is None else served.state
+                state = "missing" if served is None else served.state
                 yield lead_id, f"is a duplicate at {partner} of {delivery.repeat_of}, which is {state}"
 
 
 @check
-def quotas_count_every_lead(books: Books) -> Iterator[tuple[str, str]]:
-    """No lead of a source with a quota is stored uncounted; the count is higher by workers that were struck at most.
+def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Every lead of a source with a quota is counted. The excess is at most the number of workers with a fault.
 
     Each lead is counted before it is stored, and a worker may die in between.
     """
-    came: Counter[tuple[str, int]] = Counter()
-    for file in books.files.values():
-        if file.lead.source in books.counted_sources:
-            came[file.lead.source, int(file.lead.received_at.timestamp()) // 60] += 1
+    received: Counter[tuple[str, int]] = Counter()
+    for record in snapshot.leads.values():
+        if record.lead.source in snapshot.counted_sources:
+            received[record.lead.source, int(record.lead.received_at.timestamp()) // 60] += 1
     counted: Counter[tuple[str, int]] = Counter()
-    for values in books.table:
+    for values in snapshot.table:
         if values["pk"].startswith("RATE#"):
             _, source, minute, _ = values["pk"].split("#")
             counted[source, int(minute)] += int(values["leads"])
     too_many = 0
-    for source, minute in sorted(came.keys() | counted.keys()):
+    for source, minute in sorted(received.keys() | counted.keys()):
         at = from_text("1970-01-01T00:00:00Z").timestamp() + minute * 60
-        words = f"brought {came[source, minute]} and counts {counted[source, minute]} in the minute of {at:g}"
-        if came[source, minute] > counted[source, minute]:
+        words = f"{received[source, minute]} leads, {counted[source, minute]} counted in the minute of {at:g}"
+        if received[source, minute] > counted[source, minute]:
             yield source, words
-        too_many += max(0, counted[source, minute] - came[source, minute])
-        if books.struck_posts is not None and too_many > books.struck_posts:
+        too_many += max(0, counted[source, minute] - received[source, minute])
+        if snapshot.faulted_posts is not None and too_many > snapshot.faulted_posts:
             yield source, words
 
 
-def _next_partner(books: Books, file: File, partner: str) -> str | None:
-    """The next partner in a lead's order that has all it requires of the lead."""
-    found = file.lead.fallbacks.get(partner)
-    for _ in file.lead.fallbacks:
-        if found is None or found not in books.partners or not find_missing_fields(file.lead, books.partners[found]):
+def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str | None:
+    """The next partner in a lead's order whose required fields the lead has."""
+    found = record.lead.fallbacks.get(partner)
+    for _ in record.lead.fallbacks:
+        if found is None or found not in snapshot.partners or not find_missing_fields(record.lead, snapshot.partners[found]):
             break
-        found = file.lead.fallbacks.get(found)
+        found = record.lead.fallbacks.get(found)
     return found
 
 
 def _was_never_sent(delivery: Delivery, was_fetched: bool) -> bool:
-    """A fetched lead that its partner cannot have is rejected from its first moment."""
+    """A fetched lead without a partner's required fields is rejected initially."""
     return was_fetched and delivery.attempts == 0 and delivery.last_error_code == ErrorCode.MISSING_FIELDS
 
 

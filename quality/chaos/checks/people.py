@@ -1,4 +1,4 @@
-"""Of somebody who was erased nothing is left, wherever it may lie, and nobody writes to them."""
+"""Erased people leave no data anywhere in the table, and get no messages."""
 
 from __future__ import annotations
 
@@ -8,128 +8,128 @@ from typing import Any
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.fields.hashes import keyed_hash
-from quality.chaos.reconciliation import Books, File, Posted, check
+from quality.chaos.reconciliation import LeadRecord, Posted, Snapshot, check
 
-SAYS_WHO_DID_IT = frozenset({"erased", "dead_letter_redriven", "dead_letter_discarded"})
-WHO_DID_IT = frozenset({"operator", "step", "dead_letter_id"})  # the data of such an entry
-NATIONAL = 10  # digits of a phone as it is written within the country, which are in every way of writing it
-TIE_OF_NOBODY = frozenset({"pk", "sk", "lead_id", "is_erased"})  # what keeps an account from being kept again
-TIE_THAT_EXPIRES = frozenset({"pk", "sk", "lead_id", "expires_at"})
-CAME = frozenset({"pk", "sk", "lead_id", "received_at"})  # what tells that an event of Leeloo's came already
-CONTENT_CLAIM = CAME | {"expires_at"}  # what finds the tombstone when the form posts the same content again, for a day
+BY_OPERATORS = frozenset({"erased", "dead_letter_redriven", "dead_letter_discarded"})
+OPERATOR_DATA = frozenset({"operator", "step", "dead_letter_id"})  # the data of such an entry
+NATIONAL_DIGITS = 10  # of a phone, contained in every notation
+ERASED_LINK = frozenset({"pk", "sk", "lead_id", "is_erased"})  # prevents storing the account again
+EXPIRING_LINK = frozenset({"pk", "sk", "lead_id", "expires_at"})
+RECEIVED_EVENT = frozenset({"pk", "sk", "lead_id", "received_at"})  # recognizes a repeated event of Leeloo
+CONTENT_CLAIM = RECEIVED_EVENT | {"expires_at"}  # recognizes repeated content for a day
 
 
 @check
-def erased_people_are_forgotten(books: Books) -> Iterator[tuple[str, str]]:
-    """Of somebody erased there are a tombstone, bare deliveries and a timeline without quotations, and nothing else.
+def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """An erased lead has a tombstone, deliveries without ids, a timeline without personal data, and nothing else.
 
-    Nor is there anything of them elsewhere in the table, under any key, in any attribute, as text or as a hash. The
-    exceptions are what docs/security.md names. Everybody who was to be erased is erased.
+    No other item of the table contains the person's data, in any key or attribute, as text or as a hash. The exceptions
+    are in docs/security.md. All requested erasures are done.
     """
-    for lead_id in sorted(books.to_be_erased):
-        if lead_id in books.files and books.files[lead_id].lead.erased_at is None:
-            yield lead_id, "was to be erased, and is not"
-    for lead_id, file in books.files.items():
-        if file.lead.erased_at is None:
+    for lead_id in sorted(snapshot.to_be_erased):
+        if lead_id in snapshot.leads and snapshot.leads[lead_id].lead.erased_at is None:
+            yield lead_id, "should be erased, and is not"
+    for lead_id, record in snapshot.leads.items():
+        if record.lead.erased_at is None:
             continue
-        for what in _left(file):
+        for what in _left(record):
             yield lead_id, f"is erased, and {what}"
-    for lead_id, values in _elsewhere(books):
-        yield lead_id, f"is erased, and {values['pk']} {values['sk']} tells of it"
+    for lead_id, values in _elsewhere(snapshot):
+        yield lead_id, f"is erased, and {values['pk']} {values['sk']} has data of it"
 
 
 @check
-def erased_people_are_written_to_no_more(books: Books) -> Iterator[tuple[str, str]]:
-    """No message goes out to somebody after they were erased, but what was under way at that moment."""
-    for phone in sorted({message["phone"] for message in books.sent if message["phone"]}):
-        files = [books.files[lead_id] for lead_id in books.leads_of(phone=phone) if lead_id in books.files]
-        moments = [file.lead.erased_at for file in files if file.lead.erased_at is not None]
-        if not moments or len(moments) < len(files):
-            continue  # somebody of whom another lead is there may be written to about that
+def erased_people_get_no_messages(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """No message is sent to an erased person, except one that was being sent at that moment."""
+    for phone in sorted({message["phone"] for message in snapshot.sent_messages if message["phone"]}):
+        records = [snapshot.leads[lead_id] for lead_id in snapshot.leads_of(phone=phone) if lead_id in snapshot.leads]
+        moments = [record.lead.erased_at for record in records if record.lead.erased_at is not None]
+        if not moments or len(moments) < len(records):
+            continue  # messages about another lead of the person are allowed
         last = max(moments)
-        for message in books.sent:
-            if message["phone"] == phone and from_text(message["at"]) > last + books.under_way:
-                names = ", ".join(file.lead.lead_id for file in files)
-                yield names, f"is erased since {last}, and was written to at {message['at']}: {message['text']}"
+        for message in snapshot.sent_messages:
+            if message["phone"] == phone and from_text(message["at"]) > last + snapshot.send_window:
+                names = ", ".join(record.lead.lead_id for record in records)
+                yield names, f"is erased since {last}, and got a message at {message['at']}: {message['text']}"
 
 
-def _left(file: File) -> Iterator[str]:
-    """What lies beside an erased lead, and should not."""
-    for message in file.messages:
+def _left(record: LeadRecord) -> Iterator[str]:
+    """Data of an erased lead that should not exist."""
+    for message in record.messages:
         yield f"there is the message {message.message_id}"
-    if file.fetch is not None:
+    if record.fetch is not None:
         yield "there is its fetch"
-    for values in file.others:
+    for values in record.other_items:
         yield f"there is {values['sk']}"
-    if any((file.lead.person.phone, file.lead.person.email, file.lead.person.full_name)):
-        yield "says whose it is"
-    for partner, delivery in file.deliveries.items():
+    if any((record.lead.person.phone, record.lead.person.email, record.lead.person.full_name)):
+        yield "it has the person's data"
+    for partner, delivery in record.deliveries.items():
         if not delivery.is_erased:
             yield f"its delivery to {partner} is not"
         if delivery.deal_id is not None or delivery.account_uuid is not None:
-            yield f"known at {partner} by its number there"
-    for entry in file.steps.values():
-        if entry.detail is not None and entry.what not in SAYS_WHO_DID_IT:
-            yield f"its timeline quotes: {entry.what}, {entry.detail}"
-        allowed = WHO_DID_IT if entry.what in SAYS_WHO_DID_IT else frozenset[str]()
+            yield f"its delivery to {partner} has an id"
+    for entry in record.timeline.values():
+        if entry.detail is not None and entry.what not in BY_OPERATORS:
+            yield f"its timeline has the detail: {entry.what}, {entry.detail}"
+        allowed = OPERATOR_DATA if entry.what in BY_OPERATORS else frozenset[str]()
         if entry.data.keys() - allowed:
-            yield f"its timeline quotes: {entry.what}, {dict(entry.data)}"
+            yield f"its timeline has the data: {entry.what}, {dict(entry.data)}"
 
 
-def _elsewhere(books: Books) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every item that tells of an erased lead's person, and whose it is."""
-    tombstones = {lead_id for lead_id, file in books.files.items() if file.lead.erased_at is not None}
-    erased = tombstones | (books.to_be_erased - books.files.keys())
+def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every item with data of an erased person, and the lead."""
+    tombstones = {lead_id for lead_id, record in snapshot.leads.items() if record.lead.erased_at is not None}
+    erased = tombstones | (snapshot.to_be_erased - snapshot.leads.keys())
     if not erased:
         return
-    marks = {lead_id: _marks(books, posted) for lead_id, posted in books.who.items()}
+    marks = {lead_id: _marks(snapshot, posted) for lead_id, posted in snapshot.people_by_lead.items()}
     people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
-    ties = {values["pk"]: values["lead_id"] for values in books.table if values["sk"] == "LINK"}
-    for values in books.table:
+    links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
+    for values in snapshot.table:
         kind, _, owner = values["pk"].partition("#")
-        of = values.get("lead_id") or (owner if kind == "LEAD" else ties.get(values["pk"]))
+        of = values.get("lead_id") or (owner if kind == "LEAD" else links.get(values["pk"]))
         text = json.dumps(values, ensure_ascii=False, default=str).casefold()
-        if of in tombstones and not _may_stay(kind, values) and not _outlives_its_delivery(books, of, values):
+        if of in tombstones and not _may_stay(kind, values) and not _outlives_its_delivery(snapshot, of, values):
             yield of, values
-        elif of not in books.files and kind in {"ACCOUNT", "LEELOO"}:
-            continue  # those are the broker's and Leeloo's own
+        elif of not in snapshot.leads and kind in {"ACCOUNT", "LEELOO"}:
+            continue  # the broker's and Leeloo's own records
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
-            # A pointer to the broker's own record is found by the hashes of the lead's item, while that is there.
-            of_whom = tombstones - books.expired if kind == "TRACE" else erased
-            about = (lead_id for lead_id, known_by in people.items() if _tells_of(text, known_by - own))
+            # A pointer to the broker's own record is found by the hashes of the lead's item, while that exists.
+            of_whom = tombstones - snapshot.expired if kind == "TRACE" else erased
+            about = (lead_id for lead_id, known_by in people.items() if _contains(text, known_by - own))
             yield from ((lead_id, values) for lead_id in about if lead_id in of_whom)
 
 
-def _marks(books: Books, posted: Posted) -> frozenset[str]:
-    """What a person is known by, and the hashes of it."""
+def _marks(snapshot: Snapshot, posted: Posted) -> frozenset[str]:
+    """The identifiers of a person, and their hashes."""
     known_by = {posted.phone, posted.email.casefold(), posted.tax_number} - {""}
-    hashes = {keyed_hash(books.index_key, one) for one in known_by} if books.index_key else set()
-    return frozenset({*(known_by - {posted.phone}), posted.phone[-NATIONAL:], *hashes})
+    hashes = {keyed_hash(snapshot.index_key, one) for one in known_by} if snapshot.index_key else set()
+    return frozenset({*(known_by - {posted.phone}), posted.phone[-NATIONAL_DIGITS:], *hashes})
 
 
 def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
-    """Whether what names an erased lead says nothing of its person."""
+    """Whether an item of an erased lead has no personal data."""
     match kind:
         case "LEAD":
-            return not any(name.endswith("_hash") for name in values)  # what else it may not be, `_left` says
+            return not any(name.endswith("_hash") for name in values)  # `_left` checks the rest
         case "ACCOUNT" | "DEAL":
-            return values.keys() == TIE_OF_NOBODY
+            return values.keys() == ERASED_LINK
         case "LEELOO":
-            return values.keys() <= CAME
+            return values.keys() <= RECEIVED_EVENT
         case "CONTENT":
             return values.keys() <= CONTENT_CLAIM
         case _:
             return False
 
 
-def _outlives_its_delivery(books: Books, lead_id: str, values: Mapping[str, Any]) -> bool:
-    """Whether a tie is of a delivery that expired before its person was erased: nothing leads to the tie any more."""
+def _outlives_its_delivery(snapshot: Snapshot, lead_id: str, values: Mapping[str, Any]) -> bool:
+    """Whether a link belongs to a delivery that expired before the erasure, which then cannot find the link."""
     partner = values["pk"].split("#")[1]
     return (
-        values["sk"] == "LINK" and values.keys() == TIE_THAT_EXPIRES and partner not in books.files[lead_id].deliveries
+        values["sk"] == "LINK" and values.keys() == EXPIRING_LINK and partner not in snapshot.leads[lead_id].deliveries
     )
 
 
-def _tells_of(text: str, known_by: frozenset[str]) -> bool:
+def _contains(text: str, known_by: frozenset[str]) -> bool:
     return any(one in text for one in known_by)

@@ -17,12 +17,12 @@ FUNCTION = "AWS_LAMBDA_FUNCTION_NAME="
 
 @dataclass(frozen=True)
 class Processes:
-    """What runs below one supervisor. Where there is no /proc, nothing is found, and nothing killed."""
+    """The processes below a supervisor; none without /proc."""
 
     supervisor: int
 
     def workers(self) -> dict[str, list[int]]:
-        """The emulator's workers: the functions' names and the processes of each."""
+        """The emulator's worker processes, by function."""
         found: dict[str, list[int]] = defaultdict(list)
         for pid in self._below():
             with suppress(OSError):
@@ -33,7 +33,7 @@ class Processes:
         return dict(found)
 
     def named(self, *words: str) -> int | None:
-        """The process whose command has these words in a row; its guard, which has too, is not."""
+        """The process, not its guard, whose command contains these consecutive words."""
         found = None
         for pid in self._below():
             with suppress(OSError):
@@ -55,7 +55,7 @@ class Processes:
 
 
 def kill(pid: int) -> bool:
-    """Kill a process; whether it was there."""
+    """Kill a process. Returns whether it existed."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         return True
@@ -63,7 +63,7 @@ def kill(pid: int) -> bool:
 
 
 def freeze(pid: int, seconds: float) -> None:
-    """Have a process stand still for a while."""
+    """Stop a process for a while."""
     os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(seconds)

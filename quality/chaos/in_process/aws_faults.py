@@ -1,7 +1,4 @@
-"""AWS that throttles, conflicts or fails: the errors and half-done batches as each service returns them.
-
-These are what a caller sees after botocore has spent its own retries, of which a canceled transaction has none.
-"""
+"""Throttling, conflicts and errors of AWS, as each service returns them, after botocore's own retries."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from random import Random
 from typing import Any
 
 DYNAMODB, SQS, SECRETS, EVENTS = "dynamodb", "sqs", "secretsmanager", "events"
-REST = 1_000_000  # more calls than an invocation makes: the fault lasts to its end
+ALL_REMAINING = 1_000_000  # more calls than an invocation makes
 SERVICES = {DYNAMODB: 7, SQS: 2, SECRETS: 1, EVENTS: 1}
 FIRST = {DYNAMODB: 9, SQS: 3, SECRETS: 2, EVENTS: 1}  # the latest call of each service at which a fault may begin
 
@@ -32,32 +29,31 @@ type Make = Callable[[Any, str, dict[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Throttling:
-    """`calls` calls to a service, from its `first` one in an invocation, are not carried out, or only in part."""
+    """`calls` calls to a service, from its `first` one in an invocation, fail completely or in part."""
 
     service: str
     first: int
     calls: int
 
     @classmethod
-    def drawn(cls, random: Random) -> Throttling:
-        """A short burst, or a fault that lasts for the rest of the invocation. Only the table's lasts so long."""
+    def random_one(cls, random: Random) -> Throttling:
+        """A short burst or, for the table, sometimes the rest of the invocation."""
         (service,) = random.choices(list(SERVICES), list(SERVICES.values()))
-        lengths = [1, 1, 2, 3, 3, 8, REST] if service == DYNAMODB else [1, 1, 2, 3]
+        lengths = [1, 1, 2, 3, 3, 8, ALL_REMAINING] if service == DYNAMODB else [1, 1, 2, 3]
         return cls(service, random.randint(1, FIRST[service]), random.choice(lengths))
 
-    def strikes(self, service: str, number: int) -> bool:
-        """Whether the call of this number to a service is hit."""
+    def applies_to(self, service: str, number: int) -> bool:
         return service == self.service and self.first <= number < self.first + self.calls
 
 
-def break_call(make: Make, client: Any, operation: str, parameters: dict[str, Any], random: Random) -> Any:
-    """Carry a call out in part, or not at all, as AWS does where it throttles. Raises botocore's ClientError."""
+def fail_call(make: Make, client: Any, operation: str, parameters: dict[str, Any], random: Random) -> Any:
+    """Execute a call in part, or not at all, as AWS does when it throttles. Raises botocore's ClientError."""
     part = _PARTIAL.get(operation)
     if part is not None and random.random() < 0.7:
         return part(make, client, operation, parameters)
     service = client.meta.service_model.service_name
     code, status = random.choice(_errors(service, operation))
-    if code == IN_PROGRESS:  # the first try of a transaction is still at work, and succeeds
+    if code == IN_PROGRESS:  # the first attempt of the transaction is still running, and succeeds
         make(client, operation, parameters)
     answer: dict[str, Any] = {
         "Error": {"Code": code, "Message": "Rate exceeded"},
@@ -79,7 +75,7 @@ def _errors(service: str, operation: str) -> tuple[tuple[str, int], ...]:
 
 
 def _half_written(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    """A batch of which the second half is left unprocessed."""
+    """The second half of a batch stays unprocessed."""
     ((table, requests),) = parameters["RequestItems"].items()
     done, left = requests[: len(requests) // 2], requests[len(requests) // 2 :]
     if done:
@@ -88,7 +84,7 @@ def _half_written(make: Make, client: Any, operation: str, parameters: dict[str,
 
 
 def _half_read(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    """A batch of which the second half of the keys is left unprocessed."""
+    """The second half of the keys stays unprocessed."""
     ((table, request),) = parameters["RequestItems"].items()
     keys = request["Keys"]
     done, left = keys[: len(keys) // 2], keys[len(keys) // 2 :]
@@ -99,7 +95,7 @@ def _half_read(make: Make, client: Any, operation: str, parameters: dict[str, An
 
 
 def _half_sent(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    """A batch of messages of which SQS does not take the second half."""
+    """SQS rejects the second half of a batch."""
     entries = parameters["Entries"]
     done, left = entries[: len(entries) // 2], entries[len(entries) // 2 :]
     answer = make(client, operation, {**parameters, "Entries": done}) if done else {"Successful": []}
@@ -108,7 +104,7 @@ def _half_sent(make: Make, client: Any, operation: str, parameters: dict[str, An
 
 
 def _half_put(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    """Events of which the bus does not take the second half."""
+    """The bus rejects the second half of the events."""
     entries = parameters["Entries"]
     done, left = entries[: len(entries) // 2], entries[len(entries) // 2 :]
     taken = make(client, operation, {**parameters, "Entries": done})["Entries"] if done else []

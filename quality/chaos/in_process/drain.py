@@ -1,4 +1,4 @@
-"""After the last fault: time passes until nothing moves, then operators call every route."""
+"""The end of a run in one process: time passes until nothing moves, then an operator probes every route."""
 
 from __future__ import annotations
 
@@ -13,129 +13,122 @@ from leadbridge import settings
 from leadbridge.domain.clock import from_text
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from quality.chaos.final_probe import questions
+from quality.chaos.final_probe import probes
 from quality.chaos.in_process.chaos import PACE, Chaos
-from quality.chaos.in_process.stage import INVOCATION
-from quality.chaos.reading import Stores, all_made, read
-from quality.chaos.reconciliation import Books
+from quality.chaos.in_process.harness import INVOCATION
+from quality.chaos.reading import Stores, all_partner_records, read
+from quality.chaos.reconciliation import Snapshot
 from quality.chaos.settling import unsettled
 from quality.testkit.aws.moto_stack import ACCOUNT, REGION
 from quality.testkit.wiring import queues
 
 EVERY_MINUTE = timedelta(minutes=1)
-DRAIN = 1000  # rounds after which something goes in circles
-LONGEST_REST = timedelta(days=2)  # after which whatever still moves never ends
-MOST_WAITS = 60  # so many times is waited for the same things
-ERASURES = 20  # how often one that does not succeed in calm is tried
+MAX_ROUNDS = 1000
+MAX_TIME = timedelta(days=2)
+MAX_WAITS = 60  # for the same things
+MAX_ERASURES = 20  # without faults
 WITHOUT_BUS = 0.25  # the share of runs in which the event bus stays off until everything has ended
 
 
 class MotoStores(Stores):
-    """The stores of a run, read past the API: a scan takes moto longer than all else that a run does."""
+    """Reads moto's items directly: a scan through its API takes longer than the whole run."""
 
     def table_items(self) -> Iterator[dict[str, Any]]:
-        """Every item, decoded."""
         for item in dynamodb_backends[ACCOUNT][REGION].get_table(self.table).all_items():
             yield items.decode({name: value.to_regular_json() for name, value in item.attrs.items()})
 
 
 class Drain:
-    """Brings one run to its end."""
-
     def __init__(self, run: Chaos) -> None:
         self.run = run
-        letters = {name: run.stack.ref(queue) for name, queue in queues("DEAD_LETTER_QUEUES").items()}
+        dead_letters = {name: run.stack.ref(queue) for name, queue in queues("DEAD_LETTER_QUEUES").items()}
         self.waits, self.waited_for = 0, Counter[str]()
-        self.stores = MotoStores(aws.dynamodb(), aws.sqs(), "Leads", {}, letters)
+        self.stores = MotoStores(aws.dynamodb(), aws.sqs(), "Leads", {}, dead_letters)
 
-    def drain(self) -> Books:
-        """Nothing goes wrong any more, and time passes, until everything has ended; then operators ask in calm.
+    def drain(self) -> Snapshot:
+        """Stop the faults, let time pass until everything has settled, then probe every route.
 
-        Returns the books before they ask, because their questions settle some of what went wrong. In some runs the
-        event bus stays off: then everything must end by the sweep over what is due.
+        Returns the snapshot before the probes, because they resolve some failures. In some runs the event bus stays
+        off, so that find_due must process everything.
         """
         run = self.run
-        run.is_calm = True
-        for worker in list(run.stage.frozen):
-            run.stage.thaw(worker, kill=run.random.random() < 0.5)
+        run.is_draining = True
+        for worker in list(run.harness.frozen):
+            run.harness.resume(worker, kill=run.random.random() < 0.5)
         run.partner.disarm()
         run.refusals.arm_again()
         run.secrets.put_late()
         if run.random.random() < 0.5:
             run.operator.redrive_all()
-        run.stage.bus_is_off = run.random.random() < WITHOUT_BUS
-        if run.stage.bus_is_off:
-            run.tally.add("runs that ended without the event bus")
-        self.come_to_rest()
-        run.stage.bus_is_off = False
-        books = self.books()
-        for question in questions(books, run.random, run.operator.truth):
-            run.operator.ask(question)
-        self.come_to_rest()
-        return books
+        run.harness.bus_is_off = run.random.random() < WITHOUT_BUS
+        if run.harness.bus_is_off:
+            run.counters.add("runs that ended without the event bus")
+        self.wait_until_settled()
+        run.harness.bus_is_off = False
+        snapshot = self.snapshot()
+        for probe in probes(snapshot, run.random, run.operator.find_at_partner):
+            run.operator.probe(probe)
+        self.wait_until_settled()
+        return snapshot
 
-    def come_to_rest(self) -> None:
-        """Let time pass until nothing moves; if it does for ever, the books tell what."""
+    def wait_until_settled(self) -> None:
+        """Let time pass until nothing moves, or until a limit; then the checks report what still moves."""
         run = self.run
         began_at = looked_at = run.time.now
         erasures = 0
         self.waits, self.waited_for = 0, Counter()
-        for _ in range(DRAIN):
-            if run.time.now - began_at > LONGEST_REST or self.waits > MOST_WAITS:
+        for _ in range(MAX_ROUNDS):
+            if run.time.now - began_at > MAX_TIME or self.waits > MAX_WAITS:
                 break
             run.transit.collect()
             if run.time.now - looked_at >= EVERY_MINUTE:
                 looked_at = run.time.now
                 run.invoke("FindDue", {}, lambda _: None)
             if run.transit.records:
-                run.announce()
+                run.publish()
             elif run.transit.visible():
                 run.deliver()
             elif run.unanswered:
-                run.time.pass_(6)  # a secret is read once in a few seconds at most
+                run.time.advance(6)  # a secret is read once in a few seconds at most
                 run.post(run.unanswered[0])
             elif run.transit.messages:
                 run.time.now = max(run.time.now, min(message.visible_at for message in run.transit.messages))
-            elif run.operator.to_be_erased and erasures < ERASURES:
+            elif run.operator.to_be_erased and erasures < MAX_ERASURES:
                 erasures += 1
-                run.time.pass_(PACE)
+                run.time.advance(PACE)
                 run.operator.erase_the_rest()
-            elif self._waits_for_what_is_due():
+            elif self._wait_for_due():
                 run.invoke("FindDue", {}, lambda _: None)
                 run.invoke("SyncAccounts", {}, lambda _: None)
             else:
-                run.time.pass_(60)  # letters that somebody held are there again
+                run.time.advance(60)  # hidden dead letters become visible
                 return
-        run.tally.fail("the run", f"is not quiet: {', '.join(unsettled(self._what_moves()))}")
+        run.counters.fail("the run", f"is not settled: {', '.join(unsettled(self._moving()))}")
 
-    def _waits_for_what_is_due(self) -> bool:
-        """Let time pass until the next status, or, where only lost messages are waited for, until they are missed.
-
-        Whether there is anything to wait for.
-        """
-        books = self._what_moves()
-        moving = unsettled(books)
+    def _wait_for_due(self) -> bool:
+        """Let time pass until the next status, or until lost messages are due. Returns False if nothing is pending."""
+        snapshot = self._moving()
+        moving = unsettled(snapshot)
         if not moving:
             return False
         self.waits = self.waits + 1 if moving == self.waited_for else 0
         self.waited_for = moving
-        waits = [values["due_at"] for values in books.table if values.get("state") in {"received", "pending"}]
+        waits = [values["due_at"] for values in snapshot.table if values.get("state") in {"received", "pending"}]
         soonest = from_text(min(waits)) if waits and moving.total() <= len(waits) else self.run.time.now
         self.run.time.now = max(soonest, self.run.time.now + timedelta(seconds=PACE))
         return True
 
-    def _what_moves(self) -> Books:
-        """The part of the books that says what still moves, which is read often."""
+    def _moving(self) -> Snapshot:
+        """The part of the snapshot that shows what moves."""
         partner = self.run.partner
-        table, made = list(self.stores.table_items()), list(all_made(partner))
-        return Books([], table, made=made, waiting=self._waiting())
+        table, made = list(self.stores.table_items()), list(all_partner_records(partner))
+        return Snapshot([], table, partner_records=made, queue_sizes=self._waiting())
 
     def _waiting(self) -> dict[str, int]:
         waiting = Counter(message.queue for message in self.run.transit.messages)
         return {"stream": len(self.run.transit.records), **waiting}
 
-    def books(self) -> Books:
-        """The books as they are now."""
+    def snapshot(self) -> Snapshot:
         run = self.run
         return read(
             self.stores,
@@ -144,9 +137,9 @@ class Drain:
             settings.settings(),
             self._waiting(),
             to_be_erased=frozenset(run.operator.erased),
-            failures=dict(run.tally.failures),
-            under_way=timedelta(seconds=INVOCATION),
-            struck_posts=run.struck_posts,
+            failures=dict(run.counters.failures),
+            send_window=timedelta(seconds=INVOCATION),
+            faulted_posts=run.faulted_posts,
             creates=run.creates,
             now=run.time.now,
             index_key=run.stack.secret("index")["key"],

@@ -1,4 +1,4 @@
-"""What is on its way: stream records and queue messages, which come twice, late, in any order, or not at all."""
+"""Stream records and queue messages in transit: delivered once or twice, late, in any order, or never."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from moto.sqs.models import sqs_backends
 
 from leadbridge.runtime import aws
-from quality.chaos.in_process.stage import Time
+from quality.chaos.in_process.harness import Time
 from quality.testkit.aws.moto_stack import ACCOUNT, REGION, MotoStack
 from quality.testkit.template import template
 from quality.testkit.wiring import is_told, workers
@@ -20,8 +20,8 @@ _numbers = itertools.count(1)
 
 
 @dataclass
-class Held:
-    """A message of a queue, as SQS holds it: `visible_at` is when it comes (again), `received` how often it came."""
+class QueueMessage:
+    """A message in a queue. `visible_at` is its next delivery, `received` the number of deliveries."""
 
     queue: str
     function: str
@@ -32,17 +32,17 @@ class Held:
 
     @property
     def name(self) -> str:
-        return f"held-{self.number}"
+        return f"message-{self.number}"
 
     @property
     def lead_id(self) -> str | None:
-        """The lead that it is about, if it names one."""
+        """The lead in the message, if any."""
         body = json.loads(self.body)
         found: str | None = body.get("lead_id") or body.get("detail", {}).get("lead_id")
         return found
 
     def event(self) -> dict[str, Any]:
-        """What Lambda is called with."""
+        """Lambda's event."""
         record = {
             "messageId": self.name,
             "receiptHandle": self.name,
@@ -55,49 +55,49 @@ class Held:
 
 @dataclass
 class Transit:
-    """Everything that is between the table and a worker."""
+    """Everything between the table and a worker."""
 
     stack: MotoStack
     time: Time
     records: list[dict[str, Any]] = field(default_factory=list)
-    messages: list[Held] = field(default_factory=list)
+    messages: list[QueueMessage] = field(default_factory=list)
 
     def collect(self) -> None:
-        """Take what was written to the stream and to the queues since."""
+        """Read new stream records and queue messages."""
         self.records += [record for record in self.stack._records() if is_told(record)]
         for queue, function in workers():
             if not sqs_backends[ACCOUNT][REGION].queues[queue].messages:
-                continue  # asked of moto itself, which is much quicker than to receive nothing
+                continue  # much faster than receiving nothing
             url = self.stack.ref(queue)
             while found := aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 for message in found:
-                    self.messages.append(Held(queue, function, message["Body"], self.time.now))
+                    self.messages.append(QueueMessage(queue, function, message["Body"], self.time.now))
                     aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
-    def visible(self) -> list[Held]:
-        """The messages that a worker can be given now."""
+    def visible(self) -> list[QueueMessage]:
+        """The messages that a worker can receive now."""
         return [message for message in self.messages if message.visible_at <= self.time.now]
 
     def hides(self, parameters: dict[str, Any]) -> bool:
-        """ChangeMessageVisibility of a message that is held here."""
+        """Handle ChangeMessageVisibility of a message in transit."""
         for message in self.messages:
             if message.name == parameters["ReceiptHandle"]:
                 message.visible_at = self.time.now + timedelta(seconds=parameters["VisibilityTimeout"])
-        return str(parameters["ReceiptHandle"]).startswith("held-")
+        return str(parameters["ReceiptHandle"]).startswith("message-")
 
-    def take(self, message: Held) -> None:
-        """A worker is given the message: others do not see it until its visibility runs out."""
+    def take(self, message: QueueMessage) -> None:
+        """A worker receives the message and hides it for the visibility timeout."""
         message.received += 1
         message.visible_at = self.time.now + timedelta(seconds=_property(message.queue, "VisibilityTimeout"))
 
-    def copy(self, message: Held) -> Held:
-        """The same message once more, for others to see while a worker has it."""
-        copy = Held(message.queue, message.function, message.body, self.time.now)
+    def copy(self, message: QueueMessage) -> QueueMessage:
+        """A duplicate, visible now."""
+        copy = QueueMessage(message.queue, message.function, message.body, self.time.now)
         self.messages.append(copy)
         return copy
 
-    def settle(self, message: Held, answer: Any) -> None:
-        """The worker has ended, with this answer or none."""
+    def settle(self, message: QueueMessage, answer: Any) -> None:
+        """Delete a message, or move it to the dead-letter queue, after its worker ended."""
         is_done = answer is not None and not answer["batchItemFailures"]
         if is_done and message in self.messages:
             self.messages.remove(message)

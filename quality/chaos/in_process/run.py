@@ -1,4 +1,4 @@
-"""One run in one process, from its seed to its books."""
+"""One run in one process, from its seed to its result."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ from quality.chaos.counters import Result
 from quality.chaos.in_process import retention
 from quality.chaos.in_process.chaos import PACE, Chaos
 from quality.chaos.in_process.drain import Drain
-from quality.chaos.in_process.stage import Time
+from quality.chaos.in_process.harness import Time
 from quality.chaos.people import MANY_REPEATS, META, SOURCES
 from quality.testkit.aws.moto_stack import moto_stack
 
-REPEATS = 4  # in one run of so many, most people post again
-BEYOND_RETENTION = 3  # one run of so many goes on until all leads have left the table
+MANY_REPEATS_EVERY = 4  # runs: in one of them most people post again
+RETENTION_EVERY = 3  # runs: one of them continues until all leads have expired
 ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
 """The share of runs in which each source tries its partners in an order."""
 
 
 def run(seed: int, leads: int) -> Result:
-    """Do one run, and balance its books."""
     began = wall.monotonic()
     chance.seed(seed)
     time = Time()
@@ -46,24 +45,24 @@ def run(seed: int, leads: int) -> Result:
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack(directory))
-        sources = MANY_REPEATS if seed % REPEATS == 0 else SOURCES
+        sources = MANY_REPEATS if seed % MANY_REPEATS_EVERY == 0 else SOURCES
         ordered = _configure(chance.Random(seed))
         chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
-        held.enter_context(chaos.stage.open())
+        held.enter_context(chaos.harness.open())
         chaos.secrets.put_all(sandbox.secrets())
-        chaos.turns(leads)
+        chaos.post_leads(leads)
         drain = Drain(chaos)
         found = violations(drain.drain())
-        books = drain.books()
-        found += [one for one in violations(books) if one not in found]
-        if seed % BEYOND_RETENTION == 0:
-            retention.Retention(chaos, drain).pass_()
-            found += [one for one in violations(drain.books(), retention.CHECKS) if one not in found]
-    return Result(seed, chaos.tally, books, found, wall.monotonic() - began)
+        snapshot = drain.snapshot()
+        found += [one for one in violations(snapshot) if one not in found]
+        if seed % RETENTION_EVERY == 0:
+            retention.Retention(chaos, drain).advance()
+            found += [one for one in violations(drain.snapshot(), retention.CHECKS) if one not in found]
+    return Result(seed, chaos.counters, snapshot, found, wall.monotonic() - began)
 
 
 def _configure(random: chance.Random) -> frozenset[str]:
-    """Have one source take a person's second lead for the first, and some try their partners in an order.
+    """Let one source merge a person's repeats, and some try their partners in an order.
 
     Returns the sources that try the broker after the lender.
     """
@@ -80,7 +79,7 @@ def _configure(random: chance.Random) -> frozenset[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What functions log and measure is nobody's concern here."""
+    """Discard the functions' logs and metrics."""
     handler: Any = logger.registered_handler
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
         warnings.simplefilter("ignore")

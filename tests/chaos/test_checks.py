@@ -1,4 +1,4 @@
-"""Each check of the books is shown a book that does not balance; and one that does."""
+"""Each check of the snapshot is shown a book that does not balance; and one that does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devstack.sandbox.profile import Made
+from devstack.sandbox.profile import PartnerRecord
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, State, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode
@@ -22,7 +22,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
 from quality.chaos.checks import CHECKS, violations
-from quality.chaos.reconciliation import Books, Create, Posted
+from quality.chaos.reconciliation import Create, Posted, Snapshot
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 from quality.testkit.template import ROOT
@@ -32,7 +32,7 @@ LEAD = lead()
 MINUTE = timedelta(minutes=1)
 PHONE, EMAIL = "+380500000001", "olena@example.com"
 POSTED = Posted("post-1", LEAD.lead_id, PHONE, EMAIL)
-DEAL = Made("leadleader", 24, "Видано", {"phone": "0500000001"})
+DEAL = PartnerRecord("leadleader", 24, "Видано", {"phone": "0500000001"})
 CREATE = {
     "number": 7,
     "operation": "create",
@@ -43,7 +43,7 @@ CREATE = {
     "outcome": "answered",
     "fault": None,
 }
-HEARD = Create(LEAD.lead_id, "leadleader", 7, is_heard=True)
+HEARD = Create(LEAD.lead_id, "leadleader", 7, is_answered=True)
 ANSWER = DeadLetter(
     "submit-leadleader",
     "letter-2",
@@ -105,11 +105,13 @@ def told(number: int = 5) -> dict[str, Any]:
     return message_item(done.after)
 
 
-def balanced(**changes: Any) -> Books:
+def balanced(**changes: Any) -> Snapshot:
     """A book that balances, but for the changes."""
     read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": "2026-03-01T12:10:00.000Z"}]
-    books = Books(posted=[POSTED], table=[*journey(*closed()), told()], calls=[CREATE], made=[DEAL], sent=read)
-    return replace(books, **changes)
+    snapshot = Snapshot(
+        posted=[POSTED], table=[*journey(*closed()), told()], calls=[CREATE], partner_records=[DEAL], sent_messages=read
+    )
+    return replace(snapshot, **changes)
 
 
 def ended(change: Change, *before: Change) -> list[dict[str, Any]]:
@@ -193,47 +195,47 @@ COUNT = {"pk": "RATE#web#1#0", "sk": "COUNT", "leads": 3}
 QUOTAS = "quotas_count_every_lead"
 
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
-    ("accepted_leads_are_there", {"table": []}),
-    ("accepted_leads_are_there", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
-    ("every_delivery_has_ended", {"table": journey(submitted()[0])}),
-    ("every_delivery_has_ended", {"table": journey(*closed(), without=("DELIVERY#leadleader",))}),
-    ("nothing_is_in_flight", {"waiting": {"submit-leadleader": 1}}),
+    ("accepted_leads_are_stored", {"table": []}),
+    ("accepted_leads_are_stored", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
+    ("deliveries_reach_an_end_state", {"table": journey(submitted()[0])}),
+    ("deliveries_reach_an_end_state", {"table": journey(*closed(), without=("DELIVERY#leadleader",))}),
+    ("nothing_is_in_transit", {"waiting": {"submit-leadleader": 1}}),
     ("timelines_have_no_gaps", {"table": journey(*closed(), without=("#leadleader#000003",))}),
     ("timelines_have_no_gaps", {"table": journey(*closed()[:1], *closed()[2:])}),
     ("timelines_have_no_gaps", {"table": [*journey(*closed()), *journey(*ten_minutes_later())[-2:]]}),
     (
-        "the_index_holds_what_can_move",
+        "due_index_is_consistent",
         {"table": [{**one, "due_at": "2026-03-01T12:00:00Z"} for one in journey(*closed())]},
     ),
-    ("failures_have_their_letter", {"table": failed()}),
-    ("letters_are_explained", {"letters": [replace(LETTER, lead_id="ld_gone")]}),
-    ("letters_are_explained", {"letters": [replace(LETTER, reason="")]}),
-    ("letters_are_explained", {"letters": [replace(LETTER, lead_id=None)]}),
-    ("failures_have_a_cause", {"failures": {("POST /messages", "answered 500"): 7}}),
-    ("refused_leads_reach_the_next_partner", rejected()),
-    ("a_person_is_sent_once", {"table": [CLAIM]}),
-    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.REJECTED)}),
-    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.FAILED)}),
-    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.DUPLICATE)}),
-    ("repeats_have_a_lead_that_was_served", {"table": repeat_of(State.RECEIVED)}),
-    ("repeats_have_a_lead_that_was_served", {"table": ended(apply_repeat(waiting(), NOW, FIRST, Repeat.MARK))}),
+    ("failures_have_a_dead_letter", {"table": failed()}),
+    ("dead_letters_are_explained", {"dead_letters": [replace(LETTER, lead_id="ld_gone")]}),
+    ("dead_letters_are_explained", {"dead_letters": [replace(LETTER, reason="")]}),
+    ("dead_letters_are_explained", {"dead_letters": [replace(LETTER, lead_id=None)]}),
+    ("failures_are_explained", {"failures": {("POST /messages", "answered 500"): 7}}),
+    ("rejected_leads_reach_the_next_partner", rejected()),
+    ("person_is_submitted_once", {"table": [CLAIM]}),
+    ("repeats_name_a_submitted_lead", {"table": repeat_of(State.REJECTED)}),
+    ("repeats_name_a_submitted_lead", {"table": repeat_of(State.FAILED)}),
+    ("repeats_name_a_submitted_lead", {"table": repeat_of(State.DUPLICATE)}),
+    ("repeats_name_a_submitted_lead", {"table": repeat_of(State.RECEIVED)}),
+    ("repeats_name_a_submitted_lead", {"table": ended(apply_repeat(waiting(), NOW, FIRST, Repeat.MARK))}),
     ("quotas_count_every_lead", {"table": [COUNT], "counted_sources": frozenset({"web"})}),
     ("quotas_count_every_lead", {"counted_sources": frozenset({"web"})}),
-    ("every_change_is_told", {"table": journey(*closed())}),
-    ("no_message_goes_out_twice", {"sent": [{"phone": PHONE, "text": "Видано"}] * 2}),
-    ("no_message_goes_out_twice", {"sent": []}),
-    ("messages_come_in_their_order", misordered()),
-    ("messages_come_in_their_order", redriven()),
-    ("the_last_message_is_the_newest", redriven()),
-    ("no_lead_is_created_twice", unknown_then_made_twice()),
-    ("answers_are_written_down", unknown()),
-    ("answers_are_written_down", unknown(**REFUSED)),
-    ("submitted_leads_are_at_the_partner", {"made": []}),
-    ("submitted_leads_are_at_the_partner", {"made": [FOREIGN]}),
-    ("whatever_partners_have_is_known", {"made": [DEAL, replace(DEAL, id=25)]}),
-    ("the_last_status_is_known", {"made": [replace(DEAL, status="Погоджено")]}),
-    ("leads_leave_last", {"table": expiring(-30)}),
-    ("leads_leave_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
+    ("status_changes_have_messages", {"table": journey(*closed())}),
+    ("messages_are_sent_once", {"sent": [{"phone": PHONE, "text": "Видано"}] * 2}),
+    ("messages_are_sent_once", {"sent": []}),
+    ("messages_are_in_order", misordered()),
+    ("messages_are_in_order", redriven()),
+    ("last_message_is_newest", redriven()),
+    ("leads_are_created_once", unknown_then_made_twice()),
+    ("answers_are_recorded", unknown()),
+    ("answers_are_recorded", unknown(**REFUSED)),
+    ("submitted_leads_exist_at_partner", {"made": []}),
+    ("submitted_leads_exist_at_partner", {"made": [FOREIGN]}),
+    ("partner_records_are_known", {"made": [DEAL, replace(DEAL, id=25)]}),
+    ("last_status_is_known", {"made": [replace(DEAL, status="Погоджено")]}),
+    ("leads_expire_last", {"table": expiring(-30)}),
+    ("leads_expire_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
 ]
 
 
@@ -250,8 +252,14 @@ def reworded(changes: dict[str, Any]) -> dict[str, Any]:
     """The same with other texts of errors and timeline entries."""
     words = {"last_error": "it went wrong", "detail": "something happened"}
     table = [{name: words.get(name, value) for name, value in one.items()} for one in changes.get("table", ())]
-    letters = [replace(one, reason="it went wrong") if one.reason else one for one in changes.get("letters", ())]
-    return {**changes, **({"table": table} if table else {}), **({"letters": letters} if letters else {})}
+    dead_letters = [
+        replace(one, reason="it went wrong") if one.reason else one for one in changes.get("dead_letters", ())
+    ]
+    return {
+        **changes,
+        **({"table": table} if table else {}),
+        **({"dead_letters": dead_letters} if dead_letters else {}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -264,11 +272,11 @@ def test_no_check_reads_the_wording(check: str, changes: dict[str, Any]) -> None
 
 def test_a_worker_that_was_struck_may_have_counted_a_lead_that_it_did_not_store() -> None:
     balances = [
-        violations(balanced(table=[COUNT], counted_sources=frozenset({"web"}), struck_posts=struck), [QUOTAS])
+        violations(balanced(table=[COUNT], counted_sources=frozenset({"web"}), faulted_posts=struck), [QUOTAS])
         for struck in (2, 3, None)
     ]
     assert [bool(found) for found in balances] == [True, False, False]
-    uncounted = balanced(counted_sources=frozenset({"web"}), struck_posts=9)
+    uncounted = balanced(counted_sources=frozenset({"web"}), faulted_posts=9)
     assert violations(uncounted, [QUOTAS]), "no lead may be stored uncounted, whatever was struck"
 
 
@@ -280,21 +288,27 @@ def test_every_check_was_shown_something_that_does_not_hold() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"creates": [replace(HEARD, is_heard=False)]},
-        {"letters": [ANSWER]},
+        {"creates": [replace(HEARD, is_answered=False)]},
+        {"dead_letters": [ANSWER]},
         {"calls": [{**CREATE, "fault": {"id": "f", "kind": "drop"}, "status": None}]},
         {"calls": [{**CREATE, "outcome": "gone"}]},
-        {"creates": [HEARD, Create(LEAD.lead_id, "leadleader", 8, is_heard=False)]},
+        {"creates": [HEARD, Create(LEAD.lead_id, "leadleader", 8, is_answered=False)]},
     ],
-    ids=["the worker died", "a letter holds it", "the answer was lost", "nobody waited", "a later create was lost"],
+    ids=[
+        "the worker died",
+        "a letter holds it",
+        "the answer was lost",
+        "nobody waited",
+        "a later create was lost",
+    ],
 )
 def test_an_unknown_delivery_is_no_violation_where_no_answer_was_heard(changes: dict[str, Any]) -> None:
-    assert violations(balanced(**unknown() | changes), ["answers_are_written_down"]) == []
+    assert violations(balanced(**unknown() | changes), ["answers_are_recorded"]) == []
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTED, State.CLOSED, State.UNKNOWN])
 def test_a_duplicate_of_a_lead_that_the_partner_has_is_no_violation(state: State) -> None:
-    assert violations(balanced(table=repeat_of(state)), ["repeats_have_a_lead_that_was_served"]) == []
+    assert violations(balanced(table=repeat_of(state)), ["repeats_name_a_submitted_lead"]) == []
 
 
 def test_a_lead_that_was_refused_and_lacks_what_the_next_partner_requires_is_no_violation() -> None:
@@ -302,17 +316,17 @@ def test_a_lead_that_was_refused_and_lacks_what_the_next_partner_requires_is_no_
     for one in found["table"]:
         if one["sk"] == "LEAD":
             del one["person"]["email"]
-    assert violations(balanced(**found), ["refused_leads_reach_the_next_partner"]) == []
+    assert violations(balanced(**found), ["rejected_leads_reach_the_next_partner"]) == []
 
 
 def test_items_that_expire_with_their_lead_or_before_it_are_no_violation() -> None:
     for days in (0, 30):
-        assert violations(balanced(table=expiring(days)), ["leads_leave_last"]) == []
+        assert violations(balanced(table=expiring(days)), ["leads_expire_last"]) == []
 
 
 def test_what_expired_and_was_not_deleted_yet_is_no_violation() -> None:
     table = [one for one in expiring(0) if one["sk"] != "LEAD"]
-    assert violations(balanced(table=table, now=NOW + timedelta(days=401)), ["leads_leave_last"]) == []
+    assert violations(balanced(table=table, now=NOW + timedelta(days=401)), ["leads_expire_last"]) == []
 
 
 @pytest.mark.parametrize("known_by", ["phone", "tax_number"])
@@ -321,11 +335,17 @@ def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(k
     second = Posted("post-2", FIRST, "+380500000002", "other@example.com", "3068208401")
     second = replace(second, **{known_by: getattr(first, known_by)})
     copy = [{**one, "pk": f"LEAD#{FIRST}", "lead_id": FIRST} for one in journey(*closed())]
-    books = balanced(
-        posted=[first, second], table=[*journey(*closed()), *copy], dedup_sources=frozenset({"web"}), calls=[], made=[]
+    snapshot = balanced(
+        posted=[first, second],
+        table=[*journey(*closed()), *copy],
+        dedup_sources=frozenset({"web"}),
+        calls=[],
+        partner_records=[],
     )
-    assert violations(books, ["a_person_is_sent_once"])
-    assert not violations(replace(books, posted=[first, Posted("p", FIRST, "+1", "o")]), ["a_person_is_sent_once"])
+    assert violations(snapshot, ["person_is_submitted_once"])
+    assert not violations(
+        replace(snapshot, posted=[first, Posted("p", FIRST, "+1", "o")]), ["person_is_submitted_once"]
+    )
 
 
 def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
@@ -337,17 +357,17 @@ def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     made = [DEAL, replace(DEAL, id=25)]
     calls = [CREATE, {**CREATE, "deal_id": 25}]
     table = journey(begun, lost, again, anew, done)
-    books = balanced(table=table, calls=calls, made=made)
-    assert violations(books, ["no_lead_is_created_twice", "whatever_partners_have_is_known"]) == []
+    snapshot = balanced(table=table, calls=calls, partner_records=made)
+    assert violations(snapshot, ["leads_are_created_once", "partner_records_are_known"]) == []
 
 
 def test_a_person_whose_two_leads_were_both_sent_by_themselves_is_told() -> None:
     other = "ld_other"
     table = journey(*closed())
     copy = [{**one, "pk": f"LEAD#{other}", "lead_id": other} for one in table]
-    books = balanced(
+    snapshot = balanced(
         posted=[POSTED, replace(POSTED, post_id="post-2", lead_id=other)],
         table=[*table, *copy],
         dedup_sources=frozenset({"web"}),
     )
-    assert violations(books, ["a_person_is_sent_once"])
+    assert violations(snapshot, ["person_is_submitted_once"])

@@ -1,7 +1,7 @@
-"""Time that a run moves, and workers that can be stopped at any of their steps.
+"""A simulated clock, and workers that can be stopped at any of their steps.
 
-A step is a moment before or after a call to AWS or to a partner. Only one worker runs at a time: one that is frozen
-waits in a thread of its own until the run lets it go on, so that a run is the same whenever its seed is.
+A step is a moment before or after a call to AWS or to a partner. Only one worker runs at a time. A frozen one waits in
+its own thread until the run resumes it, so that a seed determines the whole run.
 """
 
 from __future__ import annotations
@@ -32,34 +32,32 @@ from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services import receive_lead
 from leadbridge.storage import content_claims, table, writes
-from quality.chaos.in_process.aws_faults import Throttling, break_call
+from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.fakes.blades import Killed
 
 INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
 LOADED = (aws_errors, content_claims, receive_lead, table, writes)  # before their clocks and ids are replaced
-BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @dataclass
 class Time:
-    """The one clock of a run, for functions, budgets and partners alike."""
+    """The clock of a run, for functions, budgets and partners."""
 
-    now: datetime = BEGINNING
+    now: datetime = START
 
-    def pass_(self, seconds: float) -> None:
-        """Let time pass."""
+    def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
     def seconds(self) -> float:
-        """Seconds since the epoch."""
         return self.now.timestamp()
 
 
 @dataclass(frozen=True)
-class Fate:
-    """At which of its steps a worker is killed or frozen, and at which of its calls AWS does not answer; 0 is never.
+class FaultPlan:
+    """The steps at which a worker is killed or frozen, and the call that AWS does not answer; 0 is never.
 
-    The call whose answer is lost took place all the same if `took_place`. `throttling` are the calls that AWS refuses.
+    `took_place`: the unanswered call was executed.
     """
 
     killed_at: int = 0
@@ -71,14 +69,14 @@ class Fate:
 
 @dataclass
 class Worker:
-    """One invocation. `answer` is what the function returned, None if it died or raised.
+    """One invocation. `answer` is None if the function died or raised.
 
-    `creates` are its create calls: the partner, the call's number there, and whether an answer came back.
+    `creates` are its create calls: the partner, the call's number there, and whether it was answered.
     """
 
     function: str
     began_at: float
-    fate: Fate
+    fault_plan: FaultPlan
     run: Callable[[], Any]
     on_end: Callable[[Any], None]
     steps: int = 0
@@ -88,24 +86,24 @@ class Worker:
     creates: list[tuple[str, int, bool]] = field(default_factory=list)
     answer: Any = None
     is_done: bool = False
-    is_doomed: bool = False
+    is_stopped: bool = False
     died: bool = False
     error: BaseException | None = None
     goes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     waits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     @property
-    def was_struck(self) -> bool:
-        """Whether its fate has come about, which explains whatever became of it."""
-        fate = self.fate
-        was_frozen = bool(fate.frozen_at) and self.steps >= fate.frozen_at
-        was_unanswered = bool(fate.unanswered_at) and self.calls >= fate.unanswered_at
+    def was_faulted(self) -> bool:
+        """Whether a fault occurred, which explains any failure."""
+        fault_plan = self.fault_plan
+        was_frozen = bool(fault_plan.frozen_at) and self.steps >= fault_plan.frozen_at
+        was_unanswered = bool(fault_plan.unanswered_at) and self.calls >= fault_plan.unanswered_at
         return self.died or was_frozen or was_unanswered or self.was_throttled
 
     @property
     def failure(self) -> str | None:
-        """What is wrong with how it ended, if nothing that was done to it explains that."""
-        if self.was_struck:
+        """Its failure, if no fault explains it."""
+        if self.was_faulted:
             return None
         if self.error is not None:
             return f"raised {type(self.error).__name__}"
@@ -114,11 +112,11 @@ class Worker:
 
 
 @dataclass
-class Stage:
-    """Where workers run. `hides` takes a queue's message out of sight, if the call that it is given asks for that.
+class Harness:
+    """Runs workers. `hides` handles a ChangeMessageVisibility call, and returns whether it did.
 
-    While `bus_is_off`, the event bus takes events and delivers none of them. `on_create` is called after each create
-    call with the worker, the partner, and whether an answer came back.
+    While `bus_is_off`, the event bus accepts events and delivers none. `on_create` is called after each create call
+    with the worker, the partner, and whether it was answered.
     """
 
     time: Time
@@ -132,7 +130,7 @@ class Stage:
 
     def work(self, worker: Worker) -> None:
         """Run a worker until it ends, dies or freezes."""
-        if not worker.fate.frozen_at:
+        if not worker.fault_plan.frozen_at:
             before, self._current = self._current, worker
             try:
                 self._live(worker)
@@ -141,39 +139,39 @@ class Stage:
             worker.on_end(worker)
             return
         threading.Thread(target=self._in_thread, args=(worker,), daemon=True).start()
-        self._let_go(worker)
+        self._continue(worker)
 
-    def thaw(self, worker: Worker, *, kill: bool = False) -> None:
-        """Let a frozen worker go on, or have Lambda stop it where it has been for too long."""
+    def resume(self, worker: Worker, *, kill: bool = False) -> None:
+        """Continue a frozen worker, or stop it as Lambda does after its time limit."""
         self.frozen.remove(worker)
-        worker.is_doomed = kill or self.time.seconds() - worker.began_at >= INVOCATION
-        self._let_go(worker)
+        worker.is_stopped = kill or self.time.seconds() - worker.began_at >= INVOCATION
+        self._continue(worker)
 
     def step(self) -> None:
-        """One moment in the life of the worker that runs, if one does."""
+        """A step of the current worker, if any."""
         worker = self._current
         if worker is None:
             return
         worker.steps += 1
-        if worker.steps == worker.fate.killed_at:
+        if worker.steps == worker.fault_plan.killed_at:
             raise Killed
-        if worker.steps == worker.fate.frozen_at:
+        if worker.steps == worker.fault_plan.frozen_at:
             environment = dict(os.environ)
             worker.waits.release()
             worker.goes.acquire()
             os.environ.clear()
             os.environ.update(environment)
-            if worker.is_doomed:
+            if worker.is_stopped:
                 raise Killed
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass while the worker that runs waits; Lambda stops it where that is too long."""
-        self.time.pass_(seconds)
+        """Advance the clock while the current worker waits. Lambda stops it after its time limit."""
+        self.time.advance(seconds)
         worker = self._current
         if worker is not None and self.time.seconds() - worker.began_at >= INVOCATION:
             raise Killed
 
-    def _let_go(self, worker: Worker) -> None:
+    def _continue(self, worker: Worker) -> None:
         environment, before, self._current = dict(os.environ), self._current, worker
         worker.goes.release()
         worker.waits.acquire()
@@ -192,16 +190,15 @@ class Stage:
         worker.waits.release()
 
     def _drawn_id(self) -> uuid.UUID:
-        """An id drawn from the run's seed."""
         return uuid.UUID(int=self.ids.getrandbits(128), version=4)
 
     def _answered(self, make: Any, worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         service = client.meta.service_model.service_name
         worker.calls_of[service] += 1
-        throttling = worker.fate.throttling
-        if throttling is not None and throttling.strikes(service, worker.calls_of[service]):
+        throttling = worker.fault_plan.throttling
+        if throttling is not None and throttling.applies_to(service, worker.calls_of[service]):
             worker.was_throttled = True
-            return break_call(make, client, operation, parameters, self.random)
+            return fail_call(make, client, operation, parameters, self.random)
         if operation == "ChangeMessageVisibility" and self.hides(parameters):
             return {}
         if operation == "PutEvents" and self.bus_is_off:
@@ -214,12 +211,12 @@ class Stage:
             worker.answer = worker.run()
         except Killed:
             worker.died = True
-        except Exception as error:  # noqa: BLE001 - the run asks what explains it: Worker.failure
+        except Exception as error:  # noqa: BLE001 - see Worker.failure
             worker.error = error
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """While the block runs, what functions do passes over this stage."""
+        """While the block runs, the functions use this harness."""
         make, call = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
 
         def make_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
@@ -227,9 +224,9 @@ class Stage:
             if worker is None:
                 return make(client, operation, parameters)
             worker.calls += 1
-            is_unanswered = worker.calls == worker.fate.unanswered_at
+            is_unanswered = worker.calls == worker.fault_plan.unanswered_at
             self.step()
-            if is_unanswered and not worker.fate.took_place:
+            if is_unanswered and not worker.fault_plan.took_place:
                 raise ReadTimeoutError(endpoint_url="aws")
             answer = self._answered(make, worker, client, operation, parameters)
             self.step()
@@ -263,25 +260,25 @@ class Stage:
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
             stack.enter_context(patch.object(Transport, "call", call_partner))
             for module in _with("time", wall):
-                stack.enter_context(patch.object(module, "time", _Moved(self)))
+                stack.enter_context(patch.object(module, "time", _SimulatedTime(self)))
             for module in [uuid, *_with("uuid4", uuid.uuid4)]:
                 stack.enter_context(patch.object(module, "uuid4", self._drawn_id))
             yield
 
 
-class _Moved:
-    """The module `time` as functions see it: its clocks are the run's, and pauses are short."""
+class _SimulatedTime:
+    """Replaces the module `time` in the functions."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.time = self.monotonic = stage.time.seconds
-        self.sleep = stage.sleep
+    def __init__(self, harness: Harness) -> None:
+        self.time = self.monotonic = harness.time.seconds
+        self.sleep = harness.sleep
 
     def __getattr__(self, name: str) -> Any:
         return getattr(wall, name)
 
 
 def _with(name: str, value: Any) -> list[Any]:
-    """The product's modules that have this name for this, but those that talk to partners over real sockets."""
+    """The product's modules with this attribute, except those that call partners over real sockets."""
     return [
         module
         for path, module in sys.modules.items()

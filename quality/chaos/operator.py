@@ -1,0 +1,152 @@
+"""An operator during a run: erases, writes, redrives, checks and resolves, always as the partner's records say."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from devstack.sandbox.profile import profiles
+from devstack.sandbox.remote import Remote
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.partners.registry import kind_named
+from quality.chaos.counters import Counters
+from quality.chaos.final_probe import CHECK, LEAD, QUEUES, REDRIVE, RESOLVE, RETRIED, RETRY, Probe, check_answer
+from quality.chaos.reconciliation import Posted
+
+ALLOWED_STATUSES = frozenset({200, 202, 204, 404, 409})
+
+type OnStatus = Callable[[int], None]
+
+
+def ignore(_status: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often an operator erases, writes, redrives and checks. The rest are deliveries to settle."""
+
+    erase: float
+    write: float
+    redrive: float = 0.1
+    check: float = 0.1
+
+
+class Operator(ABC):
+    """`posted` is filled by the run while it runs."""
+
+    def __init__(
+        self, partner: Remote, random: Random, counters: Counters, posted: Sequence[Posted], shares: Shares
+    ) -> None:
+        self.partner, self.random, self.counters, self.posted, self.shares = partner, random, counters, posted, shares
+        self.written = 0
+        self.to_be_erased: list[str] = []
+        self.erased: set[str] = set()
+
+    @abstractmethod
+    def call(
+        self,
+        method: str,
+        resource: str,
+        body: Any = None,
+        place: dict[str, str] | None = None,
+        *,
+        on: OnStatus = ignore,
+    ) -> None:
+        """Call a route. `on` gets the status, 0 if there was no answer."""
+
+    @abstractmethod
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None: ...
+
+    @abstractmethod
+    def can_be_settled(self, delivery: Delivery) -> bool:
+        """Whether no create call of an unknown delivery is still running."""
+
+    def to_settle(self, posted: Posted) -> Iterable[Posted]:
+        """The leads to settle if an operator opens this one."""
+        return (posted,)
+
+    def act(self) -> None:
+        """One action on a random lead."""
+        if not self.posted:
+            return
+        posted = self.random.choice(self.posted)
+        drawn, shares = self.random.random(), self.shares
+        if drawn < shares.erase:
+            self.counters.add("people erased")
+            self.erase(posted.lead_id)
+        elif drawn < shares.erase + shares.write:
+            self.written += 1
+            self.counters.add("messages written by operators")
+            self.call("POST", "/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
+        elif drawn < shares.erase + shares.write + shares.redrive:
+            self.counters.add("dead letters redriven")
+            self.call("POST", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
+        elif drawn < shares.erase + shares.write + shares.redrive + shares.check:
+            self.counters.add("statuses checked by operators")
+            for partner in profiles():
+                self.call("POST", CHECK, place={"lead_id": posted.lead_id, "partner": partner})
+        else:
+            for one in self.to_settle(posted):
+                self.settle(one)
+
+    def settle(self, posted: Posted) -> None:
+        """Retry failed deliveries, and resolve unknown ones."""
+        for partner in profiles():
+            delivery = self.delivery(posted.lead_id, partner)
+            if delivery is None:
+                continue
+            place = {"lead_id": posted.lead_id, "partner": partner}
+            if delivery.state is State.UNKNOWN and self.can_be_settled(delivery):
+                if self.random.random() < 0.2:
+                    self.counters.add("unknown deliveries retried")
+                    self.call("POST", RETRY, {"confirm": True}, place)
+                else:
+                    self.counters.add("unknown deliveries resolved")
+                    self.call("POST", RESOLVE, self._find_at_partner(delivery, posted), place)
+            elif delivery.state in RETRIED:
+                self.counters.add("failed deliveries retried")
+                self.call("POST", RETRY, {}, place)
+
+    def erase(self, lead_id: str) -> None:
+        self.erased.add(lead_id)
+        if lead_id not in self.to_be_erased:
+            self.to_be_erased.append(lead_id)
+
+        def done(status: int) -> None:
+            if status == 204 and lead_id in self.to_be_erased:
+                self.to_be_erased.remove(lead_id)
+
+        self.call("DELETE", LEAD, None, {"lead_id": lead_id}, on=done)
+
+    def erase_the_rest(self) -> None:
+        """Repeat the erasures that were not confirmed."""
+        for lead_id in list(self.to_be_erased):
+            self.erase(lead_id)
+
+    def redrive_all(self) -> None:
+        for queue in QUEUES:
+            self.call("POST", REDRIVE, {}, {"queue": queue})
+
+    def probe(self, probe: Probe) -> None:
+        """Call a route without faults, and check the status."""
+        if probe.method == "DELETE":
+            self.erased.add(probe.place["lead_id"])
+
+        def answered(status: int) -> None:
+            check_answer(probe, status, self.counters)
+
+        self.call(probe.method, probe.resource, probe.body, probe.place or None, on=answered)
+
+    def find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
+        """The body of a resolution: what the partner has of a lead's person."""
+        return self._find_at_partner(delivery, next(one for one in self.posted if one.lead_id == delivery.lead_id))
+
+    def _find_at_partner(self, delivery: Delivery, posted: Posted) -> dict[str, Any]:
+        found = (self.delivery(one.lead_id, delivery.partner) for one in list(self.posted) if one.phone == posted.phone)
+        known = {one.created for one in found if one is not None and one.created is not None}
+        created = profiles()[delivery.partner].find(self.partner, posted, known)
+        return {"outcome": "not_created"} if created is None else {kind_named(delivery.partner).id.field: created}
