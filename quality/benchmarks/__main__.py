@@ -1,10 +1,10 @@
-"""`make bench`: everything that is measured, one part after the other, and whether it stays within the budget.
+"""`make bench`: all measurements, and whether they are within the budget.
 
 python -m quality.benchmarks [--only cold,warm] [--scale 1.0] [--write]
 
-Each part runs in a process of its own, and prints its table. Then every ratio is held against
-quality/benchmarks/budget.toml; exit 1 if one is broken, or missing. `--scale 0.3` takes 0.3 times as many rounds,
-quicker and less sure. `--write` puts the tables into docs/benchmarks.md.
+Each module runs in its own process and prints its table. Then every ratio is compared with
+quality/benchmarks/budget.toml; exit 1 if one is over its limit, or missing. `--scale 0.3` makes 0.3 times as many
+rounds, faster and less reliable. `--write` updates the tables in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from rich.table import Table
 from devstack.workdir import PROJECT
 from quality.benchmarks import cold, growth, page, reception, throughput, warm
 from quality.benchmarks.budget import Line, check, limits
-from quality.benchmarks.measurement import Part
+from quality.benchmarks.measurement import Measurement
 
-# What is run, how many rounds of it are enough, and the parts of the budget that come of it.
+# The modules, their rounds, and the tables of the budget that each measures.
 RUNS = {
     "cold": (cold.ROUNDS, ("cold", "memory")),
     "warm": (warm.ROUNDS, ("warm",)),
@@ -35,38 +35,37 @@ RUNS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, check, write."""
     parser = argparse.ArgumentParser(prog="python -m quality.benchmarks", description=__doc__)
     parser.add_argument("--only", default=",".join(RUNS), help="some of: " + ", ".join(RUNS))
-    parser.add_argument("--scale", type=float, default=1.0, help="how many rounds, of those that are enough")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
+    parser.add_argument("--scale", type=float, default=1.0, help="the share of the usual rounds")
+    parser.add_argument("--write", action="store_true", help="update the tables in docs/benchmarks.md")
     given = parser.parse_args(arguments)
     names = [name.strip() for name in given.only.split(",") if name.strip()]
     if unknown := [name for name in names if name not in RUNS]:
-        parser.error(f"there is no {', '.join(unknown)}")
-    parts = {part.name: part for name in names for part in run(name, given.scale)}
+        parser.error(f"unknown measurements: {', '.join(unknown)}; there are {', '.join(RUNS)}")
+    measured = {one.name: one for name in names for one in run(name, given.scale)}
     lines = check(
-        {name: part.ratios for name, part in parts.items()}, limits(), {one for name in names for one in RUNS[name][1]}
+        {name: one.ratios for name, one in measured.items()}, limits(), {one for name in names for one in RUNS[name][1]}
     )
     show(lines)
     if given.write:
-        page.write(parts)
+        page.write(measured)
     if others := page.of_other_code():
-        print(f"docs/benchmarks.md has tables of other code than this: {', '.join(others)} (make bench WRITE=1)")
+        print(f"Tables in docs/benchmarks.md of other code: {', '.join(others)}. Update them: make bench WRITE=1.")
     return int(any(line.verdict.is_bad for line in lines))
 
 
-def run(name: str, scale: float) -> list[Part]:
-    """Run one module; what it measured. What fails to measure stops everything."""
+def run(name: str, scale: float) -> list[Measurement]:
+    """Run one module. An error stops everything."""
     rounds, produced = RUNS[name]
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", f"quality.benchmarks.{name}", "--rounds", str(max(1, round(rounds * scale)))]
         subprocess.run([*command, "--into", folder], cwd=PROJECT, check=True)
-        return [Part.read(Path(folder) / f"{part}.json") for part in produced]
+        return [Measurement.read(Path(folder) / f"{one}.json") for one in produced]
 
 
 def show(lines: Sequence[Line]) -> None:
-    """Print what is said of each ratio."""
+    """Print the verdict on each ratio."""
     table = Table("budget", "measured", "most", "noise", "verdict", title="the budget", title_justify="left")
     for line in lines:
         verdict = f"[bold red]{line.verdict}[/]" if line.verdict.is_bad else line.verdict.value

@@ -1,7 +1,7 @@
-"""Whether what was measured stays within quality/benchmarks/budget.toml.
+"""Whether the measured ratios are within quality/benchmarks/budget.toml.
 
-A ratio is broken when it is over its limit by more than its noise: what the same code differs by from run to run.
-A line of the budget that nothing was measured for, and a ratio that has no line, are as wrong as a broken one.
+A ratio is broken if it is over its limit by more than its noise, the difference between runs of the same code. A line
+of the budget without a ratio, and a ratio without a line, also fail.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ FILE = Path(__file__).with_name("budget.toml")
 
 
 class Verdict(StrEnum):
-    """What is said of one line."""
-
     KEPT = "kept"
     NOISE = "over, within noise"
     BROKEN = "broken"
@@ -27,19 +25,18 @@ class Verdict(StrEnum):
 
     @property
     def is_bad(self) -> bool:
-        """Whether the check fails."""
         return self not in {Verdict.KEPT, Verdict.NOISE}
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that a ratio may be, and by which share of it a run may differ from the next."""
+    """The maximum of a ratio, and the share of it by which runs may differ."""
 
     most: float
     noise: float
 
     def verdict(self, ratio: float) -> Verdict:
-        """What a measured ratio comes to; one that is no number is broken."""
+        """NaN is broken."""
         if math.isfinite(ratio) and ratio <= self.most:
             return Verdict.KEPT
         if math.isfinite(ratio) and ratio <= self.most * (1 + self.noise):
@@ -49,7 +46,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Line:
-    """One ratio beside its limit; either may be missing."""
+    """A ratio and its limit. Either may be missing."""
 
     name: str
     ratio: float | None
@@ -57,14 +54,13 @@ class Line:
 
     @property
     def verdict(self) -> Verdict:
-        """What is said of it."""
         if self.limit is None:
             return Verdict.NOT_BUDGETED
         return Verdict.NOT_MEASURED if self.ratio is None else self.limit.verdict(self.ratio)
 
 
 def limits(text: str | None = None) -> dict[str, dict[str, Limit]]:
-    """The budget by part and ratio."""
+    """The budget by table and ratio."""
     found = tomllib.loads(FILE.read_text(encoding="utf-8") if text is None else text)
     return {
         part: {name: Limit(float(line["most"]), float(line["noise"])) for name, line in lines.items()}
@@ -77,7 +73,7 @@ def check(
     budget: Mapping[str, Mapping[str, Limit]],
     parts: Collection[str] | None = None,
 ) -> list[Line]:
-    """Every line of the budget and every ratio, by part and name; of some `parts` alone if only those were run."""
+    """Compare every ratio with the budget, or only those of some `parts`."""
     lines = []
     for part in [*budget, *(name for name in measured if name not in budget)]:
         if parts is not None and part not in parts:

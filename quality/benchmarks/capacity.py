@@ -1,8 +1,7 @@
-"""What DynamoDB charges for a call: its request units, from the items themselves, as the developer guide counts them.
+"""DynamoDB's request units of a call, computed from the items, as the developer guide defines them.
 
-A write costs a unit for each KB of its item, twice as much in a transaction; each index that holds the item costs
-its own units when what it holds of it changes, and twice when the key does. A read costs a unit for each 4 KB, half
-if it may be old.
+A write costs a unit per KB of the item, twice as much in a transaction. Each index costs its own units if its
+projection changes, and twice if its key changes. A read costs a unit per 4 KB, or half if it is eventually consistent.
 """
 
 from __future__ import annotations
@@ -22,33 +21,32 @@ KEYS = [key["AttributeName"] for key in TABLE["KeySchema"]]
 
 @dataclass
 class Meter:
-    """Counts the units of calls, and remembers what was put, so that an index's change can be told."""
+    """Counts the units of calls. Stores the items to recognize changes in an index."""
 
     written: float = 0
     read: float = 0
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
     changes: list[tuple[Item | None, Item]] = field(default_factory=list)
 
-    def note(self, operation: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
-        """Count one call that was answered."""
+    def count(self, operation: str, request: dict[str, Any], answer: dict[str, Any]) -> None:
         match operation:
             case "TransactWriteItems":
-                for write in asked["TransactItems"]:
+                for write in request["TransactItems"]:
                     self._write(write, factor=2)
             case "PutItem":
-                self._write({"Put": asked}, factor=1)
+                self._write({"Put": request}, factor=1)
             case "UpdateItem":
-                self._write({"Update": asked}, factor=1)
+                self._write({"Update": request}, factor=1)
             case "GetItem":
-                self._read([answer.get("Item", {})], is_consistent=asked.get("ConsistentRead", False))
+                self._read([answer.get("Item", {})], is_consistent=request.get("ConsistentRead", False))
             case "Query":
-                self._read(answer["Items"], is_consistent=asked.get("ConsistentRead", False))
+                self._read(answer["Items"], is_consistent=request.get("ConsistentRead", False))
             case "BatchGetItem":
                 for items in answer["Responses"].values():
                     for item in items:
                         self._read([item], is_consistent=False)
             case _:
-                raise LookupError(f"nobody has said what {operation} costs")
+                raise LookupError(f"the cost of {operation} is not defined here")
 
     def _write(self, write: dict[str, Any], *, factor: int) -> None:
         ((kind, one),) = write.items()
@@ -78,13 +76,13 @@ class Meter:
 
 
 def read_units(touched: float, *, is_consistent: bool) -> float:
-    """What it costs to read so many bytes at once, whether they are answered or filtered out."""
+    """The units of reading this number of bytes, including filtered ones."""
     units = max(1, ceil(touched / READ_UNIT))
     return units if is_consistent else units / 2
 
 
 def index_units(index: dict[str, Any], before: Item | None, after: Item) -> int:
-    """What a change of an item costs in one index."""
+    """The units of a change in one index."""
     old, new = projected(index, before), projected(index, after)
     if old == new:
         return 0
@@ -93,19 +91,18 @@ def index_units(index: dict[str, Any], before: Item | None, after: Item) -> int:
     return (units(old, WRITE_UNIT) if old else 0) + (units(new, WRITE_UNIT) if new else 0)
 
 
-def kept_size(item: Item) -> int:
-    """Bytes of an item in the table and in all its indexes, with the 100 that each entry is charged besides."""
+def stored_size(item: Item) -> int:
+    """Bytes of an item in the table and in all indexes, with 100 bytes overhead each."""
     entries = [item, *(one for index in TABLE["GlobalSecondaryIndexes"] if (one := projected(index, item)))]
     return sum(size(entry) + 100 for entry in entries)
 
 
 def keys_of(index: dict[str, Any], item: Item) -> list[dict[str, Any]]:
-    """The values of an index's key in an item."""
     return [item[key["AttributeName"]] for key in index["KeySchema"]]
 
 
 def projected(index: dict[str, Any], item: Item | None) -> Item:
-    """What an index holds of an item: nothing, if the item lacks the index's key."""
+    """An index's projection of an item; empty if the item has no index key."""
     names = [key["AttributeName"] for key in index["KeySchema"]]
     if item is None or not all(name in item for name in names):
         return {}
@@ -114,7 +111,7 @@ def projected(index: dict[str, Any], item: Item | None) -> Item:
 
 
 def units(item: Item, unit: int) -> int:
-    """The units of one item, one at least."""
+    """The units of one item, at least one."""
     return max(1, ceil(size(item) / unit))
 
 
@@ -138,4 +135,4 @@ def value_size(typed: dict[str, Any]) -> int:
         case "BOOL" | "NULL":
             return 1
         case _:
-            raise LookupError(f"nobody has said how large a {kind} is")
+            raise LookupError(f"the size of {kind} is not defined here")

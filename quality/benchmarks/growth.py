@@ -1,10 +1,10 @@
-"""Whether what reads many rows costs as much by the row, however many they are, in memory that stays as it is.
+"""Whether the cost of a row, and the memory, stay constant when a function reads many rows.
 
 python -m quality.benchmarks.growth [--rounds 3]
 
-Each in a new process, at 1,000, 10,000 and 100,000 rows: find_due with everything due at once and a queue that takes
-it all, on an index that answers every page in the same time; and sync_accounts's first reading of a broker with so
-many accounts, on the emulated AWS. CPU time and memory are the function's own process's.
+Each run is a new process, with 1,000, 10,000 and 100,000 rows: find_due with all rows due, on an index with a constant
+time for each page; and sync_accounts's first sync of a broker, on the emulated AWS. CPU time and memory are the
+function's process's.
 """
 
 from __future__ import annotations
@@ -21,43 +21,55 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from devstack.clients import CREDENTIALS, REGION
-from devstack.workdir import PROJECT
-from leadbridge import settings
-from quality.benchmarks import matchtrade_sync
-from quality.benchmarks.flow import LongContext, loaded
-from quality.benchmarks.measurement import Part, run_alone
+from devstack import services
+from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
+from devstack.sandbox.remote import Remote
+from devstack.workdir import PROJECT, Home, choose_port, hold
+from quality.benchmarks.in_process import Context, load, use_configuration
+from quality.benchmarks.measurement import Measurement, run_alone
 from quality.benchmarks.processes import peak_mib
-from tools.config import ship
+from quality.testkit.template import table_definition
 
 ROUNDS = 3
 SIZES = (1_000, 10_000, 100_000)
-WARM_UP = 100  # rows that a process queues before it is measured
-WORKER = "LEADBRIDGE_BENCHMARK_ROWS"
+WARM_UP = 100  # rows that find_due queues before the measurement
+WORKER = "LEADBRIDGE_BENCHMARK_WORKER"
+TABLE, PREFIX = "leads", "leadbridge"
+SYNC_SECONDS = 75.0  # of an invocation, which begins no page in the last 53 of them
+MAX_SYNC_RUNS = 500
+ENVIRONMENT = {
+    **CREDENTIALS,
+    "AWS_DEFAULT_REGION": REGION,
+    "TABLE_NAME": TABLE,
+    "SECRETS_PREFIX": PREFIX,
+    "LEADBRIDGE_ENVIRONMENT": "prod",
+    "POWERTOOLS_METRICS_DISABLED": "true",
+    "POWERTOOLS_LOG_LEVEL": "ERROR",
+}
 
 type Found = dict[str, float]
 
 
-def measured(rounds: int) -> Iterator[Part]:
-    """Both, at each size."""
+def measure(rounds: int) -> Iterator[Measurement]:
+    functions = {"find_due": find_due, "sync_accounts": sync_accounts}
     found = {
-        "find_due": {rows: medians([due_at(rows) for _ in range(times(rounds, rows))]) for rows in SIZES},
-        "sync_accounts": {rows: medians([synced(rows) for _ in range(times(rounds, rows))]) for rows in SIZES},
+        name: {rows: medians([run(rows) for _ in range(times(rounds, rows))]) for rows in SIZES}
+        for name, run in functions.items()
     }
-    rows = [shown(name, size, one) for name, by_size in found.items() for size, one in by_size.items()]
+    rows = [cells(name, size, one) for name, by_size in found.items() for size, one in by_size.items()]
     columns = ("", "rows", "CPU, s", "CPU by the row, µs", "peak memory, MiB")
     title = f"A process each, medians of {rounds}, the largest once"
     of_all = {line: ratio for name, by_size in found.items() for line, ratio in ratios(name, by_size).items()}
-    yield Part("growth", title, columns, tuple(rows), of_all)
+    yield Measurement("growth", title, columns, tuple(rows), of_all)
 
 
 def times(rounds: int, rows: int) -> int:
-    """How often a size is measured: what takes a minute is not noisy."""
+    """The largest size is measured once: it takes a minute, and so has little noise."""
     return 1 if rows == SIZES[-1] else rounds
 
 
 def ratios(name: str, found: dict[int, Found]) -> dict[str, float]:
-    """How the cost of a row, and the memory of all, grow over the last tenfold."""
+    """The growth of the cost of a row, and of the memory, from 10,000 to 100,000 rows."""
     _, fewer, more = SIZES
     by_row = {rows: one["cpu_seconds"] / rows for rows, one in found.items()}
     return {
@@ -66,35 +78,56 @@ def ratios(name: str, found: dict[int, Found]) -> dict[str, float]:
     }
 
 
-def shown(name: str, rows: int, found: Found) -> tuple[str, ...]:
-    """A row of the table."""
+def cells(name: str, rows: int, found: Found) -> tuple[str, ...]:
     seconds = found["cpu_seconds"]
     return (name, f"{rows:,}", f"{seconds:.2f}", f"{seconds / rows * 1e6:.0f}", f"{found['peak_mib']:.1f}")
 
 
 def medians(runs: list[Found]) -> Found:
-    """The median of each figure."""
     return {name: median(one[name] for one in runs) for name in runs[0]}
 
 
-def due_at(rows: int) -> Found:
-    """A tick of find_due that queues so many rows, in a process of its own."""
+def find_due(rows: int) -> Found:
     with long_index(WARM_UP) as small, long_index(rows) as large:
-        env = {**os.environ, **CREDENTIALS, WORKER: json.dumps({str(WARM_UP): small, str(rows): large})}
-        done = subprocess.run(
-            [sys.executable, "-m", "quality.benchmarks.growth"],
-            env=env,
-            cwd=PROJECT,
-            check=True,
-            stdout=subprocess.PIPE,
-        )
-    found: Found = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return in_worker({"find_due": {str(WARM_UP): small, str(rows): large}})
+
+
+def sync_accounts(accounts: int) -> Found:
+    with TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        with (
+            hold(home) as lock,
+            services.sandbox(home, lock=lock) as (url, _),
+            services.emulator(home, choose_port(), lock=lock) as (aws, _),
+        ):
+            client(aws, "dynamodb").create_table(**table_definition(TABLE))
+            secrets = {**json.loads((home.sandbox / "secrets.json").read_text()), "index": {"key": "a key"}}
+            for name in ("matchtrade", "index"):
+                text = json.dumps(secrets[name])
+                client(aws, "secretsmanager").create_secret(Name=f"{PREFIX}/{name}", SecretString=text)
+            Remote(url).add_accounts(accounts, start="2019-01-01T00:00:00Z", foreign=True)
+            found = in_worker({"sync_accounts": aws.url})
+            pages = client(aws, "dynamodb").get_paginator("scan").paginate(TableName=TABLE, Select="COUNT")
+            if sum(page["Count"] for page in pages) < accounts:
+                raise SystemExit(f"fewer than {accounts} accounts were stored")
+            return found
+
+
+def client(aws: Emulator, service: str) -> Any:
+    session: Any = aws.session
+    return session.client(service, endpoint_url=aws.url, config=CONFIG)
+
+
+def in_worker(task: dict[str, Any]) -> Found:
+    """Run a task in a new process."""
+    command, env = [sys.executable, "-m", "quality.benchmarks.growth"], {**os.environ, WORKER: json.dumps(task)}
+    done = subprocess.run(command, env={**env, **ENVIRONMENT}, cwd=PROJECT, check=True, stdout=subprocess.PIPE)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 @contextmanager
 def long_index(rows: int) -> Iterator[str]:
-    """The address of an index of so many rows, for as long as the block lasts."""
+    """The URL of an index with this number of rows."""
     command = [sys.executable, "-m", "quality.benchmarks.long_index", str(rows)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as served:
         try:
@@ -104,55 +137,51 @@ def long_index(rows: int) -> Iterator[str]:
             served.terminate()
 
 
-def tick(addresses: dict[str, str]) -> Found:
-    """In the worker: a small tick first, then the large one."""
-    with TemporaryDirectory() as shipped:
-        ship(PROJECT / "config", Path(shipped))
-        settings._SHIPPED = Path(shipped)
-        for rows, address in addresses.items():
-            began, queued = queue_all(int(rows), address)
-    return {"cpu_seconds": time.process_time() - began, "peak_mib": peak_mib(), "rows": float(queued)}
+def work(task: dict[str, Any]) -> Found:
+    """The task of a worker."""
+    with TemporaryDirectory() as folder:
+        use_configuration(Path(folder))
+        if "find_due" in task:
+            began = [queue_all(int(rows), url) for rows, url in task["find_due"].items()][-1]
+        else:
+            began = sync_all(task["sync_accounts"])
+    return {"cpu_seconds": time.process_time() - began, "peak_mib": peak_mib()}
 
 
-def queue_all(rows: int, address: str) -> tuple[float, int]:
-    """One tick against one index; when it began, in CPU time."""
+def queue_all(rows: int, url: str) -> float:
+    """Run find_due once. Returns the CPU time before it."""
     from leadbridge.runtime import aws
 
-    os.environ |= {
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": address,
-        "LEADBRIDGE_ENVIRONMENT": "prod",
-        "MOST_WAITING": str(rows),
-        "POWERTOOLS_LOG_LEVEL": "ERROR",
-        "POWERTOOLS_METRICS_DISABLED": "true",
-        "SECRETS_PREFIX": "leadbridge",
-        "TABLE_NAME": "leads",
-        **{name: f"{address}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")},
-    }
+    queues = {name: f"{url}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")}
+    os.environ |= {"AWS_ENDPOINT_URL": url, "MOST_WAITING": str(rows), **queues}
     aws.forget()
-    app: Any = loaded("FindDue")
+    app: Any = load("FindDue")
     began = time.process_time()
-    queued = app.handler({}, LongContext())["queued"]
+    queued = app.handler({}, Context())["queued"]
     if queued != rows:
         raise SystemExit(f"{queued} of {rows} were queued")
-    return began, queued
+    return began
 
 
-def synced(accounts: int) -> Found:
-    """The first reading of a broker with so many accounts."""
-    found = matchtrade_sync.measured(accounts, kills=(), again=False)
-    if found["kept"] != accounts:
-        raise SystemExit(f"{found['kept']} of {accounts} accounts were kept")
-    first: Found = found["first"]
-    return first
+def sync_all(url: str) -> float:
+    """Run sync_accounts until the whole list is read. Returns the CPU time before it."""
+    os.environ |= {"AWS_ENDPOINT_URL": url, "LEADBRIDGE_FLOW": "sync_accounts"}
+    app: Any = load("SyncAccounts")
+    began = time.process_time()
+    for number in range(MAX_SYNC_RUNS):
+        outcome = app.handler({}, Context(time.monotonic() + SYNC_SECONDS, f"run-{number}"))["matchtrade"]
+        if outcome == "completed":
+            return began
+        if outcome != "in_progress":
+            raise SystemExit(outcome)
+    raise SystemExit(f"the sync did not end in {MAX_SYNC_RUNS} runs")
 
 
 def main() -> int:
-    """Measure and print, or be the process that is measured."""
     if WORKER in os.environ:
-        sys.stdout.write(json.dumps(tick(json.loads(os.environ[WORKER]))) + "\n")
+        sys.stdout.write(json.dumps(work(json.loads(os.environ[WORKER]))) + "\n")
         return 0
-    return run_alone(measured, rounds=ROUNDS, described=__doc__)
+    return run_alone(measure, rounds=ROUNDS, described=__doc__)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What one measurement hands on: a table for people, and the ratios that the budget is about.
+"""The result of a measurement: a table, and the ratios of the budget.
 
-Each part runs in a process of its own, so that none begins with what another has loaded:
-`python -m quality.benchmarks.cold [--rounds 12] [--into FILE]`.
+Each module runs in its own process, `python -m quality.benchmarks.cold [--rounds 12] [--into FOLDER]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,12 +17,8 @@ from rich.table import Table
 
 
 @dataclass(frozen=True)
-class Part:
-    """`name` is that of the part's table in budget.toml; `columns` beyond the first hold figures.
-
-    `title` says what the rows are medians of, `notes` what a reader of the table must know. `ratios` has each measured
-    ratio by its name in the budget.
-    """
+class Measurement:
+    """`name` is the table in budget.toml; `ratios` are by name there. `columns` after the first are figures."""
 
     name: str
     title: str
@@ -32,18 +28,15 @@ class Part:
     notes: tuple[str, ...] = field(default=())
 
     @classmethod
-    def read(cls, file: Path) -> Part:
-        """What another process wrote."""
+    def read(cls, file: Path) -> Measurement:
         found = json.loads(file.read_text(encoding="utf-8"))
         rows = tuple(tuple(row) for row in found.pop("rows"))
         return cls(columns=tuple(found.pop("columns")), notes=tuple(found.pop("notes")), rows=rows, **found)
 
     def write(self, file: Path) -> None:
-        """For another process to read."""
         file.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     def show(self, console: Console) -> None:
-        """Print the table."""
         table = Table(*self.columns, title=self.title, title_justify="left")
         table.columns[0].overflow = "fold"
         for row in self.rows:
@@ -53,28 +46,25 @@ class Part:
             console.print(note, style="dim")
 
     def markdown(self) -> list[str]:
-        """The table for a page."""
         head = [f"| {' | '.join(self.columns)} |", f"|---{'|---:' * (len(self.columns) - 1)}|"]
         notes = [line for note in self.notes for line in ("", note)]
         return [f"{self.title}.", "", *head, *(f"| {' | '.join(row)} |" for row in self.rows), *notes]
 
 
-def run_alone(measured: Callable[[int], Iterable[Part]], *, rounds: int, described: str | None) -> int:
-    """A part's own command: measure, print, and write into a file if that is asked for."""
+def run_alone(measure: Callable[[int], Iterable[Measurement]], *, rounds: int, described: str | None) -> int:
+    """A module's command: measure, print, and optionally write to a folder."""
     parser = argparse.ArgumentParser(description=described, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"how often each is measured ({rounds})")
-    parser.add_argument("--into", type=Path, help="a folder for what was measured, as JSON")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"the number of rounds ({rounds})")
+    parser.add_argument("--into", type=Path, help="a folder for the results as JSON")
     given = parser.parse_args()
     console = Console()
-    for part in measured(max(1, given.rounds)):
-        part.show(console)
+    for measurement in measure(max(1, given.rounds)):
+        measurement.show(console)
         if given.into is not None:
-            part.write(given.into / f"{part.name}.json")
+            measurement.write(given.into / f"{measurement.name}.json")
     return 0
 
 
 def median_text(values: Sequence[float], digits: int = 1) -> str:
-    """A median as it stands in a table."""
-    import statistics
-
+    """A median for a table."""
     return f"{statistics.median(values):,.{digits}f}"

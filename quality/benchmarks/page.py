@@ -1,4 +1,4 @@
-"""The generated parts of docs/benchmarks.md: each measurement's table between its markers, and the budget beside it."""
+"""The generated parts of docs/benchmarks.md: each measurement's table, and its budget, between markers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devstack.workdir import PROJECT
 from quality.benchmarks.budget import Line, check, limits
-from quality.benchmarks.measurement import Part
+from quality.benchmarks.measurement import Measurement
 
 FILE = PROJECT / "docs" / "benchmarks.md"
 MEASURED = ("layers", "functions")
@@ -20,14 +20,14 @@ END = "<!-- end -->"
 
 
 def of_other_code() -> list[str]:
-    """The parts whose tables are of other code than there is now, or do not say of which."""
+    """The tables that were measured with other code."""
     text, now = FILE.read_text(encoding="utf-8"), code()
     found = re.findall(rf"<!-- (\w+) -->\n(.*?){re.escape(END)}", text, re.DOTALL)
     return [name for name, content in found if f"code `{now}`" not in content]
 
 
 def code() -> str:
-    """A short digest of what is measured: the sources of the layers and of the functions."""
+    """A digest of the sources of the layers and the functions."""
     digest = hashlib.sha256()
     files = [file for folder in MEASURED for file in (PROJECT / folder).rglob("*") if file.is_file()]
     for file in sorted(file for file in files if "__pycache__" not in file.parts):
@@ -35,8 +35,8 @@ def code() -> str:
     return digest.hexdigest()[:12]
 
 
-def write(parts: Mapping[str, Part]) -> None:
-    """Replace the tables of these parts in the page. Raises LookupError for one that the page has no place for."""
+def write(parts: Mapping[str, Measurement]) -> None:
+    """Replace these tables. Raises LookupError for a table without markers."""
     text = FILE.read_text(encoding="utf-8")
     for name, part in parts.items():
         text = replaced(text, name, block(part))
@@ -44,16 +44,16 @@ def write(parts: Mapping[str, Part]) -> None:
 
 
 def replaced(text: str, name: str, content: str) -> str:
-    """A page with other text between the markers `<!-- {name} -->` and `<!-- end -->`."""
+    """Replace the text between the markers `<!-- {name} -->` and `<!-- end -->`."""
     begin = f"<!-- {name} -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(END)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
-        raise LookupError(f"docs/benchmarks.md has no place, or several, for {name}")
+        raise LookupError(f"docs/benchmarks.md must have the marker <!-- {name} --> once")
     return pattern.sub(lambda _: f"{begin}\n{content}\n{END}", text)
 
 
-def block(part: Part) -> str:
-    """A part's table, where and when it was measured, and what the budget says of it."""
+def block(part: Measurement) -> str:
+    """A table with its date and machine, and its budget."""
     lines = check({part.name: part.ratios}, limits(), {part.name})
     measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}; code `{code()}`."
     head = ["| budget | measured | most | noise | verdict |", "|---|---:|---:|---:|---|"]
@@ -62,21 +62,20 @@ def block(part: Part) -> str:
 
 
 def cells(line: Line) -> tuple[str, str, str, str, str]:
-    """One line of the budget, as a table has it."""
     most = "" if line.limit is None else f"{line.limit.most:g}"
     noise = "" if line.limit is None else f"{line.limit.noise:.0%}"
     return (line.name, "" if line.ratio is None else f"{line.ratio:.2f}", most, noise, line.verdict.value)
 
 
 def machine() -> str:
-    """The kind of machine, and nothing that tells which one."""
+    """The kind of machine, without anything that identifies it."""
     kernel = re.match(r"\d+\.\d+", platform.release())
     system = f"{platform.system()} {kernel[0] if kernel else ''}".strip()
     return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {system}"
 
 
 def processor() -> str:
-    """What the processor calls itself, or its architecture where the kernel does not tell."""
+    """The processor's name, or its architecture if the kernel has no name."""
     info = Path("/proc/cpuinfo")
     text = info.read_text(encoding="utf-8") if info.exists() else ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)

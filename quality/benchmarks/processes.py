@@ -1,4 +1,4 @@
-"""What the kernel knows of processes: who started whom, and what time and memory each has had."""
+"""Child processes, CPU time and memory, from /proc."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def under(pid: int) -> Iterator[int]:
-    """Every process that a process has started, and those that they have."""
+    """All descendants of a process."""
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text(encoding="ascii").split():
@@ -20,26 +20,26 @@ def under(pid: int) -> Iterator[int]:
 
 
 def cpu_milliseconds(pid: int) -> float:
-    """The processor time that all threads of a process have had, to the microsecond."""
+    """CPU time of all threads of a process, with a resolution of a microsecond."""
     found = [task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir()]
     return sum(int(file.read_text(encoding="ascii").split()[0]) for file in found) / 1e6
 
 
 def peak_mib(pid: int | str = "self") -> float:
-    """The most resident memory that a process has had, in MiB. Raises LookupError where the kernel does not tell."""
+    """Peak resident memory in MiB. Raises LookupError if the kernel does not report it."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise LookupError(f"the memory of {pid}")
 
 
-def kept_kib() -> float:
-    """The memory that this process has resident, in KiB, once whatever is free was given back.
+def resident_kib() -> float:
+    """Resident memory of this process in KiB, after free memory was returned to the system.
 
-    Otherwise, what is kept fills the holes that a start leaves, and for a long time nothing grows.
+    Otherwise a leak first fills the gaps that the start left, and nothing grows for a long time.
     """
     gc.collect()
-    with suppress(AttributeError):  # of glibc alone
+    with suppress(AttributeError):  # only in glibc
         ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024

@@ -1,7 +1,4 @@
-"""What a measurement under Lambda's runtime client stands on: the built functions, the emulated AWS, the partners.
-
-All of it is started for one measurement, in `.local/bench`, and gone with it.
-"""
+"""The built functions under Lambda's runtime client, with the emulated AWS and the partners, for one measurement."""
 
 from __future__ import annotations
 
@@ -18,26 +15,21 @@ from typing import Any
 from devstack import deployment, services
 from devstack.clients import Emulator
 from devstack.sandbox.remote import Remote
-from devstack.workdir import PROJECT, Home, choose_port, hold
+from devstack.workdir import PROJECT, choose_port, hold
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
+from quality.benchmarks.in_process import HOME, SLOWEST
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.runtime import install_client
 from quality.testkit.lambda_runtime.workshop import Workshop
 
-HOME = Home(PROJECT / ".local" / "bench")
-SLOWEST = 3600.0  # seconds between two statuses of the stand-in: nothing changes while somebody measures
-
 
 @dataclass(frozen=True)
-class Stage:
-    """Functions as they are shipped, and everything around them.
-
-    `secrets` say by partner where it is and who we are to it.
-    """
+class RuntimeStack:
+    """`secrets` are the sandbox's, by partner."""
 
     workshop: Workshop
     aws: Emulator
@@ -46,7 +38,7 @@ class Stage:
     secrets: dict[str, dict[str, Any]]
 
     def cloud(self) -> Cloud:
-        """An empty AWS that knows the partners."""
+        """An empty AWS with the partners' secrets."""
         cloud = Cloud.made(self.aws)
         for name, value in self.secrets.items():
             cloud.put_secret(name, value)
@@ -54,32 +46,28 @@ class Stage:
         return cloud
 
     def deal(self, lead: Lead) -> int:
-        """A deal that Lead Leader has of a lead."""
+        """Create a deal for a lead."""
         timeouts = Timeouts.model_validate({"connect": "3s", "read": "15s"})
-        known = _Known(self.secrets["leadleader"])
+        known = _FixedSecret(self.secrets["leadleader"])
         partner = LeadLeader(Transport("leadleader", timeouts), known, status_method="POST")
         budget = Budget(time.monotonic() + 30)
         return partner.authorize(budget).create(lead, budget)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A secret that is never read anew."""
-
+class _FixedSecret:
     value: dict[str, Any]
 
     def get(self) -> dict[str, Any]:
-        """The secret."""
         return self.value
 
     def refresh(self) -> None:
-        """There is no newer one."""
-        return
+        """Do nothing."""
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Build what has changed, and start everything."""
+def runtime_stack() -> Iterator[RuntimeStack]:
+    """Build the functions if they changed, and start everything."""
     HOME.logs.mkdir(parents=True, exist_ok=True)
     with hold(HOME) as lock, tempfile.TemporaryDirectory() as folder:
         deployment.build(HOME, lock=lock)
@@ -93,4 +81,4 @@ def stage() -> Iterator[Stage]:
             partners = Remote(url)
             partners.set_pace(SLOWEST)
             secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
-            yield Stage(Workshop(HOME, client, lock), aws, partners, Path(folder), secrets)
+            yield RuntimeStack(Workshop(HOME, client, lock), aws, partners, Path(folder), secrets)

@@ -1,6 +1,7 @@
-"""What each function finds when its sample event reaches it, so that its first answer is that of its usual work.
+"""A scenario for each function: the data and the event of its usual work.
 
-A scene prepares an empty AWS and the partners, and gives the event; its answer is checked, for a refusal is quick.
+A scenario prepares an empty AWS and the partners, and returns the event. The answer is checked, because an error is
+fast.
 """
 
 from __future__ import annotations
@@ -22,72 +23,65 @@ from leadbridge.domain.lead import Lead, Loan, Person, lead_id_of
 from leadbridge.domain.message import status_notification
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
-from quality.benchmarks.runtime_stack import Stage
+from quality.benchmarks.in_process import SECRET, Event
+from quality.benchmarks.runtime_stack import RuntimeStack
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
 
-type Event = dict[str, Any]
-
-SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
-SOME_TIME_AGO = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RECEIVED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEADGEN_ID = "1202100000000011"
-ACCOUNTS = 3  # that the broker lists
+ACCOUNTS = 3  # of the broker
 DONE: dict[str, list[Any]] = {"batchItemFailures": []}
 
 
 @dataclass(frozen=True)
-class Scene:
-    """How a function is called; `ends_well` says whether it has done what it is there for."""
-
-    prepared: Callable[[Stage, Cloud], Event]
-    ends_well: Callable[[Any], bool]
+class Scenario:
+    prepare: Callable[[RuntimeStack, Cloud], Event]
+    is_expected: Callable[[Any], bool]
 
 
 def credit(cloud: Cloud, lead_id: str | None = None) -> Lead:
-    """The lead for the lender that the samples are about, stored and nothing more."""
+    """Store the samples' lead for the lender."""
     event = sample("ReceiveLead", "good")
     body = json.loads(event["body"], parse_float=Decimal)
     lead_id = lead_id or lead_id_of("web", f"id:{event['headers']['webhook-id']}")
     person, loan = Person(**body["person"]), Loan(**body["loan"])
     lead = Lead(
-        lead_id=lead_id, source="web", received_at=SOME_TIME_AGO, partners=("leadleader",), person=person, loan=loan
+        lead_id=lead_id, source="web", received_at=RECEIVED_AT, partners=("leadleader",), person=person, loan=loan
     )
     cloud.store.accept(lead, phone_hash="a hash of a phone", email_hash="a hash of an e-mail")
     return lead
 
 
 def submitted(cloud: Cloud, lead: Lead, deal_id: int) -> Delivery:
-    """The lead with the lender, its status due to be asked for."""
+    """Submit the lead; its status check is due."""
     waiting = cloud.store.delivery(lead.lead_id, "leadleader")
     assert waiting is not None
-    begun = cloud.store.apply(steps.start_attempt(waiting, SOME_TIME_AGO, timedelta(seconds=92)))
-    return cloud.store.apply(steps.confirm(begun, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
+    begun = cloud.store.apply(steps.start_attempt(waiting, RECEIVED_AT, timedelta(seconds=92)))
+    return cloud.store.apply(steps.confirm(begun, RECEIVED_AT, deal_id, timedelta(minutes=2)))
 
 
-def form_post(stage: Stage, cloud: Cloud) -> Event:
-    """A form's post, signed at this moment."""
+def form_post(stack: RuntimeStack, cloud: Cloud) -> Event:
     cloud.put_secret("sources", {"web": {"secrets": [SECRET]}})
     return signed(sample("ReceiveLead", "good"), SECRET, int(time.time()))
 
 
-def deal_to_make(stage: Stage, cloud: Cloud) -> Event:
-    """A lead that waits for the lender."""
+def deal_to_make(stack: RuntimeStack, cloud: Cloud) -> Event:
     credit(cloud)
     return sample("SubmitLead", "waiting")
 
 
-def check_due(stage: Stage, cloud: Cloud) -> Event:
-    """A deal whose status is due."""
+def check_due(stack: RuntimeStack, cloud: Cloud) -> Event:
     lead = credit(cloud)
-    submitted(cloud, lead, stage.deal(lead))
+    submitted(cloud, lead, stack.deal(lead))
     return sample("CheckStatus", "due")
 
 
-def message_to_send(stage: Stage, cloud: Cloud) -> Event:
-    """A message to somebody whom Leeloo knows."""
+def message_to_send(stack: RuntimeStack, cloud: Cloud) -> Event:
+    """A message to a person in Leeloo."""
     lead = credit(cloud)
     submitted(cloud, lead, 24)
-    stage.partners.add_person("Ольга", phone=lead.person.phone, accounts=["TELEGRAM"])
+    stack.partners.add_person("Ольга", phone=lead.person.phone, accounts=["TELEGRAM"])
     event = sample("SendMessage", "pending")
     message_id = json.loads(event["Records"][0]["body"])["detail"]["message_id"]
     when = datetime.fromisoformat(message_id.partition("#")[0])
@@ -97,73 +91,70 @@ def message_to_send(stage: Stage, cloud: Cloud) -> Event:
     return event
 
 
-def lead_to_fetch(stage: Stage, cloud: Cloud) -> Event:
-    """A lead that Meta only named."""
-    known = stage.secrets["graph"]
+def lead_to_fetch(stack: RuntimeStack, cloud: Cloud) -> Event:
+    """A lead of which Meta sent only the id."""
+    known = stack.secrets["graph"]
     entry = {"secrets": [known["app_secret"]], "access_token": known["access_token"], "graph_url": known["graph_url"]}
     cloud.put_secret("sources", {"meta-credit": entry})
     answers = {"full_name": "Мар'яненко Ольга Петрівна", "phone_number": "+380500001104"}
-    stage.partners.add_lead(answers, leadgen_id=LEADGEN_ID)
+    stack.partners.add_lead(answers, leadgen_id=LEADGEN_ID)
     lead_id = lead_id_of("meta-credit", f"id:{LEADGEN_ID}")
-    named = Lead(lead_id=lead_id, source="meta-credit", received_at=SOME_TIME_AGO, partners=())
-    pending = fetch.new_fetch(lead_id, "meta-credit", {"leadgen_id": LEADGEN_ID}, SOME_TIME_AGO)
+    named = Lead(lead_id=lead_id, source="meta-credit", received_at=RECEIVED_AT, partners=())
+    pending = fetch.new_fetch(lead_id, "meta-credit", {"leadgen_id": LEADGEN_ID}, RECEIVED_AT)
     cloud.store.accept(named, phone_hash=None, fetch=pending)
     return sample("FetchLead", "pending")
 
 
-def leeloos_word(stage: Stage, cloud: Cloud) -> Event:
-    """An order that Leeloo tells of."""
+def leeloo_event(stack: RuntimeStack, cloud: Cloud) -> Event:
+    """Leeloo's event about an order."""
     credit(cloud)
     event = sample("ReceiveLeelooEvent", "order")
-    return event | {"pathParameters": {"token": stage.secrets["leeloo"]["webhook_token"]}}
+    return event | {"pathParameters": {"token": stack.secrets["leeloo"]["webhook_token"]}}
 
 
-def broker_to_read(stage: Stage, cloud: Cloud) -> Event:
-    """A broker with a few accounts."""
-    stage.partners.add_accounts(ACCOUNTS, start=to_text(utc_now() - timedelta(days=1)))
+def broker_to_read(stack: RuntimeStack, cloud: Cloud) -> Event:
+    stack.partners.add_accounts(ACCOUNTS, start=to_text(utc_now() - timedelta(days=1)))
     return sample("SyncAccounts", "tick")
 
 
-def one_lead(function: str, case: str) -> Callable[[Stage, Cloud], Event]:
-    """A lead of which nothing else is wanted."""
+def one_lead(function: str, case: str) -> Callable[[RuntimeStack, Cloud], Event]:
+    """A stored lead, and a sample."""
 
-    def prepared(stage: Stage, cloud: Cloud) -> Event:
+    def prepare(stack: RuntimeStack, cloud: Cloud) -> Event:
         credit(cloud)
         return sample(function, case)
 
-    return prepared
+    return prepare
 
 
-def operator_asks(stage: Stage, cloud: Cloud) -> Event:
-    """An operator's token."""
+def operator_token(stack: RuntimeStack, cloud: Cloud) -> Event:
     event = sample("Authorize", "good")
     cloud.put_secret("operators", {"olena": event["authorizationToken"].removeprefix("Bearer ")})
     return event
 
 
 def answered(status: int) -> Callable[[Any], bool]:
-    """Whether the gateway is answered with a status."""
+    """Whether the response has this status."""
     return lambda answer: bool(answer["statusCode"] == status)
 
 
 def is_(expected: Any) -> Callable[[Any], bool]:
-    """Whether the answer is this one."""
     return lambda answer: bool(answer == expected)
 
 
-SCENES = {
-    "Authorize": Scene(operator_asks, lambda answer: answer["principalId"] == "olena"),
-    "CheckStatus": Scene(check_due, is_(DONE)),
-    "FetchLead": Scene(lead_to_fetch, is_(DONE)),
-    "FindDue": Scene(one_lead("FindDue", "tick"), is_({"queued": 1})),
-    "DetectStaleSources": Scene(one_lead("DetectStaleSources", "tick"), lambda answer: "quiet" in answer),
-    "SnapshotStats": Scene(one_lead("SnapshotStats", "tick"), is_({"days": 35})),
-    "ManageLeads": Scene(one_lead("ManageLeads", "list"), answered(200)),
-    "PublishChanges": Scene(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),
-    "ReceiveLead": Scene(form_post, answered(202)),
-    "ReceiveLeelooEvent": Scene(leeloos_word, answered(202)),
-    "SendMessage": Scene(message_to_send, is_(DONE)),
-    "ServeConsole": Scene(lambda *_: sample("ServeConsole", "page"), answered(200)),
-    "SubmitLead": Scene(deal_to_make, is_(DONE)),
-    "SyncAccounts": Scene(broker_to_read, is_({"matchtrade": "completed"})),
+SCENARIOS = {
+    "Authorize": Scenario(operator_token, lambda answer: answer["principalId"] == "olena"),
+    "CheckStatus": Scenario(check_due, is_(DONE)),
+    "FetchLead": Scenario(lead_to_fetch, is_(DONE)),
+    "FindDue": Scenario(one_lead("FindDue", "tick"), is_({"queued": 1})),
+    "DetectStaleSources": Scenario(one_lead("DetectStaleSources", "tick"), lambda answer: "quiet" in answer),
+    "SnapshotStats": Scenario(one_lead("SnapshotStats", "tick"), is_({"days": 35})),
+    "ManageLeads": Scenario(one_lead("ManageLeads", "list"), answered(200)),
+    "PublishChanges": Scenario(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),
+    "ReceiveLead": Scenario(form_post, answered(202)),
+    "ReceiveLeelooEvent": Scenario(leeloo_event, answered(202)),
+    "SendMessage": Scenario(message_to_send, is_(DONE)),
+    "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),
+    "SubmitLead": Scenario(deal_to_make, is_(DONE)),
+    "SyncAccounts": Scenario(broker_to_read, is_({"matchtrade": "completed"})),
 }

@@ -2,13 +2,13 @@
 
 python -m quality.benchmarks.throughput [--rounds 1000]
 
-One lead after the other, warm: the form's post, the transaction, the queue's message, the lender's two calls, the
-transactions of the submission. Every write is durable before the next step begins: the emulated table keeps what it
-is given in memory, so each write that it took is also put into a journal on this disk and synced there. The rate is
-that of the machine with the emulated AWS and the partners on it; CPU time and memory are this process's own.
+One lead after the other, warm: the form's post, its transaction, the queue message, the lender's two calls, the
+transactions of the submission. Every write is durable before the next step begins: the emulated table is in memory, so
+each write is also synced to a journal on disk. The rate is that of the machine including the emulated AWS and the
+partners; CPU time and memory are this process's.
 
-What a lead leaves in memory is the slope of a line through the resident memory after every tenth of the later leads,
-each time with what is free given back. What a start and the first leads leave is over by then; no peak hides a leak.
+The memory that a lead leaves is the slope of a line through the resident memory after every tenth of the later leads,
+each time after free memory was returned to the system.
 """
 
 from __future__ import annotations
@@ -26,30 +26,29 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 
-from quality.benchmarks.measurement import Part, run_alone
-from quality.benchmarks.processes import kept_kib, peak_mib
-from quality.benchmarks.runtime_stack import HOME
-from quality.benchmarks.submission_path import message, post, road
+from quality.benchmarks.in_process import HOME, environment, post, submission
+from quality.benchmarks.measurement import Measurement, run_alone
+from quality.benchmarks.processes import peak_mib, resident_kib
 
 ROUNDS, WARM_UP = 1000, 50
-EVERY = 10  # leads between two looks at the memory
-FEWEST = 100  # that a line can be drawn through
-LATER = 0.75  # of the leads, the last ones, that the line is drawn through
+EVERY = 10  # leads between two samples of the memory
+MIN_LEADS = 100  # for a line
+LATER = 0.75  # the share of the leads, the last ones, for the line
 WRITES = {"TransactWriteItems", "PutItem", "UpdateItem"}
 
 
 @contextmanager
 def durable() -> Iterator[list[float]]:
-    """Sync every write to disk before its caller goes on; the seconds that each sync took."""
+    """Sync every write to disk before it returns. Yields the seconds of each sync."""
     of_aws, took = BaseClient._make_api_call, []  # type: ignore[attr-defined]
 
     with TemporaryFile(dir=HOME.root) as journal:
 
-        def writing(client: Any, operation: str, asked: dict[str, Any]) -> Any:
-            answer = of_aws(client, operation, asked)
+        def writing(client: Any, operation: str, request: dict[str, Any]) -> Any:
+            answer = of_aws(client, operation, request)
             if operation in WRITES:
                 began = time.perf_counter()
-                journal.write(json.dumps([operation, asked], default=str).encode() + b"\n")
+                journal.write(json.dumps([operation, request], default=str).encode() + b"\n")
                 journal.flush()
                 os.fsync(journal.fileno())
                 took.append(time.perf_counter() - began)
@@ -59,24 +58,23 @@ def durable() -> Iterator[list[float]]:
             yield took
 
 
-def measured(leads: int) -> Iterator[Part]:
-    """Leads one after the other."""
-    leads = max(FEWEST, leads)
+def measure(leads: int) -> Iterator[Measurement]:
+    leads = max(MIN_LEADS, leads)
     seconds: list[float] = []
     cpu = 0.0
     memory: list[tuple[int, float]] = []
-    with road() as on, durable() as synced:
+    with environment("ReceiveLead", "SubmitLead") as on, durable() as synced:
         for number, event in enumerate([post(number) for number in range(WARM_UP + leads)], 1):
             if number == WARM_UP + 1:
                 seconds.clear()
                 synced.clear()
                 cpu = 0.0
             first, before = time.perf_counter(), time.process_time()
-            on.submitted(message(on.received(event)))
+            on.submit(submission(on.receive(event)))
             seconds.append(time.perf_counter() - first)
             cpu += time.process_time() - before
             if number > WARM_UP and number % EVERY == 0:
-                memory.append((number, kept_kib()))
+                memory.append((number, resident_kib()))
         deals = len(on.partners.deals())
     if deals != WARM_UP + leads:
         raise SystemExit(f"{WARM_UP + leads} leads have become {deals} deals")
@@ -91,19 +89,14 @@ def measured(leads: int) -> Iterator[Part]:
         (f"left in memory by each of the last {LATER:.0%} of the leads, KiB", f"{left:.2f}"),
     )
     title = f"{leads} leads, one after the other, received, stored and submitted in one process"
-    yield Part("throughput", title, ("", "measured"), rows, {"kib_a_lead": left})
+    yield Measurement("throughput", title, ("", "measured"), rows, {"kib_a_lead": left})
 
 
 def left_by_each(memory: Sequence[tuple[int, float]]) -> float:
-    """KiB that a lead leaves: the slope of a line through (leads, KiB resident after them), of the later ones."""
+    """KiB that a lead leaves: the slope of a line through (leads, resident KiB) of the later leads."""
     later = memory[len(memory) - max(2, round(len(memory) * LATER)) :]
     return statistics.linear_regression(*zip(*later, strict=True)).slope
 
 
-def main() -> int:
-    """Measure and print."""
-    return run_alone(measured, rounds=ROUNDS, described=__doc__)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_alone(measure, rounds=ROUNDS, described=__doc__))

@@ -1,20 +1,18 @@
-"""How much CPU time a lead takes, received and submitted by warm functions, over what its parts take by themselves.
+"""The CPU time of a lead in warm functions, relative to that of its necessary parts alone.
 
 python -m quality.benchmarks.warm [--rounds 150]
 
-The whole: both handlers, from the form's post and the queue's message to their answers. Beside it in every round, the
-parts that cannot be done without, each as bare as it can be:
+The whole: both handlers, from the form's post and the queue message to their answers. In the same round the parts that
+are necessary, each in its simplest form:
 
-- validation: the post's proof, its body, the lead; the queue's message, and the lead and delivery as they come back
-- writes: the very calls of the table that the handlers make, in their order, for another lead, by a client as botocore
-  makes it; it is refused to measure against other calls than those that are written down (quality/testkit/way.py)
-- encryption: two encryptions and two signatures, with keys that were parsed once
+- validation: the signature, the body, the lead; the queue message, and the stored lead and delivery
+- writes: the same table calls in the same order, for another lead, by a plain botocore client. The calls must be those
+  in quality/testkit/way.py
+- encryption: two encryptions and two signatures, with parsed keys
 - calls: the two posts to the lender, by urllib3 alone
 
-Beside them the same writes by the product's own client, which spares some of botocore's work
-(leadbridge/runtime/aws.py).
-
-CPU time of this process; the emulated AWS and the partners are others and do not count.
+Also the same writes by the product's own client, which avoids some of botocore's work (leadbridge/runtime/aws.py). CPU
+time is this process's, without the emulated AWS and the partners.
 """
 
 from __future__ import annotations
@@ -51,13 +49,12 @@ from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.runtime import aws
 from leadbridge.settings import settings
 from leadbridge.storage import items
-from quality.benchmarks.measurement import Part, median_text, run_alone
-from quality.benchmarks.scenarios import SECRET
-from quality.benchmarks.submission_path import Event, Road, message, post, road
+from quality.benchmarks.in_process import SECRET, Environment, Event, environment, post, submission
+from quality.benchmarks.measurement import Measurement, median_text, run_alone
 from quality.testkit.way import WAY, spelt
 
 ROUNDS, WARM_UP = 150, 15
-FURTHER = 10**9  # no round has such a number
+OTHER_LEADS = 10**9  # added to a round's number for another lead
 WHOLE, PARTS = ("receive", "submit"), ("validation", "writes", "encryption", "calls")
 OWN = "writes by our client"
 HASHES = ("phone_hash", "email_hash", "tax_hash")
@@ -66,17 +63,17 @@ TIMEOUT = urllib3.Timeout(connect=3, read=15)
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a lead's way: of the table, with what is asked of it, or of the lender."""
+    """One call for a lead: to the table, with the request, or to the lender."""
 
     operation: str
-    asked: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Bare:
-    """A lead's way with nothing but the parts, in the order in which the handlers take them."""
+    """The parts alone, in the handlers' order."""
 
-    road: Road
+    on: Environment
     steps: list[Step]
     first: dict[str, Any]
     public: RSAPublicKey
@@ -84,16 +81,18 @@ class Bare:
     pool: urllib3.PoolManager
     client: Any
 
-    def go(self, number: int, event: Event, told: Event, lead: items.Item, delivery: items.Item) -> dict[str, float]:
-        """CPU milliseconds of each part; the table's calls are made for a lead that has not come before."""
+    def run(
+        self, number: int, event: Event, message: Event, lead: items.Item, delivery: items.Item
+    ) -> dict[str, float]:
+        """CPU milliseconds of each part, for a new lead."""
         steps = self.steps_of(number)
         taken = dict.fromkeys(PARTS, 0.0)
-        taken["validation"] += timed(lambda: believe(event))[0]
-        more, read = timed(lambda: read_back(told, lead, delivery))
+        taken["validation"] += timed(lambda: validate(event))[0]
+        more, read = timed(lambda: read_back(message, lead, delivery))
         taken["validation"] += more
         tokens: dict[str, str] = {}
         for step in steps:
-            if step.asked is not None:
+            if step.request is not None:
                 taken["writes"] += timed(lambda step=step: written(self.client, step))[0]  # type: ignore[misc]
             elif step.operation == "authorize":
                 more, body = timed(self.encrypted)
@@ -106,44 +105,40 @@ class Bare:
 
     def steps_of(self, number: int) -> list[Step]:
         """The recorded steps, for another lead."""
-        text = json.dumps([[step.operation, step.asked] for step in self.steps])
+        text = json.dumps([[step.operation, step.request] for step in self.steps])
         text = text.replace(self.first["lead_id"], f"ld_again{number:018d}")
         for name in HASHES:
             if name in self.first:
                 text = text.replace(self.first[name], f"{name}{number:050d}")
         text = re.sub(r"DEAL#leadleader#\d+", f"DEAL#leadleader#{10**9 + number}", text)
         text = re.sub(r', "ClientRequestToken": "[0-9a-f]+"', "", text)  # a token is good for one write
-        return [Step(operation, asked) for operation, asked in json.loads(text)]
+        return [Step(operation, request) for operation, request in json.loads(text)]
 
-    def go_by_our_client(self, number: int) -> float:
-        """CPU milliseconds of the table's calls alone, for yet another lead."""
-        steps = [step for step in self.steps_of(number) if step.asked is not None]
+    def run_by_our_client(self, number: int) -> float:
+        """CPU milliseconds of the table calls, for another new lead."""
+        steps = [step for step in self.steps_of(number) if step.request is not None]
         return sum(timed(lambda step=step: written(aws.dynamodb(), step))[0] for step in steps)  # type: ignore[misc]
 
     def encrypted(self) -> dict[str, Any]:
-        """Two credentials, encrypted and signed."""
-        digest = hashes.SHA1()  # what the partner demands
+        digest = hashes.SHA1()  # required by the partner
         oaep = padding.OAEP(mgf=padding.MGF1(digest), algorithm=digest, label=None)
         body: dict[str, Any] = {}
         for name in ("email", "password"):
-            text = str(self.road.credentials[name]).encode()
+            text = str(self.on.secrets["leadleader"][name]).encode()
             body[f"encrypted_{name}"] = base64.b64encode(self.public.encrypt(text, oaep)).decode()
             body[f"signed_{name}"] = list(self.private.sign(text, padding.PKCS1v15(), digest))
         return body
 
     def authorized(self, body: dict[str, Any]) -> dict[str, str]:
-        """The first post."""
-        answered: dict[str, str] = self.post(self.road.credentials["auth_url"], body, {})
+        answered: dict[str, str] = self.post(self.on.secrets["leadleader"]["auth_url"], body, {})
         return answered
 
     def created(self, deal: dict[str, Any], tokens: dict[str, str]) -> None:
-        """The second."""
-        url = f"{self.road.credentials['base_url'].rstrip('/')}/create-short-deal/"
+        url = f"{self.on.secrets['leadleader']['base_url'].rstrip('/')}/create-short-deal/"
         sealed = {**deal, "security_token": tokens["security_token"]}
         self.post(url, sealed, {"Authorization": f"Bearer {tokens['access_token']}"})
 
     def post(self, url: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
-        """One post of JSON."""
         answer = self.pool.request(
             "POST",
             url,
@@ -157,12 +152,11 @@ class Bare:
 
 
 def written(client: Any, step: Step) -> None:
-    """One call of the table."""
-    client._make_api_call(step.operation, step.asked)
+    client._make_api_call(step.operation, step.request)
 
 
-def believe(event: Event) -> Lead:
-    """A post's proof, its body, the lead."""
+def validate(event: Event) -> Lead:
+    """The signature of a post, its body, the lead."""
     known = settings()
     source = known.sources["web"]
     request, adapter = Request.of(event), adapter_named(source.adapter)
@@ -174,23 +168,23 @@ def believe(event: Event) -> Lead:
         source="web",
         received_at=utc_now(),
         partners=known.partners,
-        choose=lambda asked: choose_partners(source.partners, asked.value, submission.answers),
+        choose=lambda request: choose_partners(source.partners, request.value, submission.answers),
     )
 
 
-def read_back(told: Event, lead: items.Item, delivery: items.Item) -> Lead:
-    """The queue's message, and what the table has."""
-    read_delivery_changed(json.loads(told["Records"][0]["body"]))
+def read_back(message: Event, lead: items.Item, delivery: items.Item) -> Lead:
+    """The queue message, and the stored items."""
+    read_delivery_changed(json.loads(message["Records"][0]["body"]))
     items.delivery_of(items.decode(delivery))
     return items.lead_of(items.decode(lead))
 
 
-def measured(rounds: int) -> Iterator[Part]:
+def measure(rounds: int) -> Iterator[Measurement]:
     """The whole and its parts, in turns."""
     taken: dict[str, list[float]] = {name: [] for name in (*WHOLE, *PARTS, OWN)}
-    with road() as on:
-        bare = prepared(on)
-        gc.freeze()  # what the benchmark itself has loaded is nothing for a lead to look through
+    with environment("ReceiveLead", "SubmitLead") as on:
+        bare = prepare(on)
+        gc.freeze()  # the collector ignores the benchmark's own objects
         for number in range(1, WARM_UP + rounds + 1):
             found = one_round(bare, number)
             if number > WARM_UP:
@@ -201,77 +195,74 @@ def measured(rounds: int) -> Iterator[Part]:
     own = least - medians["writes"] + medians[OWN]
     rows = [(name, median_text(taken[name], 2)) for name in WHOLE]
     rows += [("both", f"**{whole:.2f}**")]
-    rows += [(f"by itself: {name}", median_text(taken[name], 2)) for name in PARTS]
+    rows += [(f"alone: {name}", median_text(taken[name], 2)) for name in PARTS]
     rows += [("the parts", f"**{least:.2f}**"), ("both × the parts", f"{whole / least:.2f}")]
-    rows += [(f"by itself: {OWN}", median_text(taken[OWN], 2)), ("the parts with these", f"**{own:.2f}**")]
+    rows += [(f"alone: {OWN}", median_text(taken[OWN], 2)), ("the parts with these", f"**{own:.2f}**")]
     rows += [("both × the parts with these", f"{whole / own:.2f}")]
     title = f"CPU time of one lead on warm functions, medians of {rounds} leads"
-    yield Part("warm", title, ("", "CPU, ms"), tuple(rows), {"lead": whole / least, "lead_by_our_client": whole / own})
+    yield Measurement(
+        "warm", title, ("", "CPU, ms"), tuple(rows), {"lead": whole / least, "lead_by_our_client": whole / own}
+    )
 
 
-def prepared(on: Road) -> Bare:
-    """Take one lead all the way, note its steps, and parse the keys."""
+def prepare(on: Environment) -> Bare:
+    """Process one lead, record its calls, and parse the keys."""
     steps: list[Step] = []
     of_aws, of_partner = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
 
-    def noting(client: Any, operation: str, asked: dict[str, Any]) -> Any:
+    def recording(client: Any, operation: str, request: dict[str, Any]) -> Any:
         if client.meta.service_model.service_name == "dynamodb":
-            steps.append(Step(operation, json.loads(json.dumps(asked))))
-        return of_aws(client, operation, asked)
+            steps.append(Step(operation, json.loads(json.dumps(request))))
+        return of_aws(client, operation, request)
 
-    def noting_partner(transport: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
+    def recording_partner(transport: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
         steps.append(Step(operation))
         return of_partner(transport, operation, *args, **kwargs)
 
-    with patch.object(BaseClient, "_make_api_call", noting), patch.object(Transport, "call", noting_partner):
-        lead_id = on.received(post(0))
-        on.submitted(message(lead_id))
-    if (way := tuple(spelt(one.operation, one.asked) for one in steps)) != WAY:
-        raise SystemExit(f"a lead's way is not the one of quality/testkit/way.py: {', '.join(way)}")
+    with patch.object(BaseClient, "_make_api_call", recording), patch.object(Transport, "call", recording_partner):
+        lead_id = on.receive(post(0))
+        on.submit(submission(lead_id))
+    if (way := tuple(spelt(one.operation, one.request) for one in steps)) != WAY:
+        raise SystemExit(f"the calls differ from quality/testkit/way.py: {', '.join(way)}")
     first = items.decode(stored(on, items.lead_key(lead_id)))
-    public = load_pem_public_key(on.credentials["partner_public_key"].encode())
-    private = load_pem_private_key(on.credentials["private_key"].encode(), password=None)
+    public = load_pem_public_key(on.secrets["leadleader"]["partner_public_key"].encode())
+    private = load_pem_private_key(on.secrets["leadleader"]["private_key"].encode(), password=None)
     assert isinstance(public, RSAPublicKey)
     assert isinstance(private, RSAPrivateKey)
     return Bare(on, steps, first, public, private, urllib3.PoolManager(retries=False), plain_client())
 
 
 def plain_client() -> Any:
-    """A client as botocore makes it, with the timeouts and tries of the product's own."""
+    """A plain botocore client, with the timeouts and attempts of the product's own."""
     config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
     return get_session().create_client("dynamodb", config=config)
 
 
-def stored(on: Road, key: dict[str, str]) -> items.Item:
-    """An item of the table as it lies there."""
+def stored(on: Environment, key: dict[str, str]) -> items.Item:
+    """A stored item."""
     found = on.cloud.client("dynamodb").get_item(TableName=on.cloud.ref("Leads"), Key=items.encode(key))
     item: items.Item = found["Item"]
     return item
 
 
 def one_round(bare: Bare, number: int) -> dict[str, float]:
-    """CPU milliseconds of one lead, and of the parts by themselves."""
+    """CPU milliseconds of one lead, and of the parts alone."""
     event = post(number)
-    receive, lead_id = timed(lambda: bare.road.received(event))
-    told = message(lead_id)
-    lead = stored(bare.road, items.lead_key(lead_id))
-    delivery = stored(bare.road, items.delivery_key(lead_id, "leadleader"))
-    submit, _ = timed(lambda: bare.road.submitted(told))
-    by_itself = bare.go(number, event, told, lead, delivery)
-    return {"receive": receive, "submit": submit, **by_itself, OWN: bare.go_by_our_client(FURTHER + number)}
+    receive, lead_id = timed(lambda: bare.on.receive(event))
+    message = submission(lead_id)
+    lead = stored(bare.on, items.lead_key(lead_id))
+    delivery = stored(bare.on, items.delivery_key(lead_id, "leadleader"))
+    submit, _ = timed(lambda: bare.on.submit(message))
+    alone = bare.run(number, event, message, lead, delivery)
+    return {"receive": receive, "submit": submit, **alone, OWN: bare.run_by_our_client(OTHER_LEADS + number)}
 
 
 def timed[T](work: Callable[[], T]) -> tuple[float, T]:
-    """CPU milliseconds of this process, all its threads, and what came of it."""
+    """CPU milliseconds of this process with all its threads, and the result."""
     began = time.process_time()
     done = work()
     return (time.process_time() - began) * 1000, done
 
 
-def main() -> int:
-    """Measure and print."""
-    return run_alone(measured, rounds=ROUNDS, described=__doc__)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_alone(measure, rounds=ROUNDS, described=__doc__))

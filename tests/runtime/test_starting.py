@@ -7,8 +7,8 @@ import pytest
 from devstack.clients import Emulator
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from quality.benchmarks.runtime_stack import Stage
-from quality.benchmarks.scenarios import SCENES
+from quality.benchmarks.runtime_stack import RuntimeStack
+from quality.benchmarks.scenarios import SCENARIOS
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.runtime import running
 from quality.testkit.lambda_runtime.samples import FUNCTIONS, sample
@@ -16,22 +16,22 @@ from quality.testkit.lambda_runtime.workshop import Workshop
 
 
 @pytest.fixture
-def stage(workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Path) -> Stage:
+def stage(workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Path) -> RuntimeStack:
     """What a function's usual work needs."""
-    return Stage(workshop, emulator, Remote(sandbox.url), tmp_path, sandbox.secrets())
+    return RuntimeStack(workshop, emulator, Remote(sandbox.url), tmp_path, sandbox.secrets())
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_the_first_request_makes_nothing_that_the_start_could_make(stage: Stage, function: str) -> None:
-    scene, cloud = SCENES[function], stage.cloud()
-    event = scene.prepared(stage, cloud)
+def test_the_first_request_makes_nothing_that_the_start_could_make(stage: RuntimeStack, function: str) -> None:
+    scenario, cloud = SCENARIOS[function], stage.cloud()
+    event = scenario.prepare(stage, cloud)
     with stage.workshop.started(function, cloud=cloud, logs=stage.folder, handler="witness.handler") as started:
         told = started.invoke(event)
         lines = started.log_lines()
 
     shipped = [stage.workshop.home.build / function, *stage.workshop.layers]
     late = [name for name in told["late"] if name in told["files"] and is_of(shipped, told["files"][name][0])]
-    assert scene.ends_well(told["answer"])
+    assert scenario.is_expected(told["answer"])
     assert (told["made"], late) == ([], [])
     assert [line for line in lines if "could not be prepared" in line] == []
 

@@ -12,7 +12,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import NOT_AT_PARTNER
 from leadbridge.domain.transitions import DELIVERY
 from leadbridge.runtime.budget import Budget
-from quality.chaos.in_process.harness import Stage, Time
+from quality.chaos.in_process.harness import Harness, Time
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.fakes.ledgers import Ledger
 
@@ -72,7 +72,7 @@ class Partner:
 
     name: str
     time: Time
-    stage: Stage
+    harness: Harness
     can_be_asked: bool
     made: list[int | str] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Partner:
     def authorize(self, budget: Budget) -> Any:
         if self.authorizes is not None:
             raise self.authorizes(self.name, "authorize", "as the test wants")
-        return Ports(self, self.stage)
+        return Ports(self, self.harness)
 
     def create(self, submitted: Lead, budget: Budget) -> int | str:
         error, is_made = ANSWERS[self.answers]

@@ -9,10 +9,10 @@ import pytest
 from quality.benchmarks import __main__ as bench
 from quality.benchmarks import page
 from quality.benchmarks.budget import Limit, Line, Verdict, check, limits
-from quality.benchmarks.cold import Taken, ratio
-from quality.benchmarks.measurement import Part
+from quality.benchmarks.cold import Starts, ratio
+from quality.benchmarks.measurement import Measurement
 from quality.benchmarks.reception import CASES
-from quality.benchmarks.scenarios import SCENES
+from quality.benchmarks.scenarios import SCENARIOS
 from quality.benchmarks.throughput import left_by_each
 from quality.testkit.template import resources
 
@@ -64,10 +64,10 @@ def test_a_measurement_without_a_limit_fails() -> None:
     assert bad == {"cold.New": Verdict.NOT_BUDGETED, "more.x": Verdict.NOT_BUDGETED}
 
 
-def test_every_function_has_a_scene_and_a_limit_for_its_start_and_its_memory() -> None:
+def test_every_function_has_a_scenario_and_a_limit_for_its_start_and_its_memory() -> None:
     functions = set(resources("AWS::Serverless::Function"))
 
-    assert set(SCENES) == functions
+    assert set(SCENARIOS) == functions
     assert set(limits()["cold"]) == set(limits()["memory"]) == functions
 
 
@@ -89,9 +89,9 @@ def test_every_part_of_the_budget_is_measured_by_one_module() -> None:
 
 @pytest.mark.parametrize("slow", [1.0, 5.0])
 def test_a_start_is_held_against_the_references_of_its_own_round(slow: float) -> None:
-    function = Taken(milliseconds=[120.0, 120.0 * slow, 120.0 * slow])
+    function = Starts(milliseconds=[120.0, 120.0 * slow, 120.0 * slow])
     quick = [99.0, 100.0, 400.0]
-    reference = Taken(milliseconds=[*quick, *(one * slow for one in quick * 2)])
+    reference = Starts(milliseconds=[*quick, *(one * slow for one in quick * 2)])
 
     assert ratio(function, reference, rounds=3) == pytest.approx(1.2)
 
@@ -104,9 +104,9 @@ def test_a_leak_is_seen_however_large_the_process_is_and_whatever_its_start_left
     assert left_by_each(memory) == pytest.approx(leak, abs=0.1)
 
 
-def part(measured: float) -> Part:
+def part(measured: float) -> Measurement:
     rows, ratios = (("both", "10.5"),), dict.fromkeys(limits()["warm"], measured)
-    return Part("warm", "Medians of 3 leads", ("", "CPU, ms"), rows, ratios, ("A note.",))
+    return Measurement("warm", "Medians of 3 leads", ("", "CPU, ms"), rows, ratios, ("A note.",))
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(1.2, 0), (1.3, 0), (1.4, 1), (math.nan, 1)])
@@ -133,7 +133,7 @@ def test_a_part_that_nobody_knows_is_refused() -> None:
 def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
     part(1.2).write(tmp_path / "warm.json")
 
-    assert Part.read(tmp_path / "warm.json") == part(1.2)
+    assert Measurement.read(tmp_path / "warm.json") == part(1.2)
 
 
 def test_a_table_is_put_between_its_own_markers() -> None:

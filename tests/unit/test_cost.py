@@ -121,7 +121,7 @@ def test_checks_follow_from_the_shipped_cadence() -> None:
 )
 def test_a_transaction_costs_twice_and_an_index_its_own(writes: list[Write], units: float) -> None:
     meter = Meter()
-    meter.note("TransactWriteItems", {"TransactItems": writes}, {})
+    meter.count("TransactWriteItems", {"TransactItems": writes}, {})
     assert meter.written == units
 
 
@@ -130,12 +130,12 @@ def test_an_index_costs_two_writes_where_its_key_changes_and_none_where_nothing_
     for due_at, more in (("1", 3), ("2", 4), ("2", 2)):
         before = meter.written
         write = put("DELIVERY#x", due_partner="x", due_at=due_at, note=due_at)
-        meter.note("TransactWriteItems", {"TransactItems": [write]}, {})
+        meter.count("TransactWriteItems", {"TransactItems": [write]}, {})
         assert meter.written - before == more
 
 
 def test_a_consistent_read_costs_twice_an_old_one() -> None:
     meter = Meter()
-    meter.note("GetItem", {"ConsistentRead": True}, {"Item": put("x", text="x" * 5000)["Put"]["Item"]})
-    meter.note("Query", {}, {"Items": []})
+    meter.count("GetItem", {"ConsistentRead": True}, {"Item": put("x", text="x" * 5000)["Put"]["Item"]})
+    meter.count("Query", {}, {"Items": []})
     assert meter.read == 2.5

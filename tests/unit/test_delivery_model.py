@@ -30,7 +30,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from quality.chaos.in_process.harness import Fate, Stage, Time, Worker
+from quality.chaos.in_process.harness import FaultPlan, Harness, Time, Worker
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.people import lead
 from quality.testkit.template import ROOT
@@ -50,10 +50,10 @@ AUTHORIZATIONS = [
 ]
 OVER_THE_CALL = st.integers(8, 11)  # a worker's steps from the note of its attempt to the answer's own
 FATES = st.one_of(
-    st.just(Fate()),
-    st.builds(Fate, killed_at=OVER_THE_CALL),
-    st.builds(Fate, frozen_at=OVER_THE_CALL),
-    st.builds(Fate, killed_at=st.integers(1, 14), frozen_at=st.integers(0, 14)),
+    st.just(FaultPlan()),
+    st.builds(FaultPlan, killed_at=OVER_THE_CALL),
+    st.builds(FaultPlan, frozen_at=OVER_THE_CALL),
+    st.builds(FaultPlan, killed_at=st.integers(1, 14), frozen_at=st.integers(0, 14)),
 )
 
 
@@ -66,9 +66,9 @@ class LenderModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.time = Time()
-        self.stage = Stage(self.time)
+        self.harness = Harness(self.time)
         self.ledger = Watched()
-        self.partner = Partner(self.partner_name, self.time, self.stage, self.can_be_asked)
+        self.partner = Partner(self.partner_name, self.time, self.harness, self.can_be_asked)
         self.letters: list[str] = []
         self.was_told_too_early = False
         self.lead = lead(received_at=self.time.now).model_copy(update={"partners": (self.partner_name,)})
@@ -95,22 +95,22 @@ class LenderModel(RuleBasedStateMachine):
         authorizes=st.sampled_from(AUTHORIZATIONS),
         answers=st.sampled_from(list(ANSWERS)),
         listens=st.booleans(),
-        fate=FATES,
+        fault_plan=FATES,
     )
     def a_worker_takes_it(
-        self, authorizes: type[partner_errors.PartnerError] | None, answers: str, listens: bool, fate: Fate
+        self, authorizes: type[partner_errors.PartnerError] | None, answers: str, listens: bool, fault_plan: FaultPlan
     ) -> None:
         self.partner.authorizes, self.partner.answers, self.partner.listens = authorizes, answers, listens
-        self.work(fate if len(self.stage.frozen) < 3 else Fate(killed_at=fate.killed_at))
+        self.work(fault_plan if len(self.harness.frozen) < 3 else FaultPlan(killed_at=fault_plan.killed_at))
 
-    @precondition(lambda self: self.stage.frozen)
+    @precondition(lambda self: self.harness.frozen)
     @rule(number=st.integers(0, 2))
     def a_frozen_worker_goes_on(self, number: int) -> None:
-        self.stage.thaw(self.stage.frozen[number % len(self.stage.frozen)])
+        self.harness.resume(self.harness.frozen[number % len(self.harness.frozen)])
 
     @rule(seconds=st.sampled_from([1, 5, 19, 21, 30, 61, 1000, 90_000]))
     def time_passes(self, seconds: int) -> None:
-        self.time.pass_(seconds)
+        self.time.advance(seconds)
 
     @rule(listens=st.booleans(), at_once=st.booleans())
     def it_is_looked_at(self, listens: bool, at_once: bool) -> None:
@@ -131,7 +131,7 @@ class LenderModel(RuleBasedStateMachine):
             self.ledger.apply(resolve_found(delivery, now, "olena", self.partner.made[-1], None))
         else:
             self.ledger.apply(resolve_not_found(delivery, now, "olena"))
-            self.was_told_too_early |= bool(self.stage.frozen)
+            self.was_told_too_early |= bool(self.harness.frozen)
 
     @precondition(lambda self: not self.delivery.is_erased)
     @rule()
@@ -175,15 +175,15 @@ class LenderModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Nothing goes wrong any more."""
-        while self.stage.frozen:
-            self.stage.thaw(self.stage.frozen[0], kill=True)
+        while self.harness.frozen:
+            self.harness.resume(self.harness.frozen[0], kill=True)
         self.partner.authorizes, self.partner.answers, self.partner.listens = None, "taken", True
         for _ in range(8):
             if self.delivery.state in ENDS:
                 break
-            self.time.pass_(25_000)
+            self.time.advance(25_000)
             self.look()
-            self.work(Fate())
+            self.work(FaultPlan())
         delivery = self.delivery
         assert delivery.state in ENDS, self.ledger.timeline
         self.it_is_not_made_twice_unless_a_person_asked()
@@ -193,25 +193,25 @@ class LenderModel(RuleBasedStateMachine):
 
     # How it happens
 
-    def work(self, fate: Fate) -> None:
+    def work(self, fault_plan: FaultPlan) -> None:
         submitter = Submitter(
-            ledger=Ports(self.ledger, self.stage),
-            partner=Ports(self.partner, self.stage),
+            ledger=Ports(self.ledger, self.harness),
+            partner=Ports(self.partner, self.harness),
             settings=SETTINGS[self.partner_name],
             clock=lambda: self.time.now,
             dead_letter=lambda _delivery, error: self.letters.append(error.text),
-            accounts=Ports(self.partner, self.stage) if self.can_be_asked else None,
+            accounts=Ports(self.partner, self.harness) if self.can_be_asked else None,
             jitter=lambda: 1.0,
         )
         budget = self.budget()
         worker = Worker(
             "SubmitLead",
             self.time.seconds(),
-            fate,
+            fault_plan,
             lambda: submitter.process(self.lead.lead_id, self.partner_name, budget),
             self.it_may_only_be_overtaken,
         )
-        self.stage.work(worker)
+        self.harness.work(worker)
 
     @staticmethod
     def it_may_only_be_overtaken(worker: Worker) -> None:
@@ -243,10 +243,10 @@ TestLender.settings = TestBroker.settings = search(stateful_step_count=25)
 def test_the_model_notices_a_worker_that_sends_again_what_is_unknown() -> None:
     """Who takes a lost reply for one that was not processed makes it twice."""
     model = LenderModel()
-    model.a_worker_takes_it(None, "answer lost, and made", listens=True, fate=Fate())
+    model.a_worker_takes_it(None, "answer lost, and made", listens=True, fault_plan=FaultPlan())
     assert model.delivery.state is U
     reckless = steps.new_delivery(model.lead.lead_id, "leadleader", "web", model.time.now)
     model.ledger.put(reckless)
-    model.a_worker_takes_it(None, "taken", listens=True, fate=Fate())
+    model.a_worker_takes_it(None, "taken", listens=True, fault_plan=FaultPlan())
     with pytest.raises(AssertionError):
         model.it_is_not_made_twice_unless_a_person_asked()
