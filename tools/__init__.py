@@ -1,1 +1,1 @@
-"""What the build and the maintainers run: configuration compiler, OpenAPI document, diagrams, audit."""
+"""Tools of the build and of maintainers: configuration compiler, OpenAPI document, diagrams, audit."""

@@ -1,4 +1,4 @@
-"""What chaos runs know about the stand-in of a partner kind: how it fails, what it has made, whose that is.
+"""The profile of a partner kind's sandbox for chaos runs: its faults, its records, their people.
 
 Each kind that takes leads has a `profile.py` in its folder, which defines `PROFILE`.
 """
@@ -16,12 +16,8 @@ from devstack.sandbox.remote import Remote
 
 
 class Person(Protocol):
-    """The person of a lead."""
-
     @property
-    def email(self) -> str:
-        """The e-mail."""
-        ...
+    def email(self) -> str: ...
 
     def is_in(self, client: Mapping[str, str], /) -> bool:
         """Whether a client with `telephone` and `stateCode` is this person."""
@@ -30,10 +26,10 @@ class Person(Protocol):
 
 @dataclass(frozen=True)
 class PartnerRecord:
-    """What a partner has made of a lead.
+    """A partner's record of a lead.
 
-    `person` has the phone or the e-mail that tells whose it is. `is_pinned`: its status stays as it was put. `moves`:
-    its status is about to change. `is_registered`: it was made by a create call.
+    `person` has the identifying phone or e-mail. `is_pinned`: the status does not
+    change. `moves`: the status will change. `is_registered`: a create call made it.
     """
 
     partner: str
@@ -47,13 +43,16 @@ class PartnerRecord:
 
 @dataclass(frozen=True)
 class Profile:
-    """One kind's stand-in.
+    """One kind's profile.
 
-    `weight` is how often it is chosen to fail, in one of its `operations`. `rotations` are what it can replace.
-    `refusal` is the body with which it refuses a lead for good, in status 400: a share `refused_share` of people, by
-    `refused_by`, which a create call carries in `refused_field`. Statuses in `open_statuses` do not close a delivery,
-    and none follows one of `last_statuses`. `always_ends`: each of its statuses comes to an end without being put.
-    `trusts_success`: any 2xx answer is a yes, so that an untrue one cannot be recognized.
+    weight: how often it fails, relative to other partners
+    rotations: what it can replace
+    refusal: the body of a permanent refusal with status 400. A share of people (`refused_share`) is refused, identified
+      by `refused_by`, which a create call has in `refused_field`
+    open_statuses: statuses that do not close a delivery
+    last_statuses: statuses without a following one
+    always_ends: every status reaches an end automatically
+    trusts_success: every 2xx answer counts as success, so that a false one cannot be detected
     """
 
     kind: str
@@ -78,6 +77,6 @@ class Profile:
 
 @cache
 def profiles() -> dict[str, Profile]:
-    """The profiles of all kinds that take leads, by kind."""
+    """The profiles of all kinds with leads, by kind."""
     names = sorted(module.parent.name for module in Path(__file__).parent.glob("*/profile.py"))
     return {name: import_module(f"devstack.sandbox.{name}.profile").PROFILE for name in names}

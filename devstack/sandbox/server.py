@@ -1,4 +1,4 @@
-"""Running the sandbox: inside an event loop, or in a thread of its own for tests."""
+"""Running the sandbox: in an event loop, or in a thread for tests."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ STOP_SECONDS = 5
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
-    """Serve while the block runs; yields the URL once it answers and `secrets.json` points to it."""
+    """Serve while the block runs. Yields the URL when the server answers and `secrets.json` is written."""
     with claimed(settings.state_dir), _listening(settings.host, settings.port) as listener:
         frame = SandboxApp(settings)
         frame.publish(_url(listener))
@@ -91,7 +91,7 @@ class Sandbox:
             self._executor.shutdown(wait=False)
 
     def secrets(self) -> dict[str, dict[str, Any]]:
-        """What `secrets.json` holds now: by partner, the secret that its client needs."""
+        """The present `secrets.json`: the secret of each partner's client."""
         secrets: dict[str, dict[str, Any]] = json.loads((self._settings.state_dir / SECRETS_FILE).read_bytes())
         return secrets
 

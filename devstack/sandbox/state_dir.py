@@ -1,4 +1,4 @@
-"""The directory that outlives the process: keys, credentials and the secrets for the application."""
+"""The directory that outlives the process: keys, credentials and secrets."""
 
 import fcntl
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[None]:
-    """Hold the directory (made 0700 where missing) for this process alone, until the end or its death.
+    """Lock the directory for this process. It is created with mode 0700.
 
-    Raises `BlockingIOError` when another sandbox holds it.
+    Raises `BlockingIOError` if another sandbox has the lock.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(directory, os.O_RDONLY)
@@ -27,7 +27,7 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace the file at once and for its owner only (0600): a reader sees the old content or the new."""
+    """Replace a file atomically, with mode 0600."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""JSON as a strict partner reads it: exact numbers, no duplicate keys, nothing outside the standard."""
+"""Strict JSON: exact numbers, no duplicate keys, nothing outside the standard."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -6,11 +6,11 @@ from typing import Any, Self
 
 
 class MalformedJsonError(ValueError):
-    """The text is not JSON that a careful reader accepts; the message says why, without quoting the text."""
+    """The message has the reason, and never quotes the text."""
 
 
 class Number(Decimal):
-    """A JSON number with a fraction or an exponent: exact, and it remembers how it was written (`6000.00`)."""
+    """A JSON number with a fraction or an exponent: exact, with its original text (`6000.00`)."""
 
     text: str
 
@@ -21,9 +21,9 @@ class Number(Decimal):
 
 
 def parse(raw: bytes) -> Any:
-    """The value of a UTF-8 JSON text. Integers become `int`, all other numbers `Number`.
+    """Parse UTF-8 JSON. Integers become `int`, all other numbers `Number`.
 
-    Raises `MalformedJsonError` for anything else, for duplicate keys, NaN, lone surrogates and absurd nesting.
+    Raises `MalformedJsonError`, also for duplicate keys, NaN, lone surrogates and extreme nesting.
     """
     try:
         text = raw.decode()
@@ -46,12 +46,12 @@ def parse(raw: bytes) -> Any:
 
 
 def dump(value: object) -> bytes:
-    """UTF-8 JSON with Ukrainian letters as they are; a `Number` becomes a string of the text it was written with."""
+    """UTF-8 JSON. A `Number` becomes a string with its original text."""
     return json.dumps(value, ensure_ascii=False, default=_written).encode()
 
 
 def raw_text(value: object) -> str | None:
-    """A number exactly as it was sent, any other value as JSON, None as None."""
+    """A number exactly as sent, any other value as JSON, None as None."""
     if value is None:
         return None
     return value.text if isinstance(value, Number) else dump(value).decode()

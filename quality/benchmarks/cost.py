@@ -1,4 +1,4 @@
-"""`python -m quality.benchmarks.cost`: what a million leads a month cost on AWS, part by part.
+"""`python -m quality.benchmarks.cost`: the cost of a million leads a month on AWS, by service.
 
 Quantities come from quality/benchmarks/measurements.json (`python -m quality.benchmarks.flow`), the table of cold
 starts in docs/benchmarks.md, the template as SAM transforms it and the configuration; prices and what is assumed from
@@ -38,13 +38,11 @@ FUNCTIONS = resources("AWS::Serverless::Function")
 
 @cache
 def data() -> dict[str, Any]:
-    """Prices, assumptions and other services."""
     return tomllib.loads((ROOT / "quality" / "benchmarks" / "cost.toml").read_text(encoding="utf-8"))
 
 
 @cache
 def measured() -> dict[str, Any]:
-    """What was measured."""
     path = ROOT / "quality" / "benchmarks" / "measurements.json"
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
@@ -52,7 +50,7 @@ def measured() -> dict[str, Any]:
 
 @cache
 def inits() -> dict[str, float]:
-    """Milliseconds of each function's init, by the table of cold starts."""
+    """Milliseconds of each function's init, from the table of cold starts."""
     _, _, rest = COLD_STARTS.read_text(encoding="utf-8").partition("<!-- cold -->\n")
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in rest.partition(END)[0].splitlines()]
     rows = [row for row in table if row]
@@ -61,7 +59,7 @@ def inits() -> dict[str, float]:
 
 
 def price(name: str, quantity: float) -> float:
-    """Dollars for so many units."""
+    """Dollars for a quantity."""
     one = data()["prices"][name]
     return float(quantity * one["usd"] / one["per"])
 
@@ -73,7 +71,7 @@ def assumed(name: str) -> float:
 
 @cache
 def checks() -> int:
-    """How often a deal's status is asked for without finding anything new, by the shipped cadence."""
+    """The number of status checks of a deal without a change, with the shipped cadence."""
     settings = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"]
     age, end, number = timedelta(), timedelta(days=assumed("days_open")), 0
     while (wait := settings.check_after(age)) is not None and age + wait < end:
@@ -82,41 +80,39 @@ def checks() -> int:
 
 
 def memory(function: str) -> int:
-    """MB of memory, by the template."""
+    """MB of memory, from the template."""
     of_all = template()["Globals"]["Function"]["MemorySize"]
     return int(FUNCTIONS[function]["Properties"].get("MemorySize", of_all))
 
 
 def milliseconds(taken: Mapping[str, float], megabytes: int) -> float:
-    """Billed time of all invocations of a function for one lead."""
+    """Billed time of a function for one lead."""
     own = taken["cpu_ms"] * max(1, WHOLE_CORE / megabytes)
     waits = taken["aws_calls"] * assumed("aws_ms") + taken["partner_calls"] * assumed("partner_ms")
     return max(taken["invocations"], ceil(own + waits))
 
 
 def gb_seconds(taken: Mapping[str, float], megabytes: int) -> float:
-    """GB-seconds of a function for one lead."""
     return milliseconds(taken, megabytes) / 1000 * megabytes / 1024
 
 
 def init_gb_seconds(function: str) -> float:
-    """GB-seconds of init that an invocation of a function has on the average."""
+    """Average GB-seconds of init per invocation."""
     return assumed("cold_share") * inits()[function] / 1000 * memory(function) / 1024
 
 
 def amount(quantity: Callable[[str, Mapping[str, float]], float], *, polling: bool) -> float:
-    """The sum of a quantity over the functions for a million leads: of the polling, or of everything else."""
+    """The sum of a quantity over the functions for a million leads: of polling, or of everything else."""
     taken, times = (measured()["unchanged_check"], checks()) if polling else (measured()["functions"], 1)
     return sum(quantity(function, one) for function, one in taken.items()) * times * LEADS
 
 
 def of(name: str) -> Callable[[str, Mapping[str, float]], float]:
-    """A quantity as it was measured."""
     return lambda _function, taken: taken[name]
 
 
 def from_queue(function: str, taken: Mapping[str, float]) -> float:
-    """Invocations that a queue's message made."""
+    """Invocations by queue messages."""
     return taken["invocations"] if queue_events(function) else 0
 
 
@@ -127,17 +123,17 @@ def queue_events(function: str) -> list[dict[str, Any]]:
 
 
 def cold_starts(function: str, taken: Mapping[str, float]) -> float:
-    """GB-seconds of init of a function for one lead."""
+    """GB-seconds of init for one lead."""
     return taken["invocations"] * init_gb_seconds(function)
 
 
 def log_bytes(_function: str, taken: Mapping[str, float]) -> float:
-    """Bytes of log, with Lambda's own."""
+    """Bytes of log, including Lambda's own lines."""
     return taken["log_bytes"] + taken["invocations"] * assumed("platform_log_bytes")
 
 
 def traces(_function: str, taken: Mapping[str, float], times: int) -> float:
-    """Traces that X-Ray takes for a million leads spread over a month, of one function."""
+    """X-Ray traces of a function for a million leads spread over a month."""
     a_second = taken["invocations"] * times * LEADS / MONTH
     return (min(1, a_second) + assumed("traces_sampled") * max(0, a_second - 1)) * MONTH
 
@@ -169,7 +165,7 @@ def parts(*, polling: bool) -> dict[str, float]:
 
 
 def fixed() -> dict[str, float]:
-    """Dollars a month that do not depend on how many leads come."""
+    """Dollars a month that do not depend on the number of leads."""
     secrets, dashboards = of_type("AWS::SecretsManager::Secret"), of_type("AWS::CloudWatch::Dashboard")
     alarms = alarm_metrics()
     consumers = [event for name in FUNCTIONS for event in queue_events(name)]
@@ -188,7 +184,7 @@ def fixed() -> dict[str, float]:
 
 
 def alarm_metrics() -> dict[str, int]:
-    """How many metrics each alarm reads, for each of which it is paid; the formulas over them cost nothing."""
+    """The number of metrics of each alarm. Each metric is charged; formulas are free."""
     return {
         name: sum("MetricStat" in one for one in alarm["Metrics"]) if "Metrics" in alarm else 1
         for name, alarm in of_type("AWS::CloudWatch::Alarm").items()
@@ -196,7 +192,7 @@ def alarm_metrics() -> dict[str, int]:
 
 
 def ticks() -> dict[str, float]:
-    """How often a month each function is called by its schedule, the most often called one first."""
+    """Calls a month of each scheduled function, the most frequent first."""
     found = {}
     for name, schedule in of_type("AWS::Scheduler::Schedule").items():
         rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule["ScheduleExpression"])
@@ -208,19 +204,18 @@ def ticks() -> dict[str, float]:
 
 
 def tick_price(function: str) -> float:
-    """Dollars of one call by a schedule that finds nothing to do. X-Ray takes it: it is the first of its second."""
+    """Dollars of one scheduled call without work. X-Ray records it, because it is the first of its second."""
     time = assumed("tick_ms") / 1000 * memory(function) / 1024 + init_gb_seconds(function)
     once = price("schedule", 1) + price("lambda_request", 1) + price("trace", 1)
     return once + price("lambda_gb_s", time) + price("read_unit", assumed("tick_reads"))
 
 
 def flow(function: str) -> str:
-    """The flow that a function is."""
     return str(FUNCTIONS[function]["Properties"]["Environment"]["Variables"]["LEADBRIDGE_FLOW"])
 
 
 def secret_reads() -> float:
-    """Reads of secrets a month: each worker reads each of its own once a minute at most."""
+    """Reads of secrets a month: each worker reads each of its secrets at most once a minute."""
     readers = 0
     for name in FUNCTIONS:
         role = template()["Resources"][f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
@@ -236,7 +231,7 @@ def secret_reads() -> float:
 
 
 def memories() -> list[tuple[int, float, float]]:
-    """For each size of memory: milliseconds that a form waits, and dollars of Lambda's time for a million leads."""
+    """For each memory size: milliseconds of a form's post, and dollars of Lambda's time for a million leads."""
     found = []
     for megabytes in MEMORIES:
         answer = milliseconds(measured()["functions"]["ReceiveLead"], megabytes)
@@ -249,7 +244,7 @@ def memories() -> list[tuple[int, float, float]]:
 
 
 def main() -> int:
-    """Print the figures, or write them into the page."""
+    """Print the tables, or write them into the page."""
     from quality.benchmarks.cost_page import page
 
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for

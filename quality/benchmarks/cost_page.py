@@ -1,4 +1,4 @@
-"""The figures of `python -m quality.benchmarks.cost` as Markdown."""
+"""The tables of `python -m quality.benchmarks.cost` as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from quality.benchmarks import cost
 
 
 def page() -> str:
-    """All tables."""
     return "\n".join(
         [
             *(*summary(), *by_part(), *by_month(), *by_function(), *by_memory(), *by_service()),
@@ -16,7 +15,6 @@ def page() -> str:
 
 
 def summary() -> list[str]:
-    """The figures that matter."""
     once, polled = sum(cost.parts(polling=False).values()), sum(cost.parts(polling=True).values())
     measured = cost.measured()
     return [
@@ -34,7 +32,6 @@ def summary() -> list[str]:
 
 
 def by_part() -> list[str]:
-    """Dollars for a million leads, by service."""
     once, polled = cost.parts(polling=False), cost.parts(polling=True)
     rows = [f"| {name} | {once[name]:,.2f} | {polled[name]:,.2f} |" for name in once]
     total = f"| **all** | **{sum(once.values()):,.2f}** | **{sum(polled.values()):,.2f}** |"
@@ -43,14 +40,13 @@ def by_part() -> list[str]:
 
 
 def by_month() -> list[str]:
-    """Dollars a month."""
     rows = [f"| {name} | {dollars:,.2f} |" for name, dollars in cost.fixed().items()]
     total = f"| **all** | **{sum(cost.fixed().values()):,.2f}** |"
     return ["### Each month, whatever comes", "", "| | US dollars |", "|---|---:|", *rows, total, ""]
 
 
 def by_function() -> list[str]:
-    """What one lead takes of each function."""
+    """Resources of one lead, by function."""
     named = [(name, name, one) for name, one in cost.measured()["functions"].items()]
     named += [(f"{name}, a check in vain", name, one) for name, one in cost.measured()["unchanged_check"].items()]
     rows = []
@@ -69,7 +65,6 @@ def by_function() -> list[str]:
 
 
 def by_memory() -> list[str]:
-    """Memory against time and money."""
     rows = [f"| {size} | {answer:.0f} | {dollars:,.0f} |" for size, answer, dollars in cost.memories()]
     head = [
         "| MB, were it the same for all functions | a form's post, ms | Lambda's time, US dollars |",
@@ -79,7 +74,7 @@ def by_memory() -> list[str]:
 
 
 def by_service() -> list[str]:
-    """The same on services that take money by the task."""
+    """The same on services that charge per task."""
     rows = []
     for one in cost.data()["services"].values():
         dollars = one["units_per_lead"] * cost.LEADS * one["usd"] / one["per"]
@@ -93,20 +88,18 @@ def by_service() -> list[str]:
 
 
 def assumptions() -> list[str]:
-    """What could not be measured."""
     rows = [f"| {one['value']:,} | {one['why']} |" for one in cost.data()["assumed"].values()]
     return ["### Assumed", "", "| value | what |", "|---:|---|", *rows, ""]
 
 
 def not_counted() -> list[str]:
-    """What the template makes that is in no figure."""
+    """Resources of the template without a cost."""
     kinds = cost.data()["resources"].items()
     rows = [f"| `{kind}` | {one['not_counted']} |" for kind, one in kinds if "not_counted" in one]
     return ["### Not counted", "", "| what the template makes | why |", "|---|---|", *rows, ""]
 
 
 def prices() -> list[str]:
-    """What the figures were made with."""
     rows = [
         f"| {one['what']} | {one['usd']:.10g} | {one['per']:,} | {one['source']} | {one['checked'] or 'not verified'} |"
         for one in cost.data()["prices"].values()

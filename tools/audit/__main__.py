@@ -1,8 +1,8 @@
-"""`make audit`: checkov over the templates, bandit over the code, pip-audit over what uv.lock ships to Lambda.
+"""`make audit`: checkov for the templates, bandit for the code, pip-audit for the packages that are shipped to Lambda.
 
-Where the known vulnerabilities cannot be asked for, it says so and passes: a developer may be offline. With --strict
-(`make audit STRICT=1`, as every night) it fails then. That is said by an option and not guessed from `CI`, so that
-the nightly verdict can be had on any machine, and a build server without a way out may still run the rest.
+If the vulnerability database is not reachable, it prints so and passes, because a developer may be offline. With
+--strict (`make audit STRICT=1`, every night) it fails. The option is explicit instead of derived from `CI`, so that
+any machine can run the nightly check.
 """
 
 import argparse
@@ -31,7 +31,7 @@ type Finished = subprocess.CompletedProcess[str]
 
 
 def main() -> int:
-    """Run all three; 1 if any has found something or did not work, and say what could not be looked at."""
+    """Run all three. Returns 1 if any fails."""
     parser = argparse.ArgumentParser(prog="audit", description="Look for known weaknesses.")
     parser.add_argument("uv", help="the uv that exports what is shipped")
     parser.add_argument("--strict", action="store_true", help="fail where nobody can be asked what is known")
@@ -41,17 +41,17 @@ def main() -> int:
 
 
 def templates() -> bool:
-    """The templates by checkov, less what tools/audit/checkov.yaml gives reasons for."""
+    """Check the templates, with the exceptions in tools/audit/checkov.yaml."""
     return run("checkov", "-f", *TEMPLATES, "--config-file", "tools/audit/checkov.yaml").returncode == 0
 
 
 def code() -> bool:
-    """The code by bandit, less what pyproject.toml gives reasons for."""
+    """Check the code, with the exceptions in pyproject.toml."""
     return run("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", *CODE).returncode == 0
 
 
 def dependencies(uv: str, *, strict: bool) -> bool:
-    """What is shipped, against the known vulnerabilities."""
+    """Check the shipped packages for known vulnerabilities."""
     exported = [uv, "export", "--frozen", "--no-dev", "--no-emit-workspace", "--quiet"]
     shipped = subprocess.run(exported, capture_output=True, text=True, check=True).stdout
     listed = Path(".local/audit/shipped.txt")
@@ -61,10 +61,10 @@ def dependencies(uv: str, *, strict: bool) -> bool:
 
 
 def judged(shipped: str, asked: Finished, *, strict: bool) -> bool:
-    """Whether pip-audit has looked at every package that is shipped and knows nothing against any.
+    """Whether pip-audit checked every shipped package and found nothing.
 
-    Where nobody could be asked, that is true unless `strict`. A tool that did not work, and a package that was left
-    out while others were looked at, are failures.
+    If the database is not reachable, the result
+    is True unless `strict`. An error of the tool, and a skipped package while others were checked, are failures.
     """
     try:
         found = json.loads(asked.stdout)["dependencies"]
@@ -90,20 +90,19 @@ def judged(shipped: str, asked: Finished, *, strict: bool) -> bool:
 
 
 def not_asked(why: str, *, strict: bool) -> bool:
-    """Say that the known vulnerabilities could not be asked for. True unless `strict`."""
+    """Report that the database is not reachable. Returns True unless `strict`."""
     print(f"pip-audit: {'FAILED' if strict else 'SKIPPED'}, the known vulnerabilities could not be asked for")
     print(f"  {why}")
     return not strict
 
 
 def failed(why: str) -> bool:
-    """Say why pip-audit's word does not count. False."""
+    """Report a failure. Returns False."""
     print(f"pip-audit: FAILED, {why}")
     return False
 
 
 def run(tool: str, *arguments: str, quiet: bool = False) -> Finished:
-    """Run one of the tools."""
     if not quiet:
         print(f"{tool}:", flush=True)
     return subprocess.run([str(TOOLS / tool), *arguments], capture_output=quiet, text=True, check=False)

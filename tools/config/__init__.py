@@ -1,4 +1,4 @@
-"""From the TOML that people write in `config/` to the JSON that the layer ships, checked on the way.
+"""The compiler from the TOML files in `config/` to the JSON that the layer ships.
 
 python -m tools.config CONFIG          checks
 python -m tools.config CONFIG INTO     checks and ships
@@ -21,7 +21,7 @@ TABLES = ("sources", "partners", "messages")
 
 
 class WrongConfiguration(ValueError):
-    """The configuration cannot be shipped. `problems` are lines for a person: file, line, and what is wrong there."""
+    """`problems` are lines with file, line and error."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -30,30 +30,30 @@ class WrongConfiguration(ValueError):
 
 @dataclass
 class File:
-    """One TOML file: what it says, and where."""
+    """One TOML file with the line of each place."""
 
     name: str
     content: dict[str, Any] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
 
     def line_of(self, place: Place) -> tuple[int, int]:
-        """How much of a place the file has, and the line of that much."""
+        """The length of the part of a place that exists in the file, and its line."""
         known = next((place[:length] for length in range(len(place), 0, -1) if place[:length] in self.lines), ())
         return len(known), self.lines.get(known, 1)
 
 
 def read_toml(folder: Path, environment: str) -> dict[str, Any]:
-    """Read the tables in a folder, each with its `*.{environment}.toml` laid over it where that exists.
+    """Read the tables of a folder, each merged with its `*.{environment}.toml` if that exists.
 
-    Raises WrongConfiguration for what is no TOML.
+    Raises WrongConfiguration for invalid TOML.
     """
     return _laid_over(_files(folder, environment))
 
 
 def check(folder: Path) -> dict[str, dict[str, Any]]:
-    """Check the configuration in `folder` for every environment; return it by environment.
+    """Check the configuration for every environment. Returns it by environment.
 
-    Raises WrongConfiguration, which tells everything that is wrong.
+    Raises WrongConfiguration with all errors.
     """
     found, problems = {}, []
     for environment in ENVIRONMENTS:
@@ -70,7 +70,7 @@ def check(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def ship(folder: Path, into: Path) -> None:
-    """Check the configuration in `folder` and write `into/{environment}.json` for each environment, or nothing."""
+    """Check the configuration and write `into/{environment}.json` for each environment, or nothing."""
     checked = check(folder)
     into.mkdir(parents=True, exist_ok=True)
     for environment, tables in checked.items():
@@ -78,7 +78,7 @@ def ship(folder: Path, into: Path) -> None:
 
 
 def _files(folder: Path, environment: str) -> dict[str, list[File]]:
-    """The files of each table: its own, and the environment's that is laid over it."""
+    """The files of each table: its own, and the environment's."""
     files: dict[str, list[File]] = {}
     problems: list[str] = []
     for table in TABLES:
@@ -128,7 +128,7 @@ def _lay_over(table: dict[str, Any], overlay: dict[str, Any]) -> None:
 
 
 def _told(wrong: Wrong, files: list[File]) -> str:
-    """A wrong with its file and line: where it is whole, in the one that is laid over; else where most of it is."""
+    """An error with file and line: the overlay if that has the whole place, else the file with most of it."""
     whole = [file for file in files if file.line_of(wrong.place)[0] == len(wrong.place)]
     file = whole[-1] if whole else max(files, key=lambda one: one.line_of(wrong.place)[0])
     return f"{file.name}:{file.line_of(wrong.place)[1]}: {wrong}"

@@ -1,4 +1,4 @@
-"""The command: checks the configuration, and ships it where it is told where to."""
+"""The command: check the configuration, and optionally write the JSON files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.config import WrongConfiguration, check, ship
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Say what is wrong, each on a line of its own, and return 1; or that nothing is, and return 0."""
+    """Print each error on a line and return 1, or return 0."""
     parser = argparse.ArgumentParser(prog="python -m tools.config", description="Check, and ship, config/.")
     parser.add_argument("config", type=Path, nargs="?", default=Path("config"), help="the folder of the TOML files")
     parser.add_argument("into", type=Path, nargs="?", help="where to write one JSON file for each environment")

@@ -1,4 +1,4 @@
-"""Where things stand in a TOML file: Python's own reader tells values, and no lines."""
+"""The lines of a TOML file's keys, which tomllib does not provide."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _BARE = re.compile(r"[^,\]}\n#]*")
 
 
 def lines_of(text: str) -> dict[Place, int]:
-    """The line, from 1, of every table, key and element of a list in TOML that tomllib has read without complaint.
+    """The line, from 1, of every table, key and list element in valid TOML.
 
-    Elements of lists are known by their number, from 0: `("lender", "cadence", 1, "every")`.
+    List elements have numbers, from 0: `("lender", "cadence", 1, "every")`.
     """
     return _Scan(text).whole()
 
 
 class _Scan:
-    """One walk through the text; `at` is how far it is."""
+    """A scan of the text. `at` is the position."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -57,7 +57,7 @@ class _Scan:
 
     @staticmethod
     def _through_lists(key: tuple[str, ...], tables: dict[Place, int]) -> Place:
-        """A header `[a.b]` where `a` is a list of tables means the last of them."""
+        """A header `[a.b]` in which `a` is a list of tables refers to the last of them."""
         place: Place = ()
         for part in key:
             if place in tables:

@@ -1,4 +1,4 @@
-"""What is wrong with a value of the configuration, in a person's words."""
+"""Error texts for values of the configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MUST = {
 
 
 def sentence(error: Any, place: Place) -> str:
-    """One of Pydantic's errors, about what stands at `place` (without the name of the file's table)."""
+    """The text for one of Pydantic's errors at `place` (without the file's table)."""
     subject = (
         "it"
         if len(place) == 1
@@ -50,13 +50,13 @@ def sentence(error: Any, place: Place) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """A question after a name that nothing has, if there is one that is spelt much like it."""
+    """A suggestion for an unknown name, if a similar one exists."""
     close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _settings_of(place: Place) -> list[str]:
-    """The names of the settings that the table at a place can have."""
+    """The names of the possible settings of a table."""
     kind: Any = Settings
     for part in place:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

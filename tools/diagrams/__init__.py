@@ -1,1 +1,1 @@
-"""The pictures of the documentation, drawn from template.yaml and from the states' own code."""
+"""The diagrams of the documentation, generated from template.yaml and the transition tables."""

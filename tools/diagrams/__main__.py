@@ -1,4 +1,4 @@
-"""`make diagrams`: draw the pictures of the documentation anew."""
+"""`make diagrams`: update the diagrams in the documentation."""
 
 from tools.diagrams.pages import PAGES, drawn
 

@@ -1,6 +1,6 @@
-"""The application as the template has it: what calls each function, and what its role lets it touch.
+"""The application in the template: the callers of each function, and its permissions.
 
-The roles hold exactly what the functions do (tests/contract/test_permissions.py), so they tell it truly.
+The roles have exactly the permissions that the functions use (tests/contract/test_permissions.py).
 """
 
 import re
@@ -23,7 +23,7 @@ PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"
 
 @dataclass(frozen=True)
 class Function:
-    """One function: who calls it and what it may do."""
+    """One function: its callers and its permissions."""
 
     name: str
     routes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Rule:
-    """What the bus takes to a queue."""
+    """A rule of the bus."""
 
     name: str
     event: str
@@ -54,15 +54,13 @@ class Rule:
 
     @property
     def condition(self) -> str:
-        """The event and what must be so of it, but for what every rule asks."""
+        """The event and its conditions, without those of every rule."""
         told = [str(value) for name, (value, *_) in self.detail.items() if name != "retry_scheduled"]
         return f"{self.event}: {', '.join(told)}"
 
 
 @dataclass(frozen=True)
 class Application:
-    """All of the template that moves or keeps leads."""
-
     functions: tuple[Function, ...]
     rules: tuple[Rule, ...]
     queues: dict[str, str | None]
@@ -71,7 +69,6 @@ class Application:
     buses: tuple[str, ...]
 
     def function(self, name: str) -> Function:
-        """A function by its logical id."""
         return next(one for one in self.functions if one.name == name)
 
 
@@ -125,7 +122,7 @@ def _by_type(events: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _allowed(role: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every action of a role with each of its resources: a logical id where there is one, else the text."""
+    """Every action of a role with each of its resources, by logical id if possible."""
     for policy in role["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             for action in _listed(statement["Action"]):

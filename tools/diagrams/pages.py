@@ -1,4 +1,4 @@
-"""Where the pictures stand in the documentation, and the pages with the present ones in them."""
+"""The pages with diagrams."""
 
 import re
 from collections.abc import Callable
@@ -21,10 +21,10 @@ PLACE = re.compile(r"(?<=<!-- make diagrams: )(\w+)( -->\n).*?(?=<!-- end -->)",
 
 
 def shown_on(page: Path) -> list[str]:
-    """The names of a page's pictures."""
+    """The names of a page's diagrams."""
     return [place[1] for place in PLACE.finditer(page.read_text(encoding="utf-8"))]
 
 
 def drawn(page: Path) -> str:
-    """A page with each of its pictures drawn anew."""
+    """A page with updated diagrams."""
     return PLACE.sub(lambda place: f"{place[1]}{place[2]}{PICTURES[place[1]]()}\n", page.read_text(encoding="utf-8"))

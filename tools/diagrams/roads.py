@@ -13,7 +13,7 @@ LOOK = (
 
 
 def road(application: Application) -> str:
-    """The way of a lead alone: from a form to the partners and the person, for the README."""
+    """The path of a lead from a form to the partners and the person, for the README."""
     workers = [one for one in application.functions if _ruled(application).intersection(one.queues)]
     lines = [
         'form(["a form"]) -->|"POST /webhooks/{source}"| ReceiveLead[receive_lead]',
@@ -51,7 +51,7 @@ def whole(application: Application) -> str:
 
 
 def functions_table(application: Application) -> str:
-    """What calls each function and what it may touch."""
+    """The callers and the permissions of each function."""
     rows = ["| function | called by | the table | sends to | calls | what fails goes to |", "|---|---|---|---|---|---|"]
     for one in application.functions:
         sends = [*(["`Bus`"] if one.announces else []), *(f"`{queue}`" for queue in one.sends_to)]
@@ -63,7 +63,7 @@ def functions_table(application: Application) -> str:
 
 
 def queues_table(application: Application) -> str:
-    """What fills each queue, who empties it, and where a message goes that comes back too often."""
+    """The senders and the consumer of each queue, and its dead-letter queue."""
     rows = ["| queue | filled by | emptied by | then to |", "|---|---|---|---|"]
     for queue, dead_letters in application.queues.items():
         if dead_letters is None:
@@ -92,7 +92,7 @@ def _authorizers(application: Application) -> list[Function]:
 
 
 def _callers(door: Function) -> Iterator[str]:
-    """Who calls a function by its routes, as nodes."""
+    """The callers of a function's routes, as nodes."""
     paths = {route.partition(" ")[2] for route in door.routes}
     forms = {path for path in paths if path.startswith("/webhooks/")}
     events = {path for path in paths if path.startswith("/partners/leeloo/")}
@@ -105,7 +105,7 @@ def _callers(door: Function) -> Iterator[str]:
 
 
 def _every(one: Function) -> str:
-    """A schedule's rate in words."""
+    """A schedule's rate as text."""
     number, unit = (one.schedule or "").removeprefix("rate(").removesuffix(")").split()
     return f"every {unit}" if number == "1" else f"every {number} {unit}"
 
@@ -115,7 +115,7 @@ def _ruled(application: Application) -> set[str]:
 
 
 def _asking(application: Application) -> Iterator[str]:
-    """The way of a status: due deliveries are queued and asked about."""
+    """The path of a status check."""
     for queue, dead_letters in application.queues.items():
         if dead_letters and queue not in _ruled(application):
             finders = [one for one in application.functions if queue in one.sends_to and one.schedule]
@@ -140,7 +140,7 @@ def _group(title: str, nodes: Iterable[str]) -> Iterator[str]:
 
 
 def _flowchart(application: Application, lines: list[str]) -> str:
-    """The lines as a flowchart from left to right, each kind of node in its own colour."""
+    """A flowchart from left to right, with a colour for each kind of node."""
     drawn = set(re.findall(r"\w+", "\n".join(lines)))
     kinds = {
         "function": {one.name for one in application.functions},

@@ -1,25 +1,22 @@
-"""The states of a delivery, a message and a fetch, drawn from the transition tables."""
+"""The states of a delivery, a message and a fetch, from the transition tables."""
 
 from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, Table
 
 
 def of_a_delivery() -> str:
-    """The states of a delivery."""
     return _diagram("received", DELIVERY)
 
 
 def of_a_message() -> str:
-    """The states of a message."""
     return _diagram("pending", MESSAGE)
 
 
 def of_a_fetch() -> str:
-    """The states of a fetch."""
     return _diagram("pending", FETCH)
 
 
 def _diagram(first: str, table: Table) -> str:
-    """Events between the same two states become one arrow; events that do not change the state are not drawn."""
+    """Events between the same two states share an arrow. Events without a change of state are not drawn."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for event, states in table.items():
         for before, after in states.items():

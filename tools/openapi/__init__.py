@@ -1,1 +1,1 @@
-"""The OpenAPI document, made of the routes' own types: `make openapi` writes docs/openapi.json."""
+"""The OpenAPI document, generated from the routes' types: `make openapi` writes docs/openapi.json."""

@@ -1,1 +1,1 @@
-"""Meta's Graph API, as far as it keeps the leads of Lead Ads."""
+"""Meta's Graph API, as far as it serves the leads of Lead Ads."""

@@ -1,4 +1,4 @@
-"""Graph's refusals, in its own words: HTTP 400 for nearly all, told apart by `code` and `error_subcode`."""
+"""Graph's errors: HTTP 400 for nearly all, with `code` and `error_subcode`."""
 
 import secrets
 
@@ -54,7 +54,6 @@ def too_many_calls() -> Answer:
 
 
 def of_status(status: int, detail: str) -> Answer:
-    """What the frame refuses."""
     if status == 429:
         return too_many_calls()
     return error(status, f"Unsupported request. {detail} {READ_MORE}", "GraphMethodException", 100)

@@ -1,1 +1,1 @@
-"""Lead Leader's partner API, as its document and its worked example describe it."""
+"""Lead Leader's partner API, according to its document and its example."""

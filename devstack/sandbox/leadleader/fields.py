@@ -18,7 +18,7 @@ DECIMAL_PLACES = 2
 
 
 def create_errors(body: Mapping[str, Any]) -> Errors:
-    """What a create body breaks, `security_token`'s form included."""
+    """The errors of a create body, including `security_token`."""
     errors = _errors(body, {"termin": _termin, "summa": _summa, "security_token": _text}, {}, {"clientInfo"})
     match body.get("clientInfo"):
         case dict(client):
@@ -31,7 +31,7 @@ def create_errors(body: Mapping[str, Any]) -> Errors:
 
 
 def status_errors(body: Mapping[str, Any]) -> Errors:
-    """What a check-status body breaks."""
+    """The errors of a check-status body."""
     return _errors(body, {"deal_id": _integer, "security_token": _text}, {})
 
 

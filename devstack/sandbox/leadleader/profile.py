@@ -1,4 +1,4 @@
-"""What chaos runs know about Lead Leader's stand-in."""
+"""Lead Leader's profile for chaos runs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from devstack.sandbox.remote import Remote
 
 
 def record_of(deal: Mapping[str, Any]) -> PartnerRecord:
-    """A deal as the control lists it."""
+    """A deal from the control."""
     person = {"phone": deal["clientInfo"]["telephone"]}
     return PartnerRecord("leadleader", deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
 
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
-    """All deals."""
     return map(record_of, remote.deals())
 
 
 def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
-    """Whose deal a create call makes."""
+    """The person of a create call."""
     return {"phone": call["telephone"]}
 
 
 def find(remote: Remote, person: Person, known: Collection[int | str]) -> int | None:
-    """Return the number of a person's first deal that is not known yet."""
+    """The number of a person's first deal that is not known yet."""
     deals = (int(deal["deal_id"]) for deal in remote.deals() if person.is_in(deal["clientInfo"]))
     return next((deal_id for deal_id in deals if deal_id not in known), None)
 

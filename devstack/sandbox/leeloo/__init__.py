@@ -1,1 +1,1 @@
-"""Leeloo's API v2, as its public document and public code describe it."""
+"""Leeloo's API v2, according to its public document and code."""

@@ -1,4 +1,4 @@
-"""What the company has set up in Leeloo before the first call. The same names have the same ids in every run."""
+"""The company's set-up in Leeloo. The same names have the same ids in every run."""
 
 import hashlib
 import re
@@ -13,13 +13,13 @@ _VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 
 
 def fixed_id(kind: str, name: str) -> str:
-    """24 hex digits that follow from what a thing is and how it is called."""
+    """24 hex digits computed from a kind and a name."""
     return hashlib.sha256(f"{kind}/{name}".encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A tag, a category of templates, a user, a block of a tunnel."""
+    """A tag, a category of templates, a user, or a block of a tunnel."""
 
     id: str
     name: str
@@ -27,7 +27,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A connection (a bot of the company's) or a lead tool of a tunnel."""
+    """A connection (a bot of the company) or a lead tool of a tunnel."""
 
     id: str
     name: str
@@ -44,13 +44,13 @@ class Template:
     text: str
 
     def rendered(self, variables: Mapping[str, str]) -> str:
-        """The text as the person reads it. A variable without a value stays as it is written, to be seen."""
+        """The text that a person receives. A variable without a value stays unchanged."""
         return _VARIABLE.sub(lambda found: variables.get(found[1], found[0]), self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """A funnel: its blocks are where a person can be put, its lead tools are where people come from."""
+    """A funnel. A person can be put into its blocks, and comes from its lead tools."""
 
     id: str
     name: str
@@ -60,7 +60,7 @@ class Tunnel:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What orders are for; an order counts for the offer's tunnel."""
+    """The subject of orders, which count for the offer's tunnel."""
 
     id: str
     title: str
@@ -72,7 +72,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class PaymentCredit:
-    """A way to pay. Only orders paid by hand can be updated through the API."""
+    """A payment method. The API can only update orders with a manual one."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""What a field may look like, and which fields a request must and may have."""
+"""The format of fields, and the required and optional fields of a request."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ type Check = Callable[[object], bool]
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields of an object; any other is refused."""
+    """The fields of an object. Others are refused."""
 
     required: Mapping[str, Check] = field(default_factory=dict)
     optional: Mapping[str, Check] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def one_of(*values: str) -> Check:
 
 
 def some_of(*values: str) -> Check:
-    """Words with commas between them."""
+    """Comma-separated words."""
     return lambda value: isinstance(value, str) and set(value.split(",")) <= set(values)
 
 
@@ -73,7 +73,7 @@ def _written(pattern: str, *also: Check) -> Check:
 
 
 def _date(pattern: str, form: str) -> Check:
-    """Written exactly so, and a day that there is."""
+    """A pattern that is also a valid date."""
 
     def there_is(value: object) -> bool:
         try:
@@ -107,14 +107,14 @@ def seconds(value: object) -> bool:
 
 
 def errors_of_ids(params: Mapping[str, str]) -> dict[str, Wrong]:
-    """What is wrong with the ids of a path."""
+    """The errors of a path's ids."""
     return {name: Wrong.WRONG_FORMAT for name, value in params.items() if not an_id(value)}
 
 
 def errors_of_query(
     pairs: Iterable[tuple[str, str]], allowed: Mapping[str, Check], repeatable: frozenset[str]
 ) -> dict[str, Wrong]:
-    """What is wrong with a query: unknown names, wrong values, and names that come twice but may not."""
+    """The errors of a query: unknown names, wrong values, repeated names."""
     errors: dict[str, Wrong] = {}
     seen: set[str] = set()
     for name, value in pairs:

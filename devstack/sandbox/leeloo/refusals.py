@@ -1,4 +1,4 @@
-"""How Leeloo says no: `{"status": 0, "error": {"fields": {"name": "REQUIRED"}, "code": "FORMAT_ERROR"}}`."""
+"""Leeloo's errors: `{"status": 0, "error": {"fields": {"name": "REQUIRED"}, "code": "FORMAT_ERROR"}}`."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ TOO_MANY_REQUESTS = "Too many requests, please try again later."
 
 
 class Wrong(StrEnum):
-    """What is wrong with one field."""
+    """The error of one field."""
 
     REQUIRED = "REQUIRED"
     WRONG_FORMAT = "WRONG_FORMAT"
@@ -19,7 +19,7 @@ class Wrong(StrEnum):
 
 
 class Code(StrEnum):
-    """What is wrong with the call."""
+    """The error of the call."""
 
     FORMAT_ERROR = "FORMAT_ERROR"
     ACCESS_DENIED = "ACCESS_DENIED"
@@ -29,8 +29,6 @@ class Code(StrEnum):
 
 
 class Refusal(Exception):
-    """A call that is not carried out."""
-
     def __init__(self, status: int, fields: Mapping[str, Wrong], code: Code = Code.FORMAT_ERROR) -> None:
         super().__init__(code)
         self.status = status
@@ -47,12 +45,12 @@ def malformed(**fields: Wrong) -> Refusal:
 
 
 def not_found(field: str) -> Refusal:
-    """Nothing has the id that this field names."""
+    """No thing has the id in this field."""
     return Refusal(404, {field: Wrong.NOT_FOUND}, Code.NOT_FOUND)
 
 
 def too_many_requests(status: int = 429, retry_after: int | None = None) -> Answer:
-    """Plain text, at whatever status; `retry_after` in seconds."""
+    """Plain text with any status. `retry_after` is in seconds."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return Answer(
         status, TOO_MANY_REQUESTS.encode(), "text/plain; charset=utf-8", headers, {"refused": "too many requests"}

@@ -1,4 +1,4 @@
-"""How Leeloo says yes: `{"data": …, "status": 1}`, pages with their `meta`, and its two ways to write a time."""
+"""Leeloo's successes: `{"data": …, "status": 1}`, pages with `meta`, and two time formats."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -14,13 +14,13 @@ MAXIMUM_LIMIT = 100
 
 
 def success(data: object, *, meta: object = None, more: dict[str, Any] | None = None, **facts: object) -> Answer:
-    """`more` stands beside `data`: `included` or `linked`. Facts go to the log of calls."""
+    """`more` is `included` or `linked`. Facts go to the call log."""
     envelope = {"data": data, "status": 1, **({} if meta is None else {"meta": meta}), **(more or {})}
     return Answer.of(200, envelope, **facts)
 
 
 def page[Row](asked: Asked, matching: Iterable[Row], total: int, shape: Callable[[Row], object]) -> Answer:
-    """The rows that `limit` and `offset` cut out. A limit above the maximum is the maximum, and `meta` says so."""
+    """The rows of `limit` and `offset`. A limit above the maximum is the maximum, also in `meta`."""
     rows = list(matching)
     limit = min(int(asked.query.get("limit", DEFAULT_LIMIT)), MAXIMUM_LIMIT)
     offset = int(asked.query.get("offset", 0))
@@ -29,12 +29,12 @@ def page[Row](asked: Asked, matching: Iterable[Row], total: int, shape: Callable
 
 
 def instant(at: float | None) -> str | None:
-    """`2026-01-31T09:30:00.123Z`: whatever changes with calls."""
+    """`2026-01-31T09:30:00.123Z`."""
     return None if at is None else rfc3339(at)
 
 
 def minute(at: float) -> str:
-    """`2026-01-31T09:30Z`: users and tunnels."""
+    """`2026-01-31T09:30Z`, for users and tunnels."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 

@@ -1,4 +1,4 @@
-"""From a request to what it asks: the right encoding, and every field in its place and form."""
+"""Parsing requests: the encoding, and the fields."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ REPEATABLE = frozenset({TAGS})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request whose form is right: ids of the path, the query, the body's fields."""
+    """A valid request: ids of the path, the query, the fields of the body."""
 
     params: Mapping[str, str]
     query: MultiMapping[str]
@@ -43,7 +43,7 @@ class Route:
     forms: bool = False
 
     def asked(self, incoming: Incoming) -> Asked:
-        """Raises `Refusal` with all that is wrong with the form at once."""
+        """Parse a request. Raises `Refusal` with all errors."""
         body = {} if self.body is None else body_of(incoming, forms=self.forms)
         errors = {
             **errors_of_ids(incoming.params),
@@ -56,7 +56,7 @@ class Route:
 
 
 def body_of(incoming: Incoming, *, forms: bool) -> dict[str, Any]:
-    """The fields of a body. Raises `Refusal` for an encoding that is not taken or not kept to."""
+    """The fields of a body. Raises `Refusal` for a wrong or malformed encoding."""
     match incoming.content_type:
         case "application/json" if isinstance(incoming.json, dict):
             return incoming.json
@@ -84,7 +84,7 @@ def _urlencoded(raw: bytes) -> list[tuple[str, str]]:
 
 
 def _multipart(incoming: Incoming) -> list[tuple[str, str]]:
-    """Name and text of each part. Files are refused: no endpoint takes one."""
+    """Name and text of each part. Files are refused."""
     head = f"Content-Type: {incoming.headers['Content-Type']}\r\n\r\n"
     message = message_from_bytes(head.encode() + incoming.raw, policy=HTTP)
     if not message.is_multipart() or message.defects:

@@ -1,4 +1,4 @@
-"""People, channels, messages and orders as the API shows them."""
+"""The API's representation of people, channels, messages and orders."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ def named(each: Named) -> dict[str, Any]:
 
 
 def dated(each: Named | Tunnel) -> dict[str, Any]:
-    """A user, a tunnel."""
+    """A user or a tunnel."""
     at = minute(SET_UP_AT)
     return {"id": each.id, "name": each.name, "createdAt": at, "updatedAt": at}
 
@@ -39,7 +39,7 @@ def person_row(person: Person) -> dict[str, Any]:
 
 
 def person(each: Person, state: State) -> dict[str, Any]:
-    """A person alone."""
+    """A single person."""
     return {
         "id": each.id,
         "name": each.name,
@@ -93,7 +93,7 @@ def order_row(each: Order) -> dict[str, Any]:
 
 
 def order_in_full(each: Order) -> dict[str, Any]:
-    """An order alone."""
+    """A single order."""
     return {**order(each), "description": each.offer.description, "paymentMethod": each.payment.name}
 
 

@@ -1,4 +1,4 @@
-"""What happened since the start: people and their channels, what was written to them, what they ordered."""
+"""The state in memory: people, channels, messages, orders."""
 
 import itertools
 from collections import deque
@@ -18,7 +18,7 @@ RESOLVED = "RESOLVED"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to a person, rendered. `number` counts all of them; `at` is in seconds since the epoch."""
+    """A sent message, rendered. `number` counts all messages; `at` is in seconds since the epoch."""
 
     id: str
     number: int
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass(slots=True)
 class Account:
-    """A person's channel: what a message is sent to. `kind` is what Leeloo calls `from`; the chat is oldest first."""
+    """A person's channel. `kind` is `from` in the API. The chat is oldest first."""
 
     id: str
     person: "Person"
@@ -44,7 +44,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A person's entry into a tunnel, by hand into a block or through a lead tool."""
+    """A person's entry into a tunnel, manually into a block or through a lead tool."""
 
     tunnel_id: str
     block_id: str | None
@@ -54,7 +54,7 @@ class Subscription:
 
 @dataclass(slots=True)
 class Person:
-    """A human, who may have several channels."""
+    """A person may have several channels."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ class Person:
 
 @dataclass(slots=True)
 class Order:
-    """An order as it stands; the price is the offer's until an update names another."""
+    """The price is the offer's until an update changes it."""
 
     id: str
     person: Person
@@ -91,8 +91,6 @@ class Order:
 
 
 class State:
-    """Everything that calls and controls have changed."""
-
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.ids = Ids(clock)
@@ -103,7 +101,7 @@ class State:
         self._numbers = itertools.count(1)
 
     def add_person(self, name: str, phone: str | None, email: str | None, kinds: Iterable[str]) -> Person:
-        """A new person with a channel of each kind (`TELEGRAM`, `MANUAL`…)."""
+        """Add a person with a channel of each kind (`TELEGRAM`, `MANUAL`…)."""
         now = self.clock()
         person = Person(self.ids.new(), name, phone, email, now, now)
         for kind in kinds:
@@ -124,7 +122,7 @@ class State:
     def send(
         self, account: Account, text: str, template_id: str | None = None, variables: Mapping[str, str] | None = None
     ) -> Message:
-        """Put a message into the person's chat: every call does, the same text again too."""
+        """Add a message to the person's chat, also if the text is repeated."""
         message = Message(self.ids.new(), next(self._numbers), self.clock(), account, text, template_id, variables)
         account.chat.append(message)
         account.last_message_at = message.at
@@ -141,7 +139,7 @@ class State:
         return order
 
     def orders_of(self, person: Person) -> list[Order]:
-        """Those that are still kept, oldest first."""
+        """Oldest first."""
         return [order for order in map(self.orders.get, person.order_ids) if order is not None]
 
     def clear(self) -> None:

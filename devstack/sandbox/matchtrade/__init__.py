@@ -1,1 +1,1 @@
-"""Match-Trade's API for lead providers, as its document describes it."""
+"""Match-Trade's API for lead providers, according to its document."""

@@ -1,4 +1,4 @@
-"""One account, small enough for a hundred thousand of them: what follows from its number is worked out when asked."""
+"""One account, small enough for 100,000 of them: a sample's data are computed from its number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BACK = pow(_SPREAD, -1, _SPACE)
 
 
 class Origin(Enum):
-    """Registered over the API, or a sample that is like ours or came from elsewhere."""
+    """Registered over the API, or a sample: one of ours, or another provider's."""
 
     REGISTERED = "registered"
     OURS = "ours"
@@ -38,12 +38,12 @@ class Account:
 
     @property
     def uuid(self) -> str:
-        """Its number, spread so that the order of uuids is not the order of creation, and a tail of its kind."""
+        """Computed from the number, so that uuids are not in the order of creation."""
         return f"{self.number * _SPREAD % _SPACE:08x}-{self.tail}"
 
     @property
     def place(self) -> tuple[Millis, int]:
-        """Where it stands in a list."""
+        """The sort key of lists."""
         return self.created, self.number
 
     @property
@@ -52,7 +52,7 @@ class Account:
         return samples.email(self.number) if email is None and self.origin is not Origin.REGISTERED else email or ""
 
     def person(self) -> Mapping[str, Any]:
-        """The fields of the one it is about, as they were registered."""
+        """The person's fields."""
         given = self.given or {}
         return given if self.origin is Origin.REGISTERED else {**samples.person(self.number), **given}
 
@@ -63,21 +63,21 @@ class Account:
         return source
 
     def mentions(self, text: str) -> bool:
-        """Whether the text, in lower case, is a part of its email, name, surname or phone."""
+        """Whether the text, in lower case, is part of the email, name, surname or phone."""
         if "@" in text:
             return text in self.email.lower()
         person = self.person()
         return any(text in person.get(field, "").lower() for field in SEARCHED)
 
     def advance(self, now: Millis, pace: float) -> None:
-        """Take every step that is due, `pace` in milliseconds."""
+        """Take every step that is due. `pace` is in milliseconds."""
         while self.ahead and now - self.updated >= pace:
             status, *ahead = self.ahead
             self.ahead = tuple(ahead)
             self._become(status, self.updated + int(pace))
 
     def put(self, status: str, now: Millis) -> bool:
-        """Put it in a status, for good; whether that changes it."""
+        """Set a status, which then no longer changes. Returns whether it is a new one."""
         self.ahead = ()
         if status == self.status:
             return False
@@ -90,7 +90,7 @@ class Account:
 
 
 def number_of(account_uuid: str) -> int:
-    """The number in a uuid of ours; of any other text some number, or -1."""
+    """The number in a uuid of ours; any number, or -1, for others."""
     try:
         return int(account_uuid[:8], 16) * _BACK % _SPACE
     except ValueError:

@@ -14,7 +14,7 @@ FIELDS_AT_MOST = 20
 
 
 def grant(incoming: Incoming, state: State, credentials: Credentials) -> Answer:
-    """Raises `NoToken`: 401 for a wrong client, password or refresh token alike, 400 for what is no grant."""
+    """Raises `NoToken`: 401 for a wrong client, password or refresh token, 400 for a malformed grant."""
     if not credentials.admits_client(incoming.headers.get("Authorization", "")):
         raise unauthorized("client")
     fields = fields_of(incoming)
@@ -33,7 +33,7 @@ def grant(incoming: Incoming, state: State, credentials: Credentials) -> Answer:
 
 
 def fields_of(incoming: Incoming) -> Mapping[str, str]:
-    """The form's fields, none where the body is no form: what is in the address does not count. Raises `NoToken`."""
+    """The fields of the form. The query is ignored. Raises `NoToken`."""
     if incoming.content_type != FORM:
         raise NoToken(400, "invalid_request", f"Content type '{incoming.content_type}' not supported", "media type")
     try:

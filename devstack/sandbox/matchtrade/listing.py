@@ -1,4 +1,4 @@
-"""The list of accounts: what is asked in the query, and a Spring page of what there is."""
+"""The list of accounts: parsing the query, and a Spring page."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query whose form is right. Both ends of the window belong to it; pages count from 0."""
+    """A valid query. The window includes both ends; pages start at 0."""
 
     window: Window
     page: int
@@ -31,7 +31,7 @@ class Asked:
 
 
 def asked(query: MultiMapping[str], broker: Broker) -> Asked:
-    """`from` and `to` are required, `query` may be empty; a size above the broker's maximum is the maximum.
+    """`from` and `to` are required, `query` may be empty, `size` is limited by the broker.
 
     Raises `Refusal`, a 400.
     """
@@ -47,7 +47,7 @@ def asked(query: MultiMapping[str], broker: Broker) -> Asked:
 
 
 def page(registry: Registry, asked: Asked, broker: Broker) -> Answer:
-    """Rows are ordered by creation. In the minimal shape there is only what siblings of this view were seen to have."""
+    """Rows are ordered by creation. The minimal shape has only the members that other views of this API have."""
     matching = registry.within(asked.window)
     start = asked.page * asked.size
     rows = matching[start : start + asked.size]
@@ -64,7 +64,7 @@ def page(registry: Registry, asked: Asked, broker: Broker) -> Answer:
 
 
 def row(account: Account, broker: Broker) -> dict[str, Any]:
-    """One account as the broker shows it; what is not known is null."""
+    """One account in the broker's list; unknown values are null."""
     person = account.person()
     return {
         "uuid": account.uuid,
@@ -78,7 +78,7 @@ def row(account: Account, broker: Broker) -> dict[str, Any]:
 
 
 def shown(account: Account, broker: Broker) -> dict[str, Any]:
-    """One account as the control shows it: its row, and what the broker does not tell."""
+    """One account in the control: its row, and what the broker does not show."""
     return {
         **row(account, broker),
         "leadSource": account.lead_source(),

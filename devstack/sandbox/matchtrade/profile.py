@@ -1,4 +1,4 @@
-"""What chaos runs know about Match-Trade's stand-in."""
+"""Match-Trade's profile for chaos runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACCOUNTS_AT_ONCE = 1000
 
 
 def record_of(account: Mapping[str, Any]) -> PartnerRecord:
-    """An account as the control lists it."""
+    """An account from the control."""
     return PartnerRecord(
         "matchtrade",
         account["uuid"],
@@ -25,7 +25,6 @@ def record_of(account: Mapping[str, Any]) -> PartnerRecord:
 
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
-    """All accounts."""
     offset = 0
     while found := remote.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
         yield from map(record_of, found)
@@ -33,12 +32,12 @@ def records(remote: Remote) -> Iterator[PartnerRecord]:
 
 
 def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
-    """Whose account a create call makes."""
+    """The person of a create call."""
     return {"email": call["email"]}
 
 
 def find(remote: Remote, person: Person, _: Collection[int | str]) -> str | None:
-    """Return the UUID of a person's account: there is one for an e-mail."""
+    """The UUID of a person's account: an e-mail has at most one."""
     found = remote.accounts(person.email)
     return str(found[0]["uuid"]) if found else None
 

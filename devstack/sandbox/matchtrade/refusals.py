@@ -1,4 +1,4 @@
-"""How Match-Trade says no: `{"status", "timestamp", "message", "printableMessage"}`, and OAuth's own way for tokens."""
+"""Match-Trade's errors: `{"status", "timestamp", "message", "printableMessage"}`, and OAuth's for tokens."""
 
 from devstack.sandbox.matchtrade.times import Millis, instant
 from devstack.sandbox.partner import Answer
@@ -10,7 +10,7 @@ COLUMNS = ("uuid", "created", "updated", "partner_id", "email", "name", "surname
 
 
 class Refusal(Exception):
-    """A call that is not carried out. `reason` is for the log alone; the caller is told the message."""
+    """`reason` is for the call log only; the caller gets the message."""
 
     def __init__(self, status: int, message: str, reason: object = None) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 
 class NoToken(Exception):
-    """A token that is not granted: OAuth's two fields instead of the partner's four."""
+    """A refused token, with OAuth's two fields instead of the four."""
 
     def __init__(self, status: int, error: str, description: str, reason: str) -> None:
         super().__init__(error)
@@ -48,12 +48,12 @@ def unauthorized(reason: str) -> NoToken:
 
 
 def invalid_model(*wrong: str) -> Refusal:
-    """`wrong` are the fields, as paths."""
+    """`wrong` are the paths of the fields."""
     return Refusal(500, INVALID_MODEL, list(wrong))
 
 
 def does_not_fit(email: str, length: int, field: str) -> Refusal:
-    """The database's own complaint, with its SQL and the person's address in it, as such drivers write it."""
+    """The database's error with its SQL and the person's address, as drivers write it."""
     insert = f"insert into account ({', '.join(COLUMNS)})"
     message = (
         f"could not execute batch; SQL [{insert} values ({', '.join('?' * len(COLUMNS))})]; nested exception is "

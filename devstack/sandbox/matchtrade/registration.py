@@ -1,4 +1,4 @@
-"""Creating an account: what a broker wants of its body, and what it says when it does not get it.
+"""Creating an account: validating the body.
 
 {"offerUuid": "…", "account": {"partnerId": 0, "email": "…", "name": "…", "surname": "…", "phone": "123456789",
  "leadInfo": {"leadSource": "Test Offer|testoffer.com|Test Description |a12dd0a66a"}}}
@@ -27,7 +27,7 @@ type Check = Callable[[object], bool]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A body that is valid for this broker, with its fields of `account` as they were sent."""
+    """A valid body. `account` has the fields as sent."""
 
     offer_uuid: str
     account: Mapping[str, Any]
@@ -39,8 +39,7 @@ class Registration:
 
 
 def registration(incoming: Incoming, broker: Broker, credentials: Credentials) -> Registration:
-    """Raises `Refusal` for a body that is not JSON, and for a model that is not valid, naming to the log all that is
-    wrong with it. An empty value or null is an invalid one: such fields are to be omitted."""
+    """Parse a body. Raises `Refusal`; the call log gets all errors. Empty values and null are invalid."""
     if incoming.content_type != "application/json":
         raise Refusal(415, f"Content type '{incoming.content_type}' not supported", "media type")
     if incoming.json_error is not None:
@@ -59,14 +58,14 @@ def registration(incoming: Incoming, broker: Broker, credentials: Credentials) -
 
 
 def fit(asked: Registration, broker: Broker) -> None:
-    """Raises `Refusal` where a text is longer than its column."""
+    """Raises `Refusal` if a text is longer than its column."""
     for path, value in _flat(asked.account):
         if isinstance(value, str) and len(value) > broker.column_length:
             raise refusals.does_not_fit(asked.email, broker.column_length, f"account.{path}")
 
 
 def unknown_fields(body: object) -> list[str]:
-    """What no broker was seen to take: let pass, but worth a word in the log."""
+    """Unknown fields, which are accepted but logged."""
     if not isinstance(body, dict):
         return []
     account, info = body.get("account"), None
@@ -99,7 +98,7 @@ def _checks(broker: Broker, partner_id: int) -> dict[str, Check]:
 
 
 def _flat(account: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Fields by path; `leadInfo` as it is where it is no object or an empty one."""
+    """Fields by path. `leadInfo` itself if it is not an object or empty."""
     for name, value in account.items():
         if name == "leadInfo" and isinstance(value, dict) and value:
             yield from ((f"{name}.{inner}", held) for inner, held in value.items())

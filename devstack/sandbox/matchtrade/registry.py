@@ -1,4 +1,4 @@
-"""All accounts of the one lead provider, in the order of their creation."""
+"""All accounts, in the order of their creation."""
 
 import itertools
 import re
@@ -21,7 +21,7 @@ _SAMPLE_EMAIL = re.compile(re.escape(samples.email(0)).replace("0", "([0-9]{1,9}
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """So many samples, evenly from the first time to the last, both included; `emails` replace the first ones'."""
+    """Samples, evenly from the first time to the last, both included. `emails` are the first ones'."""
 
     count: int
     first: Millis
@@ -36,7 +36,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which accounts: created (or updated) within both times, included, and mentioning the text where there is one."""
+    """Accounts created (or updated) between both times, included, with the text, if any."""
 
     start: Millis
     end: Millis
@@ -45,7 +45,7 @@ class Window:
 
 
 class Registry:
-    """At most `kept` accounts; a new one over that takes the oldest one's place. Numbers never repeat within a run."""
+    """At most `kept` accounts; a new one replaces the oldest. Numbers never repeat within a run."""
 
     def __init__(self, clock: Clock, pace: Pace, kept: int = MAX_STORED) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ class Registry:
         self._moving: dict[int, Account] = {}
 
     def register(self, given: Mapping[str, Any]) -> Account:
-        """Keep an account that was found valid and new."""
+        """Store a valid, new account."""
         now = millis_now(self._clock)
         status, *ahead = path_of(given.get("phone"))
         account = Account(
@@ -81,7 +81,7 @@ class Registry:
         return account
 
     def add(self, order: Samples) -> list[Account]:
-        """Raises `OverflowError` where there is no room, `ValueError` where an email is taken."""
+        """Raises `OverflowError` if there is no room, `ValueError` if an email has an account."""
         if len(self._rows) + order.count > self._kept:
             raise OverflowError(f"{self._kept} accounts at most, there are {len(self._rows)}")
         if any(self.with_email(email) for email in order.emails):
@@ -94,12 +94,12 @@ class Registry:
         return added
 
     def get(self, account_uuid: str) -> Account | None:
-        """The account as it stands now."""
+        """The account in its present status."""
         account = self._by_number.get(number_of(account_uuid))
         return self._advanced(account) if account is not None and account.uuid == account_uuid else None
 
     def with_email(self, email: str) -> Account | None:
-        """The account as it stands now; capitals make no other address."""
+        """The account in its present status. Emails are compared without case."""
         account = self._by_email.get(email.lower())
         sample = _SAMPLE_EMAIL.fullmatch(email.lower())
         if account is None and sample is not None:
@@ -113,13 +113,13 @@ class Registry:
         self._moving.pop(account.number, None)
 
     def move(self, account: Account, created: Millis) -> None:
-        """Have it created at another time, so that it stands elsewhere in the list."""
+        """Change the time of creation, and so the place in the list."""
         del self._rows[bisect_left(self._rows, account.place, key=lambda row: row.place)]
         account.created = created
         insort(self._rows, account, key=lambda row: row.place)
 
     def put(self, accounts: Iterable[Account], status: str) -> int:
-        """Put them in a status, for good; returns how many were in another."""
+        """Set statuses, which then no longer change. Returns how many were different."""
         now = millis_now(self._clock)
         changed = 0
         for account in accounts:
@@ -128,7 +128,7 @@ class Registry:
         return changed
 
     def within(self, window: Window) -> list[Account]:
-        """The accounts as they stand now, first created first."""
+        """The accounts in their present status, first created first."""
         self.advance()
         rows = self._rows
         if window.by == "created":
@@ -139,7 +139,7 @@ class Registry:
         return [row for row in rows if row.mentions(window.text)] if window.text else rows
 
     def all(self) -> Sequence[Account]:
-        """First created first, as they stand now; not to be changed."""
+        """First created first, in their present status. Read-only."""
         self.advance()
         return self._rows
 

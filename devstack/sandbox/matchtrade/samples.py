@@ -1,4 +1,4 @@
-"""People for accounts that nobody registered: all that is known of one follows from its number."""
+"""The people of samples, computed from their numbers."""
 
 from devstack.sandbox.matchtrade.statuses import SEEN
 from devstack.sandbox.matchtrade.times import Millis
@@ -28,7 +28,7 @@ def person(number: int) -> dict[str, str]:
 
 
 def lead_source(number: int, *, foreign: bool) -> str | None:
-    """In the contract's own words for ours; another provider's, or none, for a foreign one."""
+    """In the contract's format for ours; another provider's, or none, for foreign ones."""
     if not foreign:
         return f"Test Offer|testoffer.com|Test Description|{number:010x}"
     return None if number % HAND_MADE_EVERY == 0 else f"Other Offer|elsewhere.example.com|Another provider|{number:x}"
@@ -39,5 +39,5 @@ def status(number: int) -> str:
 
 
 def until_updated(number: int) -> Millis:
-    """From its creation to its last change: whole days, twenty-nine at most."""
+    """From the creation to the last change: up to 29 whole days."""
     return number % 30 * _DAY

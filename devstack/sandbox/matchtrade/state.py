@@ -1,4 +1,4 @@
-"""All that this broker holds in memory."""
+"""The broker's state in memory."""
 
 from devstack.sandbox.matchtrade.broker import Broker
 from devstack.sandbox.matchtrade.changes import Pending
@@ -8,8 +8,6 @@ from devstack.sandbox.partner import Clock, Pace
 
 
 class State:
-    """Accounts, tokens, settings, and changes that wait for a page."""
-
     def __init__(self, clock: Clock, pace: Pace) -> None:
         self.clock = clock
         self.accounts = Registry(clock, pace)

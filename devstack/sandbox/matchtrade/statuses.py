@@ -1,4 +1,4 @@
-"""The statuses that were seen at brokers, and the way of a new account through them."""
+"""The statuses that brokers use, and the path of a new account through them."""
 
 NEW_CONTACT = "NEW_CONTACT"
 CONTACTED = "CONTACTED"
@@ -14,6 +14,6 @@ HOPELESS_PHONE_ENDS_IN = "0"
 
 
 def path_of(phone: object) -> tuple[str, ...]:
-    """The path of whoever has this phone; without one it leads to a client."""
+    """The path of an account with this phone; by default it becomes a client."""
     hopeless = isinstance(phone, str) and phone.endswith(HOPELESS_PHONE_ENDS_IN)
     return HOPELESS_PATH if hopeless else CLIENT_PATH

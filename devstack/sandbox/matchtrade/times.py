@@ -1,4 +1,4 @@
-"""Times as this partner keeps and writes them: whole milliseconds since the epoch, and RFC 3339 ending in Z."""
+"""This partner's times: whole milliseconds since the epoch, and RFC 3339 with Z."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def millis(at: datetime) -> Millis:
 
 
 def millis_of(text: str) -> Millis:
-    """Of `2019-12-11T00:00:00Z`, with a fraction or without. Raises `ValueError` for any other form, `+00:00` too."""
+    """Parse `2019-12-11T00:00:00Z`, with or without a fraction. Raises `ValueError` for any other format."""
     if not _INSTANT.fullmatch(text):
         raise ValueError(text)
     return millis(datetime.fromisoformat(text))

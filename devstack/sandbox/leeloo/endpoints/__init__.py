@@ -1,1 +1,1 @@
-"""The thirty endpoints, by what they are about."""
+"""The thirty endpoints, by subject."""

@@ -1,4 +1,4 @@
-"""Templates, connections, channels, and what is written to people."""
+"""Templates, connections, channels, and messages."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ from devstack.sandbox.partner import Answer
 
 
 class Messaging:
-    """Sends are carried out as often as they are called."""
+    """Every send call sends a message."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -68,7 +68,7 @@ class Messaging:
         return _sent(self._state.send(account, asked.body["text"]))
 
     def _chat_messages(self, asked: Asked) -> Answer:
-        """The id may be of a channel or, all channels together, of a person: the document says both."""
+        """The document allows the id of a channel or of a person, who may have several channels."""
         either = asked.params["person_id"]
         account, person = self._state.accounts.get(either), self._state.people.get(either)
         if account is not None:

@@ -1,4 +1,4 @@
-"""The query of lists: `limit` and `offset`, and the days of the last message."""
+"""The query of lists: `limit`, `offset`, and the days of the last message."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ LAST_MESSAGE = {FROM: day, TO: day}
 
 
 def written_between(asked: Asked, last_message_at: float | None) -> bool:
-    """Whether a last message is within the days asked for, both included, in UTC; without days anything is."""
+    """Whether a last message is between the requested days, both included, in UTC."""
     first, last = asked.query.get(FROM), asked.query.get(TO)
     if first is None and last is None:
         return True

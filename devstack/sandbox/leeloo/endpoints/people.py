@@ -1,4 +1,4 @@
-"""People: found, made, changed, tagged, called."""
+"""People: list, create, update, tag, call."""
 
 import uuid
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ CALL = Fields(
 
 
 class People:
-    """Making a person is not idempotent: the same body twice makes two people."""
+    """Creating a person is not idempotent."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -133,7 +133,7 @@ class People:
         return success({})
 
     def _create(self, asked: Asked) -> Answer:
-        """The `id` of the answer is the channel's, `person_id` the person's."""
+        """`id` in the answer is the channel's, `person_id` the person's."""
         tool_id, user_ids = asked.body["leadgentool_id"], asked.body.get("connected_users_ids", [])
         tunnel = find(company.TUNNELS_BY_LEADGENTOOL, tool_id, "leadgentool_id")
         for user_id in user_ids:

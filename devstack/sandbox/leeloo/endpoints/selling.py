@@ -1,4 +1,4 @@
-"""Orders, and the tunnels that lead to them."""
+"""Orders and tunnels."""
 
 import secrets
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ ORDER_UPDATE = Fields(
 
 
 class Selling:
-    """Making an order is not idempotent."""
+    """Creating an order is not idempotent."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -115,7 +115,7 @@ class Selling:
         return success([self._stats_of(find(company.TUNNELS, asked.params["tunnel_id"], "tunnel_id"))])
 
     def _stats_of(self, tunnel: Tunnel) -> dict[str, Any]:
-        """Nobody is shown or visits anything here: those counts stay at 0."""
+        """Visits and shows do not exist here, so their counts are 0."""
         entered = [sum(each.tunnel_id == tunnel.id for each in person.subscriptions) for person in self._state.people]
         orders = [order for order in self._state.orders if order.offer.tunnel_id == tunnel.id]
         sales = [order for order in orders if order.status == RESOLVED]
@@ -146,7 +146,7 @@ def _tunnels(asked: Asked) -> Answer:
 
 
 def _tunnel(asked: Asked) -> Answer:
-    """What is asked for with `include` comes under `linked` here, not under `included`."""
+    """The requested `include` is returned as `linked`, not as `included`."""
     tunnel = find(company.TUNNELS, asked.params["tunnel_id"], "tunnel_id")
     tools = [{"id": tool.id, "name": tool.name, "type": tool.type} for tool in tunnel.leadgentools]
     data = {**shapes.dated(tunnel), "links": {"leadgentools": [tool["id"] for tool in tools]}}
