@@ -28,8 +28,8 @@ class Person(Protocol):
 class PartnerRecord:
     """A partner's record of a lead.
 
-    `person` has the identifying phone or e-mail. `is_pinned`: the status does not
-    change. `moves`: the status will change. `is_registered`: a create call made it.
+    `person` has the identifying phone or e-mail. `is_pinned`: the status does not change. `moves`: the status will
+    change. `is_registered`: a create call made it.
     """
 
     partner: str

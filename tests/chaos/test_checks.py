@@ -130,7 +130,7 @@ def unknown_then_made_twice() -> dict[str, Any]:
     """Nobody asked for it, and it was made twice."""
     changes = submitted()
     lost = steps.mark_unknown(changes[0].after, NOW + MINUTE, some_error("no answer came back"))
-    return {"table": journey(changes[0], lost), "calls": [CREATE, {**CREATE, "deal_id": 25}], "sent": []}
+    return {"table": journey(changes[0], lost), "calls": [CREATE, {**CREATE, "deal_id": 25}], "sent_messages": []}
 
 
 def misordered(*more: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def lost() -> list[dict[str, Any]]:
 
 def unknown(**changes: Any) -> dict[str, Any]:
     """The partner answered, and the delivery is unknown all the same; but for the changes."""
-    return {"table": lost(), "calls": [{**CREATE, **changes}], "creates": [HEARD], "sent": []}
+    return {"table": lost(), "calls": [{**CREATE, **changes}], "creates": [HEARD], "sent_messages": []}
 
 
 REFUSED = {"deal_id": None, "status": 400, "fault": {"id": "f", "kind": "answer"}}
@@ -199,7 +199,7 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("accepted_leads_are_stored", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
     ("deliveries_reach_an_end_state", {"table": journey(submitted()[0])}),
     ("deliveries_reach_an_end_state", {"table": journey(*closed(), without=("DELIVERY#leadleader",))}),
-    ("nothing_is_in_transit", {"waiting": {"submit-leadleader": 1}}),
+    ("nothing_is_in_transit", {"queue_sizes": {"submit-leadleader": 1}}),
     ("timelines_have_no_gaps", {"table": journey(*closed(), without=("#leadleader#000003",))}),
     ("timelines_have_no_gaps", {"table": journey(*closed()[:1], *closed()[2:])}),
     ("timelines_have_no_gaps", {"table": [*journey(*closed()), *journey(*ten_minutes_later())[-2:]]}),
@@ -222,18 +222,18 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("quotas_count_every_lead", {"table": [COUNT], "counted_sources": frozenset({"web"})}),
     ("quotas_count_every_lead", {"counted_sources": frozenset({"web"})}),
     ("status_changes_have_messages", {"table": journey(*closed())}),
-    ("messages_are_sent_once", {"sent": [{"phone": PHONE, "text": "Видано"}] * 2}),
-    ("messages_are_sent_once", {"sent": []}),
+    ("messages_are_sent_once", {"sent_messages": [{"phone": PHONE, "text": "Видано"}] * 2}),
+    ("messages_are_sent_once", {"sent_messages": []}),
     ("messages_are_in_order", misordered()),
     ("messages_are_in_order", redriven()),
     ("last_message_is_newest", redriven()),
     ("leads_are_created_once", unknown_then_made_twice()),
     ("answers_are_recorded", unknown()),
     ("answers_are_recorded", unknown(**REFUSED)),
-    ("submitted_leads_exist_at_partner", {"made": []}),
-    ("submitted_leads_exist_at_partner", {"made": [FOREIGN]}),
-    ("partner_records_are_known", {"made": [DEAL, replace(DEAL, id=25)]}),
-    ("last_status_is_known", {"made": [replace(DEAL, status="Погоджено")]}),
+    ("submitted_leads_exist_at_partner", {"partner_records": []}),
+    ("submitted_leads_exist_at_partner", {"partner_records": [FOREIGN]}),
+    ("partner_records_are_known", {"partner_records": [DEAL, replace(DEAL, id=25)]}),
+    ("last_status_is_known", {"partner_records": [replace(DEAL, status="Погоджено")]}),
     ("leads_expire_last", {"table": expiring(-30)}),
     ("leads_expire_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
 ]

@@ -59,7 +59,14 @@ def after(**changes: Any) -> Snapshot:
     read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": to_text(NOW)}]
     to_be_erased = frozenset({LEAD.lead_id})
     return balanced(
-        **{"table": left(), "calls": [CREATE], "made": [DEAL], "sent": read, "to_be_erased": to_be_erased} | changes
+        **{
+            "table": left(),
+            "calls": [CREATE],
+            "partner_records": [DEAL],
+            "sent_messages": read,
+            "to_be_erased": to_be_erased,
+        }
+        | changes
     )
 
 
@@ -89,22 +96,22 @@ LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "there is CONTACT": lambda: [*left(), CONTACT],
     "there is LEELOO#k": lambda: [*left(), BESIDE],
     "there is its fetch": lambda: [*left(), FETCH],
-    "says whose it is": lambda: with_changed("LEAD", person={"full_name": "Олена"}),
+    "it has the person's data": lambda: with_changed("LEAD", person={"full_name": "Олена"}),
     "its delivery to leadleader is not": lambda: with_changed("DELIVERY#leadleader", is_erased=False),
-    "known at leadleader by its number there": lambda: with_changed("DELIVERY#leadleader", deal_id=24),
-    "its timeline quotes: leeloo_order": quoted,
-    "its timeline quotes: leeloo_event": lambda: with_data("leeloo_event", type="Курс"),
-    "its timeline quotes: dead_letter_discarded": lambda: with_data(
+    "its delivery to leadleader has an id": lambda: with_changed("DELIVERY#leadleader", deal_id=24),
+    "its timeline has the detail: leeloo_order": quoted,
+    "its timeline has the data: leeloo_event": lambda: with_data("leeloo_event", type="Курс"),
+    "its timeline has the data: dead_letter_discarded": lambda: with_data(
         "dead_letter_discarded", operator="olena", fields=["x"]
     ),
-    "LEAD tells of it": lambda: with_changed("LEAD", phone_hash="h"),
-    "DELIVERY#leadleader tells of it": lambda: with_changed("DELIVERY#leadleader", last_error=f"{PHONE} is wrong"),
-    "CLAIM tells of it": lambda: [*left(), CLAIM],
-    "ACCOUNT tells of it": lambda: [*left(), {**LINK, "is_erased": True}, ACCOUNT],
-    "LINK tells of it": lambda: [*left(), LINK],
-    "LEELOO#k EVENT tells of it": lambda: [*with_changed("EVENT", body=EMAIL)],
-    "LEAD#ld_nobody CONTACT tells of it": lambda: [*left(), ORPHAN],
-    "was to be erased, and is not": before,
+    "LEAD has data of it": lambda: with_changed("LEAD", phone_hash="h"),
+    "DELIVERY#leadleader has data of it": lambda: with_changed("DELIVERY#leadleader", last_error=f"{PHONE} is wrong"),
+    "CLAIM has data of it": lambda: [*left(), CLAIM],
+    "ACCOUNT has data of it": lambda: [*left(), {**LINK, "is_erased": True}, ACCOUNT],
+    "LINK has data of it": lambda: [*left(), LINK],
+    "LEELOO#k EVENT has data of it": lambda: [*with_changed("EVENT", body=EMAIL)],
+    "LEAD#ld_nobody CONTACT has data of it": lambda: [*left(), ORPHAN],
+    "should be erased, and is not": before,
 }
 
 
@@ -163,4 +170,4 @@ def test_a_message_is_told_that_was_not_under_way_when_the_person_was_erased(lat
     sent = [{"phone": PHONE, "text": "Видано", "at": to_text(ERASED_AT + later)}]
     found = violations(after(sent_messages=sent), ["erased_people_get_no_messages"])
     assert bool(found) is is_told
-    assert all("was written to at" in one.what for one in found)
+    assert all("got a message at" in one.what for one in found)

@@ -15,7 +15,7 @@ from pathlib import Path
 TOOLS = Path(sys.executable).parent
 TEMPLATES = ["template.yaml", "infra/github-role.yaml"]
 CODE = ["functions", "layers/leadbridge", "cli", "infra"]
-# How pip-audit's last words begin where nobody answers it: requests' errors of a connection, or its own advice.
+# The beginning of pip-audit's last line if it cannot connect: requests' errors, or its own advice.
 UNREACHED = (
     "requests.exceptions.ConnectionError:",
     "requests.exceptions.ConnectTimeout:",
@@ -24,8 +24,8 @@ UNREACHED = (
     "requests.exceptions.SSLError:",
     "ERROR:pip_audit._cli:Tip: your network may be blocking this service.",
 )
-UNKNOWN = "Dependency not found on PyPI"  # how the reason begins why one was skipped that the index does not have
-PINNED = re.compile(r"^([\w.-]+)==[^\s;]+ *\\?$", re.MULTILINE)  # one with a marker may be for another system
+UNKNOWN = "Dependency not found on PyPI"  # the beginning of the skip reason for a package that the index does not have
+PINNED = re.compile(r"^([\w.-]+)==[^\s;]+ *\\?$", re.MULTILINE)  # one with a marker may be for another platform
 
 type Finished = subprocess.CompletedProcess[str]
 
@@ -34,7 +34,7 @@ def main() -> int:
     """Run all three. Returns 1 if any fails."""
     parser = argparse.ArgumentParser(prog="audit", description="Look for known weaknesses.")
     parser.add_argument("uv", help="the uv that exports what is shipped")
-    parser.add_argument("--strict", action="store_true", help="fail where nobody can be asked what is known")
+    parser.add_argument("--strict", action="store_true", help="fail if the vulnerability database is not reachable")
     options = parser.parse_args()
     passed = [templates(), code(), dependencies(options.uv, strict=options.strict)]
     return 0 if all(passed) else 1
@@ -56,42 +56,42 @@ def dependencies(uv: str, *, strict: bool) -> bool:
     shipped = subprocess.run(exported, capture_output=True, text=True, check=True).stdout
     listed = Path(".local/audit/shipped.txt")
     listed.write_text(shipped, encoding="utf-8")
-    asked = run("pip-audit", "--requirement", str(listed), "--disable-pip", "--format", "json", quiet=True)
-    return judged(shipped, asked, strict=strict)
+    result = run("pip-audit", "--requirement", str(listed), "--disable-pip", "--format", "json", quiet=True)
+    return judged(shipped, result, strict=strict)
 
 
-def judged(shipped: str, asked: Finished, *, strict: bool) -> bool:
+def judged(shipped: str, result: Finished, *, strict: bool) -> bool:
     """Whether pip-audit checked every shipped package and found nothing.
 
-    If the database is not reachable, the result
-    is True unless `strict`. An error of the tool, and a skipped package while others were checked, are failures.
+    If the database is not reachable, the result is True unless `strict`. An error of the tool, and a skipped package
+    while others were checked, are failures.
     """
     try:
-        found = json.loads(asked.stdout)["dependencies"]
+        found = json.loads(result.stdout)["dependencies"]
     except (ValueError, KeyError):
-        last = (asked.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return not_asked(last, strict=strict) if last.startswith(UNREACHED) else failed(f"it did not work: {last}")
-    looked_at = {one["name"] for one in found if "skip_reason" not in one}
+        last = (result.stderr.strip().splitlines() or ["no output"])[-1]
+        return not_result(last, strict=strict) if last.startswith(UNREACHED) else failed(f"it failed: {last}")
+    checked = {one["name"] for one in found if "skip_reason" not in one}
     skipped = {one["name"]: one["skip_reason"] for one in found if "skip_reason" in one}
-    if skipped and not looked_at and all(reason.startswith(UNKNOWN) for reason in skipped.values()):
-        return not_asked(f"the index here knows nothing of any of {len(skipped)} packages", strict=strict)
+    if skipped and not checked and all(reason.startswith(UNKNOWN) for reason in skipped.values()):
+        return not_result(f"the package index here has none of the {len(skipped)} packages", strict=strict)
     vulnerable = [one for one in found if one.get("vulns")]
     for one in vulnerable:
         print(f"pip-audit: {one['name']} {one['version']}: {', '.join(known['id'] for known in one['vulns'])}")
-    print(f"pip-audit: {len(looked_at)} packages looked at, {len(vulnerable)} with known vulnerabilities")
+    print(f"pip-audit: {len(checked)} packages checked, {len(vulnerable)} with known vulnerabilities")
     pinned = set(PINNED.findall(shipped))
-    if left_out := sorted((pinned | skipped.keys()) - looked_at):
-        return failed(f"not looked at: {', '.join(left_out)}")
+    if left_out := sorted((pinned | skipped.keys()) - checked):
+        return failed(f"not checked: {', '.join(left_out)}")
     if not pinned:
-        return failed("nothing is shipped, says uv.lock")
-    if asked.returncode != bool(vulnerable):
-        return failed(f"it ended with {asked.returncode}")
+        return failed("uv.lock has no packages to ship")
+    if result.returncode != bool(vulnerable):
+        return failed(f"it ended with {result.returncode}")
     return not vulnerable
 
 
-def not_asked(why: str, *, strict: bool) -> bool:
+def not_result(why: str, *, strict: bool) -> bool:
     """Report that the database is not reachable. Returns True unless `strict`."""
-    print(f"pip-audit: {'FAILED' if strict else 'SKIPPED'}, the known vulnerabilities could not be asked for")
+    print(f"pip-audit: {'FAILED' if strict else 'SKIPPED'}, the vulnerability database is not reachable")
     print(f"  {why}")
     return not strict
 

@@ -217,7 +217,11 @@ def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str |
     """The next partner in a lead's order whose required fields the lead has."""
     found = record.lead.fallbacks.get(partner)
     for _ in record.lead.fallbacks:
-        if found is None or found not in snapshot.partners or not find_missing_fields(record.lead, snapshot.partners[found]):
+        if (
+            found is None
+            or found not in snapshot.partners
+            or not find_missing_fields(record.lead, snapshot.partners[found])
+        ):
             break
         found = record.lead.fallbacks.get(found)
     return found

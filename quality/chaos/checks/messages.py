@@ -54,7 +54,9 @@ def messages_are_in_order(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     Among all deliveries of a lead, the order holds unless a message is retried.
     """
     for lead_id, record in snapshot.leads.items():
-        sent = [one for one in sort_for_sending(record.messages) if one.group == "notification" and one.sent_at is not None]
+        sent = [
+            one for one in sort_for_sending(record.messages) if one.group == "notification" and one.sent_at is not None
+        ]
         lines = [[one for one in sent if one.partner == partner] for partner in {one.partner for one in sent}]
         if not any(entry.what == "message_retry_requested" for entry in record.timeline.values()):
             lines.append(sent)
