@@ -80,7 +80,7 @@ diagrams: $(READY) ## Generate the diagrams of the documentation from the templa
 .PHONY: fuzz
 fuzz: $(READY) ## Run the property tests of the forms, the API and the delivery states with many more examples
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest \
-		tests/unit/forms/test_any_post.py tests/contract/test_openapi.py tests/unit/test_delivery_model.py
+		tests/unit/forms/test_any_post.py tests/contract/test_openapi.py tests/unit/services/test_delivery_model.py
 
 .PHONY: chaos
 chaos: $(READY) ## Inject faults everywhere, then reconcile all records (SEED=7 LEADS=300 RUNS=5)

@@ -1,6 +1,6 @@
 """A lead's way from the form to the lender, call by call: what it asks of the table, and of the lender.
 
-Written by hand, and changed by hand alone. tests/unit/test_warm_path.py holds the handlers to it;
+Written by hand, and changed by hand alone. tests/unit/runtime/test_warm_path.py holds the handlers to it;
 quality/benchmarks/warm.py measures them against the bare calls of this way, and refuses to measure another one.
 """
 

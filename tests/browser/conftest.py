@@ -15,12 +15,10 @@ from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.benchmarks.capacity import read_units, size
+from quality.testkit.browser.gateway import FUNCTIONS, Gateway, serving
+from quality.testkit.browser.world import KEY, TOKENS, Open, World
 from quality.testkit.fakes.registers import Knows
-from tests.browser.gateway import FUNCTIONS, Gateway, serving
-from tests.browser.world import KEY, TOKENS, World
-from tests.unit.conftest import Context, aws_mocked, context, function, queue, shipped_settings, store
-
-__all__ = ["aws_mocked", "context", "function", "shipped_settings", "store"]
+from quality.testkit.fixtures import Context, queue
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = ("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update")
@@ -83,9 +81,6 @@ def watch_reads(gateway: Gateway) -> None:
                 gateway.reads.append((model.name, read_units(size(parsed.get("Item", {})), is_consistent=True)))
 
     aws.dynamodb().meta.events.register("after-call.dynamodb", note)
-
-
-Open = Callable[..., Page]
 
 
 @pytest.fixture

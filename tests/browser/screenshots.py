@@ -5,9 +5,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
+from quality.testkit.browser.world import Open, World, busy
 from quality.testkit.template import ROOT
-from tests.browser.conftest import Open
-from tests.browser.world import World, busy
 
 FOLDER = ROOT / "docs" / "console"
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}

@@ -3,8 +3,7 @@
 from playwright.sync_api import expect
 
 from leadbridge.domain.delivery import State
-from tests.browser.conftest import Open
-from tests.browser.world import World
+from quality.testkit.browser.world import Open, World
 
 
 def test_all_dead_letters_of_a_queue_are_redriven(open_console: Open, world: World) -> None:

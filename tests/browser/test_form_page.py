@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.form_page import PATIENCE, FormPage, fill_in, form_page_served
+from quality.testkit.browser.form_page import PATIENCE, FormPage, fill_in, form_page_served
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
@@ -47,7 +47,7 @@ def test_a_lead_is_sent_and_thanked_for(visitor: Page, form_page: FormPage) -> N
     send(visitor)
     visitor.wait_for_url(f"{form_page.address}/thanks.html")
     assert form_page.gateway.seen == [("POST", 202)]
-    (lead,) = form_page.gateway.reception.book.leads.values()
+    (lead,) = form_page.gateway.endpoint.store.leads.values()
     assert (lead.person.phone, lead.utm) == ("+380500000077", {"utm_source": "newsletter"})
     assert lead.consent.text == "Я погоджуюся на обробку моїх персональних даних для розгляду заявки на кредит."
     assert lead.consent.page_url == f"{form_page.address}/"

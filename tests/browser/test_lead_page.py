@@ -12,9 +12,8 @@ from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
-from tests.browser.conftest import Open
-from tests.browser.world import ERRORS, World
-from tests.unit.conftest import TABLE
+from quality.testkit.browser.world import ERRORS, Open, World
+from quality.testkit.fixtures import TABLE
 
 PRIVATE = ("+380500000001", "3068208400", "olena@example.com")
 

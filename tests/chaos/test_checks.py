@@ -8,118 +8,39 @@ from typing import Any
 
 import pytest
 
-from devstack.sandbox.profile import PartnerRecord
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.delivery import Change, Delivery, State, new_delivery
-from leadbridge.domain.errors.error_codes import ErrorCode
-from leadbridge.domain.message import mark_sent, start_sending, status_notification
+from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
-from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
-from leadbridge.services.dead_letters import DeadLetter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.messages import message_item
 from quality.chaos.checks import CHECKS, violations
-from quality.chaos.reconciliation import Create, Posted, Snapshot
+from quality.chaos.reconciliation import Create, Posted
+from quality.testkit.chaos.books import (
+    ANSWER,
+    CREATE,
+    DEAL,
+    HEARD,
+    LEAD,
+    LETTER,
+    MINUTE,
+    PHONE,
+    POSTED,
+    balanced,
+    closed,
+    ended,
+    failed,
+    journey,
+    submitted,
+    ten_minutes_later,
+    told,
+    waiting,
+)
 from quality.testkit.fakes.errors import some_error
-from quality.testkit.people import NOW, lead
+from quality.testkit.people import NOW
 from quality.testkit.template import ROOT
 from tools.config import read_toml
-
-LEAD = lead()
-MINUTE = timedelta(minutes=1)
-PHONE, EMAIL = "+380500000001", "olena@example.com"
-POSTED = Posted("post-1", LEAD.lead_id, PHONE, EMAIL)
-DEAL = PartnerRecord("leadleader", 24, "Видано", {"phone": "0500000001"})
-CREATE = {
-    "number": 7,
-    "operation": "create",
-    "partner": "leadleader",
-    "deal_id": 24,
-    "telephone": "0500000001",
-    "status": 200,
-    "outcome": "answered",
-    "fault": None,
-}
-HEARD = Create(LEAD.lead_id, "leadleader", 7, is_answered=True)
-ANSWER = DeadLetter(
-    "submit-leadleader",
-    "letter-2",
-    0,
-    "record_answer",
-    "not written",
-    LEAD.lead_id,
-    "leadleader",
-    reason_code=ErrorCode.ANSWER_NOT_RECORDED,
-)
-LETTER = DeadLetter(
-    "submit-leadleader",
-    "letter-1",
-    0,
-    "submit",
-    "the password is wrong",
-    LEAD.lead_id,
-    "leadleader",
-    reason_code=ErrorCode.PASSWORD_WRONG,
-)
-
-
-def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """What the table holds of the lead after these changes, decoded; `without` some keys."""
-    found = [items.lead_item(LEAD, phone_hash=None), items.entry_item(LEAD.lead_id, Entry(NOW, "received"), "0")]
-    found.append(items.delivery_item(changes[-1].after if changes else waiting()))
-    found += [items.change_entry(change) for change in changes]
-    return [values for values in found if not values["sk"].endswith(without or ("nothing",))]
-
-
-def waiting() -> Delivery:
-    return new_delivery(LEAD.lead_id, "leadleader", "web", NOW)
-
-
-def submitted() -> list[Change]:
-    begun = steps.start_attempt(waiting(), NOW, MINUTE)
-    return [begun, steps.confirm(begun.after, NOW + MINUTE, 24, MINUTE)]
-
-
-def closed() -> list[Change]:
-    """A lead as most are in the end: a deal, its first status, and one more that the person is told."""
-    changes = submitted()
-    for minutes, status, final in ((2, "В обробці", False), (3, "Видано", True)):
-        at = NOW + minutes * MINUTE
-        before = changes[-1].after
-        changes.append(change_status(before, at, status, meaning=None, final=final, check_after=MINUTE))
-    return changes
-
-
-def ten_minutes_later() -> list[Change]:
-    """What a second worker wrote who did not ask whether somebody was quicker."""
-    return [replace(change, at=change.at + 10 * MINUTE) for change in submitted()]
-
-
-def told(number: int = 5) -> dict[str, Any]:
-    """The message about the last status, sent."""
-    message = status_notification(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
-    done = mark_sent(start_sending(message, NOW, MINUTE).after, NOW + 10 * MINUTE)
-    return message_item(done.after)
-
-
-def balanced(**changes: Any) -> Snapshot:
-    """A book that balances, but for the changes."""
-    read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": "2026-03-01T12:10:00.000Z"}]
-    snapshot = Snapshot(
-        posted=[POSTED], table=[*journey(*closed()), told()], calls=[CREATE], partner_records=[DEAL], sent_messages=read
-    )
-    return replace(snapshot, **changes)
-
-
-def ended(change: Change, *before: Change) -> list[dict[str, Any]]:
-    return journey(*before, change)
-
-
-def failed(reason: str = "the password is wrong") -> list[dict[str, Any]]:
-    return ended(steps.fail(waiting(), NOW, some_error(reason)))
 
 
 def test_a_book_that_balances_has_no_violations() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from tests.contract.world import PARTNER, Vault, World
+from quality.testkit.clients.leadleader import PARTNER, Vault, World
 
 
 @pytest.fixture(scope="module")

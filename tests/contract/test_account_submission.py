@@ -15,9 +15,7 @@ from leadbridge.services import submit_lead
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import Settings
-from quality.testkit.fakes.ledgers import Ledger
-from quality.testkit.template import ROOT
-from tests.contract.matchtrade import (
+from quality.testkit.clients.matchtrade import (
     EMAIL,
     PARTNER,
     Broken,
@@ -29,7 +27,9 @@ from tests.contract.matchtrade import (
     lead,
     matchtrade_world,
 )
-from tests.contract.test_matchtrade_faults import MATRIX
+from quality.testkit.clients.matchtrade_faults import MATRIX
+from quality.testkit.fakes.ledgers import Ledger
+from quality.testkit.template import ROOT
 from tools.config import read_toml
 
 SETTINGS = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners[PARTNER]

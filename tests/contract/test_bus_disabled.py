@@ -9,8 +9,8 @@ import pytest
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.storage.stream import EventPublisher
+from quality.testkit.aws.all_flows import make_due, post, put_secrets
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
-from tests.contract.everything import make_due, post, put_secrets
 
 
 @pytest.fixture

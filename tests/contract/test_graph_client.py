@@ -19,8 +19,8 @@ from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.client import FIELDS
 from leadbridge.partners.http import Transport
 from leadbridge.settings import Source
-from tests.contract.faults import MATRIX, Broken, Meaning
-from tests.contract.world import Vault, budget, short
+from quality.testkit.clients.leadleader import Vault, budget, short
+from quality.testkit.clients.leadleader_faults import MATRIX, Broken, Meaning
 
 ANSWERS = {"full_name": "Прикладенко Олена", "phone_number": "+380500000001", "вибір": ["а", "б"]}
 KEYS = {"leadgen_id": "77"}

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import Misconfigured, RateLimited, Rejected, Unauthorized
 from leadbridge.partners.leadleader.client import DealAuthorization
-from tests.contract.world import PARTNER, World, budget, lead
+from quality.testkit.clients.leadleader import PARTNER, World, budget, lead
 
 type Break = Callable[[], dict[str, Any]]
 

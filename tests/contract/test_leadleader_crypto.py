@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from leadbridge.auth import rsa_credentials
+from quality.testkit.template import ROOT
 
-VECTORS: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "vectors" / "leadleader_auth.json").read_text(encoding="utf-8")
-)
+VECTORS: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "leadleader_auth.json").read_text(encoding="utf-8"))
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
 
 

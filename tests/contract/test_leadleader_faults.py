@@ -20,10 +20,10 @@ from leadbridge.domain.errors.partner_errors import (
 from leadbridge.services import check_status, submit_lead
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Partner, RetryPolicy
+from quality.testkit.clients.leadleader import PARTNER, SETTINGS, Clock, Operation, World, budget, lead
+from quality.testkit.clients.leadleader_faults import Broken, Meaning, bytes_sent, rows
+from quality.testkit.clients.raw_server import with_length
 from quality.testkit.fakes.ledgers import Ledger
-from tests.contract.faults import Broken, Meaning, bytes_sent, rows
-from tests.contract.raw_server import with_length
-from tests.contract.world import PARTNER, SETTINGS, Clock, Operation, World, budget, lead
 
 # Retries that are spent with the second visit.
 RETRY = RetryPolicy.model_construct(

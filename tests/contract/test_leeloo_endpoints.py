@@ -14,7 +14,7 @@ from leadbridge.partners.leeloo.answers import NotFound
 from leadbridge.partners.leeloo.models.orders import Order
 from leadbridge.partners.leeloo.models.people import CustomField
 from leadbridge.partners.leeloo.people import SmsRecipient
-from tests.contract.leeloo import EMAIL, PARTNER, PHONE, LeelooWorld, budget, leeloo_world
+from quality.testkit.clients.leeloo import EMAIL, PARTNER, PHONE, LeelooWorld, budget, leeloo_world
 
 SET_UP_AT = datetime(2025, 1, 1, tzinfo=UTC)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

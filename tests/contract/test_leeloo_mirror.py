@@ -18,9 +18,9 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import render_message
 from leadbridge.settings import Settings
 from leadbridge.settings.messages import ChannelSettings
+from quality.testkit.clients.leeloo import PARTNER, LeelooWorld, leeloo_world
 from quality.testkit.people import lead
 from quality.testkit.template import ROOT
-from tests.contract.leeloo import PARTNER, LeelooWorld, leeloo_world
 from tools.config import read_toml
 
 CHANNEL = ChannelSettings.model_validate({"preferred": "TELEGRAM", "wait_for_sms": "1h"})

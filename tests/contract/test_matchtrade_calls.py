@@ -15,8 +15,16 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Duplicate, Misconfigured, Rejected
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.rows import BrokerAccount
-from tests.contract.matchtrade import BEGINNING, EMAIL, PARTNER, MatchTradeWorld, budget, bytes_sent, matchtrade_world
-from tests.contract.raw_server import with_length
+from quality.testkit.clients.matchtrade import (
+    BEGINNING,
+    EMAIL,
+    PARTNER,
+    MatchTradeWorld,
+    budget,
+    bytes_sent,
+    matchtrade_world,
+)
+from quality.testkit.clients.raw_server import with_length
 
 TODAY = datetime.now(UTC)
 

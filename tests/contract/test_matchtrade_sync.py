@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +16,14 @@ from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import ProcessedPage, Sync, SyncOutcome, SyncReport
 from leadbridge.settings import Settings
 from leadbridge.settings.partners import SyncPlan
+from quality.testkit.clients.matchtrade import Broken, MatchTradeWorld, Operation, budget, lead, matchtrade_world
+from quality.testkit.clients.matchtrade_faults import MATRIX
 from quality.testkit.fakes.books import PARTNER, Book
 from quality.testkit.fakes.ledgers import Ledger
-from tests.contract.matchtrade import Broken, MatchTradeWorld, Operation, budget, lead, matchtrade_world
-from tests.contract.test_matchtrade_faults import MATRIX
+from quality.testkit.template import ROOT
 from tools.config import read_toml
 
-SETTINGS = Settings.model_validate(read_toml(Path(__file__).parents[2] / "config", "prod")).partners[PARTNER]
+SETTINGS = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners[PARTNER]
 NOW = datetime.now(UTC)
 READINGS = {"created": "created", "changed": "updated"}
 

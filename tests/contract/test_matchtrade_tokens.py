@@ -11,7 +11,7 @@ import pytest
 from devstack.sandbox.server import Sandbox
 from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.partner_errors import Misconfigured, Unauthorized
-from tests.contract.matchtrade import EMAIL, PARTNER, MatchTradeWorld, budget, lead, matchtrade_world
+from quality.testkit.clients.matchtrade import EMAIL, PARTNER, MatchTradeWorld, budget, lead, matchtrade_world
 
 TODAY = datetime.now(UTC)
 

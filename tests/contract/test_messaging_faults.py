@@ -21,11 +21,11 @@ from leadbridge.partners.leeloo.answers import Reply
 from leadbridge.partners.leeloo.client import Query
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
+from quality.testkit.clients.leadleader import Clock, Vault, short
+from quality.testkit.clients.leeloo import PARTNER, SHORT, LeelooWorld, budget, leeloo_world
+from quality.testkit.clients.leeloo_faults import MATRIX, Broken
+from quality.testkit.clients.messaging import LENDER, Office, settings
 from quality.testkit.people import lead
-from tests.contract.leeloo import PARTNER, SHORT, LeelooWorld, budget, leeloo_world
-from tests.contract.messaging import LENDER, Office, settings
-from tests.contract.test_leeloo_faults import MATRIX, Broken
-from tests.contract.world import Clock, Vault, short
 
 type Meaning = type[PartnerError] | None
 

@@ -8,8 +8,8 @@ import pytest
 
 from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.partners.http import Call, CallOutcome, Transport
-from tests.contract.raw_server import RawServer, nobody_listening, with_length
-from tests.contract.world import SHORT, budget, short
+from quality.testkit.clients.leadleader import SHORT, budget, short
+from quality.testkit.clients.raw_server import RawServer, nobody_listening, with_length
 
 PATIENT = 5.0  # seconds
 

@@ -16,9 +16,9 @@ import pytest
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.runtime.logs import logger
+from quality.testkit.aws.all_flows import live
 from quality.testkit.aws.moto_stack import moto_stack
 from quality.testkit.aws.permissions import FUNCTIONS, Grant, granted, in_its_name, key_grant, key_need, used
-from tests.contract.everything import live
 
 PHONE = re.compile(r"(?<![0-9a-zA-Z.:-])\+?(?:38)?0[5-9]\d{8}(?!\d)")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w+")

@@ -19,10 +19,10 @@ from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.partners.leeloo import AccountId, Client, Leeloo
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.runtime import logs
+from quality.testkit.clients.leadleader import budget, lead, short
+from quality.testkit.clients.raw_server import RawServer, nobody_listening
 from quality.testkit.people import lead as person
-from tests.contract.raw_server import RawServer, nobody_listening
-from tests.contract.world import budget, lead, short
-from tests.unit.test_crypto import PRIVATE, PUBLIC
+from quality.testkit.rsa_keys import PRIVATE, PUBLIC
 
 EMAIL, PHONE, NAME, TAX_NUMBER = "olena@example.com", "380500000001", "Прикладенко", "3068208400"
 TOKEN, PROOF_OF = "a-token-of-the-tests", "the-app-secret"

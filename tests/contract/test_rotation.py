@@ -14,8 +14,8 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.auth import secrets
 from leadbridge.forms.adapters.standard_webhooks import sign
+from quality.testkit.aws.all_flows import TOKEN, WEB, asked, put_secrets
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
-from tests.contract.everything import TOKEN, WEB, asked, put_secrets
 
 NEW = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzISEhISE="
 LOST_PATIENCE = 30.0  # seconds

@@ -20,9 +20,9 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.runtime import aws, aws_errors
 from leadbridge.storage.items import decode
+from quality.testkit.aws import all_flows as everything
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
-from tests.contract import everything
 
 FAILURES = 2  # of each call before it succeeds
 PLAIN = (

@@ -8,7 +8,7 @@ from devstack.commands import send
 from devstack.commands.samples import EVENTS
 from devstack.commands.webhook_url import webhook_url
 from devstack.seed import source_secret
-from tests.unit.forms.desk import adapter_of, cases
+from quality.testkit.forms.receiver import adapter_of, cases
 
 
 @pytest.mark.parametrize("case", cases())

@@ -19,7 +19,7 @@ from devstack.sandbox.server import Sandbox
 from devstack.workdir import PROJECT, Home, choose_port, hold
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import FUNCTIONS
-from tests.sam_local.world import lead_of, secrets_of
+from quality.testkit.sam_local.world import lead_of, secrets_of
 
 HERE = Path(__file__).parent
 RUN_CONTAINERS = {"sam", "stack"}

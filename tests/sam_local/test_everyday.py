@@ -15,7 +15,7 @@ from devstack.clients import CONFIG, CREDENTIALS, REGION
 from devstack.stack import Stack, stack_of_this_process
 from devstack.workdir import DEVELOPER, PROJECT, wait_until
 from quality.testkit.documents import blocks
-from tests.sam_local.containers import PATIENCE
+from quality.testkit.sam_local.containers import PATIENCE
 
 INVOKING, API, LAMBDA = (
     block.text.strip().splitlines()

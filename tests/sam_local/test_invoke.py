@@ -4,8 +4,8 @@ import pytest
 
 from devstack.sam_local.run import SamLocal
 from quality.testkit.lambda_runtime.samples import FUNCTIONS, cases
-from tests.sam_local.containers import event_of, invoke
-from tests.sam_local.expected import EXPECTED, outcome_of
+from quality.testkit.sam_local.containers import event_of, invoke
+from quality.testkit.sam_local.expected import EXPECTED, outcome_of
 
 
 def test_every_sample_of_every_function_has_its_expectation() -> None:

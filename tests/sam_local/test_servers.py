@@ -17,8 +17,8 @@ from leadbridge.domain.lead import lead_id_of
 from leadbridge.forms.adapters.standard_webhooks import sign
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
-from tests.sam_local.containers import PATIENCE, event_of, serving
-from tests.sam_local.world import OPERATOR, SECRET, lead_of
+from quality.testkit.sam_local.containers import PATIENCE, event_of, serving
+from quality.testkit.sam_local.world import OPERATOR, SECRET, lead_of
 
 
 def ask(method: str, url: str, **more: Any) -> tuple[int, dict[str, Any]]:

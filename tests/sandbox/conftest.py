@@ -1,23 +1,13 @@
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import Client
-from tests.sandbox.leeloo import LeelooClient, Office
-
-
-class Clock:
-    """Time that stands still until a test moves it, in seconds since the epoch."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from quality.testkit.sandbox.client import Client
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.leeloo import LeelooClient, Office
 
 
 @pytest.fixture(scope="session")
@@ -55,11 +45,3 @@ def leeloo(sandbox: Sandbox) -> LeelooClient:
 @pytest.fixture
 def office(remote: Remote) -> Office:
     return Office.of(remote)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)

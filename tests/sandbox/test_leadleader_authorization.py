@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import Client, call
+from quality.testkit.sandbox.client import Client, call
+from quality.testkit.template import ROOT
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "leadleader_auth.json"
+VECTORS = ROOT / "tests" / "vectors" / "leadleader_auth.json"
 EXAMPLE: dict[str, Any] = json.loads(VECTORS.read_bytes())
 FIELDS = ("encrypted_email", "encrypted_password", "signed_email", "signed_password")
 

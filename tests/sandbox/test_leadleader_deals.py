@@ -7,8 +7,8 @@ import pytest
 
 from devstack.sandbox.leadleader.tokens import TokenPairs, TokenRefusal
 from devstack.sandbox.remote import ControlError, Remote
-from tests.sandbox.client import Client, Tokens, application, bearer, call
-from tests.sandbox.conftest import Clock
+from quality.testkit.sandbox.client import Client, Tokens, application, bearer, call
+from quality.testkit.sandbox.clock import Clock
 
 REFUSED_TOKEN = {"detail": "Given token not valid for any token type", "code": "token_not_valid"}
 HAND_WRITTEN = (

@@ -8,9 +8,9 @@ from devstack.sandbox.leeloo.ids import Ids
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.rows import Rows
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import Reply, call
-from tests.sandbox.conftest import Clock
-from tests.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong
+from quality.testkit.sandbox.client import Reply, call
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong
 
 
 def test_a_call_without_a_token_is_refused_as_documented(leeloo: LeelooClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
-from tests.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong
+from quality.testkit.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong
 
 type Case = tuple[str, str, str, Callable[[Office], object], int, dict[str, str]]
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
-from tests.sandbox.conftest import Clock
-from tests.sandbox.leeloo import NOBODY, LeelooClient, Office
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.leeloo import NOBODY, LeelooClient, Office
 
 TOO_MANY = b"Too many requests, please try again later."
 

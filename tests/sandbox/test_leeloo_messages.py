@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from devstack.sandbox.leeloo.state import State
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.rows import Rows
-from tests.sandbox.conftest import Clock
-from tests.sandbox.leeloo import LeelooClient, Office
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.leeloo import LeelooClient, Office
 
 RENDERED = "Вітаємо, Ольга! Ми отримали вашу заявку на 6000 грн і вже її розглядаємо."
 

@@ -1,8 +1,8 @@
 """Leeloo's contract: orders, and the tunnels that lead to them."""
 
 from devstack.sandbox.remote import Remote
-from tests.sandbox.conftest import Clock
-from tests.sandbox.leeloo import LeelooClient, Office, wrong
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.leeloo import LeelooClient, Office, wrong
 
 
 def test_an_order_has_its_offers_price(leeloo: LeelooClient, office: Office) -> None:

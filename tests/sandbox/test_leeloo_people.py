@@ -3,8 +3,8 @@
 import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
-from tests.sandbox.conftest import Clock
-from tests.sandbox.leeloo import LeelooClient, Office
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.leeloo import LeelooClient, Office
 
 AN_ID = 24
 

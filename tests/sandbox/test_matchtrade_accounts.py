@@ -7,9 +7,9 @@ import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import call
-from tests.sandbox.conftest import Clock
-from tests.sandbox.matchtrade import Change, Provider, account, message
+from quality.testkit.sandbox.client import call
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.matchtrade import Change, Provider, account, message
 
 NOT_VALID = "Register Account Model is not valid"
 

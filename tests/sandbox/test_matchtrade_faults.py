@@ -8,9 +8,9 @@ import pytest
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import Reply, call
-from tests.sandbox.conftest import Clock
-from tests.sandbox.matchtrade import Provider, message
+from quality.testkit.sandbox.client import Reply, call
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.matchtrade import Provider, message
 
 CALLS: dict[str, Callable[[Provider], Reply]] = {
     "token": lambda provider: provider.ask_token(),

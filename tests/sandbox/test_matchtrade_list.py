@@ -7,9 +7,9 @@ import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import call
-from tests.sandbox.conftest import Clock
-from tests.sandbox.matchtrade import Provider, account, message
+from quality.testkit.sandbox.client import call
+from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.matchtrade import Provider, account, message
 
 ROW = {
     *("uuid", "created", "updated", "email", "name", "surname", "phone"),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
-from tests.sandbox.client import Client, application, call
-from tests.sandbox.conftest import eventually
+from quality.testkit.sandbox.client import Client, application, call
+from quality.testkit.sandbox.clock import eventually
 
 
 def _arm(remote: Remote, fault: dict[str, Any], operation: str = "create", **options: Any) -> str:

@@ -15,10 +15,10 @@ import pytest
 from devstack.sandbox.calls import CallLog
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from tests.sandbox.client import Client, call
-from tests.sandbox.conftest import Clock, eventually
+from quality.testkit.sandbox.client import Client, call
+from quality.testkit.sandbox.clock import Clock, eventually
+from quality.testkit.template import ROOT
 
-ROOT = Path(__file__).parents[2]
 OPEN_FILES = Path("/proc/self/fd")
 
 

@@ -8,7 +8,7 @@ import pytest
 from devstack.commands.form import Form, Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from tests.stack.conftest import accepted, eventually, person
+from quality.testkit.deployed import accepted, eventually, person
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from devstack.commands.form import Answer, Form, Operator, ask
 from devstack.stack import Stack
-from tests.stack.conftest import accepted, person
+from quality.testkit.deployed import accepted, person
 
 
 def problem(answer: Answer, status: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import urllib3
 
 from devstack.commands.form import Form, Operator
 from devstack.stack import Stack
-from tests.stack.conftest import accepted, person
+from quality.testkit.deployed import accepted, person
 
 
 def test_the_console_is_served_whole_and_lets_nothing_else_in(stack: Stack, form: Form, operator: Operator) -> None:

@@ -9,7 +9,7 @@ import pytest
 from devstack.commands.form import Form, Operator, ask
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from tests.stack.conftest import accepted, eventually, person
+from quality.testkit.deployed import accepted, eventually, person
 
 TOLD = {
     "В обробці": "Статус вашої заявки на кредит: В обробці.",

@@ -12,7 +12,7 @@ from devstack.commands.form import Answer, Operator, ask
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from leadbridge.forms.adapters import meta
-from tests.stack.conftest import accepted, creates, eventually, person
+from quality.testkit.deployed import accepted, creates, eventually, person
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from devstack.commands.form import Operator, ask
 from devstack.commands.form_page import SOURCE
 from devstack.stack import Stack
-from tests.stack.conftest import person
+from quality.testkit.deployed import person
 
 PAGE = "http://127.0.0.1:8123"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -7,7 +7,7 @@ from devstack.commands.form import Form, Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from infra.put_back import put_back
-from tests.stack.conftest import accepted, creates, eventually, person
+from quality.testkit.deployed import accepted, creates, eventually, person
 
 COPY = "a-restored-copy"
 

@@ -1,5 +1,5 @@
-"""The tests of the forms share one desk."""
+"""Fixtures of the form tests."""
 
-from tests.unit.forms.desk import reception
+from quality.testkit.forms.receiver import endpoint
 
-__all__ = ["reception"]
+__all__ = ["endpoint"]

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leadbridge.runtime.logs import logger
+from quality.testkit.forms.receiver import Endpoint, cases, configured, opened, proven, sample, secrets_of
 from quality.testkit.rubbish import any_text, json_values
-from tests.unit.forms.desk import Reception, cases, configured, opened, proven, sample, secrets_of
 
 CASES = cases()
 ANSWERS = {200, 202, 400, 401, 404, 413, 415, 422}
@@ -42,12 +42,12 @@ cuts = st.tuples(st.integers(0, 4000), st.integers(0, 40), st.binary(max_size=12
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[Reception]:
-    """One desk for all the posts; what it logs is not of interest here."""
+def endpoint() -> Iterator[Endpoint]:
+    """One endpoint for all posts; its log is discarded."""
     before = logger.log_level
     logger.setLevel(logging.CRITICAL)
-    with opened(configured()) as reception:
-        yield reception
+    with opened(configured()) as endpoint:
+        yield endpoint
     logger.setLevel(before)
 
 
@@ -142,15 +142,15 @@ def with_a_false_proof(draw: Any, event: dict[str, Any]) -> dict[str, Any]:
 
 @settings(max_examples=POSTS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(event=posts(), data=st.data())
-def test_any_post_gets_an_answer_and_no_forgery_is_taken(desk: Reception, event: dict[str, Any], data: Any) -> None:
-    before = len(desk.book.leads)
-    status, _ = desk.take(with_a_false_proof(data.draw, event))
+def test_any_post_gets_an_answer_and_no_forgery_is_taken(endpoint: Endpoint, event: dict[str, Any], data: Any) -> None:
+    before = len(endpoint.store.leads)
+    status, _ = endpoint.take(with_a_false_proof(data.draw, event))
     assert status in ANSWERS - {200, 202, 422}
-    assert len(desk.book.leads) == before
+    assert len(endpoint.store.leads) == before
     try:
         genuine = proven(event, data.draw(st.integers(0, 1)))
     except (ValueError, TypeError, KeyError, RecursionError):
         return  # Google's proof is in a body that can be read
-    status, answer = desk.take(genuine)
+    status, answer = endpoint.take(genuine)
     assert status in ANSWERS
-    assert len(desk.book.leads) == before + (answer["status"] == "received" and "duplicate" not in answer)
+    assert len(endpoint.store.leads) == before + (answer["status"] == "received" and "duplicate" not in answer)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leadbridge.forms.base import Request, Unreadable
 from leadbridge.forms.parsing.bodies import MAX_FIELDS, flattened, read_fields, unquoted_whole
-from tests.unit.forms.answers import JSON, URLENCODED, multipart, request
+from quality.testkit.forms.posts import JSON, URLENCODED, multipart, request
 
 TEXT = "Їжак Ґава Європа, 12"
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff[]"), min_size=1)

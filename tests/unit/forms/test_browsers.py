@@ -13,8 +13,8 @@ from leadbridge.api.browsers import Visitor
 from leadbridge.api.problems import Problem, answer
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import Source
+from quality.testkit.forms.receiver import Endpoint, configured, opened, proven, sample, secrets_of, with_headers
 from quality.testkit.rubbish import any_text
-from tests.unit.forms.desk import Reception, configured, opened, proven, sample, secrets_of, with_headers
 
 SITE = "https://groshi.example.com"
 OTHER = "https://www.example.org"
@@ -35,13 +35,13 @@ def source(**changed: Any) -> Source:
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest) -> Iterator[Reception]:
+def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
     """The handler with that source, changed as the test says, beside one that has none of it."""
     changed = getattr(request, "param", {})
     settings = configured()
     sources = {**settings.sources, "plain-credit": source(**changed), "bare": bare()}
-    with opened(settings.model_copy(update={"sources": sources})) as reception:
-        yield reception
+    with opened(settings.model_copy(update={"sources": sources})) as endpoint:
+        yield endpoint
 
 
 def bare() -> Source:
@@ -66,32 +66,32 @@ def to(source_name: str, event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "pathParameters": {"source": source_name}, "queryStringParameters": token}
 
 
-def test_an_allowed_pages_script_may_read_the_answer_whatever_it_is(desk: Reception) -> None:
+def test_an_allowed_pages_script_may_read_the_answer_whatever_it_is(endpoint: Endpoint) -> None:
     answers = [
-        desk.respond(post()),
-        desk.respond(post()),
-        desk.respond(with_body(post(), "your-name=x")),
-        desk.respond(with_body(post(), "your-name=%FF")),
-        desk.respond(post(content_type="text/plain")),
-        desk.respond(with_body(post(), "я" * 200_000)),
-        desk.respond({**post(), "queryStringParameters": None}),
+        endpoint.respond(post()),
+        endpoint.respond(post()),
+        endpoint.respond(with_body(post(), "your-name=x")),
+        endpoint.respond(with_body(post(), "your-name=%FF")),
+        endpoint.respond(post(content_type="text/plain")),
+        endpoint.respond(with_body(post(), "я" * 200_000)),
+        endpoint.respond({**post(), "queryStringParameters": None}),
     ]
     assert [one["statusCode"] for one in answers] == [202, 200, 422, 400, 415, 413, 401]
     for one in answers:
         assert (one["headers"]["Access-Control-Allow-Origin"], one["headers"]["Vary"]) == (SITE, "Origin")
 
 
-def test_a_failure_of_ours_can_be_read_too(desk: Reception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_ours_can_be_read_too(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logger, "exception", lambda *_: None)
-    monkeypatch.setattr(type(desk.book), "accept", lambda *_, **__: 1 / 0)
-    response = desk.respond(post())
+    monkeypatch.setattr(type(endpoint.store), "accept", lambda *_, **__: 1 / 0)
+    response = endpoint.respond(post())
     assert (response["statusCode"], response["headers"]["Access-Control-Allow-Origin"]) == (500, SITE)
 
 
 @pytest.mark.parametrize("name", ["Origin", "origin", "ORIGIN"])
-def test_each_origin_hears_its_own_name_however_the_header_is_spelt(desk: Reception, name: str) -> None:
+def test_each_origin_hears_its_own_name_however_the_header_is_spelt(endpoint: Endpoint, name: str) -> None:
     event = post(origin=None)
-    response = desk.respond({**event, "headers": {**event["headers"], name: OTHER}})
+    response = endpoint.respond({**event, "headers": {**event["headers"], name: OTHER}})
     assert response["headers"]["Access-Control-Allow-Origin"] == OTHER
 
 
@@ -106,24 +106,26 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("origin", HOSTILE)
-def test_another_pages_post_is_refused_and_not_stored(desk: Reception, origin: str) -> None:
-    response = desk.respond(post(origin=origin, **NAVIGATION))
+def test_another_pages_post_is_refused_and_not_stored(endpoint: Endpoint, origin: str) -> None:
+    response = endpoint.respond(post(origin=origin, **NAVIGATION))
     assert response["statusCode"] == 403
     assert json.loads(response["body"])["type"] == "urn:leadbridge:problem:origin-not-allowed"
     assert not CORS & response["headers"].keys()
-    assert desk.book.leads == {}
+    assert endpoint.store.leads == {}
 
 
 @pytest.mark.parametrize("origin", [None, SITE])
-def test_a_server_which_has_no_origin_may_post(desk: Reception, origin: str | None) -> None:
-    response = desk.respond(post(origin=origin))
+def test_a_server_which_has_no_origin_may_post(endpoint: Endpoint, origin: str | None) -> None:
+    response = endpoint.respond(post(origin=origin))
     assert response["statusCode"] == 202
     assert bool(CORS & response["headers"].keys()) is (origin is not None)
 
 
 @pytest.mark.parametrize("origin", [SITE, "https://anybody.example", "null", None])
-def test_a_source_that_lists_no_origins_takes_all_and_lets_no_script_read(desk: Reception, origin: str | None) -> None:
-    response = desk.respond(to("bare", post(origin=origin, **NAVIGATION)))
+def test_a_source_that_lists_no_origins_takes_all_and_lets_no_script_read(
+    endpoint: Endpoint, origin: str | None
+) -> None:
+    response = endpoint.respond(to("bare", post(origin=origin, **NAVIGATION)))
     assert response["statusCode"] == 202
     assert json.loads(response["body"])["status"] == "received"
     assert not CORS & response["headers"].keys()
@@ -134,8 +136,8 @@ def preflight(origin: str | None, name: str = "plain-credit") -> dict[str, Any]:
     return {**event, "pathParameters": {"source": name}}
 
 
-def test_an_allowed_page_may_ask_before_it_posts(desk: Reception) -> None:
-    response = desk.respond(preflight(OTHER))
+def test_an_allowed_page_may_ask_before_it_posts(endpoint: Endpoint) -> None:
+    response = endpoint.respond(preflight(OTHER))
     assert (response["statusCode"], response["body"]) == (204, "")
     assert response["headers"] == {
         "Access-Control-Allow-Origin": OTHER,
@@ -147,26 +149,26 @@ def test_an_allowed_page_may_ask_before_it_posts(desk: Reception) -> None:
 
 
 @pytest.mark.parametrize("origin", [*HOSTILE, None])
-def test_another_page_that_asks_is_refused(desk: Reception, origin: str | None) -> None:
-    response = desk.respond(preflight(origin))
+def test_another_page_that_asks_is_refused(endpoint: Endpoint, origin: str | None) -> None:
+    response = endpoint.respond(preflight(origin))
     assert response["statusCode"] == 403
     assert response["headers"]["Content-Type"] == "application/problem+json"
     assert not CORS & response["headers"].keys()
 
 
-def test_nobody_may_ask_of_a_source_without_origins_or_of_none(desk: Reception) -> None:
-    assert desk.respond(preflight(SITE, "bare"))["statusCode"] == 403
-    assert desk.respond(preflight(SITE, "nobody"))["statusCode"] == 404
+def test_nobody_may_ask_of_a_source_without_origins_or_of_none(endpoint: Endpoint) -> None:
+    assert endpoint.respond(preflight(SITE, "bare"))["statusCode"] == 403
+    assert endpoint.respond(preflight(SITE, "nobody"))["statusCode"] == 404
 
 
 @pytest.mark.parametrize("field", ["website", "WebSite", " website "])
 def test_whoever_fills_in_the_unseen_field_hears_what_a_lead_hears_and_nothing_is_kept(
-    desk: Reception, field: str, capsys: pytest.CaptureFixture[str]
+    endpoint: Endpoint, field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = desk.respond(post())
-    desk.book.leads.clear()
-    caught = desk.respond(with_body(post(), f"{post()['body']}&{field}=https%3A%2F%2Fspam.example"))
-    assert desk.book.leads == {}
+    real = endpoint.respond(post())
+    endpoint.store.leads.clear()
+    caught = endpoint.respond(with_body(post(), f"{post()['body']}&{field}=https%3A%2F%2Fspam.example"))
+    assert endpoint.store.leads == {}
     assert (caught["statusCode"], caught["headers"]) == (real["statusCode"], real["headers"])
     said, of_a_lead = json.loads(caught["body"]), json.loads(real["body"])
     assert (said.keys(), said["status"], len(said["lead_id"])) == (of_a_lead.keys(), "received", len("ld_") + 26)
@@ -179,29 +181,29 @@ def test_whoever_fills_in_the_unseen_field_hears_what_a_lead_hears_and_nothing_i
 def test_the_second_answer_to_a_caught_post_is_that_to_a_lead(answer: int) -> None:
     settings = configured()
     source = settings.sources["plain-credit"].model_copy(update={"answer": answer})
-    with opened(settings.model_copy(update={"sources": {"plain-credit": source}})) as desk:
+    with opened(settings.model_copy(update={"sources": {"plain-credit": source}})) as endpoint:
         spam = with_body(post(), f"{post()['body']}&website=x")
-        real, caught = ([desk.respond(proven(event)) for _ in range(2)] for event in (post(), spam))
+        real, caught = ([endpoint.respond(proven(event)) for _ in range(2)] for event in (post(), spam))
         for of_a_lead, of_spam in zip(real, caught, strict=True):
             ids = [json.loads(response["body"])["lead_id"] for response in (of_a_lead, of_spam)]
             assert {**of_spam, "body": of_spam["body"].replace(ids[1], ids[0])} == of_a_lead
         assert (real[1]["statusCode"], json.loads(caught[1]["body"])["duplicate"]) == (200, True)
         assert json.loads(caught[0]["body"])["lead_id"] == json.loads(caught[1]["body"])["lead_id"]
-        assert len(desk.book.leads) == 1
+        assert len(endpoint.store.leads) == 1
 
 
-def test_what_is_caught_needs_to_be_no_lead_but_must_be_proven(desk: Reception) -> None:
-    assert desk.respond(with_body(post(), "website=x"))["statusCode"] == 202
-    assert desk.respond({**with_body(post(), "website=x"), "queryStringParameters": None})["statusCode"] == 401
-    assert desk.respond(with_body(post(), "website=+%09&your-name=x"))["statusCode"] == 422
-    assert desk.respond(to("bare", with_body(post(), f"{post()['body']}&website=x")))["statusCode"] == 202
-    assert len(desk.book.leads) == 1
+def test_what_is_caught_needs_to_be_no_lead_but_must_be_proven(endpoint: Endpoint) -> None:
+    assert endpoint.respond(with_body(post(), "website=x"))["statusCode"] == 202
+    assert endpoint.respond({**with_body(post(), "website=x"), "queryStringParameters": None})["statusCode"] == 401
+    assert endpoint.respond(with_body(post(), "website=+%09&your-name=x"))["statusCode"] == 422
+    assert endpoint.respond(to("bare", with_body(post(), f"{post()['body']}&website=x")))["statusCode"] == 202
+    assert len(endpoint.store.leads) == 1
 
 
-def test_a_visitor_without_javascript_is_thanked_however_often_they_post(desk: Reception) -> None:
-    first, again = (desk.respond(post(**NAVIGATION)) for _ in range(2))
-    caught = desk.respond(with_body(post(**NAVIGATION), f"{post()['body']}&website=x"))
-    assert len(desk.book.leads) == 1
+def test_a_visitor_without_javascript_is_thanked_however_often_they_post(endpoint: Endpoint) -> None:
+    first, again = (endpoint.respond(post(**NAVIGATION)) for _ in range(2))
+    caught = endpoint.respond(with_body(post(**NAVIGATION), f"{post()['body']}&website=x"))
+    assert len(endpoint.store.leads) == 1
     for response in (first, again, caught):
         assert (response["statusCode"], response["headers"]["Location"], response["body"]) == (303, THANKS, "")
         assert response["headers"]["Access-Control-Allow-Origin"] == SITE
@@ -218,9 +220,9 @@ def test_a_visitor_without_javascript_is_thanked_however_often_they_post(desk: R
     ],
 )
 def test_a_visitor_without_javascript_is_asked_to_try_again(
-    desk: Reception, event: dict[str, Any], question: dict[str, str]
+    endpoint: Endpoint, event: dict[str, Any], question: dict[str, str]
 ) -> None:
-    response = desk.respond(with_headers(event, **NAVIGATION))
+    response = endpoint.respond(with_headers(event, **NAVIGATION))
     assert (response["statusCode"], response["body"]) == (303, "")
     location = urlsplit(response["headers"]["Location"])
     assert (location.scheme, location.netloc, location.path) == ("https", "groshi.example.com", "/again")
@@ -232,9 +234,9 @@ def test_a_visitor_without_javascript_is_asked_to_try_again(
         assert asked[name][0].startswith(begins)
 
 
-def test_the_names_of_wrong_fields_are_all_that_is_told(desk: Reception) -> None:
+def test_the_names_of_wrong_fields_are_all_that_is_told(endpoint: Endpoint) -> None:
     body = "your-name=Ольга&your-phone=12&amount=багато&term=6&your-tax-number=3055006677&your-activity=x"
-    location = desk.respond(with_body(post(**NAVIGATION), body))["headers"]["Location"]
+    location = endpoint.respond(with_body(post(**NAVIGATION), body))["headers"]["Location"]
     assert location == "https://groshi.example.com/again?from=form&fields=person.phone,loan.amount#top"
 
 
@@ -249,25 +251,25 @@ def test_the_names_of_wrong_fields_are_all_that_is_told(desk: Reception) -> None
         {"Accept": None},
     ],
 )
-def test_a_script_and_a_server_are_answered_json(desk: Reception, headers: dict[str, str | None]) -> None:
-    assert desk.respond(post(**headers))["statusCode"] == 202
+def test_a_script_and_a_server_are_answered_json(endpoint: Endpoint, headers: dict[str, str | None]) -> None:
+    assert endpoint.respond(post(**headers))["statusCode"] == 202
 
 
-def test_an_older_browser_is_known_by_what_it_takes(desk: Reception) -> None:
-    assert desk.respond(post(accept="application/xml, TEXT/HTML;q=0.9"))["statusCode"] == 303
+def test_an_older_browser_is_known_by_what_it_takes(endpoint: Endpoint) -> None:
+    assert endpoint.respond(post(accept="application/xml, TEXT/HTML;q=0.9"))["statusCode"] == 303
 
 
-@pytest.mark.parametrize("desk", [{"try_again": None}], indirect=True)
-def test_each_page_is_there_only_if_it_is_configured(desk: Reception) -> None:
-    assert desk.respond(with_body(post(**NAVIGATION), "a=b"))["statusCode"] == 422
-    assert desk.respond(post(**NAVIGATION))["statusCode"] == 303
+@pytest.mark.parametrize("endpoint", [{"try_again": None}], indirect=True)
+def test_each_page_is_there_only_if_it_is_configured(endpoint: Endpoint) -> None:
+    assert endpoint.respond(with_body(post(**NAVIGATION), "a=b"))["statusCode"] == 422
+    assert endpoint.respond(post(**NAVIGATION))["statusCode"] == 303
 
 
-def test_a_forwarded_or_named_page_is_nothing_to_go_by(desk: Reception) -> None:
+def test_a_forwarded_or_named_page_is_nothing_to_go_by(endpoint: Endpoint) -> None:
     event = post(host="evil.example", referer="https://evil.example/", x_forwarded_host="evil.example", **NAVIGATION)
     parameters = {**event["queryStringParameters"], "thank_you": "https://evil.example", "next": "//evil.example"}
     event = with_body({**event, "queryStringParameters": parameters}, f"{event['body']}&thank_you=https://evil.example")
-    assert desk.respond(event)["headers"]["Location"] == THANKS
+    assert endpoint.respond(event)["headers"]["Location"] == THANKS
 
 
 LOCAL = {
@@ -277,17 +279,17 @@ LOCAL = {
 }
 
 
-@pytest.mark.parametrize("desk", [LOCAL], indirect=True)
-def test_on_ones_own_machine_the_page_is_on_any_port(desk: Reception) -> None:
-    thanked = desk.respond(post(origin="http://localhost:8123", **NAVIGATION))
+@pytest.mark.parametrize("endpoint", [LOCAL], indirect=True)
+def test_on_ones_own_machine_the_page_is_on_any_port(endpoint: Endpoint) -> None:
+    thanked = endpoint.respond(post(origin="http://localhost:8123", **NAVIGATION))
     assert thanked["headers"]["Location"] == "http://127.0.0.1:8123/thanks.html"
-    asked = desk.respond(with_body(post(origin="http://127.0.0.1:65000", **NAVIGATION), "a=b"))
+    asked = endpoint.respond(with_body(post(origin="http://127.0.0.1:65000", **NAVIGATION), "a=b"))
     assert asked["headers"]["Location"].startswith("http://127.0.0.1:65000/again.html?fields=person.full_name,")
-    assert desk.respond(post(origin=SITE, **NAVIGATION))["statusCode"] == 200
-    assert desk.respond(post(origin=None, **NAVIGATION))["statusCode"] == 200
+    assert endpoint.respond(post(origin=SITE, **NAVIGATION))["statusCode"] == 200
+    assert endpoint.respond(post(origin=None, **NAVIGATION))["statusCode"] == 200
 
 
-@pytest.mark.parametrize("desk", [LOCAL], indirect=True)
+@pytest.mark.parametrize("endpoint", [LOCAL], indirect=True)
 @pytest.mark.parametrize(
     "origin",
     [
@@ -296,8 +298,8 @@ def test_on_ones_own_machine_the_page_is_on_any_port(desk: Reception) -> None:
         *("http://127.0.0.1:8\n", "http://127.0.0.1:123456", "https://127.0.0.1:8"),
     ],
 )
-def test_any_port_is_a_port_and_nothing_else(desk: Reception, origin: str) -> None:
-    assert desk.respond(post(origin=origin, **NAVIGATION))["statusCode"] == 403
+def test_any_port_is_a_port_and_nothing_else(endpoint: Endpoint, origin: str) -> None:
+    assert endpoint.respond(post(origin=origin, **NAVIGATION))["statusCode"] == 403
 
 
 names = st.sampled_from(["Origin", "origin", "Accept", "Sec-Fetch-Mode", "X-Requested-With", "Host", "Referer"])

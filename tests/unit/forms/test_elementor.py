@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission
-from tests.unit.forms.answers import URLENCODED, read, request
-from tests.unit.forms.desk import Reception, proven, sample
+from quality.testkit.forms.posts import URLENCODED, read, request
+from quality.testkit.forms.receiver import Endpoint, proven, sample
 
 
 def elementor(body: Any) -> Submission:
@@ -45,12 +45,12 @@ def test_it_has_no_id_of_its_own() -> None:
     assert elementor({"id": "1", "submission_id": "2"}).delivery_id is None
 
 
-def test_the_same_person_on_another_day_sends_another_body(reception: Reception) -> None:
+def test_the_same_person_on_another_day_sends_another_body(endpoint: Endpoint) -> None:
     event = sample("elementor_simple")
-    reception.take(proven(event))
+    endpoint.take(proven(event))
     other = {**event, "body": event["body"].replace("11%3A14", "11%3A15")}
-    assert reception.take(proven(other))[0] == 202
-    assert len(reception.book.leads) == 2
+    assert endpoint.take(proven(other))[0] == 202
+    assert len(endpoint.store.leads) == 2
 
 
 @pytest.mark.parametrize(
@@ -64,5 +64,5 @@ def test_the_same_person_on_another_day_sends_another_body(reception: Reception)
         ("_charset_=hex&a=b", 400),
     ],
 )
-def test_a_broken_post_gets_a_clear_answer(reception: Reception, body: str, status: int) -> None:
-    assert reception.take(proven(sample("elementor_simple", body=body)))[0] == status
+def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, body: str, status: int) -> None:
+    assert endpoint.take(proven(sample("elementor_simple", body=body)))[0] == status

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devstack.commands.form_page import FOLDER, files_of
-from tests.unit.forms.desk import Reception, configured, proven, sample
+from quality.testkit.forms.receiver import Endpoint, configured, proven, sample
 
 CREDIT = configured().sources["plain-credit"]
 
@@ -88,7 +88,7 @@ def test_the_page_is_served_with_where_it_posts_to() -> None:
     assert b"the-token-of-the-source" not in page
 
 
-def test_the_shipped_source_throws_away_what_fills_in_the_unseen_field(reception: Reception) -> None:
+def test_the_shipped_source_throws_away_what_fills_in_the_unseen_field(endpoint: Endpoint) -> None:
     event = proven(sample("plain_urlencoded"))
-    status, answer = reception.take({**event, "body": f"{event['body']}&website=x"})
-    assert (status, answer["status"], reception.book.leads) == (202, "received", {})
+    status, answer = endpoint.take({**event, "body": f"{event['body']}&website=x"})
+    assert (status, answer["status"], endpoint.store.leads) == (202, "received", {})

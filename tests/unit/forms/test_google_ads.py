@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission
-from tests.unit.forms.answers import read, request
-from tests.unit.forms.desk import Reception, proven, sample, with_json
+from quality.testkit.forms.posts import read, request
+from quality.testkit.forms.receiver import Endpoint, proven, sample, with_json
 
 
 def google(**content: Any) -> Submission:
@@ -35,18 +35,18 @@ def test_only_what_says_so_is_a_test(test: Any) -> None:
     assert not google(is_test=test).is_test
 
 
-def test_a_test_with_the_right_key_is_answered_and_one_with_a_wrong_key_is_not(reception: Reception) -> None:
-    assert reception.take(proven(sample("google_test"))) == (200, {"status": "test"})
-    assert reception.take(with_json(sample("google_test"), google_key="wrong"))[0] == 401
+def test_a_test_with_the_right_key_is_answered_and_one_with_a_wrong_key_is_not(endpoint: Endpoint) -> None:
+    assert endpoint.take(proven(sample("google_test"))) == (200, {"status": "test"})
+    assert endpoint.take(with_json(sample("google_test"), google_key="wrong"))[0] == 401
 
 
-def test_the_same_lead_under_the_next_key_is_the_same_lead(reception: Reception) -> None:
-    first, again = (reception.take(proven(sample("google_lead"), which)) for which in (0, 1))
+def test_the_same_lead_under_the_next_key_is_the_same_lead(endpoint: Endpoint) -> None:
+    first, again = (endpoint.take(proven(sample("google_lead"), which)) for which in (0, 1))
     assert (again[0], again[1]["lead_id"]) == (200, first[1]["lead_id"])
 
 
 @pytest.mark.parametrize(
     "content", [{}, {"user_column_data": {}}, {"user_column_data": [[]]}, {"lead_id": [1]}, {"lead_id": {"a": 1}}]
 )
-def test_a_broken_lead_gets_a_clear_answer(reception: Reception, content: dict[str, Any]) -> None:
-    assert reception.take(proven(sample("google_lead", body=json.dumps(content))))[0] == 422
+def test_a_broken_lead_gets_a_clear_answer(endpoint: Endpoint, content: dict[str, Any]) -> None:
+    assert endpoint.take(proven(sample("google_lead", body=json.dumps(content))))[0] == 422

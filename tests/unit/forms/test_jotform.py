@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission
-from tests.unit.forms.answers import multipart, read
-from tests.unit.forms.desk import Reception, proven, sample
+from quality.testkit.forms.posts import multipart, read
+from quality.testkit.forms.receiver import Endpoint, proven, sample
 
 
 def jotform(raw: Any, **outer: str) -> Submission:
@@ -76,12 +76,12 @@ def post(raw: str) -> dict[str, Any]:
     ("raw", "status"),
     [("", 400), ("[]", 400), ("nonsense", 400), ("{}", 422), ('{"q1_a": 1, "q1_a": 2}', 400), ("[" * 90_000, 400)],
 )
-def test_broken_answers_get_a_clear_answer(reception: Reception, raw: str, status: int) -> None:
-    assert reception.take(proven(post(raw)))[0] == status
+def test_broken_answers_get_a_clear_answer(endpoint: Endpoint, raw: str, status: int) -> None:
+    assert endpoint.take(proven(post(raw)))[0] == status
 
 
 @pytest.mark.parametrize("body", ["", "nonsense", "--b", "--b--", "--b\r\n\r\n--b--\r\n"])
-def test_a_broken_body_gets_a_clear_answer(reception: Reception, body: str) -> None:
+def test_a_broken_body_gets_a_clear_answer(endpoint: Endpoint, body: str) -> None:
     event = sample("jotform_lead", body=body)
     for kind in ("multipart/form-data; boundary=b", "multipart/form-data", "multipart/form-data; boundary=\ud800"):
-        assert reception.take(proven({**event, "headers": {**event["headers"], "Content-Type": kind}}))[0] == 400
+        assert endpoint.take(proven({**event, "headers": {**event["headers"], "Content-Type": kind}}))[0] == 400

@@ -7,7 +7,7 @@ import pytest
 
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.mapping import to_sections
-from tests.unit.forms.answers import source
+from quality.testkit.forms.posts import source
 
 FIELDS = {
     "Прізвище": "person.full_name",

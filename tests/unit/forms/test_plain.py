@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission
-from tests.unit.forms.answers import JSON, URLENCODED, multipart, read, request
-from tests.unit.forms.desk import Reception, proven, sample, with_headers
+from quality.testkit.forms.posts import JSON, URLENCODED, multipart, read, request
+from quality.testkit.forms.receiver import Endpoint, proven, sample, with_headers
 
 ASKED = [("your-name", "Ольга"), ("services", "А"), ("services", "Б"), ("empty", "")]
 
@@ -41,10 +41,10 @@ def test_the_senders_address_is_nobodys_evidence() -> None:
     assert read("plain", post).values["consent"] == {}
 
 
-def test_a_token_among_the_fields_proves_nothing_and_is_not_kept(reception: Reception) -> None:
+def test_a_token_among_the_fields_proves_nothing_and_is_not_kept(endpoint: Endpoint) -> None:
     assert plain(token="secret").answers == {}
     event = sample("plain_urlencoded", body="token=the-current-secret-of-the-tests-plain-credit")
-    assert reception.take(event)[0] == 401
+    assert endpoint.take(event)[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_a_token_among_the_fields_proves_nothing_and_is_not_kept(reception: Rece
         ("multipart/form-data", "--b--", 400),
     ],
 )
-def test_a_broken_post_gets_a_clear_answer(reception: Reception, kind: str, body: str, status: int) -> None:
+def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, kind: str, body: str, status: int) -> None:
     event = with_headers(proven(sample("plain_urlencoded", body=body)), content_type=kind)
-    assert reception.take(event)[0] == status
+    assert endpoint.take(event)[0] == status

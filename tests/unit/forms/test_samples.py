@@ -7,7 +7,16 @@ import pytest
 
 from leadbridge.domain.lead import Lead
 from leadbridge.forms.base import adapter_named
-from tests.unit.forms.desk import Reception, adapter_of, cases, configured, opened, proven, sample, with_headers
+from quality.testkit.forms.receiver import (
+    Endpoint,
+    adapter_of,
+    cases,
+    configured,
+    opened,
+    proven,
+    sample,
+    with_headers,
+)
 
 NO_LEADS = {"tilda_test": "test", "google_test": "test", "test_ping": "test", "tally_other_event": "ignored"}
 LEADS = [case for case in cases() if case not in NO_LEADS and "invalid" not in case]
@@ -16,43 +25,43 @@ FORMS = [case for case in LEADS if adapter_of(case) != "standard_webhooks"]
 
 @pytest.mark.parametrize("case", LEADS)
 @pytest.mark.parametrize("which", [0, 1], ids=["current", "previous"])
-def test_a_sample_becomes_a_lead_by_either_secret(reception: Reception, case: str, which: int) -> None:
-    status, answer = reception.take(proven(sample(case), which))
+def test_a_sample_becomes_a_lead_by_either_secret(endpoint: Endpoint, case: str, which: int) -> None:
+    status, answer = endpoint.take(proven(sample(case), which))
     assert (status, answer["status"]) == (202, "received")
 
 
 @pytest.mark.parametrize("case", LEADS)
-def test_a_second_delivery_finds_the_first(reception: Reception, case: str) -> None:
-    first, again = (reception.take(proven(sample(case), which)) for which in (0, 1))
+def test_a_second_delivery_finds_the_first(endpoint: Endpoint, case: str) -> None:
+    first, again = (endpoint.take(proven(sample(case), which)) for which in (0, 1))
     assert (again[0], again[1]["duplicate"]) == (200, True)
     if case != "google_lead":  # its secret is in its body
         assert again[1]["lead_id"] == first[1]["lead_id"]
-    assert len(reception.book.leads) == 1
+    assert len(endpoint.store.leads) == 1
 
 
 @pytest.mark.parametrize(("case", "status"), NO_LEADS.items())
-def test_what_is_no_lead_is_answered_and_stored_nowhere(reception: Reception, case: str, status: str) -> None:
-    assert reception.take(proven(sample(case))) == (200, {"status": status})
-    assert reception.book.leads == {}
+def test_what_is_no_lead_is_answered_and_stored_nowhere(endpoint: Endpoint, case: str, status: str) -> None:
+    assert endpoint.take(proven(sample(case))) == (200, {"status": status})
+    assert endpoint.store.leads == {}
 
 
 @pytest.mark.parametrize("case", [*LEADS, *NO_LEADS])
-def test_a_sample_as_it_lies_there_is_refused(reception: Reception, case: str) -> None:
-    assert reception.take(sample(case))[0] == 401
+def test_a_sample_as_it_lies_there_is_refused(endpoint: Endpoint, case: str) -> None:
+    assert endpoint.take(sample(case))[0] == 401
 
 
 @pytest.mark.parametrize("case", [*LEADS, *NO_LEADS])
-def test_another_sources_secret_proves_nothing(reception: Reception, case: str) -> None:
+def test_another_sources_secret_proves_nothing(endpoint: Endpoint, case: str) -> None:
     event = proven(sample(case))
     other = "web" if event["pathParameters"]["source"] != "web" else "plain-credit"
     stranger = {**event, "pathParameters": {"source": other}}
-    assert reception.take(with_headers(stranger, content_type="application/json"))[0] == 401
-    assert reception.book.leads == {}
+    assert endpoint.take(with_headers(stranger, content_type="application/json"))[0] == 401
+    assert endpoint.store.leads == {}
 
 
 @pytest.mark.parametrize("case", FORMS)
-def test_a_sample_is_complete(reception: Reception, case: str) -> None:
-    lead = reception.lead(reception.take(proven(sample(case))))
+def test_a_sample_is_complete(endpoint: Endpoint, case: str) -> None:
+    lead = endpoint.lead(endpoint.take(proven(sample(case))))
     assert lead.warnings == ()
     assert lead.person.phone is not None
     assert lead.person.phone.startswith("+38050000")
@@ -61,14 +70,14 @@ def test_a_sample_is_complete(reception: Reception, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", FORMS)
-def test_an_unknown_content_type_is_refused(reception: Reception, case: str) -> None:
+def test_an_unknown_content_type_is_refused(endpoint: Endpoint, case: str) -> None:
     for content_type in ("text/plain", "", "application/xml; charset=utf-8", None):
-        assert reception.take(with_headers(proven(sample(case)), content_type=content_type))[0] == 415
+        assert endpoint.take(with_headers(proven(sample(case)), content_type=content_type))[0] == 415
 
 
 @pytest.mark.parametrize("case", FORMS)
-def test_a_body_that_is_too_long_is_refused(reception: Reception, case: str) -> None:
-    assert reception.take(sample(case, body="я" * 200_000, isBase64Encoded=False))[0] == 413
+def test_a_body_that_is_too_long_is_refused(endpoint: Endpoint, case: str) -> None:
+    assert endpoint.take(sample(case, body="я" * 200_000, isBase64Encoded=False))[0] == 413
 
 
 def test_every_adapter_has_a_source_and_a_sample() -> None:
@@ -86,24 +95,24 @@ def test_a_source_may_answer_200() -> None:
     settings = configured()
     answering = settings.sources["elementor-credit"].model_copy(update={"answer": 200})
     sources = {**settings.sources, "elementor-credit": answering}
-    with opened(settings.model_copy(update={"sources": sources})) as reception:
-        assert reception.take(proven(sample("elementor_simple")))[0] == 200
+    with opened(settings.model_copy(update={"sources": sources})) as endpoint:
+        assert endpoint.take(proven(sample("elementor_simple")))[0] == 200
 
 
 def test_an_attachment_is_dropped_or_refused_as_configured() -> None:
     settings = configured()
     refusing = settings.sources["plain-credit"].model_copy(update={"files": "refuse"})
-    with opened(settings) as reception:
-        assert reception.take(proven(sample("plain_multipart")))[0] == 202
-    with opened(settings.model_copy(update={"sources": {"plain-credit": refusing}})) as reception:
-        status, problem = reception.take(proven(sample("plain_multipart")))
+    with opened(settings) as endpoint:
+        assert endpoint.take(proven(sample("plain_multipart")))[0] == 202
+    with opened(settings.model_copy(update={"sources": {"plain-credit": refusing}})) as endpoint:
+        status, problem = endpoint.take(proven(sample("plain_multipart")))
         assert (status, problem["detail"]) == (400, "The form sends files, and this source refuses them.")
-        assert reception.take(proven(sample("plain_urlencoded")))[0] == 202
+        assert endpoint.take(proven(sample("plain_urlencoded")))[0] == 202
 
 
-def test_nothing_of_the_consent_is_logged(reception: Reception, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_of_the_consent_is_logged(endpoint: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:
     for case in FORMS:
-        reception.take(proven(sample(case)))
+        endpoint.take(proven(sample(case)))
     said = capsys.readouterr().out
     for private in ("198.51.100", "Погоджуюся", "Mozilla", "pozyka.example.com"):
         assert private not in said
@@ -135,11 +144,11 @@ def form(**fields: str) -> dict[str, Any]:
         ({"term": "рік"}, "loan.term"),
     ],
 )
-def test_an_invalid_field_is_named_by_where_it_goes(reception: Reception, fields: dict[str, str], wrong: str) -> None:
-    status, problem = reception.take(form(**fields))
+def test_an_invalid_field_is_named_by_where_it_goes(endpoint: Endpoint, fields: dict[str, str], wrong: str) -> None:
+    status, problem = endpoint.take(form(**fields))
     assert (status, [error["field"] for error in problem["errors"]]) == (422, [wrong])
 
 
-def test_no_consent_refuses_a_lead(reception: Reception) -> None:
-    lead: Lead = reception.lead(reception.take(form(consent="я" * 100_00, _wpcf7="\u200b")))
+def test_no_consent_refuses_a_lead(endpoint: Endpoint) -> None:
+    lead: Lead = endpoint.lead(endpoint.take(form(consent="я" * 100_00, _wpcf7="\u200b")))
     assert lead.consent.text == "я" * 4096

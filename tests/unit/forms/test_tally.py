@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission, adapter_named
-from tests.unit.forms.answers import read, request, source
-from tests.unit.forms.desk import Reception, proven, sample, with_json
+from quality.testkit.forms.posts import read, request, source
+from quality.testkit.forms.receiver import Endpoint, proven, sample, with_json
 
 OPTIONS = [{"id": "1", "text": "А"}, {"id": "2", "text": "Б"}]
 
@@ -53,10 +53,10 @@ def test_other_events_are_no_leads(kind: Any) -> None:
     assert adapter_named("tally").parse(request({"eventType": kind}), source("tally")) == ()
 
 
-def test_the_same_response_under_another_event_is_the_same_lead(reception: Reception) -> None:
+def test_the_same_response_under_another_event_is_the_same_lead(endpoint: Endpoint) -> None:
     event = sample("tally_lead")
-    first = reception.take(proven(event))
-    again = reception.take(proven(with_json(event, eventId="another")))
+    first = endpoint.take(proven(event))
+    again = endpoint.take(proven(with_json(event, eventId="another")))
     assert (again[0], again[1]["lead_id"]) == (200, first[1]["lead_id"])
 
 
@@ -73,5 +73,5 @@ def test_the_same_response_under_another_event_is_the_same_lead(reception: Recep
         ('{"data": {}, "data": {}}', 400),
     ],
 )
-def test_a_broken_post_gets_a_clear_answer(reception: Reception, body: str, status: int) -> None:
-    assert reception.take(proven(sample("tally_lead", body=body)))[0] == status
+def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, body: str, status: int) -> None:
+    assert endpoint.take(proven(sample("tally_lead", body=body)))[0] == status

@@ -3,8 +3,8 @@
 import pytest
 
 from leadbridge.forms.base import Submission
-from tests.unit.forms.answers import URLENCODED, read, request
-from tests.unit.forms.desk import Reception, proven, sample
+from quality.testkit.forms.posts import URLENCODED, read, request
+from quality.testkit.forms.receiver import Endpoint, proven, sample
 
 
 def tilda(*pairs: tuple[str, str]) -> Submission:
@@ -55,7 +55,7 @@ def test_odd_cookies_are_no_obstacle(cookies: str) -> None:
         ("&".join(f"f{number}=1" for number in range(1001)), 400),
     ],
 )
-def test_a_broken_post_gets_a_clear_answer(reception: Reception, body: str, status: int) -> None:
-    assert reception.take(proven(sample("tilda_lead", body=body)))[0] == status
+def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, body: str, status: int) -> None:
+    assert endpoint.take(proven(sample("tilda_lead", body=body)))[0] == status
     unproven = {**sample("tilda_lead", body=body), "queryStringParameters": None}
-    assert reception.take(unproven)[0] == 401
+    assert endpoint.take(unproven)[0] == 401

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission, adapter_named
-from tests.unit.forms.answers import read, request, source
-from tests.unit.forms.desk import Reception, proven, sample, with_json
+from quality.testkit.forms.posts import read, request, source
+from quality.testkit.forms.receiver import Endpoint, proven, sample, with_json
 
 
 def typeform(**response: Any) -> Submission:
@@ -58,10 +58,10 @@ def test_an_unfinished_response_is_no_lead() -> None:
     assert adapter_named("typeform").parse(post, source("typeform")) == ()
 
 
-def test_the_same_response_under_another_event_is_the_same_lead(reception: Reception) -> None:
+def test_the_same_response_under_another_event_is_the_same_lead(endpoint: Endpoint) -> None:
     event = sample("typeform_lead")
-    first = reception.take(proven(event))
-    again = reception.take(proven(with_json(event, event_id="another")))
+    first = endpoint.take(proven(event))
+    again = endpoint.take(proven(with_json(event, event_id="another")))
     assert (again[0], again[1]["lead_id"]) == (200, first[1]["lead_id"])
 
 
@@ -81,5 +81,5 @@ def test_the_same_response_under_another_event_is_the_same_lead(reception: Recep
         ("[" * 100_000, 400),
     ],
 )
-def test_a_broken_post_gets_a_clear_answer(reception: Reception, body: str, status: int) -> None:
-    assert reception.take(proven(sample("typeform_lead", body=body)))[0] == status
+def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, body: str, status: int) -> None:
+    assert endpoint.take(proven(sample("typeform_lead", body=body)))[0] == status

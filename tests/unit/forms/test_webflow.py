@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission, adapter_named
-from tests.unit.forms.answers import read, request, source
-from tests.unit.forms.desk import Reception, proven, sample
+from quality.testkit.forms.posts import read, request, source
+from quality.testkit.forms.receiver import Endpoint, proven, sample
 
 
 def webflow(**payload: Any) -> Submission:
@@ -48,5 +48,5 @@ def test_other_events_are_no_leads(kind: Any) -> None:
         ('{"payload": {"data": {"a": 1, "a": 2}}}', 400),
     ],
 )
-def test_a_broken_post_gets_a_clear_answer(reception: Reception, case: str, body: str, status: int) -> None:
-    assert reception.take(proven(sample(case, body=body)))[0] == status
+def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, case: str, body: str, status: int) -> None:
+    assert endpoint.take(proven(sample(case, body=body)))[0] == status

@@ -1,0 +1,1 @@
+"""The console and the form page before a real browser."""

@@ -1,0 +1,175 @@
+"""What the operators of these tests find: leads in every state, dead letters, each as its flow would leave it."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from playwright.sync_api import Page
+
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.fields.hashes import keyed_hash
+from leadbridge.domain.lead import Lead, Trading
+from leadbridge.domain.status_change import change_status
+from leadbridge.runtime import aws
+from leadbridge.services.worker import WORKER_DIED
+from leadbridge.storage import items
+from leadbridge.storage.leads import Journey, LeadRepository
+from quality.testkit.browser.gateway import Gateway
+from quality.testkit.fakes.registers import Knows
+from quality.testkit.fixtures import TABLE
+from quality.testkit.people import lead
+
+KEY = "an index key of the tests alone"
+TOKENS = {"olena": "token-of-olena", "bohdan": "token-of-bohdan"}
+NAMES = (
+    *("Прикладенко Олена Іванівна", "Зразковий Андрій Петрович", "Вигадана Марія Степанівна"),
+    *("Небутний Тарас Олегович", "Ніякенко Софія Романівна", "Уявний Богдан Ігорович"),
+)
+LEASE = timedelta(minutes=1)
+ERRORS = {
+    State.FAILED: ErrorInfo(ErrorCode.PASSWORD_WRONG, "the password is wrong"),
+    State.UNKNOWN: ErrorInfo(ErrorCode.REPLY_LOST, "no answer came back (ReadTimeout)"),
+    State.REJECTED: ErrorInfo(ErrorCode.REJECTED, "the partner refused it (HTTP 400)"),
+    State.DUPLICATE: ErrorInfo(ErrorCode.DUPLICATE, "the partner has it already"),
+}
+
+
+@dataclass
+class World:
+    """The table, the gateway, the queues by name, and the partner that is asked about what operators enter."""
+
+    store: LeadRepository
+    gateway: Gateway
+    dead: dict[str, str]
+    alive: dict[str, str]
+    partner: Knows
+    deals: Iterator[int] = field(default_factory=lambda: count(24))
+
+    def add(
+        self,
+        number: int,
+        state: State = State.RECEIVED,
+        *,
+        partner: str = "leadleader",
+        source: str = "web",
+        age: timedelta = timedelta(minutes=5),
+        error: ErrorInfo | None = None,
+        trading: dict[str, Any] | None = None,
+        **person: Any,
+    ) -> Lead:
+        """A lead, so old, whose one delivery is in a state."""
+        given = {"full_name": NAMES[number % len(NAMES)], "phone": f"+380500{number:06d}", **person}
+        one = lead(number, source=source, received_at=utc_now() - age, **given)
+        changes: dict[str, Any] = {"partners": (partner,)}
+        if trading:
+            changes["trading"] = Trading.model_construct(**trading)
+        one = one.model_copy(update=changes)
+        self.store.accept(one, phone_hash=keyed_hash(KEY, one.person.phone or ""))
+        self.bring(one, state, error)
+        return one
+
+    def bring(self, one: Lead, state: State, error: ErrorInfo | None = None) -> None:
+        """Bring a lead's delivery into a state, as its flow would."""
+        before, now = self.delivery(one), one.received_at + timedelta(seconds=2)
+        if state is State.RECEIVED:
+            return
+        if state is State.FAILED:
+            self.store.apply(steps.fail(before, now, error or ERRORS[State.FAILED]))
+            return
+        begun = self.store.apply(steps.start_attempt(before, now, LEASE))
+        later = now + timedelta(seconds=1)
+        match state:
+            case State.UNKNOWN:
+                self.store.apply(steps.mark_unknown(begun, later, error or ERRORS[State.UNKNOWN]))
+            case State.REJECTED:
+                self.store.apply(steps.reject(begun, later, error or ERRORS[State.REJECTED]))
+            case State.DUPLICATE:
+                self.store.apply(steps.mark_duplicate(begun, later, error or ERRORS[State.DUPLICATE]))
+            case State.SUBMITTED | State.CLOSED:
+                deal = next(self.deals)
+                created = deal if before.partner == "leadleader" else f"3f6e0a52-account-{deal}"
+                after = self.store.apply(steps.confirm(begun, later, created, LEASE))
+                final = state is State.CLOSED
+                status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")
+                self.store.apply(
+                    change_status(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
+                )
+
+    def delivery(self, one: Lead) -> Delivery:
+        """A lead's first delivery as it is now."""
+        found = self.store.delivery(one.lead_id, one.partners[0])
+        assert found is not None
+        return found
+
+    def journey(self, one: Lead) -> Journey:
+        """All that is known of a lead now."""
+        found = self.store.journey(one.lead_id)
+        assert found is not None
+        return found
+
+    def note_of(self, one: Lead) -> dict[str, Any]:
+        """What a worker leaves in a dead-letter queue when it gives a delivery up."""
+        return {
+            "lead_id": one.lead_id,
+            "partner": one.partners[0],
+            "step": "submit",
+            "reason": self.delivery(one).last_error,
+            "reason_code": self.delivery(one).last_error_code,
+        }
+
+    def bury(self, name: str, content: object) -> None:
+        """Put a message into a dead-letter queue."""
+        aws.sqs().send_message(QueueUrl=self.dead[name], MessageBody=json.dumps(content))
+
+    def waiting(self, url: str) -> list[Any]:
+        """What is in a queue."""
+        found = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+
+    def flood(self, count: int) -> None:
+        """Many leads, a second apart, written past the store: only how many there are matters."""
+        began = utc_now() - timedelta(seconds=count)
+        requests: list[Any] = []
+        for number in range(count):
+            at = began + timedelta(seconds=number)
+            one = lead(number + 100_000, received_at=at, full_name=NAMES[number % len(NAMES)])
+            delivery = steps.new_delivery(one.lead_id, "leadleader", one.source, at)
+            requests += [items.lead_item(one, phone_hash=None), items.delivery_item(delivery)]
+        for start in range(0, len(requests), 25):
+            some: list[Any] = [{"PutRequest": {"Item": items.encode(item)}} for item in requests[start : start + 25]]
+            aws.dynamodb().batch_write_item(RequestItems={TABLE: some})
+
+
+def busy(world: World) -> dict[str, Lead]:
+    """A stack as it might be on a working day, by what is worth knowing of each lead."""
+    hours = timedelta(hours=1)
+    for number in range(40):
+        state = (State.CLOSED, State.SUBMITTED, State.CLOSED, State.REJECTED, State.DUPLICATE)[number % 5]
+        source = ("web", "web", "tilda-credit", "meta-credit", "typeform-credit")[number % 5]
+        world.add(number + 10, state, source=source, age=hours * (3 + number * number % 480))
+    found = {
+        "unknown": world.add(1, State.UNKNOWN, age=timedelta(minutes=42), phone="+380671234509"),
+        "unknown_account": world.add(
+            2,
+            State.UNKNOWN,
+            partner="matchtrade",
+            source="web-trading",
+            error=WORKER_DIED,
+        ),
+        "failed": world.add(3, State.FAILED, age=2 * hours),
+        "submitted": world.add(4, State.SUBMITTED, age=5 * hours),
+        "waiting": world.add(5, State.RECEIVED, age=timedelta(minutes=1)),
+    }
+    world.add(6, State.CLOSED, source="google-credit", age=timedelta(days=3))
+    world.bury("submit-leadleader", world.note_of(found["failed"]))
+    world.bury("checks", {"lead_id": found["submitted"].lead_id, "partner": "leadleader"})
+    return found
+
+
+Open = Callable[..., Page]

@@ -1,0 +1,1 @@
+"""A lead's records that reconcile, and what an erasure leaves of them."""

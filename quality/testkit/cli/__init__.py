@@ -1,0 +1,1 @@
+"""The operators' command, run in this process."""

@@ -1,0 +1,1 @@
+"""Partner clients against the sandbox, and their fault matrices."""

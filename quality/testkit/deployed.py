@@ -1,0 +1,80 @@
+"""Helpers of the stack tier: leads of new people, waiting for a result, the partner's calls for a person."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from itertools import count
+from time import monotonic, sleep
+from typing import Any
+from uuid import uuid4
+
+from devstack.commands.form import Answer
+from devstack.sandbox.remote import Remote
+from devstack.workdir import PROJECT, Home
+
+PATIENCE = 60.0  # seconds that anything may take
+
+_numbers = count(1)
+
+
+def person() -> dict[str, Any]:
+    """A lead of somebody who never was, with a phone and an e-mail that no other test has."""
+    number = next(_numbers)
+    return {
+        "person": {
+            "full_name": "Прикладенко Олена Іванівна",
+            "phone": f"+38050{uuid4().int % 10_000:04d}{number:03d}",
+            "tax_number": "3068208400",
+            "activity": "вчителька",
+            "email": f"olena.{uuid4().hex[:12]}@example.com",
+        },
+        "loan": {"amount": "6000.00", "term": 12},
+    }
+
+
+def at_the_partner(lead: dict[str, Any]) -> str:
+    """The lead's phone as Lead Leader gets it."""
+    return str(lead["person"]["phone"]).removeprefix("+38")
+
+
+def eventually[T](ask: Callable[[], T], holds: Callable[[T], bool], *, patience: float = PATIENCE) -> T:
+    """Ask until the answer is as it should be, and return it; fail with the last answer when patience ends."""
+    deadline = monotonic() + patience
+    while True:
+        answer = ask()
+        if holds(answer):
+            return answer
+        assert monotonic() < deadline, f"still not so after {patience:g} s: {answer}"
+        sleep(0.1)
+
+
+def accepted(answer: Answer) -> str:
+    """The id of a lead that was accepted."""
+    assert answer.status == 202, answer
+    return str(answer.content["lead_id"])
+
+
+def creates(partner: Remote, lead: dict[str, Any]) -> list[dict[str, Any]]:
+    """The create calls that the partner has seen for a person."""
+    return [call for call in partner.calls("leadleader", "create") if call["telephone"] == at_the_partner(lead)]
+
+
+def deals(partner: Remote, lead: dict[str, Any]) -> list[dict[str, Any]]:
+    """The deals that the partner keeps for a person."""
+    return [call for call in creates(partner, lead) if call.get("deal_id") is not None]
+
+
+def typed(home: Home, *words: str) -> str:
+    """What a command prints that does what it should."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        words,
+        cwd=PROJECT,
+        env={**environment, "LEADBRIDGE_HOME": str(home.root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

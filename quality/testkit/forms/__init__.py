@@ -1,0 +1,1 @@
+"""Posts as form builders send them, and the receiver that takes them."""

@@ -1,0 +1,1 @@
+"""Partner transports that send nothing."""

@@ -1,0 +1,1 @@
+"""Workers in a world that a test controls."""

@@ -1,0 +1,200 @@
+"""Accessibility: phones, keyboard, dark scheme, three languages, screen readers."""
+
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python  # type: ignore[import-untyped]
+import pytest
+from playwright.sync_api import Page, expect
+
+from quality.testkit.browser.world import Open, World, busy
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PHONE = {"width": 360, "height": 740}
+READY = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe finds wrong with the page as it stands."""
+    page.evaluate(AXE)
+    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", RULES)
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]]
+
+
+def views(page: Page, world: World, lead_id: str) -> list[str]:
+    """Show each view in turn; the name of each, once it is there."""
+    shown = []
+    for path, ready in {**READY, f"#/leads/{lead_id}": ".entries li"}.items():
+        page.goto(f"{world.gateway.url}/console{path or '#/'}")
+        page.locator(ready).first.wait_for()
+        shown.append(path)
+        assert violations(page) == [], path
+    return shown
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, scheme: Any, size: str) -> None:
+    leads = busy(world)
+    options: dict[str, Any] = {"viewport": PHONE} if size == "phone" else {}
+    page = open_console(color_scheme=scheme, reduced_motion="reduce", **options)
+    assert len(views(page, world, leads["unknown"].lead_id)) == 4
+    page.get_by_role("button", name="Mark as created…").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Operator token")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_the_dark_scheme_is_dark(open_console: Open, world: World) -> None:
+    light, dark = (open_console(color_scheme=scheme) for scheme in ("light", "dark"))
+    colour = "getComputedStyle(document.body).backgroundColor"
+    assert light.evaluate(colour) == "rgb(244, 246, 248)"
+    assert dark.evaluate(colour) == "rgb(16, 21, 27)"
+
+
+def test_nothing_is_wider_than_a_phone(open_console: Open, world: World) -> None:
+    leads = busy(world)
+    for locale in ("en-GB", "uk-UA", "ru-RU"):
+        page = open_console(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
+        for path, ready in {**READY, f"#/leads/{leads['unknown'].lead_id}": ".entries li"}.items():
+            page.goto(f"{world.gateway.url}/console{path or '#/'}")
+            page.locator(ready).first.wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (locale, path)
+        heights = page.locator("main button").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+        assert min(heights) >= 40, "a thumb is no mouse"
+
+
+def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open, world: World) -> None:
+    leads = busy(world)
+    page = open_console()
+    page.locator(".charts .card").first.wait_for()
+    expect(page.get_by_role("heading", name="Overview")).to_be_focused()
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    page.locator("#rows a").first.wait_for()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="Phone")).to_be_focused()
+    page.keyboard.type("0671234509")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows a")).to_have_count(1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.locator("#count").wait_for()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Зразковий")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Mark as created…")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Deal number")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Mark as created…")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.type("4711")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("Submitted")
+    assert world.delivery(leads["unknown"]).deal_id == 4711
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)"), "the focus is not lost"
+
+
+def test_shortcuts_are_explained_and_can_be_turned_off(open_console: Open, world: World) -> None:
+    page = open_console(path="#/dead-letters")
+    expect(page.get_by_role("heading", name="Dead letters")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Find by phone")
+    page.get_by_label("Enable shortcuts").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert page.url.endswith("#/dead-letters")
+
+
+def test_a_hidden_button_leads_past_the_header_and_is_seen_when_it_is_reached(open_console: Open, world: World) -> None:
+    page = open_console(path="#/leads")
+    expect(page.locator("main h1")).to_be_focused()  # the view has come up, and takes the focus no more
+    skip = page.get_by_role("button", name="Skip to content")
+    expect(skip).not_to_be_in_viewport()
+    skip.focus()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("locale", "tag", "word"),
+    [("en-US", "en", "Leads"), ("uk-UA", "uk", "Ліди"), ("ru-UA", "ru", "Лиды"), ("pl-PL", "en", "Leads")],
+)
+def test_the_console_speaks_the_browsers_language(
+    open_console: Open, world: World, locale: str, tag: str, word: str
+) -> None:
+    page = open_console(locale=locale)
+    expect(page.get_by_role("navigation").get_by_role("link", name=word, exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == tag
+
+
+def test_a_language_that_was_chosen_is_remembered(open_console: Open, world: World) -> None:
+    world.add(1)
+    page = open_console(path="#/leads", locale="ru-RU")
+    page.get_by_label("Язык").select_option("uk")
+    expect(page.get_by_role("heading", name="Ліди")).to_be_visible()
+    expect(page.locator("#language")).to_be_focused()
+    expect(page.get_by_text("1 лід")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Ліди")).to_be_visible()
+
+
+def test_no_word_is_missing_in_any_view(open_console: Open, world: World) -> None:
+    leads = busy(world)
+    for locale in ("en-GB", "uk-UA", "ru-RU"):
+        page = open_console(locale=locale)
+        for path, ready in {**READY, f"#/leads/{leads['failed'].lead_id}": ".entries li"}.items():
+            page.goto(f"{world.gateway.url}/console{path or '#/'}")
+            page.locator(ready).first.wait_for()
+            keys = page.evaluate("document.body.innerText.match(/\\b[a-z]+\\.[a-z_]+\\b(?!\\w)/g) ?? []")
+            assert [key for key in keys if not key.endswith((".com", ".js"))] == []
+
+
+def test_figures_can_be_read_as_a_table(open_console: Open, world: World) -> None:
+    busy(world)
+    page = open_console()
+    page.get_by_text("Show as table").click()
+    table = page.get_by_role("region", name="Leads by day").get_by_role("table")
+    expect(table.get_by_role("columnheader", name="web", exact=True)).to_be_visible()
+    expect(table.locator("tbody tr")).to_have_count(30)
+    page.get_by_label("Period").select_option("7")
+    expect(table.locator("tbody tr")).to_have_count(7)
+    page.get_by_role("link", name="tilda-credit").first.click()
+    expect(page.get_by_label("Source")).to_have_value("tilda-credit")
+
+
+def test_an_overview_with_nothing_to_do_says_so(open_console: Open, world: World) -> None:
+    page = open_console()
+    expect(page.get_by_text("All clear. No action is needed.")).to_be_visible()
+
+
+def test_how_far_the_broker_was_read_is_shown(open_console: Open, world: World) -> None:
+    expect(open_console().locator("[data-sync]")).to_contain_text("No sync has run yet.")
+    state = {
+        "watermark": "2026-11-02T09:14:05.000Z",
+        "full_scan_started_at": "2026-11-02T08:00:00.000Z",
+        "full_scan_finished_at": None,
+        "scans": {"full": {"progress": 42}},
+    }
+    page = open_console(operator=None)
+    page.route("**/v1/sync", lambda route: route.fulfill(json={"partners": {"matchtrade": state}}))
+    page.get_by_label("Operator token").fill("token-of-olena")
+    page.keyboard.press("Enter")
+    card = page.get_by_role("region", name="Match-Trade sync")
+    expect(card).to_contain_text("42 %")
+    expect(card).to_contain_text("not yet")
+    expect(card.locator("time")).to_have_attribute("datetime", "2026-11-02T09:14:05.000Z")

@@ -1,0 +1,150 @@
+"""The list: what comes meanwhile does not disturb, ten thousand are as quick as ten, a file of it is harmless."""
+
+import csv
+import io
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from leadbridge.domain.delivery import State
+from quality.testkit.browser.world import Open, World
+
+PAGE = 25
+INDEX_UNITS = 3  # a hundred entries of the index
+NO_AGE = timedelta()
+
+
+def test_new_leads_wait_on_top_until_they_are_wanted(open_console: Open, world: World) -> None:
+    world.add(1, age=timedelta(hours=1))
+    page = open_console(path="#/leads", clock=True)
+    rows = page.locator("#rows a")
+    expect(rows).to_have_count(1)
+    for number in (2, 3, 4):
+        world.add(number, age=NO_AGE)
+    page.clock.fast_forward(6000)
+    fresh = page.get_by_role("button", name="Show 3 new leads")
+    expect(fresh).to_be_visible()
+    assert fresh.evaluate("(button) => button.closest('[aria-live]').getAttribute('aria-live')") == "polite"
+    expect(rows).to_have_count(1)
+    page.keyboard.press("n")
+    expect(rows).to_have_count(4)
+    expect(rows.first).to_be_focused()
+    expect(rows.first).to_contain_text("Ніякенко")
+
+
+def test_a_state_that_changes_is_seen_where_the_lead_stands(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    page = open_console(path="#/leads", clock=True)
+    row = page.locator("#rows a")
+    expect(row).to_contain_text("Received")
+    row.focus()
+    world.bring(one, State.SUBMITTED)
+    page.clock.fast_forward(6000)
+    expect(row).to_contain_text("Submitted")
+    expect(row).to_be_focused()
+
+
+def test_nobody_is_asked_while_nobody_looks(open_console: Open, world: World) -> None:
+    page = open_console(path="#/leads", clock=True)
+    expect(page.get_by_text("No leads found.")).to_be_visible()
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.clock.run_for(6000)
+    before = len(world.gateway.calls)
+    page.clock.run_for(60_000)
+    assert len(world.gateway.calls) == before
+
+
+def test_the_list_by_state_source_partner_and_phone(open_console: Open, world: World) -> None:
+    world.add(1, State.UNKNOWN)
+    world.add(2, State.FAILED, source="tilda-credit")
+    world.add(3, partner="matchtrade", source="web-trading")
+    page = open_console(path="#/leads")
+    rows = page.locator("#rows a")
+    expect(rows).to_have_count(3)
+    page.get_by_label("State").select_option("unknown")
+    expect(rows).to_have_count(1)
+    assert page.url.endswith("#/leads?status=unknown"), "an address that can be shared"
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Partner").select_option("matchtrade")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Source").fill("tilda-credit")
+    page.get_by_label("Source").press("Enter")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Failed")
+    page.get_by_role("button", name="Clear").click()
+    expect(rows).to_have_count(3)
+    page.get_by_role("searchbox", name="Phone").fill("not a phone")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("alert")).to_contain_text("This search is not valid")
+    assert "phone" not in page.url, "nobody's phone stays in the browser's history"
+
+
+def test_the_way_back_finds_the_list_as_it_was(open_console: Open, world: World) -> None:
+    for number in range(30):
+        world.add(number, age=timedelta(minutes=number))
+    page = open_console(path="#/leads")
+    page.get_by_role("button", name="Show more").click()
+    rows = page.locator("#rows a")
+    expect(rows).to_have_count(30)
+    rows.last.click()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(30)
+    expect(rows.last).to_be_in_viewport()
+    expect(rows.last).to_be_focused()
+
+
+def test_ten_thousand_leads_are_paged_without_a_scan(open_console: Open, world: World) -> None:
+    world.flood(10_000)
+    page = open_console(path="#/leads")
+    rows = page.locator("#rows a")
+    expect(rows).to_have_count(PAGE)
+    for number in range(2, 6):
+        page.get_by_role("button", name="Show more").click()
+        expect(rows).to_have_count(PAGE * number)
+    links = rows.evaluate_all("(all) => all.map((link) => link.hash)")
+    assert len(set(links)) == len(links)
+    lists = [call for call in world.gateway.calls if call.path == "/leads"]
+    assert len(lists) >= 5
+    for call in lists:
+        assert {name for name, _ in call.reads} <= {"Query", "BatchGetItem"}
+        assert sum(units for name, units in call.reads if name == "Query") <= INDEX_UNITS
+        assert sum(units for name, units in call.reads if name == "BatchGetItem") <= 2 * PAGE * 0.5
+
+
+def exported(open_console: Open, tmp_path: Path) -> tuple[bytes, list[dict[str, str]]]:
+    page = open_console(path="#/leads")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    assert re.fullmatch(r"leads-\d{4}-\d\d-\d\d\.csv", download.value.suggested_filename)
+    file = tmp_path / "leads.csv"
+    download.value.save_as(file)
+    raw = file.read_bytes()
+    return raw, list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+
+
+def test_the_list_is_exported_whole_and_masked(open_console: Open, world: World, tmp_path: Path) -> None:
+    for number in range(130):
+        world.add(number, age=timedelta(minutes=number))
+    raw, rows = exported(open_console, tmp_path)
+    assert raw.startswith(b"\xef\xbb\xbf")
+    assert len({row["lead_id"] for row in rows}) == 130
+    assert rows[1]["phone"] == "'+38050•••01"
+    assert rows[1]["full_name"] == "Зразковий Андрій Петрович"
+    assert (rows[1]["status"], rows[1]["amount"]) == ("received", "6000.00")
+
+
+HOSTILE = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", '"; DROP', "a,b", "two\nlines"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_value_is_calculated_by_a_spreadsheet(open_console: Open, world: World, tmp_path: Path, name: str) -> None:
+    page = open_console(path="#/leads")
+    field = page.evaluate("(name) => import('./console/csv.js').then((csv) => csv.field(name))", name)
+    [[read]] = csv.reader(io.StringIO(field, newline=""))
+    assert read.removeprefix("'") == name
+    assert not re.match(r"\s*[=+\-@\t\r]", read)

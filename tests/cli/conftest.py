@@ -1,0 +1,71 @@
+"""The command tier: the operators' command against the real handlers over moto, and against the partners' sandbox."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from leadbridge.api.resources import Resources
+from leadbridge.runtime import aws
+from leadbridge.runtime.logs import metrics
+from leadbridge.settings import Settings
+from leadbridge.storage.leads import LeadRepository
+from quality.testkit.cli.gateway import Gateway
+from quality.testkit.cli.terminal import LEAD, TOKEN, Terminal, secret
+from quality.testkit.fakes.registers import Knows
+from quality.testkit.fixtures import queue
+
+QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
+
+
+@pytest.fixture(autouse=True)
+def far_from_any_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No stack of the developer's is found, nor anything in the environment that names one."""
+    for name in ("LEADBRIDGE_API_URL", "LEADBRIDGE_TOKEN", "LEADBRIDGE_STACK", "AWS_PROFILE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+@pytest.fixture
+def terminal(
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Terminal]:
+    """An operator before an API with one lead."""
+    # Metrics are lines on stdout, which is the command's here.
+    monkeypatch.setattr("leadbridge.runtime.logs.metrics.provider.flush_metrics", lambda **_: metrics.clear_metrics())
+    secret("index", {"key": "k"})
+    secret("operators", {"olena": TOKEN})
+    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({name: queue(f"dead-{name}") for name in QUEUES}))
+    monkeypatch.setenv("QUEUES", json.dumps({name: queue(name) for name in QUEUES}))
+    monkeypatch.setenv("CHECK_QUEUE_URL", aws.sqs().get_queue_url(QueueName="checks")["QueueUrl"])
+    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 0)
+    assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
+    manage = function("manage_leads")
+    monkeypatch.setattr(Resources, "register", lambda *_: Knows())
+    with Gateway(function("authorize"), manage) as gateway:
+        yield Terminal(gateway, store)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The partners, for all tests of the tier."""
+    with Sandbox(tmp_path_factory.mktemp("sandbox"), pace=3600) as running:
+        yield running
+
+
+@pytest.fixture
+def partners(sandbox: Sandbox, aws_mocked: None) -> Remote:
+    """The partners with nothing wrong, and a stack that has their secrets."""
+    remote = Remote(sandbox.url)
+    remote.reset()
+    for name, value in sandbox.secrets().items():
+        secret(name, value)
+    return remote

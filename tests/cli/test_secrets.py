@@ -1,0 +1,231 @@
+"""`secrets …`: what is put is checked and never shown, rotation, two at once, and what the partners say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from devstack.sandbox.remote import Remote
+from leadbridge.auth import rsa_credentials
+from leadbridge.runtime import aws
+from leadbridge_cli.secrets_store import SecretsStore
+from quality.testkit.cli.terminal import CommandResult, run, secret, stored_secret
+
+AT_AWS = ("--region", "eu-central-1")
+LEELOO = {"base_url": "https://leeloo.example", "token": "t" * 20, "webhook_token": "w" * 20}
+MATCHTRADE = {
+    "base_url": "https://broker.example",
+    "client_id": "id",
+    "client_secret": "hush",
+    "username": "us",
+    "password": "hush-hush",
+    "offer_uuid": "u",
+    "partner_id": 0,
+}
+
+
+def secrets(*arguments: str, stdin: str | None = None) -> CommandResult:
+    """Run `secrets …` against AWS as moto plays it."""
+    return run("secrets", *arguments, *AT_AWS, stdin=stdin)
+
+
+def put_dead_letter(name: str, value: Any) -> CommandResult:
+    return secrets("put", name, "-", "--json", stdin=value if isinstance(value, str) else json.dumps(value))
+
+
+def test_a_secret_is_put_where_the_stack_has_made_it_empty(aws_mocked: None) -> None:
+    secret("leeloo", None)
+    assert put_dead_letter("leeloo", LEELOO).json == {"name": "leeloo", "changed": sorted(LEELOO)}
+    assert stored_secret("leeloo") == LEELOO
+    changed = put_dead_letter("leeloo", {**LEELOO, "token": "n" * 20})
+    assert changed.json["changed"] == ["token"]
+    assert "n" * 20 not in changed.out + changed.err
+    assert put_dead_letter("leeloo", {**LEELOO, "token": "n" * 20}).json["changed"] == []
+
+
+def test_a_secret_that_the_stack_has_not_made_is_a_3(aws_mocked: None) -> None:
+    assert put_dead_letter("leeloo", LEELOO).code == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "about"),
+    [
+        ("leeloo", "nonsense", "not JSON"),
+        ("leeloo", "[" * 60_000, "not JSON"),
+        ("leeloo", '"' + "x" * 70_000 + '"', "larger than"),
+        ("leeloo", [], "JSON object"),
+        ("leeloo", {}, "JSON object"),
+        ("leeloo", {**LEELOO, "token": 7}, "token"),
+        ("leeloo", {**LEELOO, "tokn": "x"}, "tokn"),
+        ("leeloo", {**LEELOO, "webhook_token": "short"}, "webhook_token"),
+        ("leeloo", {**LEELOO, "base_url": "http://leeloo.example"}, "base_url"),
+        ("matchtrade", {**MATCHTRADE, "partner_id": "x"}, "partner_id"),
+        ("sources", {"web": {"secrets": []}}, "web"),
+        ("sources", {"web": {"secrets": ["a", "a"]}}, "web"),
+        ("sources", {"web": {"secrets": ["a", "b", "c"]}}, "web"),
+        ("sources", {"web": {"secrets": [7]}}, "web"),
+        ("sources", {"web": ["a"]}, "web"),
+        ("sources", {"web": {"secret": "a"}}, "secret"),
+        ("operators", {"anna": "short"}, "anna"),
+        ("operators", {"anna": "t" * 20, "bohdan": "t" * 20}, "same token"),
+        ("index", {"key": "k"}, "The stack creates"),
+        ("nonsense", {}, "The stack creates"),
+    ],
+)
+def test_what_the_stack_could_not_use_is_not_put(aws_mocked: None, name: str, value: Any, about: str) -> None:
+    secret(name, {"was": "there"})
+    said = put_dead_letter(name, value)
+    assert (said.code, about in said.failure) == (2, True), said.err
+    assert stored_secret(name) == {"was": "there"}
+
+
+def test_lead_leaders_keys_are_tried_before_they_are_put(partners: Remote) -> None:
+    right = stored_secret("leadleader")
+    assert put_dead_letter("leadleader", right).code == 0
+    for key in ("private_key", "partner_public_key"):
+        said = put_dead_letter("leadleader", {**right, key: "-----BEGIN HUSH-----"})
+        assert (said.code, "HUSH" in said.err) == (2, False)
+    assert put_dead_letter("leadleader", {**right, "password": "x" * 87}).code == 2
+    assert stored_secret("leadleader") == right
+
+
+def test_each_value_is_asked_for_in_a_terminal_and_shown_nowhere(
+    aws_mocked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret("leeloo", LEELOO)
+    monkeypatch.setattr("leadbridge_cli.secret_commands.is_terminal", lambda _: True)
+    said = secrets("put", "leeloo", stdin="\nnew-token-0123456789\n\n")
+    assert said.code == 0, said.err
+    assert stored_secret("leeloo") == {**LEELOO, "token": "new-token-0123456789"}
+    assert "new-token" not in said.out + said.err
+
+
+def test_a_sources_new_secret_stands_first_until_the_old_one_is_dropped(aws_mocked: None) -> None:
+    secret("sources", {"web": {"secrets": ["whsec_b2xk"]}, "meta": {"secrets": ["old"], "verify_token": "v"}})
+    new = secrets("rotate", "sources", "web", "--json").json["secret"]
+    assert stored_secret("sources")["web"] == {"secrets": [new, "whsec_b2xk"]}
+    assert new.startswith("whsec_")
+    assert secrets("rotate", "sources", "web").code == 4, "a third would drop one that the form may still use"
+    dropped = secrets("rotate", "sources", "web", "--drop-old", "--json")
+    assert dropped.json == {"name": "sources", "whose": "web"}
+    assert stored_secret("sources")["web"] == {"secrets": [new]}
+    assert secrets("rotate", "sources", "web", "--drop-old").code == 4
+    assert secrets("rotate", "sources", "nobody").code == 3
+    other = secrets("rotate", "sources", "meta").out
+    assert stored_secret("sources")["meta"]["secrets"][0] in other
+    assert stored_secret("sources")["meta"]["verify_token"] == "v"
+
+
+def test_an_operators_token_is_replaced_and_shown_once(aws_mocked: None) -> None:
+    secret("operators", None)
+    assert secrets("rotate", "operators", "anna", "--yes").code == 3
+    first = secrets("rotate", "operators", "anna", "--new", "--json").json["token"]
+    assert secrets("rotate", "operators", "anna", "--new").code == 4
+    assert secrets("rotate", "operators", "anna").code == 2, "nobody was asked"
+    assert secrets("rotate", "operators", "bohdan", "--yes").code == 3
+    second = secrets("rotate", "operators", "anna", "--yes", "--json").json["token"]
+    assert stored_secret("operators") == {"anna": second}
+    assert len({first, second}) == 2
+
+
+def test_a_new_key_pair_is_of_the_partners_size_and_only_its_public_half_is_shown(partners: Remote) -> None:
+    assert secrets("rotate", "leadleader").code == 2
+    before = stored_secret("leadleader")
+    said = secrets("rotate", "leadleader", "--yes", "--json")
+    after = stored_secret("leadleader")
+    assert {key for key in after if after[key] != before[key]} == {"private_key"}
+    assert "PRIVATE" not in said.out + said.err
+    public = load_pem_public_key(said.json["public_key"].encode())
+    assert public.key_size == 1024  # type: ignore[union-attr]
+    assert len(rsa_credentials.sign(after["private_key"], "x")) == 128
+    refused = secrets("check", "leadleader", "--json")
+    assert (refused.code, json.loads(refused.out)["partners"][0]["accepted"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sources",), ("leadleader", "x"), ("leeloo", "x"), ("operators", "x", "--drop-old"), ("sources", "x", "--new")],
+)
+def test_what_cannot_be_rotated_is_a_2(aws_mocked: None, arguments: tuple[str, ...]) -> None:
+    secret("operators", {})
+    assert secrets("rotate", *arguments, "--yes").code == 2
+
+
+def test_of_two_who_change_one_secret_at_once_the_second_is_told(
+    aws_mocked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret("operators", {"anna": "a" * 20})
+    replace = SecretsStore.replace
+
+    def late(self: SecretsStore, name: str, seen: Any, value: Any) -> None:
+        monkeypatch.setattr(SecretsStore, "replace", replace)
+        assert secrets("rotate", "operators", "bohdan", "--new").code == 0
+        replace(self, name, seen, value)
+
+    monkeypatch.setattr(SecretsStore, "replace", late)
+    said = secrets("rotate", "operators", "olena", "--new")
+    assert (said.code, "Another operator has changed" in said.failure) == (4, True)
+    assert {*stored_secret("operators")} == {"anna", "bohdan"}
+
+
+def test_each_partner_accepts_and_nothing_is_created(partners: Remote) -> None:
+    said = secrets("check", "--json")
+    assert said.code == 0, said.err
+    assert [(one["partner"], one["accepted"]) for one in said.json["partners"]] == [
+        ("leadleader", True),
+        ("leeloo", True),
+        ("matchtrade", True),
+    ]
+    assert {call["operation"] for call in partners.calls()} == {"authorize", "connections_list", "token"}
+    assert "accepted" in secrets("check", "leeloo").out
+
+
+@pytest.mark.parametrize(
+    ("partner", "key"), [("leadleader", "password"), ("leeloo", "token"), ("matchtrade", "client_secret")]
+)
+def test_a_partner_that_refuses_is_a_1(partners: Remote, partner: str, key: str) -> None:
+    wrong = {**stored_secret(partner), key: "wrong-credentials"}
+    aws.secrets_manager().put_secret_value(SecretId=f"leadbridge/{partner}", SecretString=json.dumps(wrong))
+    said = secrets("check", "--json")
+    assert said.code == 1
+    accepted = {one["partner"]: one["accepted"] for one in json.loads(said.out)["partners"]}
+    assert [name for name, is_accepted in accepted.items() if not is_accepted] == [partner]
+    assert "wrong-credentials" not in said.out + said.err
+
+
+def test_a_partner_that_does_not_answer_is_a_5_and_one_without_a_secret_a_3(partners: Remote) -> None:
+    partners.arm("matchtrade", "token", {"kind": "drop"})
+    assert secrets("check", "matchtrade").code == 5
+    aws.secrets_manager().delete_secret(SecretId="leadbridge/leeloo", ForceDeleteWithoutRecovery=True)
+    assert secrets("check", "leeloo").code == 3
+    assert secrets("check", "nobody").code == 2
+
+
+def test_aws_is_never_reached_without_being_named(aws_mocked: None) -> None:
+    for arguments in (("secrets", "check"), ("partners", "leeloo", "catalog", "tags")):
+        said = run(*arguments)
+        assert (said.code, "--stack" in said.failure) == (2, True)
+    assert run("secrets", "check", "--endpoint-url", "http://example.com").code == 2
+
+
+def test_aws_that_does_not_answer_or_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    nowhere = ("secrets", "put", "leeloo", "-", "--endpoint-url", "http://127.0.0.1:9")
+    assert run(*nowhere, "--region", "eu-central-1").code == 1, "no credentials"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    assert run(*nowhere, "--region", "eu-central-1").code == 5
+
+
+def test_a_file_that_is_not_there_is_a_3(aws_mocked: None) -> None:
+    secret("leeloo", None)
+    assert secrets("put", "leeloo", "nowhere.json").code == 3
+    Path("here.json").write_text(json.dumps(LEELOO))
+    assert secrets("put", "leeloo", "here.json").code == 0
+    assert secrets("put", "leeloo").code == 2, "nobody to ask"

@@ -1,0 +1,42 @@
+"""What the pages say to type at the stack that is up, typed."""
+
+import json
+
+import pytest
+
+from devstack.stack import Stack
+from devstack.workdir import DEVELOPER, TESTS, Home
+from quality.testkit.deployed import typed
+from quality.testkit.documents import Command, commands
+
+AT_A_STACK = {"up", "lead", "ask", "logs"}
+TYPED = [one for one in commands() if one.is_whole and one.words[0] == "make" and one.words[1] in AT_A_STACK]
+
+
+@pytest.fixture
+def home(stack: Stack) -> Home:
+    """Where the stack that is up keeps its things."""
+    return next(home for home in (TESTS, DEVELOPER) if Stack.live(home) == stack)
+
+
+@pytest.mark.parametrize("command", TYPED, ids=str)
+def test_a_command_of_the_pages_works_as_it_stands(home: Home, stack: Stack, command: Command) -> None:
+    said = typed(home, *command.words)
+    match command.words[1]:
+        case "up":
+            assert "The local stack was already up" in said
+            assert stack.api_url in said
+        case "lead":
+            status, _, answer = said.partition(" ")
+            assert status in {"200", "202"}
+            assert json.loads(answer)["lead_id"].startswith("ld_")
+        case "ask":
+            assert "leads" in json.loads(said)
+        case "logs":
+            assert '"level":"INFO"' in said
+
+
+def test_an_address_is_where_a_form_can_post(home: Home, stack: Stack) -> None:
+    assert typed(home, "make", "address", "SOURCE=plain-credit").startswith(
+        f"{stack.api_url}/webhooks/plain-credit?token="
+    )

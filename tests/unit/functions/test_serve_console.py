@@ -1,0 +1,161 @@
+"""The console as it is served: whole, small, kept by browsers, with nothing in it that could be turned against us."""
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
+from leadbridge.domain.message import MessageState
+from quality.testkit.fixtures import Context
+from quality.testkit.template import ROOT
+
+STATIC = ROOT / "functions" / "serve_console" / "static"
+VENDORED = {"uplot.js", "uplot.css", "uplot.LICENSE.txt"}
+SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name not in VENDORED)
+LANGUAGES = ("en", "uk", "ru")
+FIRST_LOAD = 150 * 1024  # bytes, compressed
+DANGEROUS = (
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser"
+    r"|createContextualFragment|srcdoc|javascript:|setAttribute\(\"on"
+)
+
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def ask(function: Callable[[str], ModuleType], context: Context) -> Ask:
+    app = function("serve_console")
+
+    def send(file: str | None = None, *, headers: dict[str, str] | None = None, **query: str) -> dict[str, Any]:
+        event = {
+            "httpMethod": "GET",
+            "resource": "/console/{file}" if file else "/console",
+            "pathParameters": {"file": file} if file else None,
+            "queryStringParameters": query or None,
+            "headers": headers or {},
+        }
+        response: dict[str, Any] = app.handler(event, context)
+        return response
+
+    return send
+
+
+def words(language: str) -> dict[str, str]:
+    """Return the texts of a language by key, as they are written."""
+    text = (STATIC / f"words.{language}.js").read_text(encoding="utf-8")
+    return {
+        key or bare: rest for key, bare, rest in re.findall(r'^  (?:"([\w.-]+)"|(\w+)): (.*),$', text, re.MULTILINE)
+    }
+
+
+def test_everything_is_sent_with_headers_that_let_nothing_else_in(ask: Ask) -> None:
+    for name in (None, *(path.name for path in STATIC.iterdir())):
+        answer = ask(name)
+        assert answer["statusCode"] == 200
+        policy = answer["headers"]["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; ")
+        assert policy.endswith("base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+        assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
+        assert answer["headers"]["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_browser_keeps_what_it_has_until_there_is_another_version(ask: Ask) -> None:
+    page = ask()
+    assert page["headers"]["Cache-Control"] == "no-cache"
+    [version] = set(re.findall(r"\?v=(\w+)", page["body"]))
+    script = ask("app.js", v=version)
+    assert "immutable" in script["headers"]["Cache-Control"]
+    assert set(re.findall(r'from "\./[\w.-]+\?v=(\w+)"', script["body"])) == {version}
+    assert ask("app.js", v="older")["headers"]["Cache-Control"] == "no-cache"
+    etag = page["headers"]["ETag"]
+    for known in (etag, f'"other", W/{etag}'):
+        again = ask(headers={"If-None-Match": known})
+        assert (again["statusCode"], again["body"]) == (304, "")
+        assert again["headers"]["ETag"] == etag
+
+
+@pytest.mark.parametrize("file", ["nothing.js", "../app.py", "app.py", "static", ".", "%2e%2e", "uplot.js/"])
+def test_nothing_but_its_own_files_is_sent(ask: Ask, file: str) -> None:
+    assert ask(file)["statusCode"] == 404
+
+
+def test_all_that_is_loaded_at_first_is_small(ask: Ask) -> None:
+    named = set(re.findall(r'(?:src|href)="console/([\w.-]+)\?', ask()["body"]))
+    loaded = [
+        ask()["body"],
+        *(ask(name)["body"] for name in named),
+        max((ask(f"words.{x}.js")["body"] for x in LANGUAGES), key=len),
+    ]
+    sizes = [len(gzip.compress(text.encode(), 6)) for text in loaded]
+    print(f"first load: {len(loaded)} files, {sum(sizes)} bytes compressed")
+    assert sum(sizes) < FIRST_LOAD
+
+
+def test_every_script_and_style_is_fetched_at_once_and_none_is_left_over() -> None:
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    named = set(re.findall(r'(?:src|href)="console/([\w.-]+)"', page))
+    files = {path.name for path in STATIC.iterdir()}
+    assert files - named == {"index.html", "uplot.LICENSE.txt", *(f"words.{language}.js" for language in LANGUAGES)}
+    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*src=)", page)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_no_script_makes_markup_or_code_of_text(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert re.findall(DANGEROUS, text) == []
+    assert re.findall(r"https?://", text) == [], "everything is served by us"
+    assert len(text.splitlines()) <= 300 or script.name.startswith("words.")
+
+
+def test_what_is_not_ours_says_whose_it_is() -> None:
+    assert "uPlot (v1.6.32)" in (STATIC / "uplot.js").read_text(encoding="utf-8")[:200]
+    assert "MIT" in (STATIC / "uplot.LICENSE.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_languages_have_the_same_keys_placeholders_and_plural_forms(language: str) -> None:
+    spoken, english = words(language), words("en")
+    assert spoken.keys() == english.keys()
+    for key, text in english.items():
+        assert set(re.findall(r"\{(\w+)\}", spoken[key])) == set(re.findall(r"\{(\w+)\}", text)), key
+    forms = {"one", "other"} if language == "en" else {"one", "few", "many", "other"}
+    for key, text in spoken.items():
+        if text.startswith("{"):
+            assert set(re.findall(r"(\w+): \"", text)) == forms, key
+
+
+def test_every_key_that_a_script_uses_exists() -> None:
+    used: set[str] = set()
+    for script in SCRIPTS:
+        if not script.name.startswith("words."):
+            used |= set(re.findall(r'\b(?:t|phrase)\("([\w.-]+)"', script.read_text(encoding="utf-8")))
+    assert len(used) > 80
+    assert used - words("en").keys() == set()
+
+
+def test_every_state_step_and_error_is_translated() -> None:
+    keys = words("en").keys()
+    assert {f"{kind}.{state}" for kind in ("state", "explanation", "advice") for state in State} <= keys
+    assert {f"message.{state}" for state in MessageState} <= keys
+    assert {f"error.{code}" for code in ErrorCode} == {key for key in keys if key.startswith("error.")}
+    layer = ROOT / "layers" / "leadbridge" / "leadbridge"
+    folders = ("domain", "services", "storage", "api")
+    paths = (*(path for name in folders for path in (layer / name).rglob("*.py")), *ROOT.glob("functions/*/app.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in paths)
+    entries = {state.value for state in State} - {"closed"} | {f"message_{state}" for state in MessageState}
+    entries -= {"message_pending", "message_sending"}
+    entries |= set(re.findall(r'Entry(?:\.by_operator)?\((?:[\w.]+|utc_now\(\)), "(\w+)"', code))
+    entries |= set(re.findall(r'\bnow,\s+"(\w+)"(?!:)', code)) | set(re.findall(r'_note\(letter, "(\w+)"', code))
+    entries |= set(re.findall(r'note\(letter, "(\w+)"', code))
+    assert {"received", "revealed", "repeat_waiting", "retry_requested", "resolved"} <= entries
+    assert {f"timeline.{entry}" for entry in entries} - keys == set()
+    steps = set(re.findall(r'"?step"?[=:] ?"(\w+)"', code)) | {RECORD_ANSWER}
+    assert {"submit", "send", "fetch", "publish", "schedule", "read", "record_answer"} <= steps
+    assert {f"step.{step}" for step in steps} <= keys

@@ -1,0 +1,207 @@
+"""What a stack is asked after its deployment: answered by the real handlers, and by stacks that are ill."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+from botocore.stub import Stubber
+
+from infra.asking import Answer, Question
+from infra.check import TRIES, Deployed, NotDeployed, check, is_right, questions, stack_of
+from leadbridge.runtime import aws
+from leadbridge.settings import Settings
+from leadbridge.storage.leads import LeadRepository
+from quality.testkit.fixtures import TABLE, Context
+from quality.testkit.template import ROOT
+from quality.testkit.wiring import routes
+
+API = "https://api.example.com/v1"
+REFUSED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:unauthorized"})
+FORGED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:bad-proof"})
+FINE = {"GET /health": Answer(200, "application/json", {}), "GET /leads": REFUSED, "POST /webhooks/web": FORGED}
+
+
+@dataclass
+class Stack:
+    """Answers by route; a route that has several answers gives one after another, the last for ever."""
+
+    answers: dict[str, list[Answer | Exception]]
+    asked: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    slept: float = 0.0
+
+    def ask(self, url: str, question: Question) -> Answer:
+        assert url == API
+        self.asked.append(str(question))
+        left = self.answers[str(question)]
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def is_well(self, asked: list[Question]) -> bool:
+        return check(API, asked, self.ask, sleep=self.sleep, tell=self.told.append)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+def stack(**ill: list[Answer | Exception]) -> Stack:
+    """One that is well but where it is said otherwise: by the path's last word."""
+    return Stack({route: ill.get(route.rpartition("/")[2], [answer]) for route, answer in FINE.items()})
+
+
+def never(_seconds: float) -> None:
+    pytest.fail("a right answer was asked for again")
+
+
+@pytest.fixture
+def handlers(
+    store: LeadRepository, shipped_settings: Settings, function: Callable[[str], Any], context: Context
+) -> Callable[[str, Question], Answer]:
+    """The routes by their handlers; the gateway refuses whoever brings no token."""
+    flows = {name: function(name) for name in ("receive_lead", "manage_leads", "authorize")}
+
+    def ask(_url: str, question: Question) -> Answer:
+        headers = dict(question.headers)
+        if question.path == "/leads":
+            if "Authorization" in headers:
+                bearer = {"authorizationToken": headers["Authorization"], "methodArn": "arn/v1/GET/leads"}
+                (statement,) = flows["authorize"].handler(bearer, context)["policyDocument"]["Statement"]
+                assert statement["Effect"] == "Deny"
+            return REFUSED
+        source = question.path.removeprefix("/webhooks/")
+        flow = "manage_leads" if source == question.path else "receive_lead"
+        event: dict[str, Any] = {
+            "httpMethod": question.method,
+            "path": question.path,
+            "resource": question.path,
+            "headers": headers,
+        }
+        event |= {"pathParameters": {"source": source}, "body": (question.body or b"").decode()}
+        response = flows[flow].handler(event, context)
+        return Answer(response["statusCode"], response["headers"]["Content-Type"], json.loads(response["body"]))
+
+    return ask
+
+
+@pytest.mark.parametrize("secret", [None, {}, {"web": {"secrets": ["whsec_c2VjcmV0"]}}])
+def test_a_stack_is_well_before_and_after_its_secrets_are_put_and_nothing_is_stored(
+    handlers: Callable[[str, Question], Answer], shipped_settings: Settings, secret: dict[str, Any] | None
+) -> None:
+    if secret is not None:
+        aws.secrets_manager().create_secret(Name="leadbridge/sources", SecretString=json.dumps(secret))
+    told: list[str] = []
+    assert check(API, questions(shipped_settings), handlers, sleep=never, tell=told.append), told
+    assert told[-1] == f"POST /webhooks/web: {'401 bad-proof' if secret else '503 not-ready'}"
+    assert aws.dynamodb().scan(TableName=TABLE, Select="COUNT")["Count"] == 0
+
+
+@pytest.mark.parametrize("source", ["web", "tilda-credit", "jotform-credit", "meta-credit", "google-credit"])
+def test_any_kind_of_form_may_be_the_first(
+    handlers: Callable[[str, Question], Answer], shipped_settings: Settings, source: str
+) -> None:
+    only = shipped_settings.model_copy(update={"sources": {source: shipped_settings.sources[source]}})
+    aws.secrets_manager().create_secret(
+        Name="leadbridge/sources", SecretString=json.dumps({source: {"secrets": ["x" * 32]}})
+    )
+    asked = questions(only)[-1]
+    answer = handlers(API, asked)
+    assert str(answer) == "401 bad-proof"
+    assert is_right(asked, answer)
+
+
+def test_each_question_goes_to_a_route_of_the_template(shipped_settings: Settings) -> None:
+    asked = {
+        (one.method, one.path.replace("/webhooks/web", "/webhooks/{source}")) for one in questions(shipped_settings)
+    }
+    assert len(asked) == 3
+    assert asked <= routes().keys()
+
+
+@pytest.mark.parametrize(
+    "ill",
+    [
+        {"health": [Answer(502, "application/json", {"message": "Internal server error"})]},
+        {"health": [Answer(403, "application/json", {"message": "Missing Authentication Token"})]},
+        {"leads": [Answer(200, "application/json", {"leads": []})]},
+        {"leads": [Answer(500, "application/problem+json", {})]},
+        {"web": [Answer(401, "application/json", {"message": "Unauthorized"})]},
+        {"web": [Answer(404, "application/problem+json", {"type": "urn:leadbridge:problem:unknown-source"})]},
+        {"web": [Answer(503, "application/json", {"message": "Service Unavailable"})]},
+        {"web": [urllib3.exceptions.NewConnectionError(None, "nobody listens")]},  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_a_stack_that_is_ill_is_asked_some_times_and_told_of(ill: dict[str, Any], shipped_settings: Settings) -> None:
+    found = stack(**ill)
+    assert not found.is_well(questions(shipped_settings))
+    [told] = [line for line in found.told if "and not" in line][:1]
+    assert found.asked.count(told.partition(":")[0]) % TRIES == 0
+    assert 0 < found.slept < 60
+    assert set(found.asked) == FINE.keys(), "one that is ill keeps nobody from asking the others"
+
+
+def test_a_function_may_be_slow_to_come(shipped_settings: Settings) -> None:
+    late = urllib3.exceptions.ReadTimeoutError(None, None, "late")  # type: ignore[arg-type]
+    found = stack(health=[Answer(502, "", {}), late, FINE["GET /health"]])
+    assert found.is_well(questions(shipped_settings))
+    assert found.asked.count("GET /health") == 3
+
+
+def test_a_form_that_takes_what_nobody_signed_is_not_asked_again(shipped_settings: Settings) -> None:
+    found = stack(web=[Answer(202, "application/json", {"lead_id": "ld_x"})])
+    assert not found.is_well(questions(shipped_settings))
+    assert found.asked.count("POST /webhooks/web") == 1
+
+
+def described(stacks: list[dict[str, Any]] | None) -> Deployed:
+    client = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        asked = {"StackName": "leadbridge"}
+        if stacks is None:
+            stub.add_client_error(
+                "describe_stacks", "ValidationError", "Stack leadbridge does not exist", 400, {}, asked
+            )
+        else:
+            stub.add_response("describe_stacks", {"Stacks": stacks}, asked)
+        return stack_of(client, "leadbridge")
+
+
+def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
+    one = {"StackName": "leadbridge", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
+    said = {
+        "Outputs": [{"OutputKey": "ApiUrl", "OutputValue": API}],
+        "Parameters": [{"ParameterKey": "Environment", "ParameterValue": "prod"}],
+    }
+    found = described([one | said])
+    assert (found.outputs["ApiUrl"], found.environment) == (API, "prod")
+    with pytest.raises(NotDeployed, match="none of ours"):
+        described([one])
+    with pytest.raises(NotDeployed, match="There is no stack leadbridge"):
+        described(None)
+
+
+def test_it_wants_to_know_which_stack() -> None:
+    done = subprocess.run([sys.executable, "-m", "infra.check"], cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "runs"),
+    [
+        (["ENV=dev"], "infra.check dev"),
+        (["STACK=mine", "API=http://127.0.0.1:1"], 'infra.check  --stack "mine" --api "http://127.0.0.1:1"'),
+    ],
+)
+def test_make_asks_the_stack_that_is_named(given: list[str], runs: str) -> None:
+    command = ["make", "--dry-run", "--no-print-directory", "check-deployed", *given]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert runs in done.stdout, done.stderr

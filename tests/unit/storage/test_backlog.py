@@ -1,0 +1,203 @@
+"""Who waits, and who has gone quiet: read from the index with little, and told without a word of anybody."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.fetch import new_fetch
+from leadbridge.runtime import aws
+from leadbridge.settings import Settings
+from leadbridge.storage import table
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries import backlog
+from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
+from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
+from quality.testkit.fixtures import TABLE, Context
+from quality.testkit.people import NOW, lead
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def watch(store: LeadRepository) -> BacklogMonitor:
+    return BacklogMonitor(Table(aws.dynamodb(), TABLE))
+
+
+def come(store: LeadRepository, number: int, ago: timedelta, source: str = "web") -> str:
+    """A lead that came so long ago; its id."""
+    one = lead(number, source=source, received_at=NOW - ago)
+    store.accept(one, phone_hash=None)
+    return one.lead_id
+
+
+def test_nobody_waits_in_an_empty_table(watch: BacklogMonitor) -> None:
+    assert watch.oldest_waiting() is None
+
+
+def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(
+    watch: BacklogMonitor, store: LeadRepository
+) -> None:
+    come(store, 1, HOUR)
+    come(store, 2, 2 * HOUR)
+    settled = store.delivery(come(store, 3, 3 * HOUR), "leadleader")
+    assert settled is not None
+    store.apply(steps.fail(settled, NOW, some_error("spent")))
+    assert watch.oldest_waiting() == NOW - 2 * HOUR
+
+
+def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: BacklogMonitor, store: LeadRepository) -> None:
+    one = lead(1, source="meta-credit", received_at=NOW - HOUR).model_copy(update={"partners": ()})
+    fetch = new_fetch(one.lead_id, one.source, {"leadgen_id": "77"}, one.received_at)
+    store.accept(one, phone_hash=None, fetch=fetch)
+    assert watch.oldest_waiting() == NOW - HOUR
+
+
+def test_each_source_is_told_by_its_last_lead(watch: BacklogMonitor, store: LeadRepository) -> None:
+    for number, (ago, source) in enumerate([(3, "web"), (1, "tilda"), (5, "tilda"), (2, "web"), (1, "other")]):
+        come(store, number, ago * HOUR, source)
+    assert watch.last_leads({"web", "tilda", "never"}) == {"web": NOW - 2 * HOUR, "tilda": NOW - HOUR}
+
+
+@pytest.fixture
+def reads(watch: BacklogMonitor, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The queries that the watch makes, of two leads each."""
+    made: list[dict[str, Any]] = []
+    client: Any = aws.dynamodb()
+    query = client.query
+
+    def noted(**asked: Any) -> Any:
+        made.append(asked)
+        return query(**asked)
+
+    monkeypatch.setattr(client, "query", noted)
+    monkeypatch.setattr(table, "MAX_PAGE", 2)
+    return made
+
+
+def test_no_more_is_read_than_until_each_has_been_seen(
+    watch: BacklogMonitor, store: LeadRepository, reads: list[dict[str, Any]]
+) -> None:
+    for number in range(9):
+        come(store, number, number * HOUR, "web" if number != 3 else "tilda")
+    assert watch.last_leads({"web", "tilda"}) == {"web": NOW, "tilda": NOW - 3 * HOUR}
+    assert len(reads) == 2
+
+
+def test_the_search_for_a_source_that_never_was_has_an_end(
+    watch: BacklogMonitor, store: LeadRepository, reads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "MAX_LEADS", 6)
+    for number in range(9):
+        come(store, number, number * HOUR)
+    come(store, 9, 9 * HOUR, "long-ago")
+    assert watch.last_leads({"web", "long-ago"}) == {"web": NOW}
+    assert len(reads) == 3
+
+
+def test_a_source_is_quiet_only_after_its_own_longest_pause() -> None:
+    longest = {"web": HOUR, "tilda": DAY, "new": HOUR}
+    last = {"web": NOW - HOUR, "tilda": NOW - DAY - timedelta(milliseconds=1)}
+    assert stale_sources(last, longest, NOW) == ["tilda"]
+    assert stale_sources(last, longest, NOW + timedelta(seconds=1)) == ["tilda", "web"]
+
+
+@pytest.fixture
+def detect_stale_sources(
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., ModuleType]:
+    """The function, with `stale_after` set for some of the shipped sources."""
+
+    def made(**stale_after: timedelta) -> ModuleType:
+        app = function("detect_stale_sources")
+        changed = {
+            name: source.model_copy(update={"stale_after": stale_after.get(name)})
+            for name, source in shipped_settings.sources.items()
+        }
+        monkeypatch.setattr(app, "settings", lambda: shipped_settings.model_copy(update={"sources": changed}))
+        monkeypatch.setattr(app, "utc_now", lambda: NOW)
+        return app
+
+    return made
+
+
+def measured(capsys: pytest.CaptureFixture[str]) -> list[Any]:
+    """The values of StaleSources that were measured."""
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line["StaleSources"] for line in told if "_aws" in line]
+
+
+def test_the_function_counts_the_quiet_and_names_them(
+    detect_stale_sources: Callable[..., ModuleType],
+    store: LeadRepository,
+    context: Context,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    come(store, 1, 2 * DAY)
+    come(store, 2, HOUR, "meta-credit")
+    app = detect_stale_sources(**{"web": DAY, "meta-credit": DAY, "tilda-credit": DAY})
+    capsys.readouterr()
+    assert app.handler({}, context) == {"quiet": ["web"]}
+    assert measured(capsys) == [[1]]
+    (looked,) = [vars(record) for record in caplog.records if record.message == "looked"]
+    assert looked["quiet"] == {"web": to_text(NOW - 2 * DAY)}
+    assert (looked["watched"], looked["never_heard_of"]) == (3, ["tilda-credit"])
+
+
+def test_when_all_is_well_the_count_is_nothing(
+    detect_stale_sources: Callable[..., ModuleType],
+    store: LeadRepository,
+    context: Context,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    come(store, 1, HOUR)
+    app = detect_stale_sources(web=DAY)
+    capsys.readouterr()
+    assert app.handler({}, context) == {"quiet": []}
+    assert measured(capsys) == [[0]]
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_where_nobody_waits_for_a_source_nothing_is_read_or_measured(
+    detect_stale_sources: Callable[..., ModuleType],
+    context: Context,
+    reads: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = detect_stale_sources()
+    capsys.readouterr()
+    assert app.handler({}, context) == {"quiet": []}
+    assert reads == []
+    assert measured(capsys) == []
+
+
+def test_nothing_of_a_person_is_read_or_told(
+    detect_stale_sources: Callable[..., ModuleType],
+    store: LeadRepository,
+    context: Context,
+    reads: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lead_id = come(store, 1, 2 * DAY)
+    detect_stale_sources(web=DAY).handler({}, context)
+    assert {asked["ProjectionExpression"] for asked in reads} == {"#received_key, #source"}
+    said = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
+    assert "looked" in said
+    assert lead_id not in said
+    assert "0500000001" not in said
+    assert "Прикладенко" not in said
+
+
+def test_no_source_is_waited_for_as_shipped(shipped_settings: Settings) -> None:
+    assert {source.stale_after for source in shipped_settings.sources.values()} == {None}

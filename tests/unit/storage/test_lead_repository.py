@@ -1,0 +1,149 @@
+"""The store: what is written at once, what only one of two writers gets, what is found again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.status_change import change_status
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
+from quality.testkit.fixtures import TABLE
+from quality.testkit.people import NOW, lead
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_lead_is_stored_with_its_delivery_and_its_timeline(store: LeadRepository) -> None:
+    stored = lead()
+    assert store.accept(stored, phone_hash="h") is None
+    journey = store.journey(stored.lead_id)
+    assert journey is not None
+    assert journey.lead == stored
+    assert journey.status is State.RECEIVED
+    assert journey.deliveries["leadleader"].due_at is not None
+    assert [entry.what for entry in journey.timeline] == ["received"]
+
+
+def test_a_redelivery_meets_its_own_lead_and_changes_nothing(store: LeadRepository) -> None:
+    assert store.accept(lead(), phone_hash=None) is None
+    again = lead(full_name="Інша Особа Тестівна")
+    assert store.accept(again, phone_hash=None) == again.lead_id
+    found = store.lead(again.lead_id)
+    assert found is not None
+    assert found.person.full_name == "Прикладенко Олена Іванівна"
+
+
+def test_the_same_content_is_the_same_lead_while_its_window_lasts(store: LeadRepository) -> None:
+    def post(number: int, hours: float, content: str = "c") -> str | None:
+        one = lead(number, received_at=NOW + hours * HOUR).model_copy(update={"content_hash": content})
+        return store.accept(one, phone_hash=None, window=timedelta(days=1))
+
+    first, second = lead(1).lead_id, lead(6).lead_id
+    assert post(1, 0) is None
+    assert [post(2, 23), post(3, 23.9), post(4, -23), post(5, -100)] == [first] * 4, "whichever clock is wrong"
+    assert post(6, 24) is None
+    assert [post(7, 47), post(8, 1)] == [second] * 2, "redeliveries do not move the window"
+    assert post(9, 24, "another") is None
+
+
+def test_only_one_of_two_workers_starts_the_attempt(store: LeadRepository) -> None:
+    store.accept(lead(), phone_hash=None)
+    seen = store.delivery(lead().lead_id, "leadleader")
+    assert seen is not None
+    store.apply(steps.start_attempt(seen, NOW, HOUR))
+    with pytest.raises(Conflict):
+        store.apply(steps.start_attempt(seen, NOW, HOUR))
+    journey = store.journey(lead().lead_id)
+    assert journey is not None
+    assert [entry.what for entry in journey.timeline] == ["received", "submitting"]
+
+
+def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
+    store.accept(lead(), phone_hash=None)
+    delivery = store.delivery(lead().lead_id, "leadleader")
+    assert delivery is not None
+    journey: tuple[Callable[[Delivery], Change], ...] = (
+        lambda d: steps.schedule_retry(d, NOW, some_error("out of reach"), HOUR),
+        lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
+        lambda d: steps.confirm(d, NOW + HOUR, 24, HOUR),
+        lambda d: change_status(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
+        lambda d: change_status(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
+    )
+    for step in journey:
+        delivery = store.apply(step(delivery))
+        assert store.delivery(delivery.lead_id, "leadleader") == delivery
+    assert delivery.due_at is None
+
+
+def test_what_is_due_is_found_longest_due_first_and_what_is_closed_never(store: LeadRepository) -> None:
+    for number in (1, 2, 3):
+        store.accept(lead(number, received_at=NOW - number * HOUR), phone_hash=None)
+    found = list(store.due("leadleader", NOW, 10))
+    assert [due.owner for due in found] == [lead(3).lead_id, lead(2).lead_id, lead(1).lead_id]
+    assert [due.owner for due in store.due("leadleader", NOW, 1)] == [lead(3).lead_id]
+    delivery = store.delivery(lead(3).lead_id, "leadleader")
+    assert delivery is not None
+    store.apply(steps.fail(delivery, NOW, some_error("spent")))
+    assert lead(3).lead_id not in [due.owner for due in store.due("leadleader", NOW, 10)]
+
+
+def test_putting_off_a_look_is_no_change_and_yields_to_one(store: LeadRepository) -> None:
+    store.accept(lead(), phone_hash=None)
+    seen = store.delivery(lead().lead_id, "leadleader")
+    assert seen is not None
+    store.defer_check(seen, NOW + 2 * HOUR, error=some_error("no status"))
+    put_off = store.delivery(seen.lead_id, "leadleader")
+    assert put_off is not None
+    assert (put_off.version, put_off.due_at, put_off.last_error) == (1, NOW + 2 * HOUR, "no status")
+    store.defer_check(seen, NOW + 9 * HOUR)
+    assert store.delivery(seen.lead_id, "leadleader") == put_off
+
+
+def test_an_unknown_lead_is_none(store: LeadRepository) -> None:
+    assert store.journey("ld_nobody") is None
+    assert store.lead("ld_nobody") is None
+    assert store.delivery("ld_nobody", "leadleader") is None
+
+
+def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadRepository) -> None:
+    listing, wanted = LeadList(Table(aws.dynamodb(), TABLE)), LeadFilter(needs_attention=True)
+    for number in range(3):
+        store.accept(lead(number), phone_hash=None)
+        found = store.delivery(lead(number).lead_id, "leadleader")
+        assert found is not None
+        store.apply(steps.confirm(store.apply(steps.start_attempt(found, NOW, HOUR)), NOW, number + 1, HOUR))
+
+    def listed() -> list[str]:
+        return [journey.lead.lead_id for journey in listing.page(wanted, 10).leads]
+
+    def check(number: int, error: str | None) -> None:
+        found = store.delivery(lead(number).lead_id, "leadleader")
+        assert found is not None
+        assert found.due_at is not None
+        store.defer_check(
+            found, found.due_at + HOUR, error=some_error(error) if error else None, is_refused=error is not None
+        )
+
+    for _ in range(3):
+        assert listed() == []
+        check(1, "refused")
+    assert listed() == [lead(1).lead_id]
+    assert len(listing.page(LeadFilter(State.SUBMITTED), 10).leads) == 3
+    check(1, "refused")
+    assert listed() == [lead(1).lead_id]
+    check(1, None)
+    assert listed() == []
+    for _ in range(3):
+        check(2, "refused")
+    assert listed() == [lead(2).lead_id]
+    found = store.delivery(lead(2).lead_id, "leadleader")
+    assert found is not None
+    store.apply(change_status(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
+    assert listed() == []
