@@ -1,1 +1,1 @@
-"""What is needed around the stack: who may deploy it, what it must never lose, how the table is put back."""
+"""Everything around the stack: deployment roles, stack policy, checks of a deployment, recovery."""

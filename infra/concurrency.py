@@ -1,4 +1,4 @@
-"""Compares the concurrency that the template may use with the account's quota, before a deployment.
+"""Compare the concurrency that the template may use with the account's quota, before a deployment.
 
 python -m infra.concurrency prod                       refuses (exit 1) if the quota is too small
 python -m infra.concurrency dev                        warns
@@ -32,7 +32,7 @@ CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard",
 SHARDS = 4  # of the stream of a new table on demand
 SECONDS_PER_POST = 0.2  # the forms' function takes less
 HINT = (
-    "Ask for a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters:"
+    "Request a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters:"
     " docs/deploy.md#concurrency"
 )
 
@@ -92,7 +92,7 @@ def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[s
 
 
 def verdict(wanted: Mapping[str, int], quota: Quota) -> tuple[bool, str]:
-    """Return whether the quota suffices, and the numbers in words."""
+    """Return whether the quota is sufficient, and a text with the numbers."""
     total = sum(wanted.values())
     largest = sorted(wanted.items(), key=lambda one: (-one[1], one[0]))[:4]
     parts = ", ".join(f"{name} {number}" for name, number in largest)
@@ -113,7 +113,9 @@ def check(
     try:
         quota = quota_of(client)
     except (ClientError, BotoCoreError) as error:
-        tell(f"concurrency: Lambda did not tell the account's quota ({error}). Compare it: docs/deploy.md#concurrency")
+        tell(
+            f"concurrency: Lambda did not return the account's quota ({error}). Compare it: docs/deploy.md#concurrency"
+        )
         return True
     suffices, text = verdict(needed(read_template(PROJECT / "template.yaml"), parameters), quota)
     tell(text if suffices else f"{text}. {HINT}")
@@ -128,7 +130,7 @@ def parameters_of(environment: str, given: str = "") -> dict[str, str]:
 
 
 def main() -> int:
-    """Read the arguments and compare."""
+    """Parse the arguments and compare."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.concurrency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Lints the template as CloudFormation gets it. Exits with 1 if something is wrong.
+"""Lint the template as CloudFormation gets it. Exit with 1 if there are findings.
 
 cfn-lint checks both sides of each condition, so one run covers every combination of the parameters that conditions use.
 The parameters that SAM's transform resolves change the resources: each combination of these has a run of its own.

@@ -1,14 +1,14 @@
-"""Brings what a restored copy of the table holds back into the live table, and lets nothing of it be sent again.
+"""Put leads from a restored copy of the table back into the live table, without sending any of them again.
 
 python -m infra.put_back COPY LIVE ld_…        some leads
-python -m infra.put_back COPY LIVE --all       all that the copy holds
-… --write                                       does it; without it is only told what would be done
+python -m infra.put_back COPY LIVE --all       all leads of the copy
+… --write                                      writes; without it, only prints what would be written
 
-A copy shows the leads as they were. What waited at that moment may have arrived since. So everything that would
-continue without a person is settled (docs/deploy.md): a delivery that was `received` or `submitting` and a
+The copy has old states: a lead that waited then may have been sent since. So everything that would continue without a
+person is settled (docs/recovery.md): a delivery that was `received` or `submitting` and a
 message that was `pending`, `sending` or `failed` become `unknown`, a fetch that was `pending` becomes `failed`. Every
 delivery and fetch is marked (`restored_at`): it is retried only with a confirmation, and the person gets no message
-about its next status. A person who was erased from the live table is not brought back.
+about its next status. A person who was erased from the live table is not put back.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WHY = ErrorInfo(
-    ErrorCode.RESTORED, "the table was restored to an earlier moment: whether it was sent since is to be found out"
+    ErrorCode.RESTORED, "the table was restored to an earlier moment: find out whether it was sent since then"
 )
-PASSED_OVER = ("RATE#", "SYNC#")  # counts of minutes long gone; how far a list was read, which is read anew
+SKIPPED = ("RATE#", "SYNC#")  # past rate counts; progress of a sync, which starts again
 
 
 def settled(item: Item, now: datetime) -> list[Item]:
-    """Return what is written for an item: itself, marked; if it would continue, its settled state and a timeline entry.
+    """Return the items to write for an item: itself, marked; if it would continue, settled, with a timeline entry.
 
     Its `expires_at` stays as it was.
     """
@@ -92,37 +92,37 @@ def put_back(
     tell: Callable[[str], None] = print,
     now: datetime | None = None,
 ) -> Counter[str]:
-    """Bring leads back, or everything where none are named. Returns how many of what; may be repeated.
+    """Put leads back, or everything if `lead_ids` is None. Return counts by kind. Can be repeated.
 
-    Nothing may work on the live table meanwhile. Raises botocore's errors.
+    No function may write to the live table meanwhile. Raises botocore's errors.
     """
     done: Counter[str] = Counter()
     moment = now or utc_now()
     erased: dict[str, bool] = {}
     for item in found(client, copy, lead_ids):
         owner, lead = item["pk"]["S"], lead_of(item)
-        if owner.startswith(PASSED_OVER):
+        if owner.startswith(SKIPPED):
             continue
         if lead is not None and lead not in erased:
             erased[lead] = was_erased(client, live, lead)
         if lead is not None and erased[lead]:
-            done["of erased people, left out"] += 1
+            done["skipped (erased people)"] += 1
             continue
         written = settled(item, moment)
         done["put back"] += 1
         if written[0].get("state") != item.get("state"):
-            done["settled, to be looked at"] += 1
+            done["settled (need a decision)"] += 1
             tell(f"{owner} {item['sk']['S']}: {item['state']['S']} -> {written[0]['state']['S']}")
         for one in written if write else ():
             client.put_item(TableName=live, Item=one)
-    if write and lead_ids is None:  # then items that name no lead came back, too
+    if write and lead_ids is None:  # items that name no lead were put back, too
         for lead in (lead for lead, is_erased in erased.items() if is_erased):
             Eraser(Table(client, live)).erase_restored(lead, map(items.decode, found(client, copy, [lead])))
     return done
 
 
 def found(client: DynamoDBClient, table: str, lead_ids: Iterable[str] | None) -> Iterator[Item]:
-    """The items of some leads, or all there are."""
+    """Yield the items of some leads, or all items."""
     if lead_ids is None:
         for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
             yield from page["Items"]
@@ -139,7 +139,7 @@ def found(client: DynamoDBClient, table: str, lead_ids: Iterable[str] | None) ->
 
 
 def lead_of(item: Item) -> str | None:
-    """The id of the lead that an item tells of: its own, or of a claim, a broker's account or an event from Leeloo."""
+    """Return the id of the lead to which an item belongs: a lead, a claim, a broker's account or an event of Leeloo."""
     owner = str(item["pk"]["S"])
     if owner.startswith("LEAD#"):
         return owner.removeprefix("LEAD#")
@@ -154,15 +154,15 @@ def was_erased(client: DynamoDBClient, live: str, lead_id: str) -> bool:
 
 
 def main() -> int:
-    """Read the arguments and do it."""
+    """Parse the arguments, put leads back and print the counts."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.put_back", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("copy", help="the restored table")
-    parser.add_argument("live", help="the table that the stack works on")
+    parser.add_argument("live", help="the table that the stack uses")
     parser.add_argument("leads", nargs="*", help="ids of leads")
-    parser.add_argument("--all", action="store_true", help="all that the copy holds")
-    parser.add_argument("--write", action="store_true", help="do it")
+    parser.add_argument("--all", action="store_true", help="all leads of the copy")
+    parser.add_argument("--write", action="store_true", help="write; without it nothing changes")
     asked = parser.parse_args()
     if asked.all == bool(asked.leads) or asked.copy == asked.live:
         parser.error("name some leads, or --all; and two tables")
@@ -170,7 +170,7 @@ def main() -> int:
     done = put_back(boto3.client("dynamodb"), asked.copy, asked.live, leads, write=asked.write)
     print(", ".join(f"{number} {what}" for what, number in done.items()) or "nothing was found")
     if not asked.write:
-        print("Nothing was written. Do it with --write.")
+        print("Nothing was written. Add --write to write.")
     return 0
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import urllib3
 
-from infra import road as roads
-from infra.asking import Answer, Question
-from infra.road import ABANDONED_AFTER, ANOTHER_CHECK, LEAD, LEAD_ID, PARTITION, TURNS, Road
+from infra import deployment_probe
+from infra.deployment_probe import ABANDONED_AFTER, LEAD, LEAD_ID, MAX_READS, OTHER_CHECK, PARTITION, DeploymentProbe
+from infra.requests import Answer, Request
 from leadbridge.domain.transitions import OVERDUE
 from leadbridge.partners.http import Transport
 from leadbridge.runtime import aws
@@ -31,27 +31,27 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoStack
         pytest.fail("a partner was called")
 
     monkeypatch.setattr(Transport, "call", called)
-    monkeypatch.setattr(roads, "TURNS", 4)
+    monkeypatch.setattr(deployment_probe, "MAX_READS", 4)
     with moto_stack(tmp_path) as made:
         made.put_secret(self_check.SOURCE, {"secret": TEXT})
         yield made
 
 
 @pytest.fixture
-def road(stack: MotoStack) -> Road:
-    def ask(_url: str, question: Question) -> Answer:
-        assert question.path == f"/webhooks/{self_check.SOURCE}"
+def probe(stack: MotoStack) -> DeploymentProbe:
+    def ask(_url: str, request: Request) -> Answer:
+        assert request.path == f"/webhooks/{self_check.SOURCE}"
         response = stack.ask(
-            question.method,
+            request.method,
             "/webhooks/{source}",
-            (question.body or b"").decode(),
-            headers=dict(question.headers),
+            (request.body or b"").decode(),
+            headers=dict(request.headers),
             pathParameters={"source": self_check.SOURCE},
         )
         return Answer(response["statusCode"], response["headers"]["Content-Type"], json.loads(response["body"]))
 
     queues = {name: aws.sqs().get_queue_url(QueueName=name)["QueueUrl"] for name in QUEUES}
-    return Road(
+    return DeploymentProbe(
         "https://api.example.com/v1",
         SECRET,
         stack.ref("Leads"),
@@ -63,21 +63,21 @@ def road(stack: MotoStack) -> Road:
     )
 
 
-def walked(road: Road) -> tuple[bool, str]:
+def run(probe: DeploymentProbe) -> tuple[bool, str]:
     told: list[str] = []
-    is_whole = road.is_whole(told.append)
+    passes = probe.passes(told.append)
     (line,) = told
-    return is_whole, line
+    return passes, line
 
 
 def left(stack: MotoStack) -> list[dict[str, Any]]:
     return list(aws.dynamodb().scan(TableName=stack.ref("Leads"))["Items"])
 
 
-def test_the_lead_reaches_every_worker_and_nothing_of_it_is_left(road: Road, stack: MotoStack) -> None:
+def test_the_lead_reaches_every_worker_and_nothing_of_it_is_left(probe: DeploymentProbe, stack: MotoStack) -> None:
     for _ in range(2):
-        is_whole, line = walked(road)
-        assert is_whole, line
+        passes, line = run(probe)
+        assert passes, line
         assert "from the gateway to the workers" in line
         assert left(stack) == []
     functions = {call.function for call in stack.calls}
@@ -86,29 +86,31 @@ def test_the_lead_reaches_every_worker_and_nothing_of_it_is_left(road: Road, sta
     assert LEAD_ID not in json.dumps(left(stack)), "no sweep, count or message comes of it"
 
 
-def test_it_asks_no_secret_of_a_partner(road: Road, stack: MotoStack) -> None:
-    assert walked(road)[0]
+def test_it_asks_no_secret_of_a_partner(probe: DeploymentProbe, stack: MotoStack) -> None:
+    assert run(probe)[0]
     asked = {call.parameters["SecretId"] for call in stack.calls if call.operation == "GetSecretValue"}
     assert asked == {"leadbridge/self-check", "leadbridge/index"}
 
 
-def test_what_an_earlier_check_left_does_not_matter(road: Road, stack: MotoStack) -> None:
-    assert road._send() is None
+def test_what_an_earlier_check_left_does_not_matter(probe: DeploymentProbe, stack: MotoStack) -> None:
+    assert probe._send() is None
     assert left(stack)
-    assert walked(replace(road, now=lambda: time.time() + ABANDONED_AFTER + 1))[0]
+    assert run(replace(probe, now=lambda: time.time() + ABANDONED_AFTER + 1))[0]
     assert left(stack) == []
 
 
-def test_what_a_check_left_that_died_this_moment_is_removed_after_a_time(road: Road, stack: MotoStack) -> None:
-    assert road._send() is None
+def test_what_a_check_left_that_died_this_moment_is_removed_after_a_time(
+    probe: DeploymentProbe, stack: MotoStack
+) -> None:
+    assert probe._send() is None
     slept, told = [0.0], list[str]()
 
     def sleep(seconds: float) -> None:
         slept[0] += seconds
         stack.carry()
 
-    late = replace(road, sleep=sleep, now=lambda: time.time() + slept[0])
-    assert late.is_whole(told.append), told
+    late = replace(probe, sleep=sleep, now=lambda: time.time() + slept[0])
+    assert late.passes(told.append), told
     assert "another check" in told[0]
     assert slept[0] < ABANDONED_AFTER + 30
     assert left(stack) == []
@@ -116,110 +118,110 @@ def test_what_a_check_left_that_died_this_moment_is_removed_after_a_time(road: R
 
 @pytest.mark.parametrize("comes", ["while the first waits", "before the first posts"])
 def test_a_second_check_does_not_disturb_the_first_and_says_that_another_one_runs(
-    road: Road, stack: MotoStack, comes: str
+    probe: DeploymentProbe, stack: MotoStack, comes: str
 ) -> None:
     seconds = list[tuple[bool, list[str]]]()
 
-    def second(check: Road) -> None:
+    def second(check: DeploymentProbe) -> None:
         if not seconds:
             told = list[str]()
             seconds.append((False, told))
-            seconds[0] = (check.is_whole(told.append), told)
+            seconds[0] = (check.passes(told.append), told)
 
     def waits(_: float) -> None:
-        second(road)
+        second(probe)
         stack.carry()
 
-    def asks(url: str, question: Question) -> Answer:
-        answer = road.ask(url, question)
-        second(replace(road, sleep=lambda _: None))
+    def asks(url: str, request: Request) -> Answer:
+        answer = probe.send(url, request)
+        second(replace(probe, sleep=lambda _: None))
         return answer
 
-    first = replace(road, sleep=waits) if comes == "while the first waits" else replace(road, ask=asks)
-    assert walked(first)[0]
-    [(is_whole, told)] = seconds
-    assert not is_whole
-    assert told[-1] == f"the whole road: stopped {ANOTHER_CHECK}"
+    first = replace(probe, sleep=waits) if comes == "while the first waits" else replace(probe, send=asks)
+    assert run(first)[0]
+    [(passes, told)] = seconds
+    assert not passes
+    assert told[-1] == f"end to end: stopped {OTHER_CHECK}"
     assert left(stack) == []
 
 
-def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first(road: Road, stack: MotoStack) -> None:
+def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first(
+    probe: DeploymentProbe, stack: MotoStack
+) -> None:
     """Both have looked at an empty table. The answer of the form's function shows which one came second."""
 
-    def asks(url: str, question: Question) -> Answer:
-        assert road._send() is None  # the other one is first
-        return road.ask(url, question)
+    def asks(url: str, request: Request) -> Answer:
+        assert probe._send() is None  # the other one is first
+        return probe.send(url, request)
 
-    assert walked(replace(road, ask=asks)) == (False, f"the whole road: stopped {ANOTHER_CHECK}")
+    assert run(replace(probe, send=asks)) == (False, f"end to end: stopped {OTHER_CHECK}")
     assert left(stack), "the other one removes it"
 
 
 @pytest.mark.parametrize("secret", ["B" * 48, "", "not base64"])
-def test_who_does_not_know_the_secret_stores_nothing(road: Road, stack: MotoStack, secret: str) -> None:
-    is_whole, line = walked(replace(road, secret=secret))
-    assert (is_whole, line) == (False, "the whole road: stopped at the gateway or the forms' function: 401 bad-proof")
+def test_who_does_not_know_the_secret_stores_nothing(probe: DeploymentProbe, stack: MotoStack, secret: str) -> None:
+    passes, line = run(replace(probe, secret=secret))
+    assert (passes, line) == (False, "end to end: stopped at the gateway or the forms' function: 401 bad-proof")
     assert left(stack) == []
 
 
-def test_a_forms_secret_proves_nothing_for_this_source(road: Road, stack: MotoStack) -> None:
+def test_a_forms_secret_proves_nothing_for_this_source(probe: DeploymentProbe, stack: MotoStack) -> None:
     other = "C" * 48
     stack.put_secret("sources", {self_check.SOURCE: {"secrets": [other]}})
-    assert "401 bad-proof" in walked(replace(road, secret=other))[1]
+    assert "401 bad-proof" in run(replace(probe, secret=other))[1]
 
 
-def test_a_gateway_that_does_not_answer_is_named(road: Road) -> None:
-    def nobody(_url: str, _question: Question) -> Answer:
+def test_a_gateway_that_does_not_answer_is_named(probe: DeploymentProbe) -> None:
+    def no_one(_url: str, _question: Request) -> Answer:
         raise urllib3.exceptions.NewConnectionError(None, "nobody listens")  # type: ignore[arg-type]
 
-    assert walked(replace(road, ask=nobody))[1] == (
-        "the whole road: stopped at the gateway: no answer (NewConnectionError)"
-    )
+    assert run(replace(probe, send=no_one))[1] == ("end to end: stopped at the gateway: no answer (NewConnectionError)")
 
 
-def test_a_secret_without_a_value_stops_it_at_the_forms_function(road: Road, stack: MotoStack) -> None:
+def test_a_secret_without_a_value_stops_it_at_the_forms_function(probe: DeploymentProbe, stack: MotoStack) -> None:
     stack.put_secret(self_check.SOURCE, {})
-    assert "503 not-ready" in walked(road)[1]
+    assert "503 not-ready" in run(probe)[1]
 
 
-def test_a_partner_that_needs_more_than_the_lead_has_is_told_by_its_fields(road: Road) -> None:
-    def refuses(_url: str, _question: Question) -> Answer:
+def test_a_partner_that_needs_more_than_the_lead_has_is_told_by_its_fields(probe: DeploymentProbe) -> None:
+    def refuses(_url: str, _question: Request) -> Answer:
         return Answer(422, "application/problem+json", {"errors": [{"field": "person.age", "code": "missing"}]})
 
-    assert walked(replace(road, ask=refuses))[1].endswith("it refuses the test lead for person.age")
+    assert run(replace(probe, send=refuses))[1].endswith("it refuses the test lead for person.age")
 
 
-def test_a_stream_that_stands_still_is_named(road: Road, stack: MotoStack) -> None:
-    is_whole, line = walked(replace(road, sleep=lambda _: None))
-    assert not is_whole
-    assert "no worker has taken it for leadleader, matchtrade. Stream, bus or rule: the queues are empty" in line
+def test_a_stream_that_stands_still_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+    passes, line = run(replace(probe, sleep=lambda _: None))
+    assert not passes
+    assert "no worker has processed it for leadleader, matchtrade. Stream, bus or rule: the queues are empty" in line
     assert left(stack) == [], "it is removed all the same"
 
 
-def test_a_queue_that_nobody_works_off_is_named(road: Road, stack: MotoStack) -> None:
+def test_a_queue_that_nobody_works_off_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
     def publish_only(_: float) -> None:
         stack._announce()
 
-    line = walked(replace(road, sleep=publish_only))[1]
+    line = run(replace(probe, sleep=publish_only))[1]
     assert "Queue or worker: SubmitLeadLeaderQueue holds 1, SubmitMatchTradeQueue holds 1" in line
 
 
-def test_a_rule_that_cannot_deliver_is_named(road: Road, stack: MotoStack) -> None:
-    url = road.queues["EventDeadLetterQueue"]
+def test_a_rule_that_cannot_deliver_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+    url = probe.queues["EventDeadLetterQueue"]
 
     def fail(_: float) -> None:
         aws.sqs().send_message(QueueUrl=url, MessageBody="{}")
 
-    assert "Stream or rule: EventDeadLetterQueue holds" in walked(replace(road, sleep=fail))[1]
+    assert "Stream or rule: EventDeadLetterQueue holds" in run(replace(probe, sleep=fail))[1]
 
 
-def test_a_rule_that_is_off_is_told_from_a_stream_that_stands_still(road: Road, stack: MotoStack) -> None:
+def test_a_rule_that_is_off_is_told_from_a_stream_that_stands_still(probe: DeploymentProbe, stack: MotoStack) -> None:
     rule: Any = {"Name": "SubmitMatchTradeRule", "EventBusName": stack.resolved({"Ref": "Bus"})}
     aws.eventbridge().disable_rule(**rule)
     aws.eventbridge().remove_targets(
         Rule=rule["Name"], EventBusName=rule["EventBusName"], Ids=["SubmitMatchTradeQueue"]
     )
-    line = walked(road)[1]
-    assert "no worker has taken it for matchtrade. Rule: the stream and the bus work" in line
+    line = run(probe)[1]
+    assert "no worker has processed it for matchtrade. Rule: the stream and the bus work" in line
 
 
 def test_its_id_is_the_one_that_the_role_names_and_the_lead_is_nobodys() -> None:
@@ -238,4 +240,4 @@ def test_the_stack_makes_its_secret_and_no_form_shares_it() -> None:
 
 
 def test_the_check_ends_before_the_sweep_would_send_the_lead_past_the_bus() -> None:
-    assert OVERDUE.total_seconds() > 2 * TURNS * roads.PAUSE
+    assert OVERDUE.total_seconds() > 2 * MAX_READS * deployment_probe.PAUSE

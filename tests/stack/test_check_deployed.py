@@ -9,7 +9,7 @@ from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from devstack.workdir import PROJECT
-from infra.road import PARTITION
+from infra.deployment_probe import PARTITION
 
 
 def check(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +36,7 @@ def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
     ]
     assert done.stdout.splitlines()[3] == "POST /webhooks/web: 401 bad-proof"
     (road,) = done.stdout.splitlines()[4:]
-    assert re.fullmatch(r"the whole road: \d+\.\d s from the gateway to the workers, and the lead is removed", road)
+    assert re.fullmatch(r"end to end: \d+\.\d s from the gateway to the workers, and the lead is removed", road)
 
 
 def test_the_test_lead_is_gone_and_no_partner_has_heard_of_it(stack: Stack, partner: Remote) -> None:

@@ -32,7 +32,7 @@ def test_a_lead_that_is_put_back_to_before_its_submission_is_unknown_and_not_sub
         done = put_back(dynamodb, COPY, live, [lead_id], write=True, tell=lambda _line: None)
     finally:
         dynamodb.delete_table(TableName=COPY)
-    assert done["settled, to be looked at"] == 1
+    assert done["settled (need a decision)"] == 1
     assert delivery(operator, lead_id)["state"] == "unknown"
     (call,) = creates(partner, asked)
     path = f"/leads/{lead_id}/deliveries/leadleader"

@@ -12,8 +12,8 @@ import pytest
 import urllib3
 from botocore.stub import Stubber
 
-from infra.asking import Answer, Question
-from infra.check import TRIES, Deployed, NotDeployed, check, is_right, questions, stack_of
+from infra.check import MAX_ATTEMPTS, Deployed, NotDeployed, check, is_expected, requests_for, stack_of
+from infra.requests import Answer, Request
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -36,16 +36,16 @@ class Stack:
     told: list[str] = field(default_factory=list)
     slept: float = 0.0
 
-    def ask(self, url: str, question: Question) -> Answer:
+    def ask(self, url: str, request: Request) -> Answer:
         assert url == API
-        self.asked.append(str(question))
-        left = self.answers[str(question)]
+        self.asked.append(str(request))
+        left = self.answers[str(request)]
         answer = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def is_well(self, asked: list[Question]) -> bool:
+    def is_well(self, asked: list[Request]) -> bool:
         return check(API, asked, self.ask, sleep=self.sleep, tell=self.told.append)
 
     def sleep(self, seconds: float) -> None:
@@ -64,27 +64,27 @@ def never(_seconds: float) -> None:
 @pytest.fixture
 def handlers(
     store: LeadRepository, shipped_settings: Settings, function: Callable[[str], Any], context: Context
-) -> Callable[[str, Question], Answer]:
+) -> Callable[[str, Request], Answer]:
     """The routes by their handlers; the gateway refuses whoever brings no token."""
     flows = {name: function(name) for name in ("receive_lead", "manage_leads", "authorize")}
 
-    def ask(_url: str, question: Question) -> Answer:
-        headers = dict(question.headers)
-        if question.path == "/leads":
+    def ask(_url: str, request: Request) -> Answer:
+        headers = dict(request.headers)
+        if request.path == "/leads":
             if "Authorization" in headers:
                 bearer = {"authorizationToken": headers["Authorization"], "methodArn": "arn/v1/GET/leads"}
                 (statement,) = flows["authorize"].handler(bearer, context)["policyDocument"]["Statement"]
                 assert statement["Effect"] == "Deny"
             return REFUSED
-        source = question.path.removeprefix("/webhooks/")
-        flow = "manage_leads" if source == question.path else "receive_lead"
+        source = request.path.removeprefix("/webhooks/")
+        flow = "manage_leads" if source == request.path else "receive_lead"
         event: dict[str, Any] = {
-            "httpMethod": question.method,
-            "path": question.path,
-            "resource": question.path,
+            "httpMethod": request.method,
+            "path": request.path,
+            "resource": request.path,
             "headers": headers,
         }
-        event |= {"pathParameters": {"source": source}, "body": (question.body or b"").decode()}
+        event |= {"pathParameters": {"source": source}, "body": (request.body or b"").decode()}
         response = flows[flow].handler(event, context)
         return Answer(response["statusCode"], response["headers"]["Content-Type"], json.loads(response["body"]))
 
@@ -93,33 +93,33 @@ def handlers(
 
 @pytest.mark.parametrize("secret", [None, {}, {"web": {"secrets": ["whsec_c2VjcmV0"]}}])
 def test_a_stack_is_well_before_and_after_its_secrets_are_put_and_nothing_is_stored(
-    handlers: Callable[[str, Question], Answer], shipped_settings: Settings, secret: dict[str, Any] | None
+    handlers: Callable[[str, Request], Answer], shipped_settings: Settings, secret: dict[str, Any] | None
 ) -> None:
     if secret is not None:
         aws.secrets_manager().create_secret(Name="leadbridge/sources", SecretString=json.dumps(secret))
     told: list[str] = []
-    assert check(API, questions(shipped_settings), handlers, sleep=never, tell=told.append), told
+    assert check(API, requests_for(shipped_settings), handlers, sleep=never, tell=told.append), told
     assert told[-1] == f"POST /webhooks/web: {'401 bad-proof' if secret else '503 not-ready'}"
     assert aws.dynamodb().scan(TableName=TABLE, Select="COUNT")["Count"] == 0
 
 
 @pytest.mark.parametrize("source", ["web", "tilda-credit", "jotform-credit", "meta-credit", "google-credit"])
 def test_any_kind_of_form_may_be_the_first(
-    handlers: Callable[[str, Question], Answer], shipped_settings: Settings, source: str
+    handlers: Callable[[str, Request], Answer], shipped_settings: Settings, source: str
 ) -> None:
     only = shipped_settings.model_copy(update={"sources": {source: shipped_settings.sources[source]}})
     aws.secrets_manager().create_secret(
         Name="leadbridge/sources", SecretString=json.dumps({source: {"secrets": ["x" * 32]}})
     )
-    asked = questions(only)[-1]
+    asked = requests_for(only)[-1]
     answer = handlers(API, asked)
     assert str(answer) == "401 bad-proof"
-    assert is_right(asked, answer)
+    assert is_expected(asked, answer)
 
 
 def test_each_question_goes_to_a_route_of_the_template(shipped_settings: Settings) -> None:
     asked = {
-        (one.method, one.path.replace("/webhooks/web", "/webhooks/{source}")) for one in questions(shipped_settings)
+        (one.method, one.path.replace("/webhooks/web", "/webhooks/{source}")) for one in requests_for(shipped_settings)
     }
     assert len(asked) == 3
     assert asked <= routes().keys()
@@ -141,9 +141,9 @@ def test_each_question_goes_to_a_route_of_the_template(shipped_settings: Setting
 )
 def test_a_stack_that_is_ill_is_asked_some_times_and_told_of(ill: dict[str, Any], shipped_settings: Settings) -> None:
     found = stack(**ill)
-    assert not found.is_well(questions(shipped_settings))
-    [told] = [line for line in found.told if "and not" in line][:1]
-    assert found.asked.count(told.partition(":")[0]) % TRIES == 0
+    assert not found.is_well(requests_for(shipped_settings))
+    [told] = [line for line in found.told if "; expected" in line][:1]
+    assert found.asked.count(told.partition(":")[0]) % MAX_ATTEMPTS == 0
     assert 0 < found.slept < 60
     assert set(found.asked) == FINE.keys(), "one that is ill keeps nobody from asking the others"
 
@@ -151,13 +151,13 @@ def test_a_stack_that_is_ill_is_asked_some_times_and_told_of(ill: dict[str, Any]
 def test_a_function_may_be_slow_to_come(shipped_settings: Settings) -> None:
     late = urllib3.exceptions.ReadTimeoutError(None, None, "late")  # type: ignore[arg-type]
     found = stack(health=[Answer(502, "", {}), late, FINE["GET /health"]])
-    assert found.is_well(questions(shipped_settings))
+    assert found.is_well(requests_for(shipped_settings))
     assert found.asked.count("GET /health") == 3
 
 
 def test_a_form_that_takes_what_nobody_signed_is_not_asked_again(shipped_settings: Settings) -> None:
     found = stack(web=[Answer(202, "application/json", {"lead_id": "ld_x"})])
-    assert not found.is_well(questions(shipped_settings))
+    assert not found.is_well(requests_for(shipped_settings))
     assert found.asked.count("POST /webhooks/web") == 1
 
 
@@ -182,7 +182,7 @@ def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
     }
     found = described([one | said])
     assert (found.outputs["ApiUrl"], found.environment) == (API, "prod")
-    with pytest.raises(NotDeployed, match="none of ours"):
+    with pytest.raises(NotDeployed, match="not a leadbridge stack"):
         described([one])
     with pytest.raises(NotDeployed, match="There is no stack leadbridge"):
         described(None)

@@ -75,7 +75,7 @@ def submit(store: LeadRepository) -> None:
 @pytest.mark.usefixtures("copy")
 def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: LeadRepository) -> None:
     submit(store)
-    assert restored() == {"put back": 3, "settled, to be looked at": 1}
+    assert restored() == {"put back": 3, "settled (need a decision)": 1}
     journey = store.journey(lead().lead_id)
     assert journey is not None
     delivery = journey.deliveries["leadleader"]
@@ -110,7 +110,7 @@ def test_a_person_who_was_erased_stays_erased(store: LeadRepository) -> None:
     aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(tombstone))
     tie = {"pk": "ACCOUNT#matchtrade#u", "sk": "LINK", "lead_id": lead().lead_id}
     aws.dynamodb().put_item(TableName=COPY, Item=items.encode(tie))
-    assert restored() == {"of erased people, left out": 4}
+    assert restored() == {"skipped (erased people)": 4}
 
 
 def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepository) -> None:

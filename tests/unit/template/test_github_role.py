@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.road import PARTITION
+from infra.deployment_probe import PARTITION
 from quality.testkit.aws.cloudformation_calls import ANY, ASKED, KEY, calls
 from quality.testkit.aws.github_role import (
     ACCOUNT,

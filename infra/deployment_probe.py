@@ -1,8 +1,8 @@
-"""Tests a deployed stack from end to end: a test lead goes from the gateway to each worker, and is removed.
+"""Test a deployed stack from end to end: send a test lead from the gateway to each worker, then remove it.
 
-The lead is of the source `self-check`, whose secret the stack generates. The workers end its deliveries before they
-call a partner. It has the same id each time, so that access to one partition of the table is enough.
-So two checks cannot run at once: the second one waits for the end of the first.
+The lead belongs to the source `self-check`, whose secret the stack generates. The workers end its deliveries before
+they call a partner. It always has the same id, so access to one partition of the table is enough. Therefore two checks
+cannot run at the same time: the second one waits for the first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from infra.asking import Answer, Ask, Question
+from infra.requests import Answer, Request, Send
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 
 LEAD_ID = lead_id_of(self_check.SOURCE, f"id:{self_check.DELIVERY_ID}")
 PARTITION = f"LEAD#{LEAD_ID}"
-TURNS, PAUSE = 60, 2.0  # reads of the table, and seconds between: longer than a cold start of all functions
-ABANDONED_AFTER = 180.0  # seconds after which a check that left its test lead is dead; longer than any check takes
-ANOTHER_CHECK = "by another check of this stack, which is running. Run this one again after its end"
-# A lead that every partner accepts, of an invented person: a reserved domain, and a phone number that is not assigned.
+MAX_READS, PAUSE = (
+    60,
+    2.0,
+)  # reads of the table, seconds between them; in total longer than a cold start of all functions
+ABANDONED_AFTER = 180.0  # seconds; a test lead that is older was left by a check that died
+OTHER_CHECK = "by another check of this stack that is running. Run this one again when it has ended"
+# A lead of an invented person that every partner accepts: a reserved domain, an unassigned phone number.
 LEAD: dict[str, Any] = {
     "person": {
         "full_name": "Перевірка Розгортання Системи",
@@ -51,37 +54,37 @@ LEAD: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Road:
-    """Access to a deployed stack. `queues` are URLs by the name that is shown."""
+class DeploymentProbe:
+    """The end-to-end test of a deployed stack. `queues` maps display names to URLs."""
 
     api_url: str
     secret: str
     table: str
     dynamodb: DynamoDBClient
-    ask: Ask
+    send: Send
     sqs: SQSClient
     queues: Mapping[str, str]
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
 
-    def is_whole(self, tell: Callable[[str], None] = print) -> bool:
-        """Send the lead, wait for its end, remove it; report the result. Raises botocore's errors."""
+    def passes(self, tell: Callable[[str], None] = print) -> bool:
+        """Send the lead, wait for its end, remove it and report the result. Raises botocore's errors."""
         began, stopped = self.now(), self._wait_for_others(tell)
         if stopped is None:
             began = self.now()
             try:
                 stopped = self._send() or self._wait()
             finally:
-                if stopped != ANOTHER_CHECK:
+                if stopped != OTHER_CHECK:
                     self._remove()
         if stopped is None:
-            tell(f"the whole road: {self.now() - began:.1f} s from the gateway to the workers, and the lead is removed")
+            tell(f"end to end: {self.now() - began:.1f} s from the gateway to the workers, and the lead is removed")
             return True
-        tell(f"the whole road: stopped {stopped}")
+        tell(f"end to end: stopped {stopped}")
         return False
 
     def _wait_for_others(self, tell: Callable[[str], None]) -> str | None:
-        """Wait until no other check has its lead in the table, and remove one that a dead check has left."""
+        """Wait until the table has no lead of another check; remove the lead of a dead check."""
         for turn in range(int(ABANDONED_AFTER / PAUSE) + 1):
             if turn:
                 self.sleep(PAUSE)
@@ -90,11 +93,11 @@ class Road:
                 self._remove()
                 return None
             if not turn:
-                tell("the whole road: another check of this stack is running; waiting for its end")
-        return ANOTHER_CHECK
+                tell("end to end: another check of this stack is running; waiting until it ends")
+        return OTHER_CHECK
 
     def _send(self) -> str | None:
-        """Post the lead; return None, or where it stopped."""
+        """Post the lead. Return where it stopped, or None."""
         body = json.dumps(LEAD, ensure_ascii=False).encode()
         stamp = int(self.now())
         headers = {
@@ -103,9 +106,9 @@ class Road:
             "webhook-timestamp": str(stamp),
             "webhook-signature": standard_webhooks.sign(self.secret, self_check.DELIVERY_ID, stamp, body),
         }
-        question = Question("POST", f"/webhooks/{self_check.SOURCE}", {202: None}, headers, body, stores=True)
+        request = Request("POST", f"/webhooks/{self_check.SOURCE}", {202: None}, headers, body, stores=True)
         try:
-            answer: Answer = self.ask(self.api_url, question)
+            answer: Answer = self.send(self.api_url, request)
         except urllib3.exceptions.HTTPError as error:
             return f"at the gateway: no answer ({type(error).__name__})"
         if answer.status == 422:
@@ -115,14 +118,14 @@ class Road:
             return f"at the gateway or the forms' function: {answer}"
         if answer.content.get("lead_id") != LEAD_ID:
             return "at the forms' function: it stored the lead under another id than infra/github-role.yaml names"
-        if answer.content.get("duplicate") is True:  # the other one has sent it since this one has looked
-            return ANOTHER_CHECK
+        if answer.content.get("duplicate") is True:  # another check posted it after this one looked
+            return OTHER_CHECK
         return None
 
     def _wait(self) -> str | None:
-        """Wait until the workers have ended all deliveries; return None, or where it stopped."""
+        """Wait until the workers have ended all deliveries. Return where the lead stopped, or None."""
         deliveries: dict[str, dict[str, Any]] = {}
-        for turn in range(TURNS):
+        for turn in range(MAX_READS):
             if turn:
                 self.sleep(PAUSE)
             found = self._items()
@@ -137,12 +140,13 @@ class Road:
             if wrong:
                 return f"at the worker of {', '.join(wrong)}: it did not recognize the test lead"
         waiting = [name for name, item in deliveries.items() if item.get("last_error_code") != ErrorCode.SELF_CHECK]
-        return f"behind the table: after {TURNS * PAUSE:.0f} s no worker has taken it for {', '.join(waiting)}. " + (
-            self._hint(deliveries)
+        return (
+            f"after the table: after {MAX_READS * PAUSE:.0f} s no worker has processed it for {', '.join(waiting)}. "
+            + (self._hint(deliveries))
         )
 
     def _hint(self, deliveries: Mapping[str, Mapping[str, Any]]) -> str:
-        """Return which hop to look at, as far as the queues show it."""
+        """Name the hop to look at, as far as the queues show it."""
         counts = {name: self._waiting(url) for name, url in self.queues.items()}
         filled = ", ".join(f"{name} holds {number}" for name, number in counts.items() if number)
         if counts.get("EventDeadLetterQueue"):
@@ -150,7 +154,7 @@ class Road:
         if filled:
             return f"Queue or worker: {filled}"
         if any(item.get("last_error_code") == ErrorCode.SELF_CHECK for item in deliveries.values()):
-            return "Rule: the stream and the bus work, for another worker has taken it"
+            return "Rule: the stream and the bus work, because another worker has processed it"
         return "Stream, bus or rule: the queues are empty. See the log of publish-changes (docs/runbook.md#stream-lag)"
 
     def _waiting(self, queue_url: str) -> int:

@@ -1,4 +1,4 @@
-"""One question to a deployed stack, and its answer."""
+"""HTTP requests to a deployed stack, and their expected answers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 import urllib3
 
-TIMEOUT = 20.0  # seconds that one answer may take; a form's function has 15
+TIMEOUT = 20.0  # seconds; a form's function has 15
 PROBLEM = "urn:leadbridge:problem:"
 
 
 @dataclass(frozen=True)
-class Question:
-    """One request, and by which answers all is well: a status, with the problem it must tell of where it is a refusal.
+class Request:
+    """One request, and the expected answers: a status, and for a refusal the last part of its problem type.
 
-    `stores` says whether the answer 2xx would mean that something was stored: then it is not asked twice.
+    `stores`: a 2xx means that something was stored, so the request is not repeated.
     """
 
     method: str
     path: str
-    right: Mapping[int, str | None]
+    expected: Mapping[int, str | None]
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     stores: bool = False
@@ -33,28 +33,28 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `content` is the JSON in the body, empty where there is none."""
+    """A response. `content` is the JSON body, empty if there is none."""
 
     status: int
     content_type: str
     content: Mapping[str, Any]
 
     def __str__(self) -> str:
-        told = str(self.content.get("type", "")).removeprefix(PROBLEM)
-        return f"{self.status} {told}".strip()
+        problem = str(self.content.get("type", "")).removeprefix(PROBLEM)
+        return f"{self.status} {problem}".strip()
 
 
-Ask = Callable[[str, Question], Answer]
-"""Ask at an address, once. Raises urllib3's HTTPError if no answer comes in time."""
+Send = Callable[[str, Request], Answer]
+"""Sends a request once to an address. Raises urllib3's HTTPError if there is no answer in time."""
 
 
-def asked_over_http(api_url: str, question: Question) -> Answer:
-    """Ask a gateway."""
+def send_over_http(api_url: str, request: Request) -> Answer:
+    """Send a request to a gateway."""
     response = urllib3.request(
-        question.method,
-        api_url + question.path,
-        headers=question.headers,
-        body=question.body,
+        request.method,
+        api_url + request.path,
+        headers=request.headers,
+        body=request.body,
         timeout=urllib3.Timeout(total=TIMEOUT),
         retries=False,
         redirect=False,
