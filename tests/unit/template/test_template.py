@@ -85,15 +85,16 @@ def test_every_dead_letter_queue_rings() -> None:
             assert json.dumps({"Fn::GetAtt": [name, "QueueName"]}) in alarms, name
 
 
-def test_every_alarm_names_a_section_of_the_runbook_that_exists() -> None:
-    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
-    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+def test_every_alarm_names_a_section_of_the_runbook_with_symptom_impact_check_and_fix() -> None:
+    _, *texts = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").split("\n## ")
+    sections = {heading.lower().replace(" ", "-"): text for heading, _, text in (one.partition("\n") for one in texts)}
     for name, alarm in ALARMS.items():
         properties = alarm["Properties"]
         assert properties.get("AlarmActions", []) == ([] if name in SILENT else [{"Ref": "Alarms"}]), name
         anchor = re.search(r"docs/runbook\.md#([a-z-]+)$", properties["AlarmDescription"])
         assert anchor is not None, name
-        assert anchor[1] in anchors, name
+        parts = re.findall(r"^\*\*(\w+)\.\*\*", sections[anchor[1]], re.MULTILINE)
+        assert parts == ["Symptom", "Impact", "Check", "Fix"], name
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
