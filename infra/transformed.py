@@ -20,9 +20,10 @@ def transformed(source: dict[str, Any] | None = None, **parameters: str) -> dict
 
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     copy = deepcopy(read_template(TEMPLATE) if source is None else source)
-    for resource in copy["Resources"].values():
-        for name in {"CodeUri", "ContentUri"} & resource.get("Properties", {}).keys():
-            resource["Properties"][name] = "s3://somewhere/built"
+    with_code = [one.get("Properties", {}) for one in copy["Resources"].values()]
+    for properties in (*with_code, copy.get("Globals", {}).get("Function", {})):
+        for name in {"CodeUri", "ContentUri"} & properties.keys():
+            properties[name] = "s3://somewhere/built"
     session: Any = SimpleNamespace(region_name="eu-central-1")
     made: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(copy, parameters)
     return made

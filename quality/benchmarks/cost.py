@@ -20,7 +20,7 @@ from typing import Any
 
 from leadbridge.settings import Settings
 from quality.testkit.fakes.processed import of_type, processed
-from quality.testkit.template import ROOT, resources, template
+from quality.testkit.template import ROOT, resources, role_statements, template
 from tools.config import read_toml
 
 LEADS = 1_000_000
@@ -218,10 +218,9 @@ def secret_reads() -> float:
     """Reads of secrets a month: each worker reads each of its secrets at most once a minute."""
     readers = 0
     for name in FUNCTIONS:
-        role = template()["Resources"][f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         secrets = sum(
             len(one["Resource"]) if isinstance(one["Resource"], list) else 1
-            for one in role
+            for one in role_statements(name)
             if "secretsmanager:GetSecretValue" in one["Action"]
         )
         limits = [event["ScalingConfig"]["MaximumConcurrency"]["Ref"] for event in queue_events(name)]

@@ -27,6 +27,15 @@ def variables_of(flow: str) -> dict[str, Any]:
     return next(one for one in variables if one["LEADBRIDGE_FLOW"] == flow)
 
 
+def role_statements(function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's role: its own policy and those attached to it."""
+    role = resources("AWS::IAM::Role")[f"{function}Role"]["Properties"]
+    assert "ManagedPolicyArns" not in role
+    attached = [one["Properties"] for one in resources("AWS::IAM::Policy").values()]
+    policies = [*role["Policies"], *(one for one in attached if {"Ref": f"{function}Role"} in one["Roles"])]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
 def table_definition(name: str) -> dict[str, Any]:
     """What CreateTable wants to make the Leads table under another name."""
     properties = template()["Resources"]["Leads"]["Properties"]

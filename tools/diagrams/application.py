@@ -95,7 +95,7 @@ def _of_type(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[s
 
 def _function(resources: dict[str, Any], name: str, properties: dict[str, Any]) -> Function:
     events = _by_type(properties.get("Events", {}))
-    allowed = list(_allowed(resources[f"{name}Role"]["Properties"]))
+    allowed = list(_allowed(resources, f"{name}Role"))
     secrets = [partner for _, target in allowed for partner in PARTNERS if f"/{partner}-" in target]
     sends = [target for action, target in allowed if action == "sqs:SendMessage"]
     calls_partners = not events["Api"]
@@ -121,9 +121,10 @@ def _by_type(events: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _allowed(role: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _allowed(resources: dict[str, Any], role: str) -> Iterator[tuple[str, str]]:
     """Every action of a role with each of its resources, by logical id if possible."""
-    for policy in role["Policies"]:
+    attached = [policy for _, policy in _of_type(resources, "AWS::IAM::Policy") if {"Ref": role} in policy["Roles"]]
+    for policy in (*resources[role]["Properties"]["Policies"], *attached):
         for statement in policy["PolicyDocument"]["Statement"]:
             for action in _listed(statement["Action"]):
                 for resource in _listed(statement["Resource"]):

@@ -83,6 +83,7 @@ ASKED: dict[str, dict[str, str]] = {
         RULE: "events:DeleteRule events:DescribeRule events:ListTargetsByRule events:PutRule events:PutTargets "
         "events:RemoveTargets events:TagResource",
     },
+    "AWS::IAM::Policy": {},  # what it calls is called on its roles
     "AWS::IAM::Role": {
         ROLE: "iam:CreateRole iam:DeleteRole iam:DeleteRolePolicy iam:DetachRolePolicy iam:GetRole iam:GetRolePolicy "
         "iam:ListAttachedRolePolicies iam:ListRolePolicies iam:TagRole iam:UntagRole "
@@ -186,6 +187,9 @@ def calls(resource: str, kind: str, properties: dict[str, Any]) -> Iterable[Call
         service, actions = UNDER_THE_KEY[kind]
         for action in actions.split():
             yield Call(f"kms:{action}", KEY, {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"})
+    for role in properties["Roles"] if kind == "AWS::IAM::Policy" else []:
+        for action in ("DeleteRolePolicy", "GetRolePolicy", "PutRolePolicy"):
+            yield Call(f"iam:{action}", ROLE.format(name=named(role["Ref"])), {"iam:PermissionsBoundary": BOUNDARY})
     if kind == "AWS::IAM::Role":
         yield from policies(ROLE.format(**names), properties)
         (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from quality.testkit.aws.moto_stack import Call
-from quality.testkit.template import resources, template
+from quality.testkit.template import resources, role_statements, template
 
 Grant = tuple[str, str]
 
@@ -30,17 +30,11 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def statements(function: str) -> list[dict[str, Any]]:
-    """The statements of a function's role."""
-    policies = template()["Resources"][f"{function}Role"]["Properties"]["Policies"]
-    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-
-
 def granted(function: str) -> set[Grant]:
     """What a function's role allows, the key apart."""
     return {
         (action, named(resource))
-        for statement in statements(function)
+        for statement in role_statements(function)
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
         if not action.startswith("kms:")
@@ -49,7 +43,9 @@ def granted(function: str) -> set[Grant]:
 
 def key_grant(function: str) -> tuple[set[str], set[str]]:
     """What a function's role allows with the key, and in which services' names."""
-    found = [one for one in statements(function) if any(action.startswith("kms:") for action in listed(one["Action"]))]
+    found = [
+        one for one in role_statements(function) if any(action.startswith("kms:") for action in listed(one["Action"]))
+    ]
     if not found:
         return set(), set()
     (statement,) = found

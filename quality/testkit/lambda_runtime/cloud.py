@@ -64,7 +64,7 @@ class Cloud:
             "AWS_LAMBDA_FUNCTION_NAME": self._value(properties["FunctionName"]),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties.get("MemorySize", for_all["MemorySize"])),
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(properties.get("Timeout", for_all["Timeout"])),
-            "AWS_LAMBDA_LOG_FORMAT": properties.get("LoggingConfig", {}).get("LogFormat", "Text"),
+            "AWS_LAMBDA_LOG_FORMAT": for_all["LoggingConfig"]["LogFormat"],
         }
 
     def ref(self, name: str) -> str:

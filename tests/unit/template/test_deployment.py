@@ -18,7 +18,7 @@ from samtranslator.translator.transform import transform
 from leadbridge.settings import Settings
 from quality.testkit.documents import commands
 from quality.testkit.fakes.watched import is_blamed
-from quality.testkit.template import ROOT, resources, template
+from quality.testkit.template import ROOT, resources, role_statements, template
 from tools.config import read_toml
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -42,10 +42,10 @@ class NoPolicies:
 def transformed(gradual: str, layer: str = "leadbridge") -> dict[str, Any]:
     """The resources that AWS makes of the template, its code uploaded under the layer's name."""
     source = deepcopy(template())
-    for resource in source["Resources"].values():
-        for name in {"CodeUri", "ContentUri"} & resource.get("Properties", {}).keys():
-            folder = resource["Properties"][name]
-            resource["Properties"][name] = f"s3://builds/{folder.replace('layers/leadbridge', layer)}"
+    with_code = [resource.get("Properties", {}) for resource in source["Resources"].values()]
+    for properties in (*with_code, source["Globals"]["Function"]):
+        for name in {"CodeUri", "ContentUri"} & properties.keys():
+            properties[name] = f"s3://builds/{properties[name].replace('layers/leadbridge', layer)}"
     made: dict[str, Any] = transform(source, {"GradualDeployment": gradual}, NoPolicies())["Resources"]
     return made
 
@@ -105,7 +105,7 @@ def test_a_function_goes_back_when_its_new_version_fails_and_for_no_other(functi
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_one_bad_minute_of_three_moves_no_deployment_back(function: str) -> None:
     for alarm in alarms_of(transformed("true"), function).values():
-        said = (alarm["Period"], alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]))
+        said = (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"])
         assert said == ((60, 1, 1) if is_alone_in_three_minutes(function) else (60, 3, 2))
         assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "notBreaching")
 
@@ -401,9 +401,8 @@ def test_a_restored_tables_stream_may_be_read_as_the_templates_may() -> None:
     found = re.search(r"--policy-document '(.+?)'\"\$stream\"'(.+?)'", page, re.DOTALL)
     assert found
     (said,) = json.loads(f"{found[1]}stream{found[2]}")["Statement"]
-    (policy,) = template()["Resources"]["PublishChangesRole"]["Properties"]["Policies"]
     stream = {"Fn::GetAtt": ["Leads", "StreamArn"]}
-    (statement,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Resource"] == stream]
+    (statement,) = [one for one in role_statements("PublishChanges") if one["Resource"] == stream]
     assert said == statement | {"Resource": "stream"}
 
 
@@ -412,7 +411,7 @@ def test_without_what_the_page_takes_out_the_template_knows_no_stream() -> None:
     parts = source["Resources"]
     del parts["Leads"]["Properties"]["StreamSpecification"]
     del parts["PublishChanges"]["Properties"]["Events"]
-    (policy,) = parts["PublishChangesRole"]["Properties"]["Policies"]
+    policy = parts["PublishChangesPolicy"]["Properties"]
     statements = policy["PolicyDocument"]["Statement"]
     policy["PolicyDocument"]["Statement"] = [one for one in statements if "StreamArn" not in json.dumps(one)]
     assert len(statements) - len(policy["PolicyDocument"]["Statement"]) == 1

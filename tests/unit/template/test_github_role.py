@@ -206,17 +206,20 @@ def test_the_accounts_settings_of_the_gateway_are_no_business_of_a_deployment() 
 def test_the_workflow_may_do_what_sam_deploy_does() -> None:
     bucket, code = MADE["Artifacts.Arn"], f"{MADE['Artifacts.Arn']}/0123456789abcdef"
     on_the_stack = ["CreateChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet"]
-    transform = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
+    transforms = [
+        Call("cloudformation:CreateChangeSet", f"arn:aws:cloudformation:{REGION}:aws:transform/{name}")
+        for name in ("LanguageExtensions", "Serverless-2016-10-31")
+    ]
     sam = [
         *on(STACK, "cloudformation", on_the_stack),
-        Call("cloudformation:CreateChangeSet", transform),
+        *transforms,
         Call("cloudformation:GetTemplateSummary", ANY),
         *on(code, "s3", ["GetObject", "PutObject"]),
         Call("s3:ListBucket", bucket),
         Call("lambda:GetAccountSettings", ANY),  # make deploy, before it
     ]
     assert denied("Deployer", sam) == []
-    assert denied("Builder", [Call("cloudformation:CreateChangeSet", transform), Call("s3:GetObject", code)]) == []
+    assert denied("Builder", [*transforms, Call("s3:GetObject", code)]) == []
 
 
 @pytest.mark.parametrize("role", ["Builder", "Deployer"])
@@ -241,7 +244,8 @@ def test_a_role_of_the_template_is_within_the_boundary(name: str) -> None:
     role = ROLES[name]
     wanted = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
     assert role["PermissionsBoundary"] == wanted
-    for policy in role["Policies"]:
+    attached = [one["Properties"] for one in MADE_BY_IT.values() if one["Type"] == "AWS::IAM::Policy"]
+    for policy in (*role["Policies"], *(one for one in attached if {"Ref": name} in one["Roles"])):
         for statement in policy["PolicyDocument"]["Statement"]:
             services = statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService", [{}])
             for service in listed(services):

@@ -42,7 +42,10 @@ def test_there_is_a_role_for_each_function_and_each_schedule_and_no_other() -> N
     assert set(of_type("AWS::IAM::Role")) == functions | set(schedules())
     assert {service for role in functions for service in trusted(role)} == {"lambda.amazonaws.com"}
     assert {service for role in schedules() for service in trusted(role)} == {"scheduler.amazonaws.com"}
-    for kind in ("Policy", "ManagedPolicy", "User", "Group"):
+    for name, policy in of_type("AWS::IAM::Policy").items():
+        assert policy["Roles"] == [{"Ref": name.removesuffix("Policy") + "Role"}]
+        assert policy.keys() == {"PolicyName", "PolicyDocument", "Roles"}
+    for kind in ("ManagedPolicy", "User", "Group"):
         assert not of_type(f"AWS::IAM::{kind}")
 
 

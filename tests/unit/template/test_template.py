@@ -16,7 +16,7 @@ from leadbridge.runtime.budget import RECORDING_RESERVE
 from leadbridge.services.sync_accounts import SECONDS_PER_BATCH
 from leadbridge.settings import Settings
 from quality.testkit.fakes.watched import LAYER, is_blamed, observed_partners, watched_by
-from quality.testkit.template import ROOT, resources, template
+from quality.testkit.template import ROOT, resources, role_statements, template
 from tools.config import read_toml
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -27,19 +27,13 @@ NO_SECRET: Any = None  # nothing is called here
 WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
 
 
-def statements(function: str) -> list[dict[str, Any]]:
-    role = template()["Resources"][f"{function}Role"]["Properties"]
-    assert "ManagedPolicyArns" not in role
-    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
-
-
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_names_its_own_resources_and_actions(function: str) -> None:
-    for statement in statements(function):
+    for statement in role_statements(function):
         actions = listed(statement["Action"])
         assert not [action for action in actions if "*" in action]
         if "*" in listed(statement["Resource"]):
@@ -50,7 +44,7 @@ def test_a_role_names_its_own_resources_and_actions(function: str) -> None:
 def test_a_function_has_its_own_role_logs_timeout_and_name(function: str) -> None:
     properties = FUNCTIONS[function]["Properties"]
     assert properties["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
-    assert properties["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": f"{function}Logs"}}
+    assert properties["LoggingConfig"] == {"LogGroup": {"Ref": f"{function}Logs"}}
     logs = template()["Resources"][f"{function}Logs"]["Properties"]
     assert {"RetentionInDays", "KmsKeyId"} <= set(logs)
     assert properties["Timeout"] <= 240
