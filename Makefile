@@ -39,6 +39,13 @@ else
 	wait $$stack || status=$$?; cat .local/test-stack.log; exit $$status
 endif
 
+.PHONY: coverage
+coverage: $(READY) ## Measure the branch coverage of the tests that need no emulator (report: .local/coverage)
+	@mkdir -p .local/coverage
+	@$(PYTHON) -m pytest $(or $(ARGS),tests/unit tests/contract tests/command) --numprocesses 2 --cov --cov-report html
+	@$(PYTHON) -m coverage report --format markdown >.local/coverage/summary.md
+	@echo "Branch coverage: $$($(PYTHON) -m coverage report --format total) %"
+
 .PHONY: test-sam-local
 test-sam-local: $(READY) ## Run every sample event through the real `sam local` (skips where Docker does not run)
 	@$(PYTHON) -m pytest tests/sam_local
