@@ -63,7 +63,7 @@ def check(folder: Path) -> dict[str, dict[str, Any]]:
             problems += wrong.problems
             continue
         found[environment] = _laid_over(files)
-        problems += [_told(wrong, files[wrong.table]) for wrong in wrongs_in(found[environment], environment)]
+        problems += [_located(wrong, files[wrong.table]) for wrong in wrongs_in(found[environment], environment)]
     if problems:
         raise WrongConfiguration(sorted(set(problems), key=_by_file_and_line))
     return found
@@ -127,7 +127,7 @@ def _lay_over(table: dict[str, Any], overlay: dict[str, Any]) -> None:
             table[key] = value
 
 
-def _told(wrong: Wrong, files: list[File]) -> str:
+def _located(wrong: Wrong, files: list[File]) -> str:
     """An error with file and line: the overlay if that has the whole place, else the file with most of it."""
     whole = [file for file in files if file.line_of(wrong.place)[0] == len(wrong.place)]
     file = whole[-1] if whole else max(files, key=lambda one: one.line_of(wrong.place)[0])

@@ -70,16 +70,16 @@ def _in_shape(tables: Tables) -> Iterator[Wrong]:
         found = error.errors(include_url=False)
     else:
         return
-    told = set()
+    reported = set()
     for one in found:
         if not one["loc"]:
             continue  # a name that nothing has, which is found again below, with its place
         if one["type"] == "too_short" and one["input"]:
-            continue  # what it has is wrong, which is told by itself
+            continue  # what it has is wrong, which is reported separately
         table, *rest = one["loc"]
         place = _in_the_file(tables[str(table)], tuple(rest), is_missing=one["type"] == "missing")
-        if (table, place) not in told:
-            told.add((table, place))
+        if (table, place) not in reported:
+            reported.add((table, place))
             yield Wrong(str(table), place, sentence(one, place))
 
 

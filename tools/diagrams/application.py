@@ -55,8 +55,8 @@ class Rule:
     @property
     def condition(self) -> str:
         """The event and its conditions, without those of every rule."""
-        told = [str(value) for name, (value, *_) in self.detail.items() if name != "retry_scheduled"]
-        return f"{self.event}: {', '.join(told)}"
+        values = [str(value) for name, (value, *_) in self.detail.items() if name != "retry_scheduled"]
+        return f"{self.event}: {', '.join(values)}"
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.diagrams import roads, states
+from tools.diagrams import flowcharts, states
 from tools.diagrams.application import ROOT, application
 
 PICTURES: dict[str, Callable[[], str]] = {
-    "road": lambda: roads.road(application()),
-    "whole": lambda: roads.whole(application()),
-    "functions": lambda: roads.functions_table(application()),
-    "queues": lambda: roads.queues_table(application()),
+    "pipeline": lambda: flowcharts.pipeline(application()),
+    "overview": lambda: flowcharts.overview(application()),
+    "functions": lambda: flowcharts.functions_table(application()),
+    "queues": lambda: flowcharts.queues_table(application()),
     "delivery": states.of_a_delivery,
     "message": states.of_a_message,
     "fetch": states.of_a_fetch,

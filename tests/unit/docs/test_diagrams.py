@@ -1,4 +1,4 @@
-"""The documentation's pictures show what is there: all of the template's roads, and every step between states."""
+"""The generated diagrams show all events and queues of the template, and every transition between states."""
 
 import re
 from typing import Any
@@ -44,7 +44,7 @@ def test_every_route_and_every_schedule_is_shown() -> None:
     assert [route for route in routes if f"`{route['Method']} {route['Path']}`" not in SHOWN] == []
     schedules = [event for event in events if event["Type"] == "ScheduleV2"]
     assert len([one for one in application().functions if one.schedule]) == len(schedules)
-    assert SHOWN.count("the clock, every ") == len(schedules)
+    assert SHOWN.count("schedule, every ") == len(schedules)
 
 
 def test_a_functions_box_is_named_by_its_folder() -> None:

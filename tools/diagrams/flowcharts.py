@@ -12,7 +12,7 @@ LOOK = (
 )
 
 
-def road(application: Application) -> str:
+def pipeline(application: Application) -> str:
     """The path of a lead from a form to the partners and the person, for the README."""
     workers = [one for one in application.functions if _ruled(application).intersection(one.queues)]
     lines = [
@@ -26,33 +26,33 @@ def road(application: Application) -> str:
     return _flowchart(application, lines)
 
 
-def whole(application: Application) -> str:
+def overview(application: Application) -> str:
     """All functions, queues, rules and schedules, the table, the bus and the partners."""
     workers = [one for one in application.functions if one.queues]
-    clockwork = sorted((one for one in application.functions if one.schedule), key=lambda one: not one.sends_to)
-    doors = [one for one in application.functions if one.routes]
+    scheduled = sorted((one for one in application.functions if one.schedule), key=lambda one: not one.sends_to)
+    endpoints = [one for one in application.functions if one.routes]
     workers.sort(key=lambda one: list(application.queues).index(one.queues[0]))
     lines = [
-        *(f"{caller} --> {one.name}[{one.flow}]" for one in doors for caller in _callers(one)),
+        *(f"{caller} --> {one.name}[{one.flow}]" for one in endpoints for caller in _callers(one)),
         *(f"operators --> {one.name}[{one.flow}]" for one in _authorizers(application)),
-        *(f"{one.name} --> Leads[(Leads)]" for one in doors if one.writes),
+        *(f"{one.name} --> Leads[(Leads)]" for one in endpoints if one.writes),
         *(f"Leads -->|stream| {one.name}[{one.flow}]" for one in application.functions if one.stream),
         *(f"{one.name} --> Bus{{{{Bus}}}}" for one in application.functions if one.announces),
         *(f"Bus -->|{rule.name}| {rule.queue}[/{rule.queue}/]" for rule in application.rules),
         *_group("workers", (f"{one.name}[{one.flow}]" for one in workers)),
         *(f"{queue}[/{queue}/] --> {one.name}" for one in workers for queue in one.queues),
-        *_group("by the clock", (f'{one.name}["{one.flow}<br/>{_every(one)}"]' for one in clockwork)),
-        *(f"{one.name} --> {queue}" for one in clockwork for queue in one.sends_to),
-        *_calls([*workers, *clockwork]),
-        "workers -.->|what came of it| Leads",
-        "clock -.- Leads",
+        *_group("scheduled", (f'{one.name}["{one.flow}<br/>{_every(one)}"]' for one in scheduled)),
+        *(f"{one.name} --> {queue}" for one in scheduled for queue in one.sends_to),
+        *_calls([*workers, *scheduled]),
+        "workers -.->|results| Leads",
+        "scheduled -.- Leads",
     ]
     return _flowchart(application, lines)
 
 
 def functions_table(application: Application) -> str:
     """The callers and the permissions of each function."""
-    rows = ["| function | called by | the table | sends to | calls | what fails goes to |", "|---|---|---|---|---|---|"]
+    rows = ["| function | called by | table | sends to | calls | failures go to |", "|---|---|---|---|---|---|"]
     for one in application.functions:
         sends = [*(["`Bus`"] if one.announces else []), *(f"`{queue}`" for queue in one.sends_to)]
         table = "writes" if one.writes else "reads" if one.reads else ""
@@ -64,7 +64,7 @@ def functions_table(application: Application) -> str:
 
 def queues_table(application: Application) -> str:
     """The senders and the consumer of each queue, and its dead-letter queue."""
-    rows = ["| queue | filled by | emptied by | then to |", "|---|---|---|---|"]
+    rows = ["| queue | filled by | emptied by | dead letters go to |", "|---|---|---|---|"]
     for queue, dead_letters in application.queues.items():
         if dead_letters is None:
             continue
@@ -83,7 +83,7 @@ def _called_by(one: Function) -> str:
     callers = [*(f"`{route}`" for route in one.routes)]
     callers += [f"`{queue}`" for queue in one.queues]
     callers += ["the table's stream"] if one.stream else []
-    callers += [f"the clock, {_every(one)}"] if one.schedule else []
+    callers += [f"schedule, {_every(one)}"] if one.schedule else []
     return ", ".join(callers) or "the gateway, before every operator's route"
 
 
@@ -91,9 +91,9 @@ def _authorizers(application: Application) -> list[Function]:
     return [one for one in application.functions if not (one.routes or one.queues or one.stream or one.schedule)]
 
 
-def _callers(door: Function) -> Iterator[str]:
+def _callers(endpoint: Function) -> Iterator[str]:
     """The callers of a function's routes, as nodes."""
-    paths = {route.partition(" ")[2] for route in door.routes}
+    paths = {route.partition(" ")[2] for route in endpoint.routes}
     forms = {path for path in paths if path.startswith("/webhooks/")}
     events = {path for path in paths if path.startswith("/partners/leeloo/")}
     if forms:
