@@ -47,7 +47,7 @@ def expand(template: dict[str, Any]) -> dict[str, Any]:
     """Expand the loops of a template, look up its mappings, and write the variables of each `Fn::Sub` into its text.
 
     It supports what our templates use: collections, names of mappings and their keys are literals or loop variables.
-    tests/unit/test_template_reader.py compares the result with that of cfn-lint, whose import takes seconds.
+    tests/unit/template/test_template_reader.py compares the result with that of cfn-lint, whose import takes seconds.
     """
     written = {name: section for name, section in template.items() if name != "Mappings"}
     found: dict[str, Any] = _expanded(written, {}, template.get("Mappings", {}))

@@ -43,7 +43,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         count("OperatorsRefused")
         logger.info("refused")
         return {"principalId": "nobody", "policyDocument": policy("Deny", event["methodArn"])}
-    count("OperatorsLetIn")
+    count("OperatorsAuthorized")
     logger.info("let in", operator=operator)
     return {
         "principalId": operator,

@@ -36,7 +36,7 @@ class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
 
     message_queue_url: str
     fetch_queue_url: str
-    most_waiting: int = variable(int)
+    max_queued: int = variable(int)
 
 
 @lru_cache
@@ -62,11 +62,11 @@ def watch() -> BacklogMonitor:
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A schedule's tick in, how many were queued out.
 
-    A queue is filled up to `MOST_WAITING` and no further: however many deals are open, a tick stays short, and the
+    A queue is filled up to `MAX_QUEUED` and no further: however many deals are open, a tick stays short, and the
     next one goes on with those that are longest due. One that is queued twice is looked at once.
     """
     now = utc_now()
-    most, checks, messages = environment().most_waiting, environment().queue_url, environment().message_queue_url
+    most, checks, messages = environment().max_queued, environment().queue_url, environment().message_queue_url
     room = most - waiting(checks, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     queued = fill(checks, room, list(settings().partners), now, delivery_body)
     # What is hidden there waits for its turn or for the morning, and takes nobody's room.

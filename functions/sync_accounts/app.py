@@ -122,7 +122,7 @@ def note(page: ProcessedPage) -> None:
     if taken.written:
         count("AccountsWritten", taken.written)
     if taken.tied:
-        count("AccountsTied", taken.tied)
+        count("AccountsLinked", taken.tied)
     if taken.changed:
         count("StatusesChanged", taken.changed)
     if taken.without_id:

@@ -153,7 +153,7 @@ def queue_all(rows: int, url: str) -> float:
     from leadbridge.runtime import aws
 
     queues = {name: f"{url}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")}
-    os.environ |= {"AWS_ENDPOINT_URL": url, "MOST_WAITING": str(rows), **queues}
+    os.environ |= {"AWS_ENDPOINT_URL": url, "MAX_QUEUED": str(rows), **queues}
     aws.forget()
     app: Any = load("FindDue")
     began = time.process_time()

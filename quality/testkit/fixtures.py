@@ -55,7 +55,7 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "SECRETS_PREFIX": "leadbridge",
         "LEADBRIDGE_ENVIRONMENT": "prod",
         "BUS_NAME": "leadbridge",
-        "MOST_WAITING": "100",
+        "MAX_QUEUED": "100",
         "POWERTOOLS_METRICS_NAMESPACE": "leadbridge",
     }
     for name, value in environment.items():

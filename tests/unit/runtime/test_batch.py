@@ -124,7 +124,7 @@ def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
     monkeypatch.setenv("QUEUE_URL", url)
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
     monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
-    monkeypatch.setenv("MOST_WAITING", "25")
+    monkeypatch.setenv("MAX_QUEUED", "25")
     for number in range(30):
         store.accept(lead(number, received_at=NOW - HOUR + timedelta(seconds=number)), phone_hash=None)
     app = function("find_due")
@@ -153,7 +153,7 @@ def test_one_partners_backlog_does_not_starve_anothers_sweep(
     monkeypatch.setenv("QUEUE_URL", url)
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
     monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
-    monkeypatch.setenv("MOST_WAITING", str(room))
+    monkeypatch.setenv("MAX_QUEUED", str(room))
     for number in range(8):
         store.accept(lead(number, received_at=NOW - HOUR), phone_hash=None)
     store.accept(lead(99, received_at=NOW).model_copy(update={"partners": ("matchtrade",)}), phone_hash=None)

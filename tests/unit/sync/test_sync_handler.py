@@ -97,7 +97,7 @@ def test_a_run_is_counted_and_names_nobody(
     assert metrics["AccountsWritten"] == [1.0]
     assert sum(metrics["SyncRows"]) == 3  # each pass has seen it
     assert len(metrics["SyncRows"]) == len(metrics["SyncPages"])
-    assert not metrics.keys() & {"AccountsTied", "StatusesChanged", "SyncFailed", "SyncRowsFailed"}
+    assert not metrics.keys() & {"AccountsLinked", "StatusesChanged", "SyncFailed", "SyncRowsFailed"}
     assert metrics["HistoryProgress"] == [100.0]
     assert metrics["SyncLag"][0] > 0
     assert metrics["HistoryAge"][0] > 0

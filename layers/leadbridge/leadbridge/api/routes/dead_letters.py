@@ -103,8 +103,8 @@ def redrive_letters(request: ApiRequest, body: RedriveRequest) -> LettersRedrive
     """Put one letter of a queue back, or up to a hundred. The answer names those that stay or are removed."""
     queue = request.path["queue"]
     done = request.resources.dead_letters(request.operator).redrive(queue, body.dead_letter_id)
-    count("LettersTaken", done.letters)
-    count("LettersKept", len(done.kept))
+    count("DeadLettersHandled", done.letters)
+    count("DeadLettersKept", len(done.kept))
     logger.info(
         "letters redriven",
         queue=queue,
@@ -121,7 +121,7 @@ def discard_letter(request: ApiRequest, body: DiscardRequest) -> LettersDiscarde
     """Discard one letter."""
     queue = request.path["queue"]
     letters = request.resources.dead_letters(request.operator).discard(queue, body.dead_letter_id)
-    count("LettersTaken", letters)
+    count("DeadLettersHandled", letters)
     logger.info("letters discarded", queue=queue, letters=letters, operator=request.operator)
     return {"letters": letters}
 
