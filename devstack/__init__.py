@@ -1,1 +1,1 @@
-"""The local AWS: an emulator, the partner sandbox and the deployed template, kept and stopped as one."""
+"""The local AWS: an emulator, the partner sandbox and the deployed template."""

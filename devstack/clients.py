@@ -1,4 +1,4 @@
-"""Talking to the emulated AWS, and never to the real one."""
+"""Clients of the emulated AWS, which never call the real one."""
 
 import os
 from dataclasses import dataclass
@@ -25,13 +25,11 @@ CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts
 
 @dataclass(frozen=True)
 class Emulator:
-    """Where the emulated AWS listens."""
-
     url: str
 
     @property
     def session(self) -> boto3.Session:
-        """Root's own; give each client `endpoint_url=emulator.url, config=CONFIG`."""
+        """The session of the root user. Give each client `endpoint_url=emulator.url, config=CONFIG`."""
         return boto3.Session(
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
@@ -39,7 +37,7 @@ class Emulator:
         )
 
     def resources(self, stack_name: str) -> dict[str, dict[str, str]]:
-        """What a stack consists of: resource type to logical id to physical id."""
+        """The resources of a stack: resource type to logical id to physical id."""
         cloudformation = self.session.client("cloudformation", endpoint_url=self.url, config=CONFIG)
         found: dict[str, dict[str, str]] = {}
         for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name):
@@ -50,14 +48,14 @@ class Emulator:
 
 
 def forget_credentials() -> None:
-    """Make this process and its children unable to use an AWS account of the user's."""
+    """Remove the user's AWS settings from this process and its children."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(NOTHING_OF_THE_USERS)
 
 
 def answers(url: str, headers: dict[str, str] | None = None) -> bool:
-    """Whether a GET is answered with 200."""
+    """Whether a GET returns 200."""
     try:
         response = urllib3.request("GET", url, headers=headers, timeout=15, retries=False)
     except urllib3.exceptions.HTTPError:

@@ -1,4 +1,4 @@
-"""Bringing the real template to the emulated AWS."""
+"""Building and deploying the real template to the emulated AWS."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from devstack import emulator_fixups
 from devstack.clients import CONFIG, CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from devstack.processes import run
-from devstack.workdir import PROJECT, TOOLS, Home, LocalError
+from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir
 
 STACK_NAME = "leadbridge-local"
 ALIAS = "live"  # what the template's events call of every function
@@ -32,27 +32,25 @@ RELOADED = ["functions", "layers/leadbridge/leadbridge", "config"]
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed template and where its parts are."""
-
     aws: Emulator
     resources: dict[str, dict[str, str]]
 
     @property
     def api_url(self) -> str:
-        """The emulator's own address of the REST API; the template's output has the shape of AWS's."""
+        """The emulator's URL of the REST API. The template's output has AWS's format."""
         (api_id,) = self.resources["AWS::ApiGateway::RestApi"].values()
         (stage,) = self.resources["AWS::ApiGateway::Stage"].values()
         return f"{self.aws.url}/_aws/execute-api/{api_id}/{stage}"
 
     @property
     def functions(self) -> dict[str, str]:
-        """What to call of each function, by logical id: the version that is live."""
+        """The name of each function's live version, by logical id."""
         functions = self.resources.get("AWS::Lambda::Function", {})
         return {logical_id: f"{name}:{ALIAS}" for logical_id, name in functions.items()}
 
 
 def fingerprint() -> str:
-    """Return two digests that change when a build would come out differently: of `BUILT`, and of `RELOADED`."""
+    """A digest of everything that decides the result of a build."""
     return f"{_digest(BUILT)}-{_digest(RELOADED)}"
 
 
@@ -75,33 +73,33 @@ def architecture() -> str:
     return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 
-def build(home: Home, *, lock: int) -> bool:
-    """Run `sam build`, unless the last build of this home was of the same sources. Returns whether it ran."""
+def build(workdir: Workdir, *, lock: int) -> bool:
+    """Run `sam build`, unless the last build had the same sources. Returns whether it ran."""
     if not (PROJECT / "template.yaml").exists():
         raise LocalError(f"There is no template.yaml in {PROJECT}.")
     wanted = fingerprint()
-    built = home.build / "fingerprint"
+    built = workdir.build / "fingerprint"
     if built.exists() and built.read_text() == wanted:
         return False
-    env = sam_env(home)
+    env = sam_env(workdir)
     for tool in ("make", "uv"):
         if not shutil.which(tool, path=env["PATH"]):
             raise LocalError(
                 f"The layers are built by {tool}, which is not on PATH. Through `make` all that is needed is."
             )
-    shutil.rmtree(home.build, ignore_errors=True)
-    command = [str(TOOLS / "sam"), "build", *ENVIRONMENT, "--build-dir", str(home.build), *parameters()]
-    run("sam build", command, env=env, log=home.log("build"), lock=lock, timeout=600)
+    shutil.rmtree(workdir.build, ignore_errors=True)
+    command = [str(TOOLS / "sam"), "build", *ENVIRONMENT, "--build-dir", str(workdir.build), *parameters()]
+    run("sam build", command, env=env, log=workdir.log("build"), lock=lock, timeout=600)
     built.write_text(wanted)
     return True
 
 
-def deploy(home: Home, aws: Emulator, *, lock: int) -> Deployment:
-    """Run `sam deploy`, and do what the emulator leaves undone."""
-    template = str(home.build / "template.yaml")
+def deploy(workdir: Workdir, aws: Emulator, *, lock: int) -> Deployment:
+    """Run `sam deploy`, and correct what the emulator does differently."""
+    template = str(workdir.build / "template.yaml")
     command = [str(TOOLS / "sam"), "deploy", *ENVIRONMENT, "--template-file", template, *parameters()]
     command += ["--stack-name", STACK_NAME, "--region", REGION]
-    run("sam deploy", command, env=sam_env(home, aws), log=home.log("deploy"), lock=lock, timeout=300)
+    run("sam deploy", command, env=sam_env(workdir, aws), log=workdir.log("deploy"), lock=lock, timeout=300)
     emulator_fixups.finish(aws, STACK_NAME)
     return Deployment(aws, aws.resources(STACK_NAME))
 
@@ -110,9 +108,9 @@ def parameters() -> list[str]:
     return ["--parameter-overrides", "Environment=local", f"Prefix={PREFIX}", f"Architecture={architecture()}"]
 
 
-def sam_env(home: Home, aws: Emulator | None = None) -> dict[str, str]:
-    """The user's environment (proxies, caches, PATH) for the SAM CLI, without their AWS and pointed at the emulator."""
-    app = home.root / "sam"
+def sam_env(workdir: Workdir, aws: Emulator | None = None) -> dict[str, str]:
+    """The environment of the SAM CLI: the user's, without AWS settings, with the emulator's URL."""
+    app = workdir.root / "sam"
     app.mkdir(parents=True, exist_ok=True)
     (app / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": time.time()}))
     users = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
@@ -134,9 +132,9 @@ def sam_env(home: Home, aws: Emulator | None = None) -> dict[str, str]:
 
 
 def warm_up(deployment: Deployment, operator_token: str) -> None:
-    """Start every function once, a few at a time: many cold starts at one moment can stall the emulator.
+    """Start every function once, a few at a time: many simultaneous cold starts can block the emulator.
 
-    Each is called in a way that changes nothing. What it answers does not matter here.
+    Each call changes nothing, and its result is ignored.
     """
     aws = deployment.aws
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)

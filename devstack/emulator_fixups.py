@@ -1,4 +1,4 @@
-"""What the emulator leaves undone, or does otherwise than AWS, once a template is deployed."""
+"""Corrections after a deployment, for what the emulator does differently from AWS."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ BATCHES = {
 
 
 def finish(aws: Emulator, stack_name: str) -> None:
-    """Bring a deployed stack to where AWS would have it. May be run again."""
+    """Apply all corrections. May be repeated."""
     resources = aws.resources(stack_name)
     cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
     template: Any = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
@@ -25,7 +25,7 @@ def finish(aws: Emulator, stack_name: str) -> None:
 
 
 def set_time_to_live(aws: Emulator, template: Any, tables: dict[str, str]) -> None:
-    """A table's TimeToLiveSpecification is passed over."""
+    """The emulator ignores a table's TimeToLiveSpecification."""
     dynamodb = aws.session.client("dynamodb", endpoint_url=aws.url, config=CONFIG)
     for logical_id, table in tables.items():
         wanted = template["Resources"][logical_id]["Properties"].get("TimeToLiveSpecification")
@@ -38,7 +38,7 @@ def set_time_to_live(aws: Emulator, template: Any, tables: dict[str, str]) -> No
 
 
 def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dict[str, str]]) -> None:
-    """What an API's description says of the gateway's own answers is passed over; a deployment makes them hold."""
+    """The emulator ignores the gateway responses of an API's definition. A new deployment activates them."""
     gateway = aws.session.client("apigateway", endpoint_url=aws.url, config=CONFIG)
     for logical_id, api in resources.get("AWS::ApiGateway::RestApi", {}).items():
         body = template["Resources"][logical_id]["Properties"]["Body"]
@@ -52,7 +52,7 @@ def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dic
 
 
 def set_concurrency(aws: Emulator) -> None:
-    """A number that came from a parameter is kept as text, over which the queues' poller stumbles."""
+    """The emulator stores a number from a parameter as text, which its queue poller cannot read."""
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
     for page in functions.get_paginator("list_event_source_mappings").paginate():
         for mapping in page["EventSourceMappings"]:
@@ -63,7 +63,7 @@ def set_concurrency(aws: Emulator) -> None:
 
 
 def permit_batches(aws: Emulator, roles: dict[str, str]) -> None:
-    """Whoever may send, delete or delay one message may do it with ten."""
+    """The emulator requires separate permissions for batches."""
     iam = aws.session.client("iam", endpoint_url=aws.url, config=CONFIG)
     for role in roles.values():
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
@@ -73,7 +73,7 @@ def permit_batches(aws: Emulator, roles: dict[str, str]) -> None:
 
 
 def with_batches(statement: dict[str, Any]) -> dict[str, Any]:
-    """The same statement, its actions completed by their batches."""
+    """Add the batch actions to a statement."""
     actions = statement.get("Action", [])
     actions = [actions] if isinstance(actions, str) else actions
     batches = [BATCHES[action] for action in actions if action in BATCHES and BATCHES[action] not in actions]

@@ -1,10 +1,10 @@
-"""Runs one command and sees to it that nothing of it outlives whoever asked for it.
+"""Run one command, and stop its process group when the caller ends.
 
-    python guard.py GRACE COMMAND…
+python guard.py GRACE COMMAND…
 
-The asker holds the other end of this process's standard input. When that end closes, because the asker is done or
-because it died, the command's whole process group is told to stop, and killed GRACE seconds later.
-This file is run by its path and imports nothing of the package, so that it starts quickly.
+The caller holds the other end of this process's standard input. When that is closed, because the caller is done or
+died, the process group gets SIGTERM, and SIGKILL after GRACE seconds. This file is run by its path and imports nothing
+of the package, so that it starts quickly.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Reading what the functions of a stack have logged."""
+"""The logs of a stack's functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LogLine:
 
 
 def read_logs(aws: Emulator) -> list[LogLine]:
-    """Every line in every log group, oldest first."""
+    """Every line of all log groups, oldest first."""
     logs = aws.session.client("logs", endpoint_url=aws.url, config=CONFIG)
     groups = _groups(logs)
     lines = [
@@ -35,7 +35,7 @@ def read_logs(aws: Emulator) -> list[LogLine]:
 
 
 def _groups(logs: CloudWatchLogsClient) -> list[str]:
-    """Return the names of all log groups. The emulator fails while a function's first line makes a group."""
+    """The names of all log groups. The emulator returns an error while a function creates a group."""
     for remaining in reversed(range(MAX_TRIES)):
         try:
             pages = logs.get_paginator("describe_log_groups").paginate()

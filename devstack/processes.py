@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive the supervisor."""
+"""Child processes that end with the supervisor."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ GRACE = 10.0
 
 @dataclass
 class Child:
-    """A command behind its guard."""
+    """A command and its guard."""
 
     name: str
     guard: subprocess.Popen[bytes]
@@ -27,7 +27,7 @@ class Child:
         return self.guard.poll() is not None
 
     def runs(self) -> bool:
-        """True; raises LocalError, with the end of its log, if it has ended."""
+        """Returns True, or raises LocalError with the end of the log."""
         if self.has_ended():
             raise LocalError(f"{self.name} ended with code {self.guard.returncode}.\n{tail(self.log)}")
         return True
@@ -46,7 +46,7 @@ class Child:
 def guarded(
     name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, lock: int, output: Path | None = None
 ) -> Iterator[Child]:
-    """Run a command for as long as the block lasts. It writes to `log`, or its output to `output` if that is given."""
+    """Run a command while the block runs. It writes to `log`; its output goes to `output` if given."""
     log.parent.mkdir(parents=True, exist_ok=True)
     for file in {log, output or log}:
         file.write_bytes(b"")
@@ -69,7 +69,7 @@ def guarded(
 
 
 def run(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, lock: int, timeout: float) -> None:
-    """Run a command to its end. Raises LocalError, with the end of its log, if it fails or takes too long (seconds)."""
+    """Run a command to its end. Raises LocalError with the end of the log if it fails or exceeds `timeout` seconds."""
     with guarded(name, command, env=env, log=log, lock=lock) as child:
         try:
             code = child.guard.wait(timeout)
@@ -80,6 +80,6 @@ def run(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path,
 
 
 def tail(log: Path, lines: int = 30) -> str:
-    """The end of a log, indented, under its path."""
+    """The end of a log, indented, below its path."""
     text = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
     return "\n".join([f"{log}:", *(f"    {line}" for line in text)])

@@ -25,7 +25,7 @@ from typing import Any
 from devstack import seed
 from devstack.deployment import ALIAS, STACK_NAME, fingerprint, needs_rebuild
 from devstack.stack import Stack
-from devstack.workdir import PROJECT, Home, LocalError
+from devstack.workdir import PROJECT, LocalError, Workdir
 
 PACKAGE = PROJECT / "layers" / "leadbridge" / "leadbridge"
 LAYER, LAYER_NAME = "LeadbridgeLayer", f"{STACK_NAME}-leadbridge"
@@ -33,7 +33,7 @@ WIDEST = "ManageLeads"  # imports more of the package than any other function: t
 WATCH_INTERVAL = 0.5  # seconds
 
 
-def reload(home: Home, stack: Stack) -> list[str]:
+def reload(workdir: Workdir, stack: Stack) -> list[str]:
     """Apply what has changed since the stack was started or last reloaded, and return the folders that were replaced.
 
     Raises LocalError if a file is wrong or the new code does not start. The stack then runs the code that it had.
@@ -44,13 +44,13 @@ def reload(home: Home, stack: Stack) -> list[str]:
     if needs_rebuild(stack.fingerprint, wanted):
         raise LocalError("The template, the dependencies or a Makefile has changed: run `make down up`.")
     names = stack.resources["AWS::Lambda::Function"]
-    package = home.build / LAYER / "python" / "leadbridge"
+    package = workdir.build / LAYER / "python" / "leadbridge"
     parts = {LAYER: (PACKAGE, package)}
-    parts |= {name: (PROJECT / "functions" / folder_of(name), home.build / name) for name in names}
+    parts |= {name: (PROJECT / "functions" / folder_of(name), workdir.build / name) for name in names}
     differing = {part: differences(source, target) for part, (source, target) in parts.items()}
     check_syntax(file for files in differing.values() for file in files)
 
-    built, pending = home.build / "fingerprint", home.build / "pending"
+    built, pending = workdir.build / "fingerprint", workdir.build / "pending"
     changed = {part for part, files in differing.items() if files}
     if is_newer(PROJECT / "config", package / "config"):
         changed.add(LAYER)
@@ -63,38 +63,38 @@ def reload(home: Home, stack: Stack) -> list[str]:
         copy(*parts[part], differing[part])
     if LAYER in changed:
         ship_config(package / "config")
-        seed.seed(home, stack.aws, stack.sandbox_url)  # a new source gets its secret
+        seed.seed(workdir, stack.aws, stack.sandbox_url)  # a new source gets its secret
     client = stack.client("lambda")
     delete_old_versions(client, names.values())
     publish(
         client,
         names.values(),
-        code={names[part]: zipped(home.build / part) for part in changed if part in names},
-        layer=zipped(home.build / LAYER) if LAYER in changed else None,
+        code={names[part]: zipped(workdir.build / part) for part in changed if part in names},
+        layer=zipped(workdir.build / LAYER) if LAYER in changed else None,
         tried=tried,
     )
     pending.unlink()
     built.write_text(wanted)
-    seed.write_private(home.stack_file, replace(stack, fingerprint=wanted).as_json())
+    seed.write_private(workdir.stack_file, replace(stack, fingerprint=wanted).as_json())
     folders = {part: str(folder.relative_to(PROJECT)) for part, (folder, _) in parts.items()}
     return sorted(f"{folders[part]} with config" if part == LAYER else folders[part] for part in changed)
 
 
-def report(home: Home, stack: Stack) -> str:
+def report(workdir: Workdir, stack: Stack) -> str:
     """Reload, and return what was replaced and how long it took. Raises LocalError as `reload` does."""
     began = time.monotonic()
-    folders = reload(home, stack)
+    folders = reload(workdir, stack)
     took = f"{time.monotonic() - began:.1f} s"
     return f"Reloaded {', '.join(folders)} in {took}." if folders else "Nothing has changed."
 
 
-def reloads(home: Home, stack: Stack) -> Iterator[str]:
+def reloads(workdir: Workdir, stack: Stack) -> Iterator[str]:
     """Reload after each change of a file until the stack ends. Yields a report, or an error, of each."""
     seen = ""
-    while (live := Stack.live(home)) and live.pid == stack.pid:
+    while (live := Stack.live(workdir)) and live.pid == stack.pid:
         if (now := fingerprint()) not in (seen, live.fingerprint):
             try:
-                yield report(home, live)
+                yield report(workdir, live)
             except LocalError as error:
                 yield str(error)
         seen = now

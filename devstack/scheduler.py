@@ -1,4 +1,4 @@
-"""A quicker pulse than the emulator's schedules, whose finest is a minute."""
+"""Schedules faster than the emulator's, whose minimum is a minute."""
 
 import json
 import logging
@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def pacemaker(aws: Emulator, function: str, *, interval: float) -> Iterator[None]:
-    """Call a scheduled function `interval` seconds after its last answer, for as long as the block lasts."""
+def call_periodically(aws: Emulator, function: str, *, interval: float) -> Iterator[None]:
+    """Call a scheduled function `interval` seconds after its last result, while the block runs."""
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
     is_over = threading.Event()
 
-    def beat() -> None:
+    def run() -> None:
         while not is_over.is_set():
             try:
                 functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
@@ -30,7 +30,7 @@ def pacemaker(aws: Emulator, function: str, *, interval: float) -> Iterator[None
                     logger.warning("%s could not be called: %s", function, error)
             is_over.wait(interval)
 
-    thread = threading.Thread(target=beat, name="pacemaker", daemon=True)
+    thread = threading.Thread(target=run, name="scheduler", daemon=True)
     thread.start()
     try:
         yield
@@ -39,7 +39,7 @@ def pacemaker(aws: Emulator, function: str, *, interval: float) -> Iterator[None
 
 
 def scheduled_event() -> dict[str, object]:
-    """What EventBridge sends to the target of a schedule."""
+    """EventBridge's event for the target of a schedule."""
     return {
         "version": "0",
         "id": str(uuid4()),
@@ -48,6 +48,6 @@ def scheduled_event() -> dict[str, object]:
         "account": "000000000000",
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": REGION,
-        "resources": [f"arn:aws:events:{REGION}:000000000000:rule/local-pacemaker"],
+        "resources": [f"arn:aws:events:{REGION}:000000000000:rule/local-schedule"],
         "detail": {},
     }

@@ -1,4 +1,4 @@
-"""Giving the stack's secrets, created empty by the template, their local values."""
+"""Local values of the stack's secrets, which the template creates empty."""
 
 import base64
 import json
@@ -10,15 +10,15 @@ from typing import Any
 
 from devstack.clients import CONFIG, Emulator
 from devstack.deployment import PREFIX
-from devstack.workdir import PROJECT, Home
+from devstack.workdir import PROJECT, Workdir
 from leadbridge.settings import self_check
 
 OPERATOR = "local"
 
 
-def seed(home: Home, aws: Emulator, sandbox_url: str) -> str:
-    """Put every value known here into the secret of its name. Returns the operator's token."""
-    values = {**partner_secrets(home), **own_secrets(home, sandbox_url)}
+def seed(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
+    """Store every known value in its secret. Returns the operator's token."""
+    values = {**partner_secrets(workdir), **own_secrets(workdir, sandbox_url)}
     manager = aws.session.client("secretsmanager", endpoint_url=aws.url, config=CONFIG)
     pages = manager.get_paginator("list_secrets").paginate()
     deployed = {secret["Name"] for page in pages for secret in page["SecretList"]}
@@ -28,14 +28,14 @@ def seed(home: Home, aws: Emulator, sandbox_url: str) -> str:
     return str(values["operators"][OPERATOR])
 
 
-def partner_secrets(home: Home) -> dict[str, dict[str, Any]]:
-    """What the sandbox wants its clients to know, by partner."""
-    return dict(json.loads((home.sandbox / "secrets.json").read_text()))
+def partner_secrets(workdir: Workdir) -> dict[str, dict[str, Any]]:
+    """The sandbox's secrets for its clients, by partner."""
+    return dict(json.loads((workdir.sandbox / "secrets.json").read_text()))
 
 
-def own_secrets(home: Home, sandbox_url: str) -> dict[str, dict[str, Any]]:
-    """The secrets of the sources and of the operator: drawn once, then kept in the home."""
-    file = home.secrets_file
+def own_secrets(workdir: Workdir, sandbox_url: str) -> dict[str, dict[str, Any]]:
+    """The secrets of the sources and of the operator: generated once, then kept in the workdir."""
+    file = workdir.secrets_file
     known: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     sources = known.setdefault("sources", {})
     for name, source in tomllib.loads((PROJECT / "config" / "sources.toml").read_text()).items():
@@ -43,22 +43,22 @@ def own_secrets(home: Home, sandbox_url: str) -> dict[str, dict[str, Any]]:
             continue  # the stack has made its secret
         sources.setdefault(name, source_secret(source["adapter"]))
         if "graph_url" in sources[name]:
-            sources[name] |= graph_secret(home, sandbox_url)
+            sources[name] |= graph_secret(workdir, sandbox_url)
     known.setdefault("operators", {}).setdefault(OPERATOR, secrets.token_urlsafe(32))
     write_private(file, known)
     return known
 
 
-def graph_secret(home: Home, sandbox_url: str) -> dict[str, Any]:
-    """Where the sandbox's Graph is and, once it has run, which app and which token it knows."""
-    file = home.sandbox / "secrets.json"
+def graph_secret(workdir: Workdir, sandbox_url: str) -> dict[str, Any]:
+    """The URL of the sandbox's Graph and, after its first start, its app and token."""
+    file = workdir.sandbox / "secrets.json"
     known = json.loads(file.read_text()).get("graph", {}) if file.exists() else {}
     proof = {"access_token": known["access_token"], "secrets": [known["app_secret"]]} if known else {}
     return {**proof, "graph_url": f"{sandbox_url}/graph"}
 
 
 def source_secret(adapter: str) -> dict[str, Any]:
-    """What proves a source: Standard Webhooks have a form of their own, the rest can stand in a URL."""
+    """A new secret of a source: Standard Webhooks have their own format."""
     match adapter:
         case "standard_webhooks":
             return {"secrets": ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]}
@@ -70,7 +70,7 @@ def source_secret(adapter: str) -> dict[str, Any]:
 
 
 def write_private(file: Path, content: object) -> None:
-    """Replace a file at once by JSON that only its owner can read."""
+    """Replace a file atomically by JSON with mode 0600."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(".new")
     with open(draft, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:

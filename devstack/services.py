@@ -1,4 +1,4 @@
-"""The two servers a local stack stands on: the AWS emulator and the partners' sandbox."""
+"""The servers of a local stack: the AWS emulator and the partners' sandbox."""
 
 import json
 import os
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator, answers
 from devstack.processes import Child, guarded
-from devstack.workdir import TOOLS, Home, LocalError, wait_until
+from devstack.workdir import TOOLS, LocalError, Workdir, wait_until
 
 
 @contextmanager
-def emulator(home: Home, port: int, *, lock: int) -> Iterator[tuple[Emulator, Child]]:
-    """MiniStack, from its first answer until the end of the block. It starts empty.
+def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulator, Child]]:
+    """Run MiniStack while the block runs. It starts empty.
 
-    It could keep its state, but after a restart the stream of a restored table leaves out its first changes.
+    It could keep its state, but after a restart the stream of a restored table omits its first changes.
     """
     if not (TOOLS / "ministack").exists():
         raise LocalError("The local tools are not installed: `make install` does that.")
     url = f"http://127.0.0.1:{port}"
-    with emptied(home.emulator):
-        env = emulator_env(home, port)
+    with emptied(workdir.emulator):
+        env = emulator_env(workdir, port)
         command = [str(TOOLS / "ministack")]
-        with guarded("The AWS emulator", command, env=env, log=home.log("ministack"), lock=lock) as child:
+        with guarded("The AWS emulator", command, env=env, log=workdir.log("ministack"), lock=lock) as child:
             wait_until(
                 lambda: child.runs() and answers(f"{url}/_ministack/health"),
                 timeout=60,
@@ -36,7 +36,7 @@ def emulator(home: Home, port: int, *, lock: int) -> Iterator[tuple[Emulator, Ch
 
 @contextmanager
 def emptied(directory: Path) -> Iterator[None]:
-    """A directory that is empty before and after. Each running function has its layers unpacked there, some 80 MB."""
+    """Empty a directory before and after the block. Each running function unpacks its layers there, some 80 MB."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     try:
@@ -45,13 +45,13 @@ def emptied(directory: Path) -> Iterator[None]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def emulator_env(home: Home, port: int) -> dict[str, str]:
-    """The whole environment of the emulator. The functions see it too, so it is as bare as Lambda's own."""
-    scratch = home.emulator / "tmp"
+def emulator_env(workdir: Workdir, port: int) -> dict[str, str]:
+    """The whole environment of the emulator. The functions inherit it, so it is as small as Lambda's."""
+    scratch = workdir.emulator / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join([str(TOOLS), "/usr/bin", "/bin"]),
-        "HOME": str(home.emulator),
+        "HOME": str(workdir.emulator),
         "TMPDIR": str(scratch),
         "LANG": "C.UTF-8",
         "TZ": "UTC",
@@ -63,8 +63,8 @@ def emulator_env(home: Home, port: int) -> dict[str, str]:
         "LAMBDA_WARM_TTL_SECONDS": "60",  # what a burst has started does not stay for longer
         "IOT_MTLS_ENABLED": "0",  # it would listen on every address
         "SFTP_ENABLED": "0",
-        "STATE_DIR": str(home.emulator / "state"),
-        "S3_DATA_DIR": str(home.emulator / "s3"),
+        "STATE_DIR": str(workdir.emulator / "state"),
+        "S3_DATA_DIR": str(workdir.emulator / "s3"),
         "AWS_DEFAULT_REGION": REGION,
         **CREDENTIALS,
         **NOTHING_OF_THE_USERS,
@@ -72,14 +72,14 @@ def emulator_env(home: Home, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def sandbox(home: Home, *, lock: int) -> Iterator[tuple[str, Child]]:
-    """The partners' sandbox, from its first answer until the end of the block. Yields its address."""
-    announcement = home.logs / "sandbox.out"
+def sandbox(workdir: Workdir, *, lock: int) -> Iterator[tuple[str, Child]]:
+    """Run the partners' sandbox while the block runs. Yields its URL."""
+    announcement = workdir.logs / "sandbox.out"
     with guarded(
         "The partner sandbox",
-        [sys.executable, "-m", "devstack.sandbox", "--state-dir", str(home.sandbox), "--port", "0", "--pace", "5"],
+        [sys.executable, "-m", "devstack.sandbox", "--state-dir", str(workdir.sandbox), "--port", "0", "--pace", "5"],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        log=home.log("sandbox"),
+        log=workdir.log("sandbox"),
         output=announcement,
         lock=lock,
     ) as child:
@@ -92,7 +92,7 @@ def sandbox(home: Home, *, lock: int) -> Iterator[tuple[str, Child]]:
 
 
 def announced_url(file: Path) -> str | None:
-    """What the sandbox's line `{"url": …}` says, once it is there in full."""
+    """The URL in the sandbox's line `{"url": …}`, once the line is complete."""
     for line in file.read_text().splitlines():
         with suppress(json.JSONDecodeError, KeyError, TypeError):
             return str(json.loads(line)["url"])

@@ -1,4 +1,4 @@
-"""Starting, finding and stopping a local stack from outside its supervisor."""
+"""Starting, finding and stopping a local stack."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from devstack.clients import CONFIG, Emulator, forget_credentials
 from devstack.logs import LogLine, read_logs
-from devstack.workdir import DEVELOPER, PROJECT, Home, LocalError, wait_until
+from devstack.workdir import DEVELOPER, PROJECT, LocalError, Workdir, wait_until
 
 START_TIMEOUT = 1200.0
 """Seconds a stack has to come up: the first build fetches what the layers hold."""
@@ -23,7 +23,7 @@ HOW_LONG = "Starting the local stack takes about a minute; the first build takes
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack that is up: what `.local/stack.json` says."""
+    """A running stack: the content of `.local/stack.json`."""
 
     api_url: str
     console_url: str
@@ -39,13 +39,13 @@ class Stack:
         return asdict(self)
 
     @classmethod
-    def live(cls, home: Home) -> Self | None:
-        """The stack of a home, if its supervisor lives; what a killed one left behind does not count."""
+    def live(cls, workdir: Workdir) -> Self | None:
+        """The stack of a workdir, if its supervisor runs."""
         try:
-            stack = cls(**json.loads(home.stack_file.read_text()))
+            stack = cls(**json.loads(workdir.stack_file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
-        return stack if home.holder() == stack.pid else None
+        return stack if workdir.holder() == stack.pid else None
 
     @classmethod
     def developers(cls) -> Self:
@@ -66,57 +66,55 @@ class Stack:
         return self.aws.resources(self.stack_name)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulated AWS."""
         return self.aws.session.client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)  # type: ignore[call-overload]
 
     def output(self, name: str) -> str:
-        """An output of the deployed template."""
         [found] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
         return str(next(output["OutputValue"] for output in found["Outputs"] if output["OutputKey"] == name))
 
     def read_logs(self) -> list[LogLine]:
-        """Every line every function has logged, oldest first."""
+        """Every line of all functions, oldest first."""
         return read_logs(self.aws)
 
 
 def start(
-    home: Home, *, port: str | None = None, with_lifeline: bool = False
+    workdir: Workdir, *, port: str | None = None, with_lifeline: bool = False
 ) -> tuple[Stack, subprocess.Popen[bytes] | None]:
-    """Return the live stack of a home, starting one (or waiting for one that another process starts) if need be.
+    """Return the running stack of a workdir, or start one, or wait for one that another process starts.
 
-    With it comes the supervisor, if this call started it. A stack started with a lifeline stops by itself when this
-    process ends. Progress is shown on standard error. Raises LocalError if the stack does not come up.
+    Also returns the supervisor if this call started it. With a lifeline the stack stops when this process ends.
+    Progress is printed to standard error. Raises LocalError if the stack does not start.
     """
-    home.logs.mkdir(parents=True, exist_ok=True)
+    workdir.logs.mkdir(parents=True, exist_ok=True)
     supervisor: subprocess.Popen[bytes] | None = None
-    shown = _log_size(home)
+    shown = _log_size(workdir)
     deadline = monotonic() + START_TIMEOUT
     try:
-        while not (stack := Stack.live(home)):
-            if supervisor is None and home.holder() is None:
-                supervisor = _spawn(home, port or "", with_lifeline=with_lifeline)
-            shown = _show_more(home, shown)
-            _must_still_come_up(home, supervisor, deadline)
+        while not (stack := Stack.live(workdir)):
+            if supervisor is None and workdir.holder() is None:
+                supervisor = _spawn(workdir, port or "", with_lifeline=with_lifeline)
+            shown = _show_more(workdir, shown)
+            _must_still_come_up(workdir, supervisor, deadline)
             sleep(0.2)
     except BaseException:
         if supervisor:
-            _end(home, supervisor)
+            _end(workdir, supervisor)
         raise
     finally:
-        _show_more(home, shown)
+        _show_more(workdir, shown)
     return stack, supervisor
 
 
-def _must_still_come_up(home: Home, supervisor: subprocess.Popen[bytes] | None, deadline: float) -> None:
-    if supervisor and supervisor.poll() is not None and home.holder() is None and not Stack.live(home):
-        raise LocalError(f"The local stack did not start. Its logs are in {home.logs}.")
+def _must_still_come_up(workdir: Workdir, supervisor: subprocess.Popen[bytes] | None, deadline: float) -> None:
+    if supervisor and supervisor.poll() is not None and workdir.holder() is None and not Stack.live(workdir):
+        raise LocalError(f"The local stack did not start. Its logs are in {workdir.logs}.")
     if monotonic() > deadline:
-        raise LocalError(f"The local stack did not come up in {START_TIMEOUT:g} s. Its logs are in {home.logs}.")
+        raise LocalError(f"The local stack did not come up in {START_TIMEOUT:g} s. Its logs are in {workdir.logs}.")
 
 
-def _spawn(home: Home, port: str, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "devstack", "supervise", "--home", str(home.root), "--port", port]
-    with home.log("supervisor").open("ab") as log:
+def _spawn(workdir: Workdir, port: str, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "devstack", "supervise", "--workdir", str(workdir.root), "--port", port]
+    with workdir.log("supervisor").open("ab") as log:
         return subprocess.Popen(
             [*command, "--lifeline"] if with_lifeline else command,
             cwd=PROJECT,
@@ -127,13 +125,13 @@ def _spawn(home: Home, port: str, *, with_lifeline: bool) -> subprocess.Popen[by
         )
 
 
-def _log_size(home: Home) -> int:
-    log = home.log("supervisor")
+def _log_size(workdir: Workdir) -> int:
+    log = workdir.log("supervisor")
     return log.stat().st_size if log.exists() else 0
 
 
-def _show_more(home: Home, shown: int) -> int:
-    with suppress(FileNotFoundError), home.log("supervisor").open("rb") as log:
+def _show_more(workdir: Workdir, shown: int) -> int:
+    with suppress(FileNotFoundError), workdir.log("supervisor").open("rb") as log:
         log.seek(shown)
         more = log.read()
         sys.stderr.write(more.decode(errors="replace"))
@@ -142,18 +140,18 @@ def _show_more(home: Home, shown: int) -> int:
     return shown
 
 
-def stop(home: Home) -> bool:
-    """Stop the stack of a home and wait until nothing of it is left. Returns whether there was one."""
-    if (pid := home.holder()) is None:
-        home.stack_file.unlink(missing_ok=True)
+def stop(workdir: Workdir) -> bool:
+    """Stop the stack of a workdir and wait until all its processes have ended. Returns whether there was one."""
+    if (pid := workdir.holder()) is None:
+        workdir.stack_file.unlink(missing_ok=True)
         return False
     _signal(pid, signal.SIGTERM)
     try:
-        _wait_until_gone(home, 45)
+        _wait_until_gone(workdir, 45)
     except LocalError:
         _signal(pid, signal.SIGKILL)  # its children's guards see it go
-        _wait_until_gone(home, 30)
-    home.stack_file.unlink(missing_ok=True)
+        _wait_until_gone(workdir, 30)
+    workdir.stack_file.unlink(missing_ok=True)
     return True
 
 
@@ -163,17 +161,17 @@ def _signal(pid: int, number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _wait_until_gone(home: Home, timeout: float) -> None:
+def _wait_until_gone(workdir: Workdir, timeout: float) -> None:
     wait_until(
-        lambda: home.holder() is None,
+        lambda: workdir.holder() is None,
         timeout=timeout,
-        otherwise=f"Something of the stack in {home.root} is still running {timeout:g} s after it was told to stop.",
+        otherwise=f"Something of the stack in {workdir.root} is still running {timeout:g} s after it was told to stop.",
     )
 
 
 @contextmanager
-def running_stack(own: Home) -> Iterator[Stack]:
-    """The developer's stack if it is up, and left running; else one of this process's own, gone at the end."""
+def running_stack(own: Workdir) -> Iterator[Stack]:
+    """The developer's stack if it runs, which keeps running; else a stack for this block."""
     forget_credentials()
     if developers := Stack.live(DEVELOPER):
         yield developers
@@ -183,19 +181,19 @@ def running_stack(own: Home) -> Iterator[Stack]:
 
 
 @contextmanager
-def stack_of_this_process(home: Home) -> Iterator[Stack]:
-    """The stack of a home: one that is up already is left running, one that this call starts is gone at the end."""
-    stack, supervisor = start(home, with_lifeline=True)
+def stack_of_this_process(workdir: Workdir) -> Iterator[Stack]:
+    """The stack of a workdir: a running one keeps running, one that this call starts is stopped at the end."""
+    stack, supervisor = start(workdir, with_lifeline=True)
     try:
         yield stack
     finally:
         if supervisor:
-            _end(home, supervisor)
+            _end(workdir, supervisor)
 
 
-def _end(home: Home, supervisor: subprocess.Popen[bytes]) -> None:
+def _end(workdir: Workdir, supervisor: subprocess.Popen[bytes]) -> None:
     if supervisor.poll() is None:
-        stop(home)
+        stop(workdir)
     if supervisor.stdin:
         supervisor.stdin.close()
     supervisor.wait()

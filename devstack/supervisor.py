@@ -1,4 +1,4 @@
-"""The one process that holds a local stack: it starts the parts, watches them, and stops them all."""
+"""The supervisor process of a local stack: starts the servers, watches them, and stops them."""
 
 import logging
 import os
@@ -13,30 +13,33 @@ from typing import NoReturn
 
 from devstack import deployment, services
 from devstack.clients import REGION, answers, forget_credentials
-from devstack.scheduler import pacemaker
+from devstack.scheduler import call_periodically
 from devstack.seed import seed, write_private
 from devstack.stack import Stack
-from devstack.workdir import Home, LocalError, choose_port, hold, wait_until
+from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
 
 logger = logging.getLogger(__name__)
 
-PULSE = {"FindDue": 2.0, "SyncAccounts": 5.0}  # seconds from a scheduled function's answer to its next call
+SCHEDULE_INTERVALS = {
+    "FindDue": 2.0,
+    "SyncAccounts": 5.0,
+}  # seconds after the last result
 
 
 class Stopped(BaseException):
-    """Someone wants the stack to stop. Not an Exception, so that nothing on the way takes it for a failure."""
+    """The stack must stop. Not an Exception, so that no handler of failures catches it."""
 
 
-def supervise(home: Home, *, port: str | None = None, has_lifeline: bool = False) -> int:
-    """Run a stack in this process until it is told to stop; 0 if that is how it ended.
+def supervise(workdir: Workdir, *, port: str | None = None, has_lifeline: bool = False) -> int:
+    """Run a stack in this process until it is stopped. Returns 0 if that was the end.
 
-    With a lifeline, the end of standard input means that whoever started the stack is gone.
+    With a lifeline, the end of standard input means that the starting process has ended.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     forget_credentials()
     try:
-        with stoppable(has_lifeline=has_lifeline), hold(home) as lock, running(home, port, lock) as watch:
+        with stoppable(has_lifeline=has_lifeline), hold(workdir) as lock, running(workdir, port, lock) as watch:
             watch()
     except Stopped:
         logger.info("stopped")
@@ -48,23 +51,23 @@ def supervise(home: Home, *, port: str | None = None, has_lifeline: bool = False
 
 
 @contextmanager
-def running(home: Home, wanted_port: str | None, lock: int) -> Iterator[Callable[[], NoReturn]]:
-    """A stack, complete and answering. Yields what watches it and returns only by raising."""
+def running(workdir: Workdir, wanted_port: str | None, lock: int) -> Iterator[Callable[[], NoReturn]]:
+    """A complete, running stack. Yields the function that watches it, which returns only by raising."""
     began = monotonic()
-    os.dup(lock)  # never closed: the home is free when this process is gone, not a moment before
-    home.stack_file.unlink(missing_ok=True)
-    home.logs.mkdir(parents=True, exist_ok=True)
+    os.dup(lock)  # never closed: the workdir is free when this process is gone, not a moment before
+    workdir.stack_file.unlink(missing_ok=True)
+    workdir.logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         port = choose_port(wanted_port)
         logger.info("starting the AWS emulator and the partner sandbox")
-        sandbox_url, sandbox = held.enter_context(services.sandbox(home, lock=lock))
-        aws, emulator = held.enter_context(services.emulator(home, port, lock=lock))
+        sandbox_url, sandbox = held.enter_context(services.sandbox(workdir, lock=lock))
+        aws, emulator = held.enter_context(services.emulator(workdir, port, lock=lock))
         logger.info("building the template")
-        if not deployment.build(home, lock=lock):
+        if not deployment.build(workdir, lock=lock):
             logger.info("nothing has changed since the last build")
         logger.info("deploying it")
-        deployed = deployment.deploy(home, aws, lock=lock)
-        operator_token = seed(home, aws, sandbox_url)
+        deployed = deployment.deploy(workdir, aws, lock=lock)
+        operator_token = seed(workdir, aws, sandbox_url)
         logger.info("waiting for the first answer")
         wait_until(
             lambda: emulator.runs() and answers(f"{deployed.api_url}/health"),
@@ -73,9 +76,9 @@ def running(home: Home, wanted_port: str | None, lock: int) -> Iterator[Callable
             interval=0.5,
         )
         deployment.warm_up(deployed, operator_token)
-        for function, interval in PULSE.items():
+        for function, interval in SCHEDULE_INTERVALS.items():
             if function in deployed.functions:
-                held.enter_context(pacemaker(aws, deployed.functions[function], interval=interval))
+                held.enter_context(call_periodically(aws, deployed.functions[function], interval=interval))
         stack = Stack(
             api_url=deployed.api_url,
             console_url=f"{deployed.api_url}/console",
@@ -85,10 +88,10 @@ def running(home: Home, wanted_port: str | None, lock: int) -> Iterator[Callable
             sandbox_url=sandbox_url,
             operator_token=operator_token,
             pid=os.getpid(),
-            fingerprint=(home.build / "fingerprint").read_text(),
+            fingerprint=(workdir.build / "fingerprint").read_text(),
         )
-        held.callback(home.stack_file.unlink, missing_ok=True)
-        write_private(home.stack_file, stack.as_json())
+        held.callback(workdir.stack_file.unlink, missing_ok=True)
+        write_private(workdir.stack_file, stack.as_json())
         logger.info("ready after %.0f s", monotonic() - began)
 
         def watch() -> NoReturn:
@@ -101,7 +104,7 @@ def running(home: Home, wanted_port: str | None, lock: int) -> Iterator[Callable
 
 @contextmanager
 def stoppable(*, has_lifeline: bool) -> Iterator[None]:
-    """Turn the first signal to stop, or the lifeline's end, into Stopped; the way out is not interrupted again."""
+    """Turn the first signal, or the lifeline's end, into Stopped. Later signals are ignored."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:

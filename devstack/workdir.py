@@ -1,4 +1,4 @@
-"""Where a local stack keeps its things, and who holds it."""
+"""The directory of a local stack, and its lock."""
 
 import fcntl
 import os
@@ -14,13 +14,11 @@ TOOLS = PROJECT / ".local" / "emulator" / "bin"
 
 
 class LocalError(Exception):
-    """Something a developer can act on. The text is the whole story: no traceback is shown."""
+    """An error that a developer can act on. It is printed without a traceback."""
 
 
 @dataclass(frozen=True)
-class Home:
-    """A directory that belongs to one local stack."""
-
+class Workdir:
     root: Path
 
     @property
@@ -29,7 +27,7 @@ class Home:
 
     @property
     def lock(self) -> Path:
-        """Held by the supervisor, and by the guards of its children until the last of them is gone."""
+        """Held by the supervisor, and by the guards of its children until the last one ends."""
         return self.root / "lock"
 
     @property
@@ -38,7 +36,7 @@ class Home:
 
     @property
     def secrets_file(self) -> Path:
-        """What was drawn at random for this home: kept, so that a form set up once keeps working."""
+        """The generated secrets, kept so that a configured form keeps working."""
         return self.root / "secrets.json"
 
     @property
@@ -47,7 +45,7 @@ class Home:
 
     @property
     def emulator(self) -> Path:
-        """The emulator's files. They do not outlive a session."""
+        """The emulator's files, deleted after each session."""
         return self.root / "ministack"
 
     @property
@@ -58,7 +56,7 @@ class Home:
         return self.logs / f"{name}.log"
 
     def holder(self) -> int | None:
-        """The process that holds this home, alive or not yet wholly gone; None when nobody does."""
+        """The process that holds the lock, running or ending; None if there is none."""
         try:
             descriptor = os.open(self.lock, os.O_RDONLY)
         except FileNotFoundError:
@@ -72,26 +70,26 @@ class Home:
         return None
 
 
-DEVELOPER = Home(Path(os.environ.get("LEADBRIDGE_HOME", PROJECT / ".local")).absolute())
+DEVELOPER = Workdir(Path(os.environ.get("LEADBRIDGE_WORKDIR", PROJECT / ".local")).absolute())
 """What `make up` and all that talk to it take for theirs."""
 
-TESTS = Home(PROJECT / ".local" / "test-stack")
+TESTS = Workdir(PROJECT / ".local" / "test-stack")
 
 
 @contextmanager
-def hold(home: Home, patience: float = 20) -> Iterator[int]:
-    """Own a home. Yields the lock's descriptor, for children that must be gone before the next owner begins.
+def hold(workdir: Workdir, patience: float = 20) -> Iterator[int]:
+    """Lock a workdir. Yields the lock's descriptor, for children that must end before the next owner starts.
 
-    Raises LocalError at once if another live process owns it, or if the children of a dead one are still
-    there after `patience` seconds.
+    Raises LocalError immediately if another process has it, or after `patience` seconds if children of a dead one
+    still run.
     """
-    home.root.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    workdir.root.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(workdir.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         wait_until(
-            lambda: _lock(descriptor, home),
+            lambda: _lock(descriptor, workdir),
             timeout=patience,
-            otherwise=f"What an earlier stack in {home.root} left behind is still running after {patience:g} s.",
+            otherwise=f"What an earlier stack in {workdir.root} left behind is still running after {patience:g} s.",
         )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -100,13 +98,13 @@ def hold(home: Home, patience: float = 20) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, home: Home) -> bool:
+def _lock(descriptor: int, workdir: Workdir) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = int(os.pread(descriptor, 20, 0).strip() or 0)
         if holder and is_alive(holder):
-            raise LocalError(f"Process {holder} already runs a stack in {home.root}.") from None
+            raise LocalError(f"Process {holder} already runs a stack in {workdir.root}.") from None
         return False
     return True
 
@@ -122,7 +120,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], *, timeout: float, otherwise: str, interval: float = 0.1) -> None:
-    """Return as soon as the condition holds; raise LocalError with the text `otherwise` after `timeout` seconds."""
+    """Wait for a condition. Raises LocalError with the text `otherwise` after `timeout` seconds."""
     deadline = monotonic() + timeout
     while not condition():
         if monotonic() > deadline:
@@ -131,7 +129,7 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, otherwise: str,
 
 
 def choose_port(wanted: str | None = None) -> int:
-    """The wanted port if it is free, any free one if none is wanted."""
+    """The wanted port if it is free, or any free port."""
     if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65536):
         raise LocalError(f"LEADBRIDGE_PORT is {wanted!r}, which is not a port.")
     with socket.socket() as probe:

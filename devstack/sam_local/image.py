@@ -44,7 +44,7 @@ SETTINGS = (
 
 
 def why_not() -> str | None:
-    """Why nothing can run in a container here; None where Docker runs."""
+    """The reason why no container can run here; None if Docker runs."""
     if not shutil.which("docker"):
         return "Docker is not installed"
     asked = _docker("version", "--format", "{{.Server.Version}}")
@@ -54,7 +54,7 @@ def why_not() -> str | None:
 
 
 def image() -> str:
-    """The image to run functions in, there when this returns. Raises LocalError."""
+    """The image for functions, pulled or made. Raises LocalError."""
     if _docker("image", "inspect", AWS_IMAGE).returncode == 0 or _docker("pull", "--quiet", AWS_IMAGE).returncode == 0:
         return AWS_IMAGE
     made_by = _docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{RECIPE}"}}}}', OWN_IMAGE)
@@ -65,7 +65,7 @@ def image() -> str:
 
 
 def make() -> None:
-    """Make the image of our own. Raises LocalError."""
+    """Make our own image. Raises LocalError."""
     if platform.system() != "Linux":
         raise LocalError(f"{AWS_IMAGE} cannot be pulled, and one like it can be made on Linux only.")
     changes = [word for change in (*SETTINGS, f"LABEL {RECIPE}={recipe()}") for word in ("--change", change)]
@@ -86,7 +86,7 @@ def make() -> None:
 
 
 def run_in(image_name: str, *options: str, script: str) -> str:
-    """What a shell's script prints in a container of an image. Raises LocalError."""
+    """Run a shell script in a container and return its output. Raises LocalError."""
     done = _docker("run", "--rm", *options, "--entrypoint", "/bin/sh", image_name, "-c", script)
     if done.returncode:
         raise LocalError(f"A container of {image_name} failed.\n{done.stderr}")
@@ -94,13 +94,13 @@ def run_in(image_name: str, *options: str, script: str) -> str:
 
 
 def recipe() -> str:
-    """Changes when the image would come out differently."""
+    """A digest of everything that decides the content of the image."""
     parts = [Path(__file__).read_text(encoding="utf-8"), sys.version, *(version(name) for name in CLIENT)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def fill(root: tarfile.TarFile) -> None:
-    """Put all that a function needs of its machine into an image's root."""
+    """Add all files that a function needs to an image's root."""
     placed: set[Path] = set()
 
     def place(source: Path, target: Path) -> None:
@@ -144,7 +144,7 @@ def _tree(folder: Path) -> Iterator[Path]:
 
 
 def _libraries(binaries: list[Path]) -> set[Path]:
-    """The shared libraries that binaries are linked to, the loader among them, and those that wheels expect of any."""
+    """The shared libraries of the binaries, including the loader, and those that wheels require."""
     linked = [file for file in binaries if file.suffix == ".so" or ".so." in file.name or not file.suffix]
     told = subprocess.run(["ldd", *map(str, linked)], capture_output=True, text=True, check=False).stdout
     found = {Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", told, re.MULTILINE)}

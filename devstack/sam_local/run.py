@@ -21,9 +21,9 @@ from devstack.sam_local import image
 from devstack.sam_local.forwarding import forwarded
 from devstack.stack import Stack
 from devstack.template import read_template
-from devstack.workdir import PROJECT, TOOLS, Home, LocalError, hold
+from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir, hold
 
-OWN = Home(PROJECT / ".local" / "sam-local")
+OWN = Workdir(PROJECT / ".local" / "sam-local")
 THIS_MACHINE = "host.docker.internal"
 KNOWING_THIS_MACHINE = ("--add-host", f"{THIS_MACHINE}:host-gateway")
 ACCOUNT = "000000000000"
@@ -32,9 +32,9 @@ CONTAINERS_PREFIX = f"{PREFIX}-containers"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What functions find around them: where AWS is, the other servers they call, each one's environment by logical id.
+    """What functions need: the AWS, other servers, and each function's environment by logical id.
 
-    Addresses are as this machine sees them.
+    URLs are this machine's.
     """
 
     aws: Emulator
@@ -43,7 +43,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, stack: Stack) -> Self:
-        """A stack that is up. Its secrets are copied for containers, with addresses as these see them."""
+        """Those of a running stack. Its secrets are copied, with URLs for containers."""
         _copy_secrets(stack)
         functions = stack.client("lambda")
         names = stack.resources["AWS::Lambda::Function"]
@@ -59,24 +59,22 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class SamLocal:
-    """`sam local`, ready to run."""
-
-    home: Home
+    workdir: Workdir
     image: str
     aws: Emulator
 
     @property
     def env(self) -> dict[str, str]:
-        """SAM's own environment; it asks AWS who it is, and the emulated one answers."""
-        return deployment.sam_env(self.home, self.aws)
+        """The environment of SAM, which calls the emulated AWS."""
+        return deployment.sam_env(self.workdir, self.aws)
 
     def command(self, *words: str) -> list[str]:
-        """The whole command line: what was asked for, and what it takes to run it here."""
+        """The complete command line."""
         return [
             *(str(TOOLS / "sam"), "local", *words),
-            *("--template", str(self.home.build / "containers.json")),
-            *("--env-vars", str(self.home.root / "environments.json")),
-            *("--layer-cache-basedir", str(self.home.root / "layers")),
+            *("--template", str(self.workdir.build / "containers.json")),
+            *("--env-vars", str(self.workdir.root / "environments.json")),
+            *("--layer-cache-basedir", str(self.workdir.root / "layers")),
             *KNOWING_THIS_MACHINE,
             *("--skip-pull-image", "--invoke-image", self.image),
             *deployment.parameters(),
@@ -84,28 +82,28 @@ class SamLocal:
 
 
 @contextmanager
-def sam_local(surroundings: Surroundings, home: Home = OWN) -> Iterator[SamLocal]:
-    """Build what `sam local` runs and let its containers find their surroundings while the block lasts.
+def sam_local(surroundings: Surroundings, workdir: Workdir = OWN) -> Iterator[SamLocal]:
+    """Build the input of `sam local`, and make the servers reachable for containers while the block runs.
 
-    Raises LocalError where no container can run.
+    Raises LocalError if no container can run.
     """
     if reason := image.why_not():
         raise LocalError(f"{reason}, and `sam local` runs functions in containers.")
-    with hold(home) as lock:
+    with hold(workdir) as lock:
         name = image.image()
-        deployment.build(home, lock=lock)
-        _write_inputs(surroundings, home)
+        deployment.build(workdir, lock=lock)
+        _write_inputs(surroundings, workdir)
         with forwarded(_address_of_this_machine(name), _ports(surroundings)):
-            yield SamLocal(home, name, surroundings.aws)
+            yield SamLocal(workdir, name, surroundings.aws)
 
 
 def as_containers_see(text: str) -> str:
-    """A text with the addresses of this machine in it, as they are inside of a container."""
+    """Replace this machine's address by the one inside containers."""
     return text.replace("127.0.0.1", THIS_MACHINE)
 
 
 def _address_of_this_machine(name: str) -> str:
-    """What containers take `host.docker.internal` for; only one of them can tell."""
+    """The address of `host.docker.internal` inside a container."""
     told = image.run_in(name, *KNOWING_THIS_MACHINE, script="while read line; do echo $line; done </etc/hosts")
     lines = [line.split() for line in told.splitlines()]
     return next(words[0] for words in lines if THIS_MACHINE in words[1:])
@@ -116,18 +114,18 @@ def _ports(surroundings: Surroundings) -> list[int]:
     return [port for port in ports if port]
 
 
-def _write_inputs(surroundings: Surroundings, home: Home) -> None:
-    """What is built, for `sam local`: it hands over only declared variables, and knows a function by no alias."""
-    template = without_aliases(read_template(home.build / "template.yaml"))
+def _write_inputs(surroundings: Surroundings, workdir: Workdir) -> None:
+    """The template and the environments. `sam local` passes only declared variables, and does not support aliases."""
+    template = without_aliases(read_template(workdir.build / "template.yaml"))
     where = {"AWS_ENDPOINT_URL": as_containers_see(surroundings.aws.url)}
     template["Globals"]["Function"]["Environment"]["Variables"] |= where
-    (home.build / "containers.json").write_text(json.dumps(template), encoding="utf-8")
+    (workdir.build / "containers.json").write_text(json.dumps(template), encoding="utf-8")
     environments = {function: values | where for function, values in surroundings.environments.items()}
-    (home.root / "environments.json").write_text(as_containers_see(json.dumps(environments)), encoding="utf-8")
+    (workdir.root / "environments.json").write_text(as_containers_see(json.dumps(environments)), encoding="utf-8")
 
 
 def without_aliases(value: Any) -> Any:
-    """A template in which functions are called by themselves, not by an alias."""
+    """Replace references to functions' aliases by the functions."""
     match value:
         case {"Ref": str(name)} if name.endswith(".Alias"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Alias')}"
@@ -153,7 +151,7 @@ def _copy_secrets(stack: Stack) -> None:
 
 
 def main() -> int:
-    """Run `sam local` with the arguments, on the stack that is up."""
+    """Run `sam local` with the arguments, on the running stack."""
     stack = Stack.developers()
     try:
         with sam_local(Surroundings.of(stack)) as sam:
@@ -166,7 +164,7 @@ def main() -> int:
 
 
 def run_to_its_end(sam: SamLocal, *words: str) -> int:
-    """Run a command of `sam local`; its exit code. Signals are its to answer: it has containers to take away."""
+    """Run a command of `sam local` and return its exit code. It handles signals, because it must remove containers."""
     with subprocess.Popen(sam.command(*words), env=sam.env, cwd=PROJECT) as running:
         signal.signal(signal.SIGINT, lambda *_: None)  # a terminal sends it to both
         signal.signal(signal.SIGTERM, lambda *_: running.terminate())

@@ -24,7 +24,7 @@ from typing import Any
 from devstack import services
 from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
 from devstack.sandbox.remote import Remote
-from devstack.workdir import PROJECT, Home, choose_port, hold
+from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from quality.benchmarks.in_process import Context, load, use_configuration
 from quality.benchmarks.measurement import Measurement, run_alone
 from quality.benchmarks.processes import peak_mib
@@ -94,14 +94,14 @@ def find_due(rows: int) -> Found:
 
 def sync_accounts(accounts: int) -> Found:
     with TemporaryDirectory() as folder:
-        home = Home(Path(folder))
+        workdir = Workdir(Path(folder))
         with (
-            hold(home) as lock,
-            services.sandbox(home, lock=lock) as (url, _),
-            services.emulator(home, choose_port(), lock=lock) as (aws, _),
+            hold(workdir) as lock,
+            services.sandbox(workdir, lock=lock) as (url, _),
+            services.emulator(workdir, choose_port(), lock=lock) as (aws, _),
         ):
             client(aws, "dynamodb").create_table(**table_definition(TABLE))
-            secrets = {**json.loads((home.sandbox / "secrets.json").read_text()), "index": {"key": "a key"}}
+            secrets = {**json.loads((workdir.sandbox / "secrets.json").read_text()), "index": {"key": "a key"}}
             for name in ("matchtrade", "index"):
                 text = json.dumps(secrets[name])
                 client(aws, "secretsmanager").create_secret(Name=f"{PREFIX}/{name}", SecretString=text)

@@ -16,7 +16,7 @@ from typing import Any
 
 from devstack import services
 from devstack.sandbox.remote import Remote
-from devstack.workdir import PROJECT, Home, choose_port, hold
+from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from events.sign import signed
 from leadbridge import settings
 from leadbridge.runtime.environment import STARTING
@@ -26,7 +26,7 @@ from tools.config import ship
 
 type Event = dict[str, Any]
 
-HOME = Home(PROJECT / ".local" / "bench")
+HOME = Workdir(PROJECT / ".local" / "bench")
 SLOWEST = 3600.0  # seconds between two statuses in the sandbox: nothing changes during a measurement
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 

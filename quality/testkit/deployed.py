@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from devstack.commands.form import Answer
 from devstack.sandbox.remote import Remote
-from devstack.workdir import PROJECT, Home
+from devstack.workdir import PROJECT, Workdir
 
 PATIENCE = 60.0  # seconds that anything may take
 
@@ -64,13 +64,13 @@ def deals(partner: Remote, lead: dict[str, Any]) -> list[dict[str, Any]]:
     return [call for call in creates(partner, lead) if call.get("deal_id") is not None]
 
 
-def typed(home: Home, *words: str) -> str:
+def typed(workdir: Workdir, *words: str) -> str:
     """What a command prints that does what it should."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         words,
         cwd=PROJECT,
-        env={**environment, "LEADBRIDGE_HOME": str(home.root)},
+        env={**environment, "LEADBRIDGE_WORKDIR": str(workdir.root)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -13,7 +13,7 @@ from devstack.commands import get, send, webhook_url
 from devstack.commands.form import Answer, Operator
 from devstack.seed import source_secret, write_private
 from devstack.stack import Stack
-from devstack.workdir import PROJECT, Home
+from devstack.workdir import PROJECT, Workdir
 
 STACK = Stack(
     api_url="http://127.0.0.1:1/v1",
@@ -30,10 +30,10 @@ STACK = Stack(
 
 @pytest.fixture(autouse=True)
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = Home(tmp_path)
-    write_private(home.secrets_file, {"sources": {"plain-credit": source_secret("plain")}})
+    workdir = Workdir(tmp_path)
+    write_private(workdir.secrets_file, {"sources": {"plain-credit": source_secret("plain")}})
     monkeypatch.setattr(Stack, "developers", lambda: STACK)
-    monkeypatch.setattr(webhook_url, "DEVELOPER", home)
+    monkeypatch.setattr(webhook_url, "DEVELOPER", workdir)
 
 
 def said(module: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:

@@ -11,12 +11,12 @@ from devstack.clients import forget_credentials
 from devstack.deployment import sam_env
 from devstack.scheduler import scheduled_event
 from devstack.services import announced_url, emulator_env
-from devstack.workdir import Home
+from devstack.workdir import Workdir
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+def workdir(tmp_path: Path) -> Workdir:
+    return Workdir(tmp_path)
 
 
 @pytest.fixture
@@ -27,35 +27,35 @@ def users_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("users_aws")
-def test_the_users_own_aws_reaches_neither_the_emulator_nor_the_deployment(home: Home) -> None:
-    assert "the-users-own" not in emulator_env(home, 4566).values()
-    assert "the-users-own" not in sam_env(home).values()
+def test_the_users_own_aws_reaches_neither_the_emulator_nor_the_deployment(workdir: Workdir) -> None:
+    assert "the-users-own" not in emulator_env(workdir, 4566).values()
+    assert "the-users-own" not in sam_env(workdir).values()
     forget_credentials()
     assert "the-users-own" not in os.environ.values()
 
 
-def test_the_emulator_listens_to_this_machine_only(home: Home) -> None:
-    env = emulator_env(home, 4566)
+def test_the_emulator_listens_to_this_machine_only(workdir: Workdir) -> None:
+    env = emulator_env(workdir, 4566)
     assert env["BIND_HOST"] == "127.0.0.1"
     assert env["IOT_MTLS_ENABLED"] == "0"
 
 
-def test_the_functions_may_do_only_what_their_roles_allow(home: Home) -> None:
-    assert emulator_env(home, 4566)["AUTH"] == "true"
+def test_the_functions_may_do_only_what_their_roles_allow(workdir: Workdir) -> None:
+    assert emulator_env(workdir, 4566)["AUTH"] == "true"
 
 
-def test_secrets_are_drawn_once_and_kept(home: Home) -> None:
-    first = seed.own_secrets(home, "http://127.0.0.1:1")
-    again = seed.own_secrets(home, "http://127.0.0.1:1")
+def test_secrets_are_drawn_once_and_kept(workdir: Workdir) -> None:
+    first = seed.own_secrets(workdir, "http://127.0.0.1:1")
+    again = seed.own_secrets(workdir, "http://127.0.0.1:1")
     assert first == again
     assert first["operators"]["local"]
     assert first["sources"]["web"]["secrets"][0].startswith("whsec_")
 
 
-def test_a_source_that_came_later_gets_its_secret_too(home: Home) -> None:
-    seed.write_private(home.secrets_file, {"operators": {"local": "kept"}, "sources": {}})
-    assert "web" in seed.own_secrets(home, "http://127.0.0.1:1")["sources"]
-    assert seed.own_secrets(home, "http://127.0.0.1:1")["operators"]["local"] == "kept"
+def test_a_source_that_came_later_gets_its_secret_too(workdir: Workdir) -> None:
+    seed.write_private(workdir.secrets_file, {"operators": {"local": "kept"}, "sources": {}})
+    assert "web" in seed.own_secrets(workdir, "http://127.0.0.1:1")["sources"]
+    assert seed.own_secrets(workdir, "http://127.0.0.1:1")["operators"]["local"] == "kept"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_sandbox_is_found_by_what_it_says(tmp_path: Path, said: str, url: st
     assert announced_url(file) == url
 
 
-def test_the_pacemaker_sends_what_a_schedule_sends() -> None:
+def test_the_scheduler_sends_the_event_of_a_schedule() -> None:
     event = json.loads(json.dumps(scheduled_event()))
     assert event["detail-type"] == "Scheduled Event"
     assert event["source"] == "aws.events"

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 from devstack.processes import guarded, run
-from devstack.workdir import Home, LocalError, hold, is_alive, wait_until
+from devstack.workdir import LocalError, Workdir, hold, is_alive, wait_until
 
 # A command with a child of its own. Both say who they are, and neither minds SIGTERM if it is told not to.
 FAMILY = """
@@ -32,7 +32,7 @@ FAMILY = """
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Iterator[int]:
-    with hold(Home(tmp_path)) as descriptor:
+    with hold(Workdir(tmp_path)) as descriptor:
         yield descriptor
 
 

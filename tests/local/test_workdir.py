@@ -1,4 +1,4 @@
-"""One home, one stack: who holds it, and on which port."""
+"""One workdir, one stack: who holds it, and on which port."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from devstack.seed import write_private
 from devstack.stack import Stack, stop
-from devstack.workdir import Home, LocalError, choose_port, hold, wait_until
+from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
 
 A_STACK = Stack(
     api_url="http://127.0.0.1:1/v1",
@@ -27,8 +27,8 @@ A_STACK = Stack(
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
+def workdir(tmp_path: Path) -> Workdir:
+    return Workdir(tmp_path / "workdir")
 
 
 def test_a_free_port_is_chosen_when_none_is_wanted() -> None:
@@ -54,57 +54,57 @@ def test_what_is_not_a_port_is_refused(nonsense: str) -> None:
         choose_port(nonsense)
 
 
-def test_a_home_has_one_holder(home: Home) -> None:
-    assert home.holder() is None
-    with hold(home):
-        assert home.holder() == os.getpid()
-        with pytest.raises(LocalError, match="already runs a stack"), hold(home):
+def test_a_home_has_one_holder(workdir: Workdir) -> None:
+    assert workdir.holder() is None
+    with hold(workdir):
+        assert workdir.holder() == os.getpid()
+        with pytest.raises(LocalError, match="already runs a stack"), hold(workdir):
             pass
-    assert home.holder() is None
+    assert workdir.holder() is None
 
 
-def test_a_home_is_not_free_while_children_of_a_dead_holder_are_left(home: Home) -> None:
-    with hold(home) as lock:
+def test_a_home_is_not_free_while_children_of_a_dead_holder_are_left(workdir: Workdir) -> None:
+    with hold(workdir) as lock:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-    home.lock.write_text("4194305\n")  # above the largest process id
+    workdir.lock.write_text("4194305\n")  # above the largest process id
     try:
-        with pytest.raises(LocalError, match="left behind"), hold(home, patience=0.2):
+        with pytest.raises(LocalError, match="left behind"), hold(workdir, patience=0.2):
             pass
     finally:
         child.communicate()
-    with hold(home, patience=5):
-        assert home.holder() == os.getpid()
+    with hold(workdir, patience=5):
+        assert workdir.holder() == os.getpid()
 
 
-def test_a_stack_is_live_while_its_supervisor_holds_the_home(home: Home) -> None:
-    with hold(home):
-        write_private(home.stack_file, A_STACK.as_json())
-        assert Stack.live(home) == A_STACK
+def test_a_stack_is_live_while_its_supervisor_holds_the_home(workdir: Workdir) -> None:
+    with hold(workdir):
+        write_private(workdir.stack_file, A_STACK.as_json())
+        assert Stack.live(workdir) == A_STACK
 
 
-def test_what_a_killed_supervisor_left_behind_is_not_a_stack(home: Home) -> None:
-    write_private(home.stack_file, A_STACK.as_json())
-    assert Stack.live(home) is None
+def test_what_a_killed_supervisor_left_behind_is_not_a_stack(workdir: Workdir) -> None:
+    write_private(workdir.stack_file, A_STACK.as_json())
+    assert Stack.live(workdir) is None
 
 
-def test_a_stack_file_of_an_earlier_supervisor_is_not_taken_for_the_present_one(home: Home) -> None:
-    with hold(home):
-        write_private(home.stack_file, {**A_STACK.as_json(), "pid": os.getpid() + 1})
-        assert Stack.live(home) is None
+def test_a_stack_file_of_an_earlier_supervisor_is_not_taken_for_the_present_one(workdir: Workdir) -> None:
+    with hold(workdir):
+        write_private(workdir.stack_file, {**A_STACK.as_json(), "pid": os.getpid() + 1})
+        assert Stack.live(workdir) is None
 
 
 @pytest.mark.parametrize("rubbish", ["", "{", "[]", '{"api_url": "http://127.0.0.1:1"}'])
-def test_a_stack_file_that_says_nothing_is_not_a_stack(home: Home, rubbish: str) -> None:
-    with hold(home):
-        home.stack_file.write_text(rubbish)
-        assert Stack.live(home) is None
+def test_a_stack_file_that_says_nothing_is_not_a_stack(workdir: Workdir, rubbish: str) -> None:
+    with hold(workdir):
+        workdir.stack_file.write_text(rubbish)
+        assert Stack.live(workdir) is None
 
 
-def test_stopping_what_does_not_run_clears_what_was_left(home: Home) -> None:
-    write_private(home.stack_file, A_STACK.as_json())
-    assert not stop(home)
-    assert not home.stack_file.exists()
-    assert not stop(home)
+def test_stopping_what_does_not_run_clears_what_was_left(workdir: Workdir) -> None:
+    write_private(workdir.stack_file, A_STACK.as_json())
+    assert not stop(workdir)
+    assert not workdir.stack_file.exists()
+    assert not stop(workdir)
 
 
 def test_what_holds_secrets_is_for_its_owner_only(tmp_path: Path) -> None:

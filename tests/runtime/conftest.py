@@ -11,7 +11,7 @@ import pytest
 from devstack import deployment, services
 from devstack.clients import Emulator
 from devstack.sandbox.server import Sandbox
-from devstack.workdir import PROJECT, Home, choose_port, hold
+from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.runtime import cold_starts, install_client
 from quality.testkit.lambda_runtime.workshop import Start, Workshop
@@ -23,16 +23,16 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     client = tmp_path_factory.mktemp("runtime-client")
     install_client(client)
     shutil.copy(PROJECT / "quality" / "testkit" / "lambda_runtime" / "witness.py", client)
-    home = Home(PROJECT / ".local" / f"test-runtime{os.environ.get('PYTEST_XDIST_WORKER', '')}")
-    with hold(home) as lock:
-        deployment.build(home, lock=lock)
-        yield Workshop(home, client, lock)
+    workdir = Workdir(PROJECT / ".local" / f"test-runtime{os.environ.get('PYTEST_XDIST_WORKER', '')}")
+    with hold(workdir) as lock:
+        deployment.build(workdir, lock=lock)
+        yield Workshop(workdir, client, lock)
 
 
 @pytest.fixture(scope="session")
 def emulator(workshop: Workshop) -> Iterator[Emulator]:
     """The emulated AWS, running and empty."""
-    with services.emulator(workshop.home, choose_port(), lock=workshop.lock) as (aws, _):
+    with services.emulator(workshop.workdir, choose_port(), lock=workshop.lock) as (aws, _):
         yield aws
 
 

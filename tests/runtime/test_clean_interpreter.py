@@ -66,11 +66,11 @@ def test_whatever_a_function_imports_is_shipped_and_compiled(
     workshop: Workshop, cloud: Cloud, watch: Start, function: str
 ) -> None:
     give_secrets(cloud)
-    before = contents(workshop.home.build)
+    before = contents(workshop.workdir.build)
     with watch(function) as watched:
         files = watched.invoke(sample(function, SAMPLES[function]))["files"]
 
-    shipped = [workshop.home.build / function, *workshop.layers]
+    shipped = [workshop.workdir.build / function, *workshop.layers]
     ours = {name: Path(cached) for name, (file, cached) in files.items() if cached and lies_in(file, shipped)}
     expected = [*shipped, workshop.client, STANDARD_LIBRARY]
     strangers = {
@@ -81,7 +81,7 @@ def test_whatever_a_function_imports_is_shipped_and_compiled(
     assert strangers == {}
     assert "app" in ours
     assert [name for name, cached in ours.items() if not is_ready(cached)] == []
-    assert contents(workshop.home.build) == before
+    assert contents(workshop.workdir.build) == before
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))

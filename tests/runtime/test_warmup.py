@@ -29,7 +29,7 @@ def test_the_first_request_makes_nothing_that_the_start_could_make(stage: Runtim
         told = started.invoke(event)
         lines = started.log_lines()
 
-    shipped = [stage.workshop.home.build / function, *stage.workshop.layers]
+    shipped = [stage.workshop.workdir.build / function, *stage.workshop.layers]
     late = [name for name in told["late"] if name in told["files"] and is_of(shipped, told["files"][name][0])]
     assert scenario.is_expected(told["answer"])
     assert (told["made"], late) == ([], [])

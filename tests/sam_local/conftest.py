@@ -16,14 +16,14 @@ from devstack.clients import Emulator
 from devstack.sam_local import image
 from devstack.sam_local.run import SamLocal, Surroundings, as_containers_see, sam_local
 from devstack.sandbox.server import Sandbox
-from devstack.workdir import PROJECT, Home, choose_port, hold
+from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import FUNCTIONS
 from quality.testkit.sam_local.world import lead_of, secrets_of
 
 HERE = Path(__file__).parent
 RUN_CONTAINERS = {"sam", "stack"}
-HOME = Home(PROJECT / ".local" / "test-sam-local")
+HOME = Workdir(PROJECT / ".local" / "test-sam-local")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -83,5 +83,5 @@ def sam(cloud: Cloud, sandbox: Sandbox) -> Iterator[SamLocal]:
     """`sam local`, with functions that find that cloud and the partners."""
     environments = {function: cloud.environment(function) for function in FUNCTIONS}
     surroundings = Surroundings(cloud.aws, (sandbox.url,), environments)
-    with sam_local(surroundings, Home(HOME.root / "sam")) as ready:
+    with sam_local(surroundings, Workdir(HOME.root / "sam")) as ready:
         yield ready

@@ -13,7 +13,7 @@ from devstack.workdir import TESTS
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The developer's running stack, or one started in a home of the tests' own and stopped after the last test."""
+    """The developer's running stack, or one started in a workdir of the tests' own and stopped after the last test."""
     with running_stack(TESTS) as running:
         yield running
 

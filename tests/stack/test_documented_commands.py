@@ -5,7 +5,7 @@ import json
 import pytest
 
 from devstack.stack import Stack
-from devstack.workdir import DEVELOPER, TESTS, Home
+from devstack.workdir import DEVELOPER, TESTS, Workdir
 from quality.testkit.deployed import typed
 from quality.testkit.documents import Command, commands
 
@@ -14,14 +14,14 @@ TYPED = [one for one in commands() if one.is_whole and one.words[0] == "make" an
 
 
 @pytest.fixture
-def home(stack: Stack) -> Home:
+def workdir(stack: Stack) -> Workdir:
     """Where the stack that is up keeps its things."""
-    return next(home for home in (TESTS, DEVELOPER) if Stack.live(home) == stack)
+    return next(workdir for workdir in (TESTS, DEVELOPER) if Stack.live(workdir) == stack)
 
 
 @pytest.mark.parametrize("command", TYPED, ids=str)
-def test_a_command_of_the_pages_works_as_it_stands(home: Home, stack: Stack, command: Command) -> None:
-    said = typed(home, *command.words)
+def test_a_command_of_the_pages_works_as_it_stands(workdir: Workdir, stack: Stack, command: Command) -> None:
+    said = typed(workdir, *command.words)
     match command.words[1]:
         case "up":
             assert "The local stack was already up" in said
@@ -36,7 +36,7 @@ def test_a_command_of_the_pages_works_as_it_stands(home: Home, stack: Stack, com
             assert '"level":"INFO"' in said
 
 
-def test_an_address_is_where_a_form_can_post(home: Home, stack: Stack) -> None:
-    assert typed(home, "make", "address", "SOURCE=plain-credit").startswith(
+def test_an_address_is_where_a_form_can_post(workdir: Workdir, stack: Stack) -> None:
+    assert typed(workdir, "make", "address", "SOURCE=plain-credit").startswith(
         f"{stack.api_url}/webhooks/plain-credit?token="
     )

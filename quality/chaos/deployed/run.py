@@ -17,7 +17,7 @@ from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import ControlError
 from devstack.scheduler import scheduled_event
 from devstack.stack import stack_of_this_process
-from devstack.workdir import PROJECT, Home
+from devstack.workdir import PROJECT, Workdir
 from leadbridge.domain.delivery import Delivery
 from leadbridge.settings import Settings
 from quality.chaos.checks import violations
@@ -34,7 +34,7 @@ from quality.chaos.partner_statuses import flip_status
 from quality.chaos.people import DEPLOYED, META, Post, posts
 from tools.config import read_toml
 
-HOME = Home(PROJECT / ".local" / "chaos-stack")
+HOME = Workdir(PROJECT / ".local" / "chaos-stack")
 PACE = 3.0  # seconds that a deal stays in one status
 AWS = ("ministack",)  # the words of the emulator's command
 OPERATORS_FUNCTIONS = ("-manage-leads", "-authorize")

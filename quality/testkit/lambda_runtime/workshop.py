@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.workdir import Home
+from devstack.workdir import Workdir
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.runtime import Function, running
 
@@ -18,18 +18,18 @@ type Start = Callable[[str], AbstractContextManager[Function]]
 class Workshop:
     """The build, the folder with the runtime client, and the lock that whatever is started holds."""
 
-    home: Home
+    workdir: Workdir
     client: Path
     lock: int
 
     @property
     def layers(self) -> list[Path]:
         """The layers' roots on the import path."""
-        return [self.home.build / layer / "python" for layer in LAYERS]
+        return [self.workdir.build / layer / "python" for layer in LAYERS]
 
     def path(self, function: str) -> list[Path]:
         """All that a function can import from, its own code first."""
-        return [self.home.build / function, *self.layers, self.client]
+        return [self.workdir.build / function, *self.layers, self.client]
 
     def started(self, name: str, *, cloud: Cloud, logs: Path, handler: str) -> AbstractContextManager[Function]:
         """A function of the template by its logical id."""
