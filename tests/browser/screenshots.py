@@ -33,7 +33,7 @@ def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
 def test_pictures(browser: Browser, open_console: Open, world: World) -> None:
     leads = busy(world)
     lead = f"#/leads/{leads['unknown'].lead_id}"
-    views = {"overview": ("", 940, "canvas"), "list": ("#/leads", 760, "#rows a"), "lead": (lead, 760, ".entries li")}
+    views = {"overview": ("", 1100, "canvas"), "list": ("#/leads", 760, "#rows a"), "lead": (lead, 760, ".entries li")}
     for name, (path, height, ready) in views.items():
         page = open_console(path=path, viewport={"width": 1080, "height": height})
         (FOLDER / f"{name}.png").write_bytes(shot(page, ready))

@@ -143,7 +143,7 @@ def test_another_wording_of_an_error_changes_nothing_but_the_text(
 def test_an_error_of_a_code_without_words_is_shown_as_its_text(open_console: Open, world: World) -> None:
     one = world.add(1, State.FAILED)
     failed = world.delivery(one)
-    values = items.decode(items.delivery_item(failed)) | {"last_error_code": "of_another_version"}
+    values = items.delivery_item(failed) | {"last_error_code": "of_another_version"}
     aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(values))
     page = open_console(path=f"#/leads/{one.lead_id}")
     card = page.locator("[data-partner=leadleader]")
