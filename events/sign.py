@@ -1,9 +1,9 @@
-"""Give a sample event of receive_lead the time of now and a proof that holds, whatever kind of form it is of.
+"""Sign a sample event of receive_lead with the current time, for any form builder.
 
     .venv/bin/python -m events.sign events/receive_lead/good.json | make sam-local ARGS="invoke ReceiveLead -e -"
 
-The secret is the source's, from `{prefix}/sources`; the local stack's, if none is given. The file stays as it is: some
-signatures are good for minutes.
+The secret is the source's, from `{prefix}/sources`; by default, the local stack's. The file is not changed: some
+signatures expire within minutes.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ from typing import Any, Protocol, cast
 
 sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
 
-from leadbridge.forms.base import Request, adapter_named  # the layer is no installed package
+from leadbridge.forms.base import Request, adapter_named  # the layer is not an installed package
 
-DRAWN = Path(__file__).parents[1] / ".local" / "secrets.json"
+LOCAL_SECRETS = Path(__file__).parents[1] / ".local" / "secrets.json"
 SOURCES = Path(__file__).parents[1] / "config" / "sources.toml"
 
 Event = dict[str, Any]
 
 
 class Sender(Protocol):
-    """What an adapter knows of its sender."""
+    """The part of an adapter that signs requests."""
 
     def sign_request(self, request: Request, secret: str, now: datetime) -> Request:
-        """The same post with the proof of whoever has the secret."""
+        """Return the request with a valid signature or token."""
         ...
 
 
 def sender_of(source: str) -> Sender:
-    """Who posts to a source of `config/sources.toml`."""
+    """Return the adapter of a source of `config/sources.toml`."""
     sources = tomllib.loads(SOURCES.read_text(encoding="utf-8"))
     return cast("Sender", adapter_named(sources[source]["adapter"]))
 
 
 def signed(event: Event, secret: str, now: int) -> Event:
-    """The same proxy event as if it were sent at `now` (Unix seconds) by whoever has `secret`."""
+    """Return the proxy event as sent at `now` (Unix seconds) with `secret`."""
     request = Request.of(event)
     sender = sender_of(event["pathParameters"]["source"])
-    proven = sender.sign_request(request, secret, datetime.fromtimestamp(now, UTC))
-    spelt = {name.lower(): name for name in event["headers"]}
-    headers = {spelt.get(name, name): value for name, value in proven.headers.items()}
-    raw = proven.body
+    signed_request = sender.sign_request(request, secret, datetime.fromtimestamp(now, UTC))
+    original_names = {name.lower(): name for name in event["headers"]}
+    headers = {original_names.get(name, name): value for name, value in signed_request.headers.items()}
+    raw = signed_request.body
     return {
         **event,
         "headers": headers,
         "multiValueHeaders": _multiple(headers),
-        "queryStringParameters": proven.query or None,
-        "multiValueQueryStringParameters": _multiple(proven.query) or None,
+        "queryStringParameters": signed_request.query or None,
+        "multiValueQueryStringParameters": _multiple(signed_request.query) or None,
         "body": base64.b64encode(raw).decode() if event["isBase64Encoded"] else raw.decode(errors="surrogatepass"),
     }
 
 
-def drawn_for(source: str, parser: argparse.ArgumentParser) -> str:
-    """The secret that the local stack has for a source."""
+def local_secret(source: str, parser: argparse.ArgumentParser) -> str:
+    """Return the local stack's secret of a source."""
     try:
-        return str(json.loads(DRAWN.read_text(encoding="utf-8"))["sources"][source]["secrets"][0])
+        return str(json.loads(LOCAL_SECRETS.read_text(encoding="utf-8"))["sources"][source]["secrets"][0])
     except (FileNotFoundError, KeyError):
-        parser.error(f"the local stack has no secret for {source!r}: `make up` draws one, or give --secret")
+        parser.error(f"the local stack has no secret for {source!r}: run `make up`, or pass --secret")
 
 
 def _multiple(values: dict[str, str]) -> dict[str, list[str]]:
@@ -75,11 +75,11 @@ def _multiple(values: dict[str, str]) -> dict[str, list[str]]:
 def main(arguments: list[str] | None = None) -> None:
     """Print a signed event."""
     parser = argparse.ArgumentParser(prog="python -m events.sign", description="Sign a sample event of receive_lead.")
-    parser.add_argument("event", type=Path, help="such as events/receive_lead/good.json")
-    parser.add_argument("--secret", help="the source's secret; else what the local stack drew for it")
+    parser.add_argument("event", type=Path, help="a file such as events/receive_lead/good.json")
+    parser.add_argument("--secret", help="the source's secret; by default, the local stack's")
     given = parser.parse_args(arguments)
     event = json.loads(given.event.read_text(encoding="utf-8"))
-    secret = given.secret or drawn_for(event["pathParameters"]["source"], parser)
+    secret = given.secret or local_secret(event["pathParameters"]["source"], parser)
     json.dump(signed(event, secret, int(time.time())), sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 

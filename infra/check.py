@@ -60,7 +60,7 @@ def requests_for(settings: Settings) -> list[Request]:
     for name, source in list(settings.sources.items())[:1]:
         # Without a proof the function answers 401 after reading the secret, and 503 before the secret has a value.
         headers = {"Content-Type": adapter_named(source.adapter).content_types[0]}
-        right = {401: "bad-proof", 503: "not-ready"}
+        right = {401: "not-authentic", 503: "not-ready"}
         asked.append(Request("POST", f"/webhooks/{name}", right, headers, b"{}", stores=True))
     return asked
 

@@ -11,7 +11,7 @@ from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.local_stack import LocalStack
 
 CONNECT, READ = 5, 40  # seconds; API Gateway's own limit is 29
-ANSWER_LIMIT = 16 * 1_048_576  # bytes
+MAX_ANSWER_BYTES = 16 * 1_048_576  # bytes
 MAX_ERRORS = 20
 MAY_BE_DONE = " The call may have been executed. Check the state before you repeat it."
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -72,7 +72,7 @@ class Api:
         parameters = urlencode({name: value for name, value in (query or {}).items() if value is not None})
         url = f"{self.url}/{'/'.join(map(_path_segment, path))}{f'?{parameters}' if parameters else ''}"
         timeouts = Timeouts.model_construct(connect=timedelta(seconds=CONNECT), read=timedelta(seconds=READ))
-        transport = Transport("the API", timeouts, answer_limit=ANSWER_LIMIT)
+        transport = Transport("the API", timeouts, max_answer_bytes=MAX_ANSWER_BYTES)
         budget = Budget(time.monotonic() + CONNECT + READ, reserve=0)
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         try:

@@ -22,13 +22,13 @@ def list_letters(
     output: Output, api: Api, queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None
 ) -> None:
     """List dead letters, oldest first. Of a long queue only a part is listed."""
-    letters = [each for each in api.get("dead-letters")["letters"] if queue in {None, each["queue"]}]
+    letters = [each for each in api.get("dead-letters")["dead_letters"] if queue in {None, each["queue"]}]
     names = ("queue", "dead_letter_id", "step", "reason_code", "reason", "lead_id", "partner", "message_id")
 
     def row(letter: dict[str, Any]) -> list[object]:
         return [_time(letter.get("sent_at")), *(letter.get(name) for name in names)]
 
-    output.answer({"letters": letters}, lambda: [table(("sent", *names), map(row, letters))])
+    output.answer({"dead_letters": letters}, lambda: [table(("sent", *names), map(row, letters))])
 
 
 @command(app, "redrive", resolve_api)
@@ -48,17 +48,17 @@ def redrive(
         for _ in range(MAX_CALLS if every else 1):
             body = None if dead_letter_id is None else {"dead_letter_id": dead_letter_id}
             done = api.post("dead-letters", queue, "redrive", body=body)
-            number += int(done["letters"])
+            number += int(done["redriven"])
             kept |= {one["dead_letter_id"]: one["code"] for one in done["kept"]}
             obsolete |= {one["dead_letter_id"]: one["code"] for one in done["obsolete"]}
-            advance(int(done["letters"]) + len(done["obsolete"]))
-            if not done["letters"] and not done["obsolete"]:
+            advance(int(done["redriven"]) + len(done["obsolete"]))
+            if not done["redriven"] and not done["obsolete"]:
                 break
         else:
             has_more = every
     if dead_letter_id is not None and not (number or kept or obsolete):
         raise _letter_not_found()
-    answer = {"queue": queue, "letters": number, "kept": _named(kept), "obsolete": _named(obsolete)}
+    answer = {"queue": queue, "redriven": number, "kept": _named(kept), "obsolete": _named(obsolete)}
     output.answer(answer, lambda: [line(text) for text in _redrive_lines(queue, number, kept, obsolete)])
     if has_more:
         output.note("There may be more dead letters. Repeat the command.")
@@ -74,10 +74,10 @@ def discard(
 ) -> None:
     """Delete one dead letter. This cannot be undone."""
     output.confirm("The dead letter is deleted permanently; its lead does not change. Discard?", yes=yes)
-    number = int(api.post("dead-letters", queue, "discard", body={"dead_letter_id": dead_letter_id})["letters"])
+    number = int(api.post("dead-letters", queue, "discard", body={"dead_letter_id": dead_letter_id})["discarded"])
     if not number:
         raise _letter_not_found()
-    output.answer({"queue": queue, "letters": number}, lambda: [line(f"{queue}: {number} discarded.")])
+    output.answer({"queue": queue, "discarded": number}, lambda: [line(f"{queue}: {number} discarded.")])
 
 
 def _redrive_lines(queue: str, number: int, kept: dict[str, str], obsolete: dict[str, str]) -> list[str]:

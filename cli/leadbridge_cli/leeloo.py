@@ -21,7 +21,7 @@ from leadbridge_cli.output import Output, Renderable, flatten, line, table
 from leadbridge_cli.sanitize import as_json, masked
 
 if TYPE_CHECKING:
-    from leadbridge.partners.leeloo import Leeloo
+    from leeloo_api import LeelooApi
 
 MAX_SECONDS = 600  # seconds that one command's calls may take together: a list may have a hundred pages
 MAX_COLUMNS = 8
@@ -38,14 +38,14 @@ class LeelooTarget:
     cloud: Cloud
     form_data: bool
 
-    def api(self) -> "Leeloo":
-        """A client of it."""
-        from leadbridge.partners.leeloo import Client, Leeloo
-        from leadbridge.partners.leeloo.client import EITHER_ENCODING
+    def api(self) -> "LeelooApi":
+        """Make a client."""
+        from leadbridge.partners.leeloo.client import EITHER_ENCODING, Client
         from leadbridge_cli.verify_credentials import secret_of, transport_to
+        from leeloo_api import LeelooApi
 
         form_data = EITHER_ENCODING if self.form_data else ()
-        return Leeloo(Client(transport_to("leeloo"), secret_of(self.cloud, "leeloo"), form_data=form_data))
+        return LeelooApi(Client(transport_to("leeloo"), secret_of(self.cloud, "leeloo"), form_data=form_data))
 
 
 def resolve_leeloo(
@@ -110,15 +110,13 @@ class Endpoint:
 
 
 def all_endpoints() -> Iterator[Endpoint]:
-    """Those methods of the client that are one endpoint: the others are made of these."""
-    from leadbridge.partners.leeloo import Client, Leeloo
+    """Yield the client's methods that call one endpoint. Their docstrings begin with its method and route."""
+    from leeloo_api import LeelooApi
 
-    leeloo = Leeloo(Client.__new__(Client))  # nobody is called
-    for group_name, attribute in vars(Leeloo).items():
-        if isinstance(attribute, cached_property):
-            for name, function in vars(type(getattr(leeloo, group_name))).items():
-                if inspect.isfunction(function) and re.match(r"`(GET|POST|PUT) ", function.__doc__ or ""):
-                    yield Endpoint(group_name, name, function)
+    for group_name, group_type in get_type_hints(LeelooApi).items():
+        for name, function in inspect.getmembers(group_type, inspect.isfunction):
+            if re.match(r"`(GET|POST|PUT) ", function.__doc__ or ""):
+                yield Endpoint(group_name, name, function)
 
 
 @cache

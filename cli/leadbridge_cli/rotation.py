@@ -92,7 +92,7 @@ def partner(store: SecretsStore, name: str, rotation: "KeyRotation") -> Rotation
     renewed = rotation.renew(value)
     validate_secret(name, renewed.value)
     store.replace(name, seen, renewed.value)
-    next_step = f"{renewed.then}; then `leadbridge secrets check {name}`."
+    next_step = f"{renewed.next_step}; then `leadbridge secrets check {name}`."
     return RotationResult(name, None, next_step, public_key=renewed.public_key)
 
 

@@ -50,9 +50,10 @@ def verify(cloud: Cloud, partner: str) -> Verification:
 
 def _authorize(partner: str, secret: "PartnerSecret") -> None:
     if partner == LEELOO:
-        from leadbridge.partners.leeloo import Client, Leeloo
+        from leadbridge.partners.leeloo import Client
+        from leeloo_api import LeelooApi
 
-        Leeloo(Client(transport_to(partner), secret)).catalog.connections(budget=call_budget())
+        LeelooApi(Client(transport_to(partner), secret)).catalog.connections(budget=call_budget())
         return
     from leadbridge.partners.registry import kind_named
 

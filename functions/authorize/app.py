@@ -1,4 +1,4 @@
-"""Who may use the operator's routes: the bearer of one of the tokens in the secret `{prefix}/operators`."""
+"""Authorize the operators' routes by the bearer tokens in the secret `{prefix}/operators`."""
 
 from __future__ import annotations
 
@@ -18,33 +18,30 @@ class Environment(SharedEnvironment):
     """The environment variables of this function."""
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def secrets() -> Secrets:
-    """This stack's secrets."""
+    """Make the reader of this stack's secrets."""
     return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A gateway's token authorizer event in, a policy out: it lets the operator in, or nobody.
+    """Answer a gateway's token authorizer event with a policy.
 
-    The gateway answers a refusal with 401 (`ACCESS_DENIED` in the template). It is no failure of the function, so that
-    the function's errors are faults of ours alone, which nobody can cause by a wrong token.
+    The gateway answers a denial with 401 (`ACCESS_DENIED` in the template). A denial is not an error of the function,
+    so no one can cause errors with a wrong token.
     """
     operator = operator_with(str(event.get("authorizationToken") or ""))
     if operator is None:
-        count("OperatorsRefused")
-        logger.info("refused")
-        return {"principalId": "nobody", "policyDocument": policy("Deny", event["methodArn"])}
+        count("OperatorsDenied")
+        logger.info("denied")
+        return {"principalId": "anonymous", "policyDocument": policy("Deny", event["methodArn"])}
     count("OperatorsAuthorized")
-    logger.info("let in", operator=operator)
+    logger.info("authorized", operator=operator)
     return {
         "principalId": operator,
         "policyDocument": policy("Allow", event["methodArn"]),
@@ -52,27 +49,27 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-def policy(effect: str, method: str) -> dict[str, Any]:
-    """The policy about all routes of the API's stage that `method` (an ARN) is of."""
-    api, stage = method.split("/", 2)[:2]
+def policy(effect: str, method_arn: str) -> dict[str, Any]:
+    """Return the policy for all routes of the method's API stage."""
+    api, stage = method_arn.split("/", 2)[:2]
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{api}/{stage}/*"}
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def operator_with(header: str) -> str | None:
-    """The name of the operator whose token the header bears; every token is compared, none cut short."""
+    """Return the name of the operator whose token is in the header, else None."""
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         return None
     try:
-        return bearer(token, secrets().get("operators")) or bearer(token, secrets().refresh("operators") or {})
+        return owner_of(token, secrets().get("operators")) or owner_of(token, secrets().refresh("operators") or {})
     except SecretMissing:
-        logger.error("there are no operators yet")
+        logger.error("the secret of the operators has no value")
         return None
 
 
-def bearer(token: str, tokens: dict[str, Any]) -> str | None:
-    """The operator among `tokens` ({name: token}) whose token this is, compared in constant time."""
+def owner_of(token: str, tokens: dict[str, Any]) -> str | None:
+    """Return the owner of a token. `tokens` are tokens by operator. All are compared, in constant time."""
     given = token.encode(errors="surrogatepass")
     found = None
     for name, known in tokens.items():

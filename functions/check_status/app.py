@@ -32,15 +32,12 @@ class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
     submit_queues: Mapping[str, str] = json_variable()
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def checker(partner: str) -> Checker:
-    """The checker of a partner's deliveries, wired to this stack."""
+    """Wire the checker of a partner's deliveries to this stack."""
     store = LeadRepository(open_table())
     return Checker(
         ledger=store,
@@ -59,7 +56,7 @@ def requeue(delivery: Delivery) -> None:
 
 
 def status_of(partner: str, store: LeadRepository) -> StatusPartner:
-    """Return what asks a partner for a status: by the id that it gave, or by e-mail. Raises LookupError."""
+    """Make the client that reads a delivery's status: by its id, or by e-mail. Raises LookupError."""
     client = client_of(partner)
     return (
         StatusByEmail(client, store.lead) if kind_of(partner).lost_reply is LostReply.LOOK_UP else StatusByDeal(client)
@@ -69,7 +66,7 @@ def status_of(partner: str, store: LeadRepository) -> StatusPartner:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """SQS messages `{"lead_id", "partner"}` in, none out: what could not be done is still due."""
+    """Process SQS messages `{"lead_id", "partner"}`. None is retried: a delivery that failed stays due."""
     budget = Budget.of(context)
 
     def work(due: Any) -> None:
@@ -82,7 +79,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def checkers() -> None:
-    """All of them: every partner's deliveries come due."""
+    """Make the checker of every partner."""
     for partner in settings().partners:
         checker(partner)
 

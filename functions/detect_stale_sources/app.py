@@ -1,4 +1,4 @@
-"""Every hour: whose leads have stopped coming? A form that broke tells nobody, and nobody misses what never came."""
+"""Every hour: count the sources that have sent no lead for too long. A broken form causes no error."""
 
 from __future__ import annotations
 
@@ -18,36 +18,33 @@ class Environment(SharedEnvironment, TableEnvironment):
     """The environment variables of this function."""
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
-def watch() -> BacklogMonitor:
-    """The watch over this stack's leads."""
+def backlog() -> BacklogMonitor:
+    """Make the monitor of this stack's leads."""
     return BacklogMonitor(open_table())
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
-    """A schedule's tick in, the names of the quiet sources out. Only sources with `stale_after` are looked at."""
-    longest = {name: source.stale_after for name, source in settings().sources.items() if source.stale_after}
-    if not longest:
-        logger.info("no source is watched")
-        return {"quiet": []}
-    last = watch().last_leads(longest)
-    quiet = stale_sources(last, longest, utc_now())
-    count("StaleSources", len(quiet))
+    """Return the names of the stale sources. Only sources with `stale_after` are checked."""
+    limits = {name: source.stale_after for name, source in settings().sources.items() if source.stale_after}
+    if not limits:
+        logger.info("no source has stale_after")
+        return {"stale": []}
+    last = backlog().last_leads(limits)
+    stale = stale_sources(last, limits, utc_now())
+    count("StaleSources", len(stale))
     logger.info(
-        "looked",
-        quiet={name: to_text(last[name]) for name in quiet},
-        watched=len(longest),
-        never_heard_of=sorted(longest.keys() - last),
+        "checked",
+        stale={name: to_text(last[name]) for name in stale},
+        checked=len(limits),
+        without_leads=sorted(limits.keys() - last),
     )
-    return {"quiet": quiet}
+    return {"stale": stale}
 
 
-warm_up(environment, settings, watch)
+warm_up(environment, settings, backlog)

@@ -1,4 +1,4 @@
-"""A lead that its form only named is fetched from where the form's builder keeps it, and goes on like any other."""
+"""Fetch a lead whose form sent only its id, and store it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironme
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
+from leadbridge.services.dead_letters.bodies import failed_fetch
 from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.settings import settings
@@ -35,27 +36,24 @@ class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLet
     """The environment variables of this function."""
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def secrets() -> Secrets:
-    """This stack's secrets."""
+    """Make the reader of this stack's secrets."""
     return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @lru_cache
 def origin(source: str) -> Graph:
-    """Where a source's leads are; Meta's is the only one yet."""
+    """Make the client that fetches a source's leads. Meta is the only form builder that needs one."""
     return graph(source, secrets())
 
 
 @lru_cache
 def fetcher() -> Fetcher:
-    """The fetcher, wired to this stack."""
+    """Wire the fetcher to this stack."""
     return Fetcher(
         ledger=FetchRepository(open_table()),
         origin=origin,
@@ -69,7 +67,7 @@ def fetcher() -> Fetcher:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """SQS messages in, those that must come again out.
+    """Process SQS messages. Returns those to retry.
 
     A message carries `FetchChanged`, or `{"lead_id", "overdue": true}` from find_due.
     """
@@ -87,12 +85,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def dead_letter(fetch: Fetch, error: ErrorInfo) -> None:
-    """Put a lead that cannot be fetched where an operator finds it: which lead, which step, why."""
-    send_dead_letter({"lead_id": fetch.lead_id, "step": "fetch", **error.letter})
+    """Send a lead that cannot be fetched to the dead-letter queue."""
+    send_dead_letter(failed_fetch(fetch, error))
 
 
 def origins() -> None:
-    """All sources whose leads are fetched, and what reads them."""
+    """Make the clients of all sources whose leads are fetched, and import their adapters."""
     for name, source in settings().sources.items():
         if source.fetch is not None:
             origin(name)

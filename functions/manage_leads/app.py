@@ -19,14 +19,14 @@ from leadbridge.storage.table import open_table
 
 @lru_cache
 def resources() -> Resources:
-    """What the routes work with."""
+    """Wire the resources of the routes to this stack."""
     return Resources(Environment.from_env())
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Response:
-    """Gateway proxy event in, proxy response out."""
+    """Answer a gateway proxy event."""
     return handle(event, context, resources)
 
 

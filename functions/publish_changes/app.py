@@ -1,4 +1,4 @@
-"""Publish the table's stream to the bus, so that no flow has to write in two places."""
+"""Publish the table's stream to the event bus, so that no flow writes to two places."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.stream import NO_ANSWER, EventPublisher, event_of, is_retryable
 
-UNREADABLE = ErrorInfo(ErrorCode.RECORD_INVALID, "the stream's record cannot be read")
-SET_ASIDE_AFTER = timedelta(minutes=5)  # shorter than the 15 minutes after which the sweep sends what waits
+UNREADABLE = ErrorInfo(ErrorCode.RECORD_INVALID, "the stream's record cannot be parsed")
+SET_ASIDE_AFTER = timedelta(minutes=5)  # less than the 15 minutes after which the sweep queues waiting deliveries
 
 
 class Environment(SharedEnvironment, DeadLetterEnvironment):
@@ -26,69 +26,67 @@ class Environment(SharedEnvironment, DeadLetterEnvironment):
     bus_name: str
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def bus() -> EventPublisher:
-    """The bus of this stack."""
+    """Make the event bus of this stack."""
     return EventPublisher(aws.eventbridge(), environment().bus_name)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Receive DynamoDB stream records; return the first one to retry. Lambda retries all records after it too.
+    """Process DynamoDB stream records. Returns the first one to retry; Lambda also retries all records after it.
 
-    A record that would hold up the others goes to the dead-letter queue: at once if the bus rejects its event for good,
-    after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts none, all are retried.
+    A record that would block the others goes to the dead-letter queue: immediately if the bus rejects its event
+    permanently, after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts none, all are
+    retried.
     """
     announcements: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
         try:
             announced = event_of(record)
-        except Exception:  # the outermost edge: one record that cannot be read must not hold up all behind it
+        except Exception:  # the outermost edge: a malformed record must not block the others
             count("RecordsUnreadable")
-            logger.exception("a record cannot be read", keys=record["dynamodb"].get("Keys"))
+            logger.exception("a record cannot be parsed", keys=record["dynamodb"].get("Keys"))
             dead_letter(record, UNREADABLE)
             continue
         if announced is not None:
             announcements.append((record, announced))
-    refused = dict(bus().publish([event for _, event in announcements]))
-    accepts = len(refused) < len(announcements)
-    again: list[int] = []
-    count("EventsPublished", len(announcements) - len(refused))
+    rejected = dict(bus().publish([event for _, event in announcements]))
+    accepts_some = len(rejected) < len(announcements)
+    to_retry: list[int] = []
+    count("EventsPublished", len(announcements) - len(rejected))
     for number, (record, announced) in enumerate(announcements):
         lead_id = announced.owner if isinstance(announced, MessageChanged) else announced.lead_id
-        code = refused.get(number)
+        code = rejected.get(number)
         if code is None:
             logger.info("published", lead_id=lead_id, event=announced.detail_type)
-        elif is_retryable(code) and not (accepts and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
-            again.append(number)
+        elif is_retryable(code) and not (accepts_some and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
+            to_retry.append(number)
         else:
             count("EventsRejected")
             logger.error("the bus rejects an event", lead_id=lead_id, event=announced.detail_type, code=code)
             text = f"the bus rejects the event: {code}"
             dead_letter(record, ErrorInfo(ErrorCode.EVENT_REJECTED, text, {"cause": code}))
-    if not again:
+    if not to_retry:
         return {"batchItemFailures": []}
-    count("EventsRefused", len(again))
-    first = announcements[again[0]][0]["dynamodb"]["SequenceNumber"]
-    logger.warning("not all were published", refused=len(again), codes=sorted({refused[number] for number in again}))
+    count("EventsRetried", len(to_retry))
+    first = announcements[to_retry[0]][0]["dynamodb"]["SequenceNumber"]
+    logger.warning("not all events were published", codes=sorted({rejected[number] for number in to_retry}))
     return {"batchItemFailures": [{"itemIdentifier": first}]}
 
 
 def age(record: dict[str, Any]) -> timedelta:
-    """Return how long ago a record's change was made."""
+    """Return the age of a record."""
     created = record["dynamodb"].get("ApproximateCreationDateTime")
     return timedelta() if created is None else utc_now() - datetime.fromtimestamp(float(created), UTC)
 
 
 def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
-    """Send the keys of an item whose change was not published to the dead-letter queue, and nothing else of it."""
+    """Send the keys of an item whose change was not published to the dead-letter queue. No other data is sent."""
     body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", **error.letter}
     send_dead_letter(body)
 

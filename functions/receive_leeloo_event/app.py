@@ -1,4 +1,4 @@
-"""POST /partners/leeloo/{token}: what Leeloo tells of its own accord is kept, once, with the lead it is about."""
+"""POST /partners/leeloo/{token}: store an event of Leeloo's once, linked to its lead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hmac
 from functools import lru_cache
 from typing import Any
 
-from leadbridge.api.problems import Problem, Response, answer, busy, not_ready, unexpected
+from leadbridge.api.problems import Problem, Response, answer, not_ready
+from leadbridge.api.webhooks import not_authentic, refusal_of, sentence, too_large, unreadable
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.errors.secret_errors import SecretMissing
@@ -14,9 +15,8 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.forms import base
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime import aws
-from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
-from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
+from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.leeloo_events import InvalidLeelooEvent, LeelooEvent, LeelooEventRepository
 from leadbridge.storage.table import open_table
@@ -26,82 +26,62 @@ class Environment(SharedEnvironment, TableEnvironment):
     """The environment variables of this function."""
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def secrets() -> Secrets:
-    """This stack's secrets."""
+    """Make the reader of this stack's secrets."""
     return Secrets(aws.secrets_manager(), environment().secrets_prefix)
 
 
 @lru_cache
 def inbox() -> LeelooEventRepository:
-    """The inbox, wired to this stack."""
-
-    def hashed(value: str) -> str:
-        return keyed_hash(secrets().get("index")["key"], value)
-
-    return LeelooEventRepository(open_table(), hashed, utc_now)
+    """Wire the inbox to this stack."""
+    return LeelooEventRepository(open_table(), lambda value: keyed_hash(secrets().get("index")["key"], value), utc_now)
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Response:
-    """Gateway proxy event in, proxy response out."""
+    """Answer a gateway proxy event."""
     try:
         return receive((event.get("pathParameters") or {}).get("token") or "", event)
     except SecretMissing:
-        # Counted apart: anybody may post while the secret has no usable value.
-        count("SourceNotReady")
-        logger.info("refused", problem="not-ready", status=503, exc_info=True)
-        return not_ready("A secret has no usable value yet. Please try again.").response()
-    except Problem as problem:
-        count("LeelooEventsRefused")
-        logger.info("refused", problem=problem.slug, status=problem.status)
-        return problem.response()
+        logger.info("a secret has no usable value", exc_info=True)
+        return refusal_of(not_ready("A secret has no usable value. Please try again."), "").response()
     except Exception as error:  # the outermost edge
-        if is_transient(error):  # no fault of the version that runs
-            count("ReceptionBusy")
-            logger.warning("AWS did not answer in time", exc_info=True)
-            return busy().response()
-        count("ReceptionErrors")
-        count_version_fault(error)
-        logger.exception("could not receive")
-        return unexpected()
+        return refusal_of(error, "LeelooEventsRefused").response()
 
 
 def receive(token: str, event: dict[str, Any]) -> Response:
-    """Keep one event. Raises Problem, SecretMissing."""
+    """Store one event. Raises Problem, SecretMissing."""
     try:
-        if not is_right(token):
-            raise Problem(401, "bad-proof", "Proof of origin failed", "This address is not the one that was agreed.")
-        request = base.Request.of(event)
-        told = LeelooEvent.of(read_object(request.body), request.body)
+        if not is_valid(token):
+            raise not_authentic("The token in the path is wrong.")
+        body = base.Request.of(event).body
+        received = LeelooEvent.of(read_object(body), body)
     except base.TooLarge:
-        raise Problem(413, "too-large", "Body too large", "A post may have 256 KiB at most.") from None
+        raise too_large() from None
     except base.Unreadable as reason:
-        raise Problem(400, "unreadable", "Unreadable body", f"{str(reason).capitalize()}.") from None
+        raise unreadable(reason) from None
     except InvalidLeelooEvent as reason:
-        raise Problem(422, "invalid-event", "Invalid event", f"{str(reason).capitalize()}.") from None
-    is_new, lead_id = inbox().store(told)
+        raise Problem(422, "invalid-event", "Invalid event", sentence(reason)) from None
+    is_new, lead_id = inbox().store(received)
     count("LeelooEvents" if is_new else "LeelooEventsRepeated")
-    logger.info("kept" if is_new else "kept before", lead_id=lead_id)
+    logger.info("stored" if is_new else "stored before", lead_id=lead_id)
     return answer(202, {"status": "received", **({} if is_new else {"duplicate": True})})
 
 
-def is_right(token: str) -> bool:
-    """Whether this is the `webhook_token` of the secret, compared in constant time; read anew once before it is not."""
+def is_valid(token: str) -> bool:
+    """Compare a token with the secret's `webhook_token` in constant time. If it differs, read the secret again."""
     given = token.encode(errors="surrogatepass")
 
-    def fits(secret: dict[str, Any] | None) -> bool:
-        known = (secret or {}).get("webhook_token")
-        return isinstance(known, str) and bool(known) and hmac.compare_digest(given, known.encode())
+    def matches(secret: dict[str, Any] | None) -> bool:
+        expected = (secret or {}).get("webhook_token")
+        return isinstance(expected, str) and bool(expected) and hmac.compare_digest(given, expected.encode())
 
-    return fits(secrets().get("leeloo")) or fits(secrets().refresh("leeloo"))
+    return matches(secrets().get("leeloo")) or matches(secrets().refresh("leeloo"))
 
 
 warm_up(environment, inbox, secrets)

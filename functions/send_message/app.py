@@ -1,4 +1,4 @@
-"""A pending message goes to the person: in its turn, at a decent hour, to the right account, once."""
+"""Send a pending message to its person: in order, outside quiet hours, to the right account, once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.errors.error_codes import ErrorInfo
-from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.errors.partner_errors import Unauthorized
 from leadbridge.domain.events import MessageChanged, read_message_changed
-from leadbridge.domain.message import Message
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
-from leadbridge.partners.leeloo.models.people import LeelooPerson, PersonAccount
+from leadbridge.partners.leeloo.models import LeelooPerson, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
@@ -22,6 +19,7 @@ from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironme
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.runtime.warmup import warm_up
+from leadbridge.services.dead_letters.bodies import failed_message, unrecorded_send
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.send_message import Sender
 from leadbridge.settings import settings
@@ -34,15 +32,12 @@ class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLet
     """The environment variables of this function."""
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def sender() -> Sender:
-    """The sender, wired to this stack."""
+    """Wire the sender to this stack."""
     messages = settings().messages
     return Sender(
         leads=LeadRepository(open_table()),
@@ -50,15 +45,15 @@ def sender() -> Sender:
         messenger=LeelooMessenger(leeloo(messages.timeouts, **messages.api.model_dump()), messages.channel),
         settings=messages,
         clock=utc_now,
-        dead_letter=dead_letter,
-        save_answer=save_answer,
+        dead_letter=lambda message, error: send_dead_letter(failed_message(message, error)),
+        save_answer=lambda message, error: send_dead_letter(unrecorded_send(message, error)),
     )
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """SQS messages in, those that must come again out.
+    """Process SQS messages. Returns those to retry.
 
     A message carries `MessageChanged`, or `{"owner", "message_id", "overdue": true}` from find_due.
     """
@@ -73,23 +68,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             owner, message_id = changed.owner, changed.message_id
         logger.append_keys(lead_id=owner, message_id=message_id)
         result = sender().process(owner, message_id, budget, overdue=overdue)
-        if isinstance(result.error, Unauthorized):  # the token is the secret's own, and good until somebody changes it
+        if isinstance(result.error, Unauthorized):  # a rejected token stays wrong until an operator replaces it
             count("PartnerMisconfigured")
         record_outcome("Message", result.outcome, result.error, result.retry_after)
         return result.retry_after
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
-
-
-def dead_letter(message: Message, error: ErrorInfo) -> None:
-    """Put a message that cannot be sent where an operator finds it: whose, which step, why."""
-    send_dead_letter({"lead_id": message.owner, "message_id": message.message_id, "step": "send", **error.letter})
-
-
-def save_answer(message: Message, error: ErrorInfo) -> None:
-    """Put the answer to a send that the table did not take into the dead-letter queue; redrive writes it down."""
-    about = {"lead_id": message.owner, "message_id": message.message_id, "step": RECORD_ANSWER, **error.letter}
-    send_dead_letter({**about, "answer": {"outcome": "sent"}, "attempt": message.attempts})
 
 
 warm_up(environment, aws.sqs, sender, *(model.model_rebuild for model in (MessageChanged, LeelooPerson, PersonAccount)))

@@ -1,6 +1,6 @@
-"""The operators' console, GET /console: a page, its styles, scripts and words, served as they lie in static/.
+"""GET /console: serve the operators' console, the files in static/.
 
-Everybody may have them, for they hold nothing: whatever the page shows it gets from the operator's routes.
+They are public and contain no data: the page reads all data from the operators' routes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leadbridge.api.problems import Problem, Response, unexpected
+from leadbridge.api.problems import Problem, Response, internal
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.warmup import warm_up
 
@@ -33,15 +33,15 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-FOREVER = "public, max-age=31536000, immutable"
-ASK_EACH_TIME = "no-cache"
-# What names another of these files: an attribute of the page, an import of a script.
-NAMED = re.compile(r'((?:src|href)="console/|from "\./|import "\./)([\w.-]+)"')
+CACHE_FOREVER = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
+# References to other files: attributes of the page, imports of a script.
+REFERENCE = re.compile(r'((?:src|href)="console/|from "\./|import "\./)([\w.-]+)"')
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it is sent."""
+    """A file with its headers."""
 
     kind: str
     text: str
@@ -50,23 +50,23 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """All files by name; where one names another, the name carries the version of them all.
+    """Return all files by name. References to files get the version of all files as a parameter.
 
-    So a browser keeps what it has for ever, and never mixes the files of two versions.
+    So a browser can cache files permanently, and never mixes files of two versions.
     """
     files = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.iterdir()) if path.suffix in KINDS}
     release = version()
     found = {}
     for name, text in files.items():
-        stamped = NAMED.sub(rf'\g<1>\g<2>?v={release}"', text)
-        digest = hashlib.sha256(stamped.encode()).hexdigest()[:16]
-        found[name] = Asset(KINDS[Path(name).suffix], stamped, f'"{digest}"')
+        versioned = REFERENCE.sub(rf'\g<1>\g<2>?v={release}"', text)
+        digest = hashlib.sha256(versioned.encode()).hexdigest()[:16]
+        found[name] = Asset(KINDS[Path(name).suffix], versioned, f'"{digest}"')
     return found
 
 
 @cache
 def version() -> str:
-    """What changes when any of the files does."""
+    """Return a hash of all files."""
     digest = hashlib.sha256()
     for path in sorted(STATIC.iterdir()):
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
@@ -76,37 +76,37 @@ def version() -> str:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Response:
-    """Gateway proxy event in, proxy response out."""
+    """Answer a gateway proxy event."""
     count("ConsoleRequests")
     try:
-        return sent(event)
+        return serve(event)
     except Problem as problem:
         return problem.response()
     except Exception:  # the outermost edge
-        logger.exception("could not answer")
-        return unexpected()
+        logger.exception("the request failed")
+        return internal().response()
 
 
-def sent(event: dict[str, Any]) -> Response:
-    """The page, or the file that the path names. Raises Problem."""
+def serve(event: dict[str, Any]) -> Response:
+    """Return the page, or the file in the path. Raises Problem."""
     name = (event.get("pathParameters") or {}).get("file") or PAGE
     asset = assets().get(name)
     if asset is None:
         raise Problem(404, "unknown-file", "Unknown file", "The console has no such file.")
-    is_of_this_version = (event.get("queryStringParameters") or {}).get("v") == version()
+    is_current = (event.get("queryStringParameters") or {}).get("v") == version()
     headers = {
         **HEADERS,
         "Content-Type": asset.kind,
-        "Cache-Control": FOREVER if is_of_this_version else ASK_EACH_TIME,
+        "Cache-Control": CACHE_FOREVER if is_current else REVALIDATE,
         "ETag": asset.etag,
     }
-    is_known = asset.etag in known_by_browser(event)
-    logger.info("served", file=name, known=is_known)
-    return {"statusCode": 304 if is_known else 200, "headers": headers, "body": "" if is_known else asset.text}
+    is_cached = asset.etag in cached_etags(event)
+    logger.info("served", file=name, cached=is_cached)
+    return {"statusCode": 304 if is_cached else 200, "headers": headers, "body": "" if is_cached else asset.text}
 
 
-def known_by_browser(event: dict[str, Any]) -> set[str]:
-    """The ETags of what the browser has already; a gateway that compresses marks them as weak."""
+def cached_etags(event: dict[str, Any]) -> set[str]:
+    """Return the ETags in If-None-Match. A gateway that compresses marks them as weak (`W/`)."""
     given = {name.lower(): value for name, value in (event.get("headers") or {}).items()}.get("if-none-match") or ""
     return {tag.strip().removeprefix("W/") for tag in given.split(",")}
 

@@ -1,4 +1,4 @@
-"""Once a day: what there was to count of the recent days is written down, for it shall outlive the people."""
+"""Once a day: store the counts of recent days, which are kept longer than the leads."""
 
 from __future__ import annotations
 
@@ -17,26 +17,23 @@ class Environment(SharedEnvironment, TableEnvironment):
     """The environment variables of this function."""
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
-def book() -> DailyStats:
-    """The figures of this stack."""
+def stats() -> DailyStats:
+    """Make the daily statistics of this stack."""
     return DailyStats(open_table())
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """A schedule's tick in, how many days were counted out."""
-    days = book().snapshot(utc_now().date())
+    """Store the counts. Returns the number of days."""
+    days = stats().snapshot(utc_now().date())
     count("DaysCounted", days)
     logger.info("counted", days=days)
     return {"days": days}
 
 
-warm_up(environment, book)
+warm_up(environment, stats)

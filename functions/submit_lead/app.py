@@ -1,7 +1,6 @@
-"""Submit a waiting delivery to its partner, of whichever kind, and store the result.
+"""Submit a waiting delivery to its partner and store the result.
 
-Each kind has its own queue, so that a kind that is slow or down does not delay the others. The kinds of the configured
-partners are imported while the function starts.
+Each partner kind has its own queue, so that a slow kind does not delay the others.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from typing import Any
 
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
-from leadbridge.domain.errors.partner_answer import RECORD_ANSWER, PartnerAnswer
+from leadbridge.domain.errors.error_codes import ErrorInfo
+from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.domain.events import DeliveryChanged, read_delivery_changed
 from leadbridge.partners.kind import LostReply
 from leadbridge.partners.wiring import client_of, kind_of
@@ -25,6 +24,7 @@ from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, 
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.runtime.warmup import warm_up
+from leadbridge.services.dead_letters.bodies import failed_delivery, unrecorded_answer
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder
 from leadbridge.services.submit_lead import Submitter
@@ -32,10 +32,6 @@ from leadbridge.settings import settings
 from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
-
-NOT_WRITTEN = ErrorInfo(
-    ErrorCode.ANSWER_NOT_RECORDED, "the partner has answered, and the answer could not be written down"
-)
 
 
 class Environment(SharedEnvironment, TableEnvironment):
@@ -45,21 +41,18 @@ class Environment(SharedEnvironment, TableEnvironment):
     submit_dead_letter_queues: Mapping[str, str] = json_variable()
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the environment variables."""
-    return Environment.from_env()
+environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
 def store() -> LeadRepository:
-    """The leads."""
+    """Make the repository of leads."""
     return LeadRepository(open_table())
 
 
 @lru_cache
 def submitter(partner: str) -> Submitter:
-    """The submitter to one partner, wired to this stack. One per worker: it keeps the partner's token."""
+    """Wire the submitter of one partner to this stack. It is kept: its client caches the partner's token."""
     client = client_of(partner)
     return Submitter(
         ledger=store(),
@@ -76,27 +69,18 @@ def submitter(partner: str) -> Submitter:
 
 def dead_letter(delivery: Delivery, error: ErrorInfo) -> None:
     """Send a delivery that needs an operator to the dead-letter queue of its kind."""
-    body = {"lead_id": delivery.lead_id, "partner": delivery.partner, "step": "submit", **error.letter}
-    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
+    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], failed_delivery(delivery, error))
 
 
 def save_answer(delivery: Delivery, answer: PartnerAnswer) -> None:
-    """Send a partner's answer that the table did not take to the dead-letter queue; a redrive stores it."""
-    body = {
-        "lead_id": delivery.lead_id,
-        "partner": delivery.partner,
-        "step": RECORD_ANSWER,
-        **NOT_WRITTEN.letter,
-        "answer": answer.as_json(),
-        "attempt": delivery.attempts,
-    }
-    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], body)
+    """Send a partner's answer that could not be stored to the dead-letter queue of its kind."""
+    send(environment().submit_dead_letter_queues[kind_of(delivery.partner).name], unrecorded_answer(delivery, answer))
 
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Process SQS messages that carry `DeliveryChanged`; return those to retry."""
+    """Process SQS messages with `DeliveryChanged`. Returns those to retry."""
     budget = Budget.of(context, reserve=RECORDING_RESERVE)
 
     def work(envelope: Any) -> timedelta | None:
@@ -113,7 +97,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def submitters() -> None:
-    """Make the submitter of every partner: any of them may have the first message."""
+    """Make the submitter of every partner."""
     for partner in settings().partners:
         submitter(partner)
 

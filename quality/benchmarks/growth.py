@@ -154,7 +154,7 @@ def queue_all(rows: int, url: str) -> float:
 
     queues = {name: f"{url}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")}
     os.environ |= {"AWS_ENDPOINT_URL": url, "MAX_QUEUED": str(rows), **queues}
-    aws.forget()
+    aws.reset_clients()
     app: Any = load("FindDue")
     began = time.process_time()
     queued = app.handler({}, Context())["queued"]

@@ -19,7 +19,7 @@ from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from events.sign import signed
 from leadbridge import settings
-from leadbridge.runtime.environment import STARTING
+from leadbridge.runtime.environment import LAMBDA_VARIABLE
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.samples import sample
 from tools.config import ship
@@ -93,7 +93,7 @@ def environment(
         os.environ.update(found.cloud.environment("ReceiveLead"))
         found.cloud.put_secret("sources", sources())
         found.cloud.put_secret("index", {"key": "a key of the benchmark alone"})
-        os.environ |= {STARTING: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
+        os.environ |= {LAMBDA_VARIABLE: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
         if functions:
             log = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
             for function in functions:

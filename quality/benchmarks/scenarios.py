@@ -147,7 +147,7 @@ SCENARIOS = {
     "CheckStatus": Scenario(check_due, is_(DONE)),
     "FetchLead": Scenario(lead_to_fetch, is_(DONE)),
     "FindDue": Scenario(one_lead("FindDue", "tick"), is_({"queued": 1})),
-    "DetectStaleSources": Scenario(one_lead("DetectStaleSources", "tick"), lambda answer: "quiet" in answer),
+    "DetectStaleSources": Scenario(one_lead("DetectStaleSources", "tick"), lambda answer: "stale" in answer),
     "SnapshotStats": Scenario(one_lead("SnapshotStats", "tick"), is_({"days": 35})),
     "ManageLeads": Scenario(one_lead("ManageLeads", "list"), answered(200)),
     "PublishChanges": Scenario(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),

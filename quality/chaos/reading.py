@@ -8,7 +8,7 @@ from typing import Any
 
 from devstack.sandbox.profile import PartnerRecord, profiles
 from devstack.sandbox.remote import Remote
-from leadbridge.services.dead_letters import DeadLetter, parse_dead_letter
+from leadbridge.services.dead_letters.queues import DeadLetter, parse_dead_letter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.chaos.reconciliation import Posted, Snapshot

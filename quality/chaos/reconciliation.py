@@ -18,7 +18,7 @@ from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.timeline import Entry
-from leadbridge.services.dead_letters import DeadLetter
+from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.settings import Partner
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_of

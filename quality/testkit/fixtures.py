@@ -61,9 +61,9 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with moto_calls():
-        aws.forget()
+        aws.reset_clients()
         yield
-        aws.forget()
+        aws.reset_clients()
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def world(
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
     monkeypatch.setenv("QUEUES", json.dumps(alive))
     monkeypatch.setenv("CHECK_QUEUE_URL", alive["checks"])
-    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.queues.VISIBILITY_SECONDS", 0)
     modules = {flow: function(flow) for flow in FUNCTIONS.values()}
     partner = Knows()
     monkeypatch.setattr(Resources, "register", lambda *_: partner)

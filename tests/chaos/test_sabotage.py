@@ -10,7 +10,7 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.dead_letters import DeadLetters
+from leadbridge.services.dead_letters.queues import DeadLetters
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage import claims, leads, writes

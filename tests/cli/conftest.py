@@ -46,7 +46,7 @@ def terminal(
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({name: queue(f"dead-{name}") for name in QUEUES}))
     monkeypatch.setenv("QUEUES", json.dumps({name: queue(name) for name in QUEUES}))
     monkeypatch.setenv("CHECK_QUEUE_URL", aws.sqs().get_queue_url(QueueName="checks")["QueueUrl"])
-    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.queues.VISIBILITY_SECONDS", 0)
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     manage = function("manage_leads")
     monkeypatch.setattr(Resources, "register", lambda *_: Knows())

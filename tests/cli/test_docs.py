@@ -59,7 +59,9 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
         "submit-leadleader", {"lead_id": failed.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
     )
     put_dead_letter("messages", {"lead_id": failed.lead_id, "message_id": "x", "step": "send", "reason": "spent"})
-    letters = {each["queue"]: each["dead_letter_id"] for each in terminal.run("dlq", "list", "--json").json["letters"]}
+    letters = {
+        each["queue"]: each["dead_letter_id"] for each in terminal.run("dlq", "list", "--json").json["dead_letters"]
+    }
     person = partners.add_person("Ольга", phone="+380501234567", accounts=["TELEGRAM"])
     company = partners.company()
     return {

@@ -16,7 +16,7 @@ def note(terminal: Terminal) -> str:
     """A delivery that has failed, and the letter that says so; its id."""
     terminal.bring(State.FAILED)
     put_dead_letter("submit-leadleader", {"lead_id": ID, "partner": "leadleader", "step": "submit", "reason": "spent"})
-    [letter] = terminal.run("dlq", "list", "--json").json["letters"]
+    [letter] = terminal.run("dlq", "list", "--json").json["dead_letters"]
     return str(letter["dead_letter_id"])
 
 
@@ -68,9 +68,9 @@ def test_stats_count(terminal: Terminal) -> None:
 def test_a_letter_is_listed_and_put_back_once(terminal: Terminal) -> None:
     dead_letter_id = note(terminal)
     assert "spent" in terminal.run("dlq", "list").out
-    assert terminal.run("dlq", "list", "--queue", "checks", "--json").json == {"letters": []}
+    assert terminal.run("dlq", "list", "--queue", "checks", "--json").json == {"dead_letters": []}
     done = terminal.run("dlq", "redrive", "submit-leadleader", dead_letter_id, "--json").json
-    assert done == {"queue": "submit-leadleader", "letters": 1, "kept": [], "obsolete": []}
+    assert done == {"queue": "submit-leadleader", "redriven": 1, "kept": [], "obsolete": []}
     assert terminal.delivery.state is State.RECEIVED
     assert terminal.run("dlq", "redrive", "submit-leadleader", dead_letter_id).code == 3
 
@@ -79,7 +79,7 @@ def test_letter_that_stays_is_named_with_its_code(terminal: Terminal) -> None:
     put_dead_letter("checks", "nonsense")
     put_dead_letter("checks", {"lead_id": ID, "message_id": "2026#gone", "step": "send", "reason": "x"})
     done = terminal.run("dlq", "redrive", "checks", "--all", "--json").json
-    assert done["letters"] == 0
+    assert done["redriven"] == 0
     assert [one["code"] for one in done["kept"]] == ["dead_letter_invalid"]
     assert [one["code"] for one in done["obsolete"]] == ["lead_not_found"]
     assert "dead_letter_invalid" in terminal.run("dlq", "redrive", "checks", done["kept"][0]["dead_letter_id"]).out
@@ -88,14 +88,14 @@ def test_letter_that_stays_is_named_with_its_code(terminal: Terminal) -> None:
 def test_all_letters_of_a_queue_are_put_back(terminal: Terminal) -> None:
     for number in range(3):
         put_dead_letter("checks", {"lead_id": ID, "partner": "leadleader", "number": number})
-    assert terminal.run("dlq", "redrive", "checks", "--all", "--json").json["letters"] == 3
-    assert terminal.run("dlq", "redrive", "checks", "--all", "--json").json["letters"] == 0
+    assert terminal.run("dlq", "redrive", "checks", "--all", "--json").json["redriven"] == 3
+    assert terminal.run("dlq", "redrive", "checks", "--all", "--json").json["redriven"] == 0
 
 
 def test_a_letter_is_discarded_only_by_who_says_so(terminal: Terminal) -> None:
     dead_letter_id = note(terminal)
     assert terminal.run("dlq", "discard", "submit-leadleader", dead_letter_id).code == 2
-    assert terminal.run("dlq", "discard", "submit-leadleader", dead_letter_id, "--yes", "--json").json["letters"] == 1
+    assert terminal.run("dlq", "discard", "submit-leadleader", dead_letter_id, "--yes", "--json").json["discarded"] == 1
     assert terminal.run("dlq", "discard", "submit-leadleader", dead_letter_id, "--yes").code == 3
     assert terminal.delivery.state is State.FAILED
 

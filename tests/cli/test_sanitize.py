@@ -66,7 +66,7 @@ def test_nothing_in_a_lead_acts_in_a_terminal(terminal: Terminal, value: str) ->
         terminal.run("leads", "list", "--reveal", "--json"),
     ]
     assert said[1].json["leads"] == [whole], "a script gets it as it is"
-    canned(terminal, {"letters": [{"queue": value, "dead_letter_id": value, "reason": value, "sent_at": value}]})
+    canned(terminal, {"dead_letters": [{"queue": value, "dead_letter_id": value, "reason": value, "sent_at": value}]})
     said.append(terminal.run("dlq", "list"))
     canned(terminal, whole)
     said += [terminal.run("leads", "show", LEAD.lead_id), terminal.run("leads", "erase", LEAD.lead_id)]

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from devstack.sandbox.remote import Remote
-from leadbridge.auth import rsa_credentials
+from leadbridge.partners.leadleader import rsa_credentials
 from leadbridge.runtime import aws
 from leadbridge_cli.secrets_store import SecretsStore
 from quality.testkit.cli.terminal import CommandResult, run, secret, stored_secret

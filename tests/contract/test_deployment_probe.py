@@ -161,14 +161,14 @@ def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first
 @pytest.mark.parametrize("secret", ["B" * 48, "", "not base64"])
 def test_who_does_not_know_the_secret_stores_nothing(probe: DeploymentProbe, stack: MotoStack, secret: str) -> None:
     passes, line = run(replace(probe, secret=secret))
-    assert (passes, line) == (False, "end to end: stopped at the gateway or the forms' function: 401 bad-proof")
+    assert (passes, line) == (False, "end to end: stopped at the gateway or the forms' function: 401 not-authentic")
     assert left(stack) == []
 
 
 def test_a_forms_secret_proves_nothing_for_this_source(probe: DeploymentProbe, stack: MotoStack) -> None:
     other = "C" * 48
     stack.put_secret("sources", {self_check.SOURCE: {"secrets": [other]}})
-    assert "401 bad-proof" in run(replace(probe, secret=other))[1]
+    assert "401 not-authentic" in run(replace(probe, secret=other))[1]
 
 
 def test_a_gateway_that_does_not_answer_is_named(probe: DeploymentProbe) -> None:

@@ -189,7 +189,7 @@ def test_what_a_person_must_mend_is_named(world: World, changes: dict[str, Any],
 
 def test_a_lead_that_is_not_there_is_told_from_all_else(world: World) -> None:
     world.remote.remote.delete_lead("77")
-    with pytest.raises(Misconfigured, match="the lead is not there, or is not shown to us"):
+    with pytest.raises(Misconfigured, match="the lead does not exist or is not visible to us"):
         world.lead()
 
 

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from leadbridge.auth import rsa_credentials
+from leadbridge.partners.leadleader import rsa_credentials
 from quality.testkit.template import ROOT
 
 VECTORS: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "leadleader_auth.json").read_text(encoding="utf-8"))

@@ -9,11 +9,12 @@ import pytest
 
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.errors.partner_errors import RateLimited, Rejected, Unauthorized
-from leadbridge.partners.leeloo import AccountId, Leeloo, PersonId, TagId
+from leadbridge.partners.leeloo import AccountId, PersonId, TagId
 from leadbridge.partners.leeloo.answers import NotFound
-from leadbridge.partners.leeloo.models.orders import Order
-from leadbridge.partners.leeloo.models.people import CustomField
 from leadbridge.partners.leeloo.people import SmsRecipient
+from leadbridge.partners.leeloo.recipients import account_of as chosen_account
+from leeloo_api import LeelooApi
+from leeloo_api.models import CustomField, Order
 from quality.testkit.clients.leeloo import EMAIL, PARTNER, PHONE, LeelooWorld, budget, leeloo_world
 
 SET_UP_AT = datetime(2025, 1, 1, tzinfo=UTC)
@@ -30,11 +31,11 @@ def world(sandbox: Sandbox) -> Iterator[LeelooWorld]:
 
 
 @pytest.fixture
-def api(world: LeelooWorld) -> Leeloo:
+def api(world: LeelooWorld) -> LeelooApi:
     return world.api()
 
 
-def encoded(world: LeelooWorld, encoding: str, operation: str) -> Leeloo:
+def encoded(world: LeelooWorld, encoding: str, operation: str) -> LeelooApi:
     """A client that sends the operation's body so."""
     return world.api(form_data=[operation] if encoding == "form data" else [])
 
@@ -50,7 +51,7 @@ def id_of(person: dict[str, Any]) -> PersonId:
 # Messages
 
 
-def test_a_template_is_sent_with_its_variables(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_template_is_sent_with_its_variables(world: LeelooWorld, api: LeelooApi) -> None:
     account_id = account_of(world.person())
     template_id = world.id_of("templates", "Кошти видано")
     api.messages.send_template(account_id, template_id, {"name": "Ольго", "amount": "6000"}, budget=budget())
@@ -59,21 +60,21 @@ def test_a_template_is_sent_with_its_variables(world: LeelooWorld, api: Leeloo) 
     assert message["text"] == "Ольго, 6000 грн видано. Дякуємо, що ви з нами!"
 
 
-def test_a_template_is_sent_without_variables(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_template_is_sent_without_variables(world: LeelooWorld, api: LeelooApi) -> None:
     api.messages.send_template(account_of(world.person()), world.id_of("templates"), budget=budget())
     assert "variables" not in world.arrived("send_template")["body"]
     assert len(world.remote.messages()) == 1
 
 
 @pytest.mark.parametrize("text", ["Вітаю, Мар'яно! 😀", 'a"\\\u2028\n+%20&'])
-def test_a_text_arrives_letter_for_letter(world: LeelooWorld, api: Leeloo, text: str) -> None:
+def test_a_text_arrives_letter_for_letter(world: LeelooWorld, api: LeelooApi, text: str) -> None:
     account_id = account_of(world.person())
     api.messages.send_text(account_id, text, budget=budget())
     (message,) = world.remote.messages()
     assert (message["account_id"], message["text"]) == (account_id, text)
 
 
-def test_a_message_to_nobody_is_rejected(api: Leeloo) -> None:
+def test_a_message_to_nobody_is_rejected(api: LeelooApi) -> None:
     with pytest.raises(Rejected, match="HTTP 404"):
         api.messages.send_text(AccountId(NOBODY), "Вітаю", budget=budget())
 
@@ -81,7 +82,7 @@ def test_a_message_to_nobody_is_rejected(api: Leeloo) -> None:
 # Channels
 
 
-def test_channels_are_listed_page_by_page(world: LeelooWorld, api: Leeloo) -> None:
+def test_channels_are_listed_page_by_page(world: LeelooWorld, api: LeelooApi) -> None:
     people = [world.person(accounts=["TELEGRAM", "FACEBOOK"]) for _ in range(3)]
     channels = list(api.channels.list(limit=2, budget=budget()))
     assert {each.id for each in channels} == {account_of(person, number) for person in people for number in (0, 1)}
@@ -94,7 +95,7 @@ def test_channels_are_listed_page_by_page(world: LeelooWorld, api: Leeloo) -> No
     assert len(world.remote.calls(PARTNER, "channels_list")) == 3
 
 
-def test_channels_are_found_by_the_day_of_the_last_message(world: LeelooWorld, api: Leeloo) -> None:
+def test_channels_are_found_by_the_day_of_the_last_message(world: LeelooWorld, api: LeelooApi) -> None:
     written, _ = account_of(world.person()), world.person()
     api.messages.send_text(written, "Вітаю", budget=budget())
     now = datetime.now(UTC)
@@ -106,7 +107,7 @@ def test_channels_are_found_by_the_day_of_the_last_message(world: LeelooWorld, a
 
 @pytest.mark.parametrize("whose", [account_of, id_of])
 def test_chat_messages_are_those_of_an_account_or_of_a_person(
-    world: LeelooWorld, api: Leeloo, whose: Callable[[dict[str, Any]], AccountId | PersonId]
+    world: LeelooWorld, api: LeelooApi, whose: Callable[[dict[str, Any]], AccountId | PersonId]
 ) -> None:
     person = world.person()
     for number in range(3):
@@ -117,7 +118,7 @@ def test_chat_messages_are_those_of_an_account_or_of_a_person(
     assert messages[0].created_at is not None
 
 
-def test_an_account_leads_to_its_person(world: LeelooWorld, api: Leeloo) -> None:
+def test_an_account_leads_to_its_person(world: LeelooWorld, api: LeelooApi) -> None:
     person = world.person(tags=["лід"])
     found = api.channels.person(account_of(person), budget=budget())
     assert (found.id, found.phone, found.tags, found.gender, found.locale) == (
@@ -143,19 +144,19 @@ def test_an_account_is_put_into_a_block_of_a_tunnel(world: LeelooWorld, encoding
 # People
 
 
-def test_people_are_listed_page_by_page(world: LeelooWorld, api: Leeloo) -> None:
+def test_people_are_listed_page_by_page(world: LeelooWorld, api: LeelooApi) -> None:
     made = {world.person()["id"] for _ in range(5)}
     people = list(api.people.list(limit=2, budget=budget()))
     assert (len(people), {each.id for each in people}) == (5, made)
     assert (people[0].name, people[0].phone, people[0].email) == ("Ольга", PHONE, EMAIL)
 
 
-def test_people_are_found_by_a_phone_with_its_plus(world: LeelooWorld, api: Leeloo) -> None:
+def test_people_are_found_by_a_phone_with_its_plus(world: LeelooWorld, api: LeelooApi) -> None:
     person, _ = world.person(), world.person(phone="+380671112233")
     assert [each.id for each in api.people.list(phone=PHONE, budget=budget())] == [person["id"]]
 
 
-def test_people_are_found_by_email_and_by_the_day_of_the_last_message(world: LeelooWorld, api: Leeloo) -> None:
+def test_people_are_found_by_email_and_by_the_day_of_the_last_message(world: LeelooWorld, api: LeelooApi) -> None:
     person, _ = world.person(), world.person(email="other@example.com")
     assert [each.id for each in api.people.list(email=EMAIL, budget=budget())] == [person["id"]]
     api.messages.send_text(account_of(person), "Вітаю", budget=budget())
@@ -163,7 +164,7 @@ def test_people_are_found_by_email_and_by_the_day_of_the_last_message(world: Lee
     assert found.last_message_time is not None
 
 
-def test_people_are_found_by_several_tags(world: LeelooWorld, api: Leeloo) -> None:
+def test_people_are_found_by_several_tags(world: LeelooWorld, api: LeelooApi) -> None:
     people = [world.person(tags=[tag]) for tag in ("лід", "видано", "трейдер")]
     found = api.people.list(tags=["лід", "видано"], budget=budget())
     assert {each.id for each in found} == {people[0]["id"], people[1]["id"]}
@@ -173,24 +174,27 @@ def test_people_are_found_by_several_tags(world: LeelooWorld, api: Leeloo) -> No
 
 @pytest.mark.parametrize(("preferred", "number"), [(None, 0), ("TELEGRAM", 1), ("VIBER", 0)])
 def test_the_account_to_write_to_is_found_by_phone(
-    world: LeelooWorld, api: Leeloo, preferred: str | None, number: int
+    world: LeelooWorld, api: LeelooApi, preferred: str | None, number: int
 ) -> None:
     person = world.person(accounts=["FACEBOOK", "TELEGRAM"])
-    found = api.people.account_for(phone=PHONE, preferred=preferred, budget=budget())
-    assert found == account_of(person, number)
+    found = api.people.person_for(phone=PHONE, budget=budget())
+    assert found is not None
+    assert chosen_account(found, preferred) == account_of(person, number)
 
 
-def test_the_account_to_write_to_is_found_by_email_else(world: LeelooWorld, api: Leeloo) -> None:
+def test_the_account_to_write_to_is_found_by_email_else(world: LeelooWorld, api: LeelooApi) -> None:
     person = world.person(phone=None)
-    assert api.people.account_for(phone=PHONE, email=EMAIL, budget=budget()) == account_of(person)
+    found = api.people.person_for(phone=PHONE, email=EMAIL, budget=budget())
+    assert found is not None
+    assert chosen_account(found) == account_of(person)
 
 
-def test_there_may_be_no_account_to_write_to(world: LeelooWorld, api: Leeloo) -> None:
+def test_there_may_be_no_account_to_write_to(world: LeelooWorld, api: LeelooApi) -> None:
     world.person(accounts=[])
-    assert api.people.account_for(phone=PHONE, email=EMAIL, budget=budget()) is None
+    assert api.people.person_for(phone=PHONE, email=EMAIL, budget=budget()) is None
 
 
-def test_a_person_is_read_with_users_and_orders(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_person_is_read_with_users_and_orders(world: LeelooWorld, api: LeelooApi) -> None:
     user_id = world.id_of("users")
     made = new_person(world, api, connected_users_ids=[user_id])
     ordered = order(world, api, made.person_id)
@@ -202,17 +206,17 @@ def test_a_person_is_read_with_users_and_orders(world: LeelooWorld, api: Leeloo)
     assert found.order_ids == (ordered.id,)
 
 
-def test_a_person_whom_nobody_knows_is_not_found(api: Leeloo) -> None:
+def test_a_person_whom_nobody_knows_is_not_found(api: LeelooApi) -> None:
     with pytest.raises(NotFound):
         api.people.get(PersonId(NOBODY), budget=budget())
 
 
-def new_person(world: LeelooWorld, api: Leeloo, **options: Any) -> Any:
+def new_person(world: LeelooWorld, api: LeelooApi, **options: Any) -> Any:
     tool_id = world.company["tunnels"][0]["leadgentools"][0]["id"]
     return api.people.create(name="Ольга", email=EMAIL, phone=PHONE, leadgentool_id=tool_id, budget=budget(), **options)
 
 
-def test_a_new_person_has_an_account(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_new_person_has_an_account(world: LeelooWorld, api: LeelooApi) -> None:
     made = new_person(world, api)
     (person,) = world.remote.people()
     assert (made.person_id, made.account_id) == (person["id"], person["accounts"][0]["account_id"])
@@ -220,7 +224,7 @@ def test_a_new_person_has_an_account(world: LeelooWorld, api: Leeloo) -> None:
     assert "connected_users_ids" not in world.arrived("person_create")["body"]
 
 
-def test_a_person_is_changed(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_person_is_changed(world: LeelooWorld, api: LeelooApi) -> None:
     person_id = id_of(world.person())
     field = CustomField(type="TEXT", name="Місто", value="Львів")
     api.people.update(person_id, phone="+380671112233", custom_fields=[field], budget=budget())
@@ -228,7 +232,7 @@ def test_a_person_is_changed(world: LeelooWorld, api: Leeloo) -> None:
     assert (found.phone, found.email, found.custom_fields) == ("+380671112233", EMAIL, (field,))
 
 
-def test_people_are_invited_by_text_message(world: LeelooWorld, api: Leeloo) -> None:
+def test_people_are_invited_by_text_message(world: LeelooWorld, api: LeelooApi) -> None:
     count = api.people.send_sms(
         [SmsRecipient("Ольга", EMAIL, PHONE), SmsRecipient("Іван", "ivan@example.com", "+380671112233")],
         connection_id=world.id_of("connections", "Розсилка SMS"),
@@ -240,7 +244,7 @@ def test_people_are_invited_by_text_message(world: LeelooWorld, api: Leeloo) -> 
     assert [(each["name"], each["tags"]) for each in world.remote.people()] == [("Ольга", ["лід"]), ("Іван", ["лід"])]
 
 
-def test_a_comment_is_added(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_comment_is_added(world: LeelooWorld, api: LeelooApi) -> None:
     person = world.person()
     comment = api.people.add_comment(id_of(person), "Передзвонити", budget=budget())
     assert (comment.text, comment.entity_id, comment.entity_type) == ("Передзвонити", person["id"], "PERSON")
@@ -250,8 +254,7 @@ def test_a_comment_is_added(world: LeelooWorld, api: Leeloo) -> None:
 @encodings
 def test_a_tag_is_added_by_its_name(world: LeelooWorld, encoding: str) -> None:
     person_id, api = id_of(world.person()), encoded(world, encoding, "add_tag")
-    tag_id = api.catalog.tag_id("видано", budget=budget())
-    assert tag_id is not None
+    [tag_id] = [tag.id for tag in api.catalog.tags(budget=budget()) if tag.name == "видано"]
     api.people.add_tag(person_id, tag_id, budget=budget())
     assert api.people.get(person_id, budget=budget()).tags == ("видано",)
 
@@ -266,7 +269,7 @@ def test_a_tag_is_removed(world: LeelooWorld, encoding: str) -> None:
 # Orders
 
 
-def order(world: LeelooWorld, api: Leeloo, person_id: PersonId, **options: Any) -> Order:
+def order(world: LeelooWorld, api: LeelooApi, person_id: PersonId, **options: Any) -> Order:
     return api.orders.create(
         payment_credits_id=world.id_of("payment_credits", "Оплата вручну"),
         offer_id=next(each["id"] for each in world.company["offers"] if each["title"] == "Курс трейдингу"),
@@ -279,7 +282,7 @@ def order(world: LeelooWorld, api: Leeloo, person_id: PersonId, **options: Any) 
     )
 
 
-def test_an_order_is_made(world: LeelooWorld, api: Leeloo) -> None:
+def test_an_order_is_made(world: LeelooWorld, api: LeelooApi) -> None:
     made = order(world, api, id_of(world.person()), notify_account=True, manager_id=world.id_of("users"))
     assert (made.title, made.price, made.currency, made.status) == (
         "Курс трейдингу",
@@ -291,7 +294,7 @@ def test_an_order_is_made(world: LeelooWorld, api: Leeloo) -> None:
     assert (body["isNotifyAccount"], body["transactionDate"]) == ("true", "2026-01-31T12:00:00.000Z")
 
 
-def test_orders_are_listed_page_by_page(world: LeelooWorld, api: Leeloo) -> None:
+def test_orders_are_listed_page_by_page(world: LeelooWorld, api: LeelooApi) -> None:
     person_id = id_of(world.person())
     made = {order(world, api, person_id).id for _ in range(3)}
     orders = list(api.orders.list(limit=2, budget=budget()))
@@ -323,7 +326,7 @@ def test_an_order_is_resolved(world: LeelooWorld, encoding: str) -> None:
     }
 
 
-def test_an_order_that_nobody_knows_is_not_found(api: Leeloo) -> None:
+def test_an_order_that_nobody_knows_is_not_found(api: LeelooApi) -> None:
     with pytest.raises(NotFound):
         api.orders.get(NOBODY, budget=budget())
 
@@ -354,13 +357,13 @@ def test_a_call_is_written_down(world: LeelooWorld, encoding: str) -> None:
 # Tunnels
 
 
-def test_tunnels_are_listed_page_by_page(world: LeelooWorld, api: Leeloo) -> None:
+def test_tunnels_are_listed_page_by_page(world: LeelooWorld, api: LeelooApi) -> None:
     tunnels = list(api.tunnels.list(limit=1, budget=budget()))
     assert [each.name for each in tunnels] == [each["name"] for each in world.company["tunnels"]]
     assert tunnels[0].created_at == SET_UP_AT
 
 
-def test_a_tunnel_is_read_with_its_lead_generation_tools(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_tunnel_is_read_with_its_lead_generation_tools(world: LeelooWorld, api: LeelooApi) -> None:
     expected = world.company["tunnels"][0]["leadgentools"]
     tunnel_id = world.id_of("tunnels")
     assert api.tunnels.get(tunnel_id, budget=budget()).leadgentools == ()
@@ -371,7 +374,7 @@ def test_a_tunnel_is_read_with_its_lead_generation_tools(world: LeelooWorld, api
     assert found.leadgentool_ids == tuple(each["id"] for each in expected)
 
 
-def test_figures_are_those_of_all_tunnels_or_of_one(world: LeelooWorld, api: Leeloo) -> None:
+def test_figures_are_those_of_all_tunnels_or_of_one(world: LeelooWorld, api: LeelooApi) -> None:
     made = new_person(world, api)
     tunnel_id = next(each["tunnel_id"] for each in world.company["offers"] if each["title"] == "Курс трейдингу")
     api.orders.update(order(world, api, made.person_id).id, "RESOLVED", budget=budget())
@@ -381,7 +384,7 @@ def test_figures_are_those_of_all_tunnels_or_of_one(world: LeelooWorld, api: Lee
     assert (stats.sales, stats.uniq_sales, stats.total_sale, stats.visits) == (1, 1, Decimal("199.99"), 0)
 
 
-def test_a_traffic_source_is_made(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_traffic_source_is_made(world: LeelooWorld, api: LeelooApi) -> None:
     tunnel = world.company["tunnels"][0]
     tool_id = tunnel["leadgentools"][0]["id"]
     made = api.tunnels.create_traffic_source(tool_id, name="Банер", description="На головній", budget=budget())
@@ -398,14 +401,14 @@ def test_a_traffic_source_is_made(world: LeelooWorld, api: Leeloo) -> None:
 # The catalog
 
 
-def test_template_categories_are_listed(world: LeelooWorld, api: Leeloo) -> None:
+def test_template_categories_are_listed(world: LeelooWorld, api: LeelooApi) -> None:
     categories = api.catalog.template_categories(budget=budget())
     assert [(each.id, each.name) for each in categories] == [
         (each["id"], each["name"]) for each in world.company["categories"]
     ]
 
 
-def test_templates_of_a_category_are_listed(world: LeelooWorld, api: Leeloo) -> None:
+def test_templates_of_a_category_are_listed(world: LeelooWorld, api: LeelooApi) -> None:
     category_id = world.id_of("categories")
     templates = api.catalog.templates(category_id, budget=budget())
     assert [(each.id, each.name) for each in templates] == [
@@ -413,19 +416,19 @@ def test_templates_of_a_category_are_listed(world: LeelooWorld, api: Leeloo) -> 
     ]
 
 
-def test_connections_are_listed(world: LeelooWorld, api: Leeloo) -> None:
+def test_connections_are_listed(world: LeelooWorld, api: LeelooApi) -> None:
     connections = api.catalog.connections(budget=budget())
     assert [(each.id, each.type, each.name) for each in connections] == [
         (each["id"], each["type"], each["name"]) for each in world.company["connections"]
     ]
 
 
-def test_tags_are_listed(world: LeelooWorld, api: Leeloo) -> None:
+def test_tags_are_listed(world: LeelooWorld, api: LeelooApi) -> None:
     tags = api.catalog.tags(budget=budget())
     assert [(each.id, each.name) for each in tags] == [(each["id"], each["name"]) for each in world.company["tags"]]
 
 
-def test_users_are_listed_and_read(world: LeelooWorld, api: Leeloo) -> None:
+def test_users_are_listed_and_read(world: LeelooWorld, api: LeelooApi) -> None:
     users = list(api.catalog.users(limit=1, budget=budget()))
     assert [each.id for each in users] == [each["id"] for each in world.company["users"]]
     assert api.catalog.user(users[0].id, budget=budget()) == users[0]
@@ -435,13 +438,13 @@ def test_users_are_listed_and_read(world: LeelooWorld, api: Leeloo) -> None:
 # The token, the limit
 
 
-def test_a_rotated_token_is_read_anew(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_rotated_token_is_read_anew(world: LeelooWorld, api: LeelooApi) -> None:
     world.remote.rotate(PARTNER, "token")
     assert api.catalog.tags(budget=budget())
     assert [call["status"] for call in world.remote.calls(PARTNER, "tags_list")] == [401, 200]
 
 
-def test_a_message_is_sent_once_though_the_token_was_rotated(world: LeelooWorld, api: Leeloo) -> None:
+def test_a_message_is_sent_once_though_the_token_was_rotated(world: LeelooWorld, api: LeelooApi) -> None:
     account_id = account_of(world.person())
     world.remote.rotate(PARTNER, "token")
     api.messages.send_text(account_id, "Вітаю", budget=budget())
@@ -456,7 +459,7 @@ def test_a_wrong_token_is_refused(world: LeelooWorld) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 429, 503])
-def test_the_limit_is_known_at_any_status(world: LeelooWorld, api: Leeloo, status: int) -> None:
+def test_the_limit_is_known_at_any_status(world: LeelooWorld, api: LeelooApi, status: int) -> None:
     world.remote.limit_calls(1, status=status, retry_after=9)
     api.catalog.tags(budget=budget())
     with pytest.raises(RateLimited) as caught:

@@ -74,7 +74,7 @@ class Traffic:
     def redrive(self, queue: str) -> int:
         """Put a queue's dead letters back on their way, as an operator does."""
         place = {"queue": queue}
-        return int(asked(self.stack, "POST", "/dead-letters/{queue}/redrive", {}, pathParameters=place)["letters"])
+        return int(asked(self.stack, "POST", "/dead-letters/{queue}/redrive", {}, pathParameters=place)["redriven"])
 
 
 @pytest.fixture

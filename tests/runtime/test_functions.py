@@ -385,9 +385,9 @@ def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cl
 
     assert [answer["statusCode"] for answer in answers] == [200] * 5
     bodies = [json.loads(answer["body"]) for answer in answers]
-    assert [letter["lead_id"] for letter in bodies[1]["letters"]] == [LEAD_ID]
-    redriven = {"letters": 1, "kept": [], "obsolete": []}
-    assert bodies[2:] == [redriven, {"letters": 0}, {"partners": {"matchtrade": None}}]
+    assert [letter["lead_id"] for letter in bodies[1]["dead_letters"]] == [LEAD_ID]
+    redriven = {"redriven": 1, "kept": [], "obsolete": []}
+    assert bodies[2:] == [redriven, {"discarded": 0}, {"partners": {"matchtrade": None}}]
 
 
 def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None:
@@ -414,7 +414,7 @@ def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: 
         assert cloud.store.accept(next_one, phone_hash=None) is None
         mended = function.invoke(sample("DetectStaleSources", "tick"))
 
-    assert (silent, mended) == ({"quiet": ["web"]}, {"quiet": []})
+    assert (silent, mended) == ({"stale": ["web"]}, {"stale": []})
 
 
 @pytest.mark.usefixtures("source")

@@ -33,7 +33,7 @@ def test_the_first_request_makes_nothing_that_the_start_could_make(stage: Runtim
     late = [name for name in told["late"] if name in told["files"] and is_of(shipped, told["files"][name][0])]
     assert scenario.is_expected(told["answer"])
     assert (told["made"], late) == ([], [])
-    assert [line for line in lines if "could not be prepared" in line] == []
+    assert [line for line in lines if "a warm-up step failed" in line] == []
 
 
 def test_a_start_that_cannot_prepare_says_so_and_answers_all_the_same(
@@ -52,7 +52,7 @@ def test_a_start_that_cannot_prepare_says_so_and_answers_all_the_same(
         lock=workshop.lock,
     ) as started:
         answer = started.invoke(health)
-        (line, *_) = [line for line in started.log_lines() if "could not be prepared" in line]
+        (line, *_) = [line for line in started.log_lines() if "a warm-up step failed" in line]
 
     assert answer["statusCode"] == 200
     assert '"level":"WARNING"' in line

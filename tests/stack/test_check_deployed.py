@@ -34,7 +34,7 @@ def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
         "GET /leads: 401",
         "GET /leads: 401",
     ]
-    assert done.stdout.splitlines()[3] == "POST /webhooks/web: 401 bad-proof"
+    assert done.stdout.splitlines()[3] == "POST /webhooks/web: 401 not-authentic"
     (road,) = done.stdout.splitlines()[4:]
     assert re.fullmatch(r"end to end: \d+\.\d s from the gateway to the workers, and the lead is removed", road)
 

@@ -61,10 +61,10 @@ def test_figures_are_counted_and_dead_letters_put_back(stack: Stack, form: Form,
     assert totals["leads"] >= 1
     note = {"lead_id": lead_id, "partner": "leadleader"}
     stack.client("sqs").send_message(QueueUrl=stack.output("CheckDeadLetterQueueUrl"), MessageBody=json.dumps(note))
-    letters = eventually(lambda: operator.get("/dead-letters").content["letters"], lambda found: len(found) >= 1)
+    letters = eventually(lambda: operator.get("/dead-letters").content["dead_letters"], lambda found: len(found) >= 1)
     assert lead_id in [letter["lead_id"] for letter in letters]
-    assert operator.post("/dead-letters/checks/redrive").content["letters"] >= 1
+    assert operator.post("/dead-letters/checks/redrive").content["redriven"] >= 1
     eventually(
-        lambda: operator.get("/dead-letters").content["letters"],
+        lambda: operator.get("/dead-letters").content["dead_letters"],
         lambda found: lead_id not in [letter["lead_id"] for letter in found],
     )

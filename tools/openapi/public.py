@@ -47,7 +47,7 @@ class EventKeptView(TypedDict):
 class ProblemView(TypedDict):
     """RFC 9457; `errors` name fields of a lead or of a request.
 
-    `lead_id` is the lead that has an id already, where `type` ends with `already-tied`.
+    `lead_id` is the lead that has an id already, where `type` ends with `already-linked`.
     """
 
     type: Annotated[str, Field(pattern="^urn:leadbridge:problem:[a-z-]+$")]

@@ -74,8 +74,8 @@ function postAction(leadId, partner, action, body) {
 export function errorMessage(error) {
   if (!(error instanceof ApiError)) return t("problem.unexpected");
   const known = [
-    "wrong-state", "changed-meanwhile", "busy", "unknown-lead", "unknown-queue",
-    "already-tied", "not-known-to-partner", "partner-unavailable",
+    "wrong-state", "conflict", "in-progress", "unknown-lead", "unknown-queue",
+    "already-linked", "not-known-to-partner", "partner-unavailable",
   ];
   if (known.includes(error.slug)) return t(`problem.${error.slug}`, { lead: error.leadId });
   const fields = error.errors.map((one) => one.field).filter(Boolean).join(", ");

@@ -14,7 +14,7 @@ const LOOKBACK_DAYS = 7; // a source without leads in this period is not reporte
 
 // Load all of it with parallel requests.
 export async function loadAttention(figures, signal) {
-  const [unknown, needsCheck, failed, { letters }, silentSources] = await Promise.all([
+  const [unknown, needsCheck, failed, { dead_letters: letters }, silentSources] = await Promise.all([
     api.leads({ status: "unknown", limit: MAX_COUNTED }, signal),
     api.leads({ attention: "true", limit: MAX_COUNTED }, signal),
     api.leads({ status: "failed", limit: MAX_COUNTED }, signal),

@@ -14,7 +14,7 @@ export async function show(main, { signal }) {
   const queues = el("div", { class: "queues" }, el("p", { class: "muted" }, t("loading")));
   let seen = null;
   const load = async () => {
-    const { letters } = await api.deadLetters(signal);
+    const { dead_letters: letters } = await api.deadLetters(signal);
     const now = JSON.stringify(letters);
     if (now === seen) return;
     seen = now;
@@ -72,7 +72,7 @@ function item(queue, letter, done) {
 // What a redrive does: retry the work, return the message to its queue, or only delete it.
 function effectOf(letter) {
   if (letter === null) return t("redrive.all");
-  if (letter.goes_to) return t("redrive.requeues");
+  if (letter.destination) return t("redrive.requeues");
   return t(letter.lead_id ? "redrive.retries" : "redrive.removes");
 }
 
@@ -83,8 +83,8 @@ async function redrive(queue, letter, done) {
     label: t("redrive.confirm"),
     run: () => api.redrive(queue, letter?.dead_letter_id),
   });
-  await done(result, ({ letters, kept }) =>
-    [t("redrive.done", { n: letters }), kept.length && t("redrive.kept", { n: kept.length })].filter(Boolean).join(" "));
+  await done(result, ({ redriven, kept }) =>
+    [t("redrive.done", { n: redriven }), kept.length && t("redrive.kept", { n: kept.length })].filter(Boolean).join(" "));
 }
 
 async function discard(queue, letter, done) {
@@ -95,5 +95,5 @@ async function discard(queue, letter, done) {
     danger: true,
     run: () => api.discard(queue, letter.dead_letter_id),
   });
-  await done(result, ({ letters }) => t("discard.done", { n: letters }));
+  await done(result, ({ discarded }) => t("discard.done", { n: discarded }));
 }

@@ -299,7 +299,7 @@ def dead_letters(stack: MotoStack) -> None:
     for name, queue in queues.items():
         for letter in letters if name == "events" else [*letters[:1], {"lead_id": "ld_gone", "partner": "leadleader"}]:
             aws.sqs().send_message(QueueUrl=stack.ref(queue), MessageBody=json.dumps(letter))
-    ids = {one["queue"]: one["dead_letter_id"] for one in asked(stack, "GET", "/dead-letters")["letters"]}
+    ids = {one["queue"]: one["dead_letter_id"] for one in asked(stack, "GET", "/dead-letters")["dead_letters"]}
     for name in queues:
         place = {"pathParameters": {"queue": name}}
         asked(stack, "POST", "/dead-letters/{queue}/discard", {"dead_letter_id": ids[name]}, **place)

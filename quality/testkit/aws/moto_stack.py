@@ -289,7 +289,7 @@ def moto_stack(directory: Path) -> Iterator[MotoStack]:
 
 def forget_what_is_cached() -> None:
     """Forget the clients and the configuration of another stack."""
-    aws.forget()
+    aws.reset_clients()
     settings.settings.cache_clear()
 
 

@@ -13,7 +13,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.message import mark_sent, start_sending, status_notification
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
-from leadbridge.services.dead_letters import DeadLetter
+from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
 from quality.chaos.reconciliation import Create, Posted, Snapshot

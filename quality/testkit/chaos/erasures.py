@@ -24,12 +24,12 @@ ERASED_AT = NOW + timedelta(hours=1)
 def erased(lead: Lead, table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A table's items, decoded, after the lead's person was erased from it."""
     with patch.dict(os.environ, CREDENTIALS), moto_calls():
-        aws.forget()
+        aws.reset_clients()
         client = aws.dynamodb()
         client.create_table(**table_definition(TABLE))
         for values in table:
             client.put_item(TableName=TABLE, Item=items.encode(values))
         Eraser(Table(client, TABLE)).erase(lead.lead_id, "anna", ERASED_AT)
         left = [items.decode(item) for item in client.scan(TableName=TABLE)["Items"]]
-    aws.forget()
+    aws.reset_clients()
     return left

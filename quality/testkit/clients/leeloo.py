@@ -12,9 +12,10 @@ from typing import Any
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.partners.http import Transport
-from leadbridge.partners.leeloo import Client, Leeloo
+from leadbridge.partners.leeloo import Client
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
+from leeloo_api import LeelooApi
 from quality.testkit.clients.leadleader import Vault
 
 PARTNER = "leeloo"
@@ -33,10 +34,10 @@ class LeelooWorld:
     stack: ExitStack
     hasty: bool = False
 
-    def api(self, form_data: Collection[str] = ()) -> Leeloo:
+    def api(self, form_data: Collection[str] = ()) -> LeelooApi:
         seconds = SHORT if self.hasty else 20
         timeouts = Timeouts.model_construct(connect=timedelta(seconds=seconds), read=timedelta(seconds=seconds))
-        return Leeloo(Client(Transport(PARTNER, timeouts), self.vault, form_data=form_data))
+        return LeelooApi(Client(Transport(PARTNER, timeouts), self.vault, form_data=form_data))
 
     def id_of(self, what: str, name: str | None = None) -> str:
         """The id of the thing of this name, of the first one without."""

@@ -14,8 +14,9 @@ from leadbridge.domain.errors.partner_errors import (
     Unavailable,
     Unknown,
 )
-from leadbridge.partners.leeloo import AccountId, Leeloo
+from leadbridge.partners.leeloo import AccountId
 from leadbridge.partners.leeloo.answers import NotFound
+from leeloo_api import LeelooApi
 from quality.testkit.clients.leeloo import EMAIL, PARTNER, PHONE, SHORT, LeelooWorld, budget
 from quality.testkit.clients.raw_server import CHUNKED, RawServer, never_accepting, nobody_listening, with_length
 
@@ -161,7 +162,7 @@ def calling(world: LeelooWorld, operation: str) -> Callable[[], object]:
     tool_id = world.company["tunnels"][0]["leadgentools"][0]["id"]
     template_id = world.id_of("templates")
     who = {"name": "Іван", "phone": PHONE, "email": EMAIL}
-    calls: dict[str, Callable[[Leeloo], object]] = {
+    calls: dict[str, Callable[[LeelooApi], object]] = {
         "people_list": lambda api: list(api.people.list(phone=PHONE, pages=1, budget=budget())),
         "person_create": lambda api: api.people.create(**who, leadgentool_id=tool_id, budget=budget()),
         "send_template": lambda api: api.messages.send_template(account_id, template_id, budget=budget()),

@@ -15,7 +15,7 @@ from leadbridge.domain.lead import Lead, Person, Trading
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.client import MatchTrade
-from leadbridge.partners.matchtrade.kind import ANSWER_LIMIT
+from leadbridge.partners.matchtrade.kind import MAX_ANSWER_BYTES
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
@@ -45,7 +45,7 @@ class Diverted(Transport):
     """A transport that takes the calls of some operations to other servers."""
 
     def __init__(self, timeouts: Timeouts, elsewhere: dict[str, str]) -> None:
-        super().__init__(PARTNER, timeouts, answer_limit=ANSWER_LIMIT)
+        super().__init__(PARTNER, timeouts, max_answer_bytes=MAX_ANSWER_BYTES)
         self._elsewhere = elsewhere
 
     def call(self, operation: str, method: str, url: str, **options: Any) -> Answer:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.errors.partner_errors import PartnerError
-from leadbridge.partners.matchtrade.answers import Listed
-from leadbridge.partners.matchtrade.listing import AccountPage, listed
+from leadbridge.partners.matchtrade.answers import RawPage
+from leadbridge.partners.matchtrade.listing import AccountPage, account_pages
 from leadbridge.runtime.budget import Budget
 
 
@@ -49,7 +49,7 @@ class Broker:
     ) -> Iterator[AccountPage]:
         """The list."""
 
-        def read(number: int) -> Listed:
+        def read(number: int) -> RawPage:
             self.asked.append((since, until, number))
             self.before_page(len(self.asked))
             self.spent += self.takes
@@ -59,11 +59,11 @@ class Broker:
             found = [row for row in self.rows.values() if since <= from_text(row[by]) <= until]
             found.sort(key=lambda row: (row[by], row["uuid"]))
             if self.in_circles:
-                return Listed(list(self.rows.values()), None, None)
+                return RawPage(list(self.rows.values()), None, None)
             rows = found[number * size : (number + 1) * size]
-            return Listed(rows, -(-len(found) // size), len(found) if self.with_totals else None)
+            return RawPage(rows, -(-len(found) // size), len(found) if self.with_totals else None)
 
-        return listed(read, first_page=first_page)
+        return account_pages(read, first_page=first_page)
 
     def budget(self, seconds: float) -> Budget:
         """A budget of so many seconds, which pass as pages are read."""

@@ -136,7 +136,7 @@ def opened(settings: Settings) -> Iterator[Endpoint]:
         leads_receiver = LeadReceiver(
             settings, leads, lambda source, _: {"secrets": secrets_of(source)}, lambda text: text, utc_now
         )
-        with patch.multiple(app, receiver=lambda: leads_receiver, store=lambda: leads, settings=lambda: settings):
+        with patch.multiple(app, receiver=lambda: leads_receiver, settings=lambda: settings):
             yield Endpoint(app, leads)
 
 

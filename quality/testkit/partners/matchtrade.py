@@ -113,7 +113,7 @@ class Line(Transport):
         headers: dict[str, str] | None = None,
     ) -> Answer:
         self.requests.append(Request(operation, url, headers or {}, json, body))
-        granted = budget.cut(self.longest)
+        granted = budget.cut(self.max_seconds)
         self.now += min(self.takes, granted)
         if self.takes > granted:
             raise Unavailable("matchtrade", operation, "too slow")

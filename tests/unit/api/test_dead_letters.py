@@ -40,7 +40,7 @@ def queues(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     alive = {name: queue(name) for name in NAMES}
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps(dead))
     monkeypatch.setenv("QUEUES", json.dumps(alive))
-    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 0)
+    monkeypatch.setattr("leadbridge.services.dead_letters.queues.VISIBILITY_SECONDS", 0)
     return {**alive, **{f"dead-{name}": url for name, url in dead.items()}}
 
 
@@ -86,7 +86,7 @@ def redriven(said: tuple[int, dict[str, Any]]) -> tuple[int, list[str], list[str
     """How many letters a redrive put back, and the codes of those that were kept and that were obsolete."""
     status, body = said
     assert status == 200
-    return body["letters"], *([one["code"] for one in body[name]] for name in ("kept", "obsolete"))
+    return body["redriven"], *([one["code"] for one in body[name]] for name in ("kept", "obsolete"))
 
 
 def delivery(store: LeadRepository) -> Delivery:
@@ -110,7 +110,7 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
     put(queues["dead-events"], "nonsense")
     status, said = ask()
     assert status == 200
-    told = {(one["queue"], one["step"], one["lead_id"], one["goes_to"]) for one in said["letters"]}
+    told = {(one["queue"], one["step"], one["lead_id"], one["destination"]) for one in said["dead_letters"]}
     assert told == {
         ("submit-leadleader", "submit", LEAD.lead_id, None),
         ("submit-matchtrade", "submit", LEAD.lead_id, "submit-matchtrade"),
@@ -119,8 +119,8 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
         ("events", "publish", None, None),
         ("events", "read", None, None),
     }
-    assert all(one["reason"] and one["dead_letter_id"] and one["sent_at"] for one in said["letters"])
-    assert len(ask()[1]["letters"]) == 6, "looking hides nothing"
+    assert all(one["reason"] and one["dead_letter_id"] and one["sent_at"] for one in said["dead_letters"])
+    assert len(ask()[1]["dead_letters"]) == 6, "looking hides nothing"
 
 
 def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(
@@ -132,7 +132,7 @@ def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert journey.timeline[-1].detail == "by olena"
-    assert ask()[1]["letters"] == []
+    assert ask()[1]["dead_letters"] == []
     assert redriven(ask("redrive", "submit-leadleader")) == (0, [], [])
 
 
@@ -142,7 +142,7 @@ def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[st
         put(queues["dead-submit-leadleader"], note)
     assert redriven(ask("redrive", "submit-leadleader")) == (1, [], ["state_changed"])
     assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
-    assert ask()[1]["letters"] == []
+    assert ask()[1]["dead_letters"] == []
 
 
 def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has(
@@ -157,7 +157,7 @@ def test_a_letter_that_comes_before_its_delivery_has_failed_is_kept_until_it_has
     store.apply(steps.fail(delivery(store), NOW, some_error("spent")))
     assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     assert delivery(store).state is State.RECEIVED
-    assert ask()[1]["letters"] == []
+    assert ask()[1]["dead_letters"] == []
 
 
 def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
@@ -184,7 +184,7 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
 def test_letters_that_are_kept_do_not_hide_those_behind_them(
     ask: Ask, queues: dict[str, str], store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadbridge.services.dead_letters.VISIBILITY_SECONDS", 30)
+    monkeypatch.setattr("leadbridge.services.dead_letters.queues.VISIBILITY_SECONDS", 30)
     store.accept(LEAD, phone_hash=None)
     outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
     for number in range(15):
@@ -195,7 +195,7 @@ def test_letters_that_are_kept_do_not_hide_those_behind_them(
         note = {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"}
         put(queues["dead-messages"], note)
     assert redriven(ask("redrive", "messages"))[0] == 3
-    assert len(ask()[1]["letters"]) >= 10
+    assert len(ask()[1]["dead_letters"]) >= 10
 
 
 def test_a_failed_message_is_sent_again(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
@@ -222,25 +222,25 @@ def test_an_event_goes_back_where_it_was_going(ask: Ask, queues: dict[str, str])
 def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str]) -> None:
     for number in range(4):
         put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": str(number)})
-    chosen = ask()[1]["letters"][2]
+    chosen = ask()[1]["dead_letters"][2]
     assert redriven(ask("redrive", "checks", {"dead_letter_id": chosen["dead_letter_id"]})) == (1, [], [])
     assert [one["partner"] for one in waiting(queues["checks"])] == [chosen["partner"]]
-    assert len(ask()[1]["letters"]) == 3
-    other = ask()[1]["letters"][0]
-    assert ask("discard", "checks", {"dead_letter_id": other["dead_letter_id"]}) == (200, {"letters": 1})
-    assert ask("discard", "checks", {"dead_letter_id": other["dead_letter_id"]}) == (200, {"letters": 0})
-    assert len(ask()[1]["letters"]) == 2
+    assert len(ask()[1]["dead_letters"]) == 3
+    other = ask()[1]["dead_letters"][0]
+    assert ask("discard", "checks", {"dead_letter_id": other["dead_letter_id"]}) == (200, {"discarded": 1})
+    assert ask("discard", "checks", {"dead_letter_id": other["dead_letter_id"]}) == (200, {"discarded": 0})
+    assert len(ask()[1]["dead_letters"]) == 2
 
 
 def test_what_was_done_with_a_letter_stands_in_its_leads_timeline(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
-    for done in ("redrive", "discard"):
+    for done, counted in (("redrive", "redriven"), ("discard", "discarded")):
         put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": "leadleader"})
-        (letter,) = ask()[1]["letters"]
+        (letter,) = ask()[1]["dead_letters"]
         status, said = ask(done, "checks", {"dead_letter_id": letter["dead_letter_id"]})
-        assert (status, said["letters"]) == (200, 1)
+        assert (status, said[counted]) == (200, 1)
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert [(entry.what, entry.detail) for entry in journey.timeline[1:]] == [
@@ -280,7 +280,7 @@ def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str,
     assert journey is not None
     assert (journey.timeline[-1].what, journey.timeline[-1].partner) == ("dead_letter_kept", "leadleader")
     assert "loan.amount" in (journey.timeline[-1].detail or "")
-    assert len(ask()[1]["letters"]) == 1
+    assert len(ask()[1]["dead_letters"]) == 1
 
 
 def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_read_is_kept(
@@ -290,7 +290,7 @@ def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_
     for content in contents:
         put(queues["dead-events"], content)
     assert redriven(ask("redrive", "events")) == (0, ["dead_letter_invalid"], ["replaced", "replaced"])
-    (left,) = ask()[1]["letters"]
+    (left,) = ask()[1]["dead_letters"]
     assert left["step"] == "read"
 
 
@@ -307,7 +307,7 @@ def test_letter_of_a_lead_that_was_erased_or_is_gone_is_obsolete(
     put(queues["dead-messages"], {"lead_id": LEAD.lead_id, "message_id": "2026#gone", "step": "send", "reason": "x"})
     assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["erased"])
     assert redriven(ask("redrive", "messages")) == (0, [], ["lead_not_found"])
-    assert ask()[1]["letters"] == []
+    assert ask()[1]["dead_letters"] == []
 
 
 def test_letter_of_a_delivery_that_may_have_arrived_is_kept_and_sends_nothing(
@@ -338,7 +338,7 @@ def test_letter_of_a_message_that_may_have_arrived_is_kept(
         {"lead_id": LEAD.lead_id, "message_id": message.message_id, "step": "send", "reason": "x"},
     )
     assert redriven(ask("redrive", "messages")) == (0, ["outcome_unknown"], [])
-    assert len(ask()[1]["letters"]) == 1
+    assert len(ask()[1]["dead_letters"]) == 1
 
 
 def test_letter_of_a_message_that_a_newer_one_has_replaced_is_obsolete(
@@ -422,7 +422,7 @@ def test_answer_in_a_letter_is_written_down_once(
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert (journey.timeline[-1].detail or "").endswith("recorded by olena")
-    assert ask()[1]["letters"] == []
+    assert ask()[1]["dead_letters"] == []
 
 
 def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(

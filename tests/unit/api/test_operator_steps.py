@@ -209,7 +209,7 @@ def test_of_two_operators_at_once_one_is_told_to_look_again(
 
     monkeypatch.setattr(LeadRepository, "apply", overtaken)
     status, said = ask("resolve", {"deal_id": 77})
-    assert (status, said["title"]) == (409, "Changed meanwhile")
+    assert (status, said["title"]) == (409, "Conflict")
 
 
 # Erasing

@@ -181,7 +181,7 @@ def test_an_id_of_another_lead_is_refused_and_the_lead_is_named(console: Console
     console.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
     before = console.delivery()
     said = console.resolve({"deal_id": 25})
-    assert (said["http"], said["type"]) == (409, "urn:leadbridge:problem:already-tied")
+    assert (said["http"], said["type"]) == (409, "urn:leadbridge:problem:already-linked")
     assert said["lead_id"] == OTHER.lead_id
     assert console.partner.asked == []
     assert console.delivery() == before

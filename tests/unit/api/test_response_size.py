@@ -18,7 +18,7 @@ from leadbridge.api.resources import Resources
 from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
 from leadbridge.domain.lead import MAX_UTM_LENGTH, MAX_UTM_TAGS, Lead
 from leadbridge.runtime import aws
-from leadbridge.services.dead_letters import DeadLetter
+from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.table import QueryPage, Table
@@ -98,8 +98,8 @@ def test_dead_letters_that_do_not_fit_are_counted(
         response = function("manage_leads").handler(event, context)
     assert returned(response) < LAMBDA
     content = json.loads(response["body"])
-    assert len(content["letters"]) + content["left_out"] == 80
-    assert content["letters"][0]["dead_letter_id"] == "0"
+    assert len(content["dead_letters"]) + content["left_out"] == 80
+    assert content["dead_letters"][0]["dead_letter_id"] == "0"
 
 
 def test_a_leads_journey_does_not_read_the_bodies_of_leeloos_events(store: LeadRepository) -> None:

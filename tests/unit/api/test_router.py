@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from leadbridge.api import router
 from leadbridge.api.errors import problem_for
-from leadbridge.api.params import MaskedQuery, bad_query, read_path, read_query
+from leadbridge.api.params import MaskedQuery, invalid_query, read_path, read_query
 from leadbridge.api.problems import Problem
 from leadbridge.api.router import all_routes, find_route
 from leadbridge.api.routes.leads import LeadsQuery
@@ -24,7 +24,7 @@ from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.services.dead_letters import UnknownQueue
+from leadbridge.services.dead_letters.queues import UnknownQueue
 from leadbridge.storage.erasure.eraser import LeadNotFound
 from leadbridge.storage.queries.daily_stats import TooManyLeads
 from leadbridge.storage.queries.lead_list import InvalidCursor
@@ -81,7 +81,7 @@ def test_a_query_is_read_and_an_empty_parameter_is_a_missing_one() -> None:
     ("kind", "query", "detail"),
     [
         (MaskedQuery, {"masked": "yes"}, "masked must be true or false."),
-        (MaskedQuery, {"colour": "", "x": "1"}, "There is no parameter colour, x."),
+        (MaskedQuery, {"colour": "", "x": "1"}, "Unknown parameter: colour, x."),
         (LeadsQuery, {"limit": "101"}, "limit must be less than or equal to 100."),
         (LeadsQuery, {"phone": "nobody"}, "phone must be a phone number."),
         (StatsQuery, {"from": "9999-12-31"}, "from must be a day such as 2026-11-02."),
@@ -116,15 +116,15 @@ def test_a_path_is_read_encoded_and_decoded() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "slug"),
     [
-        (bad_query("x"), 400, "bad-query"),
-        (InvalidCursor(), 400, "bad-query"),
-        (TooManyLeads(), 400, "bad-query"),
+        (invalid_query("x"), 400, "invalid-query"),
+        (InvalidCursor(), 400, "invalid-query"),
+        (TooManyLeads(), 400, "invalid-query"),
         (LeadNotFound(), 404, "unknown-lead"),
         (UnknownQueue(), 404, "unknown-queue"),
         (WrongState("x"), 409, "wrong-state"),
-        (SubmissionInProgress(), 409, "busy"),
-        (Conflict(), 409, "changed-meanwhile"),
-        (AlreadyLinked(LEAD_ID), 409, "already-tied"),
+        (SubmissionInProgress(), 409, "in-progress"),
+        (Conflict(), 409, "conflict"),
+        (AlreadyLinked(LEAD_ID), 409, "already-linked"),
         (Unavailable("leadleader", "status", "away"), 503, "partner-unavailable"),
         (SecretMissing("index"), 503, "not-ready"),
         (Contended(), 503, "busy"),

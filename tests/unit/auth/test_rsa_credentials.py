@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.auth import rsa_credentials
+from leadbridge.partners.leadleader import rsa_credentials
 from quality.testkit.rsa_keys import ELLIPTIC, KEY, PRIVATE, PUBLIC, private_pem, public_pem
 
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
@@ -45,7 +45,7 @@ def test_a_key_of_1024_bits_carries_86_bytes(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a" * 87, "ї" * 44, "😀" * 22])
 def test_more_than_86_bytes_are_too_long(text: str) -> None:
-    with pytest.raises(rsa_credentials.PlaintextTooLong, match=r"^\d+ bytes, the key carries at most 86$"):
+    with pytest.raises(rsa_credentials.PlaintextTooLong, match=r"^\d+ bytes; the key encrypts at most 86$"):
         rsa_credentials.encrypt(PUBLIC, text)
 
 

@@ -21,12 +21,12 @@ from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError,
 from leadbridge.domain.message import status_notification
 from leadbridge.domain.timeline import Entry
 from leadbridge.partners.graph.answers import lead_in
-from leadbridge.partners.http import Answer, refused
+from leadbridge.partners.http import Answer, rejection_error
 from leadbridge.partners.leadleader.answers import deal_id_in, status_in, tokens_in
 from leadbridge.partners.leeloo.answers import reply_in
 from leadbridge.partners.matchtrade.answers import account_uuid_in, grant_in, page_in
-from leadbridge.services.dead_letters import parse_dead_letter
-from leadbridge.services.redrive import NOTED_CODES
+from leadbridge.services.dead_letters.queues import parse_dead_letter
+from leadbridge.services.dead_letters.redrive import NOTED_CODES
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_item, fetch_of
 from leadbridge.storage.leads import Journey
@@ -118,7 +118,7 @@ def test_an_error_keeps_its_code_as_another_kind_of_error() -> None:
     other = Unavailable.of(error)
     assert (other.code, other.data, other.retry_after) == (error.code, {"http_status": 429, "retry_after": 7}, 6.5)
     assert Misconfigured("leeloo", "find", "x").code is ErrorCode.MISCONFIGURED
-    assert refused("leeloo", "find", answer(422)).code is ErrorCode.REJECTED
+    assert rejection_error("leeloo", "find", answer(422)).code is ErrorCode.REJECTED
 
 
 def test_the_same_error_is_known_by_its_code_and_data() -> None:

@@ -28,7 +28,7 @@ from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.repeats import Repeat
 from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, ImpossibleTransition, Table, advance
-from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete, record_delivery_answer
+from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, record_delivery_answer
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.template import ROOT
 

@@ -1,13 +1,13 @@
 """Bodies: URL-encoded, multipart and JSON, in any character set that forms come in."""
 
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.forms.base import Request, Unreadable
-from leadbridge.forms.parsing.bodies import MAX_FIELDS, flattened, read_fields, unquoted_whole
+from leadbridge.forms.parsing.bodies import MAX_FIELDS, flattened, read_fields
 from quality.testkit.forms.posts import JSON, URLENCODED, multipart, request
 
 TEXT = "Їжак Ґава Європа, 12"
@@ -75,13 +75,13 @@ def test_what_is_no_character_set_of_text_is_unreadable(charset: str) -> None:
         multipart([("a", "1")], more=f"; charset={charset}"),
         Request({"content-type": f"{JSON}; charset={charset}"}, {}, b"{}"),
     ):
-        with pytest.raises(Unreadable, match="the character set is not known"):
+        with pytest.raises(Unreadable, match="the character set is not supported"):
             read_fields(post)
 
 
 @pytest.mark.parametrize("post", [urlencoded(b"a=%C0"), multipart([("a", b"\xc0")]), urlencoded(b"a=%98", "cp1251")])
 def test_text_of_another_character_set_is_unreadable(post: Request) -> None:
-    with pytest.raises(Unreadable, match="the text is not"):
+    with pytest.raises(Unreadable, match="the text is not valid"):
         read_fields(post)
 
 
@@ -116,7 +116,7 @@ def attached(filename: str, content: bytes) -> Request:
 )
 def test_files_are_dropped_or_refused(filename: str, content: bytes) -> None:
     assert read_fields(attached(filename, content)) == {"a": "1"}
-    with pytest.raises(Unreadable, match="refuses them"):
+    with pytest.raises(Unreadable, match="does not accept files"):
         read_fields(attached(filename, content), "refuse")
 
 
@@ -158,4 +158,3 @@ def test_percent_signs_are_read_as_the_standard_library_reads_them(text: bytes) 
     assert read_fields(Request({"content-type": f"{URLENCODED}; charset=latin-1"}, {}, b"name=" + plain)) == {
         "name": unquote_to_bytes(plain.replace(b"+", b" ")).decode("latin-1")
     }
-    assert unquoted_whole(quote_from_bytes(text).encode()) == text

@@ -14,7 +14,7 @@ import pytest
 from leadbridge.domain.lead import build_partial_lead
 from leadbridge.domain.routing import choose_partners
 from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
-from leadbridge.forms.mapping import fold_configured, is_caught, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, fold_configured, with_defaults
 from leadbridge.forms.parsing import charsets
 from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.settings import Source
@@ -56,7 +56,7 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
         return ()
     for submission in submissions[:20]:
         answers = submission.answers
-        is_caught(submission, source)
+        fills_honeypot(submission, source)
         content_hash("a key", "a-source", answers if submission.content is None else submission.content)
         build_partial_lead(
             with_defaults(submission.values, source),

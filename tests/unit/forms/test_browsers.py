@@ -173,7 +173,7 @@ def test_whoever_fills_in_the_unseen_field_hears_what_a_lead_hears_and_nothing_i
     said, of_a_lead = json.loads(caught["body"]), json.loads(real["body"])
     assert (said.keys(), said["status"], len(said["lead_id"])) == (of_a_lead.keys(), "received", len("ld_") + 26)
     out = capsys.readouterr().out
-    assert "HoneypotCaught" in out
+    assert "HoneypotPosts" in out
     assert "spam.example" not in out
 
 
@@ -215,7 +215,7 @@ def test_a_visitor_without_javascript_is_thanked_however_often_they_post(endpoin
         (with_body(post(), "your-name=x&your-phone=12"), {"fields": "person.phone,"}),
         (with_body(post(), "your-name=%FF"), {"problem": "unreadable"}),
         (post(content_type="text/plain"), {"problem": "unsupported-type"}),
-        ({**post(), "queryStringParameters": None}, {"problem": "bad-proof"}),
+        ({**post(), "queryStringParameters": None}, {"problem": "not-authentic"}),
         (with_body(post(), "я" * 200_000), {"problem": "too-large"}),
     ],
 )
@@ -314,7 +314,7 @@ def test_whatever_the_headers_say_the_way_leads_to_the_configured_pages(headers:
         (source(**LOCAL), own_machine[0], own_machine[0]),
     ):
         visitor = Visitor.of({"headers": headers}, own)
-        thanked, asked = visitor.taken(answer(200, {})), visitor.refused(Problem(400, "bad", "Bad", "Bad."))
+        thanked, asked = visitor.accepted(answer(200, {})), visitor.rejected(Problem(400, "bad", "Bad", "Bad."))
         assert thanked["headers"].get("Location", page).startswith(page)
         assert asked["headers"].get("Location", again).startswith(again)
         for response in (thanked, asked):

@@ -106,7 +106,7 @@ def test_an_attachment_is_dropped_or_refused_as_configured() -> None:
         assert endpoint.take(proven(sample("plain_multipart")))[0] == 202
     with opened(settings.model_copy(update={"sources": {"plain-credit": refusing}})) as endpoint:
         status, problem = endpoint.take(proven(sample("plain_multipart")))
-        assert (status, problem["detail"]) == (400, "The form sends files, and this source refuses them.")
+        assert (status, problem["detail"]) == (400, "The form contains files, and this source does not accept files.")
         assert endpoint.take(proven(sample("plain_urlencoded")))[0] == 202
 
 

@@ -187,7 +187,7 @@ def test_a_secret_may_come_without_its_prefix() -> None:
 def test_the_reason_tells_no_secret_and_nothing_of_the_body() -> None:
     with pytest.raises(SignatureInvalid) as caught:
         verify(signed("v1,AAAA"), [SECRET], NOW)
-    assert str(caught.value) == "no signature fits"
+    assert str(caught.value) == "no signature matches"
 
 
 def test_the_body_is_a_lead_as_it_stands() -> None:

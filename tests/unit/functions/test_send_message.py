@@ -22,6 +22,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import RETRY_FOR, Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker, StatusByDeal
+from leadbridge.services.find_due import message_body
 from leadbridge.services.send_message import SEND_NOT_RECORDED
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
@@ -138,7 +139,7 @@ def test_the_function_sends_what_find_due_found(
 ) -> None:
     world.by_hand(text="Вітаю")
     (due,) = world.store.due(DUE_PARTITION, world.time() + timedelta(days=1), 10)
-    body = function("find_due").message_body(due)
+    body = message_body(due)
     assert send_message.handler(records(body, body), context) == {"batchItemFailures": []}
     assert world.messenger.texts == ["Вітаю"]
 

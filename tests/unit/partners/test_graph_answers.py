@@ -44,23 +44,23 @@ def test_the_lead_is_taken_as_it_stands() -> None:
         (400, 80005, None, RateLimited, "too many calls (HTTP 400, code 80005)"),
         (500, 1, None, Unavailable, "Graph could not answer (HTTP 500, code 1)"),
         (400, 2, None, Unavailable, "Graph could not answer (HTTP 400, code 2)"),
-        (400, 190, 463, Misconfigured, "the access token is not taken (HTTP 400, code 190, subcode 463)"),
-        (401, 190, None, Misconfigured, "the access token is not taken (HTTP 401, code 190)"),
-        (400, 102, None, Misconfigured, "the access token is not taken (HTTP 400, code 102)"),
-        (400, 10, None, Misconfigured, "the access token may not read leads (HTTP 400, code 10)"),
-        (403, 200, None, Misconfigured, "the access token may not read leads (HTTP 403, code 200)"),
-        (400, 299, None, Misconfigured, "the access token may not read leads (HTTP 400, code 299)"),
+        (400, 190, 463, Misconfigured, "Graph rejected the access token (HTTP 400, code 190, subcode 463)"),
+        (401, 190, None, Misconfigured, "Graph rejected the access token (HTTP 401, code 190)"),
+        (400, 102, None, Misconfigured, "Graph rejected the access token (HTTP 400, code 102)"),
+        (400, 10, None, Misconfigured, "the access token has no permission to read leads (HTTP 400, code 10)"),
+        (403, 200, None, Misconfigured, "the access token has no permission to read leads (HTTP 403, code 200)"),
+        (400, 299, None, Misconfigured, "the access token has no permission to read leads (HTTP 400, code 299)"),
         (
             400,
             100,
             33,
             Misconfigured,
-            "the lead is not there, or is not shown to us (HTTP 400, code 100, subcode 33)",
+            "the lead does not exist or is not visible to us (HTTP 400, code 100, subcode 33)",
         ),
-        (400, 100, None, Misconfigured, "Graph does not take the request (HTTP 400, code 100)"),
-        (400, 2635, None, Misconfigured, "Graph does not take the request (HTTP 400, code 2635)"),
-        (404, WORDS, WORDS, Misconfigured, "Graph does not take the request (HTTP 404)"),
-        (200, 190, None, Misconfigured, "the access token is not taken (HTTP 200, code 190)"),
+        (400, 100, None, Misconfigured, "Graph rejected the request (HTTP 400, code 100)"),
+        (400, 2635, None, Misconfigured, "Graph rejected the request (HTTP 400, code 2635)"),
+        (404, WORDS, WORDS, Misconfigured, "Graph rejected the request (HTTP 404)"),
+        (200, 190, None, Misconfigured, "Graph rejected the access token (HTTP 200, code 190)"),
     ],
 )
 def test_a_refusal_is_known_by_its_code(
@@ -123,7 +123,7 @@ def test_without_an_address_graph_is_where_it_is_documented() -> None:
 
 def test_the_proof_is_the_tokens_hmac_under_the_apps_secret() -> None:
     """The HMAC-SHA256 of RFC 4231, test case 2."""
-    proof = GraphCredentials("what do ya want for nothing?", "Jefe", "").proof
+    proof = GraphCredentials("what do ya want for nothing?", "Jefe", "").app_secret_proof
     assert proof == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadbridge.domain.errors.partner_errors import Misconfigured
-from leadbridge.partners.http import Answer, Transport, asked_to_wait, is_confidential
+from leadbridge.partners.http import Answer, Transport, is_confidential, rate_limit_error
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
 
@@ -74,12 +74,12 @@ def test_no_value_of_retry_after_raises(value: str) -> None:
 
 @pytest.mark.parametrize(("status", "headers"), [(429, {}), (429, {"retry-after": "1"}), (503, {"retry-after": "x"})])
 def test_who_asks_us_to_wait(status: int, headers: dict[str, str]) -> None:
-    assert asked_to_wait("partner", "operation", Answer(status, headers, b"")) is not None
+    assert rate_limit_error("partner", "operation", Answer(status, headers, b"")) is not None
 
 
 @pytest.mark.parametrize(("status", "headers"), [(503, {}), (200, {"retry-after": "1"}), (500, {"retry-after": "1"})])
 def test_who_does_not(status: int, headers: dict[str, str]) -> None:
-    assert asked_to_wait("partner", "operation", Answer(status, headers, b"")) is None
+    assert rate_limit_error("partner", "operation", Answer(status, headers, b"")) is None
 
 
 def test_json_has_exact_decimals() -> None:

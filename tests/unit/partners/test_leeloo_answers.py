@@ -19,10 +19,7 @@ from leadbridge.domain.errors.partner_errors import (
 )
 from leadbridge.partners.http import Answer
 from leadbridge.partners.leeloo.answers import NotFound, Reply, reply_in
-from leadbridge.partners.leeloo.models.channels import Channel
-from leadbridge.partners.leeloo.models.orders import Order
-from leadbridge.partners.leeloo.models.people import PersonDetails
-from leadbridge.partners.leeloo.models.tunnels import TunnelDetails, TunnelStats
+from leeloo_api.models import Channel, Order, PersonDetails, TunnelDetails, TunnelStats
 from quality.testkit.rubbish import json_values
 
 RATE_LIMIT = b"Too many requests, please try again later."
@@ -111,7 +108,7 @@ def test_words_about_requests_in_a_success_are_no_rate_limit() -> None:
 def test_a_refusal_names_our_fields_and_nothing_else() -> None:
     with pytest.raises(Rejected) as caught:
         reply_in(answer(400, REFUSAL), "person_create", Unknown, {"phone", "email"})
-    assert caught.value.text == "the partner refused it (HTTP 400, about phone)"
+    assert caught.value.text == "the partner rejected the request (HTTP 400: phone)"
 
 
 FIELDS = (

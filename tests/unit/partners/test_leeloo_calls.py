@@ -21,14 +21,19 @@ from hypothesis import strategies as st
 from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import Misconfigured, Rejected, Unauthorized, Unavailable, Unknown
+from leadbridge.domain.recipient import Content
 from leadbridge.partners.http import Answer, Transport
-from leadbridge.partners.leeloo import AccountId, Client, Leeloo, PersonId, TagId, wording
+from leadbridge.partners.leeloo import AccountId, Client, PersonId, TagId
 from leadbridge.partners.leeloo.answers import NotFound
 from leadbridge.partners.leeloo.client import EITHER_ENCODING
-from leadbridge.partners.leeloo.models.people import CustomField
+from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.leeloo.people import SmsRecipient
+from leadbridge.partners.leeloo.recipients import account_of
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
+from leadbridge.settings.messages import ChannelSettings
+from leeloo_api import LeelooApi, formats
+from leeloo_api.models import CustomField
 from quality.testkit.rubbish import any_text
 
 ANN, TELEGRAM = PersonId("p1"), AccountId("a1")
@@ -124,18 +129,18 @@ def budget(seconds: float = 60) -> Budget:
     return Budget(time.monotonic() + seconds + 3, reserve=3)
 
 
-def leeloo(line: Line, vault: Vault | None = None, **options: Any) -> Leeloo:
+def leeloo(line: Line, vault: Vault | None = None, **options: Any) -> LeelooApi:
     by_last_message = options.pop("always_by_last_message", False)
-    return Leeloo(Client(line, vault or Vault(), **options), always_by_last_message=by_last_message)
+    return LeelooApi(Client(line, vault or Vault(), **options), always_by_last_message=by_last_message)
 
 
-def sent(call: Callable[[Leeloo], object], **options: Any) -> Request:
+def sent(call: Callable[[LeelooApi], object], **options: Any) -> Request:
     line = Line()
     call(leeloo(line, **options))
     return line.request
 
 
-def asked(call: Callable[[Leeloo], Any], **options: Any) -> list[tuple[str, str]]:
+def asked(call: Callable[[LeelooApi], Any], **options: Any) -> list[tuple[str, str]]:
     """The query of a list's first page, without limit and offset."""
     line = Line(success([]))
     assert list(call(leeloo(line, **options))) == []
@@ -151,7 +156,7 @@ def test_a_call_shows_the_token_and_nothing_of_the_secret_else() -> None:
 
 @given(phone=st.from_regex(r"\+?[0-9 ()-]{1,20}", fullmatch=True), tags=st.lists(st.text(min_size=1), max_size=4))
 def test_filters_come_through_whatever_they_hold(phone: str, tags: list[str]) -> None:
-    def search(api: Leeloo) -> Any:
+    def search(api: LeelooApi) -> Any:
         return api.people.list(phone=phone, tags=tags, budget=budget())
 
     assert asked(search) == [*(("filter[tags]", tag) for tag in tags), ("filter[phone]", phone)]
@@ -173,7 +178,7 @@ def test_days_of_a_filter_are_utc() -> None:
 
 
 def test_the_filter_on_the_last_message_is_sent_where_the_settings_demand_it() -> None:
-    def search(api: Leeloo) -> Any:
+    def search(api: LeelooApi) -> Any:
         return api.people.list(email="a@b.ua", budget=budget())
 
     assert asked(search) == [("filter[email]", "a@b.ua")]
@@ -185,9 +190,9 @@ def test_the_filter_on_the_last_message_is_sent_where_the_settings_demand_it() -
 def test_each_format_names_the_same_moment(seconds: int, microsecond: int, hours: int) -> None:
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microsecond)
     elsewhere = moment.astimezone(timezone(timedelta(hours=hours)))
-    assert wording.day(elsewhere) == moment.strftime("%Y-%m-%d")
-    assert wording.minute(elsewhere) == moment.strftime("%Y-%m-%d %H:%M")
-    assert wording.timestamp(elsewhere) == moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    assert formats.day(elsewhere) == moment.strftime("%Y-%m-%d")
+    assert formats.minute(elsewhere) == moment.strftime("%Y-%m-%d %H:%M")
+    assert formats.timestamp(elsewhere) == moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 @pytest.mark.parametrize(
@@ -200,19 +205,19 @@ def test_each_format_names_the_same_moment(seconds: int, microsecond: int, hours
         lambda api, at: call_record(api, at=at),
     ],
 )
-def test_a_naive_time_is_refused_before_anything_is_sent(call: Callable[[Leeloo, datetime], object]) -> None:
+def test_a_naive_time_is_refused_before_anything_is_sent(call: Callable[[LeelooApi, datetime], object]) -> None:
     line = Line()
     with pytest.raises(ValueError, match="naive"):
         call(leeloo(line), NOON.replace(tzinfo=None))
     assert line.requests == []
 
 
-def order(api: Leeloo, **changes: Any) -> object:
+def order(api: LeelooApi, **changes: Any) -> object:
     asked: dict[str, Any] = {"payment_credits_id": "c", "offer_id": "f", "person_id": ANN, "email": "e", "phone": "+38"}
     return api.orders.create(**{**asked, "at": NOON, "budget": budget(), **changes})
 
 
-def call_record(api: Leeloo, **changes: Any) -> object:
+def call_record(api: LeelooApi, **changes: Any) -> object:
     asked: dict[str, Any] = {"user_id": "u", "account_id": TELEGRAM, "caller": "+1", "called": "+2", "seconds": 61}
     more = {"at": NOON, "status": "SUCCESS", "direction": "OUTBOUND", "budget": budget()}
     return api.calls.record(**{**asked, **more, **changes})
@@ -246,13 +251,13 @@ def test_a_price_loses_no_digit(price: Decimal) -> None:
 
 @pytest.mark.parametrize(("price", "written"), [("1E+2", "100"), ("100.50", "100.50"), ("0.01", "0.01")])
 def test_a_price_is_written_out(price: str, written: str) -> None:
-    assert wording.price(Decimal(price)) == written
+    assert formats.price(Decimal(price)) == written
 
 
 @pytest.mark.parametrize("price", ["NaN", "Infinity"])
 def test_a_price_that_is_no_number_is_refused(price: str) -> None:
     with pytest.raises(ValueError, match="number"):
-        wording.price(Decimal(price))
+        formats.price(Decimal(price))
 
 
 def test_what_is_not_given_is_not_sent() -> None:
@@ -269,7 +274,7 @@ def test_what_is_not_given_is_not_sent() -> None:
 
 
 def test_text_messages_name_everyone() -> None:
-    def invite(api: Leeloo) -> object:
+    def invite(api: LeelooApi) -> object:
         people = [SmsRecipient("Ольга", "o@b.ua", "+380501234567")]
         return api.people.send_sms(people, connection_id="c", leadgentool_id="l", tags=[TagId("t")], budget=budget())
 
@@ -281,7 +286,7 @@ def test_text_messages_name_everyone() -> None:
     }
 
 
-EITHER: dict[str, Callable[[Leeloo], object]] = {
+EITHER: dict[str, Callable[[LeelooApi], object]] = {
     "order_update": lambda api: api.orders.update(
         "o", "RESOLVED", price=Decimal("1.50"), paid_at=NOON, comments="Ні\r\n--x", budget=budget()
     ),
@@ -329,7 +334,7 @@ def test_an_id_that_would_name_another_address_is_of_nobody(person_id: str) -> N
 
 @given(any_text())
 def test_any_text_can_be_sent_or_is_rejected_for_good(text: str) -> None:
-    calls: list[Callable[[Leeloo], object]] = [
+    calls: list[Callable[[LeelooApi], object]] = [
         lambda api: api.messages.send_text(TELEGRAM, text, budget=budget()),
         lambda api: api.orders.update(f"o{text}", "RESOLVED", comments=text, budget=budget()),
         lambda api: next(api.people.list(email=text, budget=budget()), None),
@@ -437,8 +442,14 @@ def person(person_id: str, phone: str | None, *accounts: str, email: str | None 
 
 
 def chosen(*answers: Answer, preferred: str | None = None) -> AccountId | None:
-    api = leeloo(Line(*answers))
-    return api.people.account_for(phone="+380501234567", email="o@b.ua", preferred=preferred, budget=budget())
+    return account_for(Line(*answers), phone="+380501234567", email="o@b.ua", preferred=preferred)
+
+
+def account_for(
+    line: Line, *, phone: str | None = None, email: str | None = None, preferred: str | None = None
+) -> AccountId | None:
+    found = leeloo(line).people.person_for(phone=phone, email=email, budget=budget())
+    return None if found is None else account_of(found, preferred)
 
 
 @pytest.mark.parametrize(
@@ -469,21 +480,20 @@ def test_foreign_number_is_found_by_all_of_its_digits() -> None:
         ("501234567", False),
         ("0501234567", False),
     ):
-        api = leeloo(Line(success([person("p", theirs, "TELEGRAM")])))
-        found = api.people.account_for(phone="+48501234567", budget=budget())
+        found = account_for(Line(success([person("p", theirs, "TELEGRAM")])), phone="+48501234567")
         assert (found == "p.0") is is_found
 
 
 def test_a_person_is_looked_for_by_phone_and_then_by_email() -> None:
     line = Line(success([]), success([person("p", None, "TELEGRAM", email="O@b.ua")]))
-    found = leeloo(line).people.account_for(phone="+380501234567", email="o@b.ua", budget=budget())
+    found = account_for(line, phone="+380501234567", email="o@b.ua")
     assert found == "p.0"
     assert [dict(request.query).get("filter[email]") for request in line.requests] == [None, "o@b.ua"]
 
 
 def test_whoever_is_found_by_phone_is_not_looked_for_by_email() -> None:
     line = Line(success([person("p", "0501234567", "TELEGRAM")]))
-    leeloo(line).people.account_for(phone="+380501234567", email="o@b.ua", budget=budget())
+    account_for(line, phone="+380501234567", email="o@b.ua")
     assert dict(line.request.query)["filter[phone]"] == "+380501234567"
 
 
@@ -500,21 +510,21 @@ def test_someone_without_accounts_is_passed_over() -> None:
 
 def test_nobody_is_looked_for_without_phone_and_email() -> None:
     line = Line()
-    assert leeloo(line).people.account_for(budget=budget()) is None
+    assert account_for(line) is None
     assert line.requests == []
 
 
-def test_a_tag_is_found_by_its_very_name() -> None:
+def test_a_tag_is_found_by_its_exact_name() -> None:
     tags = success([{"id": "t1", "name": "Лід"}, {"id": "t2", "name": "лід"}])
-    assert leeloo(Line(tags)).catalog.tag_id("лід", budget=budget()) == "t2"
-    assert leeloo(Line(tags)).catalog.tag_id("видано", budget=budget()) is None
+    for name, expected in (("лід", [{"tag_id": "t2"}]), ("видано", [])):
+        line = Line(tags, success({}))
+        messenger = LeelooMessenger(leeloo(line), ChannelSettings.model_validate({"wait_for_sms": "1h"}))
+        messenger.note(ANN, Content(tags=(name,)), budget())
+        assert [request.json for request in line.requests[1:]] == expected
 
 
-def test_sending_a_message_loads_nothing_else() -> None:
-    script = (
-        "import sys; from leadbridge.partners.leeloo import Leeloo; import leadbridge.partners.leeloo.messages;"
-        "print([name for name in sys.modules if name.startswith('leadbridge.partners.leeloo.')])"
-    )
+def test_the_layer_holds_only_what_messages_need() -> None:
+    script = "import sys; import leadbridge.partners.leeloo.messenger; print([*sys.modules])"
     path = ["layers/leadbridge", *sys.path]
     ran = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {script}"],
@@ -522,5 +532,5 @@ def test_sending_a_message_loads_nothing_else() -> None:
         text=True,
         check=True,
     )
-    loaded = {name.rpartition(".")[2] for name in eval(ran.stdout)}
-    assert loaded == {"answers", "client", "ids", "messages", "models"}
+    loaded = {name.partition(".")[0] for name in eval(ran.stdout)}
+    assert not loaded & {"leeloo_api", "leadbridge_cli"}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.partners.leeloo.answers import Reply
 from leadbridge.partners.leeloo.client import Query
-from leadbridge.partners.leeloo.paging import paged
-from leadbridge.partners.leeloo.reading import Entity
+from leadbridge.partners.leeloo.values import Entity
+from leeloo_api.paging import paged
 
 
 def nothing(_: list[str]) -> None:

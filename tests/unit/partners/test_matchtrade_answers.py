@@ -116,5 +116,5 @@ def test_the_totals_of_a_page_may_be_missing(body: object, pages: int | None, to
 
 @pytest.mark.parametrize("body", [{}, {"content": None}, {"content": {}}, "content", None, 7])
 def test_an_answer_without_rows_is_not_an_empty_list(body: object) -> None:
-    with pytest.raises(Unavailable, match="holds no accounts"):
+    with pytest.raises(Unavailable, match="contains no accounts"):
         page_in(answer(200, body))

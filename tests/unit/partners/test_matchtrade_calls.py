@@ -20,7 +20,7 @@ from leadbridge.domain.errors.partner_errors import (
 )
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.matchtrade.answers import grant_in
-from leadbridge.partners.matchtrade.login import MARGIN
+from leadbridge.partners.matchtrade.login import EXPIRY_MARGIN
 from leadbridge.partners.wiring import client_of
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
@@ -84,7 +84,7 @@ def test_a_look_up_that_finds_more_than_it_can_read_does_not_say_that_there_is_n
 )
 def test_a_window_that_is_none_is_refused_at_once(since: datetime, until: datetime, options: dict[str, int]) -> None:
     line = Line(token())
-    with pytest.raises(ValueError, match=r"window|page"):
+    with pytest.raises(ValueError, match=r"since|size"):
         client(line).pages(since, until, budget(), **options)
     assert line.requests == []
 
@@ -100,7 +100,7 @@ def test_a_token_is_believed_for_as_long_as_it_says_less_the_margin(expires_in: 
     api.authorize(budget())
     time.pass_(seconds=passed)
     api.authorize(budget())
-    assert len(line.requests) == (1 if passed < expires_in - MARGIN else 2)
+    assert len(line.requests) == (1 if passed < expires_in - EXPIRY_MARGIN else 2)
 
 
 def test_a_tokens_life_begins_when_it_is_asked_for(time: Time) -> None:

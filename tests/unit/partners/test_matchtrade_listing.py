@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadbridge.partners.matchtrade.answers import Listed
-from leadbridge.partners.matchtrade.listing import REMEMBERED, AccountPage, listed
+from leadbridge.partners.matchtrade.answers import RawPage
+from leadbridge.partners.matchtrade.listing import MAX_SEEN_UUIDS, AccountPage, account_pages
 from leadbridge.partners.matchtrade.rows import BrokerAccount, accounts_of, moment
 from quality.testkit.rubbish import any_text, json_values
 
@@ -35,16 +35,16 @@ class Source:
     with_pages: bool = True
     asked: list[int] = field(default_factory=list)
 
-    def read(self, number: int) -> Listed:
+    def read(self, number: int) -> RawPage:
         self.asked.append(number)
         self.change(self.ids, len(self.asked) - 1)
         rows = [{"uuid": each} for each in self.ids[number * self.size : (number + 1) * self.size]]
         pages, total = -(-len(self.ids) // self.size), len(self.ids)
-        return Listed(rows, pages if self.with_pages else None, total if self.with_totals else None)
+        return RawPage(rows, pages if self.with_pages else None, total if self.with_totals else None)
 
 
 def read(source: Source, **bounds: Any) -> list[AccountPage]:
-    return list(listed(source.read, **bounds))
+    return list(account_pages(source.read, **bounds))
 
 
 def uuids(pages: list[AccountPage]) -> list[str | None]:
@@ -109,25 +109,25 @@ def test_a_change_in_the_middle_of_a_listing_loses_and_doubles_no_row(
 
 
 def test_a_listing_that_the_cap_stops_has_no_last_page() -> None:
-    pages = read(Source(numbered(9)), page_cap=2)
+    pages = read(Source(numbered(9)), max_pages=2)
     assert [page.is_last for page in pages] == [False, False]
     assert len(uuids(pages)) == 6
 
 
 def test_a_partner_that_gives_the_same_page_for_ever_costs_the_cap() -> None:
     source = Source(numbered(3), with_pages=False)
-    pages = list(listed(lambda _: source.read(0), page_cap=7))
+    pages = list(account_pages(lambda _: source.read(0), max_pages=7))
     assert (len(pages), len(uuids(pages))) == (7, 3)
 
 
 def test_a_count_that_is_never_reached_costs_one_more_time_over_the_pages() -> None:
     source = Source(numbered(6))
 
-    def reading(number: int) -> Listed:
+    def reading(number: int) -> RawPage:
         found = source.read(number)
-        return Listed(found.rows, found.total_pages, 100)
+        return RawPage(found.rows, found.total_pages, 100)
 
-    pages = list(listed(reading))
+    pages = list(account_pages(reading))
     assert source.asked == [0, 1, 0, 1]
     assert uuids(pages) == numbered(6)
     assert pages[-1].is_last
@@ -135,13 +135,13 @@ def test_a_count_that_is_never_reached_costs_one_more_time_over_the_pages() -> N
 
 def test_rows_without_a_uuid_are_all_given() -> None:
     rows = [{"email": "a@example.com"}, "rubbish", None, {"email": "a@example.com"}]
-    (page,) = listed(lambda _: Listed(rows, 1, None))
+    (page,) = account_pages(lambda _: RawPage(rows, 1, None))
     assert [row.email for row in page.rows] == ["a@example.com"] * 2
 
 
 def test_a_listing_remembers_no_more_than_the_last_rows() -> None:
     """Memory does not grow with the list: what came long ago is given again, and written over."""
-    source = Source(numbered(REMEMBERED + 1), size=1000, with_totals=False)
+    source = Source(numbered(MAX_SEEN_UUIDS + 1), size=1000, with_totals=False)
     source.ids.append("0")
     assert uuids(read(source)).count("0") == 2
     source.ids[-1] = "2"
@@ -243,7 +243,7 @@ def test_what_is_no_time_is_none(value: object) -> None:
 )
 def test_a_time_without_its_offset_is_of_the_brokers_zone(text: str, expected: datetime) -> None:
     zone = ZoneInfo("America/New_York")
-    (page,) = listed(lambda _: Listed([{"uuid": "a", "created": text, "updated": text}], 1, None), zone=zone)
+    (page,) = account_pages(lambda _: RawPage([{"uuid": "a", "created": text, "updated": text}], 1, None), zone=zone)
     assert (page.rows[0].created, page.rows[0].updated) == (expected, expected)
 
 

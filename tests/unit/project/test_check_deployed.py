@@ -23,7 +23,7 @@ from quality.testkit.wiring import routes
 
 API = "https://api.example.com/v1"
 REFUSED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:unauthorized"})
-FORGED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:bad-proof"})
+FORGED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:not-authentic"})
 FINE = {"GET /health": Answer(200, "application/json", {}), "GET /leads": REFUSED, "POST /webhooks/web": FORGED}
 
 
@@ -99,7 +99,7 @@ def test_a_stack_is_well_before_and_after_its_secrets_are_put_and_nothing_is_sto
         aws.secrets_manager().create_secret(Name="leadbridge/sources", SecretString=json.dumps(secret))
     told: list[str] = []
     assert check(API, requests_for(shipped_settings), handlers, sleep=never, tell=told.append), told
-    assert told[-1] == f"POST /webhooks/web: {'401 bad-proof' if secret else '503 not-ready'}"
+    assert told[-1] == f"POST /webhooks/web: {'401 not-authentic' if secret else '503 not-ready'}"
     assert aws.dynamodb().scan(TableName=TABLE, Select="COUNT")["Count"] == 0
 
 
@@ -113,7 +113,7 @@ def test_any_kind_of_form_may_be_the_first(
     )
     asked = requests_for(only)[-1]
     answer = handlers(API, asked)
-    assert str(answer) == "401 bad-proof"
+    assert str(answer) == "401 not-authentic"
     assert is_expected(asked, answer)
 
 

@@ -12,7 +12,7 @@ from leadbridge.runtime import aws, environment
 @pytest.fixture
 def sent(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> list[AWSPreparedRequest]:
     """Requests as they would go out of a function; AWS refuses them all."""
-    monkeypatch.setenv(environment.STARTING, "on-demand")
+    monkeypatch.setenv(environment.LAMBDA_VARIABLE, "on-demand")
     requests: list[AWSPreparedRequest] = []
     refusal = b'{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "no such type"}'
 
@@ -47,6 +47,6 @@ def test_a_function_calls_itself_by_one_name(sent: list[AWSPreparedRequest]) -> 
 
 
 def test_where_we_test_a_wrong_parameter_goes_nowhere(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(environment.STARTING, raising=False)
+    monkeypatch.delenv(environment.LAMBDA_VARIABLE, raising=False)
     with pytest.raises(ParamValidationError):
         aws.dynamodb().get_item(TableName="leads", Key={"pk": {"S": 5}})

@@ -14,7 +14,7 @@ from leadbridge.domain.delivery import fail, new_delivery
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.runtime.batch import MAX_WAIT, process_batch
+from leadbridge.runtime.batch import MAX_VISIBILITY, process_batch
 from leadbridge.runtime.logs import metrics
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
@@ -47,7 +47,7 @@ def test_a_partial_batch_fails_only_its_own_messages() -> None:
     event = {"Records": [message(number) for number in range(1, 6)]}
     answer = process_batch(event, work, queue=hidden, queue_url="q")  # type: ignore[arg-type]
     assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["m2", "m3", "m4", "m5"]
-    assert hidden.hidden == {"r3": 91, "r4": MAX_WAIT.total_seconds(), "r5": 0}
+    assert hidden.hidden == {"r3": 91, "r4": MAX_VISIBILITY.total_seconds(), "r5": 0}
 
 
 def test_a_message_that_fails_is_laid_to_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ def test_a_call_is_measured_by_its_partner_alone(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("outcome", "errors"), [(CallOutcome.ANSWERED, 0), (CallOutcome.LOST, 1), (CallOutcome.ASKED_TO_WAIT, 1)]
+    ("outcome", "errors"), [(CallOutcome.ANSWERED, 0), (CallOutcome.LOST, 1), (CallOutcome.RATE_LIMITED, 1)]
 )
 def test_every_call_counts_as_an_error_or_as_none(
     capsys: pytest.CaptureFixture[str], outcome: CallOutcome, errors: int

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import serialization
 
 from events.sign import signed
 from leadbridge import settings
-from leadbridge.auth import rsa_credentials
 from leadbridge.domain.delivery import State
 from leadbridge.partners.http import Answer, Transport
+from leadbridge.partners.leadleader import rsa_credentials
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fixtures import Context

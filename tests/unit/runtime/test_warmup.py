@@ -12,7 +12,7 @@ from leadbridge.storage.leads import LeadRepository
 
 
 def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(environment.STARTING, raising=False)
+    monkeypatch.delenv(environment.LAMBDA_VARIABLE, raising=False)
     made: list[str] = []
 
     warmup.warm_up(lambda: made.append("one"))
@@ -23,7 +23,7 @@ def test_nothing_is_prepared_where_a_handler_is_only_imported(monkeypatch: pytes
 def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(environment.STARTING, "on-demand")
+    monkeypatch.setenv(environment.LAMBDA_VARIABLE, "on-demand")
     made: list[str] = []
     warned: list[str] = []
     monkeypatch.setattr(logger, "warning", lambda text, **_: warned.append(text))
@@ -34,7 +34,7 @@ def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made
     warmup.warm_up(lambda: made.append("one"), failing, lambda: made.append("two"))
 
     assert made == ["one", "two"]
-    assert warned == ["could not be prepared"]
+    assert warned == ["a warm-up step failed"]
 
 
 @pytest.mark.parametrize("flow", ["receive_lead", "submit_lead", "check_status", "send_message", "sync_accounts"])
@@ -45,7 +45,7 @@ def test_a_start_asks_nobody_and_reads_no_secret(
     function: Callable[[str], ModuleType],
     flow: str,
 ) -> None:
-    monkeypatch.setenv(environment.STARTING, "on-demand")
+    monkeypatch.setenv(environment.LAMBDA_VARIABLE, "on-demand")
     asked: list[str] = []
     for client in (aws.dynamodb(), aws.secrets_manager(), aws.sqs()):
         client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))

@@ -176,7 +176,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
 
 
 def test_a_refused_token_keeps_the_lead_waiting_until_a_person_mends_it(world: World) -> None:
-    world.origin = failing(*[fails(partner_errors.Misconfigured, "the access token is not taken")] * 200)
+    world.origin = failing(*[fails(partner_errors.Misconfigured, "Graph rejected the access token")] * 200)
     for _ in range(200):
         visit = world.visit()
         assert (visit.outcome, visit.retry_after) == (Outcome.RETRIED, timedelta(minutes=30))

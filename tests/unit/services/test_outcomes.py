@@ -7,7 +7,7 @@ from enum import StrEnum
 import pytest
 
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
-from leadbridge.partners.http import Answer, intercepted
+from leadbridge.partners.http import Answer, interception_error
 from leadbridge.runtime.logs import metrics
 from leadbridge.services.outcomes import record_outcome
 
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
         (None, set()),
         (Unknown("leadleader", "create", "no answer came back"), set()),
         (Misconfigured("leadleader", "authorize", "the password is wrong"), {"PartnerMisconfigured"}),
-        (intercepted("leadleader", "create", Answer(403, {}, b"<html>")), {"PartnerMisconfigured"}),
+        (interception_error("leadleader", "create", Answer(403, {}, b"<html>")), {"PartnerMisconfigured"}),
         (RateLimited("leeloo", "send_message", "the partner asked us to wait"), {"PartnerRateLimited"}),
     ],
 )

@@ -147,11 +147,11 @@ def test_the_function_counts_the_quiet_and_names_them(
     come(store, 2, HOUR, "meta-credit")
     app = detect_stale_sources(**{"web": DAY, "meta-credit": DAY, "tilda-credit": DAY})
     capsys.readouterr()
-    assert app.handler({}, context) == {"quiet": ["web"]}
+    assert app.handler({}, context) == {"stale": ["web"]}
     assert measured(capsys) == [[1]]
-    (looked,) = [vars(record) for record in caplog.records if record.message == "looked"]
-    assert looked["quiet"] == {"web": to_text(NOW - 2 * DAY)}
-    assert (looked["watched"], looked["never_heard_of"]) == (3, ["tilda-credit"])
+    (looked,) = [vars(record) for record in caplog.records if record.message == "checked"]
+    assert looked["stale"] == {"web": to_text(NOW - 2 * DAY)}
+    assert (looked["checked"], looked["without_leads"]) == (3, ["tilda-credit"])
 
 
 def test_when_all_is_well_the_count_is_nothing(
@@ -163,7 +163,7 @@ def test_when_all_is_well_the_count_is_nothing(
     come(store, 1, HOUR)
     app = detect_stale_sources(web=DAY)
     capsys.readouterr()
-    assert app.handler({}, context) == {"quiet": []}
+    assert app.handler({}, context) == {"stale": []}
     assert measured(capsys) == [[0]]
 
 
@@ -176,7 +176,7 @@ def test_where_nobody_waits_for_a_source_nothing_is_read_or_measured(
 ) -> None:
     app = detect_stale_sources()
     capsys.readouterr()
-    assert app.handler({}, context) == {"quiet": []}
+    assert app.handler({}, context) == {"stale": []}
     assert reads == []
     assert measured(capsys) == []
 
@@ -193,7 +193,7 @@ def test_nothing_of_a_person_is_read_or_told(
     detect_stale_sources(web=DAY).handler({}, context)
     assert {asked["ProjectionExpression"] for asked in reads} == {"#received_key, #source"}
     said = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
-    assert "looked" in said
+    assert "checked" in said
     assert lead_id not in said
     assert "0500000001" not in said
     assert "Прикладенко" not in said

@@ -43,11 +43,11 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
-from leadbridge.services.dead_letters import DeadLetter
+from leadbridge.services.dead_letters.queues import DeadLetter
+from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete
+from leadbridge.services.dead_letters.redrive import Redriver
 from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
-from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
-from leadbridge.services.redrive import Redriver
 from leadbridge.services.resolve_delivery import ConfirmedId
 from leadbridge.services.send_message import Sender
 from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder

@@ -21,9 +21,9 @@ from leadbridge.domain.recipient import Contact
 from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.runtime import aws
-from leadbridge.services.dead_letters import DeadLetter
-from leadbridge.services.record_answer import DeadLetterKept
-from leadbridge.services.redrive import Redriver
+from leadbridge.services.dead_letters.queues import DeadLetter
+from leadbridge.services.dead_letters.record_answer import DeadLetterKept
+from leadbridge.services.dead_letters.redrive import Redriver
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.accounts import AccountRepository
@@ -171,7 +171,7 @@ def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -
     letter = DeadLetter("submit-leadleader", "l-1", 0, "submit", "spent", lead_id=lead().lead_id, partner="leadleader")
     with pytest.raises(DeadLetterKept) as kept:
         reviver.redrive(letter)
-    assert kept.value.code == "needs_confirmation"
+    assert kept.value.info.code == "needs_confirmation"
     after = store.delivery(lead().lead_id, "leadleader")
     assert after is not None
     assert after.state is State.FAILED

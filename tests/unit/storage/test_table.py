@@ -143,7 +143,7 @@ def test_a_call_that_is_throttled_for_long_is_given_up(
     with pytest.raises(Contended):
         (READS | WRITES)[operation](over(client))
     longest = gateway.BATCH_RETRY_FOR if operation.startswith("batch") else aws_errors.RETRY_FOR
-    assert longest - aws_errors.LONGEST_PAUSE <= now[0] <= longest
+    assert longest - aws_errors.MAX_PAUSE <= now[0] <= longest
 
 
 def test_what_a_batch_write_leaves_unprocessed_is_retried_with_pauses(table: Table, pauses: list[float]) -> None:

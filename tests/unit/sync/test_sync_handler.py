@@ -21,6 +21,7 @@ from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
 from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Sync
+from leadbridge.services.sync_metrics import record_page, record_run
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.leads import LeadRepository
@@ -52,7 +53,9 @@ def app(
     loaded = function("sync_accounts")
     accounts = AccountRepository(Table(aws.dynamodb(), TABLE), "matchtrade", lambda value: keyed_hash("a key", value))
     reconciler = AccountReconciler("matchtrade", accounts, store, shipped_settings.partners["matchtrade"], time)
-    sync = Sync(broker, accounts, reconciler, loaded.plan("matchtrade"), time, loaded.note)
+    plan = shipped_settings.partners["matchtrade"].sync
+    assert plan is not None
+    sync = Sync(broker, accounts, reconciler, plan, time, record_page)
     monkeypatch.setattr(loaded, "sync", lambda _: sync)
     return loaded
 
@@ -110,7 +113,7 @@ def test_a_page_and_a_run_say_in_the_log_what_came_of_them(
 ) -> None:
     broker.add("a-uuid", time.now)
     app.handler({}, context)
-    page = logged(log, "page taken in")[0]
+    page = logged(log, "page stored")[0]
     assert (page["scan"], page["page"], page["pages"]) == ("incremental", 0, 1)
     assert (page["rows"], page["written"], page["failed"]) == (1, 1, 0)
     assert page["since"] < page["until"]
@@ -125,7 +128,7 @@ def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
     for _ in range(2):
         broker.takes = 40.0  # seconds a page: a run reads a few windows of the years
         for _ in range(3):
-            app.tell(app.sync("matchtrade").run("a run", broker.budget(240)))
+            record_run(app.sync("matchtrade").run("a run", broker.budget(240)), time.now)
             time.pass_(minutes=5)
         broker.takes = 0.0
         app.sync("matchtrade").run("a run", broker.budget(240))
@@ -155,12 +158,12 @@ def test_a_window_that_was_left_out_is_counted_and_named(
 
     broker.before_page = refuse
     for _ in range(MAX_PAGE_FAILURES):
-        assert logged(log, "window left out") == []
+        assert logged(log, "window skipped") == []
         assert app.handler({}, context) == {"matchtrade": "failed"}
         time.pass_(minutes=5)
     metrics = counted(capsys)
-    assert (metrics["SyncFailed"], metrics["SyncWindowsLeftOut"]) == ([1.0], [1.0])
-    (line,) = logged(log, "window left out")
+    assert (metrics["SyncFailed"], metrics["SyncWindowsSkipped"]) == ([1.0], [1.0])
+    (line,) = logged(log, "window skipped")
     assert (line["level"], line["scan"], line["since"]) == ("WARNING", "full", "2019-01-01T00:00:00.000Z")
 
 

@@ -15,8 +15,8 @@ from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors import partner_errors
-from leadbridge.partners.matchtrade.answers import Listed
-from leadbridge.partners.matchtrade.listing import AccountPage, listed
+from leadbridge.partners.matchtrade.answers import RawPage
+from leadbridge.partners.matchtrade.listing import AccountPage, account_pages
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.sync_accounts import ProcessedPage, SyncOutcome
 from leadbridge.settings import Settings
@@ -235,13 +235,13 @@ class Endless:
     ) -> Iterator[AccountPage]:
         count = int((until - since) / timedelta(minutes=1))
 
-        def read(number: int) -> Listed:
+        def read(number: int) -> RawPage:
             numbers = range(number * size, min(count, (number + 1) * size))
             made = {number: to_text(since + timedelta(minutes=number)) for number in numbers}
             rows = [{"uuid": at, "created": at, "updated": at, "email": f"{at}@example.com"} for at in made.values()]
-            return Listed(rows, -(-count // size), count)
+            return RawPage(rows, -(-count // size), count)
 
-        return listed(read, first_page=first_page)
+        return account_pages(read, first_page=first_page)
 
 
 def peak(world: World, accounts: int) -> int:

@@ -1,4 +1,4 @@
-"""Pages that post by themselves: whose page it is, what a browser may tell it, and where its visitor goes then."""
+"""Posts from web pages: allowed origins (CORS), and redirects to the pages after a post."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from leadbridge.api.problems import Problem, Response
 from leadbridge.settings import Source
 from leadbridge.settings.browsers import ANY_PORT
 
-PREFLIGHT_HOLDS = 3600  # seconds
+PREFLIGHT_MAX_AGE = 3600  # seconds
 _PORT = re.compile(r":[1-9][0-9]{0,4}\Z")
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Whoever posts to a source: perhaps a browser.
+    """The sender of a post, perhaps a browser.
 
-    `origin` is the site of the page that posts, if the source allows it; `is_foreign` says that it does not. Who
-    `navigates` is shown the answer itself, as a page.
+    `origin` is the page's site, if the source allows it; `is_foreign`: the source does not allow it. `navigates`: the
+    browser displays the response as a page.
     """
 
     source: Source | None = None
@@ -30,45 +30,47 @@ class Visitor:
 
     @classmethod
     def of(cls, event: dict[str, Any], source: Source | None) -> Visitor:
-        """Who sent the gateway's proxy event."""
+        """Read the sender from a gateway proxy event."""
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         origin = headers.get("origin")
         if source is None or not source.origins or origin is None:
             return cls(source, navigates=_navigates(headers))
-        allowed = any(_is(origin, one) for one in source.origins)
+        allowed = any(_matches(origin, one) for one in source.origins)
         return cls(source, origin if allowed else None, not allowed, _navigates(headers))
 
     def preflight(self) -> Response:
-        """The answer to a browser that asks before it posts."""
+        """Return the response to a preflight request."""
         if self.origin is None:
-            return foreign().response()
+            return foreign_origin().response()
         headers = {
             "Access-Control-Allow-Methods": "POST",
             "Access-Control-Allow-Headers": "Content-Type, X-Webhook-Token",
-            "Access-Control-Max-Age": str(PREFLIGHT_HOLDS),
+            "Access-Control-Max-Age": str(PREFLIGHT_MAX_AGE),
         }
-        return self._told({"statusCode": 204, "headers": headers, "body": ""})
+        return self._with_cors({"statusCode": 204, "headers": headers, "body": ""})
 
-    def taken(self, response: Response) -> Response:
-        """The answer to a post that was taken: this one, or the way to the page that thanks."""
+    def accepted(self, response: Response) -> Response:
+        """Return the response to an accepted post: this one, or a redirect to the thank-you page."""
         page = self._page(self.source.thank_you) if self.source else None
-        return self._told(_see(page) if page else response)
+        return self._with_cors(_redirect(page) if page else response)
 
-    def refused(self, problem: Problem) -> Response:
-        """The answer to a post that was not: the problem, or the way to the page that asks to try again.
+    def rejected(self, problem: Problem) -> Response:
+        """Return the response to a rejected post: the problem, or a redirect to the page for another attempt.
 
-        That page hears the names of the fields that are wrong, or else the kind of the problem.
+        The redirect has the names of the invalid fields, or else the problem's type, as a parameter.
         """
         page = self._page(self.source.try_again) if self.source else None
         if page is None:
-            return self._told(problem.response())
+            return self._with_cors(problem.response())
         fields = ",".join(error.field for error in problem.errors)
-        return self._told(_see(_asking(page, {"fields": fields} if fields else {"problem": problem.slug})))
+        return self._with_cors(
+            _redirect(_with_query(page, {"fields": fields} if fields else {"problem": problem.slug}))
+        )
 
     def _page(self, address: str | None) -> str | None:
-        """Where the browser is to go, if it is to go anywhere: the configured page, never one that it names itself.
+        """Return the page to redirect to, None for no redirect. It is configured, and never taken from the request.
 
-        On a developer's machine the page is on whatever port the allowed page that posts is on.
+        On a developer's machine the page has the port of the page that posts.
         """
         if address is None or not self.navigates or self.is_foreign:
             return None
@@ -77,21 +79,21 @@ class Visitor:
         port = _PORT.search(self.origin or "")
         return address.replace(ANY_PORT, port[0], 1) if port else None
 
-    def _told(self, response: Response) -> Response:
-        """The answer with what lets the page's own script read it."""
+    def _with_cors(self, response: Response) -> Response:
+        """Add the headers that let the page's script read the response."""
         if self.origin is None:
             return response
         cors = {"Access-Control-Allow-Origin": self.origin, "Vary": "Origin"}
         return {**response, "headers": {**response["headers"], **cors}}
 
 
-def foreign() -> Problem:
-    """A page of a site that may not post to this source."""
+def foreign_origin() -> Problem:
+    """Return the problem for a page of a site that may not post to the source."""
     detail = "Pages of this site may not post to this source."
     return Problem(403, "origin-not-allowed", "Origin not allowed", detail)
 
 
-def _is(origin: str, allowed: str) -> bool:
+def _matches(origin: str, allowed: str) -> bool:
     if not allowed.endswith(ANY_PORT):
         return origin == allowed
     port = _PORT.search(origin)
@@ -99,7 +101,7 @@ def _is(origin: str, allowed: str) -> bool:
 
 
 def _navigates(headers: dict[str, str]) -> bool:
-    """Whether a page is wanted: browsers of today say so, of older ones it is known by what else they would take."""
+    """Return whether the browser expects a page: by Sec-Fetch-Mode, or by Accept for older browsers."""
     mode = headers.get("sec-fetch-mode")
     if (mode is not None and mode != "navigate") or "x-requested-with" in headers:
         return False
@@ -107,11 +109,11 @@ def _navigates(headers: dict[str, str]) -> bool:
     return "text/html" in kinds
 
 
-def _see(page: str) -> Response:
-    """Go there, with GET."""
+def _redirect(page: str) -> Response:
+    """Redirect with GET."""
     return {"statusCode": 303, "headers": {"Location": page, "Cache-Control": "no-store"}, "body": ""}
 
 
-def _asking(page: str, question: dict[str, str]) -> str:
+def _with_query(page: str, parameters: dict[str, str]) -> str:
     parts = urlsplit(page)
-    return parts._replace(query="&".join(filter(None, (parts.query, urlencode(question, safe=","))))).geturl()
+    return parts._replace(query="&".join(filter(None, (parts.query, urlencode(parameters, safe=","))))).geturl()

@@ -1,8 +1,8 @@
-"""Which problem an exception is answered with: the only table of this."""
+"""The one mapping of exceptions to problems."""
 
 from __future__ import annotations
 
-from leadbridge.api.params import bad_query, unknown_lead, unknown_queue
+from leadbridge.api.params import invalid_query, unknown_lead, unknown_queue
 from leadbridge.api.problems import Problem, busy, internal, not_ready
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.logs import logger
@@ -13,7 +13,8 @@ PARTNER_RETRY_AFTER = 30  # seconds, if the partner sends no Retry-After
 def problem_for(error: Exception) -> Problem:
     """Return the problem for an exception of a route. Log faults of this stack and of partners.
 
-    The modules that raise them are imported here: most requests end without an exception.
+    A write that AWS did not accept in time (Contended) is `busy`, like all transient errors. The exceptions are
+    imported here because most requests raise none.
     """
     if isinstance(error, Problem):
         return error
@@ -21,16 +22,16 @@ def problem_for(error: Exception) -> Problem:
     from leadbridge.domain.errors.secret_errors import SecretMissing
     from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
     from leadbridge.domain.transitions import AlreadyLinked, Conflict
-    from leadbridge.services.dead_letters import UnknownQueue
+    from leadbridge.services.dead_letters.queues import UnknownQueue
     from leadbridge.storage.erasure.eraser import LeadNotFound
     from leadbridge.storage.queries.daily_stats import TooManyLeads
     from leadbridge.storage.queries.lead_list import InvalidCursor
 
     match error:
         case InvalidCursor():
-            return bad_query("The cursor does not belong to this list.")
+            return invalid_query("The cursor does not belong to this list.")
         case TooManyLeads():
-            return bad_query("There is too much to count. Ask for fewer days.")
+            return invalid_query("There is too much to count. Request fewer days.")
         case LeadNotFound():
             return unknown_lead()
         case UnknownQueue():
@@ -38,24 +39,24 @@ def problem_for(error: Exception) -> Problem:
         case WrongState():
             return wrong_state(str(error))
         case SubmissionInProgress():
-            detail = "The lead is being worked on at this moment. Please try again in a minute."
-            return Problem(409, "busy", "Busy", detail)
+            detail = "A worker is processing the lead. Please try again in a minute."
+            return Problem(409, "in-progress", "In progress", detail)
         case AlreadyLinked():
-            detail = f"Lead {error.lead_id} has this at the partner already. Nothing was stored."
-            return Problem(409, "already-tied", "Already tied", detail, members={"lead_id": error.lead_id})
+            detail = f"The partner's id is linked to lead {error.lead_id}. Nothing was stored."
+            return Problem(409, "already-linked", "Already linked", detail, members={"lead_id": error.lead_id})
         case Conflict():
-            detail = "Somebody else has changed it meanwhile. Look at it again."
-            return Problem(409, "changed-meanwhile", "Changed meanwhile", detail)
+            detail = "Another request or worker changed it at the same time. Nothing was stored. Load it again."
+            return Problem(409, "conflict", "Conflict", detail)
         case PartnerError():
-            logger.warning("a partner's id could not be confirmed", reason=error.text)
-            detail = "The partner cannot be asked about this at the moment. Nothing was stored. Please try again later."
+            logger.warning("the partner could not confirm an id", reason=error.text)
+            detail = "The partner is unavailable. Nothing was stored. Please try again later."
             wait = max(1, round(error.retry_after or PARTNER_RETRY_AFTER))
             return Problem(503, "partner-unavailable", "Partner unavailable", detail, retry_after=wait)
         case SecretMissing():
             logger.warning("a secret has no usable value", exc_info=error)
             return not_ready("A secret has no usable value. Please try again.")
         case _:
-            logger.error("could not answer", exc_info=error)
+            logger.error("the request failed", exc_info=error)
             return busy() if is_transient(error) else internal()
 
 

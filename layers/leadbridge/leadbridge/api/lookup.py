@@ -1,4 +1,4 @@
-"""The lead or the delivery that a path names; the problem if there is none, or its person was erased."""
+"""Find the lead or the delivery of a path. Raises the problem if there is none or its person was erased."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from leadbridge.storage.leads import Journey
 
 
 def find_journey(request: ApiRequest) -> Journey:
-    """Return the lead of the path with all that is stored of it. Raises Problem."""
+    """Return the lead of the path with all its items. Raises Problem."""
     journey = request.resources.leads.journey(request.path["lead_id"])
     if journey is None:
         raise unknown_lead()

@@ -1,38 +1,40 @@
-"""A lead's person with phone, tax number and e-mail shown in part only."""
+"""Mask phones, tax numbers and e-mail addresses of a lead's person."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-DOTS = "•••"  # always three, so that the length is hidden too
-TRACES = frozenset({"ip", "user_agent", "page_url"})  # fields of a consent that identify a device or a visit
+MASK = "•••"  # of constant length, so that the length is hidden too
+IDENTIFYING_FIELDS = frozenset(
+    {"ip", "user_agent", "page_url"}
+)  # fields of a consent that identify a device or a visit
 
 
 def masked_person(person: dict[str, Any]) -> dict[str, Any]:
-    """Mask a person. The name stays, so that operators can tell leads apart."""
+    """Mask a person. The name is not masked, so that operators can distinguish leads."""
     return {name: _MASKS[name](value) if name in _MASKS else value for name, value in person.items()}
 
 
 def masked_consent(consent: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what identifies a device or a visit."""
-    return {name: value for name, value in consent.items() if name not in TRACES}
+    """Remove the fields that identify a device or a visit."""
+    return {name: value for name, value in consent.items() if name not in IDENTIFYING_FIELDS}
 
 
 def _masked_phone(phone: str) -> str:
     """Keep the codes of country and operator, and the last two digits: +38050•••01."""
-    return f"{phone[:6]}{DOTS}{phone[-2:]}" if len(phone) > 10 else f"{phone[:2]}{DOTS}"
+    return f"{phone[:6]}{MASK}{phone[-2:]}" if len(phone) > 10 else f"{phone[:2]}{MASK}"
 
 
 def _masked_number(number: str) -> str:
     """Keep the last two digits; the first ones of a tax number are a date of birth."""
-    return f"{DOTS}{number[-2:]}" if len(number) > 6 else DOTS
+    return f"{MASK}{number[-2:]}" if len(number) > 6 else MASK
 
 
 def _masked_email(email: str) -> str:
     """Keep the first character and the domain."""
     name, at, domain = email.rpartition("@")
-    return f"{name[:1]}{DOTS}{at}{domain}" if at else DOTS
+    return f"{name[:1]}{MASK}{at}{domain}" if at else MASK
 
 
 _MASKS: dict[str, Callable[[str], str]] = {

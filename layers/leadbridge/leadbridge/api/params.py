@@ -1,4 +1,4 @@
-"""The parameters of a path and of a query: their types, and how the router reads them."""
+"""Types and parsing of path and query parameters."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 YEARS = range(2000, 2200)  # date arithmetic overflows near the ends of the calendar
 
 
-def bad_query(detail: str) -> Problem:
-    """Return the problem for a query that is not valid."""
-    return Problem(400, "bad-query", "Bad query", detail)
+def invalid_query(detail: str) -> Problem:
+    """Return the problem for an invalid query."""
+    return Problem(400, "invalid-query", "Invalid query", detail)
 
 
 def unknown_lead() -> Problem:
     """Return the problem for a lead that does not exist, or that has no such delivery."""
-    return Problem(404, "unknown-lead", "Unknown lead", "There is no such lead or delivery.")
+    return Problem(404, "unknown-lead", "Unknown lead", "This lead or delivery does not exist.")
 
 
 def unknown_message() -> Problem:
     """Return the problem for a message that the lead does not have."""
-    return Problem(404, "unknown-message", "Unknown message", "The lead has no such message.")
+    return Problem(404, "unknown-message", "Unknown message", "The lead does not have this message.")
 
 
 def unknown_queue() -> Problem:
     """Return the problem for a dead-letter queue that does not exist."""
-    return Problem(404, "unknown-queue", "Unknown queue", "There is no such dead-letter queue.")
+    return Problem(404, "unknown-queue", "Unknown queue", "This dead-letter queue does not exist.")
 
 
 @dataclass(frozen=True)
 class PathParameter:
-    """A parameter of a path. A value that does not match `pattern` is answered with the problem `unknown`."""
+    """A path parameter. A value that does not match `pattern` raises the problem `unknown`."""
 
     description: str
     pattern: str
@@ -57,7 +57,7 @@ PATH_PARAMETERS = {
 
 
 def read_path(template: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Read the parameters of a path such as `/leads/{lead_id}`, percent-encoded or decoded. Raises Problem."""
+    """Parse the parameters of a path such as `/leads/{lead_id}`, percent-encoded or decoded. Raises Problem."""
     found = {}
     for name in PLACEHOLDER.findall(template):
         parameter, value = PATH_PARAMETERS[name], unquote(values.get(name) or "")
@@ -97,7 +97,7 @@ Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
 
 class QueryParams(BaseModel):
-    """The parameters of a query. An empty one counts as missing."""
+    """Query parameters. An empty parameter counts as missing."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
@@ -105,22 +105,22 @@ class QueryParams(BaseModel):
 class MaskedQuery(QueryParams):
     """Whether to mask the person."""
 
-    masked: Flag = Field(False, description="Whether phones, addresses and numbers are shown in part only.")
+    masked: Flag = Field(False, description="Whether phones, addresses and tax numbers are masked.")
 
 
 def read_query[Q: QueryParams](kind: type[Q], parameters: Mapping[str, str]) -> Q:
-    """Read a query string. Raises Problem, also for a parameter that the route does not have."""
+    """Parse a query string. Raises Problem, also for unknown parameters."""
     known = {field.alias or name for name, field in kind.model_fields.items()}
     if unknown := parameters.keys() - known:
-        raise bad_query(f"There is no parameter {', '.join(sorted(unknown))}.")
+        raise invalid_query(f"Unknown parameter: {', '.join(sorted(unknown))}.")
     try:
         return kind.model_validate({name: value for name, value in parameters.items() if value})
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-    raise bad_query(" ".join(f"{one['loc'][0]} {validation_message(one)}." for one in found))
+    raise invalid_query(" ".join(f"{one['loc'][0]} {validation_message(one)}." for one in found))
 
 
 def validation_message(detail: Any) -> str:
-    """Return what is wrong with a value, without the value."""
+    """Return the message of a validation error, without the value."""
     message: str = detail["msg"].removeprefix("Value error, ")
     return message.replace("Input should be", "must be", 1)

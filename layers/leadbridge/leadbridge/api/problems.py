@@ -1,4 +1,4 @@
-"""What the API answers: JSON, and RFC 9457 problem details when something is wrong."""
+"""Responses of the API: JSON, and RFC 9457 problem details for errors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Response = dict[str, Any]
 
 
 class Problem(Exception):
-    """An answer that tells the caller what is wrong with the request, in words that are safe to show.
+    """An error response. Title and detail must be safe to display.
 
-    `retry_after` is in how many seconds it may be sent again. `members` are further members of the problem.
+    `retry_after` is in seconds. `members` are further members of the problem.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Problem(Exception):
         self.members = dict(members or {})
 
     def response(self) -> Response:
-        """The gateway's proxy response, `application/problem+json`."""
+        """Return a gateway proxy response, `application/problem+json`."""
         body: dict[str, Any] = {
             "type": f"urn:leadbridge:problem:{self.slug}",
             "title": self.title,
@@ -55,18 +55,13 @@ class Problem(Exception):
 
 
 def answer(status: int, body: dict[str, Any]) -> Response:
-    """The gateway's proxy response for a success."""
+    """Return a gateway proxy response for a success."""
     return _response(status, body, "application/json")
 
 
 def no_content() -> Response:
-    """The gateway's proxy response for a success without a body."""
+    """Return a gateway proxy response for a success without a body."""
     return {"statusCode": 204, "headers": {"Cache-Control": "no-store"}, "body": ""}
-
-
-def unexpected() -> Response:
-    """What a caller hears of a fault of our own: nothing but that it may try again."""
-    return internal().response()
 
 
 def busy(retry_after: int = 10) -> Problem:
@@ -81,7 +76,7 @@ def not_ready(detail: str, retry_after: int = 10) -> Problem:
 
 
 def internal() -> Problem:
-    """A fault of our own, as a problem."""
+    """Return the problem for a fault of this stack. It contains no details."""
     return Problem(500, "internal", "Internal error", "Something failed on our side. Please try again.")
 
 

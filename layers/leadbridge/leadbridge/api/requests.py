@@ -1,4 +1,4 @@
-"""A request of an operator: who sent it, its path, its body."""
+"""An operator's request: operator, path, body."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """A request that the router has checked. `path` holds the parameters of its path."""
+    """A validated request. `path` contains the path parameters."""
 
     operator: str
     path: Mapping[str, str]
@@ -30,18 +30,18 @@ class ApiRequest:
 
 
 class Body(BaseModel):
-    """A JSON object with these fields and no others."""
+    """A JSON object without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 def operator_of(event: dict[str, Any]) -> str:
-    """Return the name of the operator, as the authorizer found it."""
+    """Return the name of the operator, from the authorizer."""
     return str(((event.get("requestContext") or {}).get("authorizer") or {}).get("operator") or "")
 
 
 def read_body[B: Body](kind: type[B], event: dict[str, Any]) -> B:
-    """Read a body; a missing one is an empty object. Raises Problem, which names every wrong field and no value."""
+    """Parse a body; a missing one is an empty object. Raises Problem with all invalid fields, without values."""
     content = _object_of(event)
     try:
         return kind.model_validate(content)
@@ -52,7 +52,7 @@ def read_body[B: Body](kind: type[B], event: dict[str, Any]) -> B:
 
 
 def invalid_request(detail: str, *errors: FieldError) -> Problem:
-    """Return the problem for a body with wrong fields."""
+    """Return the problem for a body with invalid fields."""
     return Problem(422, "invalid-request", "Invalid request", detail, errors)
 
 
@@ -62,11 +62,11 @@ def _object_of(event: dict[str, Any]) -> dict[str, Any]:
         body = Request.of(event).body
         return read_object(body) if body.strip() else {}
     except TooLarge:
-        raise Problem(413, "too-large", "Body too large", "A body may have 256 KiB at most.") from None
+        raise Problem(413, "too-large", "Body too large", "A body may have at most 256 KiB.") from None
     except Unreadable:
         raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
 
 
 def _field_of(location: tuple[int | str, ...], kind: type[Body]) -> str:
-    """Return the field that an error is about; empty if the request has no such field or the error is about all."""
+    """Return the field of an error; empty if the field is unknown or the error is about the whole body."""
     return str(location[0]) if location and location[0] in kind.model_fields else ""

@@ -1,4 +1,4 @@
-"""What the routes work with: environment, repositories, queues and secrets, each made when it is first used."""
+"""The resources of the routes: environment, repositories, queues and secrets, created on first use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from leadbridge.storage.table import Table, open_table
 
 if TYPE_CHECKING:
     from leadbridge.domain.accounts.scan import ScanState
-    from leadbridge.services.dead_letters import DeadLetters
+    from leadbridge.services.dead_letters.queues import DeadLetters
     from leadbridge.services.ports.deliveries import IdVerifier
     from leadbridge.storage.erasure.eraser import Eraser
     from leadbridge.storage.queries.daily_stats import DailyStats
@@ -36,7 +36,7 @@ class Environment(SharedEnvironment, TableEnvironment):
 
 @dataclass(frozen=True)
 class Resources:
-    """The parts of the stack that the routes use. Modules that only some routes need are imported late."""
+    """The resources of this stack. Modules that only some routes need are imported on first use."""
 
     environment: Environment
 
@@ -90,23 +90,23 @@ class Resources:
         return Eraser(self.table)
 
     def scan_state(self, partner: str) -> ScanState | None:
-        """Return how far a partner's list of accounts was read; None if it was never read."""
+        """Return the progress of a partner's account sync; None if it never ran."""
         from leadbridge.storage.accounts import AccountRepository
 
         return AccountRepository(self.table, partner, str).state()
 
     def dead_letters(self, operator: str = "") -> DeadLetters:
-        """Return the dead-letter queues. `operator` is named in the timelines of the leads that change."""
+        """Return the dead-letter queues. `operator` is written to the timelines of changed leads."""
         from leadbridge.domain.clock import utc_now
-        from leadbridge.services.dead_letters import DeadLetters
-        from leadbridge.services.redrive import Redriver
+        from leadbridge.services.dead_letters.queues import DeadLetters
+        from leadbridge.services.dead_letters.redrive import Redriver
 
         redriver = Redriver(self.leads, self.messages, self.fetches, settings().partners, operator, utc_now)
         queues, destinations = self.environment.dead_letter_queues, self.environment.queues
         return DeadLetters(aws.sqs(), queues, destinations, redriver.redrive, redriver.note)
 
     def register(self, partner: str) -> IdVerifier:
-        """Return what confirms an id at a partner."""
+        """Return the client that confirms an id at a partner."""
         from leadbridge.partners.kind import LostReply
         from leadbridge.partners.wiring import client_of, kind_of
         from leadbridge.services.resolve_delivery import AccountVerifier, DealVerifier

@@ -1,4 +1,4 @@
-"""Lists that fit into a response: Lambda returns at most 6 MB; for a longer response API Gateway returns 502."""
+"""Limit lists to the size of a response. For a response over 6 MB, API Gateway returns 502."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from leadbridge.storage.queries.lead_list import LeadPage
 if TYPE_CHECKING:
     from leadbridge.api.schemas import JourneyView, LeadView, LeftOutView, MessageView, TimelineEntryView
 
-MAX_BYTES = 5_000_000  # of a list; the rest of the response has room enough
+MAX_BYTES = 5_000_000  # of a list, with room for the rest of the response
 
 
 def payload_bytes(value: object) -> int:
-    """Return the bytes that a value takes in Lambda's response, where the body is JSON inside JSON."""
+    """Return the size of a value in Lambda's response, where the body is JSON inside JSON."""
     return len(json.dumps(json.dumps(value, ensure_ascii=False), ensure_ascii=False).encode(errors="replace"))
 
 

@@ -1,10 +1,10 @@
 """The router of the operators' API.
 
-A route is one function in a module of `leadbridge.api.routes`, decorated with `route`. Its annotations are its
-contract: `query` and `body` name the models that the request must match, the return type is the answer. Dispatch,
-validation and the OpenAPI document (tools/openapi) come from them. The first line of the docstring is the summary.
+A route is a function in a module of `leadbridge.api.routes`, decorated with `route`. Its annotations define the route:
+`query` and `body` are the models of the request, the return type is the response. Dispatch, validation and the OpenAPI
+document (tools/openapi) use them. The first line of the docstring is the summary.
 
-A module is named by a segment of its routes' paths and is imported when a route of it is called.
+A module has the name of a segment of its routes' paths, and is imported when one of its routes is called.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _MODULES = frozenset(module.name for module in pkgutil.iter_modules(routes.__pat
 class Route:
     """One method of one path.
 
-    `problems` are the statuses of problem details that do not follow from path, query and body. `is_open`: no token is
-    needed.
+    `problems` are the statuses of further problems, beside those of path, query and body. `is_open`: the route needs no
+    token.
     """
 
     method: str
@@ -49,7 +49,7 @@ class Route:
 
     @cached_property
     def types(self) -> dict[str, Any]:
-        """The handler's annotations: `query` and `body` where it has them, and `return`."""
+        """The handler's annotations: `return`, and `query` and `body` if it has them."""
         return get_type_hints(self.handler, include_extras=True)
 
     @property
@@ -58,7 +58,7 @@ class Route:
         return (getdoc(self.handler) or "").partition("\n")[0]
 
     def call(self, event: dict[str, Any], context: LambdaContext, resources: Resources) -> Response:
-        """Check a request, call the handler and return its answer. Raises Problem and whatever the handler raises."""
+        """Validate a request and call the handler. Raises Problem, and exceptions of the handler."""
         path = read_path(self.path, event.get("pathParameters") or {})
         logger.append_keys(**path)
         arguments: dict[str, Any] = {}
@@ -73,7 +73,7 @@ class Route:
 def route[H: Callable[..., Any]](
     method: str, path: str, *, status: int = 200, problems: tuple[int, ...] = (), is_open: bool = False
 ) -> Callable[[H], H]:
-    """Register a function as the handler of a route. `status` is that of a success."""
+    """Register a function as the handler of a route. `status` is the status of a success."""
 
     def register(handler: H) -> H:
         _ROUTES[method, path] = Route(method, path, handler, status, problems, is_open)
@@ -83,7 +83,7 @@ def route[H: Callable[..., Any]](
 
 
 def find_route(method: str, path: str) -> Route | None:
-    """Return a route; its module is imported first, if it is not yet."""
+    """Return a route. Imports its module if necessary."""
     if (method, path) not in _ROUTES:
         names = [segment.replace("-", "_") for segment in reversed(path.split("/"))]
         name = next((name for name in names if name in _MODULES), None)
@@ -118,7 +118,7 @@ def handle(event: dict[str, Any], context: LambdaContext, resources: Callable[[]
     try:
         found = find_route(event["httpMethod"], event["resource"])
         if found is None:
-            raise Problem(404, "unknown-route", "Unknown route", "There is nothing here.")
+            raise Problem(404, "unknown-route", "Unknown route", "This route does not exist.")
         return found.call(event, context, resources())
     except Exception as error:  # noqa: BLE001 - the outermost edge
         return problem_for(error).response()

@@ -1,6 +1,6 @@
-"""What the API returns of a lead. mypy checks the functions against the types; the OpenAPI document is made of them.
+"""Response types of the API. The OpenAPI document is generated from them; `LeadView` becomes the schema `Lead`.
 
-A type `LeadView` is the schema `Lead` of the document. A type that only one route returns is in that route's module.
+A type that only one route returns is in that route's module.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PersonFields = Annotated[dict[str, Any], _fields_of(Person)]
 LoanFields = Annotated[dict[str, Any], _fields_of(Loan)]
 TradingFields = Annotated[dict[str, Any], _fields_of(Trading)]
 ConsentFields = Annotated[dict[str, Any], _fields_of(Consent)]
-Data = Annotated[Mapping[str, Any], Field(description="The facts that the text says in words, by name.")]
-# A stored code is a text: another version may have written it.
+Data = Annotated[Mapping[str, Any], Field(description="The facts in the text, by name.")]
+# A stored code may be from another version, so it is a text.
 StoredErrorCode = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(ErrorCode))]
 
 
@@ -50,10 +50,10 @@ class LastErrorView(TypedDict):
 
 
 class DeliveryView(LastErrorView):
-    """A lead at one partner. What is not known yet is null.
+    """A lead at one partner. Unknown values are null.
 
-    `settled_at`: when an operator settled it; null if the partner itself confirmed it. `attention`: why it needs a
-    person. The partner refuses its status checks, or returned the same id for another lead.
+    `settled_at`: when an operator settled it; null if the partner confirmed it. `attention`: why an operator is needed:
+    the partner rejects the status checks, or returned the same id for another lead.
     """
 
     state: State
@@ -78,14 +78,14 @@ class FetchView(LastErrorView):
 
 
 class WarningView(TypedDict):
-    """What looks wrong in a field that was accepted."""
+    """A suspicious value in an accepted field."""
 
     field: str
     message: str
 
 
 class LeadView(TypedDict):
-    """A lead in a list. Nothing of an erased person is stored."""
+    """A lead in a list. An erased lead has no personal data."""
 
     lead_id: LeadId
     source: str
@@ -117,7 +117,7 @@ class MessageView(LastErrorView):
     """A message to the lead's person.
 
     `kind` is `notification` (about a status), `operator`, or `crm_note` (a note at Leeloo that is not sent to the
-    person). `text` is what an operator wrote; it is missing if the lead is masked.
+    person). `text` is written by an operator; it is missing if the lead is masked.
     """
 
     message_id: str
@@ -130,7 +130,7 @@ class MessageView(LastErrorView):
 
 
 class LeftOutView(TypedDict):
-    """How many older timeline entries and messages do not fit into the response. It is missing if all fit."""
+    """The number of older timeline entries and messages that do not fit into the response."""
 
     timeline: Count
     messages: Count
@@ -144,15 +144,15 @@ class JourneyView(LeadView):
     left_out: NotRequired[LeftOutView]
 
 
-class MessageTakenView(TypedDict):
-    """A message that will be sent, or is skipped."""
+class MessageStatusView(TypedDict):
+    """The state of a message after a request."""
 
     message_id: str
     status: MessageState
 
 
 def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
-    """Return a lead with its deliveries and its fetch. Empty fields of the form are left out."""
+    """Return a lead with its deliveries and its fetch, without empty fields."""
     lead: Lead = journey.lead
     sections = lead.model_dump(include={"person", "loan", "trading", "consent"}, exclude_none=True)
     person, consent = sections["person"], sections["consent"]
@@ -179,7 +179,7 @@ def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
 
 
 def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
-    """Return a lead with its timeline and messages, as many of the newest as fit into a response."""
+    """Return a lead with its newest timeline entries and messages that fit into a response."""
     return bounded_journey(
         lead_view(journey, masked=masked),
         [entry_view(entry) for entry in journey.timeline],
@@ -217,8 +217,8 @@ def message_view(message: Message, *, masked: bool = False) -> MessageView:
     return view
 
 
-def message_taken_view(message: Message) -> MessageTakenView:
-    """Return a message that was requested."""
+def message_status_view(message: Message) -> MessageStatusView:
+    """Return the state of a message."""
     return {"message_id": message.message_id, "status": message.state}
 
 

@@ -1,1 +1,1 @@
-"""Secrets, signatures, and RSA as Lead Leader requires it."""
+"""Secrets and webhook signatures."""

@@ -1,4 +1,4 @@
-"""One partner's secret, as its client sees it."""
+"""The secret of one partner."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from leadbridge.domain.errors.secret_errors import SecretMissing
 
 @dataclass(frozen=True)
 class PartnerSecret:
-    """The secret `{prefix}/{name}`, or one `partner`'s entry in it. Both methods raise Unavailable without a value.
+    """The secret `{prefix}/{name}`, or the entry of one `partner` in it. Methods raise Unavailable if it has no value.
 
-    The secret of a kind holds an object per partner. A flat one is the partner's own, unless it `is_shared` by several.
+    The secret of a partner kind contains an object for each partner. If only one partner uses it, it may be flat;
+    `is_shared`: several partners use it.
     """
 
     secrets: Secrets

@@ -1,10 +1,10 @@
-"""Secrets from Secrets Manager, cached for a minute and read again when a partner or a form refuses them.
+"""Secrets from Secrets Manager, cached for a minute, and read again after a failed authentication.
 
-A value that cannot be used (no JSON, not an object, an entry of a wrong type) does not replace a good one in memory:
-one typo in the console would stop every form at once. It is counted as `SecretUnusable`. An entry that is left out is
-revoked within a minute. A worker that starts meanwhile has no good value, and fails.
+An unusable value (not JSON, not an object, an entry of a wrong type) does not replace a usable one in memory: a typo
+would stop every form. It is counted as `SecretUnusable`. A removed entry is revoked within a minute. A worker that
+starts meanwhile has no usable value and fails.
 
-A secret that cannot be read (scheduled for deletion, access denied) keeps its good value for `UNREAD_FOR` seconds.
+If a secret cannot be read (scheduled for deletion, access denied), its last value is used for `MAX_STALE_SECONDS`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ from leadbridge.runtime.logs import count, logger
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-CACHE_SECONDS = 60.0  # seconds a secret is believed without asking again
-MIN_REFRESH_SECONDS = 5.0  # seconds that must lie between two reads of one secret, whatever fails meanwhile
-ENTIRE = ""  # marks a secret that is unusable as a whole, in place of an entry's name
-MAX_STALE_SECONDS = (
-    900.0  # seconds for which a value is used while Secrets Manager returns none; then it may be revoked
-)
-SCHEDULED_FOR_DELETION = "InvalidRequestException"  # the code with which AWS refuses to read such a secret
-STANDARD = "whsec_"  # the prefix of a secret of Standard Webhooks; base64 follows
+CACHE_SECONDS = 60.0
+MIN_REFRESH_SECONDS = 5.0  # between two reads of one secret
+MAX_STALE_SECONDS = 900.0  # a value is used that long while Secrets Manager returns none
+ENTIRE = ""  # instead of an entry's name: the whole secret is unusable
+SCHEDULED_FOR_DELETION = "InvalidRequestException"  # the error code for reading such a secret
+STANDARD_WEBHOOKS_PREFIX = "whsec_"  # base64 follows
 
 
 def _is_text(entry: object) -> bool:
@@ -44,19 +42,19 @@ def _is_token(entry: object) -> bool:
 
 
 def _is_secret(entry: object) -> bool:
-    """Return whether it can prove a post. A broken base64 after `whsec_` proves nothing, whatever the adapter."""
-    if not isinstance(entry, str) or not entry.startswith(STANDARD):
+    """Return whether an entry is a usable secret. After `whsec_` it must be valid base64, for every adapter."""
+    if not isinstance(entry, str) or not entry.startswith(STANDARD_WEBHOOKS_PREFIX):
         return _is_text(entry)
     try:
-        return bool(base64.b64decode(entry.removeprefix(STANDARD), validate=True))
+        return bool(base64.b64decode(entry.removeprefix(STANDARD_WEBHOOKS_PREFIX), validate=True))
     except (binascii.Error, ValueError):
         return False
 
 
 def _is_source(entry: object) -> bool:
-    """Return whether it is a source's entry. Meta's has further texts.
+    """Return whether an entry is valid for a source. Meta's entry has further texts.
 
-    An empty entry, or one with an empty `secrets`, revokes. Other names without `secrets` are a typo.
+    An empty entry, or an empty `secrets`, revokes the source. Other keys without `secrets` are invalid.
     """
     if entry is None:
         return True
@@ -68,17 +66,17 @@ def _is_source(entry: object) -> bool:
     return is_list and all(map(_is_token, texts))
 
 
-# The secrets that hold one entry for each source, operator or use, and what an entry must be. A partner's secret has no
-# such entries: the partner's client checks it, and deliveries wait while it is wrong.
+# Secrets with an entry for each source or operator, and the check of an entry. The secrets of partners are checked by
+# their clients; deliveries wait while they are wrong.
 ENTRIES: Mapping[str, Callable[[object], bool]] = {"sources": _is_source, "operators": _is_token}
-# The secrets without a use if one entry is missing, and that entry, a text. No one revokes it by leaving it out.
+# Secrets with a required entry, a text.
 REQUIRED: Mapping[str, str] = {"index": "key"}
 
 
 class Secrets:
-    """JSON secrets below one prefix: `Secrets(client, "leadbridge").get("operators")`.
+    """JSON secrets with one prefix: `Secrets(client, "leadbridge").get("operators")`.
 
-    Thread-compatible, one instance a worker. Errors: SecretMissing; botocore's own when AWS does not answer.
+    Thread-compatible, one instance per worker. Raises SecretMissing, and botocore's errors if AWS does not answer.
     """
 
     def __init__(
@@ -87,15 +85,15 @@ class Secrets:
         self._client = client
         self._prefix = prefix
         self._monotonic = monotonic
-        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}  # when it was asked for last, and the good value
-        self._read_at: dict[str, float] = {}  # when Secrets Manager answered last
-        self._wrong: dict[str, frozenset[str]] = {}  # the entries of the present value that cannot be used
+        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}  # time of the last attempt, usable value
+        self._read_at: dict[str, float] = {}  # time of the last successful read
+        self._wrong: dict[str, frozenset[str]] = {}  # unusable entries of the current value
 
     def get(self, name: str) -> dict[str, Any]:
-        """The secret `{prefix}/{name}`, at most a minute old; the last good value while the present one is unusable.
+        """Return the secret `{prefix}/{name}`, at most a minute old, or its last usable value.
 
-        While Secrets Manager returns no value, the one in memory is used for `UNREAD_FOR` seconds. After that, raises
-        SecretUnusable if AWS refuses to return it, and botocore's error if AWS does not answer.
+        While Secrets Manager returns no value, the one in memory is used for `MAX_STALE_SECONDS`. After that, raises
+        SecretUnusable if AWS denies the read, and botocore's error if AWS does not answer.
         """
         kept, now = self._kept.get(name), self._monotonic()
         if kept is not None and now - kept[0] < CACHE_SECONDS:
@@ -112,17 +110,17 @@ class Secrets:
                 raise
             if is_unreadable:
                 count("SecretUnusable")
-                logger.error("secret cannot be used", secret=name, entries=[], exc_info=True)
+                logger.error("the secret is unusable", secret=name, entries=[], exc_info=True)
             else:
-                logger.warning("secret not read, the value in memory is used", secret=name, exc_info=True)
+                logger.warning("the secret could not be read, the cached value is used", secret=name, exc_info=True)
             self._kept[name] = (now - CACHE_SECONDS + MIN_REFRESH_SECONDS, kept[1])
             return kept[1]
 
     def refresh(self, name: str, *, entry: str | None = None) -> dict[str, Any] | None:
-        """The secret as it is now, for use after it was refused; None if it was read a few seconds ago.
+        """Read the secret again after a failed authentication; None if it was read a few seconds ago.
 
-        Raises SecretUnusable if it, or the given entry of it, cannot be used: then a wrong proof may be by the
-        secret that somebody meant to store.
+        Raises SecretUnusable if the secret or the given entry is unusable: the failed authentication may be due to a
+        typo in the stored value.
         """
         kept = self._kept.get(name)
         is_recent = kept is not None and self._monotonic() - kept[0] < MIN_REFRESH_SECONDS
@@ -147,14 +145,14 @@ class Secrets:
             value |= {key: good[key] for key in kept_instead}
         if kept_instead:
             count("SecretUnusable")
-            logger.error("secret cannot be used", secret=name, entries=sorted(kept_instead - {ENTIRE}))
+            logger.error("the secret is unusable", secret=name, entries=sorted(kept_instead - {ENTIRE}))
         self._kept[name], self._read_at[name], self._wrong[name] = (now, value), now, wrong
         return value
 
     def _text(self, name: str) -> str:
-        """Return what Secrets Manager holds. Raises SecretMissing, SecretUnusable, botocore's errors.
+        """Read the value from Secrets Manager. Raises SecretMissing, SecretUnusable, botocore's errors.
 
-        A right that is missing is a fault of the version, except where the worker has read the secret before.
+        A denied read is a version-scoped fault, unless this worker has read the secret before.
         """
         full_name = f"{self._prefix}/{name}"
         try:

@@ -1,7 +1,6 @@
-"""What an adapter is: how one kind of form builder proves itself, and how its posts are read.
+"""The interface of an adapter: it verifies and parses the posts of one form builder.
 
-An adapter is a module of this package with the functions of `Adapter`; a source's configuration names it. A new one
-needs no change anywhere else.
+An adapter is a module in `adapters/` with the functions of `Adapter`. A source's configuration names it.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from leadbridge.settings import Source
 
-MAX_BYTES = 262_144
+MAX_BYTES = 262_144  # of a post, the default of an adapter
 
 
 class Unreadable(ValueError):
-    """The body is not what the form's content type says. The message quotes nothing of it."""
+    """The body does not match the content type. The message contains nothing of the body."""
 
 
 class TooLarge(ValueError):
-    """The body is longer than a form's post may be."""
+    """The body is longer than the limit."""
 
 
 class UnsupportedType(ValueError):
-    """A content type that this form never sends."""
+    """The form builder does not send this content type."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A post as it came: lower-case header names, decoded query, the body's raw bytes."""
+    """A post: lower-case header names, decoded query, raw body."""
 
     headers: dict[str, str]
     query: dict[str, str]
@@ -41,7 +40,7 @@ class Request:
 
     @classmethod
     def of(cls, event: dict[str, Any], max_body_bytes: int = MAX_BYTES) -> Request:
-        """Read the gateway's proxy event. Raises TooLarge, Unreadable."""
+        """Parse a gateway proxy event. Raises TooLarge, Unreadable."""
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):
             if len(body) > max_body_bytes * 4 // 3 + 4:
@@ -49,9 +48,9 @@ class Request:
             try:
                 raw = base64.b64decode(body, validate=True)
             except (binascii.Error, ValueError):
-                raise Unreadable("the gateway's base64 is broken") from None
+                raise Unreadable("the gateway's base64 is invalid") from None
         else:
-            # Lone surrogates can stand in the gateway's JSON; they make a body that no signature fits, not a crash.
+            # The gateway's JSON may contain lone surrogates. Such a body fails verification instead of raising.
             raw = body.encode(errors="surrogatepass")
         if len(raw) > max_body_bytes:
             raise TooLarge
@@ -60,18 +59,17 @@ class Request:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, in lower case; empty where none is given."""
+        """The media type without parameters, in lower case; empty if there is none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a post says of one lead.
+    """One lead of a post.
 
-    `values` are the lead's sections as they came, `delivery_id` the form's own id of this delivery, if it has one,
-    `answers` the form's fields under their own names. `content` is what two posts of the same submission have in
-    common, where that is not just `answers`. Where the post only names the lead, `to_fetch` says where the builder
-    keeps it.
+    `values` are the sections of the lead, unchecked. `delivery_id` is the form builder's id of the delivery, if any.
+    `answers` are the form's fields under their own names. `content` is what repeated posts of one submission have in
+    common, if that is not `answers`. `to_fetch` are the builder's ids of a lead that must be fetched.
     """
 
     values: dict[str, Any]
@@ -83,25 +81,25 @@ class Submission:
 
 
 class Adapter(Protocol):
-    """One kind of form builder."""
+    """Verifies and parses the posts of one form builder."""
 
     content_types: Sequence[str]
 
     def verify(self, request: Request, secrets: Sequence[str], now: datetime) -> None:
-        """Raise SignatureInvalid unless one of the secrets proves the raw body. Malformed secrets prove nothing."""
+        """Raise SignatureInvalid unless the raw body matches one of the secrets. A malformed secret never matches."""
         ...
 
     def parse(self, request: Request, source: Source) -> tuple[Submission, ...]:
-        """Read a verified post: one lead as a rule, none where it tells of something else. Raises Unreadable.
+        """Parse a verified post: one lead usually, none for other events. Raises Unreadable.
 
-        Where there are several, each has a `delivery_id`, and no two have the same.
+        If there are several leads, each has a `delivery_id` of its own.
         """
         ...
 
 
 @runtime_checkable
 class ChallengeAdapter(Protocol):
-    """An adapter whose builder asks by GET whether the address is ours before it posts to it."""
+    """An adapter whose builder verifies the address with a GET request before it posts."""
 
     def answer_challenge(self, query: Mapping[str, str], credentials: Mapping[str, Any]) -> str:
         """Return the answer to a challenge. `credentials` is the source's secret entry. Raises SignatureInvalid."""
@@ -110,18 +108,18 @@ class ChallengeAdapter(Protocol):
 
 @runtime_checkable
 class FetchByIdAdapter(Protocol):
-    """An adapter whose posts only name leads (`Submission.to_fetch`); each is fetched in a flow of its own."""
+    """An adapter whose posts contain only ids of leads (`Submission.to_fetch`). fetch_lead fetches them."""
 
     def read(self, lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:
-        """Read a lead as it was fetched; `keys` are what the post said of it. Raises nothing."""
+        """Parse a fetched lead. `keys` are the `to_fetch` of its post. Raises nothing."""
         ...
 
 
 def max_bytes_of(adapter: Adapter) -> int:
-    """Return the maximum size of a post in bytes: the adapter's own `max_body_bytes`, or the default."""
+    """Return the limit of a post in bytes. An adapter may have its own, `max_body_bytes`."""
     return int(getattr(adapter, "max_body_bytes", MAX_BYTES))
 
 
 def adapter_named(name: str) -> Adapter:
-    """The adapter that a source's configuration names, imported at its first use."""
+    """Return an adapter by name. It is imported on first use."""
     return cast("Adapter", import_module(f"leadbridge.forms.adapters.{name}"))

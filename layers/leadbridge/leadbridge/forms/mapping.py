@@ -1,4 +1,4 @@
-"""From a form's own fields to a lead's sections, as the source's configuration says."""
+"""Map a form's fields to a lead's sections, as configured for the source."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from leadbridge.forms.base import Submission
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
-TICKED = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})  # what forms send of a ticked box
-
-MAX_TICK = 64  # characters, white space included
+CHECKED_VALUES = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})
+MAX_CHECKED_LENGTH = 64  # characters, white space included
 
 SECTIONS = ("person", "loan", "trading", "utm", "consent")
 
 
 def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str, str]) -> dict[str, Any]:
-    """A lead's sections out of the form's answers.
+    """Return the sections of a lead.
 
-    Fields that go to the same place are joined by a space, in the order of the configuration. Fields named `utm_…`
-    need no configuration. `consent` is what the builder itself says of the consent; what the configuration takes from
-    the answers comes before it.
+    Fields with the same target are joined by a space, in the order of the configuration. Fields named `utm_…` need no
+    configuration. `consent` is the form builder's own data about the consent; configured answers override it.
     """
     sections: dict[str, Any] = {name: {} for name in SECTIONS}
     folded: dict[str, str] = {}
@@ -36,8 +34,8 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     for label, path in source.fields.items():
         exact = answers.get(label, "")
         answer = exact if exact.strip() else folded.get(fold_configured(label), "")
-        if path == CONSENT_TEXT and is_ticked(answer):
-            answer = label  # the words beside the box are what was agreed to
+        if path == CONSENT_TEXT and is_checked(answer):
+            answer = label  # the label of the box is the text that the person agreed to
         if answer:
             found.setdefault(path, []).append(answer)
     for path, texts in found.items():
@@ -46,27 +44,27 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     return sections
 
 
-def is_ticked(answer: str) -> bool:
-    """Whether an answer is what a form sends for a ticked box."""
-    return len(answer) <= MAX_TICK and fold(answer) in TICKED
+def is_checked(answer: str) -> bool:
+    """Return whether an answer is a form's value of a checked box."""
+    return len(answer) <= MAX_CHECKED_LENGTH and fold(answer) in CHECKED_VALUES
 
 
 @lru_cache(maxsize=2048)
 def fold_configured(label: str) -> str:
-    """Return `fold` of a label in the configuration. Only these are cached, never text that strangers send."""
+    """Return `fold` of a configured label. Received text is never cached: anyone could fill the memory."""
     return fold(label)
 
 
-def is_caught(submission: Submission, source: Source) -> bool:
-    """Whether the field is filled in that people do not see."""
+def fills_honeypot(submission: Submission, source: Source) -> bool:
+    """Return whether the hidden honeypot field is filled in."""
     if source.honeypot is None:
         return False
-    trap = fold_configured(source.honeypot)
-    return any(text.strip() and fold(label) == trap for label, text in submission.answers.items())
+    honeypot = fold_configured(source.honeypot)
+    return any(text.strip() and fold(label) == honeypot for label, text in submission.answers.items())
 
 
 def with_defaults(values: dict[str, Any], source: Source) -> dict[str, Any]:
-    """The sections with the source's defaults where the form left a field empty."""
+    """Return the sections with the source's defaults for empty fields."""
     filled = {name: dict(section) if isinstance(section, dict) else section for name, section in values.items()}
     for path, default in source.defaults.items():
         name, _, field = path.partition(".")

@@ -1,4 +1,4 @@
-"""Tokens: what proves a builder that signs nothing. The secret itself comes along, in the address or in a header."""
+"""Tokens, for form builders that do not sign: the secret itself, in the URL or in a header."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import replace
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request
 
-PARAMETER = "token"  # in the address: /webhooks/{source}?token=…
+PARAMETER = "token"  # in the URL: /webhooks/{source}?token=…
 HEADER = "x-webhook-token"
 
 
 def verify_token(request: Request, secrets: Sequence[str], *others: str) -> None:
-    """Check the token in the address, in the header, or one of the `others` that a builder sends elsewhere.
+    """Check the token in the URL or in the header, or one of the `others` from another place.
 
     Raises SignatureInvalid.
     """
@@ -31,7 +31,7 @@ def verify_secret(secrets: Sequence[str], *given: str) -> None:
 
 
 def with_token(request: Request, secret: str) -> Request:
-    """The same post with the token in its address, as a builder sends it whose webhook has that address."""
+    """Return the request with the token in its URL."""
     return replace(request, query={**request.query, PARAMETER: secret})
 
 

@@ -1,7 +1,6 @@
-"""What a partner kind is: how its partners take leads, tell statuses and answer after a lost reply.
+"""The descriptor of a partner kind: identifiers, secret, status source, handling of lost replies, client.
 
-Each kind is a folder beside this module. Its `kind.py` defines `KIND` and imports the client late, so that a
-description costs no client.
+Each kind is a folder beside this module. Its `kind.py` defines `KIND`, and imports the client only when it makes one.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class StatusSource(StrEnum):
-    """How the status of a delivery is learned."""
+    """Where the status of a delivery comes from."""
 
-    CHECK = "check"  # the partner is asked about one delivery at a time, as the cadence says
-    SYNC = "sync"  # the partner's list is read
+    CHECK = "check"  # one call per delivery, at the intervals of the cadence
+    SYNC = "sync"  # the partner's list
 
 
 class LostReply(StrEnum):
-    """What a lost reply to a create call leads to."""
+    """What happens after a lost reply to a create call."""
 
-    UNKNOWN = "unknown"  # the partner cannot be asked: an operator finds out
-    LOOK_UP = "look_up"  # the client's `find` tells by e-mail whether the partner has the person
+    UNKNOWN = "unknown"  # the partner has no lookup: an operator decides
+    LOOK_UP = "look_up"  # the client's `find` looks the person up by e-mail
 
 
 class SecretSource(Protocol):
-    """Where a partner's credentials are kept."""
+    """Reads a partner's credentials."""
 
     def get(self) -> dict[str, Any]:
         """Return the secret, at most a minute old. Raises Unavailable while it has no value."""
@@ -43,7 +42,7 @@ class SecretSource(Protocol):
 
 
 class ClientFactory(Protocol):
-    """Makes a client for one partner. It imports the client and makes no call."""
+    """Makes a client for one partner. It makes no call."""
 
     def __call__(
         self,
@@ -55,18 +54,17 @@ class ClientFactory(Protocol):
         settings: Partner | None = None,
         observer: Callable[[Call], None] | None = None,
     ) -> Any:
-        """Return a client; without `settings` one with the kind's defaults.
+        """Return a client, with the kind's defaults if there are no `settings`.
 
-        Every client has what a submission needs (`SubmissionPartner` in services/ports/deliveries.py). One of
-        `LostReply.LOOK_UP` also has `find`, one of `StatusSource.CHECK` has `status`, one of `StatusSource.SYNC` has
-        `pages`.
+        Every client implements `SubmissionPartner` (services/ports/deliveries.py). `LostReply.LOOK_UP` also requires
+        `find`, `StatusSource.CHECK` requires `status`, `StatusSource.SYNC` requires `pages`.
         """
         ...
 
 
 @dataclass(frozen=True)
 class IdFormat:
-    """How the partner identifies what it made of a lead. `field` names it in the API and in the table."""
+    """The partner's identifier of a delivery. `field` is its name in the API and in the table."""
 
     field: Literal["deal_id", "account_uuid"]
     type: Literal["integer", "string"]
@@ -74,31 +72,31 @@ class IdFormat:
 
 
 @dataclass(frozen=True)
-class Renewed:
-    """A secret with a new key, and what the partner must receive for it. `then` is the operator's next step."""
+class RenewedKey:
+    """A secret with a new key, and the public key for the partner. `next_step` is for the operator."""
 
     value: dict[str, Any]
     public_key: str
-    then: str
+    next_step: str
 
     def __repr__(self) -> str:
-        return "Renewed(…)"
+        return "RenewedKey(…)"
 
 
 @dataclass(frozen=True)
 class KeyRotation:
-    """A key of ours that can be replaced. `warning` says what fails until the partner has the new one."""
+    """How our key is replaced. `warning` describes what fails until the partner has the new key."""
 
     warning: str
-    renew: Callable[[dict[str, Any]], Renewed]
+    renew: Callable[[dict[str, Any]], RenewedKey]
 
 
 @dataclass(frozen=True)
 class SecretFormat:
-    """What a partner's secret holds.
+    """The keys of a partner's secret.
 
-    `addresses` are the keys with URLs. `check` raises PartnerError or ValueError for values that the client could not
-    use; the message names keys and never values.
+    `addresses` are the keys whose values are URLs. `check` raises PartnerError or ValueError for unusable values; the
+    message contains keys, never values.
     """
 
     required: tuple[str, ...]
@@ -110,7 +108,7 @@ class SecretFormat:
 
 @dataclass(frozen=True)
 class PartnerKind:
-    """One kind of partner. `name` is its folder, its secret and its queue (`submit-{name}`); `label` is for people."""
+    """One kind of partner. `name` names its folder, secret and queue (`submit-{name}`); `label` is displayed."""
 
     name: str
     label: str
@@ -121,11 +119,11 @@ class PartnerKind:
     client: ClientFactory
 
     def __post_init__(self) -> None:
-        """Refuse what no flow supports: a look-up answers from the list that is synced, and a check needs an id."""
+        """Raise ValueError for combinations that no flow supports. A lookup reads the list that the sync reads."""
         if (self.lost_reply is LostReply.LOOK_UP) is not (self.status is StatusSource.SYNC):
-            raise ValueError(f"{self.name}: a kind that is looked up is synced, and no other")
+            raise ValueError(f"{self.name}: LostReply.LOOK_UP requires StatusSource.SYNC, and the reverse")
         if (self.id.field == "deal_id") is not (self.id.type == "integer"):
-            raise ValueError(f"{self.name}: a deal's number is an integer, an account's uuid a string")
+            raise ValueError(f"{self.name}: deal_id must be an integer, account_uuid a string")
 
     @property
     def queue(self) -> str:

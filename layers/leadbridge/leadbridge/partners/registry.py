@@ -1,4 +1,4 @@
-"""The partner kinds: every folder of this package that has a `kind.py`. Each is imported when it is needed."""
+"""The partner kinds: every folder of this package with a `kind.py`. A kind is imported on first use."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from leadbridge.partners.kind import PartnerKind
 
 
 class UnknownKind(LookupError):
-    """There is no partner kind of this name."""
+    """No partner kind has this name."""
 
 
 @cache
 def kind_names() -> tuple[str, ...]:
-    """Return the names of all kinds. Imports none of them."""
+    """Return the names of all kinds. Imports no kind."""
     return tuple(sorted(module.parent.name for module in Path(__file__).parent.glob("*/kind.py")))
 
 

@@ -1,4 +1,4 @@
-"""A partner's client as the functions use it: this stack's settings, and the secret of the partner's kind."""
+"""Partner clients for the functions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def kind_of(partner: str) -> PartnerKind:
 
 
 def client_of(partner: str) -> Any:
-    """Make the client of a configured partner. One per worker: a client keeps its tokens. Raises KeyError, UnknownKind.
+    """Make the client of a configured partner. Raises KeyError, UnknownKind.
 
-    It reads its secret from Secrets Manager (`SECRETS_PREFIX`).
+    It reads its secret from Secrets Manager (`SECRETS_PREFIX`). Make one per worker: a client caches its tokens.
     """
     partners = settings().partners
     configured = partners[partner]

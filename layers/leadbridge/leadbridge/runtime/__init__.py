@@ -1,1 +1,1 @@
-"""What every function needs from Lambda and AWS: clients, batches, time budget, warm-up, logs and metrics."""
+"""Lambda and AWS: clients, SQS batches, time budget, warm-up, environment, logs and metrics."""

@@ -1,8 +1,8 @@
-"""AWS clients with the timeouts and retries that every call here must have, one of a kind in a worker."""
+"""AWS clients with timeouts and retries, one of each per worker."""
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401 - every connection's host is written so; otherwise the first request imports it
+import encodings.idna  # noqa: F401 - the first request would import it
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-# botocore composes its own name anew for each request, of the machine, the interpreter and all options, and looks at
-# each parameter before it sends it: together a fifth of a call's CPU time, or more. AWS checks the parameters itself,
-# and tests have botocore check them.
+# botocore builds its user agent for each request and validates each parameter: together a fifth of a call's CPU time or
+# more. AWS validates the parameters itself, and botocore validates them in tests.
 USER_AGENT = "leadbridge"
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 1, 3  # seconds, of one attempt
-MAX_ATTEMPTS = 3  # of one call, by botocore itself
+CONNECT_TIMEOUT, READ_TIMEOUT = 1, 3  # seconds per attempt
+MAX_ATTEMPTS = 3  # per call, by botocore
 
 
 def dynamodb() -> DynamoDBClient:
@@ -64,14 +63,14 @@ def _client(service: str) -> Any:
 
 @lru_cache
 def _session() -> Any:
-    """One for all clients, so that what it has read for one is there for the next.
+    """Share one session, so that clients share its loaded data.
 
-    boto3 would add nothing but resources and S3's transfers, which nobody here uses and every cold start would load.
+    boto3 would only add resources and S3 transfers, which are not used here, to every cold start.
     """
     return get_session()
 
 
-def forget() -> None:
-    """Make new clients from here on, for another AWS."""
+def reset_clients() -> None:
+    """Discard all clients, to connect to another AWS."""
     _client.cache_clear()
     _session.cache_clear()

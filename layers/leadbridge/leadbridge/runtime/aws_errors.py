@@ -1,4 +1,4 @@
-"""Which errors of AWS are transient, and how a call that meets one is retried.
+"""Transient errors of AWS, and retries.
 
 botocore retries throttling, time-outs and internal errors of a single call three times, within a few seconds. It does
 not retry a canceled transaction or a write that conflicts with one.
@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-# The codes for throttling of DynamoDB, SQS, EventBridge, Secrets Manager, Lambda and KMS.
+# Throttling of DynamoDB, SQS, EventBridge, Secrets Manager, Lambda and KMS.
 THROTTLED = frozenset(
     {
         *("ThrottlingException", "Throttling", "ThrottledException", "ThrottlingError", "RequestThrottled"),
@@ -23,9 +23,9 @@ THROTTLED = frozenset(
         *("KmsThrottled", "KMS.ThrottlingException", "EC2ThrottledException", "SlowDown"),
     }
 )
-# Writes that conflicted with another write.
+# Conflicts with another write.
 CONFLICTED = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
-# Faults inside AWS, those of the key service included.
+# Faults inside AWS, including KMS.
 INTERNAL = frozenset(
     {
         *("InternalServerError", "InternalServerErrorException", "InternalServiceError", "InternalFailure"),
@@ -38,10 +38,10 @@ TRANSIENT = THROTTLED | CONFLICTED | INTERNAL
 CANCELED = "TransactionCanceledException"
 CONDITION_FAILED = "ConditionalCheckFailed"  # the reason in a canceled transaction
 
-RETRY_FOR = 2.0  # seconds for which a call is retried, where its caller does not say otherwise
-MAX_TRIES = 1000  # of one call, however long it may be retried
-FIRST_PAUSE = 0.02  # seconds before the second try; each later pause is twice as long, half of it is random
-LONGEST_PAUSE = 1.0
+RETRY_FOR = 2.0  # seconds, the default
+MAX_ATTEMPTS = 1000
+FIRST_PAUSE = 0.02  # seconds; each pause is twice as long as the one before, with jitter
+MAX_PAUSE = 1.0  # seconds
 
 
 class Contended(Exception):
@@ -54,7 +54,7 @@ def is_transient(error: BaseException) -> bool:
     A canceled transaction is transient if all of its reasons are.
     """
     match error:
-        case Contended() | NoConnection() | HTTPClientError():  # no connection, a time-out, or an incomplete response
+        case Contended() | NoConnection() | HTTPClientError():  # no connection, time-out, incomplete response
             return True
         case ClientError():
             reasons = cancellation_reasons(error)
@@ -68,12 +68,12 @@ def is_transient(error: BaseException) -> bool:
 
 
 def code_of(error: ClientError) -> str:
-    """Return AWS's code for an error, empty where it gives none."""
+    """Return AWS's error code, empty if there is none."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def cancellation_reasons(error: ClientError) -> list[str]:
-    """Return the codes by which a transaction was canceled, one for each of its writes; empty for other errors."""
+    """Return the cancellation codes of a transaction, one for each write; empty for other errors."""
     answer: Any = error.response
     return [str(reason.get("Code") or "None") for reason in answer.get("CancellationReasons", [])]
 
@@ -81,17 +81,17 @@ def cancellation_reasons(error: ClientError) -> list[str]:
 def call_with_retries[T](call: Callable[[], T], retry_for: float = RETRY_FOR) -> T:
     """Call AWS; retry transient errors with growing, jittered pauses.
 
-    The call must be safe to repeat. It may raise Contended itself, for an answer that AWS gave only in part. Raises
-    Contended after `retry_for` seconds, and any other error at once.
+    The call must be safe to repeat. It may raise Contended itself, for a response with unprocessed entries. Raises
+    Contended after `retry_for` seconds, and other errors immediately.
     """
     ends = time.monotonic() + retry_for
-    for number in range(MAX_TRIES):
+    for number in range(MAX_ATTEMPTS):
         try:
             return call()
         except (ClientError, BotoCoreError, Contended) as error:
             if not is_transient(error):
                 raise
-            longest = min(FIRST_PAUSE * 2 ** min(number, 10), LONGEST_PAUSE)
+            longest = min(FIRST_PAUSE * 2 ** min(number, 10), MAX_PAUSE)
             pause = longest * random.uniform(0.5, 1)  # noqa: S311 - nothing secret
             if time.monotonic() + pause >= ends:
                 raise Contended from error

@@ -1,4 +1,4 @@
-"""Process a batch of queue messages, each on its own, and return those to the queue that need a retry."""
+"""Process a batch of SQS messages and return those that need a retry to the queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leadbridge.runtime.logs import count, count_version_fault, logger
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_WAIT = timedelta(hours=11, minutes=30)  # SQS hides a message for 12 hours at most, counted from its receipt
+MAX_VISIBILITY = timedelta(hours=11, minutes=30)  # SQS allows 12 hours, counted from the receipt
 
 
 def process_batch(
@@ -22,13 +22,13 @@ def process_batch(
     queue: SQSClient,
     queue_url: str | Callable[[Any], str],
 ) -> dict[str, Any]:
-    """Do `work` on each message's JSON body; return the partial batch response.
+    """Call `work` with the JSON body of each message. Returns the partial batch response.
 
-    `work` returns the time until the queue delivers the message again, or None if it is done. A message whose work
-    raises is delivered again after the queue's visibility timeout, and moves to the dead-letter queue after too many
-    deliveries. A message that fails does not affect the others.
+    `work` returns the time until the message is retried, or None if it is done. If `work` raises, the message is
+    retried after the queue's visibility timeout, and moves to the dead-letter queue after too many deliveries. A failed
+    message does not affect the others.
 
-    `queue_url` is the queue of the messages. A function with several queues finds it by the message's body.
+    `queue_url` is the queue of the messages, or a function that returns it for a body.
     """
     failures = []
     for record in event["Records"]:
@@ -38,16 +38,16 @@ def process_batch(
             retry_after = work(body)
             if retry_after is not None:
                 failures.append({"itemIdentifier": record["messageId"]})
-                seconds = max(0, min(retry_after, MAX_WAIT).total_seconds())
+                seconds = max(0, min(retry_after, MAX_VISIBILITY).total_seconds())
                 queue.change_message_visibility(
                     QueueUrl=queue_url if isinstance(queue_url, str) else queue_url(body),
                     ReceiptHandle=record["receiptHandle"],
                     VisibilityTimeout=int(seconds + 0.999),
                 )
-        except Exception as error:  # the outermost edge: the other messages are processed all the same
+        except Exception as error:  # the outermost edge: the other messages are processed anyway
             count("MessagesFailed")
             count_version_fault(error)
-            logger.exception("a message could not be worked on", sqs_message_id=record["messageId"])
+            logger.exception("the message could not be processed", sqs_message_id=record["messageId"])
             failure = {"itemIdentifier": record["messageId"]}
             if failure not in failures:
                 failures.append(failure)

@@ -1,4 +1,4 @@
-"""The time an invocation has left, from which every outgoing call's timeout is cut."""
+"""The remaining time of an invocation, which limits the timeouts of all outgoing calls."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-MAX_AWS_CALL = 13.0  # seconds: botocore's attempts with their timeouts and pauses (leadbridge/runtime/aws.py)
-# Seconds to keep for a partner's answer: one write that AWS does not answer, and a dead letter after it.
+MAX_AWS_CALL = 13.0  # seconds: all attempts of botocore with timeouts and pauses (runtime/aws.py)
+# Seconds reserved for a partner's answer: a write that AWS does not answer, then a dead letter.
 RECORDING_RESERVE = 2 * MAX_AWS_CALL
 
 
 class LambdaContext(Protocol):
-    """What the flows need of Lambda's context object."""
+    """The part of Lambda's context that is used here."""
 
     aws_request_id: str
 
@@ -24,7 +24,7 @@ class LambdaContext(Protocol):
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds left to work with; `reserve` seconds are kept for writing down what happened."""
+    """The remaining seconds; `reserve` seconds are kept for storing the result."""
 
     deadline: float
     reserve: float = 3.0
@@ -32,28 +32,28 @@ class Budget:
 
     @classmethod
     def of(cls, context: LambdaContext, *, reserve: float = 3.0) -> Budget:
-        """The budget of the invocation that `context` belongs to."""
+        """Return the budget of an invocation."""
         return cls(time.monotonic() + context.get_remaining_time_in_millis() / 1000, reserve)
 
     @property
     def total(self) -> float:
-        """Seconds until the invocation is stopped, reserve included."""
+        """Seconds until Lambda stops the invocation, including the reserve."""
         return max(0.0, self.deadline - self.monotonic())
 
     @property
     def left(self) -> float:
-        """Seconds that may be spent on outgoing calls."""
+        """Seconds for outgoing calls."""
         return max(0.0, self.total - self.reserve)
 
     @property
     def left_to_record(self) -> float:
-        """Seconds for which writing a partner's answer may be retried, so that a dead letter can still be sent."""
+        """Seconds for retrying the write of a partner's answer, so that a dead letter can still be sent."""
         return max(0.0, self.total - RECORDING_RESERVE)
 
     def allows(self, seconds: float) -> bool:
-        """Whether work that takes `seconds` at worst can still be begun."""
+        """Return whether there is time for work that takes up to `seconds`."""
         return self.left >= seconds
 
     def cut(self, seconds: float) -> float:
-        """`seconds`, or what is left if that is less (never under a millisecond, which clients refuse)."""
+        """Return `seconds`, or the remaining time if that is less; at least a millisecond, because clients reject 0."""
         return max(0.001, min(seconds, self.left))

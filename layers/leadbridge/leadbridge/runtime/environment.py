@@ -1,4 +1,4 @@
-"""The environment variables of a function, read once into a typed model. Imports nothing of leadbridge.
+"""Typed models of environment variables. Imports nothing of leadbridge.
 
 The models are plain classes: dataclasses would cost a cold start several milliseconds.
 """
@@ -10,34 +10,39 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-STARTING = "AWS_LAMBDA_INITIALIZATION_TYPE"  # set by Lambda and by its emulator, and nowhere else
+LAMBDA_VARIABLE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # set only by Lambda and its emulator
 
 
 class MissingVariable(LookupError):
-    """The function has no such environment variable. template.yaml defines them."""
+    """A required environment variable is missing. template.yaml defines them."""
 
 
 class InvalidVariable(ValueError):
-    """An environment variable has a value that cannot be read."""
+    """An environment variable has an invalid value."""
 
 
 def is_lambda() -> bool:
-    """Return whether this process is a Lambda function, not a test or a tool that imports its code."""
-    return STARTING in os.environ
+    """Return whether this process is a Lambda function, and not a test or a tool."""
+    return LAMBDA_VARIABLE in os.environ
+
+
+def is_local() -> bool:
+    """Return whether the stage is `local`. Processes without a stage, such as the CLI, are not."""
+    return os.environ.get("LEADBRIDGE_ENVIRONMENT") == "local"
 
 
 def variable(read: Callable[[str], Any]) -> Any:
-    """Declare a field whose variable is converted by `read`."""
+    """Declare a field that is converted by `read`."""
     return staticmethod(read)
 
 
 def json_variable() -> Any:
-    """Declare a field whose variable holds JSON."""
+    """Declare a JSON field."""
     return variable(json.loads)
 
 
 class Variables:
-    """A model of environment variables: each annotated field is the variable of the same name in upper case."""
+    """A model of environment variables. Each annotated field is a variable with the name in upper case."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         """Read the fields. Raises MissingVariable, InvalidVariable."""
@@ -57,7 +62,7 @@ class Variables:
 
 
 class StageEnvironment(Variables):
-    """Which of the shipped configurations applies: `local`, `dev` or `prod`."""
+    """The stage, which selects the configuration: `local`, `dev` or `prod`."""
 
     leadbridge_environment: str
 
@@ -69,7 +74,7 @@ class SecretsEnvironment(Variables):
 
 
 class SharedEnvironment(StageEnvironment, SecretsEnvironment):
-    """The variables that template.yaml gives every function."""
+    """The variables of every function."""
 
 
 class TableEnvironment(Variables):
@@ -79,7 +84,7 @@ class TableEnvironment(Variables):
 
 
 class QueueEnvironment(Variables):
-    """The queue that the function reads; find_due fills it."""
+    """The queue that the function reads."""
 
     queue_url: str
 

@@ -1,7 +1,7 @@
-"""Structured logs and metrics, one of each per worker. Logs name a lead by its id and hold nothing about the person.
+"""Structured logs and metrics. Logs contain ids of leads, and no personal data.
 
-Libraries log addresses with their queries, headers and bodies, and warnings quote values. Lambda's runtime prints all
-records of the root logger. So a record of any other logger keeps only its level and its logger's name.
+Libraries log URLs with queries, headers and bodies, and their warnings contain values. Lambda's runtime prints all
+records of the root logger. Therefore records of foreign loggers keep only their level and the logger's name.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_m
 if TYPE_CHECKING:
     from leadbridge.partners.http import Call
 
-# An invocation that counts nothing is no reason to print a warning among the log's JSON.
+# Powertools would print this warning, which is not JSON, for an invocation without metrics.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 _FLOW = os.environ.get("LEADBRIDGE_FLOW", "leadbridge")
 _VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
 _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge")
 
-# What is logged is words, and no JSON that Powertools should try to read first.
+# Messages are plain text. By default, Powertools tries to parse each as JSON.
 logger = Logger(service=_FLOW, log_uncaught_exceptions=False, json_deserializer=str)
 metrics = Metrics(namespace=_NAMESPACE, service=_FLOW)
 _OWN = frozenset({_FLOW, "leadbridge"})
 
 
 class StrippedRecord(logging.LogRecord):
-    """A log record. One of a foreign logger keeps only the logger's name, the level and an exception's type."""
+    """A log record. A foreign logger's record keeps only the logger's name, the level and the exception's type."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -45,28 +45,27 @@ class StrippedRecord(logging.LogRecord):
 
 
 def silence_libraries() -> None:
-    """Strip the records of all loggers but our own, and send Python's warnings through a logger, which strips them."""
+    """Strip the records of foreign loggers, and route Python's warnings through one of them."""
     logging.setLogRecordFactory(StrippedRecord)
     logging.captureWarnings(True)
 
 
 silence_libraries()
 
-# One for all calls: to make it is a third of what it costs to use it.
-_call, _call_is_noted = EphemeralMetrics(namespace=_NAMESPACE), Lock()
+# Shared by all calls: creating it takes a third of the time of a call.
+_call_metrics, _call_lock = EphemeralMetrics(namespace=_NAMESPACE), Lock()
 
 
 def count(name: str, number: float = 1) -> None:
-    """Add to the count of something that happened in this invocation."""
+    """Add to a count of this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
 
 
 def count_version_fault(error: BaseException) -> None:
     """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 
-    For errors that no stranger, form or operator can cause. A transient error of AWS, such as throttling or a time-out,
-    is counted as `TransientErrors` instead, and an error with a metric of its own, `counted_as`, as that: these are no
-    fault of a version.
+    Only for errors that no sender or operator can cause. A transient error of AWS is counted as `TransientErrors`
+    instead, and an error with an attribute `counted_as` as that metric.
     """
     from leadbridge.runtime.aws_errors import is_transient
 
@@ -82,23 +81,23 @@ def count_version_fault(error: BaseException) -> None:
 
 
 def measure(name: str, value: float, unit: Literal["Seconds", "Percent"]) -> None:
-    """Note how something stands in this invocation."""
+    """Record a measurement of this invocation."""
     metrics.add_metric(name=name, unit=MetricUnit(unit), value=value)
 
 
 def record_call(call: Call) -> None:
-    """Measure a call to a partner, by the partner alone: which flow called what is in the line, and makes no metric.
+    """Measure a call to a partner. The dimension is the partner; flow, operation and outcome are only in the log line.
 
-    `PartnerErrors` is 0 or 1 for each call, so that its sum counts errors, its average is their share, and its number
-    of samples counts calls. The line is written at once: what kills the invocation later does not take it along.
+    `PartnerErrors` is 0 or 1 for each call: its sum is the number of errors, its average the error rate, its sample
+    count the number of calls. The line is flushed immediately, so that it is not lost if the invocation is killed.
     """
-    with _call_is_noted:
+    with _call_lock:
         try:
-            _call.add_dimension("partner", call.partner)
-            _call.add_metric("PartnerLatency", MetricUnit.Milliseconds, round(call.milliseconds, 1))
-            _call.add_metric("PartnerErrors", MetricUnit.Count, int(call.is_error))
+            _call_metrics.add_dimension("partner", call.partner)
+            _call_metrics.add_metric("PartnerLatency", MetricUnit.Milliseconds, round(call.milliseconds, 1))
+            _call_metrics.add_metric("PartnerErrors", MetricUnit.Count, int(call.is_error))
             for name, value in {"service": _FLOW, "operation": call.operation, "outcome": call.outcome.value}.items():
-                _call.add_metadata(name, value)
-            _call.flush_metrics()
+                _call_metrics.add_metadata(name, value)
+            _call_metrics.flush_metrics()
         finally:
-            _call.clear_metrics()  # also what could not be written: it is nothing of the next call's
+            _call_metrics.clear_metrics()  # also after a failure, or the next call would include it

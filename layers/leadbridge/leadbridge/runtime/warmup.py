@@ -1,7 +1,7 @@
-"""What every request of a function needs is made while the function starts.
+"""Create what every request needs while the function starts.
 
-Lambda lends a whole core to a start, and `MemorySize`/1769 of one to a handler: the same work takes a form's visitor
-three times as long to wait for there.
+Lambda gives a starting function a whole core, and a handler `MemorySize`/1769 of one: there the same work takes three
+times as long.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ GC_THRESHOLD = 100_000  # objects between two collections
 
 
 def warm_up(*makers: Callable[[], object]) -> None:
-    """Call each maker, on Lambda; elsewhere, as in a test that imports a handler, do nothing.
+    """Call each maker. Outside Lambda, such as in tests, do nothing.
 
-    A maker keeps what it makes, reads no secret and asks nobody over the network. One that fails does not end the
-    start: the first request that needs it makes it again, and fails as its flow has it.
+    A maker caches its result, reads no secret and makes no network call. A failure does not stop the start: the first
+    request calls the maker again.
     """
     if not is_lambda():
         return
-    # What a start makes stays: collecting garbage meanwhile takes a tenth of the start. What is made later is freed by
-    # its reference count; cycles are rare.
+    # Garbage collection would take a tenth of the start, and free nothing. Later objects are freed by their reference
+    # counts; cycles are rare.
     gc.set_threshold(GC_THRESHOLD, 10, 10)
     for make in makers:
         try:
             make()
         except Exception:  # noqa: BLE001 - the outermost edge of a start
-            logger.warning("could not be prepared", exc_info=True)
+            logger.warning("a warm-up step failed", exc_info=True)

@@ -26,7 +26,7 @@ from leadbridge.forms.base import (
     adapter_named,
     max_bytes_of,
 )
-from leadbridge.forms.mapping import is_caught, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, with_defaults
 from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.services.ports.leads import LeadStore
@@ -115,7 +115,7 @@ class LeadReceiver:
         if not real:
             return ReceiveResult(ReceiveStatus.TEST)
         for submission in real:
-            if is_caught(submission, source):
+            if fills_honeypot(submission, source):
                 return self._catch(name, submission, now)
         if len(real) > 1:
             return self._store_all(name, source, real, now)

@@ -25,14 +25,14 @@ from leadbridge.domain.repeats import Repeat, apply_repeat, describe_hold, wait_
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
-from leadbridge.services.record_answer import (
+from leadbridge.services.dead_letters.record_answer import (
     ACCEPTED,
     DeadLetterKept,
     DeadLetterObsolete,
     contest_link_holder,
     record_delivery_answer,
 )
+from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy, self_check

@@ -1,42 +1,27 @@
-"""The dead-letter queues: list, redrive, discard."""
+"""Dead-letter queues: list, redrive, discard."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, NotRequired, TypedDict
-
-from pydantic import Field
+from typing import NotRequired, TypedDict
 
 from leadbridge.api.requests import ApiRequest, Body, Id
 from leadbridge.api.response_size import first_that_fit
 from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, Data, StoredErrorCode
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.runtime.logs import count, logger
-from leadbridge.services.dead_letters import DeadLetter, SkippedDeadLetter
-
-CODES = (
-    *(
-        "already_linked",
-        "attempt_mismatch",
-        "concurrent_change",
-        "erased",
-        "in_progress",
-        "lead_not_found",
-        "may_be_ours",
-    ),
-    *("missing_fields", "state_changed", "needs_confirmation", "outcome_unknown", "recorded", "replaced"),
-    *("state_conflict", "superseded", "dead_letter_invalid"),
-)
+from leadbridge.services.dead_letters.queues import DeadLetter
+from leadbridge.services.dead_letters.record_answer import ObsoleteReason
 
 
 class RedriveRequest(Body):
-    """One letter, or as many as one call takes."""
+    """One dead letter; without an id, up to a hundred."""
 
     dead_letter_id: Id | None = None
 
 
 class DiscardRequest(Body):
-    """The letter to discard."""
+    """The dead letter to discard."""
 
     dead_letter_id: Id
 
@@ -52,82 +37,95 @@ class DeadLetterView(TypedDict):
     lead_id: str | None
     partner: str | None
     message_id: str | None
-    goes_to: str | None
+    destination: str | None
     answer: Data | None
     attempt: int | None
     reason_code: StoredErrorCode | None
     reason_data: Data
 
 
-class LettersView(TypedDict):
+class DeadLettersView(TypedDict):
     """The dead letters, oldest first. `left_out` counts those that do not fit into the response."""
 
-    letters: list[DeadLetterView]
+    dead_letters: list[DeadLetterView]
     left_out: NotRequired[Count]
 
 
-class LettersDiscardedView(TypedDict):
-    """The number of letters that were discarded."""
+class DiscardedView(TypedDict):
+    """The number of discarded dead letters."""
 
-    letters: Count
+    discarded: Count
 
 
-class LeftOverView(TypedDict):
-    """A letter that was not put back, and why."""
+class KeptView(TypedDict):
+    """A dead letter that stays in its queue, and the reason."""
 
     dead_letter_id: str
-    code: Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]
+    code: ErrorCode
 
 
-class LettersRedrivenView(TypedDict):
-    """How many letters were put back; which stay in the queue; which were removed because they are obsolete."""
+class ObsoleteView(TypedDict):
+    """A dead letter that was removed because it is obsolete, and the reason."""
 
-    letters: Count
-    kept: list[LeftOverView]
-    obsolete: list[LeftOverView]
+    dead_letter_id: str
+    code: ObsoleteReason
+
+
+class RedrivenView(TypedDict):
+    """The number of redriven dead letters, those kept in the queue, and those removed because they are obsolete."""
+
+    redriven: Count
+    kept: list[KeptView]
+    obsolete: list[ObsoleteView]
 
 
 @route("GET", "/dead-letters")
-def list_letters(request: ApiRequest) -> LettersView:
-    """List what failed permanently and waits for an operator."""
-    letters = [letter_view(letter) for letter in request.resources.dead_letters().all()]
-    fitting = first_that_fit(letters)
-    view: LettersView = {"letters": fitting}
-    if len(fitting) < len(letters):
-        view["left_out"] = len(letters) - len(fitting)
+def list_dead_letters(request: ApiRequest) -> DeadLettersView:
+    """List the messages that failed permanently."""
+    dead_letters = [dead_letter_view(one) for one in request.resources.dead_letters().all()]
+    fitting = first_that_fit(dead_letters)
+    view: DeadLettersView = {"dead_letters": fitting}
+    if len(fitting) < len(dead_letters):
+        view["left_out"] = len(dead_letters) - len(fitting)
     return view
 
 
 @route("POST", "/dead-letters/{queue}/redrive")
-def redrive_letters(request: ApiRequest, body: RedriveRequest) -> LettersRedrivenView:
-    """Put one letter of a queue back, or up to a hundred. The answer names those that stay or are removed."""
+def redrive_dead_letters(request: ApiRequest, body: RedriveRequest) -> RedrivenView:
+    """Redrive one dead letter of a queue, or up to a hundred."""
     queue = request.path["queue"]
     done = request.resources.dead_letters(request.operator).redrive(queue, body.dead_letter_id)
-    count("DeadLettersHandled", done.letters)
+    count("DeadLettersHandled", done.redriven)
     count("DeadLettersKept", len(done.kept))
     logger.info(
-        "letters redriven",
+        "dead letters redriven",
         queue=queue,
-        letters=done.letters,
+        redriven=done.redriven,
         kept=len(done.kept),
         obsolete=len(done.obsolete),
         operator=request.operator,
     )
-    return {"letters": done.letters, "kept": left_over_view(done.kept), "obsolete": left_over_view(done.obsolete)}
+    return {
+        "redriven": done.redriven,
+        "kept": [{"dead_letter_id": dead_letter_id, "code": code} for dead_letter_id, code in done.kept.items()],
+        "obsolete": [
+            {"dead_letter_id": dead_letter_id, "code": code} for dead_letter_id, code in done.obsolete.items()
+        ],
+    }
 
 
 @route("POST", "/dead-letters/{queue}/discard")
-def discard_letter(request: ApiRequest, body: DiscardRequest) -> LettersDiscardedView:
-    """Discard one letter."""
+def discard_dead_letter(request: ApiRequest, body: DiscardRequest) -> DiscardedView:
+    """Discard one dead letter."""
     queue = request.path["queue"]
-    letters = request.resources.dead_letters(request.operator).discard(queue, body.dead_letter_id)
-    count("DeadLettersHandled", letters)
-    logger.info("letters discarded", queue=queue, letters=letters, operator=request.operator)
-    return {"letters": letters}
+    discarded = request.resources.dead_letters(request.operator).discard(queue, body.dead_letter_id)
+    count("DeadLettersHandled", discarded)
+    logger.info("dead letters discarded", queue=queue, discarded=discarded, operator=request.operator)
+    return {"discarded": discarded}
 
 
-def letter_view(letter: DeadLetter) -> DeadLetterView:
-    """Return a dead letter without its body and its receipt."""
+def dead_letter_view(letter: DeadLetter) -> DeadLetterView:
+    """Return a dead letter without its body and receipt handle."""
     return {
         "queue": letter.queue,
         "dead_letter_id": letter.dead_letter_id,
@@ -137,14 +135,9 @@ def letter_view(letter: DeadLetter) -> DeadLetterView:
         "lead_id": letter.lead_id,
         "partner": letter.partner,
         "message_id": letter.message_id,
-        "goes_to": letter.goes_to,
+        "destination": letter.destination,
         "answer": letter.answer,
         "attempt": letter.attempt,
         "reason_code": letter.reason_code,
         "reason_data": letter.reason_data,
     }
-
-
-def left_over_view(letters: Sequence[SkippedDeadLetter]) -> list[LeftOverView]:
-    """Return the letters that were not put back."""
-    return [{"dead_letter_id": letter.dead_letter_id, "code": letter.code} for letter in letters]

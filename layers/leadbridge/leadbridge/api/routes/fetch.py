@@ -1,4 +1,4 @@
-"""An operator retries the fetch of a lead without its dead letter."""
+"""Retry the fetch of a lead without its dead letter."""
 
 from __future__ import annotations
 
@@ -11,38 +11,28 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import FetchView, fetch_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fetch import FetchState, refetch
-from leadbridge.domain.transitions import Conflict
-from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
-from leadbridge.settings import settings
 
 
 class RetryRequest(Body):
-    """Whether to retry although the partner may get the lead twice."""
+    """`confirm`: retry although the partner may get the lead twice."""
 
     confirm: StrictBool = False
 
 
 @route("POST", "/leads/{lead_id}/fetch/retry", status=202, problems=(409,))
 def retry_fetch(request: ApiRequest, body: RetryRequest) -> FetchView:
-    """Retry the fetch of a lead that could not be fetched."""
+    """Retry the failed fetch of a lead."""
     lead = find_lead(request, request.path["lead_id"])
     fetches = request.resources.fetches
     fetch = fetches.fetch(lead.lead_id)
     if fetch is None or fetch.state is not FetchState.FAILED:
-        state = "not there" if fetch is None else fetch.state.value
-        raise wrong_state(f"The fetch is {state}; only one that is failed can be retried.")
+        state = "missing" if fetch is None else fetch.state.value
+        raise wrong_state(f"The fetch is {state}. Only a failed fetch can be retried.")
     if fetch.restored_at is not None and not body.confirm:
-        raise wrong_state("It was restored, and the lead may have been delivered since. Confirm to fetch it.")
-    try:
-        after = fetches.apply(refetch(fetch, utc_now(), request.operator))
-    except Contended:
-        raise Conflict from None
+        raise wrong_state(
+            "The fetch was restored, and the lead may have been delivered since. Send confirm to fetch it."
+        )
+    after = fetches.apply(refetch(fetch, utc_now(), request.operator))
     logger.info("fetch retried", lead_id=lead.lead_id, operator=request.operator)
     return fetch_view(after)
-
-
-def names_adapter(name: str) -> bool:
-    """Return whether a name is that of an adapter that fetches leads, and not of a partner."""
-    fetching = {source.adapter for source in settings().sources.values() if source.fetch is not None}
-    return name in fetching and name not in settings().partners

@@ -9,12 +9,12 @@ from leadbridge.api.router import route
 
 
 class HealthView(TypedDict):
-    """The API answers."""
+    """The API is available."""
 
     status: Literal["ok"]
 
 
 @route("GET", "/health", is_open=True)
 def health(_request: ApiRequest) -> HealthView:
-    """Whether the API answers."""
+    """Report that the API is available."""
     return {"status": "ok"}

@@ -1,4 +1,4 @@
-"""The list of leads, one lead, and its erasure."""
+"""Leads: list, show, reveal, erase."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.operator_steps import SubmissionInProgress
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
-from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import count, logger
 from leadbridge.storage.queries.lead_list import LeadFilter
 
@@ -33,14 +32,14 @@ class LeadsQuery(MaskedQuery):
     partner: str | None = Field(None, description="A partner.")
     phone: Phone | None = Field(None, description="A phone number in any notation.")
     attention: Flag = Field(
-        False, description="Whether to list only leads that have a delivery with an `attention` code."
+        False, description="Whether to list only leads with a delivery that has an `attention` code."
     )
     limit: Limit = Field(25, description="The number of leads on a page.")
-    cursor: str | None = Field(None, description="The `cursor` of the page before.")
+    cursor: str | None = Field(None, description="The `cursor` of the previous page.")
 
 
 class LeadsView(TypedDict):
-    """A page of the list, newest first. `cursor` is that of the next page; null on the last one."""
+    """A page of the list, newest first. `cursor` is for the next page; null on the last one."""
 
     leads: list[LeadView]
     cursor: str | None
@@ -72,7 +71,7 @@ def show_lead(request: ApiRequest, query: MaskedQuery) -> JourneyView:
 
 @route("POST", "/leads/{lead_id}/reveal", problems=(409,))
 def reveal_lead(request: ApiRequest) -> JourneyView:
-    """Show a lead unmasked, and add an entry to its timeline that names the operator."""
+    """Show a lead unmasked. A timeline entry names the operator."""
     lead_id = request.path["lead_id"]
     if find_journey(request).lead.erased_at is not None:
         raise erased_lead()
@@ -85,11 +84,11 @@ def reveal_lead(request: ApiRequest) -> JourneyView:
 
 @route("DELETE", "/leads/{lead_id}", status=204, problems=(409,))
 def erase_lead(request: ApiRequest) -> None:
-    """Erase the person's data everywhere. The lead's tombstone stays."""
+    """Erase all personal data of a lead. A tombstone remains."""
     lead_id = request.path["lead_id"]
     try:
         request.resources.eraser.erase(lead_id, request.operator, utc_now())
-    except (Conflict, Contended):
+    except Conflict:
         raise SubmissionInProgress from None
     count("LeadsErased")
     logger.info("erased", lead_id=lead_id, operator=request.operator)

@@ -1,4 +1,4 @@
-"""An operator sends a message to a person, or retries one that failed."""
+"""Send a message to a person, or retry a failed message."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from leadbridge.api.lookup import find_lead
 from leadbridge.api.params import unknown_message
 from leadbridge.api.requests import ApiRequest, Body, Id
 from leadbridge.api.router import route
-from leadbridge.api.schemas import LeadId, MessageTakenView, message_taken_view
+from leadbridge.api.schemas import LeadId, MessageStatusView, message_status_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.message import MessageState, operator_message
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
-from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.logs import logger
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
@@ -38,14 +37,14 @@ class MessageRequest(Body):
     @model_validator(mode="after")
     def _one_of_each(self) -> MessageRequest:
         if (self.lead_id is None) == (self.account_id is None):
-            raise ValueError("give either a lead_id or an account_id")
+            raise ValueError("give a lead_id or an account_id, not both")
         if (self.template_id is None) == (self.text is None):
-            raise ValueError("give either a template_id or a text")
+            raise ValueError("give a template_id or a text, not both")
         return self
 
 
 @route("POST", "/messages", status=202, problems=(404, 409))
-def write_message(request: ApiRequest, body: MessageRequest) -> MessageTakenView:
+def write_message(request: ApiRequest, body: MessageRequest) -> MessageStatusView:
     """Send a message to a lead's person or to an account."""
     now, entry = utc_now(), None
     lead_id = body.lead_id or request.resources.lead_search.by_account(body.account_id or "")
@@ -66,12 +65,12 @@ def write_message(request: ApiRequest, body: MessageRequest) -> MessageTakenView
     except Conflict:
         raise erased_lead() from None
     logger.info("message requested", lead_id=message.owner, message_id=message.message_id, operator=request.operator)
-    return message_taken_view(message)
+    return message_status_view(message)
 
 
 @route("POST", "/leads/{lead_id}/messages/{message_id}/retry", status=202, problems=(409,))
-def retry_message(request: ApiRequest) -> MessageTakenView:
-    """Send a message that failed. It is skipped if a newer one about the same delivery was sent."""
+def retry_message(request: ApiRequest) -> MessageStatusView:
+    """Retry a failed message. It is skipped if a newer one about the same delivery was sent."""
     lead, message_id = find_lead(request, request.path["lead_id"]), request.path["message_id"]
     messages = request.resources.messages
     others = messages.messages(lead.lead_id)
@@ -79,10 +78,7 @@ def retry_message(request: ApiRequest) -> MessageTakenView:
     if message is None:
         raise unknown_message()
     if message.state is not MessageState.FAILED:
-        raise wrong_state(f"The message is {message.state.value}; only one that is failed can be retried.")
-    try:
-        after = messages.apply(retry_message_by_operator(message, utc_now(), request.operator, others=others))
-    except Contended:
-        raise Conflict from None
+        raise wrong_state(f"The message is {message.state.value}. Only a failed message can be retried.")
+    after = messages.apply(retry_message_by_operator(message, utc_now(), request.operator, others=others))
     logger.info("message retried", lead_id=lead.lead_id, message_id=message_id, operator=request.operator)
-    return message_taken_view(after)
+    return message_status_view(after)

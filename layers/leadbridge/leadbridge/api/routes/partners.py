@@ -11,7 +11,7 @@ from leadbridge.settings import Partner, settings
 
 
 class PartnerView(TypedDict):
-    """A configured partner. `label` is its name for people; `id_field` is where a delivery has the partner's id."""
+    """A configured partner. `label` is displayed; `id_field` is the delivery's field with the partner's id."""
 
     name: str
     kind: str
@@ -35,7 +35,7 @@ def list_partners(_: ApiRequest) -> PartnersView:
 
 
 def partner_view(name: str, partner: Partner) -> PartnerView:
-    """Return a partner with what its kind says about it."""
+    """Return a partner with the properties of its kind."""
     kind = kind_named(partner.kind)
     return {
         "name": name,

@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from leadbridge.api.params import Day, QueryParams, bad_query
+from leadbridge.api.params import Day, QueryParams, invalid_query
 from leadbridge.api.requests import ApiRequest
 from leadbridge.api.response_size import MAX_BYTES, payload_bytes
 from leadbridge.api.router import route
@@ -31,7 +31,7 @@ class StatsQuery(QueryParams):
 
 
 class TotalsView(TypedDict):
-    """Counts of all the days together. `deliveries` are by state."""
+    """Counts of all days. `deliveries` are by state."""
 
     leads: Count
     deliveries: dict[str, Count]
@@ -52,7 +52,7 @@ class DeliveriesOfDayView(LeadsOfDayView):
     state: State
 
 
-# `from` is a keyword of Python.
+# `from` is a Python keyword, so the class syntax is impossible.
 StatsView = TypedDict(
     "StatsView",
     {
@@ -72,10 +72,10 @@ def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
     last = query.last or today
     first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
     if not timedelta() <= last - first < timedelta(days=MAX_DAYS):
-        raise bad_query(f"from is a day before to, {MAX_DAYS} days at most.")
+        raise invalid_query(f"from must not be after to, and the range must be at most {MAX_DAYS} days.")
     stats = stats_view(first, last, request.resources.stats.between(first, last, today))
     if payload_bytes(stats) > MAX_BYTES:
-        raise bad_query("There is too much to show. Ask for fewer days.")
+        raise invalid_query("There is too much to show. Request fewer days.")
     return stats
 
 

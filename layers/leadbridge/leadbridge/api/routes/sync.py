@@ -15,13 +15,13 @@ from leadbridge.settings import settings
 
 
 class ProgressView(TypedDict):
-    """The progress of a scan of the list, in percent."""
+    """The progress of a scan, in percent."""
 
     progress: Annotated[int, Field(ge=0, le=100)]
 
 
 class SyncView(TypedDict):
-    """How far a partner's list was read: nothing is missing before `watermark`. `passes` are the scans under way."""
+    """The progress of a partner's sync. All changes before `watermark` were read. `scans` are in progress."""
 
     watermark: Time
     full_scan_started_at: Time | None
@@ -30,21 +30,21 @@ class SyncView(TypedDict):
 
 
 class SyncsView(TypedDict):
-    """By partner; null for a list that was never read."""
+    """By partner; null if the sync never ran."""
 
     partners: dict[str, SyncView | None]
 
 
 @route("GET", "/sync")
 def show_sync(request: ApiRequest) -> SyncsView:
-    """Show how far the partners' lists were read."""
+    """Show the progress of the partners' account syncs."""
     synced = [name for name, partner in settings().partners.items() if partner.sync is not None]
     states = {name: request.resources.scan_state(name) for name in synced}
     return {"partners": {name: None if state is None else sync_view(state) for name, state in states.items()}}
 
 
 def sync_view(state: ScanState) -> SyncView:
-    """Return how far a list was read."""
+    """Return the progress of a sync."""
     return {
         "watermark": to_text(state.watermark),
         "full_scan_started_at": to_text(state.full_scan_started_at) if state.full_scan_started_at else None,

@@ -1,7 +1,7 @@
-"""Elementor Pro: URL-encoded fields with a token in the address, in one of two shapes, and no id of the submission.
+"""Elementor Pro: URL-encoded fields with a token in the URL, in one of two formats, without a submission id.
 
-Simple data has each field under its label, and what Elementor adds (the page, the visitor's address) under labels in
-the site's language. Advanced data has `fields[id][value]`, `meta[name][value]` and `form[name]`, in any language.
+Simple data has each field under its label. Elementor's own fields (page, IP address) have labels in the site's
+language. Advanced data has `fields[id][value]`, `meta[name][value]` and `form[name]`, in any language.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from leadbridge.forms.parsing.canonical import without_transport
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 
-# What Elementor adds to simple data, in English and in Ukrainian.
-META = {
+# Labels of Elementor's own fields in simple data, in English and in Ukrainian.
+META_LABELS = {
     "date": ("date", "дата"),
     "time": ("time", "час"),
     "page_url": ("page url", "url сторінки", "url-адреса сторінки"),
@@ -39,7 +39,7 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One submission a post. Raises Unreadable."""
+    """Parse one submission. Raises Unreadable."""
     fields = read_fields(request, source.files)
     if any(_FIELD.fullmatch(name) for name in fields):
         answers, meta = _advanced(fields)
@@ -58,18 +58,18 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=to_sections(answers, source, consent),
         delivery_id=None,
         answers=answers,
-        content=without_transport(fields),  # with Elementor's own time, so that a second submission is a second lead
+        content=without_transport(fields),  # includes Elementor's time, so that a second submission is a second lead
     )
     return (submission,)
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Elementor sends it to an address with the token."""
+    """Return the request as Elementor sends it: with the token in the URL."""
     return with_token(request, secret)
 
 
 def _advanced(fields: Fields) -> tuple[Fields, Fields]:
-    """The answers, each under its field's id and its label, and what Elementor adds."""
+    """Return the answers, each under its field's id and its label, and Elementor's own fields."""
     parts: dict[str, dict[str, str]] = {}
     meta: Fields = {}
     for name, text in fields.items():
@@ -85,6 +85,6 @@ def _advanced(fields: Fields) -> tuple[Fields, Fields]:
 
 
 def _simple_meta(fields: Fields) -> Fields:
-    """What Elementor adds comes last, so that of two fields of one label it is the last."""
+    """Return Elementor's own fields. They come last, so the last of several fields with one label counts."""
     by_label = {fold(name): text for name, text in fields.items()}
-    return {name: by_label[label] for name, labels in META.items() for label in labels if label in by_label}
+    return {name: by_label[label] for name, labels in META_LABELS.items() for label in labels if label in by_label}

@@ -1,7 +1,6 @@
-"""Google Ads lead forms: JSON with its own proof inside, `google_key`.
+"""Google Ads lead forms: JSON that contains its token, `google_key`.
 
-Fields that are not known are ignored: Google adds some at times.
-`lead_id` is unique across all of Google's forms; `is_test` marks what "Send test data" sends.
+Unknown fields are ignored: Google adds fields. `lead_id` is unique across all forms; `is_test` marks test data.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
-from leadbridge.forms.parsing.json_shapes import objects
+from leadbridge.forms.parsing.json_shapes import objects_in
 from leadbridge.forms.tokens import verify_secret
 from leadbridge.settings import Source
 
@@ -36,10 +35,10 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One lead a post. Raises Unreadable."""
+    """Parse one lead. Raises Unreadable."""
     content = read_json(request)
     answers: Fields = {}
-    for column in objects(content.get("user_column_data")):
+    for column in objects_in(content.get("user_column_data")):
         for name in ("column_id", "column_name"):
             answers.setdefault(as_text(column.get(name)), as_text(column.get("string_value")))
     answers.pop("", None)
@@ -57,6 +56,6 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Google sends it, with the key in its body."""
+    """Return the request as Google sends it: with the key in its body."""
     content = {**json.loads(request.body), KEY: secret}
     return replace(request, body=json.dumps(content, ensure_ascii=False).encode())

@@ -1,7 +1,7 @@
-"""Jotform: multipart with a token in the address; the answers are JSON in `rawRequest`, each as `q3_name`.
+"""Jotform: multipart with a token in the URL. The answers are JSON in `rawRequest`, each as `q3_name`.
 
-The configuration names a field without its `q3_`. An answer of several parts (a full name, a phone, an address) is one
-text; its parts can be had as `name.first`. `submissionID` names the submission.
+The configuration names a field without `q3_`. An answer with several parts (name, phone, address) is one text; a part
+is also available as `name.first`. `submissionID` identifies the submission.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 
-# The parts of the usual answers, in the order in which people read them, and what stands between.
-SHAPES: tuple[tuple[tuple[str, ...], str], ...] = (
+# The parts of common answers in reading order, and their separator.
+PART_ORDERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("full",), ""),
     (("prefix", "first", "middle", "last", "suffix"), " "),
     (("country", "area", "phone"), " "),
     (("year", "month", "day"), "-"),
 )
 
-MAX_PARTS = 100  # of one answer; each repeats the name of its question
+MAX_PARTS = 100  # of one answer
 
 content_types = (MULTIPART, URLENCODED)
 
@@ -40,12 +40,12 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One submission a post. Raises Unreadable."""
+    """Parse one submission. Raises Unreadable."""
     fields = read_fields(request, source.files)
     content = read_object(fields.get("rawRequest", "").encode(errors="surrogatepass"))
     answers = _answers(content)
     consent = {
-        "given_at": _moment(as_text(content.get("submitDate"))),
+        "given_at": _timestamp(as_text(content.get("submitDate"))),
         "form": fields.get("formTitle") or fields.get("formID", ""),
         "ip": fields.get("ip", ""),
     }
@@ -58,7 +58,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Jotform sends it to an address with the token."""
+    """Return the request as Jotform sends it: with the token in the URL."""
     return with_token(request, secret)
 
 
@@ -70,23 +70,23 @@ def _answers(content: dict[str, Any]) -> Fields:
             continue
         if isinstance(value, dict):
             parts = {part: as_text(one) for part, one in islice(value.items(), MAX_PARTS)}
-            answers[found[1]] = _together(parts)
+            answers[found[1]] = _join_parts(parts)
             answers |= {inside(found[1], part): text for part, text in parts.items()}
         else:
             answers[found[1]] = as_text(value)
     return answers
 
 
-def _together(parts: Fields) -> str:
-    for names, between in SHAPES:
+def _join_parts(parts: Fields) -> str:
+    for names, separator in PART_ORDERS:
         texts = [parts[name].strip() for name in names if parts.get(name, "").strip()]
         if texts:
-            return between.join(texts)
+            return separator.join(texts)
     return ", ".join(filter(None, parts.values()))
 
 
-def _moment(milliseconds: str) -> str:
-    """The time of the submission, which Jotform counts in milliseconds; empty where it is no such number."""
+def _timestamp(milliseconds: str) -> str:
+    """Return the time of the submission, given in milliseconds; empty if it is malformed."""
     if not re.fullmatch(r"[0-9]{12,14}", milliseconds):
         return ""
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat(timespec="milliseconds")

@@ -1,8 +1,8 @@
-"""Meta Lead Ads (Facebook and Instagram): Webhooks of the object `page`, field `leadgen`; the leads are in Graph.
+"""Meta Lead Ads (Facebook and Instagram): webhooks of the object `page`, field `leadgen`.
 
-A post only names leads: `{"object": "page", "entry": [{"changes": [{"field": "leadgen", "value": {…}}]}]}`. It is
-proven by `X-Hub-Signature-256: sha256=<hex>`, the HMAC-SHA256 of the raw body under the app's secret. Before the first
-one Meta asks by GET whether the address is ours.
+A post contains only ids: `{"object": "page", "entry": [{"changes": [{"field": "leadgen", "value": {…}}]}]}`. The leads
+are read from Graph. `X-Hub-Signature-256: sha256=<hex>` is the HMAC-SHA256 of the raw body under the app's secret. Meta
+verifies the address with a GET request before the first post.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from leadbridge.settings import Source
 
 SIGNATURE = "x-hub-signature-256"
 KEYS = ("leadgen_id", "form_id", "page_id", "ad_id", "created_time")
-DASHBOARD_SAMPLE = "444444444444"  # the lead and the page that the app dashboard's Test button names
+DASHBOARD_SAMPLE = "444444444444"  # id of the lead and of the page in posts of the app dashboard's Test button
 TESTING_TOOL = re.compile(r"<?test lead: dummy data for", re.IGNORECASE)
 TESTING_TOOL_EMAILS = frozenset({"test@meta.com", "test@fb.com"})
 
 content_types = ("application/json",)
-max_body_bytes = 1_048_576  # Meta puts up to a thousand changes into one post and would repeat a refused one in vain
+max_body_bytes = 1_048_576  # a post has up to a thousand changes, and Meta would repeat a rejected one unchanged
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the signature over the raw bytes, Unicode escapes included. Raises SignatureInvalid."""
+    """Check the signature over the raw bytes. Raises SignatureInvalid."""
     header = request.headers.get(SIGNATURE, "")
     if not re.fullmatch(r"sha256=[0-9a-f]{64}", header):
         raise SignatureInvalid("x-hub-signature-256 is missing or malformed")
     matches = [hmac.compare_digest(sign(secret, request.body).encode(), header.encode()) for secret in secrets]
     if not any(matches):
-        raise SignatureInvalid("the signature does not fit")
+        raise SignatureInvalid("the signature does not match")
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """The leads that the post names, each once. Raises Unreadable.
+    """Return the leads of a post, each once. Raises Unreadable.
 
-    A change of `leadgen` that names no lead can be fetched by nobody and is passed over, unless there is no other.
+    A `leadgen` change without a lead's id is ignored, unless there is no other.
     """
     content = read_object(request.body)
     if content.get("object") != "page":
@@ -52,7 +52,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     values = [change.get("value") for change in _changes(content) if change.get("field") == "leadgen"]
     named = {keys["leadgen_id"]: keys for keys in map(_keys, values) if "leadgen_id" in keys}
     if values and not named:
-        raise Unreadable("the body names no lead")
+        raise Unreadable("the body contains no lead id")
     return tuple(
         Submission(values={}, delivery_id=leadgen_id, is_test=_is_sample(keys), to_fetch=keys)
         for leadgen_id, keys in named.items()
@@ -60,27 +60,27 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def answer_challenge(query: Mapping[str, str], credentials: Mapping[str, Any]) -> str:
-    """What Meta's verification of the address wants to hear: its own challenge. Raises SignatureInvalid."""
+    """Return the challenge of Meta's verification request. Raises SignatureInvalid."""
     expected, given = credentials.get("verify_token"), query.get("hub.verify_token", "")
     challenge = query.get("hub.challenge", "")
     if query.get("hub.mode") != "subscribe" or not re.fullmatch(r"[A-Za-z0-9._~-]{1,256}", challenge):
         raise SignatureInvalid("hub.mode or hub.challenge is missing or malformed")
     known = isinstance(expected, str) and bool(expected)
-    told = given.encode(errors="surrogatepass")
-    if not hmac.compare_digest(told, str(expected).encode(errors="surrogatepass")) or not known:
-        raise SignatureInvalid("hub.verify_token is not ours")
+    token = given.encode(errors="surrogatepass")
+    if not hmac.compare_digest(token, str(expected).encode(errors="surrogatepass")) or not known:
+        raise SignatureInvalid("hub.verify_token is wrong")
     return challenge
 
 
 def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:
-    """What a lead in Graph says: `field_data` and the platform; whatever is not as documented is left out."""
+    """Parse a lead of Graph: `field_data` and the platform. Values that are not as documented are omitted."""
     answers = {"utm_source": lead.get("platform"), "utm_content": keys.get("ad_id")}
     answers |= {name: answer for name, answer in map(_answer, _objects(lead.get("field_data"))) if name}
     texts = {name: answer for name, answer in answers.items() if isinstance(answer, str) and answer}
     consent = {"given_at": lead.get("created_time"), "form": lead.get("form_id") or keys.get("form_id")}
-    told = {name: value for name, value in consent.items() if isinstance(value, str)}
+    consent_texts = {name: value for name, value in consent.items() if isinstance(value, str)}
     return Submission(
-        values=to_sections(texts, source, told),
+        values=to_sections(texts, source, consent_texts),
         delivery_id=keys.get("leadgen_id"),
         is_test=any(_is_dummy(answer) for answer in texts.values()),
         answers=texts,
@@ -88,12 +88,12 @@ def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Su
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Meta signs it."""
+    """Return the request with Meta's signature."""
     return replace(request, headers={**request.headers, SIGNATURE: sign(secret, request.body)})
 
 
 def sign(secret: str, body: bytes) -> str:
-    """The `X-Hub-Signature-256` header that proves a body, for senders and tests."""
+    """Return the `X-Hub-Signature-256` header of a body, for senders and tests."""
     return f"sha256={hmac.digest(secret.encode(errors='surrogatepass'), body, hashlib.sha256).hex()}"
 
 
@@ -105,7 +105,7 @@ def _changes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _keys(value: object) -> dict[str, str]:
-    """The documented ids in a change's value, as text; Meta writes them as numbers or as text."""
+    """Return the documented ids of a change as text. Meta writes them as numbers or as text."""
     found = value if isinstance(value, dict) else {}
     texts = {name: str(found[name]) for name in KEYS if type(found.get(name)) in (int, str)}
     return {name: text for name, text in texts.items() if re.fullmatch(r"[0-9]{1,32}", text)}

@@ -1,4 +1,4 @@
-"""Contact Form 7 and any HTML form: URL-encoded, multipart or JSON, with a token in the address, and no id."""
+"""Contact Form 7 and any HTML form: URL-encoded, multipart or JSON, with a token in the URL, without an id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leadbridge.forms.parsing.canonical import without_transport
 from leadbridge.forms.tokens import PARAMETER, verify_token, with_token
 from leadbridge.settings import Source
 
-FORM_FIELDS = ("form_name", "form_id", "_wpcf7")  # what a form calls itself, if it does
+FORM_NAME_FIELDS = ("form_name", "form_id", "_wpcf7")
 
 content_types = (URLENCODED, MULTIPART, JSON)
 
@@ -23,11 +23,11 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One submission a post. Raises Unreadable."""
+    """Parse one submission. Raises Unreadable."""
     answers = read_fields(request, source.files)
     answers.pop(PARAMETER, None)
     consent = {
-        "form": next((answers[name] for name in FORM_FIELDS if answers.get(name)), ""),
+        "form": next((answers[name] for name in FORM_NAME_FIELDS if answers.get(name)), ""),
         "page_url": request.headers.get("referer", ""),
     }
     submission = Submission(
@@ -40,5 +40,5 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as it goes to an address with the token."""
+    """Return the request with the token in its URL."""
     return with_token(request, secret)

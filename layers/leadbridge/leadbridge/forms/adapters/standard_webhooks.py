@@ -1,8 +1,8 @@
-"""Standard Webhooks (standardwebhooks.com): the default for senders of one's own.
+"""Standard Webhooks (standardwebhooks.com): the default for your own senders.
 
 Headers `webhook-id`, `webhook-timestamp` (Unix seconds) and `webhook-signature`: `v1,<base64>` of the HMAC-SHA256 over
-`id.timestamp.body`, several separated by spaces. A secret is `whsec_` and base64. The body is a lead's `person`,
-`loan`, `trading`, `utm` and `consent`; `"test": true` in it makes it a test ping.
+`id.timestamp.body`; several are separated by spaces. A secret is `whsec_` and base64. The body contains a lead's
+`person`, `loan`, `trading`, `utm` and `consent`. `"test": true` makes it a test ping.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from leadbridge.forms.parsing.bodies import as_text
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.settings import Source
 
-TOLERANCE = 300  # seconds by which the sender's clock may differ from ours, either way
-SIGNATURES = 10  # more than any rotation needs
+MAX_CLOCK_SKEW = 300  # seconds, in either direction
+MAX_SIGNATURES = 10  # more than any rotation needs
 
 content_types = ("application/json",)
 
@@ -38,15 +38,15 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
     signed = f"{message_id}.{timestamp}.".encode() + request.body
     header = request.headers.get("webhook-signature", "").encode(errors="surrogatepass")
     expected = [_signature(key, signed).encode() for key in map(_key, secrets) if key]
-    matches = [hmac.compare_digest(ours, given) for ours in expected for given in header.split(b" ")[:SIGNATURES]]
+    matches = [hmac.compare_digest(ours, given) for ours in expected for given in header.split(b" ")[:MAX_SIGNATURES]]
     if not any(matches):
-        raise SignatureInvalid("no signature fits")
-    if abs(now.timestamp() - int(timestamp)) > TOLERANCE:
+        raise SignatureInvalid("no signature matches")
+    if abs(now.timestamp() - int(timestamp)) > MAX_CLOCK_SKEW:
         raise SignatureInvalid("the timestamp is too far from now")
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """The body is a lead as it stands. Raises Unreadable."""
+    """Parse a body that has the structure of a lead. Raises Unreadable."""
     content = read_object(request.body)
     values = {section: content.get(section) or {} for section in SECTIONS}
     submission = Submission(
@@ -64,12 +64,12 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header that proves a body, for senders and tests."""
+    """Return the `webhook-signature` header of a body, for senders and tests."""
     return _signature(_key(secret), f"{message_id}.{timestamp}.".encode() + body)
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as its sender signs it now."""
+    """Return the request, signed now."""
     timestamp = int(now.timestamp())
     given = sign(secret, request.headers["webhook-id"], timestamp, request.body)
     fresh = {"webhook-timestamp": str(timestamp), "webhook-signature": given}

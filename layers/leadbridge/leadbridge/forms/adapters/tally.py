@@ -1,7 +1,7 @@
-"""Tally: signed JSON. Answers are known by their question's label; what was chosen comes as ids, and is told as text.
+"""Tally: signed JSON. Fields are named by their question's label. Choices are ids, which become their texts.
 
-`Tally-Signature` is the base64 of the HMAC-SHA256 over the body; there is no timestamp. What names a submission is its
-`responseId`: it stays when the same response is sent again.
+`Tally-Signature` is the base64 of the HMAC-SHA256 over the body; there is no timestamp. `responseId` identifies a
+submission and stays the same if the response is sent again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from leadbridge.auth.signatures import in_base64, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
-from leadbridge.forms.parsing.json_shapes import an_object, objects
+from leadbridge.forms.parsing.json_shapes import as_object, objects_in
 from leadbridge.settings import Source
 
 HEADER = "tally-signature"
@@ -29,11 +29,11 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One response a post; other events are no leads. Raises Unreadable."""
+    """Parse one response. Other events are not leads. Raises Unreadable."""
     content = read_json(request)
     if content.get("eventType", "FORM_RESPONSE") != "FORM_RESPONSE":
         return ()
-    data = an_object(content.get("data"))
+    data = as_object(content.get("data"))
     answers = _answers(data)
     consent = {
         "given_at": as_text(data.get("createdAt")) or as_text(content.get("createdAt")),
@@ -48,14 +48,14 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Tally signs it."""
+    """Return the request with Tally's signature."""
     return replace(request, headers={**request.headers, HEADER: signature(secret, request.body, in_base64)})
 
 
 def _answers(data: dict[str, Any]) -> Fields:
-    """Each answer by its label; by its key too, for questions without a label of their own."""
+    """Return each answer under its label and its key. A question may have no label."""
     answers: Fields = {}
-    for field in objects(data.get("fields")):
+    for field in objects_in(data.get("fields")):
         value = _value(field)
         for name in (as_text(field.get("label")), as_text(field.get("key"))):
             if name and not answers.get(name):
@@ -65,9 +65,9 @@ def _answers(data: dict[str, Any]) -> Fields:
 
 def _value(field: dict[str, Any]) -> str:
     value = field.get("value")
-    texts = {as_text(option.get("id")): as_text(option.get("text")) for option in objects(field.get("options"))}
+    texts = {as_text(option.get("id")): as_text(option.get("text")) for option in objects_in(field.get("options"))}
     if isinstance(value, list):
-        # Each id counts once. The texts of an id that is repeated could be many times as long as the post.
+        # Each id counts once: the texts of repeated ids could be much longer than the post.
         chosen = dict.fromkeys(map(as_text, value))
         return ", ".join(filter(None, (texts.get(one) or one for one in chosen)))
     return texts.get(as_text(value)) or as_text(value)

@@ -1,6 +1,6 @@
-"""Tilda: URL-encoded fields, proven by a token in the address, or by Tilda's own API key in a header or a field.
+"""Tilda: URL-encoded fields with a token in the URL, or with Tilda's own API key in a header or a field.
 
-`tranid` is Tilda's id of the submission. On connecting, Tilda posts `test=test` and wants 200.
+`tranid` is Tilda's id of the submission. When a webhook is connected, Tilda posts `test=test` and expects 200.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ content_types = (URLENCODED,)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the token, wherever Tilda was told to put it. Raises SignatureInvalid."""
+    """Check the token or the API key, in any of its places. Raises SignatureInvalid."""
     try:
         verify_token(request, secrets, request.headers.get(KEY_HEADER, ""))
     except SignatureInvalid:
@@ -34,7 +34,7 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One submission a post. Raises Unreadable."""
+    """Parse one submission. Raises Unreadable."""
     fields = read_fields(request, source.files)
     answers = {name: value for name, value in fields.items() if name not in OWN_FIELDS}
     cookies = _cookies(fields)
@@ -53,7 +53,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Tilda sends it to an address with the token."""
+    """Return the request as Tilda sends it: with the token in the URL."""
     return with_token(request, secret)
 
 
@@ -71,6 +71,6 @@ def _cookies(fields: Fields) -> dict[str, str]:
 
 
 def _tags(cookies: dict[str, str]) -> dict[str, str]:
-    """The UTM tags that Tilda remembers of the visitor's arrival."""
+    """Return the UTM tags that Tilda stored in a cookie when the visitor arrived."""
     pairs = (tag.partition("=") for tag in cookies.get("TILDAUTM", "").split("|||"))
     return {name: value for name, _, value in pairs if name.startswith("utm_")}

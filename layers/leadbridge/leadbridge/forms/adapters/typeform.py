@@ -1,7 +1,7 @@
-"""Typeform: signed JSON. Answers are known by their question's `ref`; hidden fields come by their own names.
+"""Typeform: signed JSON. Fields are named by their question's `ref`; hidden fields have their own names.
 
-`Typeform-Signature` is `sha256=` and the base64 of the HMAC-SHA256 over the body; there is no timestamp. What names a
-submission is the response's `token`: it stays when the same response comes again, even from the form's second webhook.
+`Typeform-Signature` is `sha256=` and the base64 of the HMAC-SHA256 over the body; there is no timestamp. The response's
+`token` identifies a submission. It stays the same if the response is sent again, also by another webhook of the form.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from leadbridge.auth.signatures import in_base64, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
-from leadbridge.forms.parsing.json_shapes import an_object, objects
+from leadbridge.forms.parsing.json_shapes import as_object, objects_in
 from leadbridge.settings import Source
 
 HEADER = "typeform-signature"
@@ -30,13 +30,13 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One response a post; one that was left unfinished is no lead. Raises Unreadable."""
+    """Parse one response. An unfinished response is not a lead. Raises Unreadable."""
     content = read_json(request)
     if content.get("event_type", "form_response") != "form_response":
         return ()
-    response = an_object(content.get("form_response"))
-    definition = an_object(response.get("definition"))
-    answers = {name: as_text(value) for name, value in an_object(response.get("hidden")).items()}
+    response = as_object(content.get("form_response"))
+    definition = as_object(response.get("definition"))
+    answers = {name: as_text(value) for name, value in as_object(response.get("hidden")).items()}
     answers |= _answers(response)
     consent = {
         "given_at": as_text(response.get("submitted_at")) or as_text(response.get("landed_at")),
@@ -51,15 +51,15 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Typeform signs it."""
+    """Return the request with Typeform's signature."""
     headers = {**request.headers, HEADER: signature(secret, request.body, in_base64, PREFIX)}
     return replace(request, headers=headers)
 
 
 def _answers(response: dict[str, Any]) -> Fields:
     answers: Fields = {}
-    for answer in objects(response.get("answers")):
-        question = an_object(answer.get("field"))
+    for answer in objects_in(response.get("answers")):
+        question = as_object(answer.get("field"))
         for name in (as_text(question.get("ref")), as_text(question.get("id"))):
             if name:
                 answers.setdefault(name, _value(answer))
@@ -67,7 +67,7 @@ def _answers(response: dict[str, Any]) -> Fields:
 
 
 def _value(answer: dict[str, Any]) -> str:
-    """The value lies under the name of the answer's type; choices under `label` or `labels`, and `other`."""
+    """Return the value, whose key is the answer's type. Choices are in `label` or `labels`, and `other`."""
     value = answer.get(as_text(answer.get("type")))
     if isinstance(value, dict):
         chosen = (as_text(value.get(name)) for name in ("label", "labels", "other"))

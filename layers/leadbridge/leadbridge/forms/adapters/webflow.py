@@ -1,7 +1,7 @@
-"""Webflow: JSON, signed where the webhook was made by the API, with a token in the address where it was made by hand.
+"""Webflow: JSON. It is signed if the webhook was created by the API, and has a token in the URL otherwise.
 
-`x-webflow-signature` is the hexadecimal HMAC-SHA256 over `timestamp:body`, `x-webflow-timestamp` counts milliseconds.
-`payload.id` names the submission.
+`x-webflow-signature` is the hexadecimal HMAC-SHA256 over `timestamp:body`; `x-webflow-timestamp` is in milliseconds.
+`payload.id` identifies the submission.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from leadbridge.auth.signatures import SignatureInvalid, in_hex, signature, veri
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, as_text, read_json
-from leadbridge.forms.parsing.json_shapes import an_object
+from leadbridge.forms.parsing.json_shapes import as_object
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 
 SIGNATURE, TIMESTAMP = "x-webflow-signature", "x-webflow-timestamp"
-TOLERANCE = 300  # seconds by which Webflow's clock may differ from ours, either way
+MAX_CLOCK_SKEW = 300  # seconds, in either direction
 
 content_types = (JSON,)
 
 
 def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
-    """Check the signature and its time, or the token where nothing is signed. Raises SignatureInvalid."""
+    """Check the signature and its time, or the token of an unsigned post. Raises SignatureInvalid."""
     if SIGNATURE not in request.headers and TIMESTAMP not in request.headers:
         verify_token(request, secrets)
         return
@@ -34,17 +34,17 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
     if not re.fullmatch(r"[0-9]{1,15}", timestamp):
         raise SignatureInvalid("the timestamp is missing or malformed")
     verify_signature(request.headers.get(SIGNATURE, ""), secrets, f"{timestamp}:".encode() + request.body, in_hex)
-    if abs(now.timestamp() - int(timestamp) / 1000) > TOLERANCE:
+    if abs(now.timestamp() - int(timestamp) / 1000) > MAX_CLOCK_SKEW:
         raise SignatureInvalid("the timestamp is too far from now")
 
 
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
-    """One submission a post; whatever else happens on a site is no lead. Raises Unreadable."""
+    """Parse one submission. Other events of a site are not leads. Raises Unreadable."""
     content = read_json(request)
     if content.get("triggerType", "form_submission") != "form_submission":
         return ()
-    payload = an_object(content.get("payload"))
-    answers = {name: as_text(value) for name, value in an_object(payload.get("data")).items()}
+    payload = as_object(content.get("payload"))
+    answers = {name: as_text(value) for name, value in as_object(payload.get("data")).items()}
     consent = {
         "given_at": as_text(payload.get("submittedAt")),
         "form": as_text(payload.get("name")) or as_text(payload.get("formElementId")),
@@ -59,7 +59,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
-    """The post as Webflow sends it: signed now if it came with a signature, else with the token."""
+    """Return the request as Webflow sends it: signed now if it has a signature, else with the token."""
     if SIGNATURE not in request.headers:
         return with_token(request, secret)
     timestamp = str(int(now.timestamp() * 1000))

@@ -1,9 +1,8 @@
-"""Bodies as forms send them: URL-encoded, multipart or JSON, in any usual character set, read as fields with texts."""
+"""Parse the bodies of forms: URL-encoded, multipart or JSON, in any common character set."""
 
 from __future__ import annotations
 
 import re
-from binascii import a2b_qp
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,17 +16,16 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 MAX_FIELDS = 1000
-MAX_NAME = 1000  # characters of a name that is repeated in front of the names inside it
+MAX_PREFIX = 1000  # characters of an outer name, which each inner name repeats
 
 Fields = dict[str, str]
 
-_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
-_CHARSET_FIELD = b"_charset_"  # where an HTML form says in which character set the browser wrote it
+_CHARSET_FIELD = b"_charset_"  # a browser writes the form's character set into this field
 
 
 def read_json(request: Request) -> dict[str, Any]:
-    """The JSON object in the body, in the character set that the content type declares. Raises Unreadable."""
+    """Parse a JSON object, in the character set of the content type. Raises Unreadable."""
     charset = charsets.declared(request.headers.get("content-type", ""))
     if charset == charsets.UTF_8:
         return read_object(request.body)
@@ -35,10 +33,9 @@ def read_json(request: Request) -> dict[str, Any]:
 
 
 def read_fields(request: Request, files: Literal["drop", "refuse"] = "drop") -> Fields:
-    """The form's fields, whichever of the three ways they came. Raises Unreadable.
+    """Parse the form's fields, in any of the three encodings. Raises Unreadable.
 
-    The values of a field that comes more than once, as ticked boxes do, are joined by ", "; the `[]` that PHP wants
-    behind their name is dropped.
+    The values of a repeated field, such as checkboxes, are joined by ", ". PHP's `[]` after their name is removed.
     """
     match request.content_type:
         case "application/json":
@@ -50,17 +47,17 @@ def read_fields(request: Request, files: Literal["drop", "refuse"] = "drop") -> 
 
 
 def flattened(content: dict[str, Any]) -> Fields:
-    """JSON as fields: scalars as text, lists joined, an object's fields behind its name and a point."""
+    """Return JSON as fields: scalars as text, lists joined, fields of an object as `name.field`."""
     return _joined(_flat(content))
 
 
 def inside(name: str, key: str) -> str:
-    """Return the name of a field inside another one. The outer name is cut, because each inner name repeats it."""
-    return f"{name[:MAX_NAME]}.{key}"
+    """Return the name of a field inside another one. Long outer names are truncated."""
+    return f"{name[:MAX_PREFIX]}.{key}"
 
 
 def as_text(value: object) -> str:
-    """A JSON value as a form would write it: empty for null and objects, lists of scalars joined by ", "."""
+    """Return a JSON value as text: empty for null and objects, lists of scalars joined by ", "."""
     match value:
         case str():
             return value
@@ -94,25 +91,13 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> Fields:
 
 def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
     body, charset = request.body, charsets.declared(request.headers.get("content-type", ""))
-    if charsets.is_wide(charset):  # percent signs are ASCII, so browsers write such forms in UTF-8
+    if charsets.is_wide(charset):  # percent-encoding is ASCII, so browsers encode such forms in UTF-8
         if b"\0" in body:
             body = charsets.decode(body, charset).encode(errors="surrogatepass")
         charset = charsets.UTF_8
     body = body.replace(b"+", b" ")
-    unquoted = unquote_to_bytes if _BROKEN.search(body) else unquoted_whole
     parts = [part.partition(b"=") for part in body.split(b"&", MAX_FIELDS + 1) if part]
-    return _decoded([(unquoted(name), unquoted(value), None) for name, _, value in parts], charset)
-
-
-def unquoted_whole(text: bytes) -> bytes:
-    """What `unquote_to_bytes` returns, for a text in which two digits stand behind every percent sign.
-
-    The decoder of quoted-printable, which has equals signs for percent signs, is written in C and ten times as quick
-    as the one for percent signs.
-    """
-    if b"%" not in text:
-        return text
-    return a2b_qp(text.replace(b"=", b"=3D").replace(b"%", b"="))
+    return _decoded([(unquote_to_bytes(name), unquote_to_bytes(value), None) for name, _, value in parts], charset)
 
 
 def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[tuple[str, str]]:
@@ -124,7 +109,7 @@ def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[t
         raise Unreadable("the multipart body has no boundary")
     raw: list[tuple[bytes, bytes, str | None]] = []
     try:
-        # Names come in the form's own character set, so they are kept as bytes for now: latin-1 loses none.
+        # Names are in the form's character set, which is not known yet. latin-1 keeps all bytes.
         with PushMultipartParser(
             (boundary[1] or boundary[2]).encode(), max_segment_count=MAX_FIELDS, header_charset="latin-1"
         ) as parser:
@@ -137,16 +122,16 @@ def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[t
                 elif part is not None and part.filename is None:
                     raw.append(((part.name or "").encode("latin-1"), bytes(content), part.charset))
                 elif part is not None and (part.filename or content) and files == "refuse":
-                    raise Unreadable("the form sends files, and this source refuses them")
+                    raise Unreadable("the form contains files, and this source does not accept files")
     except (MultipartError, UnicodeError):
         raise Unreadable("the body is not multipart, or has too many parts") from None
     return _decoded(raw, charsets.declared(content_type))
 
 
 def _decoded(raw: list[tuple[bytes, bytes, str | None]], charset: str) -> Iterable[tuple[str, str]]:
-    said = next((value for name, value, _ in raw if name == _CHARSET_FIELD and value), None)
-    if said is not None:
-        charset = charsets.known(said.decode("latin-1").strip())
+    declared = next((value for name, value, _ in raw if name == _CHARSET_FIELD and value), None)
+    if declared is not None:
+        charset = charsets.known(declared.decode("latin-1").strip())
     names = charsets.UTF_8 if charsets.is_wide(charset) else charset
     for name, value, own in raw:
         if name != _CHARSET_FIELD:

@@ -1,8 +1,7 @@
-"""The canonical content of a post: what makes two posts the same, however each of them was encoded.
+"""The canonical content of a post. Two posts with equal canonical content are the same submission.
 
-Content type, boundary, character set and the order of fields do not count. Neither do empty fields, tokens and what
-the website adds for itself. White space, invisible characters and the Unicode form do not count, as in the fields of a
-lead; case does.
+It ignores content type, boundary, character set, the order of fields, empty fields, tokens, and fields of the website
+itself. As in the fields of a lead, it ignores white space, invisible characters and the Unicode form, but not case.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 
 from leadbridge.domain.fields.unicode_text import clean
 
-# Fields of the transport or of the website's own checks. They differ between two posts of the same answers.
+# Fields of the transport or of the website's own checks, which differ between posts of the same answers.
 TRANSPORT_FIELDS = frozenset(
     {
         *("token", "_charset_"),
@@ -33,8 +32,8 @@ def without_transport(fields: Mapping[str, str]) -> dict[str, str]:
 def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
     """Return a keyed digest of a post's content: HMAC-SHA256 under `key`, hexadecimal.
 
-    A bare hash could be guessed: of most posts everything but a phone number is known.
+    Without a key it could be guessed: in most posts only the phone number is unknown.
     """
     pairs = sorted((clean(name), value) for name, text in content.items() if (value := clean(text)))
-    canonical = json.dumps([source, pairs])  # ASCII, so that lone surrogates of a JSON body have a form, too
+    canonical = json.dumps([source, pairs])  # ASCII, because a JSON body may contain lone surrogates
     return hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""The character sets that forms come in."""
+"""Character sets of forms."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _MAX_NAME = 40
 
 
 def declared(content_type: str) -> str:
-    """The character set that a content type declares; UTF-8 where it declares none. Raises Unreadable."""
+    """Return the character set of a content type, UTF-8 by default. Raises Unreadable."""
     found = _DECLARED.search(content_type)
     return known(found[1]) if found and found[1] else UTF_8
 
 
 def known(name: str) -> str:
-    """Python's name of a character set of text, whatever it is called. Raises Unreadable."""
+    """Return Python's name of a text encoding. Raises Unreadable."""
     try:
         found = codecs.lookup(name).name if _is_listed(name) else ""
     except (LookupError, ValueError):
@@ -39,7 +39,7 @@ def known(name: str) -> str:
     if found == "ascii":
         return UTF_8
     if found not in _KNOWN:
-        raise Unreadable("the character set is not known")
+        raise Unreadable("the character set is not supported")
     return found
 
 
@@ -52,13 +52,13 @@ def _is_listed(name: str) -> bool:
 
 
 def is_wide(charset: str) -> bool:
-    """Whether even an ASCII letter takes more than one byte in it."""
+    """Return whether an ASCII character takes more than one byte."""
     return charset.startswith(("utf-16", "utf-32"))
 
 
 def decode(raw: bytes, charset: str) -> str:
-    """The text, without a byte order mark. Raises Unreadable."""
+    """Decode text and remove a byte order mark. Raises Unreadable."""
     try:
         return raw.decode(charset).removeprefix("\ufeff")
     except UnicodeError:
-        raise Unreadable(f"the text is not {charset}") from None
+        raise Unreadable(f"the text is not valid {charset}") from None

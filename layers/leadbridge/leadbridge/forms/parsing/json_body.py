@@ -1,4 +1,4 @@
-"""JSON as forms may send it: exact decimals, no duplicate keys, no NaN, no depth that breaks a parser."""
+"""Strict JSON: exact decimals, no duplicate keys, no NaN, no excessive depth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from leadbridge.forms.base import Unreadable
 
-INT_DIGITS = 100  # longer integers are kept as decimals, which no conversion chokes on
+MAX_INT_DIGITS = 100  # longer integers become decimals: Python limits the conversion of integers
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -31,15 +31,15 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= INT_DIGITS else Decimal(digits)
+    return int(digits) if len(digits) <= MAX_INT_DIGITS else Decimal(digits)
 
 
 def _refuse_constant(_: str) -> NoReturn:
-    raise Unreadable("the body holds NaN or Infinity, which are not JSON")
+    raise Unreadable("the body contains NaN or Infinity, which are not JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Unreadable("the body has the same key twice in one object")
+        raise Unreadable("an object in the body has a duplicate key")
     return found

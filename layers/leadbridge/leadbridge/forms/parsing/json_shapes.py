@@ -1,4 +1,4 @@
-"""Looking into JSON that may hold anything anywhere."""
+"""Access to JSON of unknown structure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from leadbridge.forms.parsing.bodies import MAX_FIELDS
 
 
-def an_object(value: object) -> dict[str, Any]:
-    """The value if it is an object, else an empty one."""
+def as_object(value: object) -> dict[str, Any]:
+    """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
-def objects(value: object) -> list[dict[str, Any]]:
-    """The objects in a list, as many as a form can have fields; none where the value is no list."""
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list, at most `MAX_FIELDS`; none if the value is not a list."""
     return [one for one in value[:MAX_FIELDS] if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""Meta's Graph API, as far as it keeps the leads of Lead Ads: one read."""
+"""Meta's Graph API: reads a lead of Lead Ads."""
 
 from leadbridge.partners.graph.client import Graph
 

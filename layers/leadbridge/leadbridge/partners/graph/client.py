@@ -1,4 +1,4 @@
-"""The one call to Graph: read a lead. Nothing changes by it, so it may be repeated always."""
+"""The one call to Graph: read a lead. It is always safe to repeat."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.runtime.budget import Budget
 
-GRAPH_URL = "https://graph.facebook.com/v26.0"  # where the secret does not say otherwise
-# Only what needs no more than the permission to read leads; the names of ads and campaigns want others.
+GRAPH_URL = "https://graph.facebook.com/v26.0"  # the default; a secret may have `graph_url`
+# Fields that need only the permission to read leads. The names of ads and campaigns need other permissions.
 FIELDS = "id,created_time,form_id,field_data,platform"
 
 
 @dataclass(frozen=True)
 class GraphCredentials:
-    """What a source's entry in `{prefix}/sources` holds for Graph: the page's token, the app's secret, the address."""
+    """A source's entry in the secret `{prefix}/sources`: the page's token, the app's secret, the URL."""
 
     access_token: str
     app_secret: str
@@ -30,7 +30,7 @@ class GraphCredentials:
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> GraphCredentials:
-        """Read the entry. Raises Misconfigured, which names the keys that are missing and no value."""
+        """Read the entry. Raises Misconfigured with the names of the wrong keys, without values."""
         token, url, secrets = entry.get("access_token"), entry.get("graph_url") or GRAPH_URL, entry.get("secrets")
         secret = secrets[0] if isinstance(secrets, list) and secrets else None
         texts = {"access_token": token, "graph_url": url, "secrets": secret}
@@ -40,8 +40,8 @@ class GraphCredentials:
         return cls(str(token), str(secret), str(url))
 
     @property
-    def proof(self) -> str:
-        """`appsecret_proof`: that whoever has the token has the app's secret too."""
+    def app_secret_proof(self) -> str:
+        """`appsecret_proof`: proof that the owner of the token also has the app's secret."""
         return hmac.digest(self.app_secret.encode(), self.access_token.encode(), hashlib.sha256).hex()
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class GraphCredentials:
 
 
 class Graph:
-    """Leads in Graph. The method `lead` raises PartnerError."""
+    """Reads leads."""
 
     def __init__(self, transport: Transport, secret: SecretSource) -> None:
         self._transport = transport
@@ -57,23 +57,23 @@ class Graph:
 
     @property
     def seconds_per_fetch(self) -> float:
-        """Seconds that one fetch can take, a second try with renewed credentials included."""
-        return 2 * self._transport.longest
+        """Seconds that one fetch can take, including a second attempt with rotated credentials."""
+        return 2 * self._transport.max_seconds
 
     def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
-        """`GET /{leadgen_id}`. Credentials that are refused are read anew once, for they may just have been put."""
-        used = self._secret.get()
+        """`GET /{leadgen_id}`. After a rejection the secret is read again once. Raises PartnerError."""
+        secret = self._secret.get()
         try:
-            return self._ask(used, keys["leadgen_id"], budget)
+            return self._read(secret, keys["leadgen_id"], budget)
         except Misconfigured:
-            renewed = self._secret.refresh()
-            if renewed is None or renewed == used:
+            refreshed = self._secret.refresh()
+            if refreshed is None or refreshed == secret:
                 raise
-        return self._ask(renewed, keys["leadgen_id"], budget)
+        return self._read(refreshed, keys["leadgen_id"], budget)
 
-    def _ask(self, entry: dict[str, Any], leadgen_id: str, budget: Budget) -> dict[str, Any]:
+    def _read(self, entry: dict[str, Any], leadgen_id: str, budget: Budget) -> dict[str, Any]:
         credentials = GraphCredentials.of(entry)
-        query = urlencode({"fields": FIELDS, "appsecret_proof": credentials.proof}, safe=",")
+        query = urlencode({"fields": FIELDS, "appsecret_proof": credentials.app_secret_proof}, safe=",")
         url = f"{credentials.graph_url.rstrip('/')}/{leadgen_id}?{query}"
         headers = {"Authorization": f"Bearer {credentials.access_token}"}
         try:

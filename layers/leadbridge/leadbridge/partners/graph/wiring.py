@@ -1,4 +1,4 @@
-"""Graph's client as the functions use it: this stack's settings, the entry of a source in this stack's secret."""
+"""Graph's client for the functions."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from leadbridge.settings import settings
 
 @dataclass(frozen=True)
 class SourceSecret:
-    """One source's entry in the secret `{prefix}/sources`; empty while it has none."""
+    """One source's entry in the secret `{prefix}/sources`; empty if it has none."""
 
     secret: PartnerSecret
     source: str
 
     def get(self) -> dict[str, Any]:
-        """The entry, perhaps a minute old. Raises Unavailable while the secret has no value."""
+        """Return the entry, at most a minute old. Raises Unavailable while the secret has no value."""
         return self._entry(self.secret.get())
 
     def refresh(self) -> dict[str, Any] | None:
-        """The entry as it stands now; None if it was read a few seconds ago, or cannot be read for the moment."""
-        renewed = self.secret.refresh()
-        return None if renewed is None else self._entry(renewed)
+        """Read the entry again; None if it was read a few seconds ago, or cannot be read at the moment."""
+        refreshed = self.secret.refresh()
+        return None if refreshed is None else self._entry(refreshed)
 
     def _entry(self, sources: dict[str, Any]) -> dict[str, Any]:
         entry = sources.get(self.source)
@@ -36,9 +36,9 @@ class SourceSecret:
 
 
 def graph(source: str, secrets: Secrets) -> Graph:
-    """A client for the leads of one source. Raises KeyError, LookupError where that is not configured."""
+    """Make a client for the leads of one source. Raises KeyError, LookupError if the source has no `fetch`."""
     fetch = settings().sources[source].fetch
     if fetch is None:
-        raise LookupError(f"source {source}: its configuration does not say how its leads are fetched")
+        raise LookupError(f"source {source}: its configuration has no `fetch` section")
     transport = Transport("graph", fetch.timeouts, observer=record_call, is_own=is_own)
     return Graph(transport, SourceSecret(PartnerSecret(secrets, "sources"), source))

@@ -1,4 +1,4 @@
-"""Lead Leader's three calls. Both tokens are one-time: every create and every status call authorizes anew."""
+"""Lead Leader's three calls. Tokens are one-time: every create and every status call authorizes first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from leadbridge.auth import rsa_credentials
 from leadbridge.auth.secrets import MIN_REFRESH_SECONDS
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_errors import (
@@ -22,13 +21,14 @@ from leadbridge.domain.fields import is_ukrainian
 from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
+from leadbridge.partners.leadleader import rsa_credentials
 from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
 from leadbridge.runtime.budget import Budget
 
 
 @dataclass(frozen=True)
 class LeadLeaderCredentials:
-    """What the secret `{prefix}/leadleader` holds. The keys are PEM, on one line or several."""
+    """The secret `{prefix}/leadleader`. The keys are PEM, on one line or several."""
 
     auth_url: str
     base_url: str
@@ -40,7 +40,7 @@ class LeadLeaderCredentials:
 
     @classmethod
     def of(cls, secret: dict[str, Any]) -> LeadLeaderCredentials:
-        """Read the secret. Raises Misconfigured, which names the keys that are missing and no value."""
+        """Read the secret. Raises Misconfigured with the names of the wrong keys, without values."""
         wanted = ("auth_url", "base_url", "email", "password", "partner_public_key", "private_key")
         wrong = [name for name in wanted if not isinstance(secret.get(name), str) or not secret[name]]
         method = secret.get("status_method")
@@ -65,30 +65,30 @@ class LeadLeader:
     @property
     def seconds_per_submission(self) -> float:
         """Seconds that authorizing and creating can take together."""
-        return 2 * self._transport.longest
+        return 2 * self._transport.max_seconds
 
     @property
     def seconds_per_create(self) -> float:
         """Seconds that creating alone can take."""
-        return self._transport.longest
+        return self._transport.max_seconds
 
     @property
     def seconds_per_check(self) -> float:
-        """Seconds that authorizing and asking for a status can take together."""
-        return 2 * self._transport.longest
+        """Seconds that authorizing and reading a status can take together."""
+        return 2 * self._transport.max_seconds
 
     def authorize(self, budget: Budget) -> DealAuthorization:
         """Get one pair of one-time tokens.
 
-        Credentials that are refused are read anew once, for they may just have been rotated. Nothing is created
-        here, so a lost answer is Unavailable and never Unknown.
+        After a rejection the secret is read again once: it may have been rotated. Nothing is created here, so a lost
+        answer is Unavailable, never Unknown.
         """
-        used = self._secret.get()
+        secret = self._secret.get()
         try:
-            credentials, tokens = self._log_in(used, budget)
+            credentials, tokens = self._log_in(secret, budget)
         except Misconfigured as error:
-            renewed = self._secret.refresh()
-            if renewed is None:
+            refreshed = self._secret.refresh()
+            if refreshed is None:
                 raise Misconfigured(
                     PARTNER,
                     "authorize",
@@ -98,13 +98,13 @@ class LeadLeader:
                     retry_after=MIN_REFRESH_SECONDS,
                     certain=False,
                 ) from None
-            if renewed == used:
+            if refreshed == secret:
                 raise
-            credentials, tokens = self._log_in(renewed, budget)
-        return DealAuthorization(self._transport, credentials, tokens, refused=self._secret.refresh)
+            credentials, tokens = self._log_in(refreshed, budget)
+        return DealAuthorization(self._transport, credentials, tokens, on_rejected=self._secret.refresh)
 
     def status(self, deal_id: int, budget: Budget) -> str:
-        """The deal's status, in the partner's words."""
+        """Return the deal's status, as the partner writes it."""
         return self.authorize(budget).status(deal_id, self._status_method, budget)
 
     def _log_in(self, secret: dict[str, Any], budget: Budget) -> tuple[LeadLeaderCredentials, Tokens]:
@@ -125,48 +125,48 @@ class LeadLeader:
 
 @dataclass(frozen=True)
 class DealAuthorization:
-    """One pair of tokens, good for one call. `refused` is told when the partner does not take them."""
+    """One pair of tokens, valid for one call. `on_rejected` is called if the partner rejects them."""
 
     transport: Transport
     credentials: LeadLeaderCredentials
     tokens: Tokens
-    refused: Callable[[], object]
+    on_rejected: Callable[[], object]
 
     def create(self, lead: Lead, budget: Budget) -> int:
-        """`POST create-short-deal/`; returns the deal's id. Raises PartnerError, Unknown above all."""
+        """`POST create-short-deal/`; returns the deal's id. Raises PartnerError; Unknown for a lost reply."""
         answer = self._call("create", "POST", "create-short-deal/", short_deal(lead), budget)
-        with self._noticing_refusal():
+        with self._reporting_rejection():
             return deal_id_in(answer)
 
     def status(self, deal_id: int, method: Literal["GET", "POST"], budget: Budget) -> str:
-        """`check-status/`; returns the status. Repeating it is safe, so a lost answer is Unavailable."""
+        """`check-status/`; returns the status. It is safe to repeat, so a lost answer is Unavailable."""
         method = self.credentials.status_method or method
         try:
             answer = self._call("status", method, "check-status/", {"deal_id": deal_id}, budget)
         except Unknown as error:
             raise Unavailable.of(error) from None
-        with self._noticing_refusal():
+        with self._reporting_rejection():
             return status_in(answer)
 
     @contextmanager
-    def _noticing_refusal(self) -> Iterator[None]:
+    def _reporting_rejection(self) -> Iterator[None]:
         try:
             yield
         except Unauthorized:
-            self.refused()
+            self.on_rejected()
             raise
 
     def _call(self, operation: str, method: str, path: str, body: dict[str, Any], budget: Budget) -> Answer:
         url = f"{self.credentials.base_url.rstrip('/')}/{path}"
         headers = {"Authorization": f"Bearer {self.tokens.access}"}
-        sealed = {**body, "security_token": self.tokens.security}
-        return self.transport.call(operation, method, url, json=sealed, headers=headers, budget=budget)
+        json = {**body, "security_token": self.tokens.security}
+        return self.transport.call(operation, method, url, json=json, headers=headers, budget=budget)
 
 
 def authorization(credentials: LeadLeaderCredentials) -> dict[str, Any]:
-    """The body of an authorization: both credentials encrypted for the partner, and signed by us in plain.
+    """Return the body of an authorization: both credentials encrypted, and the signatures of their plain texts.
 
-    Raises ValueError (rsa_credentials.UnusableKey, rsa_credentials.PlaintextTooLong) before anything is sent.
+    Raises ValueError: rsa_credentials.UnusableKey, rsa_credentials.PlaintextTooLong.
     """
     return {
         "encrypted_email": rsa_credentials.encrypt(credentials.partner_public_key, credentials.email),
@@ -177,7 +177,7 @@ def authorization(credentials: LeadLeaderCredentials) -> dict[str, Any]:
 
 
 def short_deal(lead: Lead) -> dict[str, Any]:
-    """The body of create-short-deal, without the security token. `summa` is a Decimal and goes out as it stands."""
+    """Return the body of create-short-deal without the security token. `summa` is a Decimal, sent exactly."""
     person = lead.person
     phone = person.phone or ""
     client = {

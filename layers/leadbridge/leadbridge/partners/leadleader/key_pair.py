@@ -1,8 +1,8 @@
-"""A new key pair of ours, in the form that Lead Leader requires."""
+"""Generate our key pair for Lead Leader."""
 
 from __future__ import annotations
 
-KEY_BITS = 1024  # Lead Leader takes no other length
+KEY_BITS = 1024  # Lead Leader accepts no other size
 
 
 def new_key_pair() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Lead Leader as a partner kind: deals with numbers, statuses by number, and no way to look up a lost reply."""
+"""Lead Leader as a partner kind: numbered deals, status checks by number, no lookup after a lost reply."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leadbridge.partners.kind import (
     KeyRotation,
     LostReply,
     PartnerKind,
-    Renewed,
+    RenewedKey,
     SecretFormat,
     SecretSource,
     StatusSource,
@@ -41,18 +41,18 @@ def client(
 
 
 def check_secret(value: dict[str, Any]) -> None:
-    """Use both keys as an authorization does. Raises Misconfigured, ValueError."""
+    """Check both keys by making an authorization's body. Raises Misconfigured, ValueError."""
     from leadbridge.partners.leadleader.client import LeadLeaderCredentials, authorization
 
     authorization(LeadLeaderCredentials.of(value))
 
 
-def renew_key(value: dict[str, Any]) -> Renewed:
-    """Make a new key pair. The partner needs its public half."""
+def renew_key(value: dict[str, Any]) -> RenewedKey:
+    """Generate a key pair. The partner needs its public key."""
     from leadbridge.partners.leadleader.key_pair import new_key_pair
 
     private, public = new_key_pair()
-    return Renewed({**value, "private_key": private}, public, "Hand this public key to Lead Leader")
+    return RenewedKey({**value, "private_key": private}, public, "Send this public key to Lead Leader")
 
 
 KIND = PartnerKind(
@@ -65,8 +65,8 @@ KIND = PartnerKind(
         addresses=("auth_url", "base_url"),
         check=check_secret,
         rotation=KeyRotation(
-            "From the moment that the new key is stored until Lead Leader has its public half, it refuses us, and"
-            " deliveries fail (they can be retried). Make it now?",
+            "After the new key is stored, Lead Leader rejects our calls until it has the new public key. Deliveries"
+            " fail meanwhile and can be retried. Create the key now?",
             renew_key,
         ),
     ),

@@ -1,8 +1,8 @@
-"""What Leeloo's answers mean: success is 2xx and JSON and `status == 1`, and nothing else is.
+"""Interpret Leeloo's answers. Only a 2xx with a JSON body and `status == 1` is a success.
 
-A refusal is `{"status": 0, "error": {"fields": {name: word}, "code": word}}` at an HTTP status that nobody documents,
-and rate limiting is a line of plain text. A 4xx without that envelope comes from a proxy or a firewall, and Leeloo did
-not process the call.
+A rejection is `{"status": 0, "error": {"fields": {name: word}, "code": word}}` with an undocumented HTTP status. A rate
+limit is a line of plain text. A 4xx without the envelope comes from a proxy or a firewall: Leeloo did not process the
+call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from leadbridge.domain.errors.partner_errors import (
     Unavailable,
     Unknown,
 )
-from leadbridge.partners.http import TIMED_OUT, Answer, asked_to_wait, intercepted, refused
+from leadbridge.partners.http import TIMEOUT_STATUSES, Answer, interception_error, rate_limit_error, rejection_error
 
 PARTNER = "leeloo"
 
@@ -31,14 +31,14 @@ _RATE_LIMIT = b"too many requests"
 
 
 class NotFound(Rejected):
-    """There is no such person, account, order or whatever the address names."""
+    """The resource that the route names does not exist."""
 
     default_code = ErrorCode.NOT_FOUND
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A success. `lost` is what it means to the call if the reply cannot be read after all."""
+    """A success. `lost` is the error to raise if its data cannot be parsed."""
 
     operation: str
     data: Any
@@ -46,47 +46,47 @@ class Reply:
     included: dict[str, Any]
     lost: type[Unavailable | Unknown]
 
-    def one[M: BaseModel](self, model: type[M], **more: object) -> M:
-        """`data` as this model, `more` fields laid over it. Raises `lost` where it lacks its id."""
+    def one[M: BaseModel](self, model: type[M], **overrides: object) -> M:
+        """Parse `data`, with `overrides`, as the model. Raises `lost` if the id is missing."""
         if isinstance(self.data, dict):
             try:
-                return model.model_validate({**self.data, **more})
+                return model.model_validate({**self.data, **overrides})
             except ValidationError:
                 pass
-        raise self._lacking("the answer lacks what was asked for")
+        raise self._incomplete("the answer does not contain the requested resource")
 
     def many[M: BaseModel](self, model: type[M], name: str | None = None) -> tuple[M, ...]:
-        """The rows of `data`, or of its list `name`; a row without its id is left out."""
+        """Parse the rows of `data`, or of its list `name`. Rows without an id are omitted."""
         return readable(model, self.rows(name))
 
     def rows(self, name: str | None = None) -> list[Any]:
-        """`data`, or its list `name`, as it came. Raises `lost` where there is none."""
+        """Return the unparsed rows of `data`, or of its list `name`. Raises `lost` if there is no list."""
         data = self.data.get(name) if isinstance(self.data, dict) and name is not None else self.data
         if not isinstance(data, list):
-            raise self._lacking("the answer lacks the list that was asked for")
+            raise self._incomplete("the answer does not contain the requested list")
         return data
 
-    def _lacking(self, text: str) -> Unavailable | Unknown:
+    def _incomplete(self, text: str) -> Unavailable | Unknown:
         return self.lost(PARTNER, self.operation, text, code=ErrorCode.RESPONSE_INVALID)
 
 
 def readable[M: BaseModel](model: type[M], rows: object) -> tuple[M, ...]:
-    """Those of the rows that can be read as the model; none where it is no list."""
-    found = []
+    """Parse rows as the model. Rows that cannot be parsed are omitted; not a list means no rows."""
+    parsed = []
     for row in rows if isinstance(rows, list) else ():
         try:
-            found.append(model.model_validate(row))
+            parsed.append(model.model_validate(row))
         except ValidationError:
             continue
-    return tuple(found)
+    return tuple(parsed)
 
 
 def reply_in(
     answer: Answer, operation: str, lost: type[Unavailable | Unknown], known_fields: Collection[str] = ()
 ) -> Reply:
-    """The reply in an answer; raises the PartnerError that it amounts to instead, `lost` where nobody can tell.
+    """Return the reply. Raises the PartnerError that the answer means, `lost` if the outcome is unclear.
 
-    Of the fields that a refusal is about, the error's text names those of `known_fields`.
+    The error text names only those rejected fields that are in `known_fields`.
     """
     content = answer.json()
     envelope = content if isinstance(content, dict) else {}
@@ -96,33 +96,35 @@ def reply_in(
     fine = 200 <= answer.status < 300
     if fine and _is(1, status):
         return Reply(operation, envelope.get("data"), _object(envelope, "meta"), _included(envelope), lost)
-    is_refused = 400 <= answer.status < 500 and answer.status not in TIMED_OUT
+    is_client_error = 400 <= answer.status < 500 and answer.status not in TIMEOUT_STATUSES
     data = {"http_status": answer.status}
-    if is_refused and not is_own(answer):
-        raise intercepted(PARTNER, operation, answer)
+    if is_client_error and not is_own(answer):
+        raise interception_error(PARTNER, operation, answer)
     if answer.status == 404:
-        raise NotFound(PARTNER, operation, "the partner knows no such thing (HTTP 404)", data={"http_status": 404})
-    if is_refused or (fine and _is(0, status)):
-        raise refused(PARTNER, operation, answer, _refused_fields(envelope).intersection(known_fields))
-    unclear = f"the answer does not tell what became of the call (HTTP {answer.status})"
+        raise NotFound(
+            PARTNER, operation, "the partner does not have this resource (HTTP 404)", data={"http_status": 404}
+        )
+    if is_client_error or (fine and _is(0, status)):
+        raise rejection_error(PARTNER, operation, answer, _rejected_fields(envelope).intersection(known_fields))
+    unclear = f"the answer does not show whether the call was processed (HTTP {answer.status})"
     raise lost(PARTNER, operation, unclear, code=ErrorCode.RESPONSE_AMBIGUOUS, data=data)
 
 
 def is_own(answer: Answer) -> bool:
-    """Whether the partner itself wrote this answer: it is the envelope that all of its answers have."""
+    """Return whether the answer is from the partner: it has the envelope of the partner's errors."""
     content = answer.json()
     return isinstance(content, dict) and (_is(0, content.get("status")) or isinstance(content.get("error"), dict))
 
 
 def _not_processed(answer: Answer, envelope: dict[str, Any], operation: str) -> PartnerError | None:
     if not envelope and answer.body.lstrip(b'" \r\n\t').lower().startswith(_RATE_LIMIT):
-        text = f"the partner asked us to slow down (HTTP {answer.status})"
+        text = f"the partner limits the rate of calls (HTTP {answer.status})"
         data = {"http_status": answer.status}
         return RateLimited(PARTNER, operation, text, data=data, retry_after=answer.retry_after)
-    if wait := asked_to_wait(PARTNER, operation, answer):
+    if wait := rate_limit_error(PARTNER, operation, answer):
         return wait
-    if answer.status == 401 or (_is(0, envelope.get("status")) and _AUTHORIZATION in _refused_fields(envelope)):
-        text = f"the token was refused (HTTP {answer.status})"
+    if answer.status == 401 or (_is(0, envelope.get("status")) and _AUTHORIZATION in _rejected_fields(envelope)):
+        text = f"the partner rejected the token (HTTP {answer.status})"
         return Unauthorized(PARTNER, operation, text, data={"http_status": answer.status})
     return None
 
@@ -137,10 +139,10 @@ def _object(envelope: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _included(envelope: dict[str, Any]) -> dict[str, Any]:
-    """What else the reply holds: `included` everywhere but in a tunnel's, where it is `linked`."""
+    """Return the included resources. A tunnel's reply calls them `linked`."""
     return _object(envelope, "included") or _object(envelope, "linked")
 
 
-def _refused_fields(envelope: dict[str, Any]) -> set[str]:
+def _rejected_fields(envelope: dict[str, Any]) -> set[str]:
     fields = _object(envelope, "error").get("fields")
     return {name for name in fields if isinstance(name, str)} if isinstance(fields, dict | list) else set()

@@ -1,4 +1,4 @@
-"""Sending messages: to an account, never to a person. A send is not idempotent, so after Unknown it is not repeated."""
+"""Messages. They go to an account, not to a person. A send is not idempotent: do not repeat it after Unknown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.models.ids import AccountId
+from leadbridge.partners.leeloo.models import AccountId
 from leadbridge.runtime.budget import Budget
 
 
@@ -24,7 +24,7 @@ class Messages:
         *,
         budget: Budget,
     ) -> None:
-        """`POST messages/send-template`; `variables` by the name that the template has for each."""
+        """`POST messages/send-template`; `variables` by their names in the template."""
         fields = {
             "account_id": account_id,
             "template_id": template_id,

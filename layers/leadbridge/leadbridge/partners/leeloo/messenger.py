@@ -1,4 +1,4 @@
-"""Leeloo as the one who takes messages to people: finding their account, making them known, sending."""
+"""The `Messenger` port over Leeloo: find or create a person, invite, send, add a CRM note."""
 
 from __future__ import annotations
 
@@ -7,45 +7,44 @@ from leadbridge.domain.errors.partner_errors import Misconfigured, Rejected, Una
 from leadbridge.domain.lead import Person
 from leadbridge.domain.recipient import Content, Recipient
 from leadbridge.partners.leeloo import Leeloo
-from leadbridge.partners.leeloo.choosing import account_of
-from leadbridge.partners.leeloo.models.ids import AccountId, PersonId
+from leadbridge.partners.leeloo.models import AccountId, PersonId
 from leadbridge.partners.leeloo.people import SmsRecipient
+from leadbridge.partners.leeloo.recipients import account_of
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings.messages import ChannelSettings
 
-LOOK_UPS = 3  # calls that finding and making a person may take
+MAX_LOOKUP_CALLS = 3  # two searches and one creation
 
 
 class LeelooMessenger:
-    """`leads.messaging.Messenger` over Leeloo's API."""
+    """Implements `services.ports.messages.Messenger`."""
 
     def __init__(self, leeloo: Leeloo, channel: ChannelSettings) -> None:
         self._leeloo = leeloo
         self._channel = channel
-        self._people, self._messages = leeloo.people, leeloo.messages  # imported here, before anybody waits
 
     @property
     def seconds_per_send(self) -> float:
-        """Seconds that sending, or noting a few tags and a comment, can take."""
+        """Seconds that sending can take, or a CRM note with a few tags."""
         return 2 * self._leeloo.seconds_per_call
 
     @property
     def seconds_per_message(self) -> float:
         """Seconds that finding the account and sending can take together."""
-        return (2 + LOOK_UPS) * self._leeloo.seconds_per_call
+        return (2 + MAX_LOOKUP_CALLS) * self._leeloo.seconds_per_call
 
     def find(self, person: Person, budget: Budget) -> Recipient | None:
-        """By phone, then by e-mail; the account of the preferred messenger, else the first."""
-        known = self._people.person_for(phone=person.phone, email=person.email, budget=budget)
-        account_id = None if known is None else account_of(known, self._channel.preferred or None)
-        return None if known is None or account_id is None else Recipient(account_id, known.locale, known.id)
+        """Find by phone, then by e-mail. Choose the account of the preferred messenger, else the first."""
+        found = self._leeloo.people.person_for(phone=person.phone, email=person.email, budget=budget)
+        account_id = None if found is None else account_of(found, self._channel.preferred or None)
+        return None if found is None or account_id is None else Recipient(account_id, found.locale, found.id)
 
     def make(self, person: Person, budget: Budget) -> Recipient | None:
-        """With the configured lead tool; None without one, and for a person whom Leeloo does not take."""
+        """Create the person with the configured lead tool. Returns None without one, or after a rejection."""
         if not self._channel.lead_tool or self._channel.sms_connection:
             return None
         try:
-            made = self._people.create(
+            created = self._leeloo.people.create(
                 name=person.full_name,
                 email=person.email,
                 phone=person.phone,
@@ -54,17 +53,20 @@ class LeelooMessenger:
             )
         except Rejected:
             return None
-        return None if made.account_id is None else Recipient(made.account_id, person_id=made.person_id)
+        return Recipient(created.account_id, person_id=created.person_id)
 
     def invite(self, person: Person, budget: Budget) -> bool:
-        """Over the configured SMS connection. Raises Misconfigured where the lead tool that it needs is missing."""
+        """Invite by SMS. Returns False without an SMS connection or a phone.
+
+        Raises Misconfigured if `lead_tool`, which an SMS connection requires, is missing.
+        """
         if not self._channel.sms_connection or person.phone is None:
             return False
         if not self._channel.lead_tool:
             text = "an SMS connection needs a lead tool"
             raise Misconfigured("leeloo", "people_sms", text, code=ErrorCode.SETTINGS_INCOMPLETE)
         recipient = SmsRecipient(person.full_name or "", person.email or "", person.phone)
-        self._people.send_sms(
+        self._leeloo.people.send_sms(
             [recipient],
             connection_id=self._channel.sms_connection,
             leadgentool_id=self._channel.lead_tool,
@@ -73,23 +75,26 @@ class LeelooMessenger:
         return True
 
     def send(self, account_id: str, content: Content, budget: Budget) -> None:
-        """A template if there is one, else the text."""
+        """Send the template if there is one, else the text."""
         to = AccountId(account_id)
         if content.template_id is not None:
-            self._messages.send_template(to, content.template_id, content.variables, budget=budget)
+            self._leeloo.messages.send_template(to, content.template_id, content.variables, budget=budget)
         else:
-            self._messages.send_text(to, content.text or "", budget=budget)
+            self._leeloo.messages.send_text(to, content.text or "", budget=budget)
 
     def note(self, person_id: str, content: Content, budget: Budget) -> None:
-        """Tags first, which may be added twice, the comment last; a tag that Leeloo does not know is passed over."""
+        """Add tags, then the comment.
+
+        Adding a tag is idempotent, so a lost reply is Unavailable. A tag that Leeloo does not have is ignored.
+        """
         to = PersonId(person_id)
         tags = {tag.name: tag.id for tag in self._leeloo.catalog.tags(budget=budget)} if content.tags else {}
         for name in content.tags:
             tag_id = tags.get(name)
             if tag_id is not None:
                 try:
-                    self._people.add_tag(to, tag_id, budget=budget)
+                    self._leeloo.people.add_tag(to, tag_id, budget=budget)
                 except Unknown as error:
                     raise Unavailable.of(error) from None
         if content.comment is not None:
-            self._people.add_comment(to, content.comment, budget=budget)
+            self._leeloo.people.add_comment(to, content.comment, budget=budget)

@@ -1,4 +1,4 @@
-"""Leeloo's client as the functions use it: this stack's secret."""
+"""Leeloo's client for the functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from leadbridge.settings import Timeouts
 
 
 def leeloo(timeouts: Timeouts, *, form_data: Collection[str] = (), always_by_last_message: bool = False) -> Leeloo:
-    """A client that reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
+    """Make a client. It reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     secret = PartnerSecret(Secrets(aws.secrets_manager(), SecretsEnvironment.from_env().secrets_prefix), PARTNER)
     client = Client(Transport(PARTNER, timeouts, observer=record_call, is_own=is_own), secret, form_data=form_data)
     return Leeloo(client, always_by_last_message=always_by_last_message)

@@ -1,4 +1,4 @@
-"""A lead in the broker's words: the body that makes an account of it."""
+"""Map a lead to the body of a create call."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ SOURCE_PARTS = ("offer", "site", "description", "click_id")
 SEPARATOR = "|"
 MAX_VALUE = 255  # characters; the broker publishes no limits
 
-INSTEAD = "/"  # replaces a pipe or a line's end inside a part
+SEPARATOR_REPLACEMENT = "/"  # for a pipe or a line break inside a part
 
-_WHOLE = frozenset({"person.phone", "person.email", "person.tax_number", "loan.amount", "loan.term"})
-_OURS = frozenset({"partnerId", "email", "name", "surname", "phone", "leadInfo"})
+_NEVER_SHORTENED = frozenset({"person.phone", "person.email", "person.tax_number", "loan.amount", "loan.term"})
+_BUILT_IN = frozenset({"partnerId", "email", "name", "surname", "phone", "leadInfo"})
 
 
 @dataclass(frozen=True)
 class AccountForm:
-    """What differs from broker to broker.
+    """How a broker's account is filled.
 
-    `fields` are further fields of an account and where a lead has them (`{"city": "person.city"}`), `constants` those
-    that are the same for all leads (`{"country": "Ukraine"}`). `lead_source` is sent as it stands instead of what the
-    lead says of its source. Raises ValueError for a further field that is sent anyway.
+    `fields` map further fields of an account to paths of the lead (`{"city": "person.city"}`), `constants` to values
+    (`{"country": "Ukraine"}`). `lead_source` replaces the lead's own source. Raises ValueError if `fields` or
+    `constants` contain a built-in field.
     """
 
     plus_in_phone: bool = False
@@ -35,19 +35,19 @@ class AccountForm:
     constants: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if twice := _OURS.intersection([*self.fields, *self.constants]):
-            raise ValueError(f"sent anyway: {', '.join(sorted(twice))}")
+        if built_in := _BUILT_IN.intersection([*self.fields, *self.constants]):
+            raise ValueError(f"these fields are built in: {', '.join(sorted(built_in))}")
 
     def body(self, lead: Lead, credentials: BrokerCredentials) -> dict[str, Any]:
-        """Return the body of a create, without empty fields. Texts are shortened to fit; no lead is refused here.
+        """Return the body of a create call, without empty fields. Long texts are shortened.
 
-        A shortened e-mail, phone or number would be wrong. `wrong_for` checks their lengths at reception.
+        E-mails, phones and numbers are not: `wrong_for` checks their lengths when a lead is received.
         """
         person = lead.person
         name, surname = _split_name(person.full_name or "")
         phone = person.phone or ""
         values: dict[str, object] = {
-            **{theirs: self._taken(lead, ours) for theirs, ours in self.fields.items()},
+            **{theirs: self._value_at(lead, ours) for theirs, ours in self.fields.items()},
             **self.constants,
             "email": person.email,
             "name": self._shortened(name),
@@ -60,9 +60,9 @@ class AccountForm:
             account["leadInfo"] = {"leadSource": source}
         return {"offerUuid": credentials.offer_uuid, "account": account}
 
-    def _taken(self, lead: Lead, path: str) -> object:
+    def _value_at(self, lead: Lead, path: str) -> object:
         value = lead.value(path)
-        return value if value is None or path in _WHOLE else self._shortened(str(value))
+        return value if value is None or path in _NEVER_SHORTENED else self._shortened(str(value))
 
     def _source(self, lead: Lead) -> str:
         if self.lead_source is None:
@@ -74,26 +74,28 @@ class AccountForm:
 
 
 def lead_source(trading: Trading, *, longest: int = MAX_VALUE) -> str:
-    """Return offer, site, description and click id, joined by pipes: always four parts, a missing one is empty.
+    """Return offer, site, description and click id joined by pipes. A missing part is empty.
 
-    Empty if all of them are. A pipe or a line's end inside a part becomes ` / `. Where the whole is longer than
-    `longest`, its longest parts are shortened; the click id stays whole, unless it alone does not fit.
+    Returns an empty text if all parts are missing. A pipe or a line break inside a part becomes ` / `. If the result
+    is longer than `longest`, the longest parts are shortened, the click id only if it does not fit alone.
     """
     *others, click_id = (_part(getattr(trading, name)) for name in SOURCE_PARTS)
     room = longest - len(SEPARATOR) * len(others)
     if room <= 0 or not any((*others, click_id)):
         return ""
     click_id = click_id[:room].strip()
-    fitting = _longest_part(others, room - len(click_id))
-    return SEPARATOR.join([*(part[:fitting].strip() for part in others), click_id])
+    limit = _max_part_length(others, room - len(click_id))
+    return SEPARATOR.join([*(part[:limit].strip() for part in others), click_id])
 
 
 def _part(value: str | None) -> str:
-    return f" {INSTEAD} ".join(filter(None, map(str.strip, (value or "").replace(SEPARATOR, "\n").splitlines())))
+    return f" {SEPARATOR_REPLACEMENT} ".join(
+        filter(None, map(str.strip, (value or "").replace(SEPARATOR, "\n").splitlines()))
+    )
 
 
-def _longest_part(parts: list[str], room: int) -> int:
-    """Return the number of characters to which each part is shortened, so that all of them fit."""
+def _max_part_length(parts: list[str], room: int) -> int:
+    """Return the length to which each part must be shortened so that all parts fit."""
     for number, part in enumerate(shortest_first := sorted(parts, key=len)):
         share = room // (len(shortest_first) - number)
         if len(part) > share:

@@ -1,4 +1,4 @@
-"""Match-Trade's calls: make an account, look one up, list them all. A token that ends meanwhile is renewed."""
+"""Match-Trade's calls: create an account, look one up, list them. An expired token is replaced."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.accounts import AccountForm
-from leadbridge.partners.matchtrade.answers import Listed, account_uuid_in, page_in
+from leadbridge.partners.matchtrade.answers import RawPage, account_uuid_in, page_in
 from leadbridge.partners.matchtrade.credentials import PARTNER
-from leadbridge.partners.matchtrade.listing import PAGE_CAP, PAGE_SIZE, AccountPage, listed
+from leadbridge.partners.matchtrade.listing import MAX_PAGES, PAGE_SIZE, AccountPage, account_pages
 from leadbridge.partners.matchtrade.login import Login, Session
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime.budget import Budget
 
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)  # no account is older
-AHEAD = timedelta(days=2)  # by which the partner's clock and zone may differ from ours
+MAX_CLOCK_DIFFERENCE = timedelta(days=2)  # of the partner's clock and time zone
+MAX_LOOKUP_PAGES = 20  # a lookup should find one row or none
 
-LOOKED_THROUGH = 20  # pages that a look-up reads at most; it should find one row or none
-
-type Ask = Callable[[Session, Budget], Answer]
+type Send = Callable[[Session, Budget], Answer]
 type Window = dict[str, str | datetime]
 
 
 class MatchTrade:
-    """The partner's API. Every call raises PartnerError; one token serves them all, as long as the object lives.
+    """The partner's API. Every call raises PartnerError. One token is shared by all calls of an instance.
 
-    Thread-compatible. `refresh_grant` renews tokens with their refresh tokens, and with the password where that fails.
-    `zone` is that of times that come without their offset.
+    Thread-compatible. With `refresh_grant`, tokens are renewed with their refresh tokens, or with the password if that
+    fails. `zone` is the time zone of times without an offset.
     """
 
     def __init__(
@@ -56,42 +55,42 @@ class MatchTrade:
     @property
     def seconds_per_submission(self) -> float:
         """Seconds that authorizing and creating can take together."""
-        return self._transport.longest + self.seconds_per_create
+        return self._transport.max_seconds + self.seconds_per_create
 
     @property
     def seconds_per_create(self) -> float:
-        """Seconds that creating alone can take, a new token included."""
-        return 2 * self._transport.longest
+        """Seconds that creating alone can take, including a new token."""
+        return 2 * self._transport.max_seconds
 
     @property
     def seconds_per_page(self) -> float:
-        """Seconds that one page, or a look-up of one page, can take, a new token included."""
-        return 2 * self._transport.longest
+        """Seconds that one page, or a lookup of one page, can take, including a new token."""
+        return 2 * self._transport.max_seconds
 
     def authorize(self, budget: Budget) -> AccountAuthorization:
-        """Get a token, the kept one where it is still good. Nothing is created, so it is always safe to repeat."""
+        """Get a token, from the cache while it is valid. It creates nothing, so it is always safe to repeat."""
         return AccountAuthorization(self, self._login.session(budget))
 
     def find(self, email: str, budget: Budget) -> BrokerAccount | None:
-        """The account of this address, None where the partner has none. Safe to repeat.
+        """Return the account with this e-mail address, None if there is none. Safe to repeat.
 
-        Raises Unavailable where the list could not be read to its end: then nobody can tell that there is none.
+        Raises Unavailable if the list could not be read to its end, so that an account may have been missed.
         """
-        window: Window = {"query": email.strip(), "from": EARLIEST, "to": self._clock() + AHEAD}
+        window: Window = {"query": email.strip(), "from": EARLIEST, "to": self._clock() + MAX_CLOCK_DIFFERENCE}
 
-        def read(number: int) -> Listed:
+        def read(number: int) -> RawPage:
             if not budget.allows(self.seconds_per_page):
-                text = "there was no time to look through all that was found"
+                text = "there was no time left to read all accounts that were found"
                 raise Unavailable(PARTNER, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
             return self._page(window, PAGE_SIZE, number, budget)
 
-        for page in listed(read, page_cap=LOOKED_THROUGH, zone=self._zone):
+        for page in account_pages(read, max_pages=MAX_LOOKUP_PAGES, zone=self._zone):
             for account in page.rows:
                 if account.has_email(email):
                     return account
             if page.is_last:
                 return None
-        text = "too many accounts were found to look through"
+        text = "the search found too many accounts"
         raise Unavailable(PARTNER, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
 
     def pages(
@@ -102,64 +101,68 @@ class MatchTrade:
         *,
         size: int = PAGE_SIZE,
         first_page: int = 0,
-        page_cap: int = PAGE_CAP,
+        max_pages: int = MAX_PAGES,
     ) -> Iterator[AccountPage]:
-        """All accounts of a window, page by page; whether it is of their making or of their change is not documented.
+        """Yield the accounts of a time window, page by page.
 
-        Each page is asked for when the one before has been taken, so that a caller may store it, or stop, in between;
-        `first_page` goes on where an earlier listing of the same window and size stopped. Both ends are aware and
-        included, to the second. Raises ValueError for a window, a size or a page that is none.
+        The partner does not document whether the window applies to the time of creation or of change. Pages are read
+        lazily, so that a caller can store each, or stop. `first_page` continues an earlier listing of the same window
+        and size. Both ends are aware datetimes, included, to the second. Raises ValueError for invalid arguments.
         """
         if since.tzinfo is None or until.tzinfo is None or since > until:
-            raise ValueError("a window is two aware times, the earlier one first")
+            raise ValueError("since and until must be aware datetimes, since not after until")
         if size < 1 or first_page < 0:
-            raise ValueError("a page has at least one row, and pages are numbered from 0")
+            raise ValueError("size must be at least 1 and first_page at least 0")
         window: Window = {"query": "", "from": since, "to": until + timedelta(seconds=1, microseconds=-1)}
 
-        def read(number: int) -> Listed:
+        def read(number: int) -> RawPage:
             return self._page(window, size, number, budget)
 
-        return listed(read, first_page=first_page, page_cap=page_cap, zone=self._zone)
+        return account_pages(read, first_page=first_page, max_pages=max_pages, zone=self._zone)
 
     def create(self, lead: Lead, session: Session, budget: Budget) -> str | None:
-        """`POST accounts`; see Authorized.create."""
+        """`POST accounts`; see AccountAuthorization.create."""
 
-        def ask(session: Session, budget: Budget) -> Answer:
+        def send(session: Session, budget: Budget) -> Answer:
             body = self._form.body(lead, session.credentials)
             url = session.credentials.url("proxy/processing/api/accounts")
             return self._transport.call("create", "POST", url, json=body, headers=_bearer(session), budget=budget)
 
-        granted = min(budget.deadline, budget.monotonic() + self.seconds_per_create + budget.reserve)
-        return account_uuid_in(self._with_token("create", ask, session, replace(budget, deadline=granted)))
+        deadline = min(budget.deadline, budget.monotonic() + self.seconds_per_create + budget.reserve)
+        return account_uuid_in(self._with_token("create", send, session, replace(budget, deadline=deadline)))
 
-    def _page(self, window: Window, size: int, number: int, budget: Budget) -> Listed:
-        """`GET partner/{partner_id}/accounts/view/for-lead-provider`. A lost reply costs nothing but the time."""
-        asked = {**{name: _written(value) for name, value in window.items()}, "size": str(size), "page": str(number)}
-        query = urlencode(asked, quote_via=quote, safe="")
+    def _page(self, window: Window, size: int, number: int, budget: Budget) -> RawPage:
+        """`GET partner/{partner_id}/accounts/view/for-lead-provider`. Safe to repeat: a lost reply is Unavailable."""
+        parameters = {
+            **{name: _formatted(value) for name, value in window.items()},
+            "size": str(size),
+            "page": str(number),
+        }
+        query = urlencode(parameters, quote_via=quote, safe="")
 
-        def ask(session: Session, budget: Budget) -> Answer:
+        def send(session: Session, budget: Budget) -> Answer:
             credentials = session.credentials
             path = f"proxy/statistic/api/partner/{credentials.partner_id}/accounts/view/for-lead-provider"
             url = credentials.url(f"{path}?{query}")
             return self._transport.call("list", "GET", url, headers=_bearer(session), budget=budget)
 
         try:
-            return page_in(self._with_token("list", ask, self._login.session(budget), budget))
+            return page_in(self._with_token("list", send, self._login.session(budget), budget))
         except Unknown as error:
             raise Unavailable.of(error) from None
 
-    def _with_token(self, operation: str, ask: Ask, session: Session, budget: Budget) -> Answer:
-        """The answer to a call; where its token is refused, the call is made once more with a new one.
+    def _with_token(self, operation: str, send: Send, session: Session, budget: Budget) -> Answer:
+        """Make a call. If the token is rejected, make it once more with a new token.
 
-        The login gets the time that the second call does not need: a call is not begun without its full time.
+        The login may use only the time that the second call does not need: a call starts only with its full time.
         """
-        answer = ask(session, budget)
+        answer = send(session, budget)
         if answer.status != 401:
             return answer
         self._login.forget(session)
-        longest = self._transport.longest
+        call_seconds = self._transport.max_seconds
         try:
-            renewed = self._login.session(replace(budget, reserve=budget.reserve + longest))
+            new_session = self._login.session(replace(budget, reserve=budget.reserve + call_seconds))
         except Misconfigured as error:
             if error.certain:
                 raise
@@ -167,27 +170,27 @@ class MatchTrade:
             raise Unauthorized(
                 PARTNER, operation, error.text, code=error.code, data=error.data, retry_after=wait
             ) from None
-        if budget.allows(longest):
-            answer = ask(renewed, budget)
+        if budget.allows(call_seconds):
+            answer = send(new_session, budget)
             if answer.status != 401:
                 return answer
-            self._login.forget(renewed)
-            self._login.doubt()
+            self._login.forget(new_session)
+            self._login.refresh_secret()
         raise Unauthorized(PARTNER, operation, "the token was refused (HTTP 401)", data={"http_status": 401})
 
 
 @dataclass(frozen=True)
 class AccountAuthorization:
-    """A token, and the client that knows how to get another."""
+    """A token, and the client that can replace it."""
 
     client: MatchTrade
     session: Session
 
     def create(self, lead: Lead, budget: Budget) -> str | None:
-        """Make an account of the lead; returns its uuid, None where it was made and its uuid is not told.
+        """Create an account. Returns its uuid, None if the answer does not contain it.
 
-        Raises PartnerError: Duplicate where the partner has an account of this e-mail, Unknown where nobody can tell,
-        which `MatchTrade.find` may settle.
+        Raises PartnerError: Duplicate if the partner has an account with this e-mail, Unknown if the outcome is unknown
+        (then `MatchTrade.find` may find the account).
         """
         return self.client.create(lead, self.session, budget)
 
@@ -196,6 +199,6 @@ def _bearer(session: Session) -> dict[str, str]:
     return {"Authorization": f"Bearer {session.access_token}"}
 
 
-def _written(value: str | datetime) -> str:
-    """A text as it is, a time to the second below: `2019-12-11T00:00:00Z`."""
+def _formatted(value: str | datetime) -> str:
+    """Format a time, truncated to the second: `2019-12-11T00:00:00Z`. Texts are unchanged."""
     return value if isinstance(value, str) else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""What the broker hands to a lead provider, as the secret `{prefix}/matchtrade` holds it."""
+"""The broker's credentials for a lead provider: the secret `{prefix}/matchtrade`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from leadbridge.domain.errors.partner_errors import secret_incomplete
 PARTNER = "matchtrade"
 
 _TEXTS = ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid")
-_LARGEST_PARTNER_ID = 10**18
+_MAX_PARTNER_ID = 10**18
 
 
 @dataclass(frozen=True)
 class BrokerCredentials:
-    """The broker's address, its OAuth client, our login, our offer and our number there, of which 0 is one."""
+    """The broker's URL and OAuth client, our login, offer and partner id (0 is valid)."""
 
     base_url: str
     client_id: str
@@ -28,7 +28,7 @@ class BrokerCredentials:
 
     @classmethod
     def of(cls, secret: dict[str, Any]) -> BrokerCredentials:
-        """Read the secret. Raises Misconfigured, which names the keys that are missing and no value."""
+        """Read the secret. Raises Misconfigured with the names of the wrong keys, without values."""
         wrong = [name for name in _TEXTS if not _is_text(secret.get(name))]
         if "client_id" not in wrong and ":" in secret["client_id"]:
             wrong.append("client_id")
@@ -41,11 +41,11 @@ class BrokerCredentials:
 
     @property
     def basic(self) -> str:
-        """The header that names the OAuth client."""
+        """The `Authorization` header of the OAuth client."""
         return f"Basic {base64.b64encode(f'{self.client_id}:{self.client_secret}'.encode()).decode()}"
 
     def url(self, path: str) -> str:
-        """The address of something at this broker."""
+        """Return the URL of a path at this broker."""
         return f"{self.base_url.rstrip('/')}/{path}"
 
     def __repr__(self) -> str:
@@ -63,9 +63,9 @@ def _is_text(value: object) -> bool:
 
 
 def _whole_number(value: object) -> int | None:
-    """A number, or its digits: whoever types a secret into a form makes texts of all its values."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(_LARGEST_PARTNER_ID)):
+    """Return a number, also from its digits: Secrets Manager's form makes texts of all values."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(_MAX_PARTNER_ID)):
         return int(value)
-    if type(value) is int and 0 <= value < _LARGEST_PARTNER_ID:
+    if type(value) is int and 0 <= value < _MAX_PARTNER_ID:
         return value
     return None

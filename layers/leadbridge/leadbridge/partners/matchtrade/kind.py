@@ -1,4 +1,4 @@
-"""Match-Trade as a partner kind: accounts with UUIDs, statuses from the list, lost replies looked up by e-mail."""
+"""Match-Trade as a partner kind: accounts with UUIDs, statuses from the list, lookup by e-mail after a lost reply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from leadbridge.partners.matchtrade.client import MatchTrade
     from leadbridge.settings import Partner, Timeouts
 
-ANSWER_LIMIT = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
+MAX_ANSWER_BYTES = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
 
 
 def client(
@@ -32,7 +32,7 @@ def client(
     from leadbridge.partners.matchtrade.answers import is_own
     from leadbridge.partners.matchtrade.client import MatchTrade
 
-    transport = Transport(partner, timeouts, answer_limit=ANSWER_LIMIT, observer=observer, is_own=is_own)
+    transport = Transport(partner, timeouts, max_answer_bytes=MAX_ANSWER_BYTES, observer=observer, is_own=is_own)
     if settings is None:
         return MatchTrade(transport, secret)
     account = settings.account
@@ -48,7 +48,7 @@ def client(
 
 
 def check_secret(value: dict[str, Any]) -> None:
-    """Read the secret as the client does. Raises Misconfigured."""
+    """Parse the secret as the client does. Raises Misconfigured."""
     from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 
     BrokerCredentials.of(value)

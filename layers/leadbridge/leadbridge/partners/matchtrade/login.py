@@ -1,4 +1,4 @@
-"""The token: asked for with the password, believed for as long as it says less a margin, shared by all calls."""
+"""The OAuth token: obtained with the password, cached until shortly before it expires, shared by all calls."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from leadbridge.partners.matchtrade.answers import grant_in
 from leadbridge.partners.matchtrade.credentials import PARTNER, BrokerCredentials
 from leadbridge.runtime.budget import Budget
 
-MARGIN = 60.0  # seconds before its end from which a token is not used any more
+EXPIRY_MARGIN = 60.0  # seconds before its expiry, a token is replaced
 
 
 @dataclass(frozen=True)
 class Session:
-    """A token and the credentials that it was given for: it is no good for any others."""
+    """A token and the credentials that it was issued for."""
 
     credentials: BrokerCredentials
     access_token: str
     refresh_token: str | None
-    good_until: datetime
+    valid_until: datetime
 
     def __repr__(self) -> str:
         return "Session(…)"
 
 
 class Login:
-    """The one session of a worker. Thread-compatible: at worst two threads log in where one would do.
+    """The session of a worker. Thread-compatible: at worst, two threads log in at the same time.
 
-    Nothing is created here, so a lost answer is Unavailable and never Unknown.
+    Nothing is created here, so a lost answer is Unavailable, never Unknown.
     """
 
     def __init__(self, transport: Transport, secret: SecretSource, *, clock: Clock, refresh_grant: bool) -> None:
@@ -47,17 +47,17 @@ class Login:
         self._kept: Session | None = None
 
     def session(self, budget: Budget) -> Session:
-        """The session, a new one where there is none or it ends within the margin.
+        """Return the session, a new one if there is none or it expires within the margin.
 
-        A token that does not outlive the margin is good for the call it was asked for. Credentials that are refused
-        are read anew once, for they may just have been rotated. Raises PartnerError.
+        A token whose lifetime is shorter than the margin is used for one call. After a rejection the secret is read
+        again once: it may have been rotated. Raises PartnerError.
         """
-        used = self._secret.get()
+        secret = self._secret.get()
         try:
-            return self._session_for(used, budget)
+            return self._session_for(secret, budget)
         except Misconfigured as error:
-            renewed = self._secret.refresh()
-            if renewed is None:
+            refreshed = self._secret.refresh()
+            if refreshed is None:
                 raise Misconfigured(
                     PARTNER,
                     "token",
@@ -67,38 +67,40 @@ class Login:
                     retry_after=MIN_REFRESH_SECONDS,
                     certain=False,
                 ) from None
-            if renewed == used:
+            if refreshed == secret:
                 raise
-        return self._session_for(renewed, budget)
+        return self._session_for(refreshed, budget)
 
     def forget(self, session: Session) -> None:
-        """Its token was refused: it is not to be used again, nor to be renewed."""
+        """Discard a session whose token was rejected, with its refresh token."""
         if self._kept is session:
             self._kept = None
 
-    def doubt(self) -> None:
-        """A new token was refused too: read the secret anew, for the next call."""
+    def refresh_secret(self) -> None:
+        """Read the secret again for the next call, after a new token was rejected too."""
         with suppress(Unavailable):
             self._secret.refresh()
 
     def _session_for(self, secret: dict[str, Any], budget: Budget) -> Session:
         credentials, kept = BrokerCredentials.of(secret), self._kept
         if kept is None or kept.credentials != credentials:
-            return self._with_password(credentials, budget)
-        if self._clock() < kept.good_until:
+            return self._password_grant(credentials, budget)
+        if self._clock() < kept.valid_until:
             return kept
         if self._refresh_grant and kept.refresh_token is not None:
             with suppress(Misconfigured, Unavailable):
-                return self._ask(credentials, budget, grant_type="refresh_token", refresh_token=kept.refresh_token)
-        return self._with_password(credentials, budget)
+                return self._request_token(
+                    credentials, budget, grant_type="refresh_token", refresh_token=kept.refresh_token
+                )
+        return self._password_grant(credentials, budget)
 
-    def _with_password(self, credentials: BrokerCredentials, budget: Budget) -> Session:
+    def _password_grant(self, credentials: BrokerCredentials, budget: Budget) -> Session:
         username, password = credentials.username, credentials.password
-        return self._ask(credentials, budget, grant_type="password", username=username, password=password)
+        return self._request_token(credentials, budget, grant_type="password", username=username, password=password)
 
-    def _ask(self, credentials: BrokerCredentials, budget: Budget, **form: str) -> Session:
+    def _request_token(self, credentials: BrokerCredentials, budget: Budget, **form: str) -> Session:
         """`POST /proxy/auth/oauth/token`"""
-        asked_at = self._clock()
+        requested_at = self._clock()
         try:
             answer = self._transport.call(
                 "token",
@@ -111,6 +113,6 @@ class Login:
         except Unknown as error:
             raise Unavailable.of(error) from None
         grant = grant_in(answer)
-        life = timedelta(seconds=max(0.0, grant.expires_in - MARGIN))
-        self._kept = Session(credentials, grant.access_token, grant.refresh_token, asked_at + life)
+        lifetime = timedelta(seconds=max(0.0, grant.expires_in - EXPIRY_MARGIN))
+        self._kept = Session(credentials, grant.access_token, grant.refresh_token, requested_at + lifetime)
         return self._kept

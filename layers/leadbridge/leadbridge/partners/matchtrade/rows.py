@@ -1,4 +1,4 @@
-"""An account as the broker lists it. What cannot be read is None, as what is missing is, and costs us nothing else."""
+"""A row of the broker's list of accounts. A missing or malformed value is None, and does not affect the others."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from leadbridge.domain import fields
 
-MAX_TEXT = 1024  # characters of a value; a longer one is none
+MAX_TEXT = 1024  # characters; a longer value is None
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerAccount:
-    """One row. `status` and `role` are the broker's own words, of which there may be any.
+    """One row. `status` and `role` are open sets of the broker's texts.
 
-    A local time without an offset is ambiguous where clocks go back, and does not exist where they go forward. Then
-    the row holds the earliest moment that it can mean, and also the latest.
+    A local time without an offset is ambiguous when clocks go back, and does not exist when they go forward. Then
+    `created` and `updated` are the earliest possible times, `…_latest` the latest.
     """
 
     uuid: str | None
@@ -35,7 +35,7 @@ class BrokerAccount:
 
     @classmethod
     def of(cls, row: dict[str, Any], zone: tzinfo = UTC) -> BrokerAccount:
-        """Read a row, with times of `zone`; the lead's source and status may stand in it or in its `leadInfo`."""
+        """Parse a row. The lead's source and status may be in the row or in its `leadInfo`."""
         inner = row.get("leadInfo")
         info = inner if isinstance(inner, dict) else {}
         created, created_latest = moments(row.get("created"), zone)
@@ -57,7 +57,7 @@ class BrokerAccount:
         )
 
     def has_email(self, email: str) -> bool:
-        """Whether this is the account of this address, however either is spelt."""
+        """Return whether the account has this e-mail address, ignoring case."""
         return self.email is not None and self.email.casefold() == email.strip().casefold()
 
     def __repr__(self) -> str:
@@ -65,19 +65,19 @@ class BrokerAccount:
 
 
 def accounts_of(rows: list[Any], zone: tzinfo = UTC) -> list[BrokerAccount]:
-    """Those of the rows that are objects."""
+    """Parse the rows that are objects."""
     return [BrokerAccount.of(row, zone) for row in rows if isinstance(row, dict)]
 
 
 def moment(value: object, zone: tzinfo = UTC) -> datetime | None:
-    """A time of any ISO shape, aware, in UTC; the earliest moment that it can mean (see `moments`)."""
+    """Parse an ISO time to UTC; the earliest possible time if it is ambiguous (see `moments`)."""
     return moments(value, zone)[0]
 
 
 def moments(value: object, zone: tzinfo = UTC) -> tuple[datetime | None, datetime | None]:
-    """The earliest moment that a time of any ISO shape can mean, and the latest, None if there is one only.
+    """Parse an ISO time. Returns the earliest possible time in UTC, and the latest if they differ.
 
-    A time without its offset is one of `zone`; Java's `[Zone]` is ignored.
+    A time without an offset is in `zone`; Java's `[Zone]` is ignored.
     """
     if not isinstance(value, str):
         return None, None

@@ -1,4 +1,4 @@
-"""Orders. A time is an aware datetime, a price a Decimal."""
+"""Orders. Times are aware datetimes, prices Decimals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from leadbridge.partners.leeloo import wording
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.models.ids import PersonId
-from leadbridge.partners.leeloo.models.orders import Order
-from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
+from leadbridge.partners.leeloo.models import PersonId
 from leadbridge.runtime.budget import Budget
+from leeloo_api import formats
+from leeloo_api.models import Order
+from leeloo_api.paging import MAX_PAGES, PAGE_SIZE, paged
 
 
 @dataclass(frozen=True)
@@ -35,30 +35,30 @@ class Orders:
         notify_account: bool = False,
         manager_id: str | None = None,
     ) -> Order:
-        """`POST orders`; `at` is when the transaction took place. Raises ValueError if it is naive."""
+        """`POST orders`; `at` is the time of the transaction. Raises ValueError if it is naive."""
         fields = {
             "paymentCreditsId": payment_credits_id,
             "email": email,
             "phone": phone,
-            "transactionDate": wording.timestamp(at),
+            "transactionDate": formats.timestamp(at),
             "offerId": offer_id,
-            "isNotifyAccount": wording.flag(notify_account),
+            "isNotifyAccount": formats.flag(notify_account),
             "personId": person_id,
             "managerId": manager_id,
         }
         return self.client.send("order_create", "POST", ("orders",), fields, budget).one(Order)
 
-    def list(self, *, budget: Budget, limit: int = ROWS, pages: int = PAGES) -> Iterator[Order]:
-        """`GET orders`, paged by itself."""
+    def list(self, *, budget: Budget, limit: int = PAGE_SIZE, pages: int = MAX_PAGES) -> Iterator[Order]:
+        """`GET orders`, all pages."""
         return paged(
             Order,
-            lambda asked: self.client.read("orders_list", ("orders",), budget, asked),
+            lambda page: self.client.read("orders_list", ("orders",), budget, page),
             limit=limit,
             pages=pages,
         )
 
     def get(self, order_id: str, *, budget: Budget) -> Order:
-        """`GET orders/{order_id}`, with description and payment method. Raises NotFound among others."""
+        """`GET orders/{order_id}`, with description and payment method. Raises NotFound."""
         return self.client.read("order_get", ("orders", order_id), budget).one(Order)
 
     def update(
@@ -75,9 +75,9 @@ class Orders:
         """`POST orders/{order_id}`, for manual orders without partial payments. Raises ValueError for a naive time."""
         fields = {
             "status": status,
-            "paymentDate": None if paid_at is None else wording.minute(paid_at),
+            "paymentDate": None if paid_at is None else formats.minute(paid_at),
             "currency": currency,
-            "price": None if price is None else wording.price(price),
+            "price": None if price is None else formats.price(price),
             "userComments": comments,
         }
         self.client.send("order_update", "POST", ("orders", order_id), fields, budget)

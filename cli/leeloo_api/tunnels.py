@@ -1,4 +1,4 @@
-"""Tunnels, their figures, and the marked ways into them."""
+"""Tunnels, their statistics and traffic sources."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.models.tunnels import TrafficSource, Tunnel, TunnelDetails, TunnelStats
-from leadbridge.partners.leeloo.paging import PAGES, ROWS, paged
 from leadbridge.runtime.budget import Budget
+from leeloo_api.models import TrafficSource, Tunnel, TunnelDetails, TunnelStats
+from leeloo_api.paging import MAX_PAGES, PAGE_SIZE, paged
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,17 @@ class Tunnels:
 
     client: Client
 
-    def list(self, *, budget: Budget, limit: int = ROWS, pages: int = PAGES) -> Iterator[Tunnel]:
-        """`GET tunnels`, paged by itself."""
+    def list(self, *, budget: Budget, limit: int = PAGE_SIZE, pages: int = MAX_PAGES) -> Iterator[Tunnel]:
+        """`GET tunnels`, all pages."""
         return paged(
             Tunnel,
-            lambda asked: self.client.read("tunnels_list", ("tunnels",), budget, asked),
+            lambda page: self.client.read("tunnels_list", ("tunnels",), budget, page),
             limit=limit,
             pages=pages,
         )
 
     def get(self, tunnel_id: str, *, budget: Budget, include: Sequence[str] = ()) -> TunnelDetails:
-        """`GET tunnels/{tunnel_id}`; `include` may name `leadgentools`. Raises NotFound among others."""
+        """`GET tunnels/{tunnel_id}`; `include` may name `leadgentools`. Raises NotFound."""
         query = [("include", ",".join(include))] if include else []
         reply = self.client.read("tunnel_get", ("tunnels", tunnel_id), budget, query)
         return reply.one(TunnelDetails, leadgentools=reply.included.get("leadgentools"))
@@ -37,7 +37,7 @@ class Tunnels:
         return self.client.read("tunnels_stats", ("tunnels", "stats"), budget).many(TunnelStats)
 
     def stats(self, tunnel_id: str, *, budget: Budget) -> TunnelStats | None:
-        """`GET tunnels/{tunnel_id}/stats`: its one row, None where there is none."""
+        """`GET tunnels/{tunnel_id}/stats`: its row, None if there is none."""
         rows = self.client.read("tunnel_stats", ("tunnels", tunnel_id, "stats"), budget).many(TunnelStats)
         return rows[0] if rows else None
 

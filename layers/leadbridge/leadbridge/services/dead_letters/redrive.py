@@ -19,9 +19,10 @@ from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.services.record_answer import (
+from leadbridge.services.dead_letters.record_answer import (
     DeadLetterKept,
     DeadLetterObsolete,
+    ObsoleteReason,
     contest_link_holder,
     record_delivery_answer,
     record_message_answer,
@@ -29,7 +30,7 @@ from leadbridge.services.record_answer import (
 from leadbridge.settings import Partner
 
 if TYPE_CHECKING:
-    from leadbridge.services.dead_letters import DeadLetter
+    from leadbridge.services.dead_letters.queues import DeadLetter
     from leadbridge.storage.fetches import FetchRepository
     from leadbridge.storage.leads import LeadRepository
     from leadbridge.storage.messages import MessageRepository
@@ -116,22 +117,22 @@ class Redriver:
     def _lead(self, lead_id: str) -> Lead:
         lead = self.leads.lead(lead_id)
         if lead is None:
-            raise DeadLetterObsolete("lead_not_found")
+            raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if lead.erased_at is not None:
-            raise DeadLetterObsolete("erased")
+            raise DeadLetterObsolete(ObsoleteReason.ERASED)
         return lead
 
     def _deliver(self, letter: DeadLetter, lead_id: str, partner: str) -> None:
         delivery, lead = self.leads.delivery(lead_id, partner), self._lead(lead_id)
         if delivery is None:
-            raise DeadLetterObsolete("lead_not_found")
+            raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being delivered")
         if delivery.state is State.UNKNOWN:
             text = "the partner may have it already; retry it with a confirmation"
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, text)
         if delivery.state is not State.FAILED:
-            raise DeadLetterObsolete("state_changed")
+            raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
         if delivery.restored_at is not None:
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been sent since")
         if lacking := find_missing_fields(lead, self.partners.get(partner)):
@@ -143,28 +144,28 @@ class Redriver:
         others = self.messages.messages(owner)
         message = next((one for one in others if one.message_id == message_id), None)
         if message is None:
-            raise DeadLetterObsolete("lead_not_found")
+            raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if message.state is MessageState.UNKNOWN:
             raise DeadLetterKept(ErrorCode.OUTCOME_UNKNOWN, "the person may have the message")
         if message.state is not MessageState.FAILED:
-            raise DeadLetterObsolete("state_changed")
+            raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
         after = self.messages.apply(retry_message_by_operator(message, self.clock(), self.operator, others=others))
         if after.state is MessageState.SKIPPED:
-            raise DeadLetterObsolete(after.last_error_code or "superseded")
+            raise DeadLetterObsolete(ObsoleteReason.SUPERSEDED)
 
     def _fetch(self, letter: DeadLetter, lead_id: str) -> None:
         fetch = self.fetches.fetch(lead_id)
         if fetch is None:
-            raise DeadLetterObsolete("lead_not_found")
+            raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if fetch.state is FetchState.PENDING:
             # One without an attempt was never tried, or an operator has retried it.
             is_old = fetch.first_attempt_at is None and fetch.attempts > 0
             if not is_old and _is_of_this_life(letter, fetch.first_attempt_at):
                 raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
-            raise DeadLetterObsolete("state_changed")
+            raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
         if fetch.restored_at is not None:
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been fetched since")
         self.fetches.apply(refetch(fetch, self.clock(), self.operator))
@@ -176,7 +177,7 @@ class Redriver:
         if letter.message_id:
             message = self.messages.message(owner, letter.message_id)
             if message is None:
-                raise DeadLetterObsolete("lead_not_found")
+                raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
             if letter.answer.get("outcome") != "sent":
                 raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter carries no answer to a message")
             self.messages.apply(record_message_answer(message, letter.attempt, now, self.operator))
@@ -184,7 +185,7 @@ class Redriver:
         lead = self._lead(owner)
         delivery = self.leads.delivery(owner, letter.partner or "")
         if delivery is None:
-            raise DeadLetterObsolete("lead_not_found")
+            raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if letter.answer.get("outcome") == "sent":
             raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter carries no answer to a delivery")
         partner = self.partners.get(delivery.partner)

@@ -1,4 +1,4 @@
-"""Telephone calls, written down at the partner."""
+"""Telephone calls."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Literal
 
 from leadbridge.partners.leeloo.client import Client
-from leadbridge.partners.leeloo.models.channels import RecordedCall
-from leadbridge.partners.leeloo.models.ids import AccountId
-from leadbridge.partners.leeloo.wording import NOT_DEFINED, timestamp
+from leadbridge.partners.leeloo.models import AccountId
+from leadbridge.partners.leeloo.values import NOT_DEFINED
 from leadbridge.runtime.budget import Budget
+from leeloo_api.formats import timestamp
+from leeloo_api.models import RecordedCall
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Calls:
         direction: Literal["INBOUND", "OUTBOUND"],
         record_link: str | None = None,
     ) -> RecordedCall:
-        """`POST calls`; without a `record_link` (a URL) it says `NOT_DEFINED`. Raises ValueError for a naive `at`."""
+        """`POST calls`; `record_link` is a URL, `NOT_DEFINED` if omitted. Raises ValueError for a naive `at`."""
         fields = {
             "user_id": user_id,
             "from": caller,

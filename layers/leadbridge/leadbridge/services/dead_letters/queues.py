@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, parse_error_code
 from leadbridge.runtime.aws_errors import call_with_retries
-from leadbridge.services.record_answer import DeadLetterKept, DeadLetterObsolete
+from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, ObsoleteReason
 from leadbridge.settings import settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class DeadLetter:
     lead_id: str | None = None
     partner: str | None = None
     message_id: str | None = None
-    goes_to: str | None = None
+    destination: str | None = None
     answer: Mapping[str, Any] | None = None
     attempt: int | None = None
     reason_code: ErrorCode | None = None
@@ -67,21 +67,13 @@ class UnknownQueue(LookupError):
     """There is no dead-letter queue of this name."""
 
 
-@dataclass(frozen=True)
-class SkippedDeadLetter:
-    """A letter that was not put back, and why."""
-
-    dead_letter_id: str
-    code: str
-
-
 @dataclass
 class RedriveResult:
-    """The result of a redrive: how many letters were put back, which were kept, which were removed as obsolete."""
+    """The result of a redrive: the number of redriven dead letters; ids and reasons of the kept and obsolete ones."""
 
-    letters: int = 0
-    kept: list[SkippedDeadLetter] = field(default_factory=list)
-    obsolete: list[SkippedDeadLetter] = field(default_factory=list)
+    redriven: int = 0
+    kept: dict[str, ErrorCode] = field(default_factory=dict)
+    obsolete: dict[str, ObsoleteReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,12 +107,12 @@ class DeadLetters:
             try:
                 self._put_back(letter)
             except DeadLetterKept as kept:
-                done.kept.append(SkippedDeadLetter(letter.dead_letter_id, kept.code))
+                done.kept[letter.dead_letter_id] = kept.info.code
                 return False
             except DeadLetterObsolete as obsolete:
-                done.obsolete.append(SkippedDeadLetter(letter.dead_letter_id, obsolete.code))
+                done.obsolete[letter.dead_letter_id] = obsolete.reason
             else:
-                done.letters += 1
+                done.redriven += 1
             return True
 
         self._take(queue, dead_letter_id, put_back)
@@ -155,12 +147,12 @@ class DeadLetters:
 
     def _put_back(self, letter: DeadLetter) -> None:
         """Do what a letter asks for. Raises DeadLetterKept, DeadLetterObsolete."""
-        if letter.goes_to is not None:
-            queue_url, body = self.destinations[letter.goes_to], letter.body
+        if letter.destination is not None:
+            queue_url, body = self.destinations[letter.destination], letter.body
             call_with_retries(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
             self.note(letter, "dead_letter_redriven")
         elif letter.step in REPLACED:
-            raise DeadLetterObsolete("replaced")
+            raise DeadLetterObsolete(ObsoleteReason.REPLACED)
         elif letter.lead_id is None:
             raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter names no lead")
         else:
@@ -225,14 +217,14 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
         case "DeliveryChanged":
             partner = settings().partners.get(basics["partner"] or "")
             return DeadLetter(
-                **basics, step="submit", **failed, goes_to=None if partner is None else f"submit-{partner.kind}"
+                **basics, step="submit", **failed, destination=None if partner is None else f"submit-{partner.kind}"
             )
         case "MessageChanged":
-            return DeadLetter(**basics, step="send", **failed, goes_to="messages")
+            return DeadLetter(**basics, step="send", **failed, destination="messages")
         case "FetchChanged":
-            return DeadLetter(**basics, step="fetch", **failed, goes_to="fetch")
+            return DeadLetter(**basics, step="fetch", **failed, destination="fetch")
     if queue == "checks":
-        return DeadLetter(**basics, step="check", **failed, goes_to="checks")
+        return DeadLetter(**basics, step="check", **failed, destination="checks")
     if "DDBStreamBatchInfo" in content:
         return DeadLetter(**basics, step="publish", **_because(STREAM_FAILED))
     return DeadLetter(**basics, step="schedule", **_because(SCHEDULE_FAILED))

@@ -1,4 +1,4 @@
-"""Lists that page by themselves, over rows that come and go meanwhile."""
+"""Paged lists, whose rows may be added or removed while they are read."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 from leadbridge.partners.leeloo.answers import Reply, readable
 from leadbridge.partners.leeloo.client import Query
-from leadbridge.partners.leeloo.reading import Entity
+from leadbridge.partners.leeloo.values import Entity
 
-ROWS = 100
-PAGES = 100
+PAGE_SIZE = 100
+MAX_PAGES = 100
 
 
 def paged[M: Entity](
-    model: type[M], read: Callable[[Query], Reply], query: Query = (), *, limit: int = ROWS, pages: int = PAGES
+    model: type[M], read: Callable[[Query], Reply], query: Query = (), *, limit: int = PAGE_SIZE, pages: int = MAX_PAGES
 ) -> Iterator[M]:
-    """Each row once, by its `id`, until `totalCount` is reached, a page is empty, or so many pages have been read.
+    """Yield each row once, by `id`, until `totalCount` is reached, a page is empty, or `pages` pages have been read.
 
-    `read` gets `query` with `limit` and `offset`. Rows that are added meanwhile push known ones on to the next page,
-    which are not given twice; where the list has shrunk, it is read again from as much earlier, so that no row is
-    jumped over. Raises PartnerError.
+    `read` receives `query` with `limit` and `offset`. If rows are added while reading, known rows move to the next
+    page and are not yielded again. If `totalCount` decreases, reading continues that many rows earlier, so that no row
+    is skipped. Raises PartnerError.
     """
     seen: set[str] = set()
     offset, total = 0, None
@@ -31,7 +31,7 @@ def paged[M: Entity](
             if row.id not in seen:
                 seen.add(row.id)
                 yield row
-        before, total = total, _count(reply.meta)
+        before, total = total, _total_count(reply.meta)
         if before is not None and total is not None and total < before:
             offset = max(0, offset - (before - total))
             continue
@@ -40,6 +40,6 @@ def paged[M: Entity](
             return
 
 
-def _count(meta: dict[str, Any]) -> int | None:
+def _total_count(meta: dict[str, Any]) -> int | None:
     total = meta.get("totalCount")
     return total if type(total) is int else None

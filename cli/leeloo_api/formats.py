@@ -1,4 +1,4 @@
-"""How values are written in requests. There are four ways to write a time, a field each; all are UTC."""
+"""Formats of request values. The API has several formats of a time; all are UTC."""
 
 from __future__ import annotations
 
@@ -8,38 +8,36 @@ from decimal import Decimal
 
 from leadbridge.domain.clock import to_text
 
-NOT_DEFINED = "NOT_DEFINED"
-
 
 def timestamp(moment: datetime) -> str:
-    """`2026-11-23T02:14:24.123Z`, as `transactionDate` and a call's `date` are. Raises ValueError for a naive one."""
+    """`2026-11-23T02:14:24.123Z`, for `transactionDate` and a call's `date`. Raises ValueError for a naive datetime."""
     return to_text(moment)
 
 
 def minute(moment: datetime) -> str:
-    """`2026-11-23 02:14`, as `paymentDate` is. Raises ValueError for a naive one."""
+    """`2026-11-23 02:14`, for `paymentDate`. Raises ValueError for a naive datetime."""
     return _utc(moment).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00")
 
 
 def day(moment: datetime) -> str:
-    """`2026-11-23`, as filters are. Raises ValueError for a naive one."""
+    """`2026-11-23`, for filters. Raises ValueError for a naive datetime."""
     return _utc(moment).date().isoformat()
 
 
 def price(amount: Decimal) -> str:
-    """All of its digits: `100.50` stays `100.50`. Raises ValueError for what is no number."""
+    """All digits: `100.50` stays `100.50`. Raises ValueError for NaN and infinity."""
     if not amount.is_finite():
-        raise ValueError("a price is a number")
+        raise ValueError("a price must be a finite number")
     return format(amount, "f")
 
 
 def flag(value: bool) -> str:
-    """`"true"` or `"false"`: the partner wants text."""
+    """`"true"` or `"false"`: the API expects text."""
     return "true" if value else "false"
 
 
-def between(since: datetime | None, until: datetime | None) -> Iterator[tuple[str, str]]:
-    """The filter on the day of the last message, either end of which may be open."""
+def last_message_filter(since: datetime | None, until: datetime | None) -> Iterator[tuple[str, str]]:
+    """The filter by the day of the last message; either end may be open."""
     if since is not None:
         yield "filter[last_message][from]", day(since)
     if until is not None:
@@ -48,5 +46,5 @@ def between(since: datetime | None, until: datetime | None) -> Iterator[tuple[st
 
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
-        raise ValueError("a naive datetime has no place in time")
+        raise ValueError("a naive datetime has no UTC time")
     return moment.astimezone(UTC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from leadbridge.domain import delivery as steps
@@ -34,18 +35,24 @@ class DeadLetterKept(Exception):
         super().__init__(text)
         self.info = ErrorInfo(code, text, data or {})
 
-    @property
-    def code(self) -> str:
-        """The code of the reason."""
-        return self.info.code.value
+
+class ObsoleteReason(StrEnum):
+    """Why a dead letter is obsolete."""
+
+    RECORDED = "recorded"
+    STATE_CHANGED = "state_changed"
+    REPLACED = "replaced"
+    SUPERSEDED = "superseded"
+    ERASED = "erased"
+    LEAD_NOT_FOUND = "lead_not_found"
 
 
 class DeadLetterObsolete(Exception):
-    """A letter is obsolete: what it names has another state by now, or is gone."""
+    """A dead letter is obsolete: the item that it names is in another state, or does not exist."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, reason: ObsoleteReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
 
 
 def record_delivery_answer(
@@ -66,7 +73,7 @@ def record_delivery_answer(
     outcome = answer.get("outcome")
     created: int | str | None = answer.get("deal_id") or answer.get("account_uuid")
     if _is_recorded(delivery, outcome, created):
-        raise DeadLetterObsolete("recorded")
+        raise DeadLetterObsolete(ObsoleteReason.RECORDED)
     is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
     if delivery.state not in IN_DOUBT and not is_uncertain:
         raise _settled_otherwise(delivery.state, answer)
@@ -97,7 +104,7 @@ def record_delivery_answer(
 def record_message_answer(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
     """Write down that a message was sent. Raises DeadLetterKept, DeadLetterObsolete."""
     if message.state is MessageState.SENT:
-        raise DeadLetterObsolete("recorded")
+        raise DeadLetterObsolete(ObsoleteReason.RECORDED)
     if message.state not in {MessageState.SENDING, MessageState.UNKNOWN}:
         raise _settled_otherwise(message.state, {"outcome": "sent"})
     if message.attempts != attempt:

@@ -1,7 +1,7 @@
-"""RSA as Lead Leader demands it, and nowhere else: OAEP and PKCS#1 v1.5, both with SHA-1, on keys of 1024 bits.
+"""RSA for Lead Leader's authorization: OAEP and PKCS#1 v1.5, both with SHA-1, with 1024-bit keys.
 
-SHA-1 and RSA-1024 are long out of date. The partner's authorization accepts nothing else, so they are kept in this one
-module, carry only the partner's own e-mail and password, and always travel inside TLS.
+SHA-1 and RSA-1024 are obsolete, but the partner accepts nothing else. Only this module uses them, only for the login at
+the partner, and always inside TLS.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 
 class UnusableKey(ValueError):
-    """A key that cannot be read, or is not an RSA key. The message never quotes the key."""
+    """A key that cannot be read, or is not an RSA key. The message does not contain the key."""
 
 
 class PlaintextTooLong(ValueError):
-    """More bytes than the public key can carry: 86 for RSA-1024 under OAEP with SHA-1."""
+    """More bytes than the public key can encrypt: 86 for RSA-1024, OAEP, SHA-1."""
 
 
 def encrypt(public_key_pem: str, text: str) -> str:
-    """Encrypt `text` (UTF-8) with RSA-OAEP, SHA-1, MGF1-SHA-1, no label; return base64. Differs at every call.
+    """Encrypt `text` (UTF-8) with RSA-OAEP, SHA-1, MGF1-SHA-1, no label. Returns base64, different for each call.
 
     Raises PlaintextTooLong, UnusableKey.
     """
     key = _public_key(public_key_pem)
     plaintext = text.encode()
     digest = hashes.SHA1()  # noqa: S303 # nosec B303
-    if len(plaintext) > (most := key.key_size // 8 - 2 * digest.digest_size - 2):
-        raise PlaintextTooLong(f"{len(plaintext)} bytes, the key carries at most {most}")
+    if len(plaintext) > (limit := key.key_size // 8 - 2 * digest.digest_size - 2):
+        raise PlaintextTooLong(f"{len(plaintext)} bytes; the key encrypts at most {limit}")
     oaep = padding.OAEP(mgf=padding.MGF1(digest), algorithm=digest, label=None)
     return base64.b64encode(key.encrypt(plaintext, oaep)).decode()
 
 
 def sign(private_key_pem: str, text: str) -> list[int]:
-    """Sign `text` (UTF-8) with RSA PKCS#1 v1.5 and SHA-1; return the signature's bytes as integers 0-255.
+    """Sign `text` (UTF-8) with RSA PKCS#1 v1.5 and SHA-1. Returns the signature's bytes as integers 0-255.
 
     Deterministic. Raises UnusableKey.
     """
@@ -64,7 +64,7 @@ def _public_key(pem: str) -> RSAPublicKey:
 
 @lru_cache(maxsize=4)
 def _private_key(pem: str) -> RSAPrivateKey:
-    # The primality check costs more than all else here and guards against keys from strangers; this one is our own.
+    # The primality check takes most of the time, and protects only against keys of strangers. This key is our own.
     try:
         key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
