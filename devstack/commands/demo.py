@@ -140,6 +140,7 @@ def main() -> int:
         with stack_of_this_process(DEVELOPER) as stack:
             console.print(f"The stack is up after {time.monotonic() - began:.0f} s. Sending the sample leads.")
             all_right = travel(World.of(stack), console)
+            console.print(f"The run took {time.monotonic() - began:.0f} s.")
             console.print(f"\n  the console  {stack.console_url}")
             console.print(f"  the API      {stack.api_url}   (the operator's token is in .local/stack.json)")
             if sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI"):
