@@ -64,7 +64,7 @@ def refusal(partner: str) -> dict[str, Any]:
 
 @dataclass
 class Refusals:
-    """People whom partners refuse permanently."""
+    """People that partners refuse permanently."""
 
     partner: Remote
     people: dict[tuple[str, str], str] = field(default_factory=dict)

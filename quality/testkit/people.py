@@ -1,4 +1,4 @@
-"""Invented leads for the tests; nobody has these names, phones or tax numbers."""
+"""Invented leads for the tests; no real person has these names, phones or tax numbers."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -44,7 +44,7 @@ def queues(variable: str = "QUEUES") -> dict[str, str]:
     return dict(re.findall(r'"([\w-]+)":"\$\{(\w+)\}"', variables[variable]["Fn::Sub"]))
 
 
-def is_told(record: dict[str, Any]) -> bool:
+def passes_stream_filter(record: dict[str, Any]) -> bool:
     """Whether the stream's filter lets a record through."""
     stream = template()["Resources"]["PublishChanges"]["Properties"]["Events"]["Stream"]
     (filter_,) = stream["Properties"]["FilterCriteria"]["Filters"]

@@ -19,9 +19,9 @@ from quality.chaos.checks import CHECKS, violations
 from quality.chaos.reconciliation import Create, Posted
 from quality.testkit.chaos.books import (
     ANSWER,
+    ANSWERED,
     CREATE,
     DEAL,
-    HEARD,
     LEAD,
     LETTER,
     MINUTE,
@@ -32,9 +32,9 @@ from quality.testkit.chaos.books import (
     ended,
     failed,
     journey,
+    sent_message,
     submitted,
     ten_minutes_later,
-    told,
     waiting,
 )
 from quality.testkit.fakes.errors import some_error
@@ -55,7 +55,7 @@ def unknown_then_made_twice() -> dict[str, Any]:
 
 
 def misordered(*more: dict[str, Any]) -> dict[str, Any]:
-    older, newer = told(5), told(6)
+    older, newer = sent_message(5), sent_message(6)
     return {"table": [*journey(*closed()), {**older, "sent_at": "2026-03-01T13:00:00.000Z"}, newer, *more]}
 
 
@@ -73,7 +73,7 @@ def lost() -> list[dict[str, Any]]:
 
 def unknown(**changes: Any) -> dict[str, Any]:
     """The partner answered, and the delivery is unknown all the same; but for the changes."""
-    return {"table": lost(), "calls": [{**CREATE, **changes}], "creates": [HEARD], "sent_messages": []}
+    return {"table": lost(), "calls": [{**CREATE, **changes}], "creates": [ANSWERED], "sent_messages": []}
 
 
 REFUSED = {"deal_id": None, "status": 400, "fault": {"id": "f", "kind": "answer"}}
@@ -209,11 +209,11 @@ def test_every_check_was_shown_something_that_does_not_hold() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"creates": [replace(HEARD, is_answered=False)]},
+        {"creates": [replace(ANSWERED, is_answered=False)]},
         {"dead_letters": [ANSWER]},
         {"calls": [{**CREATE, "fault": {"id": "f", "kind": "drop"}, "status": None}]},
         {"calls": [{**CREATE, "outcome": "gone"}]},
-        {"creates": [HEARD, Create(LEAD.lead_id, "leadleader", 8, is_answered=False)]},
+        {"creates": [ANSWERED, Create(LEAD.lead_id, "leadleader", 8, is_answered=False)]},
     ],
     ids=[
         "the worker died",

@@ -18,7 +18,7 @@ from leadbridge.storage import items
 from leadbridge.storage.claims import claim_keys
 from quality.chaos.checks import violations
 from quality.chaos.reconciliation import Snapshot
-from quality.testkit.chaos.books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, told
+from quality.testkit.chaos.books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, sent_message
 from quality.testkit.chaos.erasures import ERASED_AT, erased
 from quality.testkit.people import NOW
 
@@ -44,7 +44,7 @@ FETCH = {
 @cache
 def before() -> list[dict[str, Any]]:
     """A lead with a deal, a message, an event and a contact, found by its hashes, and with a claim on its person."""
-    found = [*journey(*closed()), told(), BESIDE, MARKER, CONTACT, CLAIM]
+    found = [*journey(*closed()), sent_message(), BESIDE, MARKER, CONTACT, CLAIM]
     return [{**one, "phone_hash": "h"} if one["sk"] == "LEAD" else one for one in found]
 
 
@@ -92,7 +92,7 @@ def with_data(what: str, **data: Any) -> list[dict[str, Any]]:
 
 
 LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
-    "there is the message": lambda: [*left(), told()],
+    "there is the message": lambda: [*left(), sent_message()],
     "there is CONTACT": lambda: [*left(), CONTACT],
     "there is LEELOO#k": lambda: [*left(), BESIDE],
     "there is its fetch": lambda: [*left(), FETCH],
@@ -165,9 +165,9 @@ def test_what_another_lead_of_the_same_person_holds_is_its_own() -> None:
     assert violations(after(table=table, posted=posted), CHECKS) == []
 
 
-@pytest.mark.parametrize(("later", "is_told"), [(timedelta(seconds=30), False), (timedelta(minutes=2), True)])
-def test_a_message_is_told_that_was_not_under_way_when_the_person_was_erased(later: timedelta, is_told: bool) -> None:
+@pytest.mark.parametrize(("later", "is_reported"), [(timedelta(seconds=30), False), (timedelta(minutes=2), True)])
+def test_message_sent_after_the_erasure_is_reported(later: timedelta, is_reported: bool) -> None:
     sent = [{"phone": PHONE, "text": "Видано", "at": to_text(ERASED_AT + later)}]
     found = violations(after(sent_messages=sent), ["erased_people_get_no_messages"])
-    assert bool(found) is is_told
+    assert bool(found) is is_reported
     assert all("got a message at" in one.what for one in found)

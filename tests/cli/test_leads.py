@@ -18,7 +18,7 @@ from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 
 ID = LEAD.lead_id
-NOBODY = "ld_" + "a" * 26
+UNKNOWN_ID = "ld_" + "a" * 26
 PRIVATE = ("+380500000001", "olena@example.com", "3068208400")
 EACH = [
     ("list",),
@@ -78,7 +78,7 @@ def test_a_lead_is_shown_whole(terminal: Terminal) -> None:
         assert text in drawn
 
 
-@pytest.mark.parametrize("lead_id", [NOBODY, "..", ".", "nobody", "a/b", "x?y=1", "\ud800"])
+@pytest.mark.parametrize("lead_id", [UNKNOWN_ID, "..", ".", "nobody", "a/b", "x?y=1", "\ud800"])
 def test_an_unknown_lead_is_a_3(terminal: Terminal, lead_id: str) -> None:
     said = terminal.run("leads", "show", lead_id)
     assert said.code == 3
@@ -186,7 +186,7 @@ def test_a_look_at_the_person_is_noted_and_nothing_else_shows_them(terminal: Ter
     shown = terminal.run("leads", "show", ID, "--reveal", "--json")
     assert [private for private in PRIVATE if private not in shown.out] == []
     assert [(entry["what"], entry["detail"]) for entry in shown.json["timeline"]][-1] == ("revealed", "by olena")
-    assert terminal.run("leads", "show", NOBODY, "--reveal").code == 3
+    assert terminal.run("leads", "show", UNKNOWN_ID, "--reveal").code == 3
 
 
 def test_what_needs_a_person_is_listed_and_said(terminal: Terminal) -> None:

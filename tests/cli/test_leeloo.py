@@ -15,7 +15,7 @@ from leadbridge_cli.leeloo import all_endpoints
 from quality.testkit.cli.terminal import CommandResult, run, stored_secret
 
 PHONE, EMAIL = "+380501234567", "olha@example.com"
-NOBODY = "0" * 24
+UNKNOWN_ID = "0" * 24
 HOSTILE = "[bold]Ольга[/bold]\x1b[31m\u202e<b>=1+1"
 
 
@@ -158,12 +158,12 @@ def test_values_arrive_as_the_client_takes_them(office: Office) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("people", "get", NOBODY), 3),
+        (("people", "get", UNKNOWN_ID), 3),
         (("people", "get", ".."), 3),
         (("channels", "list", "--last-message-since", "2026-01-31T12:00"), 2),
         (("channels", "list", "--last-message-since", "yesterday"), 2),
-        (("orders", "update", NOBODY, "PAID", "--yes"), 2),
-        (("orders", "update", NOBODY, "RESOLVED", "--price", "NaN", "--yes"), 2),
+        (("orders", "update", UNKNOWN_ID, "PAID", "--yes"), 2),
+        (("orders", "update", UNKNOWN_ID, "RESOLVED", "--price", "NaN", "--yes"), 2),
         (("people", "send-sms", "{}", "--connection-id", "x", "--leadgentool-id", "x", "--yes"), 2),
         (("people", "send-sms", "[", "--connection-id", "x", "--leadgentool-id", "x", "--yes"), 2),
         (("people", "send-sms", '{"x": 1}', "--connection-id", "x", "--leadgentool-id", "x", "--yes"), 2),

@@ -112,7 +112,7 @@ def flow(sandbox: Sandbox) -> Iterator[Flow]:
 def test_a_fault_that_passes_leaves_one_account_that_is_known(flow: Flow, operation: Operation, broken: Broken) -> None:
     broken(flow.world, operation)
     first = flow.visit()
-    flow.world.mend()
+    flow.world.repair()
     if first.retry_after is not None:
         flow.clock.now += first.retry_after
         flow.visit_to_the_end()

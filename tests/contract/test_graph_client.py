@@ -78,7 +78,7 @@ class World:
     def point(self, operation: str, url: str) -> None:
         self.vault.replace(graph_url=url)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.remote.remote.disarm()
         self.vault.current = lambda: entry(self.sandbox)
         self.vault.kept = entry(self.sandbox)
@@ -141,7 +141,7 @@ def test_each_fault_has_its_meaning_and_passes(world: World, broken: Broken, mea
             world.lead()
         assert type(raised.value) is meaning
         assert world.vault.kept["access_token"] not in str(raised.value)
-    world.mend()
+    world.repair()
     assert world.lead()["id"] == "77"
 
 
@@ -183,7 +183,7 @@ def test_what_a_person_must_mend_is_named(world: World, changes: dict[str, Any],
         world.lead()
     assert caught.value.code is code
     assert caught.value.data.get("fields", [*changes]) == [*changes]
-    world.mend()
+    world.repair()
     assert world.lead()["id"] == "77"
 
 

@@ -148,7 +148,7 @@ def test_each_fault_of_a_submission_has_its_meaning_and_passes(
     )
     assert (flow.delivery.last_error is None) == (meaning is None)
 
-    flow.world.mend()
+    flow.world.repair()
     flow.visit_to_the_end()
     assert flow.delivery.state is IN_THE_END[after_one]
     assert flow.dead_letters == []
@@ -184,7 +184,7 @@ def test_each_fault_of_a_check_has_its_meaning_changes_nothing_and_passes(
         assert kept.due_at is not None
         assert kept.due_at > submitted.clock.now
 
-    submitted.world.mend()
+    submitted.world.repair()
     submitted.look()
     assert submitted.delivery.partner_status == "В обробці"
     assert submitted.delivery.checks_failed == 0

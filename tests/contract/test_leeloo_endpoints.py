@@ -19,7 +19,7 @@ from quality.testkit.clients.leeloo import EMAIL, PARTNER, PHONE, LeelooWorld, b
 
 SET_UP_AT = datetime(2025, 1, 1, tzinfo=UTC)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-NOBODY = "0" * 24
+UNKNOWN_ID = "0" * 24
 
 encodings = pytest.mark.parametrize("encoding", ["json", "form data"])
 
@@ -76,7 +76,7 @@ def test_a_text_arrives_letter_for_letter(world: LeelooWorld, api: LeelooApi, te
 
 def test_a_message_to_nobody_is_rejected(api: LeelooApi) -> None:
     with pytest.raises(Rejected, match="HTTP 404"):
-        api.messages.send_text(AccountId(NOBODY), "Вітаю", budget=budget())
+        api.messages.send_text(AccountId(UNKNOWN_ID), "Вітаю", budget=budget())
 
 
 # Channels
@@ -208,7 +208,7 @@ def test_a_person_is_read_with_users_and_orders(world: LeelooWorld, api: LeelooA
 
 def test_a_person_whom_nobody_knows_is_not_found(api: LeelooApi) -> None:
     with pytest.raises(NotFound):
-        api.people.get(PersonId(NOBODY), budget=budget())
+        api.people.get(PersonId(UNKNOWN_ID), budget=budget())
 
 
 def new_person(world: LeelooWorld, api: LeelooApi, **options: Any) -> Any:
@@ -328,7 +328,7 @@ def test_an_order_is_resolved(world: LeelooWorld, encoding: str) -> None:
 
 def test_an_order_that_nobody_knows_is_not_found(api: LeelooApi) -> None:
     with pytest.raises(NotFound):
-        api.orders.get(NOBODY, budget=budget())
+        api.orders.get(UNKNOWN_ID, budget=budget())
 
 
 # Calls
@@ -463,5 +463,5 @@ def test_the_limit_is_known_at_any_status(world: LeelooWorld, api: LeelooApi, st
     world.remote.limit_calls(1, status=status, retry_after=9)
     api.catalog.tags(budget=budget())
     with pytest.raises(RateLimited) as caught:
-        api.messages.send_text(AccountId(NOBODY), "Вітаю", budget=budget())
+        api.messages.send_text(AccountId(UNKNOWN_ID), "Вітаю", budget=budget())
     assert caught.value.retry_after == 9

@@ -68,7 +68,7 @@ def test_a_lost_reply_to_what_makes_nothing_is_healed_by_asking_again(
     fault("drop", when="after")(world, operation)
     with pytest.raises(Unavailable):
         try_it(world, operation)
-    world.mend()
+    world.repair()
     try_it(world, operation)
 
 
@@ -86,7 +86,7 @@ def test_after_a_lost_reply_the_look_up_finds_what_was_made(world: MatchTradeWor
     client = world.client()
     with pytest.raises(Unknown):
         world.create(client)
-    world.mend()
+    world.repair()
     found = client.find(EMAIL, budget())
     assert found is not None
     assert found.uuid == world.remote.accounts(EMAIL)[0]["uuid"]

@@ -174,7 +174,7 @@ def test_after_any_fault_the_next_run_has_everything(
         assert report.error is not None
         assert "first@example.com" not in report.error.text
         assert following.book.state.watermark == watermark
-    world.mend()
+    world.repair()
     following.client = world.client()
     assert following.run(hours=2).outcome is SyncOutcome.COMPLETED
     following.run(hours=9)

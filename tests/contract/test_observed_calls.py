@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.partners.http import Call, CallOutcome, Transport
 from quality.testkit.clients.leadleader import SHORT, budget, short
-from quality.testkit.clients.raw_server import RawServer, nobody_listening, with_length
+from quality.testkit.clients.raw_server import RawServer, closed_port, with_length
 
 PATIENT = 5.0  # seconds
 
@@ -56,7 +56,7 @@ def test_a_4xx_that_is_not_the_partners_own_counts_as_an_error() -> None:
 
 
 def test_a_partner_that_is_not_there_is_unreachable() -> None:
-    with nobody_listening() as url:
+    with closed_port() as url:
         assert observed(url).outcome is CallOutcome.UNREACHABLE
 
 

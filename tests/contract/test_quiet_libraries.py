@@ -20,7 +20,7 @@ from leadbridge.partners.leeloo import AccountId, Client, Leeloo
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.runtime import logs
 from quality.testkit.clients.leadleader import budget, lead, short
-from quality.testkit.clients.raw_server import RawServer, nobody_listening
+from quality.testkit.clients.raw_server import RawServer, closed_port
 from quality.testkit.people import lead as person
 from quality.testkit.rsa_keys import PRIVATE, PUBLIC
 
@@ -181,7 +181,7 @@ def test_no_malformed_answer_brings_a_person_into_the_log(
 def test_an_address_that_nobody_answers_at_brings_no_person_into_the_log(
     partner: Callable[[str], Iterator[Callable[[], object]]], everything: Everything
 ) -> None:
-    with nobody_listening() as url:
+    with closed_port() as url:
         for call in partner(url):
             with pytest.raises(PartnerError) as caught:
                 call()

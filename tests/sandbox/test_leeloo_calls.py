@@ -10,7 +10,7 @@ from devstack.sandbox.rows import Rows
 from devstack.sandbox.server import Sandbox
 from quality.testkit.sandbox.client import Reply, call
 from quality.testkit.sandbox.clock import Clock
-from quality.testkit.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong
+from quality.testkit.sandbox.leeloo import UNKNOWN_ID, LeelooClient, Office, wrong
 
 
 def test_a_call_without_a_token_is_refused_as_documented(leeloo: LeelooClient) -> None:
@@ -101,7 +101,7 @@ def test_a_body_that_is_no_body_is_refused(
 
 
 def test_a_form_that_names_a_field_twice_is_refused(leeloo: LeelooClient, office: Office) -> None:
-    body = f"tag_id={NOBODY}&tag_id={office.tags['лід']}".encode()
+    body = f"tag_id={UNKNOWN_ID}&tag_id={office.tags['лід']}".encode()
     path = f"people/{office.person_id}/add-tag"
     assert wrong(leeloo.ask("PUT", path, body, "application/x-www-form-urlencoded")) == {"tag_id": "WRONG_FORMAT"}
 
@@ -109,7 +109,7 @@ def test_a_form_that_names_a_field_twice_is_refused(leeloo: LeelooClient, office
 def test_unknown_paths_and_methods_are_refused_in_leeloos_words(leeloo: LeelooClient) -> None:
     for method, path, status, code in (
         ("GET", "nothing", 404, "NOT_FOUND"),
-        ("DELETE", f"people/{NOBODY}", 405, "METHOD_NOT_ALLOWED"),
+        ("DELETE", f"people/{UNKNOWN_ID}", 405, "METHOD_NOT_ALLOWED"),
         ("GET", "people/sms", 405, "METHOD_NOT_ALLOWED"),
     ):
         reply = leeloo.ask(method, path, b"")

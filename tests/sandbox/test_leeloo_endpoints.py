@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
-from quality.testkit.sandbox.leeloo import NOBODY, LeelooClient, Office, wrong
+from quality.testkit.sandbox.leeloo import UNKNOWN_ID, LeelooClient, Office, wrong
 
 type Case = tuple[str, str, str, Callable[[Office], object], int, dict[str, str]]
 
@@ -35,17 +35,24 @@ def _nothing(_office: Office) -> object:
 
 REFUSALS: list[Case] = [
     ("categories_list", "GET", "categories/templates?limit=1", _nothing, 400, _unknown("limit")),
-    ("templates_list", "GET", f"categories/templates/{NOBODY}", _nothing, 404, _missing("category_id")),
+    ("templates_list", "GET", f"categories/templates/{UNKNOWN_ID}", _nothing, 404, _missing("category_id")),
     ("send_template", "POST", "messages/send-template", _nothing, 400, _required("account_id", "template_id")),
     ("send_message", "POST", "messages/send-message", _nothing, 400, _required("account_id", "text")),
-    ("chat_messages", "GET", f"communication-channels/{NOBODY}/chat-messages", _nothing, 404, _missing("person_id")),
+    (
+        "chat_messages",
+        "GET",
+        f"communication-channels/{UNKNOWN_ID}/chat-messages",
+        _nothing,
+        404,
+        _missing("person_id"),
+    ),
     ("channels_list", "GET", "communication-channels?offset=-1", _nothing, 400, _malformed("offset")),
-    ("channel_person", "GET", f"communication-channels/{NOBODY}/person", _nothing, 404, _missing("account_id")),
+    ("channel_person", "GET", f"communication-channels/{UNKNOWN_ID}/person", _nothing, 404, _missing("account_id")),
     (
         "manual_subscribe",
         "POST",
         "communication-channels/ACCOUNT/manual-subscribe",
-        lambda o: {"tunnel_id": o.tunnel_id, "tunnel_block_id": NOBODY},
+        lambda o: {"tunnel_id": o.tunnel_id, "tunnel_block_id": UNKNOWN_ID},
         404,
         _missing("tunnel_block_id"),
     ),
@@ -53,18 +60,18 @@ REFUSALS: list[Case] = [
     (
         "traffic_source_create",
         "POST",
-        f"leadgentools/{NOBODY}/create-traffic-source",
+        f"leadgentools/{UNKNOWN_ID}/create-traffic-source",
         lambda _o: {"name": "x", "description": "y"},
         404,
         _missing("leadgentool_id"),
     ),
     ("order_create", "POST", "orders", lambda o: o.order(isNotifyAccount=True), 400, _malformed("isNotifyAccount")),
     ("orders_list", "GET", "orders?limit=0", _nothing, 400, _malformed("limit")),
-    ("order_get", "GET", f"orders/{NOBODY}", _nothing, 404, _missing("order_id")),
+    ("order_get", "GET", f"orders/{UNKNOWN_ID}", _nothing, 404, _missing("order_id")),
     (
         "order_update",
         "POST",
-        f"orders/{NOBODY}",
+        f"orders/{UNKNOWN_ID}",
         lambda _o: {"status": "OPENED", "paymentDate": "2026-01-31T09:30:00.000Z", "price": 100},
         400,
         _malformed("status", "paymentDate", "price"),
@@ -83,13 +90,13 @@ REFUSALS: list[Case] = [
     ("people_sms", "POST", "people/sms", lambda o: o.sms(data=[]), 400, _malformed("data")),
     ("add_comment", "PUT", "people/PERSON/add-comment", lambda _o: {"comment": " "}, 400, _malformed("comment")),
     ("add_tag", "PUT", "people/PERSON/add-tag", lambda _o: {"tag_id": "лід"}, 400, _malformed("tag_id")),
-    ("remove_tag", "PUT", "people/PERSON/remove-tag", lambda _o: {"tag_id": NOBODY}, 404, _missing("tag_id")),
+    ("remove_tag", "PUT", "people/PERSON/remove-tag", lambda _o: {"tag_id": UNKNOWN_ID}, 404, _missing("tag_id")),
     ("call_create", "POST", "calls", _nothing, 400, _required(*FIELDS_OF_A_CALL)),
     ("tags_list", "GET", "tags?offset=1", _nothing, 400, _unknown("offset")),
     ("tunnels_list", "GET", "tunnels?limit=x", _nothing, 400, _malformed("limit")),
     ("tunnel_get", "GET", "tunnels/TUNNEL?include=blocks", _nothing, 400, _malformed("include")),
     ("tunnels_stats", "GET", "tunnels/stats?limit=1", _nothing, 400, _unknown("limit")),
-    ("tunnel_stats", "GET", f"tunnels/{NOBODY}/stats", _nothing, 404, _missing("tunnel_id")),
+    ("tunnel_stats", "GET", f"tunnels/{UNKNOWN_ID}/stats", _nothing, 404, _missing("tunnel_id")),
     ("users_list", "GET", "users?limit=1&limit=2", _nothing, 400, _malformed("limit")),
     ("user_get", "GET", "users/olena", _nothing, 400, _malformed("user_id")),
 ]
@@ -139,11 +146,11 @@ def test_a_fault_can_be_ordered_for_each(leeloo: LeelooClient, office: Office, r
 @pytest.mark.parametrize(
     ("path", "changes", "fields"),
     [
-        ("send-message", {"account_id": NOBODY, "text": "x"}, _missing("account_id")),
+        ("send-message", {"account_id": UNKNOWN_ID, "text": "x"}, _missing("account_id")),
         ("send-message", {"text": 5, "x": 1}, _malformed("text") | _unknown("x")),
         ("send-message", {"account_id": None, "text": "x"}, _malformed("account_id")),
-        ("send-template", {"template_id": NOBODY}, _missing("template_id")),
-        ("send-template", {"template_id": NOBODY, "variables": {"a": 1}}, _malformed("variables")),
+        ("send-template", {"template_id": UNKNOWN_ID}, _missing("template_id")),
+        ("send-template", {"template_id": UNKNOWN_ID, "variables": {"a": 1}}, _malformed("variables")),
     ],
 )
 def test_sends_are_checked(
@@ -161,10 +168,10 @@ def test_sends_are_checked(
         ({"transactionDate": "2026-02-31T09:30:00.000Z"}, _malformed("transactionDate")),
         ({"phone": "050 123"}, _malformed("phone")),
         ({"email": "olha"}, _malformed("email")),
-        ({"managerId": NOBODY}, _missing("managerId")),
-        ({"offerId": NOBODY}, _missing("offerId")),
-        ({"paymentCreditsId": NOBODY}, _missing("paymentCreditsId")),
-        ({"personId": NOBODY}, _missing("personId")),
+        ({"managerId": UNKNOWN_ID}, _missing("managerId")),
+        ({"offerId": UNKNOWN_ID}, _missing("offerId")),
+        ({"paymentCreditsId": UNKNOWN_ID}, _missing("paymentCreditsId")),
+        ({"personId": UNKNOWN_ID}, _missing("personId")),
     ],
 )
 def test_orders_are_checked(
@@ -177,9 +184,9 @@ def test_orders_are_checked(
 @pytest.mark.parametrize(
     ("changes", "fields"),
     [
-        ({"connected_users_ids": [NOBODY]}, _missing("connected_users_ids")),
+        ({"connected_users_ids": [UNKNOWN_ID]}, _missing("connected_users_ids")),
         ({"connected_users_ids": "x"}, _malformed("connected_users_ids")),
-        ({"leadgentool_id": NOBODY}, _missing("leadgentool_id")),
+        ({"leadgentool_id": UNKNOWN_ID}, _missing("leadgentool_id")),
         ({"phone": ""}, _malformed("phone")),
     ],
 )
@@ -203,8 +210,8 @@ def test_sms_need_a_connection_that_sends_sms(leeloo: LeelooClient, office: Offi
         ({"type": "IN"}, _malformed("type")),
         ({"duration": "1.5"}, _malformed("duration")),
         ({"date": "2026-01-31"}, _malformed("date")),
-        ({"user_id": NOBODY}, _missing("user_id")),
-        ({"account_id": NOBODY}, _missing("account_id")),
+        ({"user_id": UNKNOWN_ID}, _missing("user_id")),
+        ({"account_id": UNKNOWN_ID}, _missing("account_id")),
     ],
 )
 def test_calls_are_checked(

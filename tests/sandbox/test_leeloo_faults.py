@@ -12,7 +12,7 @@ import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
 from quality.testkit.sandbox.clock import Clock
-from quality.testkit.sandbox.leeloo import NOBODY, LeelooClient, Office
+from quality.testkit.sandbox.leeloo import UNKNOWN_ID, LeelooClient, Office
 
 TOO_MANY = b"Too many requests, please try again later."
 
@@ -135,7 +135,7 @@ def _listener(status: int) -> Iterator[tuple[str, list[tuple[str, str | None, by
 
 @pytest.mark.parametrize(("kind", "status"), [("ORDER", 202), ("SALE", 404), ("SUBSCRIBED", 302)])
 def test_leeloo_posts_a_webhook_of_its_own(remote: Remote, kind: str, status: int) -> None:
-    data = {"order_id": NOBODY, "offer_name": "Курс", "price": 199.99}
+    data = {"order_id": UNKNOWN_ID, "offer_name": "Курс", "price": 199.99}
     with _listener(status) as (url, got):
         assert remote.emit(kind, data, f"{url}/partners/leeloo/secret") == {"status": status, "body": "ok"}
     ((path, content_type, body),) = got

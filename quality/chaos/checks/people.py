@@ -96,9 +96,9 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
             # A pointer to the broker's own record is found by the hashes of the lead's item, while that exists.
-            of_whom = tombstones - snapshot.expired if kind == "TRACE" else erased
+            lead_ids = tombstones - snapshot.expired if kind == "TRACE" else erased
             about = (lead_id for lead_id, known_by in people.items() if _contains(text, known_by - own))
-            yield from ((lead_id, values) for lead_id in about if lead_id in of_whom)
+            yield from ((lead_id, values) for lead_id in about if lead_id in lead_ids)
 
 
 def _marks(snapshot: Snapshot, posted: Posted) -> frozenset[str]:

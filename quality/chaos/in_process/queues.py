@@ -14,7 +14,7 @@ from leadbridge.runtime import aws
 from quality.chaos.in_process.harness import Time
 from quality.testkit.aws.moto_stack import ACCOUNT, REGION, MotoStack
 from quality.testkit.template import template
-from quality.testkit.wiring import is_told, workers
+from quality.testkit.wiring import passes_stream_filter, workers
 
 _numbers = itertools.count(1)
 
@@ -64,7 +64,7 @@ class Transit:
 
     def collect(self) -> None:
         """Read new stream records and queue messages."""
-        self.records += [record for record in self.stack._records() if is_told(record)]
+        self.records += [record for record in self.stack._records() if passes_stream_filter(record)]
         for queue, function in workers():
             if not sqs_backends[ACCOUNT][REGION].queues[queue].messages:
                 continue  # much faster than receiving nothing
@@ -107,7 +107,7 @@ class Transit:
             self.messages.remove(message)
 
     def is_empty(self) -> bool:
-        """Whether nothing is on its way."""
+        """Whether nothing is in transit."""
         return not self.records and not self.messages
 
 

@@ -26,7 +26,7 @@ from quality.testkit.lambda_runtime.samples import sample
 WEB, PLAIN = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-tests"
 TOKEN, WEBHOOK_TOKEN = "an-operator-of-the-tests", "leeloo-of-the-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-NOBODY = "0" * 24  # an account that Leeloo does not have
+UNKNOWN_ID = "0" * 24  # an account that Leeloo does not have
 LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
 
 
@@ -222,9 +222,9 @@ def operators_messages(stack: MotoStack) -> None:
     (lead_id,) = post(stack, "good")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий день"})
     stack.carry()
-    MessageRepository(Table(aws.dynamodb(), "Leads")).remember(lead_id, Contact(NOBODY, lead_received_at=utc_now()))
+    MessageRepository(Table(aws.dynamodb(), "Leads")).remember(lead_id, Contact(UNKNOWN_ID, lead_received_at=utc_now()))
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий вечір"})
-    asked(stack, "POST", "/messages", {"account_id": NOBODY, "text": "Добраніч"})
+    asked(stack, "POST", "/messages", {"account_id": UNKNOWN_ID, "text": "Добраніч"})
     stack.carry()
 
 
@@ -263,7 +263,7 @@ def what_is_overdue(stack: MotoStack) -> None:
 
 
 def operators_look(stack: MotoStack) -> None:
-    """Lists, one lead, figures of now and of long ago, whoever is no operator; the daily count."""
+    """Lists, one lead, current and old figures, requests without an operator; the daily count."""
     (lead_id,) = post(stack, "good")
     asked(stack, "GET", "/health")
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
@@ -329,9 +329,7 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
     stack.restart("SubmitLead")
     accept(stack, 2, "leadleader", "matchtrade")
     accept(stack, 3, "matchtrade", "leadleader")
-    with patch(
-        "leadbridge.auth.secrets.MIN_REFRESH_SECONDS", 0.0
-    ):  # it is read anew at once, and is as wrong as before
+    with patch("leadbridge.auth.secrets.MIN_REFRESH_SECONDS", 0.0):  # it is read again immediately, and still wrong
         stack.carry()
 
 

@@ -1,6 +1,6 @@
 """What CloudFormation asks of AWS to make, change and delete a resource, as far as the template uses its type.
 
-A type that is not here is a type of which nobody has looked up what it needs.
+If a type is missing here, look up the permissions that it needs.
 """
 
 from collections.abc import Iterable

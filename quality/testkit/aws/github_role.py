@@ -53,7 +53,7 @@ class Call(NamedTuple):
 
     action: str
     resource: str
-    told: Mapping[str, str] = {}
+    context: Mapping[str, str] = {}
 
 
 def text(value: Any) -> str:
@@ -136,11 +136,11 @@ def holds(operator: str, wanted: dict[str, list[str]], call: Call) -> bool:
     """Whether a condition holds. A call tells one value of a key at most."""
     match operator:
         case "StringEquals":
-            return all(call.told.get(key) in values for key, values in wanted.items())
+            return all(call.context.get(key) in values for key, values in wanted.items())
         case "ForAllValues:StringEquals":  # of none it holds
-            return all(call.told.get(key, values[0]) in values for key, values in wanted.items())
+            return all(call.context.get(key, values[0]) in values for key, values in wanted.items())
         case "Null":
-            return all((key not in call.told) == (values == ["true"]) for key, values in wanted.items())
+            return all((key not in call.context) == (values == ["true"]) for key, values in wanted.items())
     raise AssertionError(f"{operator} is not judged here")
 
 

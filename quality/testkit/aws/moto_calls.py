@@ -1,7 +1,7 @@
 """AWS by moto, one call at a time: its tables are dictionaries, which threads calling at once find half changed.
 
-moto ignores the idempotency token of a transaction. AWS keeps it for ten minutes: a transaction that succeeded and
-comes again with its token succeeds and changes nothing. So it is here.
+moto ignores the idempotency token of a transaction. AWS keeps it for ten minutes: a succeeded transaction that is
+retried with its token succeeds and changes nothing. This fake does the same.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The functions of the template in this process, with moto for AWS: what calls what is read from the template.
 
-Nothing runs by itself: a test invokes a function, or has `carry` bring what was written to whom it concerns.
+Nothing runs automatically: a test invokes a function, or calls `carry` to deliver records and messages.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.template import ROOT, resources, table_definition, template
-from quality.testkit.wiring import is_told, routes, schedules, workers
+from quality.testkit.wiring import passes_stream_filter, routes, schedules, workers
 from tools.config import ship
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -151,7 +151,7 @@ class MotoStack:
         self._records()
 
     def tick(self) -> None:
-        """Let every schedule strike once, and carry what comes of it."""
+        """Run every schedule once, and deliver the results."""
         for function in schedules().values():
             self.invoke(function, {})
         self.carry()
@@ -207,7 +207,7 @@ class MotoStack:
         return answer if statement["Effect"] == "Allow" else None
 
     def _announce(self) -> int:
-        wanted = [record for record in self._records() if is_told(record)]
+        wanted = [record for record in self._records() if passes_stream_filter(record)]
         if wanted:
             assert self.invoke("PublishChanges", {"Records": wanted}) == {"batchItemFailures": []}
         return len(wanted)

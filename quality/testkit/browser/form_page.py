@@ -60,7 +60,7 @@ class Gateway:
 
 @dataclass
 class FormPage:
-    """The page where it is served, and what came of its posts."""
+    """The served page, and the results of its posts."""
 
     address: str
     action: str

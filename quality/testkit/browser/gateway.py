@@ -73,8 +73,8 @@ class Gateway:
         parts = urlsplit(target)
         path, query = parts.path.removeprefix(STAGE), dict(parse_qsl(parts.query))
         with self.lock:
-            for hear in list(self.on_call):
-                hear(method, path)
+            for notify in list(self.on_call):
+                notify(method, path)
             self.reads.clear()
             said = self._said(method, path, query, headers, body)
             call = Call(method, path, query, said["statusCode"], said["body"], said["headers"], list(self.reads))

@@ -41,7 +41,7 @@ CREATE = {
     "fault": None,
 }
 
-HEARD = Create(LEAD.lead_id, "leadleader", 7, is_answered=True)
+ANSWERED = Create(LEAD.lead_id, "leadleader", 7, is_answered=True)
 
 ANSWER = DeadLetter(
     "submit-leadleader",
@@ -98,7 +98,7 @@ def ten_minutes_later() -> list[Change]:
     return [replace(change, at=change.at + 10 * MINUTE) for change in submitted()]
 
 
-def told(number: int = 5) -> dict[str, Any]:
+def sent_message(number: int = 5) -> dict[str, Any]:
     """The message about the last status, sent."""
     message = status_notification(LEAD.lead_id, "leadleader", number, "Видано", NOW + number * MINUTE)
     done = mark_sent(start_sending(message, NOW, MINUTE).after, NOW + 10 * MINUTE)
@@ -109,7 +109,11 @@ def balanced(**changes: Any) -> Snapshot:
     """A book that balances, but for the changes."""
     read = [{"phone": PHONE, "text": "Видано", "number": 1, "at": "2026-03-01T12:10:00.000Z"}]
     snapshot = Snapshot(
-        posted=[POSTED], table=[*journey(*closed()), told()], calls=[CREATE], partner_records=[DEAL], sent_messages=read
+        posted=[POSTED],
+        table=[*journey(*closed()), sent_message()],
+        calls=[CREATE],
+        partner_records=[DEAL],
+        sent_messages=read,
     )
     return replace(snapshot, **changes)
 

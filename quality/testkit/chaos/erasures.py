@@ -1,4 +1,4 @@
-"""What is left in the table of somebody whom the product's own code has erased."""
+"""What remains in the table of a person that the product's own code has erased."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Clock:
 class Vault:
     """Stands where Secrets Manager does. `kept` is what a client has cached, `current` what it would read now.
 
-    `just_read` says that it was read a moment ago, so that it is not read anew. `reads` tells what was asked for.
+    `just_read` says that it was read a moment ago, so that it is not read again. `reads` lists the requests.
     """
 
     current: Callable[[], dict[str, Any]]
@@ -59,7 +59,7 @@ class Vault:
         return self.kept
 
     def replace(self, **changes: Any) -> None:
-        """Break the secret for good: what is cached and what is kept."""
+        """Break the secret permanently: the cached and the stored value."""
         secret = {**self.current(), **changes}
         self.kept, self.current = secret, lambda: secret
 
@@ -73,7 +73,7 @@ class World:
 
     remote: Remote
     vault: Vault
-    mended: Callable[[], dict[str, Any]]
+    repaired: Callable[[], dict[str, Any]]
     stack: ExitStack
     hasty: bool = False
 
@@ -88,12 +88,12 @@ class World:
         """Send the calls of one operation (creates and status calls share an address) elsewhere."""
         self.vault.replace(**{"auth_url" if operation == "authorize" else "base_url": f"{url}/"})
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Whatever was broken works again."""
         self.hasty = False
         self.remote.disarm()
-        self.vault.current = self.mended
-        self.vault.kept = self.mended()
+        self.vault.current = self.repaired
+        self.vault.kept = self.repaired()
         self.vault.just_read = False
 
     def tokens_shown(self) -> list[str]:

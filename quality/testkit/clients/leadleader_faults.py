@@ -1,7 +1,7 @@
 """The fault matrix: what a partner may do to a call, and what that means for each of the three operations.
 
-An authorization makes nothing, so whatever goes wrong with it may be repeated; a create whose fate nobody can tell is
-never repeated; a status call may be repeated always.
+An authorization creates nothing, so it can always be repeated; a create with an unknown result is never repeated; a
+status call can always be repeated.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from leadbridge.domain.errors.partner_errors import (
     Unknown,
 )
 from quality.testkit.clients.leadleader import PARTNER, SHORT, Operation, World
-from quality.testkit.clients.raw_server import CHUNKED, RawServer, never_accepting, nobody_listening, with_length
+from quality.testkit.clients.raw_server import CHUNKED, RawServer, closed_port, never_accepting, with_length
 
 type Meaning = type[PartnerError] | None
 
 ENDLESS = 1_048_577  # bytes: one more than is read of any answer
-PAUSE = 0.08  # seconds between the pieces of a trickle: none is late by itself, all together are
+PAUSE = 0.08  # seconds between the pieces of a trickle: each is in time, all together are late
 
 
 @dataclass(frozen=True)
 class Broken:
-    """Something that is wrong, for one operation, until the world is mended; `slow` outlasts short timeouts."""
+    """Something that is wrong, for one operation, until `repair`; `slow` outlasts short timeouts."""
 
     what: Callable[[World, Operation], None]
     slow: bool = False
@@ -129,14 +129,14 @@ OTHER_TYPES = {"deal_id": "24", "status": 1, "access_token": 1, "security_token"
 
 NOT_SENT = (Unavailable, Unavailable, Unavailable)
 LOST = (Unavailable, Unknown, Unavailable)
-TOLD_TO_WAIT = (RateLimited, RateLimited, RateLimited)
+RATE_LIMITED = (RateLimited, RateLimited, RateLimited)
 TOKEN_REFUSED = (Unavailable, Unauthorized, Unauthorized)
 REFUSED = (Unavailable, Rejected, Rejected)
 FINE = (None, None, None)
 
 # what the partner does, how that is brought about, and its meaning (to an authorization, a create, a status call)
 MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
-    ("refuses the connection", listening(nobody_listening), NOT_SENT),
+    ("refuses the connection", listening(closed_port), NOT_SENT),
     ("never takes the connection", slow(listening(never_accepting)), NOT_SENT),
     ("has no address", address("https://partner.invalid"), NOT_SENT),
     ("speaks no TLS", tls_to_a_plain_port(), NOT_SENT),
@@ -171,10 +171,10 @@ MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
     ("answers 503 without Retry-After", answer(503), LOST),
     ("answers 504 as JSON", answer(504, {"message": "Gateway timeout"}), LOST),
     ("redirects", answer(302, Location="http://127.0.0.1:1/"), LOST),
-    ("answers 429", fault("rate_limit"), TOLD_TO_WAIT),
-    ("answers 429 with seconds", fault("rate_limit", retry_after=30), TOLD_TO_WAIT),
-    ("answers 429 with a date", retry_at(30), TOLD_TO_WAIT),
-    ("answers 503 with Retry-After", answer(503, Retry_After="30"), TOLD_TO_WAIT),
+    ("answers 429", fault("rate_limit"), RATE_LIMITED),
+    ("answers 429 with seconds", fault("rate_limit", retry_after=30), RATE_LIMITED),
+    ("answers 429 with a date", retry_at(30), RATE_LIMITED),
+    ("answers 503 with Retry-After", answer(503, Retry_After="30"), RATE_LIMITED),
     ("answers 401", answer(401, {"detail": "no"}), TOKEN_REFUSED),
     ("answers 403 to a token", answer(403, REFUSED_TOKEN), TOKEN_REFUSED),
     ("answers 400 with an error", answer(400, AN_ERROR), REFUSED),

@@ -18,7 +18,7 @@ from leadbridge.partners.leeloo import AccountId
 from leadbridge.partners.leeloo.answers import NotFound
 from leeloo_api import LeelooApi
 from quality.testkit.clients.leeloo import EMAIL, PARTNER, PHONE, SHORT, LeelooWorld, budget
-from quality.testkit.clients.raw_server import CHUNKED, RawServer, never_accepting, nobody_listening, with_length
+from quality.testkit.clients.raw_server import CHUNKED, RawServer, closed_port, never_accepting, with_length
 
 type Meaning = type[PartnerError] | None
 
@@ -26,7 +26,7 @@ type Broken = Callable[[LeelooWorld, str], None]
 
 ENDLESS = 1_048_577  # bytes: one more than is read of any answer
 
-PAUSE = 0.08  # seconds between the pieces of a trickle: none is late by itself, all together are
+PAUSE = 0.08  # seconds between the pieces of a trickle: each is in time, all together are late
 
 LIMIT_TEXT = "Too many requests, please try again later."
 
@@ -93,7 +93,7 @@ NOT_SENT = (Unavailable, Unavailable)
 
 LOST = (Unavailable, Unknown)
 
-TOLD_TO_WAIT = (RateLimited, RateLimited)
+RATE_LIMITED = (RateLimited, RateLimited)
 
 TOKEN_REFUSED = (Unauthorized, Unauthorized)
 
@@ -101,7 +101,7 @@ REFUSED = (Rejected, Rejected)
 
 # what the partner does, how that is brought about, and its meaning (to a read, to a send)
 MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning]]] = [
-    ("refuses the connection", listening(nobody_listening), NOT_SENT),
+    ("refuses the connection", listening(closed_port), NOT_SENT),
     ("never takes the connection", slow(listening(never_accepting)), NOT_SENT),
     ("speaks no TLS", tls_to_a_plain_port, NOT_SENT),
     ("hangs up before processing", fault("drop", when="before"), LOST),
@@ -132,12 +132,12 @@ MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning]]] = [
     ("answers 500 with success", answer(500, {"status": 1, "data": {}}), LOST),
     ("answers 503 without Retry-After", answer(503), LOST),
     ("redirects", answer(302, Location="http://127.0.0.1:1/"), LOST),
-    ("answers 429", fault("rate_limit"), TOLD_TO_WAIT),
-    ("answers 429 with seconds", fault("rate_limit", retry_after=30), TOLD_TO_WAIT),
-    ("answers 503 with Retry-After", answer(503, Retry_After="30"), TOLD_TO_WAIT),
-    ("limits in plain text at 200", answer(200, LIMIT_TEXT), TOLD_TO_WAIT),
-    ("limits in plain text at 429", answer(429, LIMIT_TEXT, Retry_After="30"), TOLD_TO_WAIT),
-    ("limits in plain text at 503", answer(503, LIMIT_TEXT), TOLD_TO_WAIT),
+    ("answers 429", fault("rate_limit"), RATE_LIMITED),
+    ("answers 429 with seconds", fault("rate_limit", retry_after=30), RATE_LIMITED),
+    ("answers 503 with Retry-After", answer(503, Retry_After="30"), RATE_LIMITED),
+    ("limits in plain text at 200", answer(200, LIMIT_TEXT), RATE_LIMITED),
+    ("limits in plain text at 429", answer(429, LIMIT_TEXT, Retry_After="30"), RATE_LIMITED),
+    ("limits in plain text at 503", answer(503, LIMIT_TEXT), RATE_LIMITED),
     ("answers 401", answer(401), TOKEN_REFUSED),
     ("refuses the token at 200", answer(200, NO_TOKEN), TOKEN_REFUSED),
     ("refuses the token at 400", answer(400, NO_TOKEN), TOKEN_REFUSED),

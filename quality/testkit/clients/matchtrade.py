@@ -72,7 +72,7 @@ class MatchTradeWorld:
         transport = Diverted(short() if self.hasty else short(20), self.elsewhere)
         return MatchTrade(transport, self.vault, form, refresh_grant=refresh_grant, clock=self.clock)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Whatever was broken works again."""
         self.hasty = False
         self.elsewhere.clear()

@@ -27,13 +27,13 @@ from quality.testkit.clients.matchtrade import (
     slow,
     tls_to_a_plain_port,
 )
-from quality.testkit.clients.raw_server import CHUNKED, never_accepting, nobody_listening, with_length
+from quality.testkit.clients.raw_server import CHUNKED, closed_port, never_accepting, with_length
 
 type Meaning = type[PartnerError] | None
 
 ENDLESS = 8_388_609  # bytes: more than is read of any answer
 
-PAUSE = 0.08  # seconds between the pieces of a trickle: none is late by itself, all together are
+PAUSE = 0.08  # seconds between the pieces of a trickle: each is in time, all together are late
 
 WHOLE = b'{"access_token": "a", "expires_in": 899, "content": [], "totalPages": 0}' + b" " * 60
 
@@ -62,7 +62,7 @@ LOST = (Unavailable, Unknown, Unavailable)
 
 NO_TOKEN = (Unavailable, None, Unavailable)
 
-TOLD_TO_WAIT = (RateLimited, RateLimited, RateLimited)
+RATE_LIMITED = (RateLimited, RateLimited, RateLimited)
 
 REFUSED = (Unavailable, Rejected, Rejected)
 
@@ -72,7 +72,7 @@ FINE = (None, None, None)
 
 # what the partner does, how that is brought about, and its meaning (to a token, a create, a list)
 MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
-    ("refuses the connection", listening(nobody_listening), NOT_SENT),
+    ("refuses the connection", listening(closed_port), NOT_SENT),
     ("never takes the connection", slow(listening(never_accepting)), NOT_SENT),
     ("speaks no TLS", tls_to_a_plain_port, NOT_SENT),
     ("hangs up before processing", fault("drop", when="before"), LOST),
@@ -111,10 +111,10 @@ MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
     ("answers an endless integer", answer(200, '{"uuid": 1' + "0" * 5000 + "}"), NO_TOKEN),
     ("answers a bottomless list", answer(200, "[" * 50_000), NO_TOKEN),
     ("answers a token that is no header", answer(200, {"access_token": "a\r\nb", "expires_in": 9}), NO_TOKEN),
-    ("answers 429", fault("rate_limit"), TOLD_TO_WAIT),
-    ("answers 429 with seconds", fault("rate_limit", retry_after=30), TOLD_TO_WAIT),
-    ("answers 503 with Retry-After", answer(503, Retry_After="30"), TOLD_TO_WAIT),
-    ("answers HTML 503 with Retry-After", answer(503, "<html>", Retry_After="30"), TOLD_TO_WAIT),
+    ("answers 429", fault("rate_limit"), RATE_LIMITED),
+    ("answers 429 with seconds", fault("rate_limit", retry_after=30), RATE_LIMITED),
+    ("answers 503 with Retry-After", answer(503, Retry_After="30"), RATE_LIMITED),
+    ("answers HTML 503 with Retry-After", answer(503, "<html>", Retry_After="30"), RATE_LIMITED),
     ("refuses the credentials", answer(401, {"error": "unauthorized"}), (Misconfigured, Unauthorized, Unauthorized)),
     ("refuses the grant at 400", answer(400, {"error": "invalid_grant"}), (Misconfigured, Rejected, Rejected)),
     ("answers an empty 401", answer(401), (Unavailable, Unauthorized, Unauthorized)),

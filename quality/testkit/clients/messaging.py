@@ -51,7 +51,7 @@ def settings(**changes: Any) -> MessageSettings:
 
 
 class Book:
-    """Messages and contacts. Whoever is listening hears of each message that is written."""
+    """Messages and contacts. Listeners are called with each message that is written."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -81,7 +81,7 @@ class Book:
             return change.after
 
     def defer(self, message: Message, due_at: datetime) -> None:
-        """Move the time at which a message is due; nobody is told."""
+        """Move the time at which a message is due, without an event."""
         with self._lock:
             kept = self.message(message.owner, message.message_id)
             if kept is not None and (kept.version, kept.due_at) == (message.version, message.due_at):

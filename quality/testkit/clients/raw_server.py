@@ -97,7 +97,7 @@ def _is_whole(request: bytes) -> bool:
 
 
 @contextmanager
-def nobody_listening() -> Iterator[str]:
+def closed_port() -> Iterator[str]:
     """The address of a port that refuses connections."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

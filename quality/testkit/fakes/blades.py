@@ -22,7 +22,7 @@ class Blade:
 
 
 class Steps(Protocol):
-    """Whatever is told of each step."""
+    """A fake that can die before or after each step."""
 
     def step(self) -> None: ...
 

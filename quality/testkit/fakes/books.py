@@ -21,7 +21,7 @@ PARTNER = "matchtrade"
 
 @dataclass
 class Book:
-    """Accounts, the sync's state, and what the indexes tell of leads. `written` counts the accounts that were kept."""
+    """Accounts, the sync's state, and the leads in the indexes. `written` counts the accounts that were kept."""
 
     ledger: Ledger
     leads: list[Lead] = field(default_factory=list)

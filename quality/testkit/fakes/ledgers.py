@@ -27,7 +27,7 @@ class Unstorable(Exception):
 class Ledger:
     """Leads and deliveries in memory. Items take the way through the table's own encoding, both ways.
 
-    `timeline` is what was written of each step, in order, and `messages` what was to be told of it.
+    `timeline` holds the entries of each step, in order, and `messages` the notifications.
     """
 
     def __init__(self) -> None:

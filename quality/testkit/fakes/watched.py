@@ -27,7 +27,7 @@ BY_VERSION: Ways = {("FunctionName", "Resource", "ExecutedVersion")}
 BY_API: Ways = {("ApiName",), ("ApiName", "Stage")}
 BY_RULE: Ways = {("EventBusName", "RuleName")}  # of a bus that is not the account's own
 BY_TABLE: Ways = {("TableName",), ("TableName", "GlobalSecondaryIndexName")}
-# What AWS measures by itself, and by which dimensions.
+# AWS's own metrics, with their dimensions.
 OF_AWS: dict[str, dict[str, Ways]] = {
     "AWS/Lambda": {
         "Duration": BY_FUNCTION,
@@ -103,10 +103,10 @@ def shown_by(widget: dict[str, Any]) -> Iterator[Metric]:
     """The metrics of one of the dashboard's widgets, written out."""
     before: list[str] = []
     for row in widget["properties"]["metrics"]:
-        told = [part for part in row if isinstance(part, str)]
-        if told[0] == "...":
-            told = [*before[: len(before) - len(told) + 1], *told[1:]]
-        before = [before[place] if part == "." else part for place, part in enumerate(told)]
+        texts = [part for part in row if isinstance(part, str)]
+        if texts[0] == "...":
+            texts = [*before[: len(before) - len(texts) + 1], *texts[1:]]
+        before = [before[place] if part == "." else part for place, part in enumerate(texts)]
         namespace, name, *dimensions = before
         yield Metric(namespace, name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True)))
 
@@ -175,7 +175,7 @@ def _names(argument: ast.expr) -> set[str]:
         case ast.IfExp(body=body, orelse=orelse):
             return _names(body) | _names(orelse)
         case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="flow")), *_]):
-            return set()  # record_outcome's own; whoever calls it names the flow
+            return set()  # record_outcome's own; its caller names the flow
         case _:
             raise ValueError(f"a metric without a plain name: {ast.unparse(argument)}")
 

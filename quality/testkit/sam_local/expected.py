@@ -1,6 +1,6 @@
 """What each function answers to each of its sample events, in the world of `world.py`.
 
-Of an answer to the gateway that is its status, of a policy whom it lets in, of an error its text; of anything else all.
+Of an answer to the gateway that is its status, of a policy the principal, of an error its text; of anything else all.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ KNOWN_ALREADY = ("good", "redelivered", "trading")
 KEPT_NOWHERE = ("google_test", "tally_other_event", "test_ping", "tilda_test")
 
 EXPECTED: dict[str, dict[str, Any]] = {
-    "Authorize": {"good": "lets in olena", "no_bearer": "lets in nobody", "wrong": "lets in nobody"},
+    "Authorize": {"good": "lets in olena", "no_bearer": "denies nobody", "wrong": "denies nobody"},
     "CheckStatus": {"account_at_once": DONE, "at_once": DONE, "due": DONE},
     "FetchLead": {"overdue": DONE, "pending": DONE},
     "FindDue": {"tick": {"queued": 2}},
@@ -77,8 +77,8 @@ def outcome_of(answer: Any) -> Any:
             return status
         case {"policyDocument": {"Statement": [{"Effect": "Allow"}]}, "context": {"operator": operator}}:
             return f"lets in {operator}"
-        case {"policyDocument": {"Statement": [{"Effect": "Deny"}]}, "principalId": nobody}:
-            return f"lets in {nobody}"
+        case {"policyDocument": {"Statement": [{"Effect": "Deny"}]}, "principalId": principal}:
+            return f"denies {principal}"
         case {"errorType": kind, "errorMessage": message}:
             return f"{kind}: {message}"
         case _:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from devstack.sandbox.remote import Remote
 from quality.testkit.sandbox.client import Reply, call
 
-NOBODY = "0" * 24
+UNKNOWN_ID = "0" * 24
 """An id of the right form that nothing has."""
 
 

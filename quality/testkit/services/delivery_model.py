@@ -27,7 +27,7 @@ ALLOWED = {
 }
 ENDS = {S, C, X, D, U, F}
 
-# What a create call comes to: the error that the worker sees, and whether the partner made it all the same.
+# What a create call comes to: the error that the worker sees, and whether the partner created it anyway.
 ANSWERS: dict[str, tuple[type[partner_errors.PartnerError] | None, bool]] = {
     "taken": (None, True),
     "refused": (partner_errors.Rejected, False),

@@ -1,4 +1,4 @@
-"""One named lead on its way: a Graph as a test wants it, the table, a worker that may be killed anywhere."""
+"""A fetch of one lead: a Graph as a test wants it, the table, a worker that may be killed anywhere."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ ANSWERS = {
 
 @dataclass
 class Origin:
-    """Graph as a test wants it: raises what stands in `failures`, then tells of the lead."""
+    """Graph as a test wants it: raises what stands in `failures`, then returns the lead."""
 
     answers: Mapping[str, str] = field(default_factory=lambda: ANSWERS)
     failures: Iterator[partner_errors.PartnerError] = field(default_factory=lambda: iter(()))
@@ -84,13 +84,13 @@ class World:
         self.dead_letters.append((fetch.lead_id, error.text))
 
     def until_it_ends(self) -> Result:
-        """Come again as often as told."""
+        """Retry as often as requested."""
         for _ in range(1000):
             visit = self.visit()
             if visit.retry_after is None:
                 return visit
             self.time.now += visit.retry_after
-        raise AssertionError("it comes again for ever")
+        raise AssertionError("it is retried forever")
 
     @property
     def fetch(self) -> Fetch:

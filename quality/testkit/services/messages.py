@@ -29,25 +29,25 @@ LEAD = lead()
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 PARTNER = "leadleader"
 ACCOUNT = Recipient("acc-1", "uk_UA", "person-1")
-TOLD = {
+NOTIFICATIONS = {
     "default": {"text": {"uk": "Статус: {status}.", "en": "Status: {status}."}},
     "statuses": {"Скасовано": {"on": False}, "Видано": {"template_id": "t1", "variables": {"deal": "{deal_id}"}}},
 }
-SURELY_NOT_SENT = (partner_errors.Unavailable, partner_errors.RateLimited, partner_errors.Unauthorized)
+NOT_SENT = (partner_errors.Unavailable, partner_errors.RateLimited, partner_errors.Unauthorized)
 FOR_GOOD = (partner_errors.Rejected, partner_errors.Misconfigured)
 
 type Answers = Iterator[partner_errors.PartnerError | None]
 
 
 def settings(**changes: Any) -> MessageSettings:
-    """The shipped configuration with a table or two changed; nothing of a lead is mirrored."""
+    """The shipped configuration with a table or two changed; CRM notes are off."""
     values: dict[str, Any] = {
         **read_toml(ROOT / "config", "prod")["messages"],
         "quiet_hours": {"on": False, "from": "21:00", "to": "08:00"},
         "time_zones": {"default": "Europe/Kyiv", "+48": "Europe/Warsaw"},
         "channel": {"wait_for_sms": "24h"},
         "retry": {"first_delay": "10s", "longest_delay": "1h", "give_up_after": "24h"},
-        "notifications": {PARTNER: TOLD},
+        "notifications": {PARTNER: NOTIFICATIONS},
         "crm_note": {"on": False},
     }
     return MessageSettings.model_validate(values | changes)
@@ -72,7 +72,7 @@ def answers(*given: partner_errors.PartnerError | None) -> Answers:
 
 @dataclass
 class Messenger:
-    """A messenger that knows one person or nobody, remembers all it did, and takes nothing that makes no sense."""
+    """A messenger that knows at most one person, records all calls, and refuses calls that make no sense."""
 
     known: Recipient | None = None
     makes: Recipient | None = None
@@ -92,13 +92,13 @@ class Messenger:
         return self.known
 
     def make(self, person: Person, budget: Budget) -> Recipient | None:
-        assert self.known is None, "nobody is made twice"
+        assert self.known is None, "no person is made twice"
         self._asked("make", self.on_make, budget)
         self.known = self.makes
         return self.makes
 
     def invite(self, person: Person, budget: Budget) -> bool:
-        assert self.known is None, "nobody is invited who is here"
+        assert self.known is None, "a known person is not invited"
         self._asked("invite", self.on_invite, budget)
         if self.invites and self.comes_when_invited:
             self.known = ACCOUNT

@@ -66,7 +66,7 @@ class World:
         return made
 
     def attempted(self, made: Lead) -> Delivery:
-        """Its create call is on its way."""
+        """Its create call is in progress."""
         return self.ledger.apply(steps.start_attempt(self.delivery(made), self.time.now, timedelta(seconds=30)))
 
     def submitted(self, made: Lead, uuid: str | None = None) -> Delivery:
@@ -109,8 +109,8 @@ class World:
         return report
 
     @property
-    def told(self) -> list[tuple[str, str | None]]:
-        """What people are told, in order."""
+    def notified(self) -> list[tuple[str, str | None]]:
+        """The status notifications, in order."""
         return [(message.owner, message.partner_status) for message in self.ledger.messages]
 
     @property

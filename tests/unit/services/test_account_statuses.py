@@ -41,7 +41,7 @@ def test_every_status_after_the_first_is_told_once(world: World) -> None:
         world.time.now += MINUTE
         world.broker.put("a", status)
     take(world, "a")
-    assert [status for _, status in world.told] == ["CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"]
+    assert [status for _, status in world.notified] == ["CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"]
 
 
 def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> None:
@@ -52,7 +52,7 @@ def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> 
     world.broker.add("a", leadStatus="CONTACTED")
     taken = take(world, "a")
     assert (taken.changed, world.delivery(ours).partner_status) == (0, "CONTACTED")
-    assert world.told == []
+    assert world.notified == []
 
 
 def test_a_row_older_than_what_is_kept_is_not_believed(world: World) -> None:
@@ -161,7 +161,7 @@ def test_a_page_that_a_check_has_overtaken_tells_nothing_old(world: World) -> No
     take_in(world, page, asked_at)
     world.time.now += TICK
     take(world, "a")
-    assert [status for _, status in world.told] == ["ACTIVE_CLIENT"]
+    assert [status for _, status in world.notified] == ["ACTIVE_CLIENT"]
     assert world.delivery(ours).partner_status == "ACTIVE_CLIENT"
 
 
@@ -175,7 +175,7 @@ def test_status_that_a_check_saw_and_the_partner_took_back_is_corrected_by_the_s
     world.time.now += MINUTE
     assert take(world, "a").changed == 1, "the row is the same as before, and the delivery is not"
     assert world.delivery(ours).partner_status == "CONTACTED"
-    assert [status for _, status in world.told] == ["NO_POTENTIAL", "CONTACTED"]
+    assert [status for _, status in world.notified] == ["NO_POTENTIAL", "CONTACTED"]
 
 
 def test_status_of_a_run_that_died_before_it_kept_the_account_is_corrected_by_the_sync(world: World) -> None:
@@ -197,7 +197,7 @@ def test_status_of_a_run_that_died_before_it_kept_the_account_is_corrected_by_th
     world.time.now += MINUTE
     world.broker.put("a", "CONTACTED")
     take(world, "a")
-    assert [status for _, status in world.told] == ["ACTIVE_CLIENT", "CONTACTED"]
+    assert [status for _, status in world.notified] == ["ACTIVE_CLIENT", "CONTACTED"]
     assert world.delivery(ours).partner_status == "CONTACTED"
 
 
@@ -249,7 +249,7 @@ def test_what_a_check_has_overtaken_is_told_all_the_same_if_it_is_still_so(world
     assert world.delivery(ours).partner_status == "CONTACTED"
     world.time.now += TICK
     take(world, "a")
-    assert [status for _, status in world.told] == ["CONTACTED", "ACTIVE_CLIENT"]
+    assert [status for _, status in world.notified] == ["CONTACTED", "ACTIVE_CLIENT"]
 
 
 def test_the_sync_believes_a_page_to_be_as_old_as_its_question(world: World) -> None:
@@ -358,7 +358,7 @@ def test_what_is_kept_of_an_erased_person_is_deleted(world: World) -> None:
     assert kept(world).lead_id == ours.lead_id
     world.broker.put("a", "CONTACTED")
     assert take(world, "a").written == 0
-    assert (world.book.all, world.told) == ({}, [])
+    assert (world.book.all, world.notified) == ({}, [])
     assert world.delivery(ours).account_uuid is None
 
 

@@ -14,7 +14,7 @@ from quality.testkit.services.messages import (
     BY_SMS,
     FOR_GOOD,
     LEAD,
-    SURELY_NOT_SENT,
+    NOT_SENT,
     Messenger,
     World,
     always,
@@ -114,7 +114,7 @@ def test_an_invitation_after_trouble_is_waited_for_in_full(world: World) -> None
     assert world.dead_letters == []
 
 
-@pytest.mark.parametrize("error", SURELY_NOT_SENT)
+@pytest.mark.parametrize("error", NOT_SENT)
 def test_an_invitation_that_surely_was_not_sent_is_sent_later(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:

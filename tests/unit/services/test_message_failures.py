@@ -17,8 +17,8 @@ from quality.testkit.services.messages import (
     AMPLE,
     FOR_GOOD,
     LEAD,
+    NOT_SENT,
     PARTNER,
-    SURELY_NOT_SENT,
     Answers,
     Messenger,
     World,
@@ -32,7 +32,7 @@ from quality.testkit.services.messages import (
 __all__ = ["world"]
 
 
-@pytest.mark.parametrize("error", [*SURELY_NOT_SENT, partner_errors.Unknown])
+@pytest.mark.parametrize("error", [*NOT_SENT, partner_errors.Unknown])
 @pytest.mark.parametrize("where", ["on_find", "on_make"])
 def test_a_failed_search_is_always_repeated(world: World, where: str, error: type[partner_errors.PartnerError]) -> None:
     world.messenger = Messenger(makes=ACCOUNT)
@@ -49,7 +49,7 @@ def test_a_failed_search_is_always_repeated(world: World, where: str, error: typ
     assert world.now_of(message).attempts == 2
 
 
-@pytest.mark.parametrize("error", SURELY_NOT_SENT)
+@pytest.mark.parametrize("error", NOT_SENT)
 def test_a_send_that_surely_was_not_processed_is_repeated(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:
@@ -190,7 +190,7 @@ def answers_late(world: World, message: Message, error: partner_errors.PartnerEr
     yield None
 
 
-@pytest.mark.parametrize("error", SURELY_NOT_SENT)
+@pytest.mark.parametrize("error", NOT_SENT)
 def test_late_answer_that_nothing_was_sent_has_the_message_sent_again(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:

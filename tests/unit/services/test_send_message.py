@@ -21,8 +21,8 @@ from quality.testkit.services.messages import (
     BY_SMS,
     FOR_GOOD,
     NIGHT,
+    NOT_SENT,
     PARTNER,
-    SURELY_NOT_SENT,
     Answers,
     Messenger,
     World,
@@ -280,7 +280,7 @@ def test_two_workers_at_once_invite_a_person_once(world: World) -> None:
     assert (others.asked + slow.asked).count("invite") == 1
 
 
-@pytest.mark.parametrize("error", [*SURELY_NOT_SENT, *FOR_GOOD])
+@pytest.mark.parametrize("error", [*NOT_SENT, *FOR_GOOD])
 def test_of_two_workers_at_once_the_one_that_failed_takes_nothing_back(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:

@@ -47,7 +47,7 @@ def standing(world: World) -> dict[str, Any]:
     deliveries = [
         (found.state, found.account_uuid, found.partner_status) for found in map(world.delivery, world.book.leads)
     ]
-    return {"accounts": accounts, "deliveries": deliveries, "told": sorted(world.told), "happened": world.happened}
+    return {"accounts": accounts, "deliveries": deliveries, "told": sorted(world.notified), "happened": world.happened}
 
 
 def test_the_first_sync_keeps_everything_and_says_that_it_is_whole(either: World) -> None:
@@ -221,7 +221,7 @@ def test_unknown_deliveries_are_settled_by_the_list(either: World) -> None:
     for found, uuid, status in ((unknown, "u", None), (uncertain, "v", "NEW_CONTACT")):
         delivery = either.delivery(found)
         assert (delivery.state, delivery.account_uuid, delivery.partner_status) == (State.SUBMITTED, uuid, status)
-    assert either.told == []
+    assert either.notified == []
 
 
 @dataclass

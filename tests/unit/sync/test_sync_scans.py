@@ -147,7 +147,7 @@ def test_a_change_of_a_three_year_old_account_is_noticed_within_a_day(either: Wo
     while either.delivery(ours).partner_status != "ACTIVE_CLIENT":
         either.tick()
         assert either.time.now - changed_at < timedelta(hours=24)
-    assert either.told == [(ours.lead_id, "ACTIVE_CLIENT")]
+    assert either.notified == [(ours.lead_id, "ACTIVE_CLIENT")]
 
 
 def test_a_change_of_last_week_is_noticed_at_the_next_tick(either: World) -> None:
