@@ -137,7 +137,7 @@ def test_the_words_are_those_of_the_day_on_which_it_is_said(world: World) -> Non
     message = world.status("Погоджено")
     world.messenger.on_find = answers(fails(partner_errors.Unavailable))
     world.visit(message)
-    world.settings = settings(told={PARTNER: {"default": {"on": False}}})
+    world.settings = settings(notifications={PARTNER: {"default": {"on": False}}})
     world.time.pass_(seconds=10)
     assert world.visit(message) == Result(Outcome.SKIPPED)
 
