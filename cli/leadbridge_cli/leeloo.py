@@ -1,7 +1,6 @@
-"""`leadbridge partners leeloo …`: every endpoint of Leeloo's, made of the client's own methods when it is asked for.
+"""`leadbridge partners leeloo …`: a command for every endpoint of Leeloo's API, generated from the client.
 
-A group of the client is a group of commands; a method is a command, its parameters are the command's arguments and
-options. What can be changed at Leeloo is so in one place.
+Each group of the client is a group of commands, each method a command, and each parameter an argument or option.
 """
 
 import inspect
@@ -23,17 +22,17 @@ from leadbridge_cli.sanitize import as_json, masked
 if TYPE_CHECKING:
     from leeloo_api import LeelooApi
 
-MAX_SECONDS = 600  # seconds that one command's calls may take together: a list may have a hundred pages
+MAX_SECONDS = 600  # seconds for all calls of one command; a list can have a hundred pages
 MAX_COLUMNS = 8
 
 FormData = Annotated[
-    bool, typer.Option("--form-data", help="Where Leeloo's document says form-data in one place and JSON in another.")
+    bool, typer.Option("--form-data", help="Send form data where Leeloo's documentation names both form data and JSON.")
 ]
 
 
 @dataclass(frozen=True)
 class LeelooTarget:
-    """Leeloo, as this stack's secret says."""
+    """Leeloo's API with the stack's credentials."""
 
     cloud: Cloud
     form_data: bool
@@ -55,30 +54,30 @@ def resolve_leeloo(
     endpoint_url: EndpointUrl = None,
     form_data: FormData = False,
 ) -> LeelooTarget:
-    """Leeloo, as the secret of the stack that the options name says."""
+    """Return the target that the options name."""
     return LeelooTarget(resolve_cloud(stack, prefix, region, endpoint_url), form_data)
 
 
 class _Endpoints(TyperGroup):
-    """Commands that are made when they are asked for: `leadbridge --help` loads no client."""
+    """Commands that are generated on first use, so that `leadbridge --help` imports no client."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The client's groups."""
+        """Return the names of the client's groups."""
         return [*endpoints().commands]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """One of them."""
+        """Return the commands of a group."""
         return endpoints().commands.get(cmd_name)
 
 
 def app() -> typer.Typer:
-    """The group `partners`, with Leeloo in it."""
-    partners = group("partners", "Partners' own APIs, call by call.")
+    """Return the group `partners`."""
+    partners = group("partners", "APIs of partners, one command per endpoint.")
     calls = typer.Typer(cls=_Endpoints, no_args_is_help=True, rich_markup_mode=None)
 
     @calls.callback()
     def _leeloo() -> None:
-        """Leeloo's API, endpoint by endpoint."""
+        """Leeloo's API, one command per endpoint."""
 
     partners.add_typer(calls, name="leeloo")
     return partners
@@ -86,24 +85,24 @@ def app() -> typer.Typer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of the client. `method` and `route` are those of Leeloo's document."""
+    """One method of the client."""
 
     group: str
     name: str
     function: Callable[..., Any]
 
     @cached_property
-    def told(self) -> str:
-        """What the client says of it."""
+    def description(self) -> str:
+        """Return the docstring. It begins with the HTTP method and the route."""
         return inspect.getdoc(self.function) or ""
 
     @property
     def is_read(self) -> bool:
-        """Whether it changes nothing."""
-        return self.told.startswith("`GET ")
+        """Return whether the endpoint only reads."""
+        return self.description.startswith("`GET ")
 
     def parameters(self) -> list[inspect.Parameter]:
-        """The client's own parameters, without itself and the time it has."""
+        """Return the method's parameters without `self` and `budget`."""
         hints = get_type_hints(self.function)
         named = [*inspect.signature(self.function).parameters.values()][1:]
         return [each.replace(annotation=hints[each.name]) for each in named if each.name != "budget"]
@@ -121,8 +120,8 @@ def all_endpoints() -> Iterator[Endpoint]:
 
 @cache
 def endpoints() -> Any:
-    """The commands, by group."""
-    root = group("leeloo", "Leeloo's API, endpoint by endpoint.")
+    """Return the commands by group."""
+    root = group("leeloo", "Leeloo's API, one command per endpoint.")
     groups: dict[str, typer.Typer] = {}
     for endpoint in all_endpoints():
         if endpoint.group not in groups:
@@ -135,15 +134,15 @@ def endpoints() -> Any:
 def _command_of(endpoint: Endpoint) -> Callable[..., None]:
     from leadbridge_cli.param_types import ParamType
 
-    typed = [ParamType.of(each) for each in endpoint.parameters()]
+    params = [ParamType.of(each) for each in endpoint.parameters()]
 
     def call(output: Output, leeloo: LeelooTarget, reveal: bool, yes: bool = False, **given: Any) -> None:
         from leadbridge_cli.verify_credentials import call_budget
 
-        asked = {each.name: each.read(given[each.name]) for each in typed if given[each.name] is not None}
+        asked = {each.name: each.read(given[each.name]) for each in params if given[each.name] is not None}
         if not endpoint.is_read:
             output.confirm(
-                f"Leeloo is told at once, and it cannot be taken back. {_first_line(endpoint)} Go on?", yes=yes
+                f"This changes data at Leeloo and cannot be undone. {_first_line(endpoint)} Continue?", yes=yes
             )
         with partner_errors(), output.progress(endpoint.group) as advance:
             method = getattr(getattr(leeloo.api(), endpoint.group), endpoint.name)
@@ -156,18 +155,18 @@ def _command_of(endpoint: Endpoint) -> Callable[..., None]:
         ending.append(inspect.Parameter("yes", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Yes))
     two = [*inspect.signature(call).parameters.values()][:2]
     call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*two, *(each.parameter for each in typed), *ending]
+        [*two, *(each.parameter for each in params), *ending]
     )
-    call.__doc__ = endpoint.told
+    call.__doc__ = endpoint.description
     return call
 
 
 def _first_line(endpoint: Endpoint) -> str:
-    return endpoint.told.partition("\n")[0]
+    return endpoint.description.partition("\n")[0]
 
 
 def _document(answer: Any, advance: Callable[[int], None]) -> Any:
-    """What a method returns, as JSON has it; a list is read to its end."""
+    """Convert a result to JSON types. All pages of a list are read."""
     from pydantic import BaseModel
 
     match answer:
