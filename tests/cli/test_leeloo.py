@@ -186,7 +186,7 @@ def test_a_refusal_a_limit_and_a_lost_reply_are_told_apart(office: Office) -> No
     office.partners.limit_calls(None)
     office.partners.rotate("leeloo", "token")
     refused = leeloo("catalog", "tags")
-    assert (refused.code, "token was refused" in refused.failure) == (1, True)
+    assert (refused.code, "rejected the token" in refused.failure) == (1, True)
     assert stored_secret("leeloo")["token"] not in refused.err
 
 

@@ -222,7 +222,7 @@ export default {
   "timeline.unknown": "It is unknown whether {partner} has the lead",
   "timeline.failed": "Could not be sent to {partner}",
   "timeline.repeat": "Repeat lead of the same person",
-  "timeline.falls_back": "Goes to {partner} instead",
+  "timeline.fallback": "Goes to {partner} instead",
   "timeline.routed": "Routed by the rules",
   "timeline.fetched": "Data fetched from the form builder",
   "timeline.fetch_attempt_failed": "Data could not be fetched; a retry is scheduled",

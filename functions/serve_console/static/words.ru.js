@@ -222,7 +222,7 @@ export default {
   "timeline.unknown": "Неизвестно, есть ли лид в {partner}",
   "timeline.failed": "Не удалось передать в {partner}",
   "timeline.repeat": "Повторный лид этого клиента",
-  "timeline.falls_back": "Вместо этого передаётся в {partner}",
+  "timeline.fallback": "Вместо этого передаётся в {partner}",
   "timeline.routed": "Направлен по правилам",
   "timeline.fetched": "Данные получены из конструктора форм",
   "timeline.fetch_attempt_failed": "Данные пока не удалось получить; попытка будет повторена",

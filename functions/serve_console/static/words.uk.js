@@ -222,7 +222,7 @@ export default {
   "timeline.unknown": "Невідомо, чи є лід у {partner}",
   "timeline.failed": "Не вдалося передати до {partner}",
   "timeline.repeat": "Повторний лід цього клієнта",
-  "timeline.falls_back": "Натомість передається до {partner}",
+  "timeline.fallback": "Натомість передається до {partner}",
   "timeline.routed": "Спрямовано за правилами",
   "timeline.fetched": "Дані отримано з конструктора форм",
   "timeline.fetch_attempt_failed": "Дані поки не вдалося отримати; спробу буде повторено",
