@@ -143,6 +143,13 @@ def test_a_tie_may_stay_whose_delivery_expired_before_the_person_was_erased() ->
     assert violations(after(table=[*left(), tie]), CHECKS) != []
 
 
+def test_an_account_may_stay_whose_lead_expired_before_the_person_was_erased() -> None:
+    account = {**ACCOUNT, "lead_id": LEAD.lead_id, "email": EMAIL}
+    table = [*left(), account]
+    assert violations(replace(after(table=table), expired=frozenset({LEAD.lead_id})), CHECKS) == []
+    assert violations(after(table=table), CHECKS) != []
+
+
 @pytest.mark.parametrize("known_by", [PHONE, EMAIL, "3068208400"])
 def test_a_hash_of_somebody_erased_is_told_wherever_it_stands(known_by: str) -> None:
     posted = [replace(one, tax_number="3068208400") for one in after().posted]

@@ -89,10 +89,11 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else links.get(values["pk"]))
         text = json.dumps(values, ensure_ascii=False, default=str).casefold()
+        is_brokers_own = values["sk"] == "ACCOUNT" and of in snapshot.expired  # docs/security.md, "Remaining risks"
+        if is_brokers_own or (of not in snapshot.leads and kind in {"ACCOUNT", "LEELOO"}):
+            continue  # the broker's and Leeloo's own records
         if of in tombstones and not _may_stay(kind, values) and not _outlives_its_delivery(snapshot, of, values):
             yield of, values
-        elif of not in snapshot.leads and kind in {"ACCOUNT", "LEELOO"}:
-            continue  # the broker's and Leeloo's own records
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
             # A pointer to the broker's own record is found by the hashes of the lead's item, while that exists.
