@@ -30,7 +30,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import mark_restored
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.timeline import LEELOO, Entry
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import fetch_item, fetch_of
@@ -69,7 +69,7 @@ def _settled(values: Item, now: datetime) -> list[Item]:
             step = mark_restored(message_of(values), now)
             written = [message_item(step.after) | kept]
             if step.what is not None and step.after.owner.startswith("ld_"):
-                entry = Entry(now, step.what, "leeloo", step.detail, step.data)
+                entry = Entry(now, step.what, LEELOO, step.detail, step.data)
                 written.append(items.entry_item(step.after.owner, entry, f"restored#{step.after.message_id}") | kept)
             return written
         case "FETCH" if values["state"] == FetchState.PENDING:

@@ -59,7 +59,7 @@ def test_the_reason_names_rules_and_fields_and_no_value() -> None:
     )
     assert decision.partners == ("b",)
     assert decision.fallbacks == {"b": "c", "c": "a"}
-    assert decision.reason == "rule 1 does not fit: loan.amount; rule 2: b, else c, else a"
+    assert decision.reason == "rule 1 does not match: loan.amount; rule 2: b, else c, else a"
 
 
 def test_nobody_may_get_it_and_that_is_said() -> None:
@@ -67,7 +67,7 @@ def test_nobody_may_get_it_and_that_is_said() -> None:
     assert decision == Decision(
         (),
         {},
-        "rule 1 does not fit: person.city; nobody gets it",
+        "rule 1 does not match: person.city; no partner gets it",
         {"rules": [{"rule": 1, "unmet": ["person.city"]}]},
     )
 
@@ -105,8 +105,8 @@ ORDER = Decision(("a",), {"a": "b", "b": "c"}, "rule 1: a, else b, else c")
     ("able", "chosen", "reason"),
     [
         ("abc", "a", ORDER.reason),
-        ("bc", "b", f"{ORDER.reason}; a cannot take it"),
-        ("c", "c", f"{ORDER.reason}; a cannot take it; b cannot take it"),
+        ("bc", "b", f"{ORDER.reason}; a cannot accept it"),
+        ("c", "c", f"{ORDER.reason}; a cannot accept it; b cannot accept it"),
         ("", "a", ORDER.reason),
     ],
 )

@@ -82,7 +82,7 @@ def test_rules_decide_and_the_timeline_tells_why(post: Post, store: LeadReposito
     assert list(journey.deliveries) == ["leadleader"]
     assert journey.lead.fallbacks == {"leadleader": "matchtrade"}
     told = {entry.what: entry.detail for entry in journey.timeline}
-    assert told["routed"] == "rule 1: leadleader, else matchtrade; rule 2 does not fit: form.newsletter"
+    assert told["routed"] == "rule 1: leadleader, else matchtrade; rule 2 does not match: form.newsletter"
 
 
 def test_only_who_gets_it_says_what_is_required(post: Post) -> None:
@@ -99,7 +99,7 @@ def test_a_lead_that_no_rule_fits_is_stored_all_the_same(post: Post, store: Lead
     journey = store.journey(said["lead_id"])
     assert journey is not None
     assert journey.deliveries == {}
-    assert "nobody gets it" in str([entry.detail for entry in journey.timeline])
+    assert "no partner gets it" in str([entry.detail for entry in journey.timeline])
 
 
 def test_the_hashes_by_which_repeats_are_known_are_kept(post: Post) -> None:

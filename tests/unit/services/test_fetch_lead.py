@@ -252,7 +252,7 @@ def test_a_lead_of_the_testing_tool_goes_to_no_partner(world: World) -> None:
     journey = world.journey
     assert (journey.deliveries, journey.lead.partners, journey.status) == ({}, (), State.CLOSED)
     assert world.fetch.state is FetchState.TEST
-    assert journey.timeline[-1].detail == "made by a testing tool: it goes to no partner"
+    assert journey.timeline[-1].detail == "a lead of a testing tool; it is sent to no partner"
 
 
 @pytest.mark.parametrize("found", [{}, {"field_data": 1}, {"field_data": [{"name": 1, "values": [None]}]}])

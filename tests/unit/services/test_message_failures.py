@@ -129,7 +129,7 @@ def test_what_nothing_is_said_of_is_skipped(world: World) -> None:
     message = world.status("Скасовано")
     assert world.visit(message) == Result(Outcome.SKIPPED)
     assert world.messenger.asked == []
-    assert world.timeline == [("message_skipped", "Скасовано: nothing is said of this")]
+    assert world.timeline == [("message_skipped", "Скасовано: no notification is configured for this status")]
 
 
 def test_the_words_are_those_of_the_day_on_which_it_is_said(world: World) -> None:

@@ -32,7 +32,7 @@ def test_an_account_is_tied_by_its_uuid(world: World) -> None:
     world.submitted(ours, "a")
     world.broker.add("a", email="another@example.com")
     taken = take(world, "a")
-    assert (taken.tied, taken.changed, taken.written) == (1, 1, 1)
+    assert (taken.linked, taken.changed, taken.written) == (1, 1, 1)
     assert (kept(world).lead_id, kept(world).is_pending) == (ours.lead_id, False)
     assert world.delivery(ours).partner_status == "NEW_CONTACT"
     assert world.book.asked_for == []
@@ -59,7 +59,7 @@ def test_an_account_that_is_tied_by_its_email_gives_its_delivery_its_uuid_though
         world.ledger.apply(change_status(delivery, world.time.now, status, meaning=None, final=False, check_after=None))
     world.broker.add("a", email="ours-1@example.com", leadStatus=status)
     taken = take(world, "a")
-    assert (taken.tied, taken.changed) == (1, 0)
+    assert (taken.linked, taken.changed) == (1, 0)
     assert (world.delivery(ours).account_uuid, world.delivery(ours).partner_status) == ("a", status)
     assert world.ledger.owner_of(PARTNER, "a") == ours.lead_id
     assert world.happened[-1] == ("account_found", "account a")
@@ -102,7 +102,7 @@ def test_an_account_that_did_not_come_from_us_is_kept_and_marked_so(world: World
     world.submitted(ours)
     world.broker.add("a")
     taken = take(world, "a")
-    assert (taken.written, taken.tied) == (1, 0)
+    assert (taken.written, taken.linked) == (1, 0)
     assert (kept(world).lead_id, kept(world).email) == (None, "a@clients.example.com")
 
 

@@ -1,7 +1,6 @@
-"""What proves that a person agreed: when, in which form, on which page, to which words, from where.
+"""The evidence of a person's consent: when, in which form, on which page, to which text, from which device.
 
-It is evidence, taken as the form tells it. A value that is wrong is left out and one that is too long is cut; neither
-is ever a reason to refuse a lead.
+The values come from the form. A wrong value is dropped and a long one is cut; a lead is never refused because of them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ def _cut(limit: int) -> BeforeValidator:
 
 
 def _moment(value: object) -> str | None:
-    """A time as the form writes it; in RFC 3339 and UTC where that can be told from it."""
+    """Return a time in RFC 3339 and UTC if it has an offset, else as the form wrote it."""
     text = truncate_text(value, 64)
     if text is None:
         return None
@@ -34,7 +33,7 @@ def _moment(value: object) -> str | None:
 
 
 def _address(value: object) -> str | None:
-    """An IP address; None for anything else."""
+    """Return an IP address; None for any other value."""
     from ipaddress import ip_address
 
     try:
@@ -44,7 +43,7 @@ def _address(value: object) -> str | None:
 
 
 class Consent(BaseModel):
-    """The evidence; empty fields are what the form did not tell."""
+    """The evidence. A field is None if the form did not send it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
@@ -57,5 +56,5 @@ class Consent(BaseModel):
 
 
 def consent_of(value: object) -> Any:
-    """What a form sent as the section `consent`, or an empty one."""
+    """Return the section `consent` of a post, or an empty one."""
     return value if isinstance(value, dict | Consent) else {}

@@ -1,10 +1,10 @@
 """The delivery of a lead to one partner, and its steps from one state to another.
 
-Every step is a pure function from a delivery to a Change. The store writes a change if no other writer was faster. The
-states that a step may start from are in `transitions.DELIVERY`.
+Every step is a pure function from a delivery to a Change. The repository writes a change if no other writer was faster.
+`transitions.DELIVERY` lists the states that a step may start from.
 
-A partner that can be looked into settles its lost replies itself: the delivery is `received` again, but uncertain, and
-the partner is asked what it has before the delivery is sent again.
+If the partner supports a look-up, a delivery whose reply was lost is `received` again and uncertain. The account is
+looked up before the delivery is sent again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from leadbridge.domain.transitions import DELIVERY, OVERDUE, URGENCY, Impossible
 if TYPE_CHECKING:
     from leadbridge.domain.message import Message, MessageChange
 
-MAX_REFUSED_CHECKS = 3  # status checks that a partner refuses in a row before the delivery needs a person
+MAX_REFUSED_CHECKS = 3  # consecutive refused status checks after which the delivery needs an operator
 
 
 class State(StrEnum):
@@ -39,21 +39,19 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One lead on its way to one partner.
+    """The delivery of one lead to one partner.
 
-    `version` grows by one with each change and guards every write. `due_at` is when the delivery wants to be looked
-    at, None when it can rest for ever. `is_uncertain` says that a reply was lost, so that the partner may have it
-    already. What the partner calls it is a `deal_id` or an `account_uuid`. `repeat_of` is the lead with which the same
-    person came before; `waits_for` is such a lead whose own delivery has not ended yet. `retried_at` is when an
-    operator retried it, after `attempts_before_retry` attempts. `is_erased` says that its person was erased.
-    `status_at` is when the partner was asked for `partner_status`. `last_error` is always a text of ours,
-    `last_error_code` an ErrorCode.
+    `version` grows by one with each change and guards every write. `due_at` is when the sweep processes the delivery;
+    None for never. `is_uncertain`: a reply was lost, so the partner may have the lead already. The partner's id is a
+    `deal_id` or an `account_uuid`. `repeat_of` is an earlier lead of the same person; `waits_for` is such a lead whose
+    delivery has not ended yet. `retried_at` is when an operator retried it, after `attempts_before_retry` attempts.
+    `is_erased`: its person was erased. `status_at` is when the partner was called for `partner_status`. `last_error` is
+    always our own text, `last_error_code` an ErrorCode.
 
-    `settled_at` is when an operator settled the delivery; it is None if the partner itself confirmed it. `void_version`
-    is the version that withdrew a wrong settlement: statuses up to this version are not this lead's. `checks_refused`
-    counts the status checks that the partner refused in a row. `contested_by` is a lead for which the partner returned
-    the same id. `restored_at` is when it was put back from a restored table: it may have been sent since the moment of
-    the copy.
+    `settled_at` is when an operator settled the delivery; None if the partner confirmed it. `void_version` is the
+    version that withdrew a wrong settlement: statuses up to this version belong to another lead. `checks_refused`
+    counts consecutive status checks that the partner refused. `contested_by` is a lead for which the partner returned
+    the same id. `restored_at` is when it was restored from a backup: it may have been sent since the backup.
     """
 
     table: ClassVar[Table] = DELIVERY
@@ -94,19 +92,19 @@ class Delivery:
 
     @property
     def attention(self) -> Literal["id_contested", "status_check_refused"] | None:
-        """The code of why a delivery needs a person although it is followed; None if it does not."""
+        """The code of the reason why a submitted delivery needs an operator; None if it does not."""
         if self.contested_by is not None:
             return "id_contested"
         return "status_check_refused" if self.checks_refused >= MAX_REFUSED_CHECKS else None
 
     @property
     def created(self) -> int | str | None:
-        """The id by which the partner knows the delivery: a deal's number or an account's uuid."""
+        """The partner's id of the delivery: a deal's number or an account's uuid."""
         return self.deal_id if self.deal_id is not None else self.account_uuid
 
     @property
     def waiting_since(self) -> datetime:
-        """When it was last allowed to go to the partner."""
+        """The time since when it may be submitted."""
         moments = (self.received_at, self.retried_at, self.next_attempt_at)
         return max(moment for moment in moments if moment is not None)
 
@@ -135,8 +133,8 @@ class Delivery:
 class Change:
     """A pending state change: the delivery before and after, its timeline entry, and the messages to send.
 
-    `data` holds the facts that `detail` says in words.
-    `opened` is a new delivery of the lead to another partner. `skipped` are messages that must not be sent any more.
+    `data` holds the facts of the text `detail`. `opened` is a new delivery of the lead to another partner. `skipped`
+    are messages that must not be sent any more.
     """
 
     before: Delivery
@@ -203,7 +201,7 @@ def schedule_retry(delivery: Delivery, now: datetime, error: ErrorInfo, after: t
 def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_after: timedelta | None) -> Change:
     """Confirm that the partner has it: as a deal, as an account, or without an id (`created` is None)."""
     if delivery.state is State.RECEIVED and not delivery.is_uncertain:
-        raise ImpossibleTransition("submitted from received, and never attempted")
+        raise ImpossibleTransition("a delivery without an attempt cannot be submitted")
     return step(
         delivery,
         "confirm_uncertain" if delivery.state is State.RECEIVED else "confirm",
@@ -244,7 +242,7 @@ def id_data(created: int | str | None) -> dict[str, Any]:
 
 
 def mark_uncertain(delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta | None) -> Change:
-    """Mark a lost reply of a partner that can be looked into: in `after`, or at once if that is None."""
+    """Mark a lost reply of a partner with a look-up. The look-up is due after `after`, or immediately if None."""
     return step(
         delivery,
         "mark_uncertain",
@@ -261,7 +259,7 @@ def mark_uncertain(delivery: Delivery, now: datetime, error: ErrorInfo, after: t
 
 
 def mark_duplicate(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
-    """End a delivery of a person whom the partner already has from elsewhere."""
+    """End a delivery of a person whom the partner has from another source."""
     return end(delivery, "mark_duplicate", now, error)
 
 
@@ -275,14 +273,14 @@ def reject(delivery: Delivery, now: datetime, error: ErrorInfo, fallback: str | 
 
 
 def fail(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
-    """End a delivery that needs an operator: its retries are spent, or our settings are wrong."""
+    """End a delivery that needs an operator: the retry window has ended, or our settings are wrong."""
     return end(delivery, "fail", now, error)
 
 
 def mark_unknown(delivery: Delivery, now: datetime, error: ErrorInfo, *, can_be_looked_up: bool = False) -> Change:
     """End a delivery whose reply is lost.
 
-    `can_be_looked_up`: the partner is asked what it has before the delivery is sent again.
+    `can_be_looked_up`: the account is looked up before the delivery is sent again.
     """
     is_uncertain = delivery.is_uncertain or can_be_looked_up
     return end(delivery, "mark_unknown", now, error, is_uncertain=is_uncertain)

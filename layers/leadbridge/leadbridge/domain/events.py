@@ -1,9 +1,7 @@
-"""What is announced on the bus: that a lead came, each change of a delivery, a message or a fetch. No people.
+"""Events on the bus: a new lead, and each change of a delivery, a message or a fetch.
 
-An event holds ids, states and versions.
-
-The bus may repeat and reorder. An event is a hint to look at the table: it carries the delivery's version, and a
-consumer that finds a later version there knows that the event is old.
+An event contains ids, states and versions, and no personal data. The bus may repeat and reorder events, so a consumer
+reads the current item from the table. An event is outdated if the item has a later version.
 """
 
 from __future__ import annotations
@@ -22,18 +20,18 @@ SOURCE = "leadbridge"  # the `source` of every event on the bus
 
 
 class InvalidEvent(ValueError):
-    """An event that is not one of ours, or of a version that this code does not know."""
+    """An event of an unknown type or schema version."""
 
 
 class _Event(BaseModel):
-    """What all events share. Fields that a reader does not know are ignored, so that new ones can be added."""
+    """Base of all events. Unknown fields are ignored, so that new fields can be added."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
     detail_type: ClassVar[str]
     schema_version: Literal[1] = 1
 
     def detail(self) -> dict[str, Any]:
-        """The event as JSON values."""
+        """Return the event as JSON values."""
         return self.model_dump(mode="json")
 
 
@@ -48,16 +46,16 @@ class LeadReceived(_Event):
 
     @classmethod
     def of(cls, lead: Lead) -> LeadReceived:
-        """The announcement of a new lead."""
+        """Return the event for a new lead."""
         return cls(
             lead_id=lead.lead_id, source=lead.source, received_at=to_text(lead.received_at), partners=lead.partners
         )
 
 
 class DeliveryChanged(_Event):
-    """A delivery is new, or changed in any way that counts.
+    """A delivery was created or changed.
 
-    `retry_scheduled` says that it waits for its next attempt, and that the message for that is in the queue already.
+    `retry_scheduled`: it waits for its next attempt, and the queue already contains the message for it.
     """
 
     detail_type = "DeliveryChanged"
@@ -73,7 +71,7 @@ class DeliveryChanged(_Event):
 
     @classmethod
     def of(cls, before: Delivery | None, after: Delivery) -> DeliveryChanged:
-        """The announcement of a delivery's change; `before` is None for a new one."""
+        """Return the event for a change; `before` is None for a new delivery."""
         return cls(
             lead_id=after.lead_id,
             partner=after.partner,
@@ -88,7 +86,7 @@ class DeliveryChanged(_Event):
 
 
 class MessageChanged(_Event):
-    """A message is new, or changed. `retry_scheduled`: it waits, and what brings it back is in the queue already."""
+    """A message was created or changed. `retry_scheduled`: the queue already contains its next attempt."""
 
     detail_type = "MessageChanged"
     owner: str
@@ -99,7 +97,7 @@ class MessageChanged(_Event):
 
     @classmethod
     def of(cls, message: Message) -> MessageChanged:
-        """The announcement of a message."""
+        """Return the event for a message."""
         return cls(
             owner=message.owner,
             message_id=message.message_id,
@@ -110,7 +108,7 @@ class MessageChanged(_Event):
 
 
 class FetchChanged(_Event):
-    """A lead is to be fetched, or was. `retry_scheduled`: it waits, and what brings it back is in the queue already."""
+    """A fetch was created or changed. `retry_scheduled`: the queue already contains its next attempt."""
 
     detail_type = "FetchChanged"
     lead_id: str
@@ -121,7 +119,7 @@ class FetchChanged(_Event):
 
     @classmethod
     def of(cls, fetch: Fetch) -> FetchChanged:
-        """The announcement of a fetch."""
+        """Return the event for a fetch."""
         return cls(
             lead_id=fetch.lead_id,
             source=fetch.source,

@@ -1,8 +1,8 @@
-"""The fetch of a lead that its form named only by an id, and its steps from one state to another.
+"""The fetch of a lead of which the form sent only the id, and its steps from one state to another.
 
-A fetch reads and changes nothing, so it may always be repeated. Every step is a pure function from a fetch to a
-FetchChange. The store writes a change if no other writer was faster. The states that a step may start from are in
-`transitions.FETCH`.
+A fetch only reads, so it can always be repeated. Every step is a pure function from a fetch to a FetchChange. The
+repository writes a change if no other writer was faster. `transitions.FETCH` lists the states that a step may start
+from.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ _STANDS_FOR = {
 
 @dataclass(frozen=True)
 class Fetch:
-    """The fetch of one lead. `keys` say where the builder keeps it; `due_at` is when a lost message is missed.
+    """The fetch of one lead. `keys` identify the lead at the form builder.
 
-    `version` grows by one with each change and guards every write. `last_error` is always a text of ours.
-    `restored_at` is when it was put back from a restored table: the lead may have been fetched and delivered since.
+    `due_at` is when the sweep queues the fetch again. `version` grows by one with each change and guards every write.
+    `last_error` is always our own text. `restored_at` is when it was restored from a backup: the lead may have been
+    fetched and delivered since.
     """
 
     table: ClassVar[Table] = FETCH
@@ -61,7 +62,7 @@ class Fetch:
 
     @property
     def waiting_since(self) -> datetime:
-        """When it was last allowed to be fetched."""
+        """The time since when it may be fetched."""
         return self.next_attempt_at or self.first_attempt_at or self.received_at
 
     @property
@@ -81,7 +82,7 @@ class Fetch:
 
     @property
     def lead_state(self) -> State | None:
-        """The state of a lead that has no deliveries, or none yet; None once it has them."""
+        """The state of the lead while it has no deliveries; None once it has them."""
         return _STANDS_FOR.get(self.state)
 
 
@@ -89,7 +90,7 @@ class Fetch:
 class FetchChange:
     """A pending state change; `what` is its timeline entry, None for a change that the timeline does not show.
 
-    `data` holds the facts that `detail` says in words.
+    `data` holds the facts of the text `detail`.
     """
 
     before: Fetch
@@ -129,7 +130,7 @@ def complete(fetch: Fetch, now: datetime) -> FetchChange:
 
 def complete_test(fetch: Fetch, now: datetime) -> FetchChange:
     """End a fetch that returned a lead of a testing tool."""
-    return _end(fetch, "was_test", now, "test_lead", "made by a testing tool: it goes to no partner")
+    return _end(fetch, "was_test", now, "test_lead", "a lead of a testing tool; it is sent to no partner")
 
 
 def fail(fetch: Fetch, now: datetime, error: ErrorInfo) -> FetchChange:

@@ -1,4 +1,4 @@
-"""The steps of a message that an operator takes: a retry, and what a restore of the table leaves of a message."""
+"""The steps of a message that an operator starts, and those after a restore of the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leadbridge.domain.message import (
 from leadbridge.domain.transitions import OVERDUE, advance
 
 _SUPERSEDED = ErrorInfo(ErrorCode.SUPERSEDED, SUPERSEDED_TEXT)
-RESTORED = ErrorInfo(ErrorCode.RESTORED, "the table was restored to an earlier moment; it may have been sent since")
+RESTORED = ErrorInfo(ErrorCode.RESTORED, "the table was restored from a backup; it may have been sent since")
 
 
 def retry_message_by_operator(
@@ -27,8 +27,8 @@ def retry_message_by_operator(
 ) -> MessageChange:
     """Retry a message that failed, or skip it if a newer one was sent or may have been.
 
-    `others` are the messages of the same owner. The next newer one that is pending changes too: a worker that found no
-    older message to wait for, before this one was retried, must look again before it sends.
+    `others` are the messages of the same owner. The next newer pending one changes too: a worker that found no older
+    message before this retry must check the order again before it sends.
     """
     newer = [one for one in sort_for_sending(others) if one.is_newer_than(message)]
     if any(one.state in MAY_HAVE_ARRIVED for one in newer):
@@ -51,13 +51,13 @@ def retry_message_by_operator(
 
 
 def skip_after_restore(message: Message) -> Message:
-    """Return a new message as skipped: the person may have had it before the table was restored."""
+    """Return a new message as skipped: the person may have received it before the restore."""
     change = settle(message, "skip", message.created_at, RESTORED)
     return replace(change.after, version=message.version)
 
 
 def mark_restored(message: Message, now: datetime) -> MessageChange:
-    """Settle a message of a restored table. It may have been sent since the copy was made: it is never sent again."""
+    """Settle a restored message. It may have been sent since the backup, so it is never sent again."""
     return settle(message, "restored", now, RESTORED)
 
 

@@ -1,4 +1,4 @@
-"""The steps of a delivery that an operator takes. Like all steps, they are pure functions to a Change."""
+"""The steps of a delivery that an operator starts. They are pure functions from a delivery to a Change."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_erro
 from leadbridge.domain.message import MessageChange
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, advance
 
-NOT_AT_PARTNER = ErrorInfo(ErrorCode.NOT_CREATED, "the partner does not have it, an operator says")
+NOT_AT_PARTNER = ErrorInfo(ErrorCode.NOT_CREATED, "an operator states that the partner does not have it")
 ERASED = ErrorInfo(ErrorCode.ERASED, "the person was erased before it was sent")
-WITHDRAWN = ErrorInfo(ErrorCode.SETTLEMENT_WITHDRAWN, "an operator withdrew what was settled about it")
+WITHDRAWN = ErrorInfo(ErrorCode.SETTLEMENT_WITHDRAWN, "an operator withdrew the settlement")
 NOT_CREATED = {"outcome": "not_created"}  # the data of a settlement without an id
-# The values that a settlement sets, as they are before it.
+# The values that a settlement sets, before the settlement.
 RESOLUTION_RESET: dict[str, Any] = {
     "deal_id": None,
     "account_uuid": None,
@@ -31,7 +31,7 @@ RESOLUTION_RESET: dict[str, Any] = {
     "due_at": None,
     "settled_at": None,
 }
-# The values that stay after the person was erased: none of them leads to the person.
+# The values that remain after an erasure. None of them identifies the person.
 KEPT_AFTER_ERASURE = frozenset(
     {
         *("lead_id", "partner", "source", "received_at", "state", "version", "attempts"),
@@ -41,7 +41,7 @@ KEPT_AFTER_ERASURE = frozenset(
 
 
 class SubmissionInProgress(Exception):
-    """A worker is submitting the delivery at this moment."""
+    """A worker is submitting the delivery."""
 
 
 class WrongState(Exception):
@@ -71,11 +71,11 @@ def retry_by_operator(
     if delivery.is_erased:
         raise WrongState("The person was erased.")
     if lacking:
-        raise WrongState(f"The partner would not take the lead, for {', '.join(lacking)}.")
+        raise WrongState(f"The partner does not accept the lead because of {', '.join(lacking)}.")
     if delivery.state is State.UNKNOWN and not is_confirmed:
-        raise WrongState("The partner may have it already. Confirm that it shall be sent again all the same.")
+        raise WrongState("The partner may have it already. Confirm to send it again.")
     if delivery.restored_at is not None and not is_confirmed:
-        raise WrongState("It was restored, and may have been sent since the restored moment. Confirm to send it.")
+        raise WrongState("It was restored from a backup and may have been sent since. Confirm to send it.")
     if delivery.state not in DELIVERY["retry_by_operator"]:
         raise WrongState(
             f"The delivery is {delivery.state}; only one that is failed, rejected, duplicate or unknown can be retried."
@@ -105,12 +105,12 @@ def resolve_found(
     *,
     aftermath: ResolutionEffects = NO_EFFECTS,
 ) -> Change:
-    """Settle or correct a delivery of which an operator found the id at the partner. Raises WrongState.
+    """Settle or correct a delivery with the partner's id that an operator found. Raises WrongState.
 
-    `aftermath` are the effects of an earlier settlement.
+    `aftermath` contains the effects of an earlier settlement.
     """
     if delivery.settled_at is not None and delivery.created == created:
-        raise WrongState("The delivery is settled as this already.")
+        raise WrongState("The delivery is settled in this way already.")
     _require_resolvable(delivery)
     values = confirmation(now, created, check_after)
     return _settle(delivery, "found", now, name_of(created) or "", id_data(created), operator, aftermath, values)
@@ -119,9 +119,9 @@ def resolve_found(
 def resolve_not_found(
     delivery: Delivery, now: datetime, operator: str, *, aftermath: ResolutionEffects = NO_EFFECTS
 ) -> Change:
-    """Settle a delivery that the partner does not have, an operator says. It can be retried. Raises WrongState."""
+    """Settle a delivery that the partner does not have. It can be retried. Raises WrongState."""
     if delivery.settled_at is not None and delivery.state is State.FAILED:
-        raise WrongState("The delivery is settled as this already.")
+        raise WrongState("The delivery is settled in this way already.")
     _require_resolvable(delivery)
     values = {**last_error(NOT_AT_PARTNER), "lease_until": None}
     return _settle(delivery, "not_found", now, "not created", NOT_CREATED, operator, aftermath, values)
@@ -137,7 +137,7 @@ def withdraw_resolution(
 ) -> Change:
     """Withdraw an operator's settlement: the delivery is unknown again. Raises WrongState.
 
-    `can_be_looked_up`: the partner can be asked what it has, and will be asked before the delivery is sent again.
+    `can_be_looked_up`: the account is looked up at the partner before the delivery is sent again.
     """
     if delivery.settled_at is None:
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be unknown again.")
@@ -155,11 +155,12 @@ def contest_resolution(delivery: Delivery, now: datetime, other_lead: str) -> Ch
         raise WrongState(f"The delivery is {delivery.state}; only one that an operator settled can be contested.")
     after = advance(delivery, "contested", contested_by=other_lead)
     data = {**id_data(delivery.created), "lead_id": other_lead}
-    return Change(delivery, after, now, "contested", f"{_named(delivery)} was given to {other_lead}", data)
+    detail = f"the partner returned {_named(delivery)} for {other_lead} too"
+    return Change(delivery, after, now, "contested", detail, data)
 
 
 def erase_delivery(delivery: Delivery, now: datetime) -> Change:
-    """Forget the person: remove what leads to them, and stop what waits to be sent. Raises SubmissionInProgress."""
+    """Remove what identifies the person, and stop a waiting delivery. Raises SubmissionInProgress."""
     if delivery.state is State.SUBMITTING:
         raise SubmissionInProgress
     waits = delivery.state is State.RECEIVED
@@ -204,5 +205,5 @@ def _settlement(delivery: Delivery) -> Mapping[str, Any]:
 
 
 def _named(delivery: Delivery) -> str:
-    """Return what a settlement says, for the timeline."""
+    """Return the id of a settlement as a timeline shows it."""
     return name_of(delivery.created) or "not created"

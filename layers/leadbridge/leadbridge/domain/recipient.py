@@ -1,4 +1,4 @@
-"""Where a person can be written to, and what is sent."""
+"""The recipient and the content of a message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Recipient:
-    """Where to write to, and the person's language as the messenger knows it; `remembered` if it was found long ago."""
+    """An account, and the person's language in the messenger. `remembered`: it comes from the stored contact."""
 
     account_id: str
     locale: str | None = None
@@ -18,7 +18,7 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Contact:
-    """Where a lead's person can be written to. `asked_at` is when they were invited by text message."""
+    """The messenger account of a lead's person. `asked_at` is when they were invited by text message."""
 
     account_id: str | None = None
     person_id: str | None = None
@@ -29,7 +29,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Content:
-    """What goes out: a text, or a template's id with its variables; or, of a mirror, tags and a comment."""
+    """A text, or a template's id with its variables; for a CRM note, tags and a comment."""
 
     text: str | None = None
     template_id: str | None = None

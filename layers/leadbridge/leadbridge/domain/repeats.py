@@ -1,4 +1,4 @@
-"""The steps of a delivery whose person came before with another lead."""
+"""The steps of a delivery of a person who has an earlier lead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leadbridge.domain.transitions import advance
 
 
 class Repeat(StrEnum):
-    """What a source wants done with a delivery of a person who came before."""
+    """A source's rule for a person with an earlier lead."""
 
     MARK = "mark"
     SEND = "send"
@@ -31,20 +31,20 @@ def wait_for_earlier_lead(
 
 
 def apply_repeat(delivery: Delivery, now: datetime, first: str, then: Repeat) -> Change:
-    """Apply the source's rule to a person who came before, with the lead `first`."""
+    """Apply the source's rule to a person whose earlier lead is `first`."""
     links: dict[str, Any] = {"repeat_of": first, "waits_for": None}
     match then:
         case Repeat.SEND:
             after = advance(delivery, "send_repeat", next_attempt_at=now, **links)
             return Change(delivery, after, now, "repeat", first, {"lead_id": first})
         case Repeat.MARK:
-            error = ErrorInfo(ErrorCode.SAME_PERSON, f"the same person came as {first}", {"lead_id": first})
+            error = ErrorInfo(ErrorCode.SAME_PERSON, f"the same person has the lead {first}", {"lead_id": first})
             return end(delivery, "mark_repeat", now, error, **links)
         case Repeat.HOLD:
             return end(delivery, "hold_repeat", now, describe_hold(first), **links)
 
 
 def describe_hold(first: str) -> ErrorInfo:
-    """Return why a delivery is held for an operator: the same person came with the lead `first`."""
-    text = f"held for an operator: the same person came as {first}"
+    """Return the reason why a delivery is held for an operator: the same person has the lead `first`."""
+    text = f"held for an operator: the same person has the lead {first}"
     return ErrorInfo(ErrorCode.SAME_PERSON, text, {"lead_id": first})

@@ -1,4 +1,4 @@
-"""Who gets a lead: the source's routes, tried against what the lead and its form say."""
+"""Routing: which partners get a lead, by the routing rules of its source."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from leadbridge.domain.fields.unicode_text import fold
 if TYPE_CHECKING:
     from leadbridge.settings.routing import Condition, RoutingRule
 
-FORM_PREFIX = "form."  # what a condition's field begins with that is the form's and not the lead's
+FORM_PREFIX = "form."  # prefix of a condition on a form field instead of a lead field
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Who gets the lead at once, and who gets it after whom has rejected it.
+    """The partners that get a lead, and for each partner the one that gets the lead if it is rejected.
 
-    `reason` is for the timeline: it names partners, rules and fields, and no value. None where nothing was to decide.
-    `data` says the same to programs: `rules` are those that fit, with their partners, and those that do not, with the
-    fields; `passed_over` are the partners that cannot take the lead.
+    `reason` is the text for the timeline: it names partners, rules and fields, but no values. It is None if there was
+    nothing to decide. `data` contains the same for programs: `rules` with their partners or with the fields that do not
+    match, and `passed_over`, the partners that cannot accept the lead.
     """
 
     partners: tuple[str, ...]
@@ -34,19 +34,19 @@ class Decision:
 def choose_partners(
     routes: Sequence[RoutingRule], value: Callable[[str], object], answers: Mapping[str, str]
 ) -> Decision:
-    """Take every route whose conditions hold.
+    """Apply every rule whose conditions hold.
 
-    `value` is what the lead has at a dotted path, `answers` the form's fields under their own names. A partner gets a
-    lead once, by the first route that leads to it.
+    `value` returns the lead's value at a dotted path; `answers` are the form's fields. A partner gets a lead only once,
+    by the first rule that names it.
     """
     partners: list[str] = []
     fallbacks: dict[str, str] = {}
-    said: list[str] = []
+    reasons: list[str] = []
     rules: list[dict[str, Any]] = []
     for number, route in enumerate(routes, 1):
         failed = [path for path, wanted in route.when.items() if not _holds(wanted, _found(path, value, answers))]
         if failed:
-            said.append(f"rule {number} does not fit: {', '.join(failed)}")
+            reasons.append(f"rule {number} does not match: {', '.join(failed)}")
             rules.append({"rule": number, "unmet": failed})
             continue
         chain = [partner for partner in route.to if partner not in partners and partner not in fallbacks.values()]
@@ -54,19 +54,19 @@ def choose_partners(
             continue
         partners.append(chain[0])
         fallbacks |= dict(pairwise(chain))
-        said.append(f"rule {number}: {', else '.join(chain)}")
+        reasons.append(f"rule {number}: {', else '.join(chain)}")
         rules.append({"rule": number, "partners": chain})
     if all(not route.when and len(route.to) == 1 for route in routes):
         return Decision(tuple(partners))
     if not partners:
-        said.append("nobody gets it")
-    return Decision(tuple(partners), fallbacks, "; ".join(said), {"rules": rules})
+        reasons.append("no partner gets it")
+    return Decision(tuple(partners), fallbacks, "; ".join(reasons), {"rules": rules})
 
 
 def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
-    """Replace the first partner of an order that cannot take the lead by the next one in the order that can.
+    """Replace the first partner of an order by the next one that can accept the lead.
 
-    An order in which no partner can take it keeps its first partner.
+    If no partner of an order can accept it, the first one stays.
     """
     partners, passed_over = list[str](), list[str]()
     for first in decision.partners:
@@ -78,8 +78,8 @@ def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> 
         passed_over += order[: order.index(chosen)]
     if not passed_over:
         return decision
-    said = [f"{partner} cannot take it" for partner in passed_over]
-    reason = "; ".join(filter(None, (decision.reason, *said)))
+    reasons = [f"{partner} cannot accept it" for partner in passed_over]
+    reason = "; ".join(filter(None, (decision.reason, *reasons)))
     data = {**decision.data, "passed_over": passed_over}
     return Decision(tuple(partners), decision.fallbacks, reason, data)
 

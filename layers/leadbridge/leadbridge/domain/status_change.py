@@ -1,4 +1,4 @@
-"""The steps of a delivery after its submission: its partner's status, and the messages about it."""
+"""The steps of a delivery after its submission: its status at the partner, and the messages about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def record_status(
     with_crm_note: bool,
     learned_at: datetime | None = None,
 ) -> Change:
-    """Return the change to a new status with its messages; `learned_at` is when the partner was asked.
+    """Return the change to a new status with its messages; `learned_at` is when the partner was called.
 
     Every status after the first is sent to the person, except the first one after a restore. `with_crm_note`: it is
     also written to the person's tags and comments at Leeloo.
@@ -44,7 +44,7 @@ def record_status(
     notifications = () if delivery.partner_status is None else (status_notification(*about),)
     notes = (status_crm_note(*about),) if with_crm_note else ()
     messages = notifications + notes
-    if delivery.restored_at is not None:  # the person may have got this message after the moment of the copy
+    if delivery.restored_at is not None:  # the person may have received this message after the backup
         messages = tuple(map(skip_after_restore, messages))
     return replace(change, messages=messages)
 
@@ -61,7 +61,7 @@ def change_status(
 ) -> Change:
     """Store a status that differs from the last one. It may reopen a closed delivery.
 
-    `learned_at` is when the partner was asked; None for now.
+    `learned_at` is when the partner was called; None for now.
     """
     return step(
         delivery,

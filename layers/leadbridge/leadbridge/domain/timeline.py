@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+LEELOO = "leeloo"  # the `partner` of entries about messages
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a lead's timeline. `data` holds the facts that `detail` says in words."""
+    """One entry of a lead's timeline. `data` holds the facts of the text `detail`."""
 
     at: datetime
     what: str
@@ -20,5 +22,5 @@ class Entry:
 
     @classmethod
     def by_operator(cls, at: datetime, what: str, operator: str, partner: str | None = None) -> Entry:
-        """Return the entry for what an operator did."""
+        """Return the entry about an action of an operator."""
         return cls(at, what, partner, f"by {operator}", {"operator": operator})

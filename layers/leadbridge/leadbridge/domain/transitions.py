@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 type Table = Mapping[str, Mapping[str, str]]
 """event → state before → state after"""
 
-# If a waiting item does not change for this time, it is sent to its queue once more.
+# The sweep queues a waiting item again if it does not change for this time.
 OVERDUE = timedelta(minutes=15)
 MAX_OVERDUE = timedelta(hours=6)
 
@@ -101,7 +101,7 @@ URGENCY = ("unknown", "failed", "rejected", "submitting", "received", "submitted
 
 
 class ImpossibleTransition(ValueError):
-    """A step that the table does not have: a defect in the caller."""
+    """The state table has no such step: a defect in the caller."""
 
 
 class Stateful(Protocol):
@@ -112,12 +112,12 @@ class Stateful(Protocol):
 
     @property
     def state(self) -> StrEnum:
-        """Its state."""
+        """The state."""
         ...
 
     @property
     def version(self) -> int:
-        """The number of its changes. It guards every write."""
+        """The number of changes. It guards every write."""
         ...
 
 
@@ -130,10 +130,10 @@ def advance[S: Stateful](item: S, event: str, **changes: Any) -> S:
 
 
 class Conflict(Exception):
-    """A condition failed: what the caller read is out of date.
+    """A write's condition failed: the item has changed since it was read.
 
-    `failed` are the numbers of the writes of a transaction whose conditions failed. `found` are the stored items of
-    those writes that return them.
+    `failed` are the indexes of the failed writes in a transaction. `found` are the stored items of those writes that
+    return them.
     """
 
     def __init__(
@@ -148,17 +148,17 @@ class Conflict(Exception):
 
 
 class AlreadyLinked(Conflict):
-    """Another lead, `lead_id`, has the deal or the account at the partner."""
+    """The partner's deal or account is linked to another lead, `lead_id`."""
 
     def __init__(self, lead_id: str, *, failed: frozenset[int] = frozenset()) -> None:
-        super().__init__(f"{lead_id} has it", failed=failed)
+        super().__init__(f"it is linked to {lead_id}", failed=failed)
         self.lead_id = lead_id
 
 
 def overdue_wait(waiting_since: datetime, now: datetime) -> timedelta:
-    """Return the time after which an overdue item is sent to its queue once more. It doubles with the item's wait."""
+    """Return the time after which an overdue item is queued again. It doubles with the time that the item waits."""
     return min(max(OVERDUE, now - waiting_since), MAX_OVERDUE)
 
 
 class OutOfOrder(Conflict):
-    """Another message of the line was started since the line was read."""
+    """Another message of the group was started since the group was read."""

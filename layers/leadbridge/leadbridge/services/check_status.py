@@ -1,11 +1,11 @@
-"""Process a due delivery: ask the partner for its status, requeue one that waits too long, settle a lost worker's."""
+"""Process a due delivery: check its status, requeue it if it waits too long, or settle the attempt of a lost worker."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.match import Accounts
@@ -24,18 +24,18 @@ from leadbridge.settings import Partner as PartnerSettings
 
 @dataclass(frozen=True)
 class StatusByDeal:
-    """Asks for statuses by the deals' numbers."""
+    """Gets statuses by the ids of deals."""
 
     deals: DealStatuses
     settles_lost_replies: bool = False
 
     @property
     def seconds_per_check(self) -> float:
-        """Seconds that asking for a status can take."""
+        """The longest time of a status check in seconds."""
         return self.deals.seconds_per_check
 
     def status(self, delivery: Delivery, budget: Budget) -> str:
-        """The deal's status. Raises PartnerError."""
+        """Return the status of the delivery's deal. Raises PartnerError."""
         if delivery.deal_id is None:
             raise partner_errors.Unavailable(delivery.partner, "status", "no deal is known", code=ErrorCode.ID_UNKNOWN)
         return self.deals.status(delivery.deal_id, budget)
@@ -43,7 +43,7 @@ class StatusByDeal:
 
 @dataclass(frozen=True)
 class StatusByEmail:
-    """Asks for statuses by looking people's accounts up; `lead` reads a lead."""
+    """Gets statuses from people's accounts, which are found by e-mail. `lead` reads a lead."""
 
     accounts: Accounts
     lead: Callable[[str], Lead | None]
@@ -51,23 +51,23 @@ class StatusByEmail:
 
     @property
     def seconds_per_check(self) -> float:
-        """Seconds that asking for a status can take."""
+        """The longest time of a status check in seconds."""
         return self.accounts.seconds_per_page
 
     def status(self, delivery: Delivery, budget: Budget) -> str:
-        """The account's status. Raises PartnerError."""
+        """Return the status of the lead's account. Raises PartnerError."""
         lead = self.lead(delivery.lead_id)
         email = lead.person.email if lead is not None else None
         account = self.accounts.find(email, budget) if email else None
         if account is None or not account.status or delivery.account_uuid not in {None, account.uuid}:
-            text = "the partner lists no status of this account"
+            text = "the partner lists no status for this account"
             raise partner_errors.Unavailable(delivery.partner, "status", text, code=ErrorCode.STATUS_MISSING)
         return account.status
 
 
 @dataclass(frozen=True)
 class Checker(Worker[Delivery, Change]):
-    """Processes the due deliveries of one partner. `with_crm_note`: a new status is also noted with the person.
+    """Processes the due deliveries of one partner. `with_crm_note`: a new status is also written to Leeloo's CRM.
 
     `requeue` sends a delivery that waits too long directly to its partner's queue, because the stream, the bus or the
     rule may have failed.
@@ -82,25 +82,32 @@ class Checker(Worker[Delivery, Change]):
     requeue: Callable[[Delivery], None] = lambda _: None
 
     def process(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Result:
-        """Do what is due for one delivery. Safe to repeat and to run twice at once.
+        """Process one delivery if it is due. Safe to repeat and to run concurrently.
 
-        `at_once` checks a status that is not due yet. Raises what the ledger raises.
+        `at_once` checks the status also if it is not due yet. Raises what the ledger raises.
         """
         delivery = self.ledger.delivery(lead_id, partner)
-        if delivery is None:
-            return Result(Outcome.NOT_FOUND)
-        now = self.clock()
-        if not at_once and (delivery.due_at is None or delivery.due_at > now):
-            return Result(Outcome.NO_ACTION)
-        if delivery.is_lease_expired(now):
-            if self.partner.settles_lost_replies:
-                return self._write(steps.mark_uncertain(delivery, now, WORKER_DIED, None), Result(Outcome.UNCERTAIN))
-            return self._write(steps.mark_unknown(delivery, now, WORKER_DIED), Result(Outcome.UNKNOWN))
-        if delivery.is_waiting and not at_once:
+        return self._process(delivery, lambda one, now: self._process_due(one, now, budget, at_once=at_once))
+
+    def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
+        if not delivery.is_lease_expired(now):
+            return None
+        if self.partner.settles_lost_replies:
+            return self._write(steps.mark_uncertain(delivery, now, WORKER_DIED, None), Result(Outcome.UNCERTAIN))
+        return self._write(steps.mark_unknown(delivery, now, WORKER_DIED), Result(Outcome.UNKNOWN))
+
+    def _is_processable(self, delivery: Delivery) -> bool:
+        return delivery.is_waiting or (delivery.state is State.SUBMITTED and not delivery.is_erased)
+
+    def _process_due(self, delivery: Delivery, now: datetime, budget: Budget, *, at_once: bool) -> Result:
+        is_due = delivery.due_at is not None and delivery.due_at <= now
+        if delivery.is_waiting:
+            if at_once or not is_due:
+                return Result(Outcome.NO_ACTION)
             self.requeue(delivery)
             self._defer_overdue(delivery, now)
             return Result(Outcome.REQUEUED)
-        if delivery.state is not State.SUBMITTED or delivery.is_erased:
+        if not at_once and not is_due:
             return Result(Outcome.NO_ACTION)
         if not budget.allows(self.partner.seconds_per_check):
             return Result(Outcome.OUT_OF_TIME)
@@ -136,16 +143,16 @@ class Checker(Worker[Delivery, Change]):
         is_closed = change.after.state is State.CLOSED
         try:
             return self._write(change, Result(Outcome.CLOSED if is_closed else Outcome.CHANGED))
-        except AlreadyLinked as tied:
-            # The status cannot be stored while another lead has the id. Without a later due time every sweep would ask.
+        except AlreadyLinked as conflict:
+            # The status cannot be stored while another lead has the id. A later due time avoids a check by every sweep.
             if delivery.due_at is not None:
                 failures = delivery.checks_failed + 1
                 wait = max(check_after or timedelta(), backoff(self.settings.retry, failures, self.jitter()))
-                text, data = f"the partner's id is entered at {tied.lead_id}", {"lead_id": tied.lead_id}
+                text, data = f"the partner's id is linked to {conflict.lead_id}", {"lead_id": conflict.lead_id}
                 linked = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
                 self.ledger.defer_check(delivery, now + wait, error=linked)
             return Result(Outcome.CHECK_FAILED)
 
     def _spread(self, wait: timedelta) -> timedelta:
-        """A tenth of the wait left to chance, so that leads which came together do not stay together."""
+        """Return the wait with up to ten percent of jitter, so that leads that arrived together are checked apart."""
         return wait * (1 + self.jitter() / 10)

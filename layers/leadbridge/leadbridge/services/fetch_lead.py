@@ -1,4 +1,4 @@
-"""Fetch a lead that its form only named, and store it like any other lead: one read, one transaction."""
+"""Fetch a lead of which the form sent only the id, and store it like any other lead."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from leadbridge.settings.sources import FetchSettings
 
 @dataclass(frozen=True)
 class Fetcher(RetryingWorker[Fetch, FetchChange]):
-    """Fetches leads of all sources whose forms only name them. `origin(source)` is where a source's leads are."""
+    """Fetches leads of all sources whose forms send only ids. `origin(source)` reads leads."""
 
     ledger: FetchLedger
     origin: Callable[[str], LeadOrigin]
@@ -40,10 +40,10 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
     jitter: Callable[[], float] = random.random
 
     def process(self, lead_id: str, budget: Budget, *, overdue: bool = False) -> Result:
-        """Process one lead. Safe to repeat and to run twice at once.
+        """Process one lead. Safe to repeat and to run concurrently.
 
-        `overdue` is for a fetch that the sweep found: if it is still due, its due time is moved on.
-        Raises what the ledger raises, and KeyError for a source that is not configured any more; the lead waits.
+        `overdue`: the sweep found the fetch. If it is still due, its due time is deferred. Raises what the ledger
+        raises, and KeyError for a source that is not configured any more; then the lead waits.
         """
         fetch = self.ledger.fetch(lead_id)
         return self._process(fetch, lambda waiting, now: self._fetch(waiting, now, budget), overdue=overdue)
@@ -58,13 +58,13 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
         try:
             found = origin.lead(fetch.keys, budget)
         except PartnerError as error:
-            return self._retry(fetch, error)  # wrong credentials, too: once they are right, the lead is fetched
+            return self._retry(fetch, error)  # also after wrong credentials, which a person can correct
         return self._complete(fetch, source, found)
 
     def _complete(self, fetch: Fetch, source: Source, found: dict[str, Any]) -> Result:
         adapter = adapter_named(source.adapter)
         if not isinstance(adapter, FetchByIdAdapter):
-            raise LookupError(f"source {fetch.source}: its adapter names no leads")
+            raise LookupError(f"source {fetch.source}: its adapter cannot fetch leads")
         submission, now = adapter.read(found, fetch.keys, source), self.clock()
         lead, lacking = build_partial_lead(
             with_defaults(submission.values, source),
@@ -97,7 +97,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
         return Result(Outcome.INVALID if lacking else Outcome.FETCHED)
 
     def _delay(self, fetch: Fetch, error: PartnerError) -> timedelta:
-        """Wait less long after wrong credentials: a person corrects them, and the lead is fetched soon after."""
+        """Return the wait. After wrong credentials it is constant, because a person must correct them."""
         policy, jitter = self._fetching(fetch), self.jitter()
         if isinstance(error, Misconfigured):
             return max(policy.refused_delay * (0.5 + jitter / 2), requested_delay(policy.retry, error))
@@ -106,7 +106,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
     def _fetching(self, fetch: Fetch) -> FetchSettings:
         source = self.settings.sources[fetch.source]
         if source.fetch is None:
-            raise LookupError("the source's configuration does not say how its leads are fetched")
+            raise LookupError("the source has no section `fetch` in config/sources.toml")
         return source.fetch
 
     def _policy(self, fetch: Fetch) -> RetryPolicy:

@@ -1,4 +1,4 @@
-"""From a message's subject to its words, as `config/messages.toml` has them, and when they may be said."""
+"""The content of messages, from `config/messages.toml`, and the end of the quiet hours."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MIN_GROUPED = 10_000  # four digits are read without a space
 def render_message(
     message: Message, settings: MessageSettings, lead: Lead | None, delivery: Delivery | None, locale: str | None
 ) -> Content | None:
-    """The words of a message in the person's language; None where nothing shall be said.
+    """Return the content of a message in the person's language; None if no notification is configured.
 
-    `locale` is what the messenger knows of the person's language, such as `uk` or `en_US`.
+    `locale` is the person's language in the messenger, such as `uk` or `en_US`.
     """
     if message.template_id is not None:
         return Content(template_id=message.template_id, variables=message.variables or None)
@@ -33,23 +33,23 @@ def render_message(
         return Content(tags=tags, comment=fill_placeholders(settings.crm_note.comment, values) or None)
     if message.partner is None or message.partner_status is None or message.partner not in settings.notifications:
         return None
-    told = settings.notifications[message.partner].about(message.partner_status)
-    if not told.on:
+    entry = settings.notifications[message.partner].about(message.partner_status)
+    if not entry.on:
         return None
     values = _values(message, lead, delivery)
-    if told.template_id:
-        variables = {name: fill_placeholders(text, values) for name, text in told.variables.items()}
-        return Content(template_id=told.template_id, variables=variables or None)
-    return Content(text=fill_placeholders(_in_language(told.text, locale, settings.language), values))
+    if entry.template_id:
+        variables = {name: fill_placeholders(text, values) for name, text in entry.variables.items()}
+        return Content(template_id=entry.template_id, variables=variables or None)
+    return Content(text=fill_placeholders(_in_language(entry.text, locale, settings.language), values))
 
 
 def fill_placeholders(text: str, values: dict[str, str]) -> str:
-    """The text with each `{name}` replaced by its value; names without a value stay as they are."""
+    """Replace each `{name}` by its value. Unknown names stay as they are."""
     return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
 def find_quiet_end(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """When the quiet hours that hold now on a person's clock are over; None where none hold."""
+    """Return the end of the current quiet hours in the person's time zone; None outside of them."""
     if not quiet.on or quiet.from_ == quiet.to:
         return None
     local = now.astimezone(zone)
@@ -61,7 +61,7 @@ def find_quiet_end(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> datetime
         return None
     day = local.date() if clock < quiet.to else local.date() + timedelta(days=1)
     ends = datetime.combine(day, quiet.to.replace(fold=0), zone).astimezone(now.tzinfo)
-    # In the hour that comes twice they end when it is over for good.
+    # At the end of daylight saving time an hour occurs twice: the quiet hours end at its second occurrence.
     return ends if ends > now else datetime.combine(day, quiet.to.replace(fold=1), zone).astimezone(now.tzinfo)
 
 

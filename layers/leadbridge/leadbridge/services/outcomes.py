@@ -1,4 +1,4 @@
-"""The metrics and the log line of every item that a worker processes."""
+"""Metrics and the log line of every item that a worker processes."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What a partner's own list tells of accounts: each is kept, tied to the lead it was made of, and its news told.
+"""Reconcile the accounts in a partner's list: store them, link them to leads, and update the deliveries' statuses.
 
-An account belongs to the lead that a tie names (written when it was made, in the same transaction), else to one with
-the same e-mail whose attempts can have made it. A row is compared with its delivery, never with a note of the
-last write: a check, an operator or a run that stopped may have changed the delivery since. The deliveries of a page's
-accounts are read in one batch, so an unchanged row costs no read of its own. Nothing about an erased person is stored
-again.
+An account belongs to the lead of its link, which is written in the same transaction as the delivery. Without a link it
+belongs to a lead with the same e-mail if an attempt of that lead can have created it. A row is compared with its
+delivery and not with the stored account, because a check, an operator or an interrupted run may have changed the
+delivery. The deliveries of a page's accounts are read in one batch, so an unchanged row costs no extra read. Nothing
+about an erased person is stored again.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from leadbridge.services.ports.accounts import AccountStore
 from leadbridge.services.ports.deliveries import Deliveries
 from leadbridge.settings import Partner as PartnerSettings
 
-MAX_UUID_BYTES = 512  # bytes; a key of the table has an end, and a uuid has 36
-LOOKUP_PERIOD = timedelta(hours=1)  # after it was first seen: what was written meanwhile may reach the index late
-MAX_ZONE_OFFSET = timedelta(hours=14)  # by which a partner's times may be behind ours, where they tell of another zone
-MAX_ATTEMPTS = 3  # reads of a delivery that others are changing
+MAX_UUID_BYTES = 512  # a DynamoDB key is limited, and a uuid has 36 bytes
+LOOKUP_PERIOD = timedelta(hours=1)  # after an account was first seen: the index may be late
+MAX_ZONE_OFFSET = timedelta(hours=14)  # by which times in a wrong time zone may be behind
+MAX_ATTEMPTS = 3  # to write to a delivery that others are changing
 ACCEPTED = (State.SUBMITTED, State.CLOSED)
 
 
 class UpdateResult(Enum):
-    """Whether a delivery has heard what is new of its account."""
+    """The result of updating a delivery from its account."""
 
     UP_TO_DATE = auto()
     PENDING = auto()
@@ -45,11 +45,11 @@ class UpdateResult(Enum):
 
 @dataclass
 class ReconcileCounts:
-    """What came of some rows, for logs and metrics."""
+    """Counts of processed rows, for logs and metrics."""
 
     rows: int = 0
     written: int = 0
-    tied: int = 0
+    linked: int = 0
     changed: int = 0
     without_id: int = 0
     failed: int = 0
@@ -57,7 +57,7 @@ class ReconcileCounts:
 
 @dataclass(frozen=True)
 class AccountReconciler:
-    """Takes one partner's rows in. `with_crm_note`: a new status is also noted with the person."""
+    """Reconciles one partner's accounts. `with_crm_note`: a new status is also written to Leeloo's CRM."""
 
     partner: str
     store: AccountStore
@@ -70,32 +70,34 @@ class AccountReconciler:
         self,
         rows: Iterable[ListedAccount],
         oldest_lead: datetime | None,
-        taken: ReconcileCounts,
+        counts: ReconcileCounts,
         *,
         asked_at: datetime | None = None,
     ) -> None:
-        """Keep some rows, a hundred or so, and tell their news. Safe to repeat; unchanged rows write nothing.
+        """Store up to about a hundred rows and update their deliveries. Safe to repeat; unchanged rows write nothing.
 
-        What was made before our `oldest_lead` cannot be ours. The rows are believed to be as old as `asked_at`, when
-        the partner was asked for them: now, if that is None. A row that nothing can be made of is kept as it is,
-        counted, and tried again whenever it is seen. Raises SecretMissing, and whatever book and ledger raise.
+        An account that was created before our `oldest_lead` cannot be ours. `asked_at` is when the partner was called
+        for the rows; None for now. A row whose lead cannot be read is stored and counted as failed, and retried in
+        later runs. Raises SecretMissing, and what store and ledger raise.
         """
-        named = _named(rows, taken)
+        named = _index_by_uuid(rows, counts)
         learned_at = asked_at or self.clock()
-        known, ties = self.store.accounts(named), self.store.links(named)
-        owners = {uuid: lead_id for uuid in named if (lead_id := _owner_known(known.get(uuid), ties.get(uuid)))}
+        known, links = self.store.accounts(named), self.store.links(named)
+        owners = {uuid: lead_id for uuid in named if (lead_id := _known_owner(known.get(uuid), links.get(uuid)))}
         deliveries = self.store.deliveries(set(owners.values()))
         changed, forgotten = [], []
         for uuid, row in named.items():
             before = known.get(uuid)
             account: StoredAccount | None = None
-            if uuid not in ties or ties[uuid] is not None:
+            if uuid not in links or links[uuid] is not None:
                 account = StoredAccount.of(row, before, self.clock())
                 if before is not None and account.is_older_than(before, self.clock()):
                     continue
-                may_be_ours = _is_younger(row, oldest_lead)
-                tie = ties.get(uuid)
-                account = self._taken(account, before, tie, deliveries, learned_at, taken, may_be_ours=may_be_ours)
+                may_be_ours = _is_young_enough(row, oldest_lead)
+                link = links.get(uuid)
+                account = self._reconcile_account(
+                    account, before, link, deliveries, learned_at, counts, may_be_ours=may_be_ours
+                )
             if account is None and before is not None:
                 forgotten.append(uuid)
             elif account is not None and account != before:
@@ -104,44 +106,44 @@ class AccountReconciler:
             self.store.forget(forgotten)
         if changed:
             self.store.store(changed)
-            taken.written += len(changed)
+            counts.written += len(changed)
 
-    def _taken(
+    def _reconcile_account(
         self,
         account: StoredAccount,
         before: StoredAccount | None,
-        tie: str | None,
+        link: str | None,
         deliveries: Mapping[str, Delivery | None],
         learned_at: datetime,
-        taken: ReconcileCounts,
+        counts: ReconcileCounts,
         *,
         may_be_ours: bool,
     ) -> StoredAccount | None:
-        """Return the account to store after its delivery is up to date; None if its person was erased."""
+        """Update the account's delivery and return the account to store; None if its person was erased."""
         try:
-            lead_id = account.lead_id or tie
-            if lead_id is None and may_be_ours and self._is_to_be_looked_up(account, before):
+            lead_id = account.lead_id or link
+            if lead_id is None and may_be_ours and self._needs_look_up(account, before):
                 lead_id = self._owner(account)
             if lead_id is None:
                 return replace(account, is_pending=False)
-            heard = self._tell(account, lead_id, deliveries, learned_at, taken)
+            result = self._update_delivery(account, lead_id, deliveries, learned_at, counts)
         except SecretMissing:
             raise
-        except (LookupError, TypeError, ValueError):  # what is kept of its lead makes no sense: others go on
-            taken.failed += 1
+        except (LookupError, TypeError, ValueError):  # its stored lead is invalid: continue with the other rows
+            counts.failed += 1
             return replace(account, is_pending=True)
-        match heard:
+        match result:
             case UpdateResult.ERASED:
                 return None
-            case UpdateResult.NOT_FOUND:  # the lead has expired: this is an account in the broker's list like any other
+            case UpdateResult.NOT_FOUND:  # the lead has expired: store the account like a foreign one
                 return replace(account, lead_id=None, is_pending=False)
             case UpdateResult.PENDING:
                 return replace(account, is_pending=True)
             case UpdateResult.UP_TO_DATE:
-                taken.tied += account.lead_id is None
+                counts.linked += account.lead_id is None
                 return replace(account, lead_id=lead_id, is_pending=False)
 
-    def _is_to_be_looked_up(self, account: StoredAccount, before: StoredAccount | None) -> bool:
+    def _needs_look_up(self, account: StoredAccount, before: StoredAccount | None) -> bool:
         if account.email is None:
             return False
         if before is None or before.is_pending or account != before:
@@ -149,42 +151,42 @@ class AccountReconciler:
         return self.clock() - before.first_seen_at < LOOKUP_PERIOD
 
     def _owner(self, account: StoredAccount) -> str | None:
-        """The lead of this e-mail that the account can have been made of.
+        """Return the lead with this e-mail that can have created the account.
 
-        Of several, one that the partner surely took comes first, then the one that was attempted last.
+        A lead that the partner accepted is preferred, then the one with the latest attempt.
         """
         found: list[Delivery] = []
         for lead_id in self.store.leads_of(account.email or ""):
             delivery = self.ledger.delivery(lead_id, self.partner)
-            if delivery is not None and self._can_have_made(account, delivery):
+            if delivery is not None and self._can_have_created(account, delivery):
                 found.append(delivery)
         best = max(
             found, key=lambda one: (one.state in ACCEPTED, one.first_attempt_at or one.received_at), default=None
         )
         return None if best is None else best.lead_id
 
-    def _can_have_made(self, account: StoredAccount, delivery: Delivery) -> bool:
+    def _can_have_created(self, account: StoredAccount, delivery: Delivery) -> bool:
         if delivery.account_uuid is not None:
             return delivery.account_uuid == account.uuid
-        if delivery.state in ACCEPTED:  # the partner took it, and takes one e-mail once, whatever its clock says
+        if delivery.state in ACCEPTED:  # the partner accepts an e-mail only once
             return True
         is_open = delivery.state is State.SUBMITTING or self._is_in_doubt(delivery)
         return is_open and match_account(account, delivery, None) is Origin.OURS
 
     def _is_in_doubt(self, delivery: Delivery) -> bool:
-        """Whether a reply was lost, so that the account itself is what tells."""
+        """Return whether a reply was lost, so that the account is the proof of the creation."""
         is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
         return delivery.state is State.UNKNOWN or is_uncertain or delivery.is_lease_expired(self.clock())
 
-    def _tell(
+    def _update_delivery(
         self,
         account: StoredAccount,
         lead_id: str,
         read: Mapping[str, Delivery | None],
         learned_at: datetime,
-        taken: ReconcileCounts,
+        counts: ReconcileCounts,
     ) -> UpdateResult:
-        """Write an account's news to its delivery. `read` holds the deliveries that the batch has read."""
+        """Update the delivery of an account. `read` contains the deliveries that the batch has read."""
         for number in range(MAX_ATTEMPTS):
             is_read = number == 0 and lead_id in read
             delivery = read[lead_id] if is_read else self.ledger.delivery(lead_id, self.partner)
@@ -195,15 +197,15 @@ class AccountReconciler:
             if delivery.account_uuid not in {None, account.uuid}:
                 return UpdateResult.UP_TO_DATE  # the lead has another account
             try:
-                return self._bring(account, delivery, learned_at, taken)
+                return self._write_update(account, delivery, learned_at, counts)
             except (Conflict, Contended):
                 continue
         return UpdateResult.PENDING
 
-    def _bring(
-        self, account: StoredAccount, delivery: Delivery, learned_at: datetime, taken: ReconcileCounts
+    def _write_update(
+        self, account: StoredAccount, delivery: Delivery, learned_at: datetime, counts: ReconcileCounts
     ) -> UpdateResult:
-        """Write what is new to a delivery. Raises Conflict, Contended."""
+        """Write the changes of an account to its delivery. Raises Conflict, Contended."""
         if self._is_in_doubt(delivery):
             delivery = self.ledger.apply(steps.confirm(delivery, self.clock(), account.uuid, None))
         if delivery.state not in ACCEPTED:
@@ -213,7 +215,7 @@ class AccountReconciler:
         if account.status is None or account.status == delivery.partner_status:
             return UpdateResult.UP_TO_DATE
         if delivery.status_at is not None and learned_at < delivery.status_at:
-            return UpdateResult.PENDING  # somebody else has asked since
+            return UpdateResult.PENDING  # a newer status was read since
         change = record_status(
             delivery,
             account.status,
@@ -224,29 +226,29 @@ class AccountReconciler:
             learned_at=learned_at,
         )
         self.ledger.apply(change)
-        taken.changed += 1
+        counts.changed += 1
         return UpdateResult.UP_TO_DATE
 
 
-def _named(rows: Iterable[ListedAccount], taken: ReconcileCounts) -> dict[str, ListedAccount]:
-    """The rows by their uuids; those without one are counted."""
+def _index_by_uuid(rows: Iterable[ListedAccount], counts: ReconcileCounts) -> dict[str, ListedAccount]:
+    """Return the rows by uuid; count those without one."""
     named: dict[str, ListedAccount] = {}
     for row in rows:
-        taken.rows += 1
+        counts.rows += 1
         if row.uuid is None or len(row.uuid.encode()) > MAX_UUID_BYTES:
-            taken.without_id += 1
+            counts.without_id += 1
         else:
             named[row.uuid] = row
     return named
 
 
-def _owner_known(before: StoredAccount | None, tie: str | None) -> str | None:
-    """Return the lead that an account is known to belong to without a look-up."""
-    return tie if before is None or before.lead_id is None else before.lead_id
+def _known_owner(before: StoredAccount | None, link: str | None) -> str | None:
+    """Return the lead of an account if it is known without a look-up."""
+    return link if before is None or before.lead_id is None else before.lead_id
 
 
-def _is_younger(row: ListedAccount, oldest_lead: datetime | None) -> bool:
-    """Whether the account can have been made of one of our leads, by its age."""
+def _is_young_enough(row: ListedAccount, oldest_lead: datetime | None) -> bool:
+    """Return whether the account is young enough to come from one of our leads."""
     if oldest_lead is None:
         return False
     created = row.created_latest or row.created

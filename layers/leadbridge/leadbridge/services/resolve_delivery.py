@@ -1,6 +1,6 @@
-"""An operator settles an unknown delivery, corrects a settlement, or withdraws it.
+"""Settle an unknown delivery for an operator, correct a settlement, or withdraw it.
 
-The partner is asked about an id before it is stored. Nothing is stored while the partner cannot be asked.
+An id is verified at the partner before it is stored. If the partner is unavailable, nothing is stored.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ POSSIBLY_SENT = {MessageState.SENT, MessageState.SENDING, MessageState.UNKNOWN}
 
 
 class IdNotFound(Exception):
-    """The partner does not know the id, or not for this lead."""
+    """The partner does not have the id, or has it for another person."""
 
 
 class WrongIdKind(Exception):
-    """The partner has no ids of this kind."""
+    """The partner does not use ids of this kind."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What an operator says of a delivery: the id at the partner; without one, that the partner does not have it.
+    """An operator's resolution: the partner's id of the delivery; None if the partner does not have it.
 
-    `is_withdrawn`: what an operator settled is withdrawn. `expected_state` is the state that the operator saw.
+    `is_withdrawn`: an earlier resolution is withdrawn. `expected_state` is the state that the operator saw.
     """
 
     created: int | str | None = None
@@ -61,7 +61,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class ConfirmedId:
-    """An id as the partner writes it, and the status that came with it."""
+    """An id in the partner's spelling, and its status."""
 
     created: int | str
     status: str | None
@@ -69,12 +69,12 @@ class ConfirmedId:
 
 @dataclass(frozen=True)
 class DealVerifier:
-    """Asks for the deal's status by its number. The partner does not say whose the deal is."""
+    """Verifies a deal's number by its status. The partner does not return the person of the deal."""
 
     deals: DealStatuses
 
     def confirm(self, _: Lead, created: int | str, budget: Budget) -> ConfirmedId:
-        """Ask for the deal's status. Raises IdNotFound, PartnerError."""
+        """Read the deal's status. Raises IdNotFound, PartnerError."""
         try:
             return ConfirmedId(created, self.deals.status(int(created), budget))
         except partner_errors.Rejected:
@@ -83,7 +83,7 @@ class DealVerifier:
 
 @dataclass(frozen=True)
 class AccountVerifier:
-    """Looks the lead's e-mail up and compares the account."""
+    """Verifies an account's id with the account of the lead's e-mail."""
 
     accounts: Accounts
 
@@ -97,9 +97,9 @@ class AccountVerifier:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Settles deliveries for operators. `register` returns, by a partner's name, what confirms its ids.
+    """Resolves deliveries for operators. `register(partner)` returns the verifier of the partner's ids.
 
-    `with_crm_note`: a status is also noted with the person.
+    `with_crm_note`: a status is also written to Leeloo's CRM.
     """
 
     ledger: ResolutionLedger
@@ -114,9 +114,7 @@ class Resolver:
         Raises WrongState, WrongIdKind, AlreadyLinked, IdNotFound, PartnerError, Conflict, Contended.
         """
         if asked.expected_state is not None and asked.expected_state is not delivery.state:
-            raise WrongState(
-                f"The delivery is {delivery.state}; you asked to resolve only one that is {asked.expected_state}."
-            )
+            raise WrongState(f"The delivery is {delivery.state}, not {asked.expected_state}. Reload it and try again.")
         settings = self.partners.get(delivery.partner)
         can_be_looked_up = settings is not None and settings.sync is not None
         now, aftermath = self.clock(), self._aftermath(delivery)
@@ -129,9 +127,7 @@ class Resolver:
         if created is None:
             return self.ledger.apply(resolve_not_found(delivery, now, operator, aftermath=aftermath))
         check_after = settings.check_after(timedelta()) if settings else None
-        resolve_found(
-            delivery, now, operator, created, check_after
-        )  # refuses a wrong state before the partner is asked
+        resolve_found(delivery, now, operator, created, check_after)  # check the state before the partner is called
         if settings is not None and isinstance(created, str) is not can_be_looked_up:
             raise WrongIdKind
         asked_at = self.clock()
@@ -141,7 +137,7 @@ class Resolver:
         return self._with_status(after, confirmed.status, settings, check_after, asked_at)
 
     def _confirmed(self, delivery: Delivery, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
-        """Make sure that no other lead has the id and that the partner knows it."""
+        """Verify that no other lead has the id and that the partner has it."""
         owner = self.ledger.owner_of(delivery.partner, created)
         if owner not in {None, delivery.lead_id}:
             raise AlreadyLinked(str(owner))
@@ -158,7 +154,7 @@ class Resolver:
         check_after: timedelta | None,
         asked_at: datetime,
     ) -> Delivery:
-        """Store the status that came with the id. If this fails, the next check stores it."""
+        """Store the status of the verified id. If this fails, the next check stores it."""
         if status is None or settings is None:
             return delivery
         change = record_status(
@@ -175,7 +171,7 @@ class Resolver:
         return delivery
 
     def _aftermath(self, delivery: Delivery) -> ResolutionEffects:
-        """Return the effects of an earlier settlement: statuses, messages that were sent, messages that still wait."""
+        """Return the effects of an earlier settlement: statuses, sent messages, and waiting messages to skip."""
         journey = self.ledger.journey(delivery.lead_id) if delivery.settled_at is not None else None
         if journey is None or delivery.settled_at is None:
             return NO_EFFECTS
@@ -195,10 +191,10 @@ class Resolver:
         skipped = tuple(
             messages.skip(one, now, "the deal was entered wrongly", ErrorCode.WRONG_DEAL) for one in waiting
         )
-        said = {"statuses": statuses, "messages_sent": sent}
-        parts = [f"{what.replace('_', ' ')}: {len(some)} ({_names(some)})" for what, some in said.items() if some]
+        effects = {"statuses": statuses, "messages_sent": sent}
+        parts = [f"{what.replace('_', ' ')}: {len(some)} ({_names(some)})" for what, some in effects.items() if some]
         parts += [f"messages skipped: {len(skipped)}"] if skipped else []
-        data = {what: len(some) for what, some in {**said, "messages_skipped": skipped}.items() if some}
+        data = {what: len(some) for what, some in {**effects, "messages_skipped": skipped}.items() if some}
         return ResolutionEffects(f"; it led to {', '.join(parts)}" if parts else "", data, skipped)
 
 

@@ -1,4 +1,4 @@
-"""Send a pending message: in its turn, outside the quiet hours, to the right account, once."""
+"""Send a pending message: in order, outside the quiet hours, to the person's account, and only once."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Resul
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.messages import MessageSettings
 
-ORDER_POLL = timedelta(seconds=2)  # how long a message waits before it looks again whether its turn has come
-MAX_ORDER_POLL = timedelta(minutes=1)  # when it has waited long already
-INVITATION_POLL = timedelta(minutes=5)  # how often somebody who was invited is looked for
-CONTEST_POLL = timedelta(hours=1)  # between two checks whether a message's deal is still in doubt
+ORDER_POLL = timedelta(seconds=2)  # the wait for an older message of the group
+MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
+INVITATION_POLL = timedelta(minutes=5)  # between two look-ups of an invited person
+CONTEST_POLL = timedelta(hours=1)  # between two checks whether the deal is still contested
 SEND_NOT_RECORDED = ErrorInfo(
-    ErrorCode.ANSWER_NOT_RECORDED, "Leeloo has taken the message, and the table could not be written"
+    ErrorCode.ANSWER_NOT_RECORDED, "Leeloo accepted the message, and the result could not be written to the table"
 )
 
 
@@ -45,8 +45,8 @@ SEND_NOT_RECORDED = ErrorInfo(
 class Sender(RetryingWorker[Message, MessageChange]):
     """Sends messages.
 
-    `save_answer` puts the answer to a send that the table did not take into a dead letter, with the reason. Redrive
-    records it.
+    `save_answer` stores the answer to a send in a dead letter if it cannot be written to the table. A redrive records
+    it.
     """
 
     leads: Leads
@@ -61,9 +61,9 @@ class Sender(RetryingWorker[Message, MessageChange]):
     waiting = Outcome.WAITING
 
     def process(self, owner: str, message_id: str, budget: Budget, *, overdue: bool = False) -> Result:
-        """Process one message. Safe to repeat and to run twice at once.
+        """Process one message. Safe to repeat and to run concurrently.
 
-        `overdue` is for a message that the sweep found: if it is still due, its due time is moved on.
+        `overdue`: the sweep found the message. If it is still due, its due time is deferred.
         """
         messages = self.ledger.messages(owner)
         message = next((one for one in messages if one.message_id == message_id), None)
@@ -75,7 +75,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         return self._write(steps.mark_unknown(message, now, WORKER_DIED), Result(Outcome.UNKNOWN))
 
     def _in_turn(self, message: Message, messages: list[Message], now: datetime, budget: Budget) -> Result:
-        """Send a message after the older ones of its line, or skip it if a newer one was sent."""
+        """Send a message after the older ones of its group, or skip it if a newer one was sent."""
         newer = {one.state for one in messages if one.is_newer_than(message)}
         if newer & MAY_HAVE_ARRIVED:
             return self._skip(message, steps.SUPERSEDED_TEXT, ErrorCode.SUPERSEDED)
@@ -86,19 +86,19 @@ class Sender(RetryingWorker[Message, MessageChange]):
         before = takewhile(lambda one: one.message_id != message.message_id, steps.sort_for_sending(messages))
         older = [one for one in before if one.state in UNSETTLED and one.group == message.group]
         if older:
-            turn = min(max((now - message.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
+            wait = min(max((now - message.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
-            return self._wait(max([turn, *waits]))
+            return self._wait(max([wait, *waits]))
         if not budget.allows(self.messenger.seconds_per_message):
             return self._wait()
         return self._prepare(message, budget)
 
     def _prepare(self, message: Message, budget: Budget) -> Result:
-        """Find out what to send, when and to whom; then send it."""
+        """Find the content, the time and the recipient; then send the message."""
         now = self.clock()
         lead = self.leads.lead(message.owner) if message.account_id is None else None
         if message.account_id is None and lead is None:
-            return self._skip(message, "the lead is gone", ErrorCode.LEAD_NOT_FOUND)
+            return self._skip(message, "the lead is not stored any more", ErrorCode.LEAD_NOT_FOUND)
         if lead is not None and lead.erased_at is not None:
             return Result(Outcome.NO_ACTION)  # the erasure deletes the message too
         delivery = self.leads.delivery(message.owner, message.partner) if message.partner else None
@@ -108,9 +108,9 @@ class Sender(RetryingWorker[Message, MessageChange]):
             if delivery.attention is not None:
                 return self._hold(message)
         if render_message(message, self.settings, lead, delivery, None) is None:
-            return self._skip(message, "nothing is said of this", ErrorCode.NOT_CONFIGURED)
+            return self._skip(message, "no notification is configured for this status", ErrorCode.NOT_CONFIGURED)
         zone = self.settings.zone_of(lead.person.phone if lead else None)
-        # An operator who writes by hand knows what time it is.
+        # Quiet hours apply to notifications, not to operators' messages.
         waits = message.partner_status is not None and not message.is_crm_note
         until = find_quiet_end(self.settings.quiet_hours, zone, now) if waits else None
         if until is not None:
@@ -124,7 +124,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         except partner_errors.PartnerError as error:
             return self._retry_or_give_up(message, error)
         if recipient is None and message.is_crm_note:
-            return self._skip(message, "the person is unknown there", ErrorCode.PERSON_UNKNOWN)
+            return self._skip(message, "Leeloo does not know the person", ErrorCode.PERSON_UNKNOWN)
         if recipient is None:
             return self._write(steps.no_channel(message, self.clock()), Result(Outcome.NO_CHANNEL))
         content = render_message(message, self.settings, lead, delivery, recipient.locale)
@@ -141,21 +141,21 @@ class Sender(RetryingWorker[Message, MessageChange]):
             return Recipient(contact.account_id, contact.locale, contact.person_id, remembered=True)
         account = self.messenger.find(lead.person, budget)
         if account is None and message.is_crm_note:
-            return None  # what is noted about people is no reason to make or invite them
+            return None  # a CRM note is no reason to create or invite the person
         if account is None and contact.asked_at is None:
-            account = self._make_known(lead, budget)
+            account = self._create_or_invite(lead, budget)
         elif account is None and contact.asked_at is not None:
-            self._still_expected(contact.asked_at)
+            self._wait_for_invited(contact.asked_at)
         if account is not None:
             known = Contact(account.account_id, account.person_id, account.locale, lead_received_at=lead.received_at)
             self.ledger.remember(lead.lead_id, known)
         return account
 
-    def _make_known(self, lead: Lead, budget: Budget) -> Recipient | None:
-        """Make the person, or invite them; one worker at a time. Raises _NotYet, PartnerError."""
+    def _create_or_invite(self, lead: Lead, budget: Budget) -> Recipient | None:
+        """Create or invite the person; one worker at a time. Raises _NotYet, PartnerError."""
         by_sms = bool(self.settings.channel.sms_connection)
         now = self.clock()
-        lease = timedelta(seconds=self.messenger.seconds_per_send + LEASE_MARGIN)
+        lease = timedelta(seconds=self.messenger.seconds_per_send) + LEASE_MARGIN
         if not self.ledger.claim(lead.lead_id, now, now + lease, to_invite=by_sms):
             raise _NotYet(now + ORDER_POLL)
         try:
@@ -163,33 +163,33 @@ class Sender(RetryingWorker[Message, MessageChange]):
             invited = by_sms and self.messenger.invite(lead.person, budget)
         except partner_errors.Unknown:
             if not by_sms:
-                raise  # the next attempt finds the person that was made
-            invited = True  # an invitation too few is better than one with every message
+                raise  # the next attempt finds the person if they were created
+            invited = True  # never invite a person twice
         except partner_errors.PartnerError:
             self.ledger.forget(lead.lead_id)
             raise
         if invited:
             self.ledger.remember(lead.lead_id, Contact(asked_at=now))
-            self._still_expected(now)
+            self._wait_for_invited(now)
         elif account is None:
             self.ledger.forget(lead.lead_id)
         return account
 
-    def _still_expected(self, asked_at: datetime) -> None:
-        """Raise _NotYet while somebody who was invited at `asked_at` may still come."""
+    def _wait_for_invited(self, asked_at: datetime) -> None:
+        """Raise _NotYet while the person who was invited at `asked_at` may still join."""
         now, until = self.clock(), asked_at + self.settings.channel.wait_for_sms
         if now < until:
             raise _NotYet(min(now + INVITATION_POLL, until))
 
     def _send(self, message: Message, recipient: Recipient, content: Content, budget: Budget) -> Result:
         if message.is_crm_note and recipient.person_id is None:
-            return self._skip(message, "the person's id is unknown", ErrorCode.PERSON_UNKNOWN)
+            return self._skip(message, "the person's id at Leeloo is not known", ErrorCode.PERSON_UNKNOWN)
         if not budget.allows(self.messenger.seconds_per_send):
             return self._wait()
-        # A mirror is several calls, each cut from what is left of the invocation.
+        # A CRM note takes several calls, each within the remaining time of the invocation.
         longest = budget.total if message.is_crm_note else self.messenger.seconds_per_send
         try:
-            lease = timedelta(seconds=longest + LEASE_MARGIN)
+            lease = timedelta(seconds=longest) + LEASE_MARGIN
             message = self.ledger.apply(steps.start_sending(message, self.clock(), lease))
         except OutOfOrder:
             return self._wait(ORDER_POLL)
@@ -206,7 +206,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         except partner_errors.Rejected as error:
             if not recipient.remembered:
                 return self._give_up(message, error, budget)
-            self.ledger.forget(message.owner)  # the account may be gone: it is looked for once more
+            self.ledger.forget(message.owner)  # the account may not exist any more: look it up again
             return self._retry(message, error, budget)
         except partner_errors.PartnerError as error:
             return self._retry_or_give_up(message, error, budget)
@@ -222,10 +222,10 @@ class Sender(RetryingWorker[Message, MessageChange]):
         try:
             self.ledger.apply(steps.mark_sent(message, self.clock()), retry_for=answered.left_to_record)
         except Conflict:
-            # The lease ran out while Leeloo answered, and the message became unknown. Now it is known.
+            # The lease expired before Leeloo's answer, and the message became unknown. The answer settles it.
             known = self.ledger.message(message.owner, message.message_id)
             if known is None or known.version == message.version:
-                return Result(Outcome.SENT)  # and the person was erased meanwhile: nothing more is written of them
+                return Result(Outcome.SENT)  # the person was erased: nothing more is written about them
             if not _is_unknown_of(known, message):
                 raise
             self.ledger.apply(steps.mark_sent(known, self.clock()), retry_for=answered.left_to_record)
@@ -236,27 +236,27 @@ class Sender(RetryingWorker[Message, MessageChange]):
         return self._write(steps.postpone(message, now, until), self._wait(until - now))
 
     def _hold(self, message: Message) -> Result:
-        """Wait while it is in doubt whose deal the status is about; skip the message after the retry window."""
+        """Wait while the deal of the status is contested; skip the message after the retry window."""
         now = self.clock()
         if now - message.created_at >= self.settings.retry.give_up_after:
-            return self._skip(message, "it is in doubt whose deal the status is of", ErrorCode.DEAL_CONTESTED)
+            return self._skip(message, "the deal of the status is contested", ErrorCode.DEAL_CONTESTED)
         return self._postpone(message, now + CONTEST_POLL)
 
-    def _take(
+    def _write_step(
         self, message: Message, step: Callable[[Message], MessageChange], result: Result, answered: Budget | None
     ) -> Result:
-        """Write that nothing was sent; `answered` if Leeloo has answered that to a send.
+        """Write a change after nothing was sent; `answered` if Leeloo's answer to the send says so.
 
-        The lease may run out before Leeloo answers, and the sweep then sets the message to unknown. The answer settles
-        it, so the step is taken from there.
+        If the lease expired before the answer, the sweep has set the message to unknown. Then the step starts from that
+        state, because the answer settles it.
         """
-        written = super()._take(message, step, result, answered)
+        written = super()._write_step(message, step, result, answered)
         if written is result or answered is None:
             return written
         known = self.ledger.message(message.owner, message.message_id)
         if known is None or known.last_error_code == ErrorCode.RESTORED or not _is_unknown_of(known, message):
             return written
-        return super()._take(known, step, result, answered)
+        return super()._write_step(known, step, result, answered)
 
     def _policy(self, _: Message) -> RetryPolicy:
         return self.settings.retry
@@ -269,12 +269,12 @@ class Sender(RetryingWorker[Message, MessageChange]):
 
 
 def _is_unknown_of(known: Message, attempted: Message) -> bool:
-    """Return whether a message is unknown since this attempt to send it."""
+    """Return whether a message is unknown because of this attempt."""
     return known.state is MessageState.UNKNOWN and known.attempts == attempted.attempts
 
 
 class _NotYet(Exception):
-    """The person cannot be written to yet; `until` is when to look again."""
+    """The person has no account yet; `until` is the time of the next look-up."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__("not yet")

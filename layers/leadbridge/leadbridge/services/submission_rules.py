@@ -1,4 +1,4 @@
-"""What the configuration says about a submission: repeats of a person, and which partner gets a rejected lead."""
+"""The configured rules of a submission: repeats of a person, and the next partner of a rejected lead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leadbridge.settings import Settings
 
 
 class ClaimHistory(Protocol):
-    """The claims in the table, by which a person's earlier leads are found."""
+    """Finds earlier leads of a person by the claims in the table."""
 
     def first(self, delivery: Delivery, within: timedelta, kept_for: timedelta) -> PreviousLead | None:
         """Return the earliest lead of the same person at the same partner, None if there is none."""
@@ -24,13 +24,13 @@ class ClaimHistory(Protocol):
 
 @dataclass(frozen=True)
 class RepeatPolicy:
-    """Earlier leads of the same person, as each source's configuration treats them."""
+    """Earlier leads of the same person, and each source's rule for them."""
 
     claims: ClaimHistory
     settings: Settings
 
     def first(self, delivery: Delivery) -> PreviousLead | None:
-        """Return the lead with which the person came to this partner before; None if there is none or none counts."""
+        """Return the person's earlier lead at this partner; None if there is none or none counts."""
         source = self.settings.sources.get(delivery.source)
         if source is None or not source.dedup_days:
             return None
@@ -38,10 +38,10 @@ class RepeatPolicy:
         return self.claims.first(delivery, timedelta(days=source.dedup_days), timedelta(days=longest))
 
     def then(self, source: str) -> Repeat:
-        """Return what a source wants done with a repeat."""
+        """Return the source's rule for a repeat."""
         return Repeat(self.settings.sources[source].on_repeat)
 
 
 def fallback_finder(settings: Settings) -> Callable[[Lead, str], str | None]:
-    """Return what finds the next partner of a rejected lead: the next in its order that takes such a lead."""
+    """Return a function that finds the next partner of a rejected lead: the next in its order that can accept it."""
     return lambda lead, partner: next_partner(lead, partner, settings.partners)

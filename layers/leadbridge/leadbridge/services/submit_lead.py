@@ -1,7 +1,7 @@
-"""Submit a waiting delivery to its partner: authorize, note the attempt, create, record the answer.
+"""Submit a waiting delivery to its partner: authorize, write the attempt, create, record the answer.
 
-A lost reply makes the delivery unknown, or uncertain where the partner can be looked into: then the partner is asked
-what it has before anything is sent again.
+A lost reply makes the delivery unknown. If the partner supports a look-up, the delivery becomes uncertain instead, and
+its account is looked up before it is sent again.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ from leadbridge.settings import RetryPolicy, self_check
 
 @dataclass(frozen=True)
 class Submitter(RetryingWorker[Delivery, Change]):
-    """Submits deliveries to one partner. `accounts` looks up what the partner has, None if that is not possible.
+    """Submits deliveries to one partner.
 
-    `repeats` finds earlier leads of the same person. `find_fallback` returns the partner that gets a lead which this
-    one has rejected. `save_answer` puts an answer of the partner that the table did not take into a dead letter.
+    `accounts` looks up the partner's accounts; None if that is not possible. `repeats` finds earlier leads of the same
+    person. `find_fallback` returns the partner that gets a rejected lead next. `save_answer` stores a partner's answer
+    in a dead letter if it cannot be written to the table.
     """
 
     ledger: SubmissionLedger
@@ -58,15 +59,15 @@ class Submitter(RetryingWorker[Delivery, Change]):
     jitter: Callable[[], float] = random.random
 
     def process(self, lead_id: str, partner: str, budget: Budget) -> Result:
-        """Process one delivery. Safe to repeat and to run twice at once.
+        """Process one delivery. Safe to repeat and to run concurrently.
 
-        Raises what the ledger raises. A worker that dies at any moment is followed by another one.
+        Raises what the ledger raises. If the worker dies at any moment, another one continues.
         """
         delivery = self.ledger.delivery(lead_id, partner)
         return self._process(delivery, lambda waiting, now: self._submit(waiting, now, budget))
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
-        return self._reply_lost(delivery, WORKER_DIED, timedelta()) if delivery.is_lease_expired(now) else None
+        return self._mark_reply_lost(delivery, WORKER_DIED, timedelta()) if delivery.is_lease_expired(now) else None
 
     def _submit(self, delivery: Delivery, now: datetime, budget: Budget) -> Result:
         if (early := self._until_scheduled(delivery, now)) is not None:
@@ -75,7 +76,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         if lead is None or lead.erased_at is not None:
             return Result(Outcome.NOT_FOUND)
         if delivery.attempts == delivery.attempts_before_retry:  # the first attempt, or the first after a retry
-            ended = self._ended_before_an_attempt(delivery)
+            ended = self._end_without_attempt(delivery)
             if ended is not None:
                 return ended
         if delivery.is_uncertain and self.accounts is not None:
@@ -90,16 +91,16 @@ class Submitter(RetryingWorker[Delivery, Change]):
             return self._wait()
         return self._attempt(delivery, lead, budget)
 
-    def _ended_before_an_attempt(self, delivery: Delivery) -> Result | None:
-        """End the delivery of a deployment's test lead, or of a person who came before; None for all others."""
+    def _end_without_attempt(self, delivery: Delivery) -> Result | None:
+        """End the delivery of a deployment's test lead, or handle a repeat; None for all other deliveries."""
         if delivery.source == self_check.SOURCE:
             ended = ErrorInfo(ErrorCode.SELF_CHECK, self_check.ENDED)
             change = steps.fail(delivery, self.clock(), ended)
             return self._write(change, Result(Outcome.NO_ACTION))
-        return None if self.repeats is None else self._repeated(delivery, self.repeats)
+        return None if self.repeats is None else self._handle_repeat(delivery, self.repeats)
 
-    def _repeated(self, delivery: Delivery, repeats: RepeatRules) -> Result | None:
-        """What becomes of somebody who came before; None of somebody who did not."""
+    def _handle_repeat(self, delivery: Delivery, repeats: RepeatRules) -> Result | None:
+        """Apply the source's rule if the person has an earlier lead; None if not."""
         earlier = repeats.first(delivery)
         if earlier is None:
             return None
@@ -117,10 +118,10 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 return self._write(change, Result(Outcome.FAILED))
 
     def _wait_for(self, delivery: Delivery, earlier: PreviousLead) -> Result:
-        """Wait until the earlier lead's delivery has ended: if the partner does not get that one, this one is sent.
+        """Wait until the earlier lead's delivery ends. If the partner does not get that lead, this one is sent.
 
-        An earlier delivery that is unknown waits for an operator. Then this one leaves the queue, and the sweep sends
-        it there again when it is due.
+        If the earlier delivery is unknown, it waits for an operator. Then this one leaves the queue, and the sweep
+        queues it again when it is due.
         """
         now = self.clock()
         wait = min(max((now - delivery.received_at) / 4, MIN_REPEAT_WAIT), MAX_REPEAT_WAIT)
@@ -133,7 +134,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         return self._write(wait_for_earlier_lead(delivery, now, earlier.lead_id, wait, due_after=due_after), result)
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Result | None:
-        """Settle an uncertain delivery by what the partner has; None where it surely has nothing."""
+        """Look the account up to settle an uncertain delivery; None if the partner definitely has no account."""
         if not budget.allows(accounts.seconds_per_page):
             return self._wait()
         try:
@@ -152,7 +153,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 wait = self.settings.check_after(timedelta())
                 try:
                     self.ledger.apply(steps.confirm(delivery, now, account.uuid, wait))
-                except Conflict:  # another worker was quicker, or another lead with this account
+                except Conflict:  # another worker was faster, or another lead has this account
                     return Result(Outcome.RETRIED, retry_after=self.settings.retry.first_delay)
                 return Result(Outcome.SUBMITTED)
             case Origin.FOREIGN:
@@ -168,7 +169,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
             return self._retry_or_give_up(delivery, error)
         if not budget.allows(self.partner.seconds_per_create):
             return self._wait()
-        lease = timedelta(seconds=self.partner.seconds_per_create + LEASE_MARGIN)
+        lease = timedelta(seconds=self.partner.seconds_per_create) + LEASE_MARGIN
         try:
             delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease))
         except Conflict:
@@ -186,18 +187,18 @@ class Submitter(RetryingWorker[Delivery, Change]):
             error.add_note(f"the partner has answered: {answer.as_json()}")
             if self.save_answer is None or isinstance(answer.error, partner_errors.Unknown):
                 raise
-            return self._keep(delivery, answer)
+            return self._save_answer(delivery, answer)
 
     def _record(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Result:
-        """Write down the partner's answer to a create. Raises what the ledger raises, Conflict too."""
+        """Write the partner's answer to a create. Raises Conflict, and what the ledger raises."""
         match answer.error:
             case None:
                 wait = self.settings.check_after(timedelta())
                 change = steps.confirm(delivery, self.clock(), answer.created, wait)
                 try:
                     return self._write(change, Result(Outcome.SUBMITTED), budget)
-                except AlreadyLinked as tied:
-                    return self._named_twice(delivery, answer.created, tied.lead_id, budget)
+                except AlreadyLinked as linked:
+                    return self._handle_linked_id(delivery, answer.created, linked.lead_id, budget)
             case partner_errors.Rejected() as error:
                 fallback = self.find_fallback(lead, delivery.partner)
                 change = steps.reject(delivery, self.clock(), error.info, fallback)
@@ -208,23 +209,24 @@ class Submitter(RetryingWorker[Delivery, Change]):
             case (
                 partner_errors.Duplicate() | partner_errors.Unknown() as error
             ):  # a duplicate may be our own: the look-up decides
-                return self._reply_lost(delivery, error.info, self._delay(delivery, error), error, budget)
+                return self._mark_reply_lost(delivery, error.info, self._delay(delivery, error), error, budget)
             case error:
                 return self._retry_or_give_up(delivery, error, budget)
 
     def _record_late(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Result:
-        """Write down an answer to an attempt that was settled meanwhile: its lease ran out, or an operator settled it.
+        """Write an answer to an attempt that was settled in the meantime, by the sweep or by an operator.
 
-        An answer that does not fit what is known by now is kept for an operator. Nothing is written of an erased lead.
+        An answer that contradicts the new state is stored in a dead letter for an operator. Nothing is written about an
+        erased lead.
         """
         known = self.ledger.delivery(delivery.lead_id, delivery.partner)
         if known is None or known.is_erased:
             return Result(Outcome.NOT_FOUND, error=answer.error)
         if isinstance(answer.error, partner_errors.Unknown):
             return Result(Outcome.NO_ACTION, error=answer.error)
-        if answer.error is None and self._is_known(answer.created, known):
+        if answer.error is None and self._is_recorded(answer.created, known):
             return Result(Outcome.SUBMITTED)
-        # The partner that can be asked may have made the account at any attempt.
+        # A partner with a look-up may have created the account at any attempt.
         is_any_attempt = answer.error is None and self.accounts is not None
         try:
             change = record_delivery_answer(
@@ -238,41 +240,41 @@ class Submitter(RetryingWorker[Delivery, Change]):
         except DeadLetterObsolete:
             return Result(Outcome.NO_ACTION, error=answer.error)
         except DeadLetterKept:
-            return self._keep(delivery, answer)
+            return self._save_answer(delivery, answer)
         try:
             written = self.ledger.apply(change, retry_for=budget.left_to_record)
-        except AlreadyLinked as tied:
-            contest_link_holder(self.ledger, tied.lead_id, known, self.clock)
-            return self._keep(delivery, answer)
+        except AlreadyLinked as linked:
+            contest_link_holder(self.ledger, linked.lead_id, known, self.clock)
+            return self._save_answer(delivery, answer)
         except Conflict:
-            return self._keep(delivery, answer)
+            return self._save_answer(delivery, answer)
         return Result(LATE_OUTCOMES.get(written.state, Outcome.RETRIED), error=answer.error)
 
-    def _keep(self, delivery: Delivery, answer: PartnerAnswer) -> Result:
+    def _save_answer(self, delivery: Delivery, answer: PartnerAnswer) -> Result:
         if self.save_answer is None:
             raise Conflict(f"the partner has answered: {answer.as_json()}")
         self.save_answer(delivery, answer)
         return Result(Outcome.UNRECORDED, error=answer.error)
 
     @staticmethod
-    def _is_known(created: int | str | None, known: Delivery) -> bool:
-        """Whether a delivery that the partner has was written down already, with this id or without any."""
+    def _is_recorded(created: int | str | None, known: Delivery) -> bool:
+        """Return whether the creation is recorded already, with this id or without any."""
         return known.state in ACCEPTED and (known.created is None or created in {None, known.created})
 
-    def _named_twice(self, delivery: Delivery, created: int | str | None, holder: str, budget: Budget) -> Result:
-        """Handle an answer with an id that another lead has: a person must find out whose it is.
+    def _handle_linked_id(self, delivery: Delivery, created: int | str | None, holder: str, budget: Budget) -> Result:
+        """Handle an answer with an id that is linked to another lead. An operator must find out whose it is.
 
-        If an operator entered it there, that settlement becomes contested. An account is looked up if the partner can
-        be asked.
+        If an operator entered it there, that settlement is contested. An account is looked up if the partner supports
+        it.
         """
         contest_link_holder(self.ledger, holder, delivery, self.clock)
         kind = "deal" if isinstance(created, int) else "account"
-        text = f"the partner answered {kind} {created}, which {holder} has already"
+        text = f"the partner returned {kind} {created}, which is linked to {holder}"
         data = {**steps.id_data(created), "lead_id": holder}
         lost = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
-        return self._reply_lost(delivery, lost, self.settings.retry.first_delay, budget=budget)
+        return self._mark_reply_lost(delivery, lost, self.settings.retry.first_delay, budget=budget)
 
-    def _reply_lost(
+    def _mark_reply_lost(
         self,
         delivery: Delivery,
         lost: ErrorInfo,
@@ -280,7 +282,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         error: partner_errors.PartnerError | None = None,
         budget: Budget | None = None,
     ) -> Result:
-        """Nobody can tell, or the partner can, if it is asked: for as long as attempts are made at all."""
+        """Mark a lost reply: uncertain while a look-up is possible in the retry window, else unknown."""
         now = self.clock()
         if self.accounts is None or self._is_spent(delivery, now):
             change = steps.mark_unknown(delivery, now, lost, can_be_looked_up=self.accounts is not None)
@@ -298,7 +300,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         return super()._give_up(delivery, error, answered)
 
     def _write(self, change: Change, result: Result, answered: Budget | None = None) -> Result:
-        """Write a change. One that holds a partner's answer must not be lost: then it raises Conflict."""
+        """Write a change. A partner's answer must not be lost, so with `answered` a conflict is raised."""
         if answered is None:
             return super()._write(change, result)
         self.ledger.apply(change, retry_for=answered.left_to_record)
@@ -314,15 +316,15 @@ class Submitter(RetryingWorker[Delivery, Change]):
         return steps.fail(delivery, now, error)
 
 
-ACCOUNT_EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account of this e-mail already")
+ACCOUNT_EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account with this e-mail already")
 ORIGIN_UNKNOWN = ErrorInfo(
     ErrorCode.ACCOUNT_ORIGIN_UNKNOWN,
-    "the partner has an account of this e-mail, and nobody can tell whose making it is",
+    "the partner has an account with this e-mail, and its origin is not known",
 )
 ACCOUNT_NOT_FOUND = ErrorInfo(
-    ErrorCode.ACCOUNT_NOT_FOUND, "the partner lists no account of this e-mail, and the time for retries is over"
+    ErrorCode.ACCOUNT_NOT_FOUND, "the partner lists no account with this e-mail, and the retry window has ended"
 )
-LOOKUP_TIMED_OUT = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up took all the time there was")
+LOOKUP_TIMED_OUT = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up used all of the available time")
 LATE_OUTCOMES = {
     State.SUBMITTED: Outcome.SUBMITTED,
     State.REJECTED: Outcome.REJECTED,

@@ -1,8 +1,8 @@
-"""How a partner's list of accounts is kept up with: page by page, in passes that any number of runs may share.
+"""Sync a partner's list of accounts page by page, in scans that several runs may share.
 
-A run takes a lease, goes on with what is under way (domain/accounts/scan.py), and writes down after each page how far
-it has come. Each page is taken in (services/reconcile_accounts.py) before the next one is asked for, so that whoever
-dies anywhere is simply followed by the next run, which reads a page or two again and finds them unchanged.
+A run takes a lease, continues the active scans (domain/accounts/scan.py), and saves the progress after each page. Each
+page is reconciled (services/reconcile_accounts.py) before the next one is read. If a run stops anywhere, the next run
+reads a page or two again and finds them unchanged.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.accounts import Broker, ListingPage, SyncStateStore
 from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
+from leadbridge.services.worker import LEASE_MARGIN
 from leadbridge.settings.partners import SyncPlan
 
-ROWS_PER_BATCH = 100  # rows that are taken in at once
-SECONDS_PER_BATCH = 20.0  # for a hundred rows, most of them with news, while AWS is slow
-LEASE_MARGIN = timedelta(seconds=10)  # by which workers' clocks may differ
-MAX_PAUSE = timedelta(hours=1)  # however long the partner asks us to wait
+ROWS_PER_BATCH = 100  # rows that are reconciled together
+SECONDS_PER_BATCH = 20.0  # for a hundred rows with many changes while AWS is slow
+MAX_PAUSE = timedelta(hours=1)  # the longest pause that a Retry-After can cause
 
 
 class SyncOutcome(StrEnum):
-    """What a run came to."""
+    """The outcome of a run."""
 
     COMPLETED = "completed"
     IN_PROGRESS = "in_progress"
@@ -41,9 +41,9 @@ class SyncOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a run came to; `state` is where the sync stands, as far as this run knows.
+    """The result of a run. `state` is the progress of the sync as this run has read it.
 
-    `skipped_windows` are the passes that gave their windows up, as they stood in them.
+    `skipped_windows` are the scans at the windows that they skipped.
     """
 
     outcome: SyncOutcome
@@ -54,19 +54,19 @@ class SyncReport:
 
 @dataclass(frozen=True)
 class ProcessedPage:
-    """One page that was taken in, in the words of a log."""
+    """A page that was reconciled, for the log."""
 
     kind: ScanKind
     since: datetime
     until: datetime
     number: int
     total_pages: int | None
-    taken: ReconcileCounts
+    counts: ReconcileCounts
 
 
 @dataclass(frozen=True)
 class Sync:
-    """Keeps up with one partner's list. `on_page` hears of each page as soon as it is written down."""
+    """Syncs one partner's list. `on_page` is called for each page after its progress is saved."""
 
     broker: Broker
     log: SyncStateStore
@@ -76,10 +76,10 @@ class Sync:
     on_page: Callable[[ProcessedPage], None]
 
     def run(self, owner: str, budget: Budget) -> SyncReport:
-        """Do as much as the budget allows. Safe to repeat, to stop anywhere, and to run twice at once.
+        """Sync as much as the budget allows. Safe to repeat, to interrupt, and to run concurrently.
 
-        `owner` names this run alone. Raises whatever the table raises; then, or where the run is killed, the lease runs
-        out and the next run goes on.
+        `owner` is the unique name of this run. Raises what the table raises. Then, or if the run is killed, the lease
+        expires and the next run continues.
         """
         now = self.clock()
         lease_until = now + timedelta(seconds=budget.total) + LEASE_MARGIN
@@ -97,7 +97,7 @@ class Sync:
 
 @dataclass
 class _Run:
-    """One run, between its lease and its end."""
+    """One run while it holds the lease."""
 
     sync: Sync
     owner: str
@@ -109,13 +109,13 @@ class _Run:
     skipped_windows: tuple[SyncScan, ...] = field(default=(), init=False)
 
     def go(self, budget: Budget) -> SyncReport:
-        """All passes that are due, as far as time allows."""
+        """Run all scans that are due as far as the budget allows."""
         if self.state.paused_until is not None and self.began_at < self.state.paused_until:
             return SyncReport(SyncOutcome.PAUSED, self.state)
         self.state = replace(self.state, paused_until=None)
         try:
             self.oldest_lead = self.sync.log.oldest_lead()
-            is_whole = self._passes(budget)
+            is_complete = self._run_scans(budget)
         except partner_errors.PartnerError as error:
             if error.retry_after is not None:
                 rest = min(timedelta(seconds=error.retry_after), MAX_PAUSE)
@@ -123,27 +123,27 @@ class _Run:
             self.error = error
         if self.error is not None:
             return SyncReport(SyncOutcome.FAILED, self.state, self.error, self.skipped_windows)
-        return SyncReport(SyncOutcome.COMPLETED if is_whole else SyncOutcome.IN_PROGRESS, self.state)
+        return SyncReport(SyncOutcome.COMPLETED if is_complete else SyncOutcome.IN_PROGRESS, self.state)
 
-    def _passes(self, budget: Budget) -> bool:
-        """News first, then the last days, then the history; whether they all came to their ends."""
+    def _run_scans(self, budget: Budget) -> bool:
+        """Run the incremental, the rolling and the full scan in this order; return whether all finished."""
         while (news := self._due(ScanKind.INCREMENTAL)) is not None:
             if not self._read(news, budget):
                 return False
-        is_whole = True
+        is_complete = True
         if (days := self._due(ScanKind.ROLLING)) is not None:
-            # However much there is to read anew in every run, the history goes on too.
+            # The rolling scan gets half of the time, so that the full scan makes progress too.
             half = replace(budget, reserve=budget.reserve + budget.left / 2)
-            is_whole = self._read_past(days, budget if self._due(ScanKind.FULL) is None else half)
+            is_complete = self._read_past(days, budget if self._due(ScanKind.FULL) is None else half)
         if (history := self._due(ScanKind.FULL)) is not None:
-            is_whole = self._read_past(history, budget) and is_whole
-        return is_whole
+            is_complete = self._read_past(history, budget) and is_complete
+        return is_complete
 
     def _due(self, kind: ScanKind) -> SyncScan | None:
         return self.state.due(kind, self.sync.plan, self.began_at)
 
     def _read_past(self, reading: SyncScan, budget: Budget) -> bool:
-        """Go on with a pass over what is no news; where the partner cannot list it, the run goes on without it."""
+        """Continue a rolling or full scan; return whether it finished. A failed page does not stop the run."""
         try:
             return self._read(reading, budget)
         except (partner_errors.Unavailable, partner_errors.Rejected) as error:
@@ -158,14 +158,14 @@ class _Run:
         return False
 
     def _read(self, reading: SyncScan, budget: Budget) -> bool:
-        """Go on with a pass, page by page; whether it came to its end."""
+        """Continue a scan page by page; return whether it finished."""
         sync = self.sync
         pages: Iterator[ListingPage] | None = None
         rows = 0
         while budget.allows(sync.broker.seconds_per_page + SECONDS_PER_BATCH):
             is_resumed = pages is None
             if pages is None:
-                # A page back: rows that have gone meanwhile have moved those behind them forward.
+                # Start one page earlier: deleted rows move the following rows forward.
                 pages = sync.broker.pages(
                     reading.window,
                     reading.window_end,
@@ -180,7 +180,7 @@ class _Run:
                     raise partner_errors.Unavailable(
                         sync.reconciler.partner,
                         "list",
-                        "the list does not end and has nothing new",
+                        "the list does not end and contains nothing new",
                         code=ErrorCode.RESPONSE_INVALID,
                     )
                 pages = None
@@ -192,8 +192,8 @@ class _Run:
                 reading = replace(reading, page=max(0, page.number - back + 1), extent=extent)
                 pages = None
                 continue
-            taken = ReconcileCounts()
-            if not self._take(page, asked_at, taken, budget):
+            counts = ReconcileCounts()
+            if not self._reconcile(page, asked_at, counts, budget):
                 return False
             if page.is_last:
                 self.state, pages = self.state.after_window(reading, sync.clock()), None
@@ -201,21 +201,21 @@ class _Run:
                 self.state = self.state.with_scan(reading.after_page(page.number, extent))
             sync.log.save(self.owner, self.state)
             about = (reading.kind, reading.window, reading.window_end, page.number, page.total_pages)
-            sync.on_page(ProcessedPage(*about, taken))
+            sync.on_page(ProcessedPage(*about, counts))
             if reading.kind not in self.state.active_scans:
                 return True
             reading = self.state.active_scans[reading.kind]
         return False
 
-    def _take(self, page: ListingPage, asked_at: datetime, taken: ReconcileCounts, budget: Budget) -> bool:
-        """Take a page in, some rows at a time; False where time ends, or the lease does, before the page."""
+    def _reconcile(self, page: ListingPage, asked_at: datetime, counts: ReconcileCounts, budget: Budget) -> bool:
+        """Reconcile a page in batches; return False if the time or the lease ends before the page."""
         for rows in batched(page.rows, ROWS_PER_BATCH, strict=False):
             if not budget.allows(SECONDS_PER_BATCH) or self.sync.clock() >= self.lease_until:
                 return False
-            self.sync.reconciler.reconcile(rows, self.oldest_lead, taken, asked_at=asked_at)
+            self.sync.reconciler.reconcile(rows, self.oldest_lead, counts, asked_at=asked_at)
         return True
 
 
 def _extent(page: ListingPage) -> tuple[int | None, int]:
-    """How much there is in all, in rows or else in pages, and how much of that a page is."""
+    """Return the size of the list in rows, or else in pages, and the size of this page in the same unit."""
     return (page.total_pages, 1) if page.total_rows is None else (page.total_rows, len(page.rows))

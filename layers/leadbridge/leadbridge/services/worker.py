@@ -1,9 +1,9 @@
-"""The core of every queue worker: when an item is processed, how its change is written, and when it is retried.
+"""The core of all queue workers: when an item is processed, how a change is written, and when a call is retried.
 
-A worker reads an item and decides by its state, its lease and its schedule whether there is something to do. It writes
-each change on the condition that no other writer was faster, and skips the item otherwise. A call that was definitely
-not processed is retried with exponential backoff and jitter, or after the partner's Retry-After, until the retry window
-ends. Then the item fails, with a dead letter.
+A worker reads an item. Its state, its lease and its schedule decide whether to process it. Each change is written on
+the condition that no other writer was faster; otherwise the item is skipped. A call that was definitely not processed
+is retried with exponential backoff and jitter, or after the partner's Retry-After, until the retry window ends. Then
+the item fails, and a dead letter is sent.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.worker import Ledger, WorkItem
 from leadbridge.settings import RetryPolicy
 
-WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker was lost while the partner was being called")
-LEASE_MARGIN = 10.0  # seconds to write the answer down in, and by which workers' clocks may differ
+WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker stopped while the partner was being called")
+LEASE_MARGIN = timedelta(seconds=10)  # time to write the result, and the largest difference between two workers' clocks
 
 
 class Outcome(StrEnum):
-    """What processing an item led to, for logs and metrics."""
+    """The result of processing an item. Logs and metrics use the values: `Submission.retried`."""
 
     RETRIED = "retried"
     WAITING = "waiting"
@@ -62,7 +62,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """The result of processing an item. After `retry_after` the queue delivers its message again; None for never."""
+    """The result of processing an item. The queue delivers the message again after `retry_after`, or never if None."""
 
     outcome: Outcome
     retry_after: timedelta | None = None
@@ -70,48 +70,52 @@ class Result:
 
 
 class Worker[J: WorkItem, C]:
-    """What all workers share. A subclass is a frozen dataclass with these fields; C is the type of its changes."""
+    """Base of all workers. A subclass is a frozen dataclass with these fields; C is the type of its changes."""
 
     ledger: Ledger[J, C]
     clock: Clock
     jitter: Callable[[], float]
-    waiting: ClassVar[Outcome] = Outcome.RETRIED  # of an item that is not due yet
+    waiting: ClassVar[Outcome] = Outcome.RETRIED  # the outcome for an item that is not due yet
 
     def _process(self, item: J | None, run: Callable[[J, datetime], Result], *, overdue: bool = False) -> Result:
-        """Run an item that waits. An `overdue` one that is still due gets a later due time first."""
+        """Run an item if there is something to do. An `overdue` item that is still due gets a later due time first."""
         if item is None:
             return Result(Outcome.NOT_FOUND)
         now = self.clock()
         if (settled := self._settle_lost_attempt(item, now)) is not None:
             return settled
-        if not item.is_waiting:
+        if not self._is_processable(item):
             return Result(Outcome.NO_ACTION)
         if overdue and item.due_at is not None and item.due_at <= now:
             self._defer_overdue(item, now)
         return run(item, now)
 
     def _settle_lost_attempt(self, item: J, now: datetime) -> Result | None:  # noqa: ARG002
-        """Settle an attempt whose lease ran out. An item without a lease has none."""
+        """Settle an attempt whose lease expired; None if there is none."""
         return None
+
+    def _is_processable(self, item: J) -> bool:
+        """Return whether the state of an item allows to process it."""
+        return item.is_waiting
 
     def _defer_overdue(self, item: J, now: datetime) -> None:
         self.ledger.defer(item, now + overdue_wait(item.waiting_since, now))
 
     def _until_scheduled(self, item: J, now: datetime) -> Result | None:
-        """Wait until the next attempt of an item is allowed; None if it is allowed now."""
+        """Return the item to its queue until its next attempt is allowed; None if it is allowed now."""
         if item.next_attempt_at is None or item.next_attempt_at <= now:
             return None
         return self._wait(item.next_attempt_at - now)
 
     def _wait(self, wait: timedelta = timedelta()) -> Result:
-        """Return the item to its queue; without a `wait` because the invocation has too little time left."""
+        """Return the item to its queue. Without a `wait`, the invocation has too little time left for it."""
         return Result(self.waiting, retry_after=wait)
 
     def _write(self, change: C, result: Result, answered: Budget | None = None) -> Result:
         """Write a change, or skip the item if another writer was faster.
 
-        After a partner has `answered`, the write is retried for the rest of the invocation. Raises AlreadyLinked, and
-        what the ledger raises.
+        If the change holds a partner's answer, `answered` is the budget of the call, and the write is retried for the
+        rest of the invocation. Raises AlreadyLinked, and what the ledger raises.
         """
         try:
             if answered is None:
@@ -126,9 +130,10 @@ class Worker[J: WorkItem, C]:
 
 
 class RetryingWorker[J: WorkItem, C](Worker[J, C], ABC):
-    """A worker that retries its calls. `dead_letter` is called before the failure of an item is written.
+    """A worker that retries its calls.
 
-    So a crash between the two leaves one dead letter too many and never one too few.
+    `dead_letter` is called before the failure of an item is written. A crash between the two leaves a superfluous dead
+    letter, but never a failure without one.
     """
 
     dead_letter: Callable[[J, ErrorInfo], None]
@@ -139,11 +144,11 @@ class RetryingWorker[J: WorkItem, C](Worker[J, C], ABC):
 
     @abstractmethod
     def _schedule_retry(self, item: J, now: datetime, error: ErrorInfo, after: timedelta) -> C:
-        """Return the step to the next attempt."""
+        """Return the change that schedules the next attempt."""
 
     @abstractmethod
     def _fail(self, item: J, now: datetime, error: ErrorInfo) -> C:
-        """Return the step to the failure."""
+        """Return the change that ends the item as failed."""
 
     def _retry_or_give_up(self, item: J, error: PartnerError, answered: Budget | None = None) -> Result:
         """Retry after an error, or give up if the credentials are wrong."""
@@ -158,24 +163,24 @@ class RetryingWorker[J: WorkItem, C](Worker[J, C], ABC):
             return self._give_up(item, error, answered)
         wait = self._delay(item, error)
         result = Result(Outcome.RETRIED, retry_after=wait, error=error)
-        return self._take(item, lambda one: self._schedule_retry(one, now, error.info, wait), result, answered)
+        return self._write_step(item, lambda one: self._schedule_retry(one, now, error.info, wait), result, answered)
 
     def _give_up(self, item: J, error: PartnerError, answered: Budget | None = None) -> Result:
         self.dead_letter(item, error.info)
         now = self.clock()
         result = Result(Outcome.FAILED, error=error)
-        return self._take(item, lambda one: self._fail(one, now, error.info), result, answered)
+        return self._write_step(item, lambda one: self._fail(one, now, error.info), result, answered)
 
-    def _take(self, item: J, step: Callable[[J], C], result: Result, answered: Budget | None) -> Result:
-        """Write a step of an item."""
+    def _write_step(self, item: J, step: Callable[[J], C], result: Result, answered: Budget | None) -> Result:
+        """Write the change that `step` returns for an item."""
         return self._write(step(item), result, answered)
 
     def _is_permanent(self, item: J, error: PartnerError) -> bool:
-        """Whether the credentials are wrong. Those that may just have changed are, if they were wrong before, too."""
+        """Return whether the credentials are wrong. Recently changed ones must fail in the same way twice."""
         return isinstance(error, Misconfigured) and (error.certain or error.info.equals_last_of(item))
 
     def _is_spent(self, item: J, now: datetime) -> bool:
-        """Whether the retry window has ended."""
+        """Return whether the retry window has ended."""
         return now - (item.retrying_since or now) >= self._policy(item).give_up_after
 
     def _delay(self, item: J, error: PartnerError) -> timedelta:
@@ -188,7 +193,7 @@ def retry_delay(policy: RetryPolicy, attempts: int, jitter: float, error: Partne
 
 
 def backoff(policy: RetryPolicy, attempts: int, jitter: float) -> timedelta:
-    """Return the wait after so many attempts: doubled each time up to a bound, half of it random.
+    """Return the wait after an attempt: it doubles with each attempt up to a maximum, and half of it is random.
 
     `jitter` is between 0 and 1.
     """

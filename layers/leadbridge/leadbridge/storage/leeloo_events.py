@@ -20,7 +20,7 @@ from typing import Any
 
 from leadbridge.domain import fields
 from leadbridge.domain.clock import Clock, to_text
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.timeline import LEELOO, Entry
 from leadbridge.storage import items
 from leadbridge.storage.erasure import traces
 from leadbridge.storage.queries.lead_search import LeadFinder
@@ -114,7 +114,7 @@ class LeelooEventRepository:
         writes = [
             put(self._marker(event, lead_id), "attribute_not_exists(pk)"),
             put(beside),
-            put(items.entry_item(lead_id, Entry(now, what, "leeloo", detail, data), event.key[:16])),
+            put(items.entry_item(lead_id, Entry(now, what, LEELOO, detail, data), event.key[:16])),
             extend_ttl(lead_id, not_erased=True),
         ]
         return self.table.transact(writes)

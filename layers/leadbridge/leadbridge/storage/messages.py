@@ -20,7 +20,7 @@ from typing import Any
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.timeline import LEELOO, Entry
 from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
@@ -103,7 +103,7 @@ def message_writes(change: MessageChange) -> list[Write]:
     after = change.after
     writes = [put(message_item(after), version=change.before.version)]
     if change.what is not None and after.owner.startswith("ld_"):
-        entry = Entry(change.at, change.what, "leeloo", change.detail, change.data)
+        entry = Entry(change.at, change.what, LEELOO, change.detail, change.data)
         writes.append(put(items.entry_item(after.owner, entry, f"{after.message_id}#{after.version}")))
     if change.also is not None:
         writes.append(put(message_item(change.also.after), version=change.also.before.version))

@@ -1,27 +1,26 @@
-"""The writes that transactions and batches are made of, with plain values. `table` sends them to DynamoDB."""
+"""Writes for transactions and batches, with plain values. `table` sends them to DynamoDB."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from leadbridge.runtime.environment import retention_days
 from leadbridge.storage.items import Item, encode, lead_key
 
-DEFAULT_RETENTION_DAYS = "400"
 DAY = 86_400
-LEAD_OUTLIVES = DAY  # seconds by which a lead's own item outlives what is written with it
-FRESH_FOR = timedelta(hours=22)  # after a lead came; what is written in this time cannot outlive the lead's item
+LEAD_OUTLIVES = DAY  # seconds by which a lead's own item outlives the other items of the lead
+FRESH_FOR = timedelta(hours=22)  # after the lead was received; items written in this time cannot outlive its item
 
 
 @dataclass(frozen=True)
 class Write:
-    """One write: alone, in a transaction, or in a batch, which takes no conditions.
+    """One write: single, in a transaction, or in a batch, where conditions are not possible.
 
-    `kind` is DynamoDB's name for it. `target` is the item of a Put, and the key of every other write. With
+    `kind` is the DynamoDB operation. `target` is the item of a Put, and the key of every other write. With
     `returns_found`, a failed condition returns the stored item.
     """
 
@@ -34,7 +33,7 @@ class Write:
     returns_found: bool = False
 
     def parameters(self, table: str) -> dict[str, Any]:
-        """The parameters of DynamoDB's call, and of its part of a transaction."""
+        """Return the parameters of the DynamoDB call, or of one part of a transaction."""
         parameters: dict[str, Any] = {
             "TableName": table,
             "Item" if self.kind == "Put" else "Key": encode(self.target),
@@ -52,21 +51,21 @@ class Write:
         return parameters
 
     def batch_request(self) -> dict[str, Any]:
-        """The request of a batch."""
+        """Return the request for a batch."""
         if self.kind == "Put":
             return {"PutRequest": {"Item": encode(self.target)}}
         return {"DeleteRequest": {"Key": encode(self.target)}}
 
 
 def expires_at() -> int:
-    """The Unix time at which DynamoDB may delete what is written now."""
-    return int(time.time()) + int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)) * DAY
+    """Return the Unix time at which DynamoDB may delete an item that is written now."""
+    return int(time.time()) + retention_days() * DAY
 
 
 def with_ttl(item: Item) -> Item:
     """Add the time at which DynamoDB may delete an item, unless the item has one.
 
-    A lead's own item lives a day longer than any other: without it nothing that belongs to the lead is found.
+    A lead's own item is stored for a day longer than its other items, which are found through it.
     """
     longer = LEAD_OUTLIVES if item.get("sk") == "LEAD" else 0
     return {"expires_at": expires_at() + longer, **item}
@@ -105,12 +104,12 @@ def update(
 
 
 def delete(key: Mapping[str, str], condition: str | None = None, values: Mapping[str, Any] | None = None) -> Write:
-    """Delete an item, on a condition where one is given."""
+    """Delete an item, optionally on a condition."""
     return Write("Delete", key, condition, values or {})
 
 
 def check(key: Mapping[str, str], condition: str, values: Mapping[str, Any] | None = None) -> Write:
-    """Change nothing; fail the transaction unless the condition holds."""
+    """Write nothing; fail the transaction if the condition is false."""
     return Write("ConditionCheck", key, condition, values or {})
 
 
@@ -120,9 +119,9 @@ def not_erased(lead_id: str) -> Write:
 
 
 def extend_ttl(lead_id: str, *, not_erased: bool = False) -> Write:
-    """Let the lead's item outlive what is written beside it in the same transaction.
+    """Extend the lifetime of the lead's item beyond that of the items in the same transaction.
 
-    The write fails where the lead's item is missing; with `not_erased`, also where the lead's person was erased.
+    The write fails if the lead's item is missing; with `not_erased`, also if the lead's person was erased.
     """
     return update(
         lead_key(lead_id),
@@ -138,5 +137,5 @@ def is_late(began_at: datetime, now: datetime, fresh: timedelta = FRESH_FOR) -> 
 
 
 def due_at_unchanged(seen: datetime | None) -> str:
-    """Return the condition that an item is due when it was due as it was read, `:seen`; None is never."""
+    """Return the condition that an item still has the due time `:seen` with which it was read."""
     return "attribute_not_exists(due_at)" if seen is None else "due_at = :seen"

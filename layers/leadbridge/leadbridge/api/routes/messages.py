@@ -16,7 +16,7 @@ from leadbridge.api.schemas import LeadId, MessageStatusView, message_status_vie
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.message import MessageState, operator_message
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.timeline import LEELOO, Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.logs import logger
 
@@ -50,7 +50,7 @@ def write_message(request: ApiRequest, body: MessageRequest) -> MessageStatusVie
     lead_id = body.lead_id or request.resources.lead_search.by_account(body.account_id or "")
     if lead_id is not None:
         find_lead(request, lead_id)
-        entry = Entry.by_operator(now, "message_requested", request.operator, "leeloo")
+        entry = Entry.by_operator(now, "message_requested", request.operator, LEELOO)
     message = operator_message(
         lead_id or body.account_id or "",
         now,

@@ -1,4 +1,4 @@
-"""What the sync of a partner's accounts needs of the table and of the partner."""
+"""The ports of the account sync: repositories and the partner's list."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
 
 
 class AccountStore(Protocol):
-    """Where accounts are kept, and what is known of whose they are."""
+    """The account repository, with the links of accounts to leads."""
 
     def accounts(self, uuids: Collection[str]) -> Mapping[str, StoredAccount]:
-        """Those that are kept, by uuid."""
+        """Return the stored accounts by uuid."""
         ...
 
     def links(self, uuids: Collection[str]) -> Mapping[str, str | None]:
-        """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
+        """Return the linked leads by the account's uuid; None for an erased person."""
         ...
 
     def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
-        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
+        """Return deliveries by lead: None for a missing one, no entry for an unreadable one."""
         ...
 
     def leads_of(self, email: str) -> Sequence[str]:
-        """The ids of the leads with this address, the newest of them if they are many."""
+        """Return the ids of the newest leads with this e-mail."""
         ...
 
     def store(self, accounts: Sequence[StoredAccount]) -> None:
-        """Write accounts, over what is kept of them."""
+        """Store accounts. Existing ones are replaced."""
         ...
 
     def forget(self, uuids: Sequence[str]) -> None:
-        """Delete what is kept of accounts."""
+        """Delete stored accounts."""
         ...
 
 
 class ListingPage(Protocol):
-    """A page of a listing: the rows that were not given before, where it stands, how many there are in all."""
+    """A page of a list: its number, the rows that no earlier page returned, and the size of the list."""
 
     @property
     def number(self) -> int: ...
@@ -62,34 +62,34 @@ class Broker(Protocol):
 
     @property
     def seconds_per_page(self) -> float:
-        """Seconds that one page can take."""
+        """The longest time of one page, in seconds."""
         ...
 
     def pages(
         self, since: datetime, until: datetime, budget: Budget, *, size: int, first_page: int
     ) -> Iterator[ListingPage]:
-        """The accounts of a window, each page asked for when the one before has been taken; one page at least.
+        """Yield the pages of a window, at least one. A page is read when the caller requests it.
 
-        The last one says that it is the last; a listing may stop before it. Raises PartnerError.
+        The last page is marked as the last; a list may stop before it. Raises PartnerError.
         """
         ...
 
 
 class SyncStateStore(Protocol):
-    """Where it is written down how far the sync has come."""
+    """Stores the progress of the sync."""
 
     def take_lease(self, owner: str, now: datetime, until: datetime) -> ScanState | None:
-        """Become the one run there is; None if there is another."""
+        """Take the lease and return the state; None if another run has the lease."""
         ...
 
     def save(self, owner: str, state: ScanState) -> None:
-        """Write down where the sync stands. Raises LeaseLost."""
+        """Save the state. Raises LeaseLost."""
         ...
 
     def release(self, owner: str, state: ScanState) -> None:
-        """Do the same, and give the lease back. Raises LeaseLost."""
+        """Save the state and release the lease. Raises LeaseLost."""
         ...
 
     def oldest_lead(self) -> datetime | None:
-        """When our first lead came."""
+        """Return when our first lead was received."""
         ...

@@ -1,4 +1,4 @@
-"""What submissions, status checks and resolutions need of the table and of a partner."""
+"""The ports of submissions, status checks and resolutions: repositories and partners."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Deliveries(Protocol):
 
 
 class DueDeliveries(Deliveries, Protocol):
-    """Deliveries that become due."""
+    """Reads, writes and defers deliveries."""
 
     def defer(self, delivery: Delivery, due_at: datetime, /) -> None:
         """Move the time at which a delivery is due, and nothing else."""
@@ -40,36 +40,36 @@ class DueDeliveries(Deliveries, Protocol):
 
 
 class SubmissionLedger(DueDeliveries, Protocol):
-    """The part of the store that a submission needs."""
+    """The lead repository as a submission needs it."""
 
     def lead(self, lead_id: str) -> Lead | None:
         """The lead."""
         ...
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
-        """The lead that a deal or an account at the partner was made of, if one of ours was."""
+        """Return the lead that a deal or an account at the partner is linked to; None if it is not linked."""
         ...
 
     def has_unnamed_twin(self, delivery: Delivery) -> bool:
-        """Whether the partner took another lead of the same e-mail, and did not return the account's id."""
+        """Return whether the partner accepted another lead with the same e-mail without returning the account's id."""
         ...
 
 
 class StatusLedger(DueDeliveries, Protocol):
-    """The part of the store that a status check needs."""
+    """The lead repository as a status check needs it."""
 
     def defer_check(
         self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
-        """Put off the next check of a delivery."""
+        """Defer the next check of a delivery, and count a failed one."""
         ...
 
 
 class ResolutionLedger(Protocol):
-    """The part of the store that a resolution needs."""
+    """The lead repository as a resolution needs it."""
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
-        """The lead that has a deal or an account at the partner."""
+        """Return the lead that a deal or an account at the partner is linked to."""
         ...
 
     def journey(self, lead_id: str) -> Journey | None:
@@ -82,7 +82,7 @@ class ResolutionLedger(Protocol):
 
 
 class PreviousLead(Protocol):
-    """The lead with which a person came to a partner before."""
+    """A person's earlier lead at a partner."""
 
     @property
     def lead_id(self) -> str:
@@ -96,7 +96,7 @@ class PreviousLead(Protocol):
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether its delivery may still end without the partner having it."""
+        """Whether its delivery may still end without being accepted."""
         ...
 
 
@@ -104,11 +104,11 @@ class RepeatRules(Protocol):
     """Finds earlier leads of the same person, and what the source's configuration does with a repeat."""
 
     def first(self, delivery: Delivery) -> PreviousLead | None:
-        """Return the lead with which the person came to this partner before, None if none. Safe to repeat."""
+        """Return the person's earlier lead at this partner, None if there is none. Safe to repeat."""
         ...
 
     def then(self, source: str) -> Repeat:
-        """What a source wants done."""
+        """Return the source's rule for a repeat."""
         ...
 
 
@@ -116,7 +116,7 @@ class Authorization(Protocol):
     """A partner's permission to create one lead."""
 
     def create(self, lead: Lead, budget: Budget) -> int | str | None:
-        """Create the lead at the partner and return its deal's id or its account's uuid there, None if it is not told.
+        """Create the lead at the partner; return the deal's id or the account's uuid, None if there is none.
 
         Raises PartnerError.
         """
@@ -128,12 +128,12 @@ class SubmissionPartner(Protocol):
 
     @property
     def seconds_per_submission(self) -> float:
-        """Seconds that authorizing and creating can take together."""
+        """The longest time of authorizing and creating together, in seconds."""
         ...
 
     @property
     def seconds_per_create(self) -> float:
-        """Seconds that creating alone can take."""
+        """The longest time of creating, in seconds."""
         ...
 
     def authorize(self, budget: Budget) -> Authorization:
@@ -142,39 +142,39 @@ class SubmissionPartner(Protocol):
 
 
 class StatusPartner(Protocol):
-    """A partner that knows what became of a delivery."""
+    """A partner that returns the status of a delivery."""
 
     @property
     def seconds_per_check(self) -> float:
-        """Seconds that asking for a status can take."""
+        """The longest time of a status check, in seconds."""
         ...
 
     @property
     def settles_lost_replies(self) -> bool:
-        """Whether it can be asked what it has, after a reply was lost."""
+        """Whether a look-up can settle a delivery after a lost reply."""
         ...
 
     def status(self, delivery: Delivery, budget: Budget) -> str:
-        """The status in the partner's words. Safe to repeat. Raises PartnerError."""
+        """Return the status in the partner's spelling. Safe to repeat. Raises PartnerError."""
         ...
 
 
 class DealStatuses(Protocol):
-    """A partner that is asked by the number of a deal."""
+    """A partner that returns the status of a deal by its number."""
 
     @property
     def seconds_per_check(self) -> float:
-        """Seconds that asking for a status can take."""
+        """The longest time of a status check, in seconds."""
         ...
 
     def status(self, deal_id: int, budget: Budget) -> str:
-        """The deal's status in the partner's words. Safe to repeat. Raises PartnerError."""
+        """Return the deal's status in the partner's spelling. Safe to repeat. Raises PartnerError."""
         ...
 
 
 class IdVerifier(Protocol):
-    """A partner that can be asked whether it knows an id."""
+    """Verifies an id at a partner."""
 
     def confirm(self, lead: Lead, created: int | str, budget: Budget, /) -> ConfirmedId:
-        """Ask the partner. Safe to repeat. Raises IdNotFound, PartnerError."""
+        """Verify the id. Safe to repeat. Raises IdNotFound, PartnerError."""
         ...

@@ -1,4 +1,4 @@
-"""What the fetching of leads needs of the table and of a form's builder."""
+"""The ports of fetching leads: the repository and the form builder."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class FetchLedger(Protocol):
-    """The part of the table that fetching needs."""
+    """The fetch repository."""
 
     def fetch(self, lead_id: str) -> Fetch | None:
         """The fetch as it is now."""
         ...
 
     def apply(self, change: FetchChange, *, retry_for: float = ...) -> Fetch:
-        """Write a change; raises Conflict if somebody was quicker."""
+        """Write a change; raises Conflict if another writer was faster."""
         ...
 
     def defer(self, fetch: Fetch, due_at: datetime, /) -> None:
@@ -39,18 +39,18 @@ class FetchLedger(Protocol):
         email_hash: str | None,
         tax_hash: str | None,
     ) -> None:
-        """Write what was fetched, all or nothing; raises Conflict if somebody was quicker."""
+        """Write what was fetched, all or nothing; raises Conflict if another writer was faster."""
         ...
 
 
 class LeadOrigin(Protocol):
-    """Where a form's builder keeps leads."""
+    """A form builder that stores leads."""
 
     @property
     def seconds_per_fetch(self) -> float:
-        """Seconds that one fetch can take."""
+        """The longest time of a fetch, in seconds."""
         ...
 
     def lead(self, keys: Mapping[str, str], budget: Budget) -> dict[str, Any]:
-        """The lead as the builder has it. Reading it is always safe to repeat. Raises PartnerError."""
+        """Read a lead. Safe to repeat. Raises PartnerError."""
         ...

@@ -1,4 +1,4 @@
-"""What the receiving of leads needs of the table."""
+"""The port of receiving leads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LeadStore(Protocol):
-    """The part of the store that a reception needs."""
+    """The lead repository as receiving needs it."""
 
     def accept(
         self,
@@ -29,11 +29,11 @@ class LeadStore(Protocol):
         quota: Quota | None = None,
         retry_for: float = ...,
     ) -> str | None:
-        """Store a new lead; None, or the id of the lead that is already here."""
+        """Store a new lead; return None, or the id of the lead that is stored already."""
         ...
 
     def claim_content(self, claim: ContentClaim) -> ContentClaim:
-        """Store a claim without a lead; return it, or the claim of the same content that is already here."""
+        """Store a claim without a lead; return it, or the stored claim of the same content."""
         ...
 
     def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
@@ -45,5 +45,5 @@ class LeadStore(Protocol):
         ...
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
-        """Which of these leads are here, as far as that can be told quickly."""
+        """Return which of these leads are stored. A lead that is stored at this moment may be missing."""
         ...

@@ -1,4 +1,4 @@
-"""What the sending of messages needs of the table and of a messenger."""
+"""The ports of sending messages: repositories and the messenger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Leads(Protocol):
-    """The part of the store that says what a message is about."""
+    """Reads leads and deliveries."""
 
     def lead(self, lead_id: str) -> Lead | None:
         """The lead."""
@@ -27,7 +27,7 @@ class Leads(Protocol):
 
 
 class MessageLedger(Protocol):
-    """Where messages are kept."""
+    """The message repository."""
 
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""
@@ -40,7 +40,7 @@ class MessageLedger(Protocol):
     def apply(self, change: MessageChange, *, retry_for: float = ...) -> Message:
         """Write a change, retrying transient errors for so many seconds.
 
-        Raises Conflict if somebody was quicker, OutOfOrder if another message of the line was started meanwhile.
+        Raises Conflict if another writer was faster, OutOfOrder if another message of the group was started.
         """
         ...
 
@@ -49,33 +49,33 @@ class MessageLedger(Protocol):
         ...
 
     def contact(self, lead_id: str) -> Contact:
-        """What is known of the person's account."""
+        """The stored account of the person."""
         ...
 
     def remember(self, lead_id: str, contact: Contact) -> None:
-        """Note where the person can be written to."""
+        """Store the account of the person."""
         ...
 
     def claim(self, lead_id: str, now: datetime, until: datetime, *, to_invite: bool) -> bool:
-        """Be the one who makes or invites the person until then; False if somebody else is, or it has been done."""
+        """Claim the creation or invitation of the person until then; False if it is claimed or done already."""
         ...
 
     def forget(self, lead_id: str) -> None:
-        """Know nothing of the person's account any more."""
+        """Delete the stored account of the person."""
         ...
 
 
 class Messenger(Protocol):
-    """What takes messages to people. Every method raises PartnerError."""
+    """Sends messages to people. Every method raises PartnerError."""
 
     @property
     def seconds_per_message(self) -> float:
-        """Seconds that finding the account and sending can take together."""
+        """The longest time of a look-up and a send together, in seconds."""
         ...
 
     @property
     def seconds_per_send(self) -> float:
-        """Seconds that sending alone can take."""
+        """The longest time of a send, in seconds."""
         ...
 
     def find(self, person: Person, budget: Budget) -> Recipient | None:
@@ -83,11 +83,11 @@ class Messenger(Protocol):
         ...
 
     def make(self, person: Person, budget: Budget) -> Recipient | None:
-        """Make a person known whom `find` does not find; None where that is not set up, or not possible."""
+        """Create a person that `find` does not find; None if that is not configured or not possible."""
         ...
 
     def invite(self, person: Person, budget: Budget) -> bool:
-        """Invite a person by text message; whether that is set up. It may take hours until `find` finds them."""
+        """Invite a person by text message; False if that is not configured. `find` may find them hours later."""
         ...
 
     def send(self, account_id: str, content: Content, budget: Budget) -> None:

@@ -1,4 +1,4 @@
-"""What the core of the workers needs of an item and of its repository."""
+"""The ports of the worker core: an item and its repository."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class WorkItem(HasError, Protocol):
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """When the next attempt is allowed; None for at once."""
+        """When the next attempt is allowed; None for immediately."""
         ...
 
     @property
     def due_at(self) -> datetime | None:
-        """When it is sent to its queue again if it does not change."""
+        """When it is queued again if it does not change."""
         ...
 
     @property
     def waiting_since(self) -> datetime:
-        """When it was last allowed to be processed."""
+        """The time since when it may be processed."""
         ...
 
 
