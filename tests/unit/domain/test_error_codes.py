@@ -233,7 +233,7 @@ def test_the_command_shows_the_text_where_there_is_no_code_that_it_has() -> None
 @pytest.mark.parametrize(
     ("told", "code", "data"),
     [
-        ({**SELDOM.letter}, ErrorCode.FIELDS_REJECTED, dict(SELDOM.data)),
+        ({**SELDOM.dead_letter}, ErrorCode.FIELDS_REJECTED, dict(SELDOM.data)),
         ({"reason": "spent"}, None, {}),
         ({"reason": "spent", "reason_code": "of_another_version", "reason_data": ["x"]}, None, {}),
         (

@@ -233,8 +233,8 @@ def test_a_lead_that_lacks_something_is_kept_and_goes_to_no_partner(world: World
     assert "12" not in str(delivery.last_error)
     assert journey.lead.person.phone == "+380500000001"
     assert dict(journey.lead.warnings) == {
-        "person.tax_number": "must be ten digits, so it was left out",
-        "person.email": "must be an e-mail address, so it was left out",
+        "person.tax_number": "must be ten digits; the value was dropped",
+        "person.email": "must be an e-mail address; the value was dropped",
     }
     assert world.said == ["received", "fetched", "rejected"]
 

@@ -1,4 +1,4 @@
-"""A lead: what a person asked for, as it came from a form and as it is kept."""
+"""A lead: the fields of a form's post, validated, and the stored lead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leadbridge.settings import Partner
 
 MAX_UTM_TAGS = 30
-MAX_UTM_LENGTH = 1024  # characters of a tag; longer ones are cut
+MAX_UTM_LENGTH = 1024  # characters of a tag; a longer one is cut
 
 Text = Annotated[str | None, BeforeValidator(fields.text)]
 Cut = Annotated[str | None, BeforeValidator(lambda value: fields.truncate_text(value, MAX_UTM_LENGTH))]
@@ -47,7 +47,7 @@ class _Section(BaseModel):
 
 
 class Person(_Section):
-    """Who asks."""
+    """The person."""
 
     full_name: Text = None
     phone: Annotated[str | None, BeforeValidator(fields.phone)] = None
@@ -59,14 +59,14 @@ class Person(_Section):
 
 
 class Loan(_Section):
-    """The credit asked for: `amount` in hryvnias, `term` in the lender's unit."""
+    """The requested loan: `amount` in hryvnias, `term` in the lender's unit."""
 
     amount: Amount = None
     term: Annotated[int | None, BeforeValidator(fields.term)] = None
 
 
 class Trading(_Section):
-    """Where a trader's lead comes from, in the broker's words. A text that is too long is cut; the lead is accepted."""
+    """The origin of a trader's lead, in the broker's terms. A text that is too long is cut."""
 
     offer: Cut = None
     site: Cut = None
@@ -75,7 +75,7 @@ class Trading(_Section):
 
 
 class LeadFields(_Section):
-    """What a form's fields amount to."""
+    """The fields of a lead."""
 
     person: Person = Field(default_factory=Person)
     loan: Loan = Field(default_factory=Loan)
@@ -84,20 +84,19 @@ class LeadFields(_Section):
     consent: Annotated[Consent, BeforeValidator(consent_of)] = Field(default_factory=Consent)
 
     def value(self, path: str) -> object:
-        """What stands at a dotted path such as `person.phone`; None where nothing does."""
+        """Return the value at a dotted path such as `person.phone`; None if there is none."""
         section, _, name = path.partition(".")
         found = getattr(self, section, None)
         return found.get(name) if isinstance(found, dict) else getattr(found, name, None)
 
 
 class Lead(LeadFields):
-    """A stored lead. `warnings` tell what looked wrong and was accepted all the same.
+    """A stored lead.
 
-    `fallbacks` says which partner gets it once another one has rejected it, `routed` and `routed_data` why so, for the
-    timeline.
-    `content_hash` is a keyed digest of the post's content, by which a redelivery with other content is noticed.
-    `erased_at` is when the person was
-    forgotten: what is left is the lead's tombstone.
+    `warnings` are fields with unusual values that were accepted, and their messages. `fallbacks` maps a partner to the
+    one that gets the lead after a rejection. `routed` and `routed_data` are the reason for the timeline. `content_hash`
+    is a keyed hash of the post's content; it shows whether a redelivery has other content. `erased_at` is when the
+    person was erased; the rest of such a lead is a tombstone.
     """
 
     lead_id: str
@@ -113,7 +112,7 @@ class Lead(LeadFields):
 
 
 class InvalidLead(ValueError):
-    """A lead that cannot be accepted: every field that is wrong, each once."""
+    """A lead that cannot be accepted, with all wrong fields."""
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         super().__init__(f"{len(errors)} field(s) are wrong")
@@ -121,7 +120,7 @@ class InvalidLead(ValueError):
 
 
 def lead_id_of(source: str, delivery_id: str) -> str:
-    """The id of the lead that `source` knows as `delivery_id`: the same for every delivery of it."""
+    """Return the id of the lead with this `delivery_id` of the source. A redelivery has the same id."""
     digest = hashlib.sha256(json.dumps([source, delivery_id]).encode()).digest()
     return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
 
@@ -139,10 +138,10 @@ def build_lead(
     choose: Chooser | None = None,
     content_hash: str | None = None,
 ) -> Lead:
-    """Clean and check what a form sent, for those of the partners (by name) that shall get it: all, or the chosen.
+    """Validate a form's values for the partners that get the lead: those that `choose` returns, or all.
 
-    In an order of partners, one that lacks a required field is passed over.
-    `values` holds the sections `person`, `loan`, `trading`, `utm`, `consent` as they came. Raises InvalidLead.
+    In an order of partners, one that does not accept the lead is skipped. `values` contains the sections `person`,
+    `loan`, `trading`, `utm` and `consent` of the post. Raises InvalidLead.
     """
     asked, wrong = _clean(values)
     chosen = _chosen(asked, partners, choose)
@@ -165,9 +164,9 @@ def build_partial_lead(
     partners: Mapping[str, Partner],
     choose: Chooser | None = None,
 ) -> tuple[Lead, dict[str, tuple[FieldError, ...]]]:
-    """Clean a lead that nobody can be asked to mend: what is wrong is left out of it, and its warnings tell so.
+    """Build a lead whose sender cannot correct it: wrong values are dropped, with a warning each.
 
-    With it comes, for each of its partners that cannot have it so, what they miss.
+    Returns the lead and, for each partner that does not accept it, the errors.
     """
     asked, wrong = _clean(values)
     chosen = _chosen(asked, partners, choose)
@@ -175,7 +174,7 @@ def build_partial_lead(
         name: tuple(wrong.get(found.field, found) for found in find_field_errors(asked, partners[name]))
         for name in chosen.partners
     }
-    left_out = [(error.field, f"{error.message}, so it was left out") for error in wrong.values()]
+    left_out = [(error.field, f"{error.message}; the value was dropped") for error in wrong.values()]
     lead = _lead(asked, chosen, partners, lead_id=lead_id, source=source, received_at=received_at)
     lead = lead.model_copy(update={"warnings": (*lead.warnings, *left_out)})
     return lead, {name: errors for name, errors in lacking.items() if errors}
@@ -204,7 +203,7 @@ def _lead(asked: LeadFields, chosen: Decision, partners: Mapping[str, Partner], 
 
 
 def _clean(values: dict[str, Any]) -> tuple[LeadFields, dict[str, FieldError]]:
-    """What can be used of the values, and what is wrong with the rest, by field."""
+    """Return the valid values, and the errors of the others by field."""
     try:
         return LeadFields.model_validate(values), {}
     except ValidationError as error:
@@ -230,12 +229,12 @@ def _field_error(detail: Any) -> FieldError:
 
 
 def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
-    """What a partner would miss in a lead, or not take; empty where it may have it."""
+    """Return the reasons why a partner does not accept a lead; empty if it does."""
     errors = [FieldError(path, "is required") for path in partner.requires if asked.value(path) is None]
     phone, number = asked.person.phone, asked.person.tax_number
     if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):
         errors.append(FieldError("person.phone", "must be a Ukrainian phone number"))
-    longest = partner.account.max_value_length  # what cannot be shortened must fit
+    longest = partner.account.max_value_length  # a phone or an e-mail cannot be cut
     too_long = [path for path in ("person.email", "person.phone") if len(str(asked.value(path) or "")) > longest]
     errors += [FieldError(path, f"must be at most {longest} characters") for path in too_long]
     if partner.tax_number_checksum == "strict" and number is not None and not fields.has_valid_check_digit(number):
@@ -244,7 +243,7 @@ def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
 
 
 def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> str | None:
-    """Return the partner that gets a lead after this one rejected it: the next in the lead's order that can take it."""
+    """Return the partner that gets a lead after this one rejected it: the next in the order that accepts it."""
     found = lead.fallbacks.get(partner)
     for _ in lead.fallbacks:
         if found is None or (found in partners and not find_field_errors(lead, partners[found])):
@@ -262,7 +261,7 @@ def changed_fields(before: LeadFields, after: LeadFields) -> tuple[str, ...]:
 
 
 def find_missing_fields(lead: LeadFields, partner: Partner | None) -> tuple[str, ...]:
-    """The fields for which a partner would not take a lead; of a partner that is not configured nothing is known."""
+    """Return the fields because of which a partner does not accept a lead; none if it is not configured."""
     return () if partner is None else tuple(error.field for error in find_field_errors(lead, partner))
 
 

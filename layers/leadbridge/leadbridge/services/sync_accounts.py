@@ -152,8 +152,8 @@ class _Run:
             self.error = self.error or error
         failed = self.state.active_scans.get(reading.kind, reading).adjusted_to(self.sync.plan)
         self.state = self.state.after_failure(failed, self.sync.clock())
-        going_on = self.state.active_scans.get(reading.kind)
-        if going_on is None or going_on.window != failed.window:
+        active = self.state.active_scans.get(reading.kind)
+        if active is None or active.window != failed.window:
             self.skipped_windows += (failed,)
         return False
 

@@ -207,7 +207,7 @@ def account_of(values: dict[str, Any]) -> StoredAccount:
 def state_values(state: ScanState) -> dict[str, Any]:
     """A state as its item holds it, the scans by their kinds."""
     own = {name: getattr(state, name) for name in _STATE_TIMES}
-    passes = {kind.value: _pass_values(going_on) for kind, going_on in state.active_scans.items()}
+    passes = {kind.value: _pass_values(scan) for kind, scan in state.active_scans.items()}
     return {**items.present(_as_texts(own, _STATE_TIMES)), "active_scans": passes}
 
 
@@ -218,9 +218,9 @@ def state_of(standing: dict[str, Any]) -> ScanState:
     return ScanState(**_as_times(known, _STATE_TIMES), active_scans=passes)
 
 
-def _pass_values(going_on: SyncScan) -> dict[str, Any]:
-    values = items.present(_as_texts(asdict(going_on), _PASS_TIMES))
-    return {**values, "length": int(going_on.length.total_seconds())}
+def _pass_values(scan: SyncScan) -> dict[str, Any]:
+    values = items.present(_as_texts(asdict(scan), _PASS_TIMES))
+    return {**values, "length": int(scan.length.total_seconds())}
 
 
 def _pass_of(kind: ScanKind, values: dict[str, Any]) -> SyncScan:

@@ -1,4 +1,4 @@
-"""An account as a partner lists it, and as we keep it."""
+"""An account in a partner's list, and the stored account."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from leadbridge.domain.clock import from_text, to_text
 
 
 class ListedAccount(PartnerAccount, Protocol):
-    """An account as the partner lists it; what it does not tell is None."""
+    """An account in the partner's list. Missing values are None."""
 
     @property
     def updated(self) -> datetime | None:
-        """When it changed last, at the earliest."""
+        """The earliest possible time of the last change."""
         ...
 
     @property
     def updated_latest(self) -> datetime | None:
-        """When it changed last, at the latest, where the partner's local time names two moments; else None."""
+        """The latest possible time of the last change if the partner's local time is ambiguous; else None."""
         ...
 
     @property
     def email(self) -> str | None:
-        """The address that it is known by."""
+        """The e-mail of the account."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
-    """An account as we keep it: the partner's row, and what we made of it.
+    """A stored account: the partner's row, and its lead.
 
-    `lead_id` is the lead it was made of, None where it did not come from us. `is_pending` says that its delivery
-    could not be updated yet: the next run looks for its lead again. Times are to the millisecond.
+    `lead_id` is the lead that it was created from; None for a foreign account. `is_pending`: its delivery could not be
+    updated yet, and the next run looks its lead up again. Times have milliseconds.
     """
 
     uuid: str
@@ -56,14 +56,14 @@ class StoredAccount:
 
     @classmethod
     def of(cls, row: ListedAccount, before: StoredAccount | None, now: datetime) -> StoredAccount:
-        """The row as it is now, with what we know already."""
-        told = {name: _to_milliseconds(getattr(row, name)) for name in ROW_FIELDS}
+        """Return the account of a row, with our own fields of the stored account."""
+        values = {name: _to_milliseconds(getattr(row, name)) for name in ROW_FIELDS}
         if before is None:
-            return cls(**told, first_seen_at=_to_milliseconds(now))
-        return replace(before, **told)
+            return cls(**values, first_seen_at=_to_milliseconds(now))
+        return replace(before, **values)
 
     def is_older_than(self, before: StoredAccount, now: datetime) -> bool:
-        """Return whether this is older than what is stored, because its page was delayed.
+        """Return whether this is older than the stored account, because its page was delayed.
 
         A time in the future proves nothing. An ambiguous time is older only if both of its moments are.
         """
@@ -80,5 +80,5 @@ ROW_FIELDS = tuple(each.name for each in fields(StoredAccount) if each.name not 
 
 
 def _to_milliseconds(value: Any) -> Any:
-    """A time as precise as the table keeps it; anything else as it is."""
+    """Return a time with the precision of the table; other values as they are."""
     return from_text(to_text(value)) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""Partners that can be asked whether they have a person: what their answer says of a delivery whose reply was lost."""
+"""Match a partner's account to a delivery whose reply was lost."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from leadbridge.domain.delivery import Delivery
 if TYPE_CHECKING:
     from leadbridge.runtime.budget import Budget
 
-MAX_CLOCK_SKEW = timedelta(minutes=2)  # by which a partner's clock may be behind ours
-MAX_REQUEST_TIME = timedelta(hours=1)  # after which no request of ours makes anything any more
+MAX_CLOCK_SKEW = timedelta(minutes=2)  # between a partner's clock and ours
+MAX_REQUEST_TIME = timedelta(hours=1)  # from the start of a request until it cannot create an account any more
 
 
 class PartnerAccount(Protocol):
-    """A person as the partner has them; what it does not tell is None."""
+    """An account at the partner. Missing values are None."""
 
     @property
     def uuid(self) -> str | None:
-        """What the partner calls it."""
+        """The partner's id."""
         ...
 
     @property
     def created(self) -> datetime | None:
-        """Since when there is one, at the earliest."""
+        """The earliest possible time of creation."""
         ...
 
     @property
     def created_latest(self) -> datetime | None:
-        """Since when at the latest, where the partner's local time names two moments; else None."""
+        """The latest possible time of creation if the partner's local time is ambiguous; else None."""
         ...
 
     @property
     def status(self) -> str | None:
-        """The partner's own word for how far it got."""
+        """The status in the partner's spelling."""
         ...
 
 
 class Accounts(Protocol):
-    """A partner's accounts."""
+    """Looks up a partner's accounts."""
 
     @property
     def seconds_per_page(self) -> float:
-        """Seconds that a look-up can take."""
+        """The longest time of a look-up, in seconds."""
         ...
 
     def find(self, email: str, budget: Budget) -> PartnerAccount | None:
-        """The account of this e-mail, None where there surely is none. Safe to repeat. Raises PartnerError."""
+        """Return the account with this e-mail, None if there is none. Safe to repeat. Raises PartnerError."""
         ...
 
 
 class Origin(Enum):
-    """Whose making an account is."""
+    """Who created an account."""
 
     OURS = auto()
     FOREIGN = auto()
@@ -61,10 +61,11 @@ class Origin(Enum):
 
 
 def match_account(account: PartnerAccount, delivery: Delivery, owner: str | None) -> Origin:
-    """Whether a delivery's attempts made an account: not if it is older, or another lead's (`owner` is a lead's id).
+    """Return whether an attempt of a delivery created an account. `owner` is the lead that it is linked to.
 
-    Undetermined for an account that is much younger than the last attempt, and for one with an ambiguous time of
-    creation whose two moments lead to two results.
+    An account that is older than the first attempt, or linked to another lead, is foreign. The result is undetermined
+    if the account is much younger than the last attempt, or if its time of creation is ambiguous and the two possible
+    times have different results.
     """
     if owner is not None:
         return Origin.OURS if owner == delivery.lead_id else Origin.FOREIGN

@@ -1,11 +1,11 @@
-"""How a partner's list is gone through: three kinds of passes, in windows, and where each of them stands.
+"""The scans of a partner's list of accounts, in windows of time, and their progress.
 
-incremental   from the watermark less an overlap; when it has come to its end, the watermark is its beginning
-rolling       the accounts of the last days, in every run (not where the list filters on changes)
-whole         all there ever were, every few hours, so that a change of an old account is noticed under either reading
+incremental   from the watermark minus an overlap; when it finishes, the watermark moves to its start
+rolling       the accounts of the last days, in every run (not if the list filters on changes)
+full          all accounts, every few hours, so that changes of old accounts are found with either filter
 
-A pass that a run cannot end goes on in the next one, from the page where it stopped. A window of the past that several
-runs could not read is left out, so that those behind it are read, and comes again with the next pass.
+A scan that a run cannot finish continues in the next run at the same page. A window that several runs could not read is
+skipped, so that the following ones are read. The next scan reads it again.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from leadbridge.settings.partners import SyncPlan
 
 
-MAX_CLOCK_LEAD = timedelta(days=1)  # by which a partner's clock, or its zone, may be ahead of ours
-MAX_PAGE_FAILURES = 3  # runs that may fail at one page of the past before its window is left out
+MAX_CLOCK_LEAD = timedelta(days=1)  # by which a partner's clock or time zone may be ahead of ours
+MAX_PAGE_FAILURES = 3  # runs that may fail at a page before its window is skipped
 
 
 class LeaseLost(Exception):
-    """The lease of the sync expired and another run took it: the state that this run has read is out of date."""
+    """The lease of the sync expired and another run took it: the state of this run is outdated."""
 
 
 class ScanKind(StrEnum):
-    """What a pass is for."""
+    """The kind of a scan."""
 
     INCREMENTAL = "incremental"
     ROLLING = "rolling"
@@ -39,7 +39,7 @@ class ScanKind(StrEnum):
 
 @dataclass(frozen=True)
 class SyncScan:
-    """One pass over [since, until]. It stands in the window that begins at `window`, before the page `page`.
+    """One scan of [since, until]. Its next page is `page` in the window that starts at `window`.
 
     Windows are `length` long and pages have `page_size` rows, as the plan had them when this window was started.
     `extent` is the number of rows in the window when it was last read, or of pages if the partner does not return the
@@ -62,37 +62,37 @@ class SyncScan:
 
     @property
     def window_end(self) -> datetime:
-        """The end of the window that it stands in."""
+        """The end of the current window."""
         return min(self.window + self.length, self.until)
 
     def adjusted_to(self, plan: SyncPlan) -> SyncScan:
-        """The same pass under a plan; its window is begun anew if pages or windows are of another size now."""
+        """Return the scan under a plan. If the plan's page or window size has changed, the window starts again."""
         if (self.length, self.page_size) == (plan.window, plan.page_size):
             return self
-        anew = replace(self, length=plan.window, page_size=plan.page_size)
-        return replace(anew, page=0, extent=None, max_page=0, failures=0)
+        resized = replace(self, length=plan.window, page_size=plan.page_size)
+        return replace(resized, page=0, extent=None, max_page=0, failures=0)
 
     def after_page(self, number: int, extent: int | None) -> SyncScan:
-        """The same pass, a page further."""
+        """Return the scan after a page."""
         page = number + 1
         failures = 0 if page > self.max_page else self.failures
         return replace(self, page=page, extent=extent, max_page=max(page, self.max_page), failures=failures)
 
     def after_window(self) -> SyncScan | None:
-        """The same pass in its next window; None where this one was the last."""
+        """Return the scan at its next window; None after the last one."""
         if self.window_end >= self.until:
             return None
         return replace(self, window=self.window_end, page=0, extent=None, max_page=0, failures=0)
 
     def pages_to_reread(self, extent: int | None, per_page: int) -> int:
-        """By how many pages rows have moved forward since it was looked into: as many as have gone from the list."""
+        """Return by how many pages the rows have moved forward because rows were deleted."""
         if self.extent is None or extent is None:
             return 0
         return ceil(max(0, self.extent - extent) / max(1, per_page))
 
     @property
     def progress(self) -> float:
-        """How much of the time it covers lies behind it, from 0 to 1."""
+        """The part of the scan that is done, from 0 to 1."""
         return min(1.0, (self.window - self.since) / max(self.until - self.since, timedelta(seconds=1)))
 
 
@@ -114,49 +114,49 @@ class ScanState:
 
     @classmethod
     def first(cls, now: datetime) -> ScanState:
-        """Where a sync stands that has never run: news from now on do not wait for the history."""
+        """Return the state before the first run. New accounts do not wait for the first full scan."""
         return cls(watermark=now - timedelta(seconds=1), first_run_at=now)
 
     def due(self, kind: ScanKind, plan: SyncPlan, now: datetime) -> SyncScan | None:
-        """The pass of this kind to go on with, or to begin; None where there is nothing to do."""
+        """Return the scan of this kind to continue or to start; None if there is nothing to do."""
         if kind in self.active_scans:
             return self.active_scans[kind].adjusted_to(plan)
         match kind:
             case ScanKind.INCREMENTAL if self.watermark < now:
                 return _new(kind, plan, now, self.watermark - plan.overlap, now + MAX_CLOCK_LEAD)
-            case ScanKind.INCREMENTAL if self.watermark > now:  # from a clock that was ahead: it tells nothing
+            case ScanKind.INCREMENTAL if self.watermark > now:  # it comes from a clock that was ahead
                 return _new(kind, plan, now, now - plan.rolling, now + MAX_CLOCK_LEAD)
             case ScanKind.ROLLING if plan.filters_on == "created":
                 return _new(kind, plan, now, now - plan.rolling, now + MAX_CLOCK_LEAD)
-            case ScanKind.FULL if not self._has_begun_lately(plan, now):
+            case ScanKind.FULL if not self._has_started_recently(plan, now):
                 return _new(kind, plan, now, min(datetime.combine(plan.since, time(), UTC), now), now)
         return None
 
-    def _has_begun_lately(self, plan: SyncPlan, now: datetime) -> bool:
+    def _has_started_recently(self, plan: SyncPlan, now: datetime) -> bool:
         return (
             self.full_scan_started_at is not None
             and timedelta() <= now - self.full_scan_started_at < plan.full_scan_every
         )
 
-    def with_scan(self, going_on: SyncScan) -> ScanState:
-        """A pass has come further."""
-        begun = going_on.started_at if going_on.kind is ScanKind.FULL else self.full_scan_started_at
-        return replace(self, active_scans={**self.active_scans, going_on.kind: going_on}, full_scan_started_at=begun)
+    def with_scan(self, scan: SyncScan) -> ScanState:
+        """Return the state with the progress of a scan."""
+        begun = scan.started_at if scan.kind is ScanKind.FULL else self.full_scan_started_at
+        return replace(self, active_scans={**self.active_scans, scan.kind: scan}, full_scan_started_at=begun)
 
     def after_window(self, read: SyncScan, now: datetime) -> ScanState:
-        """A pass is done with its window."""
+        """Return the state after a scan's window."""
         following = read.after_window()
         return self.without_scan(read, now) if following is None else self.with_scan(following)
 
     def after_failure(self, failed: SyncScan, now: datetime) -> ScanState:
-        """A run could not read a page of the past: after several the pass leaves the page's window out."""
+        """Return the state after a failed page. After several failures the scan skips the window."""
         if failed.failures + 1 < MAX_PAGE_FAILURES:
             return self.with_scan(replace(failed, failures=failed.failures + 1))
         return self.after_window(replace(failed, skipped_windows=failed.skipped_windows + 1), now)
 
     def without_scan(self, ended: SyncScan, now: datetime) -> ScanState:
-        """A pass has come to its end."""
-        rest = {kind: going_on for kind, going_on in self.active_scans.items() if kind is not ended.kind}
+        """Return the state after a scan has finished."""
+        rest = {kind: scan for kind, scan in self.active_scans.items() if kind is not ended.kind}
         state = replace(self, active_scans=rest)
         match ended.kind:
             case ScanKind.INCREMENTAL:
@@ -169,16 +169,16 @@ class ScanState:
 
     @property
     def history(self) -> float:
-        """How much of the whole history the first sync has read, from 0 to 1; 1 ever after."""
+        """The progress of the first full scan, from 0 to 1; 1 after it."""
         return 1.0 if self.full_scan_finished_at is not None else self.full_scan_progress or 0.0
 
     @property
     def full_scan_progress(self) -> float | None:
-        """How far the whole pass is that goes on, from 0 to 1; None where none does."""
+        """The progress of the active full scan, from 0 to 1; None if there is none."""
         return self.active_scans[ScanKind.FULL].progress if ScanKind.FULL in self.active_scans else None
 
     def history_age(self, now: datetime) -> timedelta:
-        """How long ago all that there ever was had been read, or else was begun to be."""
+        """Return the time since the last complete full scan, or since the first run."""
         return now - (self.full_scan_finished_at or self.first_run_at or now)
 
 

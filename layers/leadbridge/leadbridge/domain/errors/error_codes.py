@@ -86,22 +86,22 @@ class ErrorCode(StrEnum):
     NOT_CONFIGURED = "not_configured", "The configuration has no message for this status."
     PERSON_UNKNOWN = "person_unknown", "Leeloo does not know the person."
     WRONG_DEAL = "wrong_deal", "The id of the deal was entered wrongly, so the status is not this lead's."
-    DEAL_CONTESTED = "deal_contested", "It is in doubt whose deal the status is about."
+    DEAL_CONTESTED = "deal_contested", "The deal of the status is contested: it may belong to another lead."
 
     # A dead letter
-    WORKER_FAILED = "worker_failed", "The worker failed each time. The logs say why."
+    WORKER_FAILED = "worker_failed", "The worker failed each time. The logs contain the reason."
     RULE_FAILED = "rule_failed", "The event bus could not deliver the event to its queue."
     EVENT_REJECTED = "event_rejected", "The event bus rejected the event."
     RECORD_INVALID = "record_invalid", "A record of the table's stream cannot be read."
-    STREAM_FAILED = "stream_failed", "Changes were not published. The sweep sends what waits."
+    STREAM_FAILED = "stream_failed", "Changes were not published. The sweep queues the items that wait."
     SCHEDULE_FAILED = "schedule_failed", "A scheduled run failed. The next run does its work."
     ANSWER_NOT_RECORDED = "answer_not_recorded", "The partner answered, and the answer could not be stored."
-    DEAD_LETTER_INVALID = "dead_letter_invalid", "The dead letter does not name what can be put back."
-    ATTEMPT_MISMATCH = "attempt_mismatch", "The answer is for another attempt than the last one."
+    DEAD_LETTER_INVALID = "dead_letter_invalid", "The dead letter names nothing that can be redriven."
+    ATTEMPT_MISMATCH = "attempt_mismatch", "The answer is for an earlier attempt."
     MAY_BE_OURS = "may_be_ours", "An earlier attempt may have created what the partner has."
     NEEDS_CONFIRMATION = "needs_confirmation", "The partner may have it already. A retry needs a confirmation."
     OUTCOME_UNKNOWN = "outcome_unknown", "The person may have received the message."
-    STATE_CONFLICT = "state_conflict", "It was settled meanwhile, and the answer says something else."
+    STATE_CONFLICT = "state_conflict", "The item was settled in the meantime, and the answer contradicts it."
     IN_PROGRESS = "in_progress", "It is still being processed."
     CONCURRENT_CHANGE = "concurrent_change", "Another writer changed it at the same moment."
 
@@ -123,8 +123,8 @@ class ErrorInfo:
         return {"error_code": self.code.value, **self.data}
 
     @property
-    def letter(self) -> dict[str, Any]:
-        """The members of a dead letter that say why it was written."""
+    def dead_letter(self) -> dict[str, Any]:
+        """The members of a dead letter that contain its reason."""
         return {
             "reason": self.text,
             "reason_code": self.code.value,
@@ -132,7 +132,7 @@ class ErrorInfo:
         }
 
     def equals_last_of(self, item: HasError) -> bool:
-        """Whether an item's last error is the same one, whatever its text is."""
+        """Return whether an item's last error has the same code and data."""
         return item.last_error_code == self.code and (item.last_error_data or {}) == self.data
 
 
@@ -141,7 +141,7 @@ class HasError(Protocol):
 
     @property
     def last_error(self) -> str | None:
-        """The text. It is always ours."""
+        """The text, always our own."""
         ...
 
     @property
@@ -167,7 +167,7 @@ def last_error(error: ErrorInfo | None) -> dict[str, Any]:
 
 
 def parse_error_code(name: object) -> ErrorCode | None:
-    """Return the code of this name; None where there is none."""
+    """Return the code with this name; None if there is none."""
     return next((code for code in ErrorCode if code == name), None)
 
 

@@ -1,4 +1,4 @@
-"""What a partner answered to a create, in a form that a dead letter can carry."""
+"""A partner's answer to a create, in a form for dead letters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from leadbridge.domain.errors.partner_errors import Duplicate, PartnerError, Rejected
 
-RECORD_ANSWER = "record_answer"  # the step of a dead letter that carries an answer to write down
+RECORD_ANSWER = "record_answer"  # the step of a dead letter that contains an answer to record
 
 
 @dataclass(frozen=True)

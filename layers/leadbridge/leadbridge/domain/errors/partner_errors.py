@@ -1,7 +1,7 @@
 """The errors of calls to partners, by what a flow does about them.
 
 PartnerError
-├── Rejected        the partner processed the request and refused it for good
+├── Rejected        the partner processed the request and rejected it permanently
 ├── Duplicate       the partner has this already; nothing was created
 ├── Misconfigured   our credentials or settings are wrong; a person must correct them
 ├── Unauthorized    a token was refused; the request was not processed
@@ -22,9 +22,9 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 class PartnerError(Exception):
     """A call to a partner that did not succeed.
 
-    `text` is safe to store, show and log: it never holds the partner's raw text nor personal data. `code` says the same
-    to programs, and `data` holds the facts: `http_status`, `fields`, `retry_after`. `retry_after` is what the partner
-    asked us to wait, in seconds. `is_intercepted` says that a proxy or a firewall in front of the partner replied.
+    `text` can be stored, shown and logged: it never contains the partner's raw text or personal data. `code` is the
+    error for programs, and `data` holds the facts: `http_status`, `fields`, `retry_after`. `retry_after` is the wait in
+    seconds that the partner requires. `is_intercepted`: a proxy or a firewall replied instead of the partner.
     """
 
     kind: ClassVar[str] = "partner_error"
@@ -53,7 +53,7 @@ class PartnerError(Exception):
 
     @classmethod
     def of(cls, error: PartnerError) -> Self:
-        """Return the same error as one of this class, for a caller to whom it means something else."""
+        """Return the same error as an instance of this class."""
         return cls(
             error.partner, error.operation, error.text, code=error.code, data=error.data, retry_after=error.retry_after
         )
@@ -65,14 +65,14 @@ class PartnerError(Exception):
 
 
 class Rejected(PartnerError):
-    """The partner refused the request itself; sending it again would be refused again."""
+    """The partner rejected the request. A retry would be rejected again."""
 
     kind = "rejected"
     default_code = ErrorCode.REJECTED
 
 
 class Duplicate(PartnerError):
-    """The partner has this already, from us or from somebody else; sending it again would create nothing."""
+    """The partner has this already, from us or from another source. A retry would create nothing."""
 
     kind = "duplicate"
     default_code = ErrorCode.DUPLICATE
@@ -81,7 +81,7 @@ class Duplicate(PartnerError):
 class Misconfigured(PartnerError):
     """Credentials, keys or settings are wrong; a retry is useless until a person corrects them.
 
-    Not `certain` is one that met credentials which may have been changed in the last few seconds.
+    `certain` is False if the credentials may have changed in the last few seconds.
     """
 
     kind = "misconfigured"
@@ -110,20 +110,20 @@ class Unauthorized(PartnerError):
 
 
 class RateLimited(PartnerError):
-    """The partner asked us to slow down; the request was not processed."""
+    """The partner limits the rate of requests; the request was not processed."""
 
     kind = "rate_limited"
     default_code = ErrorCode.RATE_LIMITED
 
 
 class Unavailable(PartnerError):
-    """The request was definitely not processed: it never went out, or the partner said so."""
+    """The request was definitely not processed: it was not sent, or the partner's reply says so."""
 
     kind = "unavailable"
 
 
 class Unknown(PartnerError):
-    """The request was sent, and no reply tells whether it was processed."""
+    """The request was sent, and no reply shows whether it was processed."""
 
     kind = "unknown"
     default_code = ErrorCode.RESPONSE_AMBIGUOUS

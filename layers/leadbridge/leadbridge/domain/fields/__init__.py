@@ -1,7 +1,7 @@
-"""How the fields of a lead are cleaned: one function a kind of field, from what people type to what we keep.
+"""Parsers of the fields of a lead, one for each kind of field.
 
-Each takes what a form sent (text, or a JSON value) and returns the clean value, or None for an empty one; each raises
-ValueError with a message that quotes nothing of the value. The rules are those of Ukrainian lenders.
+Each takes a form's value (text or JSON) and returns the normalized value, or None for an empty one. It raises
+ValueError with a message that does not quote the value. The rules are those of Ukrainian lenders.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _PHONE_SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015]+")
 
 
 def text(value: object, *, limit: int = MAX_TEXT_LENGTH) -> str | None:
-    """Any text: NFC, white space collapsed, invisible and control characters gone, `limit` characters at most.
+    """Parse a text: NFC, collapsed white space, no invisible or control characters, at most `limit` characters.
 
-    The steps of linear time come first. Only a text that can still fit its limit is normalized.
+    The steps of linear time come first. Only a text that can still fit the limit is normalized.
     """
     if value is None:
         return None
@@ -34,7 +34,7 @@ def text(value: object, *, limit: int = MAX_TEXT_LENGTH) -> str | None:
         raw = str(value)
         raw.encode()
     except ValueError:
-        raise ValueError("holds characters that are not text") from None
+        raise ValueError("contains invalid characters") from None
     clean = collapse(raw)
     if len(clean) <= MAX_DECOMPOSITION * limit:
         clean = " ".join(normalize(clean).split())
@@ -44,7 +44,7 @@ def text(value: object, *, limit: int = MAX_TEXT_LENGTH) -> str | None:
 
 
 def truncate_text(value: object, limit: int) -> str | None:
-    """Any text, cut to what is kept of it; None where it is no text. For what is never a reason to refuse a lead."""
+    """Parse a text and cut it to `limit` characters; None if it is no text. Never raises."""
     try:
         clean = text(value[:limit] if isinstance(value, str) else value, limit=MAX_DECOMPOSITION * limit)
     except ValueError:
@@ -53,7 +53,7 @@ def truncate_text(value: object, limit: int) -> str | None:
 
 
 def email(value: object) -> str | None:
-    """An e-mail address, spelt as it came."""
+    """Parse an e-mail address. Its case does not change."""
     clean = text(value)
     if clean is None:
         return None
@@ -63,7 +63,7 @@ def email(value: object) -> str | None:
 
 
 def phone(value: object) -> str | None:
-    """A phone number in E.164; `0…`, `80…` and `380…` are read as Ukrainian numbers."""
+    """Parse a phone number to E.164. `0…`, `80…` and `380…` are Ukrainian numbers."""
     clean = text(value)
     if clean is None:
         return None
@@ -71,7 +71,7 @@ def phone(value: object) -> str | None:
         raise ValueError("must be a phone number")
     digits = "".join(str(int(character)) for character in clean if character.isdigit())
     if not isinstance(value, str) and not digits.startswith("380"):
-        raise ValueError("must be text: a number loses its leading zero")
+        raise ValueError("must be text, because a number loses its leading zero")
     if clean.startswith("+"):
         return _international(digits)
     if len(digits) == 10 and digits.startswith("0"):
@@ -82,12 +82,12 @@ def phone(value: object) -> str | None:
 
 
 def is_ukrainian(phone_number: str) -> bool:
-    """Whether an E.164 number can be written the way Ukrainian lenders want it, `0XXXXXXXXX`."""
+    """Return whether an E.164 number has the Ukrainian form `0XXXXXXXXX`."""
     return re.fullmatch(r"\+380\d{9}", phone_number) is not None
 
 
 def tax_number(value: object) -> str | None:
-    """A Ukrainian tax number (РНОКПП): exactly ten digits, and not all of them zero."""
+    """Parse a Ukrainian tax number (РНОКПП): exactly ten digits, not all of them zero."""
     clean = text(value)
     if clean is None:
         return None
@@ -99,16 +99,16 @@ def tax_number(value: object) -> str | None:
 
 
 def has_valid_check_digit(number: str) -> bool:
-    """Whether a ten-digit tax number's last digit is the right check digit."""
+    """Return whether the last digit of a tax number is the correct check digit."""
     from stdnum.ua import rntrc
 
     return bool(rntrc.is_valid(number))
 
 
 def amount(value: object) -> Decimal | None:
-    """Money: more than zero, two decimal places and 16 digits at most, never through a float.
+    """Parse an amount of money: more than zero, at most two decimal places and 16 digits.
 
-    Takes a JSON number read as Decimal or int, or text, where a comma may stand for the point.
+    Accepts a JSON number as Decimal or int (never a float), or a text with a decimal point or comma.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
@@ -128,7 +128,7 @@ def amount(value: object) -> Decimal | None:
 
 
 def term(value: object) -> int | None:
-    """A loan's term: a whole number above zero, in the partner's own unit."""
+    """Parse the term of a loan: a whole number above zero, in the partner's unit."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,6}\s*", value):
@@ -141,7 +141,7 @@ def term(value: object) -> int | None:
 
 
 def find_name_warnings(full_name: str) -> list[str]:
-    """What looks wrong about a name that is accepted all the same."""
+    """Return warnings about an unusual name."""
     warnings = []
     if len(full_name.split()) < 3:
         warnings.append("fewer than three words")
@@ -175,7 +175,7 @@ def _international(digits: str) -> str:
     except phonenumbers.NumberParseException:
         raise ValueError("must be a phone number") from None
     written = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-    # A number whose own zeros are taken for a prefix and dropped is none that can be called.
+    # Reject a number whose leading zeros the library drops as a prefix: it cannot be called.
     if not phonenumbers.is_possible_number(number) or phonenumbers.parse(written) != number:
         raise ValueError("must be a phone number")
     return written

@@ -1,4 +1,4 @@
-"""Keyed hashes of a person's phone, e-mail and tax number, by which the table finds leads."""
+"""Keyed hashes of a person's phone, e-mail and tax number for the table's indexes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def keyed_hash(key: str, value: str) -> str:
-    """Return what the indexes hold for a phone or an e-mail: HMAC-SHA256, hexadecimal, with a key of this stack."""
+    """Return the HMAC-SHA256 of a value in hexadecimal, with a key of this stack."""
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
 class Hashes(TypedDict):
-    """The keyed hashes that find a lead, and the earlier leads of its person; None where the lead has no such field."""
+    """The keyed hashes of a lead's person; None if the lead has no such field."""
 
     phone_hash: str | None
     email_hash: str | None
@@ -25,7 +25,7 @@ class Hashes(TypedDict):
 
 
 def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
-    """The keyed hashes of a lead's person."""
+    """Return the keyed hashes of a lead's person."""
     phone, email, number = lead.person.phone, lead.person.email, lead.person.tax_number
     return {
         "phone_hash": None if phone is None else hashed(phone),

@@ -13,12 +13,12 @@ _INVISIBLE = re.compile(
 
 
 def collapse(text: str) -> str:
-    """Returns the text without invisible and control characters, each run of white space as one space."""
+    """Return the text without invisible and control characters, each run of white space as one space."""
     return " ".join(_INVISIBLE.sub("", text).split())
 
 
 def clean(text: str) -> str:
-    """Returns the text as a field of a lead keeps it: collapsed, and in NFC."""
+    """Return the text as it is stored: collapsed and in NFC."""
     return " ".join(normalize(collapse(text)).split())
 
 
