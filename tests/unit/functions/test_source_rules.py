@@ -238,7 +238,7 @@ def lose_replies(monkeypatch: pytest.MonkeyPatch, verb: str, times: int) -> list
 
 
 def test_a_new_minute_begins_anew_and_parts_add_up(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leadbridge.storage.quota.PER_PART", 4)
+    monkeypatch.setattr("leadbridge.storage.quota.MAX_LEADS_PER_PART", 4)
     quota, waits = Quota("mine", 8), set[int]()
 
     def bring(minute: int) -> int:
