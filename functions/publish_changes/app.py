@@ -87,7 +87,7 @@ def age(record: dict[str, Any]) -> timedelta:
 
 def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
     """Send the keys of an item whose change was not published to the dead-letter queue. No other data is sent."""
-    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", **error.letter}
+    body = {"keys": record["dynamodb"].get("Keys"), "step": "publish", **error.dead_letter}
     send_dead_letter(body)
 
 

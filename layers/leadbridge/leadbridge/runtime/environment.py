@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+DEFAULT_RETENTION_DAYS = 400
 LAMBDA_VARIABLE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # set only by Lambda and its emulator
 
 
@@ -29,6 +30,11 @@ def is_lambda() -> bool:
 def is_local() -> bool:
     """Return whether the stage is `local`. Processes without a stage, such as the CLI, are not."""
     return os.environ.get("LEADBRIDGE_ENVIRONMENT") == "local"
+
+
+def retention_days() -> int:
+    """Return for how many days leads are stored. Processes without a stack use the default."""
+    return int(os.environ.get("RETENTION_DAYS", DEFAULT_RETENTION_DAYS))
 
 
 def variable(read: Callable[[str], Any]) -> Any:

@@ -14,15 +14,15 @@ from leadbridge.services.sync_accounts import ProcessedPage, SyncOutcome, SyncRe
 
 def record_page(page: ProcessedPage) -> None:
     """Count and log a page that was stored."""
-    taken = page.taken
+    rows = page.counts
     count("SyncPages")
-    count("SyncRows", taken.rows)
+    count("SyncRows", rows.rows)
     counts = {
-        "AccountsWritten": taken.written,
-        "AccountsLinked": taken.tied,
-        "StatusesChanged": taken.changed,
-        "SyncRowsWithoutId": taken.without_id,
-        "SyncRowsFailed": taken.failed,
+        "AccountsWritten": rows.written,
+        "AccountsLinked": rows.linked,
+        "StatusesChanged": rows.changed,
+        "SyncRowsWithoutId": rows.without_id,
+        "SyncRowsFailed": rows.failed,
     }
     for name, number in counts.items():
         if number:
@@ -34,7 +34,7 @@ def record_page(page: ProcessedPage) -> None:
         until=to_text(page.until),
         page=page.number,
         pages=page.total_pages,
-        **asdict(taken),
+        **asdict(rows),
     )
 
 
