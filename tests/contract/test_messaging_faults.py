@@ -73,7 +73,7 @@ def office_of(world: LeelooWorld, operation: str, broken: Broken) -> Office:
     channel: dict[str, Any] = {"wait_for_sms": "24h", "preferred": "TELEGRAM"}
     if operation == "person_create":
         channel["lead_tool"] = world.company["tunnels"][0]["leadgentools"][0]["id"]
-    configuration = settings(told={LENDER: {"default": told}}, channel=channel)
+    configuration = settings(notifications={LENDER: {"default": told}}, channel=channel)
     messenger = LeelooMessenger(Leeloo(Detour(operation, unwell, healthy)), configuration.channel)
     return Office.of([messenger], configuration, Clock())
 

@@ -100,7 +100,7 @@ def at_night(world: World, of: Lead) -> None:
 
 
 def of_no_interest(world: World, of: Lead) -> None:
-    world.settings = settings(told={PARTNER: {"default": {"on": False}}})
+    world.settings = settings(notifications={PARTNER: {"default": {"on": False}}})
 
 
 SENT, UNKNOWN = MessageState.SENT, MessageState.UNKNOWN
