@@ -60,7 +60,6 @@ lint: $(READY) ## Check the code, the template and the workflows
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy .
 	@PYTHONPATH=. .venv/bin/lint-imports --no-logo
-	@.venv/bin/cfn-lint template.yaml infra/github-role.yaml infra/api-logging.yaml
 	@$(PYTHON) -m infra.lint
 	@.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 

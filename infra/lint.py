@@ -1,4 +1,4 @@
-"""Lint the template as CloudFormation gets it. Exit with 1 if there are findings.
+"""Lint the templates as written, and template.yaml as CloudFormation gets it. Exit with 1 if there are findings.
 
 cfn-lint checks both sides of each condition, so one run covers every combination of the parameters that conditions use.
 The parameters that SAM's transform resolves change the resources: each combination of these has a run of its own.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from devstack.template import read_template
@@ -39,20 +40,21 @@ def problems(text: str) -> list[str]:
     """Return what cfn-lint finds in a template."""
     from cfnlint.api import lint
 
-    return [f"{match.rule.id} {match.message}" for match in lint(text, regions=[REGION])]
+    return [f"line {match.linenumber}: {match.rule.id} {match.message}" for match in lint(text, regions=[REGION])]
 
 
-def check(source: dict[str, Any]) -> Iterator[str]:
-    """Yield one line for each problem of each variant."""
-    texts = variants(source)
+def check(written: Iterable[Path], source: dict[str, Any]) -> list[str]:
+    """Return one line for each problem of each template as written and of each variant of `source`."""
     with ProcessPoolExecutor() as pool:
-        for said, found in zip(texts.values(), pool.map(problems, texts), strict=True):
-            yield from (f"template.yaml, transformed with {said}: {problem}" for problem in found)
+        found = {path.name: pool.submit(problems, path.read_text(encoding="utf-8")) for path in written}
+        for text, given in variants(source).items():
+            found[f"template.yaml, transformed with {given}"] = pool.submit(problems, text)
+        return [f"{name}: {problem}" for name, future in found.items() for problem in future.result()]
 
 
 def main() -> int:
-    """Lint template.yaml."""
-    found = list(check(read_template(TEMPLATE)))
+    """Lint all templates."""
+    found = check((TEMPLATE, *TEMPLATE.parent.glob("infra/*.yaml")), read_template(TEMPLATE))
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 
