@@ -1,7 +1,7 @@
 """The browser tier: the console in a real browser, before the real handlers over moto."""
 
 import json
-import shutil
+import os
 from collections.abc import Callable, Iterator
 from itertools import chain
 from types import ModuleType
@@ -15,12 +15,12 @@ from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.benchmarks.capacity import read_units, size
+from quality.testkit.browser.chromium import OPT_OUT, NoChromium, chromium
 from quality.testkit.browser.gateway import FUNCTIONS, Gateway, serving
 from quality.testkit.browser.world import KEY, TOKENS, Open, World
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.fixtures import Context, queue
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = ("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update")
 TIMEOUT = 30_000  # milliseconds, for a machine with other things to do
 QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
@@ -28,10 +28,13 @@ QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "event
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The Chromium of this machine."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium was found on this machine (on Debian: apt-get install chromium)")
+    """Chromium, started once. The tests fail without one, unless they are opted out of."""
+    if os.environ.get(OPT_OUT):
+        pytest.skip(f"{OPT_OUT} is set")
+    try:
+        path = chromium()
+    except NoChromium as error:
+        pytest.fail(str(error), pytrace=False)
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, "--disable-sync"])
