@@ -27,22 +27,25 @@ install: $(READY) ## Install everything (the other commands do this too)
 run: $(READY) ## Start the local AWS, send the sample leads and print each lead's timeline
 	@$(PYTHON) -m devstack.commands.demo
 
+# One worker for each core. The stack tier shares one stack, so it runs in one process, beside the others.
+WORKERS := --numprocesses auto --dist worksteal
+
 .PHONY: test
 test: $(READY) ## Run all tests, or some (ARGS="tests/unit")
 ifdef ARGS
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest $(if $(findstring tests/sta,$(ARGS))$(findstring tests/sam,$(ARGS)),,$(WORKERS)) $(ARGS)
 else
 	@mkdir -p .local; status=0; \
-	$(PYTHON) -m pytest tests/stack >.local/test-stack.log 2>&1 & stack=$$!; \
+	$(PYTHON) -m pytest tests/stack --durations 5 >.local/test-stack.log 2>&1 & stack=$$!; \
 	trap "kill $$stack 2>/dev/null || true" EXIT; \
-	nice $(PYTHON) -m pytest --numprocesses 2 --dist worksteal --durations 15 --ignore tests/stack || status=$$?; \
+	nice $(PYTHON) -m pytest $(WORKERS) --durations 15 --ignore tests/stack || status=$$?; \
 	wait $$stack || status=$$?; cat .local/test-stack.log; exit $$status
 endif
 
 .PHONY: coverage
 coverage: $(READY) ## Measure the branch coverage of the tests that need no emulator (report: .local/coverage)
 	@mkdir -p .local/coverage
-	@$(PYTHON) -m pytest $(or $(ARGS),tests/unit tests/contract tests/command) --numprocesses 2 --cov --cov-report html
+	@$(PYTHON) -m pytest $(or $(ARGS),tests/unit tests/contract tests/cli) $(WORKERS) --cov --cov-report html
 	@$(PYTHON) -m coverage report --format markdown >.local/coverage/summary.md
 	@echo "Branch coverage: $$($(PYTHON) -m coverage report --format total) %"
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from devstack import deployment, services
+from devstack import services
 from devstack.clients import Emulator
 from devstack.sandbox.server import Sandbox
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
+from quality.testkit.lambda_runtime.build import put_build
 from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.runtime import cold_starts, install_client
 from quality.testkit.lambda_runtime.workshop import Start, Workshop
@@ -25,7 +26,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     shutil.copy(PROJECT / "quality" / "testkit" / "lambda_runtime" / "witness.py", client)
     workdir = Workdir(PROJECT / ".local" / f"test-runtime{os.environ.get('PYTEST_XDIST_WORKER', '')}")
     with hold(workdir) as lock:
-        deployment.build(workdir, lock=lock)
+        put_build(workdir)
         yield Workshop(workdir, client, lock)
 
 

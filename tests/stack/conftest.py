@@ -8,12 +8,15 @@ import pytest
 from devstack.commands.form import Form, Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack, running_stack
-from devstack.workdir import TESTS
+from devstack.workdir import DEVELOPER, TESTS
+from quality.testkit.lambda_runtime.build import put_build
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The developer's running stack, or one started in a workdir of the tests' own and stopped after the last test."""
+    if not Stack.live(DEVELOPER):
+        put_build(TESTS)
     with running_stack(TESTS) as running:
         yield running
 
