@@ -1,6 +1,13 @@
-"""A small valid configuration as TOML, for tests that change one line of it."""
+"""The shipped configuration, compiled once a process, and a small valid one for tests that change a line of it."""
+
+import atexit
+from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from quality.testkit.template import ROOT
+from tools.config import ship
 
 CONFIG = ROOT / "config"
 
@@ -26,3 +33,12 @@ statuses = { "Видано" = { meaning = "issued", final = true } }
 """,
     (CONFIG / "messages.toml").read_text(encoding="utf-8"),
 )
+
+
+@cache
+def compiled_configuration() -> Path:
+    """The folder with the shipped configuration, compiled as the layer's build does. Nothing may change it."""
+    folder = Path(mkdtemp(prefix="leadbridge-config-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    ship(CONFIG, folder)
+    return folder

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -17,9 +18,11 @@ from leadbridge import settings
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
+from quality.testkit.aws.clients import shared_session
+from quality.testkit.aws.memory_dynamodb import memory_dynamodb
 from quality.testkit.aws.moto_calls import moto_calls
+from quality.testkit.configuration import compiled_configuration
 from quality.testkit.template import ROOT, table_definition, variables_of
-from tools.config import ship
 
 TABLE = "leads"
 
@@ -45,8 +48,14 @@ def time() -> Time:
 
 
 @pytest.fixture
-def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS as moto plays it, with everything that a function finds in its environment."""
+def dynamodb_engine() -> str:
+    """What answers for DynamoDB: "memory", or "moto" where botocore's own requests matter."""
+    return "memory"
+
+
+@pytest.fixture
+def aws_mocked(monkeypatch: pytest.MonkeyPatch, dynamodb_engine: str) -> Iterator[None]:
+    """AWS in this process, by moto and in memory, with everything that a function finds in its environment."""
     environment = {
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "testing",
@@ -60,7 +69,8 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with moto_calls():
+    monkeypatch.setattr(aws, "get_session", shared_session)
+    with moto_calls(), memory_dynamodb() if dynamodb_engine == "memory" else nullcontext():
         aws.reset_clients()
         yield
         aws.reset_clients()
@@ -74,10 +84,9 @@ def store(aws_mocked: None) -> LeadRepository:
 
 
 @pytest.fixture
-def shipped_settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
+def shipped_settings(monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
     """The configuration as the layer ships it."""
-    ship(ROOT / "config", tmp_path / "config")
-    monkeypatch.setattr(settings, "_SHIPPED", tmp_path / "config")
+    monkeypatch.setattr(settings, "_SHIPPED", compiled_configuration())
     monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "prod")
     settings.settings.cache_clear()
     return settings.settings()

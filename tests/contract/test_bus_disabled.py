@@ -1,7 +1,6 @@
 """The sweep does not use the road that may be broken: leads leave while the event bus takes nothing."""
 
 from collections.abc import Iterator
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -14,10 +13,10 @@ from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 
 
 @pytest.fixture
-def stack(sandbox: Sandbox, tmp_path: Any) -> Iterator[MotoStack]:
+def stack(sandbox: Sandbox) -> Iterator[MotoStack]:
     """A stack whose event bus takes every event and delivers none."""
     Remote(sandbox.url).reset()
-    with moto_stack(tmp_path) as made, patch.object(EventPublisher, "publish", lambda _self, _events: iter(())):
+    with moto_stack() as made, patch.object(EventPublisher, "publish", lambda _self, _events: iter(())):
         put_secrets(made, sandbox.secrets())
         yield made
 

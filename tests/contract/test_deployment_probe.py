@@ -26,13 +26,13 @@ QUEUES = ("SubmitLeadLeaderQueue", "SubmitMatchTradeQueue", "EventDeadLetterQueu
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoStack]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoStack]:
     def called(*_: object, **__: object) -> None:
         pytest.fail("a partner was called")
 
     monkeypatch.setattr(Transport, "call", called)
     monkeypatch.setattr(deployment_probe, "MAX_READS", 4)
-    with moto_stack(tmp_path) as made:
+    with moto_stack() as made:
         made.put_secret(self_check.SOURCE, {"secret": TEXT})
         yield made
 

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,10 +32,9 @@ IS_LONG = settings.get_current_profile_name() == "nightly"
 
 
 @pytest.fixture(scope="module")
-def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoStack]:
+def stack(sandbox: Sandbox) -> Iterator[MotoStack]:
     """A stack with leads in several states, after a first sync."""
-    directory: Path = tmp_path_factory.mktemp("stack")
-    with moto_stack(directory) as made:
+    with moto_stack() as made:
         put_secrets(made, sandbox.secrets())
         forms(made)
         made.carry()

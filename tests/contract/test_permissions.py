@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,12 +35,11 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def life(sandbox: Sandbox) -> Iterator[Life]:
     """All that a stack does, done once."""
-    directory: Path = tmp_path_factory.mktemp("stack")
     written = StringIO()
     handler: Any = logger.registered_handler
-    with moto_stack(directory) as stack:
+    with moto_stack() as stack:
         before = handler.setStream(written)
         try:
             live(stack, Remote(sandbox.url), sandbox.secrets())

@@ -78,11 +78,11 @@ class Traffic:
 
 
 @pytest.fixture
-def traffic(sandbox: Sandbox, tmp_path: Any) -> Iterator[Traffic]:
+def traffic(sandbox: Sandbox) -> Iterator[Traffic]:
     """A stack with its partners; a secret that is refused is read anew at once, however short ago it was read."""
     remote = Remote(sandbox.url)
     remote.reset()
-    with moto_stack(tmp_path) as stack, patch.object(secrets, "MIN_REFRESH_SECONDS", 0.0):
+    with moto_stack() as stack, patch.object(secrets, "MIN_REFRESH_SECONDS", 0.0):
         put_secrets(stack, sandbox.secrets())
         yield Traffic(stack, remote)
 

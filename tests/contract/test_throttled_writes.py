@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -61,11 +60,11 @@ def throttled(stack: MotoStack) -> Iterator[Counter[str]]:
         yield failed
 
 
-def outcome(directory: Path, sandbox: Sandbox, *, throttle: bool) -> dict[str, list[str]]:
+def outcome(sandbox: Sandbox, *, throttle: bool) -> dict[str, list[str]]:
     """Let everything happen that a stack does; return how deliveries, messages and fetches ended, by kind."""
     partner = Remote(sandbox.url)
     partner.reset()
-    with moto_stack(directory) as stack:
+    with moto_stack() as stack:
         if throttle:
             with throttled(stack) as failed:
                 everything.live(stack, partner, sandbox.secrets())
@@ -92,6 +91,6 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_errors, "FIRST_PAUSE", 0.001)
 
 
-def test_throttling_at_every_read_and_write_of_every_flow_changes_no_outcome(sandbox: Sandbox, tmp_path: Path) -> None:
-    undisturbed = outcome(tmp_path / "undisturbed", sandbox, throttle=False)
-    assert outcome(tmp_path / "throttled", sandbox, throttle=True) == undisturbed
+def test_throttling_at_every_read_and_write_of_every_flow_changes_no_outcome(sandbox: Sandbox) -> None:
+    undisturbed = outcome(sandbox, throttle=False)
+    assert outcome(sandbox, throttle=True) == undisturbed

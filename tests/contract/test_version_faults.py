@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +22,9 @@ BODIES = [None, "", "{}", '{"a": 1, "a": 2}', "\ud800", "[" * 9000, "7" * 300_00
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[MotoStack]:
+def stack() -> Iterator[MotoStack]:
     """A stack just made: no secret has a value that tells anybody from anybody else."""
-    with moto_stack(tmp_path) as made:
+    with moto_stack() as made:
         yield made
 
 

@@ -44,7 +44,7 @@ def run(seed: int, leads: int) -> Result:
         sandbox = held.enter_context(Sandbox(directory / "sandbox", pace=PACE, clock=time.seconds))
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
-        stack = held.enter_context(moto_stack(directory))
+        stack = held.enter_context(moto_stack())
         sources = MANY_REPEATS if seed % MANY_REPEATS_EVERY == 0 else SOURCES
         ordered = _configure(chance.Random(seed))
         chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)

@@ -14,22 +14,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
-from moto.dynamodb.models import dynamodb_backends
 
 from leadbridge import settings
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
+from quality.testkit.aws.clients import shared_session
+from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, memory_dynamodb
 from quality.testkit.aws.moto_calls import moto_calls
+from quality.testkit.configuration import compiled_configuration
 from quality.testkit.template import ROOT, resources, table_definition, template
 from quality.testkit.wiring import passes_stream_filter, routes, schedules, workers
-from tools.config import ship
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 OUTSIDE = {
@@ -75,6 +75,7 @@ class Context:
 class MotoStack:
     """One stack. `calls` are those that functions have made to AWS."""
 
+    database: MemoryDynamoDB
     calls: list[Call] = field(default_factory=list)
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _function: str | None = None
@@ -212,13 +213,9 @@ class MotoStack:
             assert self.invoke("PublishChanges", {"Records": wanted}) == {"batchItemFailures": []}
         return len(wanted)
 
-    @staticmethod
-    def _records() -> list[dict[str, Any]]:
-        """What the stream holds, which is taken from it: moto copies all there is before each transaction."""
-        shard: Any = dynamodb_backends[ACCOUNT][REGION].get_table("Leads").stream_shard
-        records = [record.to_json() for record in shard.items]
-        shard.items.clear()
-        return records
+    def _records(self) -> list[dict[str, Any]]:
+        """Take the records that the table's stream holds."""
+        return self.database.table("Leads").take_records()
 
     def _work_off(self, queue: str, function: str) -> int:
         url, number = self.ref(queue), 0
@@ -262,28 +259,28 @@ class MotoStack:
 
 
 @contextmanager
-def moto_stack(directory: Path) -> Iterator[MotoStack]:
-    """A stack of its own while the block runs; `directory` is for its configuration."""
-    stack = MotoStack()
+def moto_stack() -> Iterator[MotoStack]:
+    """A stack of its own while the block runs, with the shipped configuration."""
     base: Any = BaseClient
-    make_call = base._make_api_call
-
-    def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        stack.note(operation, parameters)
-        if operation == "ReceiveMessage":  # nothing arrives while somebody waits
-            parameters = {**parameters, "WaitTimeSeconds": 0}
-        return make_call(client, operation, parameters)
-
-    ship(ROOT / "config", directory / "config")
     with (
         patch.dict(os.environ, CREDENTIALS),
-        patch.object(settings, "_SHIPPED", directory / "config"),
-        patch.object(BaseClient, "_make_api_call", noted),
+        patch.object(settings, "_SHIPPED", compiled_configuration()),
+        patch.object(aws, "get_session", shared_session),
         moto_calls(),
+        memory_dynamodb() as database,
     ):
-        forget_what_is_cached()
-        stack.make()
-        yield stack
+        stack, make_call = MotoStack(database), base._make_api_call
+
+        def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+            stack.note(operation, parameters)
+            if operation == "ReceiveMessage":  # nothing arrives while somebody waits
+                parameters = {**parameters, "WaitTimeSeconds": 0}
+            return make_call(client, operation, parameters)
+
+        with patch.object(BaseClient, "_make_api_call", noted):
+            forget_what_is_cached()
+            stack.make()
+            yield stack
     forget_what_is_cached()
 
 

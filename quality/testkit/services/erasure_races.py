@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
-from moto.dynamodb.models.utilities import dynamo_to_dict
 
 from leadbridge.domain.operator_steps import SubmissionInProgress
 from leadbridge.domain.transitions import Conflict
@@ -20,7 +18,7 @@ from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage.erasure.eraser import Eraser, LeadNotFound
 from leadbridge.storage.items import decode
 from leadbridge.storage.table import Table
-from quality.testkit.aws.quick_moto import table
+from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.fakes.blades import Killed
 from quality.testkit.fixtures import TABLE, Time
 
@@ -91,19 +89,19 @@ def die() -> None:
     raise Killed
 
 
-def saved() -> bytes:
+def saved() -> dict[Any, Any]:
     """The table as it is."""
-    return pickle.dumps(table(TABLE).items)
+    return dict(memory_table(TABLE).items)
 
 
-def restore(state: bytes) -> None:
+def restore(state: dict[Any, Any]) -> None:
     """Make the table what it was."""
-    table(TABLE).items = pickle.loads(state)
+    memory_table(TABLE).restore(state)
 
 
 def everything() -> list[dict[str, Any]]:
     """All items, decoded."""
-    return [decode(dynamo_to_dict(item.attrs)) for item in table(TABLE).all_items()]
+    return [decode(item) for item in memory_table(TABLE).items.values()]
 
 
 @dataclass

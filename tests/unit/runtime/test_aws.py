@@ -5,14 +5,22 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ParamValidationError
+from botocore.session import get_session
 
 from leadbridge.runtime import aws, environment
+
+
+@pytest.fixture
+def dynamodb_engine() -> str:
+    """botocore's requests are looked at."""
+    return "moto"
 
 
 @pytest.fixture
 def sent(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> list[AWSPreparedRequest]:
     """Requests as they would go out of a function; AWS refuses them all."""
     monkeypatch.setenv(environment.LAMBDA_VARIABLE, "on-demand")
+    monkeypatch.setattr(aws, "get_session", get_session)  # the clients that this changes are no other test's
     requests: list[AWSPreparedRequest] = []
     refusal = b'{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "no such type"}'
 

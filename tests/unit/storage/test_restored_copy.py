@@ -44,6 +44,12 @@ LATER = NOW + timedelta(hours=3)
 
 
 @pytest.fixture
+def dynamodb_engine() -> str:
+    """Only moto has backups and restores."""
+    return "moto"
+
+
+@pytest.fixture
 def copy(store: LeadRepository) -> str:
     """A copy of the table as it stood when one lead had just come."""
     store.accept(lead(), phone_hash=None)

@@ -16,7 +16,7 @@ nothing waits. What another person left is untouched.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -60,7 +60,6 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
-from quality.testkit.aws.quick_moto import quick_moto
 from quality.testkit.fakes.blades import Killed
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Context, Time
@@ -483,16 +482,15 @@ def world(
     time: Time,
     function: Callable[[str], ModuleType],
     monkeypatch: Any,
-) -> Iterator[World]:
+) -> World:
     queue = aws.sqs().create_queue(QueueName="checks")["QueueUrl"]
     monkeypatch.setenv("CHECK_QUEUE_URL", queue)
     sources = {name: source.model_copy(update={"dedup_days": 30}) for name, source in shipped_settings.sources.items()}
-    with quick_moto():
-        app = function("manage_leads")
-        monkeypatch.setattr(Resources, "register", lambda *_: Register())
-        made = World(time, shipped_settings.model_copy(update={"sources": sources}), app)
-        bystander(made)
-        yield made
+    app = function("manage_leads")
+    monkeypatch.setattr(Resources, "register", lambda *_: Register())
+    made = World(time, shipped_settings.model_copy(update={"sources": sources}), app)
+    bystander(made)
+    return made
 
 
 def bystander(world: World) -> None:
@@ -584,7 +582,7 @@ def is_found_by_hashes() -> bool:
     return any(values["pk"] == f"LEAD#{LEAD_ID}" and "email_hash" in values for values in everything())
 
 
-def begin_again(world: World, state: bytes) -> None:
+def begin_again(world: World, state: dict[Any, Any]) -> None:
     meetings.restore(state)
     world.time.now = NOW + MINUTE
 

@@ -1,0 +1,28 @@
+"""AWS clients that are made once a process."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from botocore.session import get_session
+
+
+@cache
+def shared_session() -> Any:
+    """A session of this process whose clients are made once: each takes longer than many tests."""
+    session: Any = get_session()
+    session.create_client = cache_by_config(session.create_client)
+    return session
+
+
+def cache_by_config(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `create_client` with a memory for what it made."""
+    made: dict[tuple[str, bool], Any] = {}
+
+    def create_client(service: str, *, config: Any) -> Any:
+        key = service, config.parameter_validation
+        if key not in made:
+            made[key] = create(service, config=config)
+        return made[key]
+
+    return create_client

@@ -1,0 +1,10 @@
+"""The storage tests are the contract of the repositories: they run on moto's DynamoDB and on the one in memory."""
+
+import pytest
+
+
+@pytest.fixture(params=["memory", "moto"])
+def dynamodb_engine(request: pytest.FixtureRequest) -> str:
+    """What answers for DynamoDB."""
+    engine: str = request.param
+    return engine
