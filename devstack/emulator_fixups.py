@@ -43,10 +43,10 @@ def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dic
     for logical_id, api in resources.get("AWS::ApiGateway::RestApi", {}).items():
         body = template["Resources"][logical_id]["Properties"]["Body"]
         for kind, wanted in body["x-amazon-apigateway-gateway-responses"].items():
-            told: Any = {key: wanted[key] for key in ("responseParameters", "responseTemplates") if key in wanted}
+            response: Any = {key: wanted[key] for key in ("responseParameters", "responseTemplates") if key in wanted}
             if "statusCode" in wanted:
-                told["statusCode"] = str(wanted["statusCode"])
-            gateway.put_gateway_response(restApiId=api, responseType=kind, **told)
+                response["statusCode"] = str(wanted["statusCode"])
+            gateway.put_gateway_response(restApiId=api, responseType=kind, **response)
         for stage in resources["AWS::ApiGateway::Stage"].values():
             gateway.create_deployment(restApiId=api, stageName=stage)
 

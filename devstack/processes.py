@@ -12,7 +12,7 @@ from pathlib import Path
 from devstack.workdir import PROJECT, LocalError
 
 GRACE = 10.0
-"""Seconds a command has to stop by itself."""
+"""Seconds for a command to stop after SIGTERM."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A form of one's own: posts leads to the stack, signed as Standard Webhooks want it, and asks what became of them."""
+"""Clients of the running stack: a form that posts signed leads, and an operator."""
 
 import json
 import time
@@ -16,7 +16,7 @@ TIMEOUT = 45  # seconds; more than the authorizer (10 s) and the slowest functio
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered; `content` is the JSON in the body."""
+    """A response. `content` is the JSON body."""
 
     status: int
     content: dict[str, Any]
@@ -47,23 +47,20 @@ class Form:
 
 @dataclass(frozen=True)
 class Operator:
-    """Somebody with a token."""
+    """An operator with a token."""
 
     stack: Stack
 
     def get(self, path: str) -> Answer:
-        """Ask one of the operator's routes."""
         headers = {"Authorization": f"Bearer {self.stack.operator_token}"}
         return ask("GET", f"{self.stack.api_url}{path}", headers=headers)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
-        """Have something done."""
         headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
         content = None if body is None else json.dumps(body).encode()
         return ask("POST", f"{self.stack.api_url}{path}", headers=headers, body=content)
 
     def lead(self, lead_id: str) -> dict[str, Any]:
-        """All that is known of a lead."""
         answer = self.get(f"/leads/{lead_id}")
         if answer.status != 200:
             raise LookupError(f"GET /leads/{lead_id} was answered {answer.status}")
@@ -71,7 +68,7 @@ class Operator:
 
 
 def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
-    """Make one request and return whatever was answered; one that only reads is made again if no answer comes."""
+    """Make a request and return the response. A GET without a response is retried."""
     began = time.monotonic()
     retries = urllib3.Retry(total=2, redirect=False, status=0) if method == "GET" else False
     response = urllib3.request(method, url, headers=headers, body=body, timeout=TIMEOUT, retries=retries)

@@ -1,4 +1,4 @@
-"""One sample lead's journey through the running stack, seen from all sides: the form, the operator, the partners."""
+"""One sample lead on the running stack: events at the form, in leadbridge and at the partners."""
 
 import json
 import time
@@ -18,13 +18,13 @@ from leadbridge.domain.clock import from_text
 from leadbridge.partners.registry import all_kinds
 
 PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
-TIMEOUT = 90.0  # seconds that one journey may take
+TIMEOUT = 90.0  # seconds for one sample
 RUN = uuid4().hex[:8]  # the samples' ids are new in every run, so that a second run is no redelivery of the first
 
 
 @dataclass
 class Journey:
-    """What happened to one sample, and whether it ended as it should."""
+    """The events of one sample, and what is wrong."""
 
     title: str
     sample: Sample
@@ -37,23 +37,23 @@ class Journey:
         self.lines.append(((at or time.time()) - self.began, who, what))
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Note what is not as it should be."""
+        """Record an unmet expectation."""
         if not holds:
             self.wrong.append(otherwise)
 
     def show(self, console: Console) -> None:
-        """Print the journey, step by step, in the order in which things happened."""
+        """Print the events in order."""
         mark, colour = ("✗", "red") if self.wrong else ("✓", "green")
         console.print(Text(f"\n{mark} ", style=f"bold {colour}") + Text(self.title, style="bold"))
         for seconds, who, what in sorted(self.lines, key=lambda line: line[0]):
             console.print(Text(f"  {seconds:+8.2f} s  ", style="dim") + Text(f"{who:<12}", style="cyan") + Text(what))
         for problem in self.wrong:
-            console.print(Text(f"             it should be otherwise: {problem}", style="red"))
+            console.print(Text(f"             wrong: {problem}", style="red"))
 
 
 @dataclass(frozen=True)
 class World:
-    """The running stack, seen from all sides."""
+    """The running stack with its forms, operator and partners."""
 
     stack: Stack
     forms: dict[str, Form]
@@ -62,7 +62,6 @@ class World:
 
     @classmethod
     def of(cls, stack: Stack) -> "World":
-        """Everybody who has to do with a stack."""
         manager = stack.client("secretsmanager")
         sources = json.loads(manager.get_secret_value(SecretId="leadbridge/sources")["SecretString"])
         forms = {name: Form(stack, sources[name]["secrets"][0], name) for name in ("web", "web-trading")}
@@ -71,27 +70,27 @@ class World:
     def post(self, journey: Journey) -> Answer:
         """Post the sample and note the answer."""
         answer = self.forms[journey.sample.source].post(journey.sample.body, f"{journey.sample.message_id}_{RUN}")
-        said = answer.content["title" if answer.status >= 400 else "status"].lower()
+        result = answer.content["title" if answer.status >= 400 else "status"].lower()
         twice = ", the same lead again" if answer.content.get("duplicate") else ""
-        journey.note("form", f"posts it and hears {answer.status} {said}{twice} after {answer.seconds * 1000:.0f} ms")
+        journey.note("form", f"posts it: {answer.status} {result}{twice} after {answer.seconds * 1000:.0f} ms")
         return answer
 
     def follow(self, journey: Journey, lead_id: str, *states: str) -> dict[str, Any]:
         """Wait until the delivery is in one of the states, then note the lead's whole timeline."""
         lead = self.wait(lead_id, lambda delivery: delivery["state"] in states)
-        journey.expect(self.tell(journey, lead) in states, f"the delivery should be {' or '.join(states)}")
+        journey.expect(self.note_timeline(journey, lead) in states, f"expected state {' or '.join(states)}")
         return lead
 
-    def tell(self, journey: Journey, lead: dict[str, Any]) -> str:
+    def note_timeline(self, journey: Journey, lead: dict[str, Any]) -> str:
         """Note a lead's whole timeline; return its delivery's state."""
         for entry in lead["timeline"]:
             if not entry["what"].startswith("message_"):
                 who = "leadbridge" if entry["partner"] is None else PARTNERS[entry["partner"]]
-                journey.note(who, spoken(entry), at=time_of(entry["at"]))
+                journey.note(who, entry_text(entry), at=time_of(entry["at"]))
         return str(delivery_of(lead)["state"])
 
     def wait(self, lead_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Ask for a lead until its delivery is as wanted, or patience ends; return the lead."""
+        """Read a lead until a condition holds, or until the timeout. Returns the lead."""
         deadline = time.monotonic() + TIMEOUT
         while True:
             lead = self.operator.lead(lead_id)
@@ -100,7 +99,7 @@ class World:
             time.sleep(0.1)
 
     def expect_messages(self, journey: Journey, lead_id: str) -> None:
-        """Wait until the person has heard of every change after the first status, and note what they read."""
+        """Wait for a message about every status change after the first, and note the messages."""
         number = max(0, sum(what == "status_changed" for what in self.timeline(lead_id)) - 1)
         deadline = time.monotonic() + TIMEOUT
         while self.timeline(lead_id).count("message_sent") < number and time.monotonic() < deadline:
@@ -109,29 +108,27 @@ class World:
         read = [one for one in self.partner.messages(phone=phone) if time_of(one["at"]) >= journey.began - 1]
         for message in read:
             journey.note("the person", f"reads «{message['text']}»", at=time_of(message["at"]))
-        journey.expect(len(read) == number, f"the person should have read {number} and not {len(read)} messages")
+        journey.expect(len(read) == number, f"expected {number} messages to the person, not {len(read)}")
 
     def timeline(self, lead_id: str) -> list[str]:
         """What happened to a lead so far."""
         return [entry["what"] for entry in self.operator.lead(lead_id)["timeline"]]
 
     def expect_deals(self, journey: Journey, number: int) -> None:
-        """Compare with the partner's own books."""
+        """Compare with the partner's own records."""
         calls = self.partner.calls("leadleader", "create")
         ours = [call for call in calls if call.get("telephone") == journey.sample.partner_phone]
         made = [call for call in ours if call.get("deal_id") is not None and time_of(call["at"]) >= journey.began - 1]
         journey.note("sandbox", f"the partner's own log has {len(made)} deal{'' if len(made) == 1 else 's'} for it")
-        journey.expect(len(made) == number, f"the partner should have {number}")
+        journey.expect(len(made) == number, f"expected {number} deals at the partner")
 
     def expect_accounts(self, journey: Journey, number: int) -> None:
-        """Compare with the broker's own books."""
+        """Compare with the broker's own records."""
         email = journey.sample.lead["person"]["email"]
         creates = [call for call in self.partner.calls("matchtrade", "create") if call.get("email") == email]
         made = self.partner.accounts(email)
-        journey.note(
-            "sandbox", f"the broker has {len(made)} account for it, and was asked for it {len(creates)} time(s)"
-        )
-        journey.expect(len(made) == len(creates) == number, f"the broker should have {number}, and be asked as often")
+        journey.note("sandbox", f"the broker has {len(made)} account for it, from {len(creates)} create call(s)")
+        journey.expect(len(made) == len(creates) == number, f"expected {number} account and as many create calls")
 
 
 def delivery_of(lead: dict[str, Any]) -> dict[str, Any]:
@@ -141,21 +138,21 @@ def delivery_of(lead: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_this_run(name: str) -> Sample:
-    """A sample with an e-mail of its own, for the broker knows people by it, and an earlier run may have been there."""
+    """A sample with an e-mail of this run, because the broker identifies people by it."""
     found = sample(name)
     return replace(found, body=found.body.replace("@example.com", f"+{RUN}@example.com"))
 
 
-def spoken(entry: dict[str, Any]) -> str:
-    """A timeline entry in words."""
+def entry_text(entry: dict[str, Any]) -> str:
+    """A timeline entry as text."""
     words = {
-        "received": "stores it",
+        "received": "stored",
         "submitting": "is called",
-        "submitted": "has it",
-        "attempt_failed": "could not take it",
-        "status_changed": "says",
-        "unknown": "may or may not have it",
-        "attempt_uncertain": "may or may not have it, and will be asked",
+        "submitted": "has the lead",
+        "attempt_failed": "failed",
+        "status_changed": "new status",
+        "unknown": "may have the lead",
+        "attempt_uncertain": "may have the lead; it will be asked",
     }
     detail = f": {entry['detail']}" if entry["detail"] else ""
     return f"{words.get(entry['what'], entry['what'])}{detail}"

@@ -146,8 +146,8 @@ def _tree(folder: Path) -> Iterator[Path]:
 def _libraries(binaries: list[Path]) -> set[Path]:
     """The shared libraries of the binaries, including the loader, and those that wheels require."""
     linked = [file for file in binaries if file.suffix == ".so" or ".so." in file.name or not file.suffix]
-    told = subprocess.run(["ldd", *map(str, linked)], capture_output=True, text=True, check=False).stdout
-    found = {Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", told, re.MULTILINE)}
+    linked_to = subprocess.run(["ldd", *map(str, linked)], capture_output=True, text=True, check=False).stdout
+    found = {Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", linked_to, re.MULTILINE)}
     folders = {path.parent for path in found if path.name.startswith("libc.so")}
     expected = {folder / name for folder in folders for name in FOR_WHEELS}
     return {path for path in found | expected if path.exists() and not path.is_relative_to(sys.base_prefix)}

@@ -104,8 +104,8 @@ def as_containers_see(text: str) -> str:
 
 def _address_of_this_machine(name: str) -> str:
     """The address of `host.docker.internal` inside a container."""
-    told = image.run_in(name, *KNOWING_THIS_MACHINE, script="while read line; do echo $line; done </etc/hosts")
-    lines = [line.split() for line in told.splitlines()]
+    hosts = image.run_in(name, *KNOWING_THIS_MACHINE, script="while read line; do echo $line; done </etc/hosts")
+    lines = [line.split() for line in hosts.splitlines()]
     return next(words[0] for words in lines if THIS_MACHINE in words[1:])
 
 

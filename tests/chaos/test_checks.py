@@ -17,7 +17,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.chaos.checks import CHECKS, violations
 from quality.chaos.reconciliation import Create, Posted
-from quality.testkit.chaos.books import (
+from quality.testkit.chaos.snapshots import (
     ANSWER,
     ANSWERED,
     CREATE,

@@ -18,8 +18,8 @@ from leadbridge.storage import items
 from leadbridge.storage.claims import claim_keys
 from quality.chaos.checks import violations
 from quality.chaos.reconciliation import Snapshot
-from quality.testkit.chaos.books import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, sent_message
 from quality.testkit.chaos.erasures import ERASED_AT, erased
+from quality.testkit.chaos.snapshots import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, sent_message
 from quality.testkit.people import NOW
 
 CHECKS = ("erased_people_leave_no_data", "erased_people_get_no_messages")

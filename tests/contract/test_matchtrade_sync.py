@@ -18,7 +18,7 @@ from leadbridge.settings import Settings
 from leadbridge.settings.partners import SyncPlan
 from quality.testkit.clients.matchtrade import Broken, MatchTradeWorld, Operation, budget, lead, matchtrade_world
 from quality.testkit.clients.matchtrade_faults import MATRIX
-from quality.testkit.fakes.books import PARTNER, Book
+from quality.testkit.fakes.account_repository import PARTNER, InMemoryAccountRepository
 from quality.testkit.fakes.ledgers import Ledger
 from quality.testkit.template import ROOT
 from tools.config import read_toml
@@ -34,7 +34,7 @@ class Following:
     def __init__(self, world: MatchTradeWorld, **plan: Any) -> None:
         self.world = world
         self.ledger = Ledger()
-        self.book = Book(self.ledger)
+        self.book = InMemoryAccountRepository(self.ledger)
         self.pages: list[ProcessedPage] = []
         self.client: MatchTrade = world.client()
         self.ahead = timedelta()

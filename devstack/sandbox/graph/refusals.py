@@ -10,13 +10,13 @@ READ_MORE = "Please read the Graph API documentation at https://developers.faceb
 def error(
     status: int, message: str, kind: str, code: int, *, subcode: int | None = None, passing: bool = False
 ) -> Answer:
-    told = {"message": message, "type": kind, "code": code}
+    details = {"message": message, "type": kind, "code": code}
     if subcode is not None:
-        told["error_subcode"] = subcode
+        details["error_subcode"] = subcode
     if passing:
-        told["is_transient"] = True
-    told["fbtrace_id"] = secrets.token_urlsafe(16)
-    return Answer.of(status, {"error": told}, refused=f"code {code}")
+        details["is_transient"] = True
+    details["fbtrace_id"] = secrets.token_urlsafe(16)
+    return Answer.of(status, {"error": details}, refused=f"code {code}")
 
 
 def no_token() -> Answer:

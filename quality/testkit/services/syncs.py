@@ -16,8 +16,8 @@ from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileC
 from leadbridge.services.sync_accounts import ProcessedPage, Sync, SyncReport
 from leadbridge.settings import Partner, Settings
 from leadbridge.settings.partners import SyncPlan
+from quality.testkit.fakes.account_repository import PARTNER, InMemoryAccountRepository
 from quality.testkit.fakes.blades import Blade, Ports
-from quality.testkit.fakes.books import PARTNER, Book
 from quality.testkit.fakes.brokers import Broker
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fakes.ledgers import Ledger
@@ -36,13 +36,13 @@ class World:
     settings: Partner
     ledger: Ledger = field(default_factory=Ledger)
     broker: Broker = field(init=False)
-    book: Book = field(init=False)
+    book: InMemoryAccountRepository = field(init=False)
     notes: list[ProcessedPage] = field(default_factory=list)
     runs: int = 0
 
     def __post_init__(self) -> None:
         self.broker = Broker(self.time)
-        self.book = Book(self.ledger)
+        self.book = InMemoryAccountRepository(self.ledger)
 
     @property
     def plan(self) -> SyncPlan:

@@ -20,7 +20,7 @@ NAMING = {
     "devstack/commands/demo.py": "the journeys of the sample leads, each to the partner that it is for",
     "devstack/commands/journey.py": "what those journeys compare with the partners' own logs",
     "devstack/sandbox/remote.py": "mixes the kinds' controls into one client",
-    "quality/testkit/fakes/books.py": "the accounts of a broker, in memory",
+    "quality/testkit/fakes/account_repository.py": "the accounts of a broker, in memory",
     "quality/testkit/fakes/brokers.py": "the list of a broker, in memory",
     "quality/testkit/lambda_runtime/cloud.py": "one rule's target, for the functions under the runtime client",
     "quality/testkit/people.py": "the lead of the tests",

@@ -17,7 +17,7 @@ from leadbridge.domain.status_change import change_status, record_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.settings import Settings
-from quality.testkit.fakes.books import PARTNER
+from quality.testkit.fakes.account_repository import PARTNER
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import Time
 from quality.testkit.services import syncs

@@ -13,7 +13,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.status_change import change_status
 from leadbridge.services.reconcile_accounts import MAX_UUID_BYTES
 from leadbridge.settings import Settings
-from quality.testkit.fakes.books import PARTNER
+from quality.testkit.fakes.account_repository import PARTNER
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import Time
 from quality.testkit.services import syncs

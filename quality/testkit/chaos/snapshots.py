@@ -84,7 +84,7 @@ def submitted() -> list[Change]:
 
 
 def closed() -> list[Change]:
-    """A lead as most are in the end: a deal, its first status, and one more that the person is told."""
+    """A lead as most are in the end: a deal, its first status, and one more that the person is sent_message."""
     changes = submitted()
     for minutes, status, final in ((2, "В обробці", False), (3, "Видано", True)):
         at = NOW + minutes * MINUTE

@@ -1,4 +1,4 @@
-"""A book of accounts in memory, as strict as the table: items take the way through its encoding, both ways."""
+"""An account repository in memory. Items are encoded and decoded as for the table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTNER = "matchtrade"
 
 
 @dataclass
-class Book:
+class InMemoryAccountRepository:
     """Accounts, the sync's state, and the leads in the indexes. `written` counts the accounts that were kept."""
 
     ledger: Ledger
