@@ -259,7 +259,7 @@ def mark_uncertain(delivery: Delivery, now: datetime, error: ErrorInfo, after: t
 
 
 def mark_duplicate(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
-    """End a delivery of a person whom the partner has from another source."""
+    """End a delivery because the partner already has the person from another source."""
     return end(delivery, "mark_duplicate", now, error)
 
 

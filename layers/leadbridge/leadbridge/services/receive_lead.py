@@ -50,7 +50,7 @@ class SourceSecretMissing(LookupError):
 
 
 class StoredPartially(Exception):
-    """The post holds more leads than could be stored in time: it must come again, and goes on where this one ended."""
+    """The post holds more leads than could be stored in time: a retry of the post stores the rest."""
 
 
 class ReceiveStatus(StrEnum):
@@ -65,7 +65,7 @@ class ReceiveStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ReceiveResult:
-    """What came of a post; a test ping, and one that tells of something else than a lead, has no lead.
+    """The result of a post. A test ping, and an event that is not a submission, have no lead.
 
     Of one that the honeypot caught there is no lead either: its id is for show.
 
@@ -159,7 +159,7 @@ class LeadReceiver:
         return [secret for secret in found if isinstance(secret, str) and secret] if isinstance(found, list) else []
 
     def _store_all(self, name: str, source: Source, submissions: list[Submission], now: datetime) -> ReceiveResult:
-        """Store several leads, each by itself: what is stored stays, and a redelivery stores the rest."""
+        """Store several leads, each in its own transaction. A redelivery stores the remaining ones."""
         named = {lead_id_of(name, f"id:{submission.delivery_id}"): submission for submission in submissions}
         known, stored = self.store.known(named), 0
         for lead_id, submission in named.items():

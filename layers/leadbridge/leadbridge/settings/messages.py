@@ -29,7 +29,7 @@ Wording = Annotated[str, Field(min_length=1), AfterValidator(_known_variables)]
 
 
 class QuietHours(Section):
-    """When nobody is written to, on the person's own clock; `from` may be later than `to`."""
+    """When no messages are sent, in the person's time zone; `from` may be later than `to`."""
 
     on: bool
     from_: Annotated[time, Field(alias="from")]

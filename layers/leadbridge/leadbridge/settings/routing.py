@@ -1,4 +1,4 @@
-"""The part of a source's configuration that says who gets its leads: partners, conditions, and whom to fall back on."""
+"""The routing rules of a source: partners, conditions and fallbacks."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Timeouts(Section):
 
 
 class RetryPolicy(Section):
-    """When to come again after a call that surely was not processed."""
+    """When to retry a call that was definitely not processed."""
 
     first_delay: Duration
     longest_delay: Duration

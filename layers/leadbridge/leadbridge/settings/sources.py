@@ -12,10 +12,10 @@ from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeout
 
 
 class FetchSettings(Section):
-    """How leads are fetched that a source's posts only name.
+    """How leads are fetched if a source's posts contain only their ids.
 
-    `refused_delay` is the wait after the builder did not let us read a lead: a person must mend that, and the lead is
-    to go on soon after they did.
+    `refused_delay` is the delay before the next attempt after the builder refused to return a lead. It is short enough
+    that the lead continues soon after a person has fixed the cause.
     """
 
     timeouts: Timeouts
@@ -24,14 +24,13 @@ class FetchSettings(Section):
 
 
 class Source(Section):
-    """One place that leads come from.
+    """A form that sends leads.
 
-    `fields` and `defaults` name places in a lead by dotted paths. `dedup_days` is for how many days the same person's
-    next lead counts as the same one, and `on_repeat` what becomes of it then. `per_minute` leads are taken in a minute,
-    0 for any number. `answer` is the HTTP status by which the form hears that its lead was taken. `origins` are the
-    sites whose pages may post, `honeypot` the field that people do not see and leave empty; `thank_you` and `try_again`
-    are where a browser goes whose visitor has posted without JavaScript. After `stale_after` without a lead the source
-    counts as quiet; None for one that nobody waits for.
+    `fields` and `defaults` use dotted paths of lead fields. Within `dedup_days` another lead of the same person is a
+    repeat, which `on_repeat` handles. `per_minute` limits the leads in a minute, 0 for no limit. `answer` is the HTTP
+    status for an accepted lead. `origins` are the sites whose pages may post, `honeypot` is a field that people do not
+    see and leave empty, `thank_you` and `try_again` are redirects for visitors without JavaScript. After `stale_after`
+    without a lead the source counts as stale; None: it is not watched.
     """
 
     adapter: str

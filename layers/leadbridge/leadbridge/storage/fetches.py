@@ -107,8 +107,8 @@ class FetchRepository:
         for delivery in deliveries:
             writes.append(put(items.delivery_item(delivery), "attribute_not_exists(pk)"))
             if delivery.last_error is not None:
-                told = {"error_code": delivery.last_error_code, **(delivery.last_error_data or {})}
-                refused = Entry(change.at, delivery.state.value, delivery.partner, delivery.last_error, told)
+                data = {"error_code": delivery.last_error_code, **(delivery.last_error_data or {})}
+                refused = Entry(change.at, delivery.state.value, delivery.partner, delivery.last_error, data)
                 writes.append(put(items.entry_item(lead.lead_id, refused, f"{delivery.partner}#000001")))
         self._table.transact(writes, or_conflict=True)
 

@@ -32,8 +32,8 @@ def attention_writes(before: Delivery, after: Delivery) -> list[Write]:
 
 def opening_writes(delivery: Delivery, change: Change) -> list[Write]:
     """Return the writes for a further delivery of a stored lead, with its entry in the timeline."""
-    told = {"previous_partner": change.after.partner}
-    entry = Entry(change.at, "fallback", delivery.partner, f"{change.after.partner} has rejected it", told)
+    data = {"previous_partner": change.after.partner}
+    entry = Entry(change.at, "fallback", delivery.partner, f"{change.after.partner} has rejected it", data)
     return [
         put(items.delivery_item(delivery), "attribute_not_exists(pk)"),
         put(items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),

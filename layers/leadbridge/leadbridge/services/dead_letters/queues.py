@@ -1,4 +1,4 @@
-"""Dead letters: what could not go on by itself, read, explained, and put back on its way.
+"""List, redrive and discard dead letters.
 
 Most are notes of our own, `{"lead_id", "step", "reason", "reason_code"}`: the delivery, message or fetch that they name
 is put back.
@@ -97,7 +97,7 @@ class DeadLetters:
         return sorted(found, key=lambda letter: letter.sent_at)
 
     def redrive(self, queue: str, dead_letter_id: str | None = None) -> RedriveResult:
-        """Put one letter of a queue back on its way, or a hundred of them. Safe to repeat.
+        """Redrive one dead letter of a queue, or up to a hundred. Safe to repeat.
 
         A letter is deleted after what it asks for has been done. Raises UnknownQueue.
         """

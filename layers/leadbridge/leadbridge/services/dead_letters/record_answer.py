@@ -139,10 +139,10 @@ def _error_in(answer: Mapping[str, Any]) -> ErrorInfo:
 
 
 def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> DeadLetterKept:
-    told = {name: value for name, value in answer.items() if not name.startswith("error")}
-    what = ", ".join(f"{name} {value}" for name, value in told.items())
+    fields = {name: value for name, value in answer.items() if not name.startswith("error")}
+    what = ", ".join(f"{name} {value}" for name, value in fields.items())
     text = f"it is {state.value}, and the answer was {what}"
-    return DeadLetterKept(ErrorCode.STATE_CONFLICT, text, {"state": state.value, **told})
+    return DeadLetterKept(ErrorCode.STATE_CONFLICT, text, {"state": state.value, **fields})
 
 
 def _another_attempt(answered: int, last: int) -> DeadLetterKept:

@@ -1,4 +1,4 @@
-"""Daily statistics: leads by source, deliveries by state. They are counted in the indexes, and stored for good.
+"""Daily statistics: leads by source, deliveries by state. They are counted in the indexes and stored permanently.
 
 pk        sk                 item
 FIGURES   DAY#{2026-11-02}   the counts of a day, as they were counted last
