@@ -357,7 +357,7 @@ def test_a_genuine_answer_with_an_id_of_another_lead_is_unknown_and_puts_that_le
     assert other.last_error_code == "already_linked"
     assert other.last_error_data == {"deal_id": 24, "lead_id": FIRST.lead_id}
     assert (first.deal_id, first.attention, first.contested_by) == (24, "id_contested", OTHER.lead_id)
-    assert ("contested", f"deal 24 was given to {OTHER.lead_id}") in console.timeline()
+    assert ("contested", f"the partner returned deal 24 for {OTHER.lead_id} too") in console.timeline()
     assert console.resolve({"outcome": "unknown"})["attention"] is None
     assert console.resolve({"deal_id": 24}, of=OTHER)["state"] == "submitted"
 
