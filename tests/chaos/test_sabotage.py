@@ -50,7 +50,7 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         lost = error or partner_errors.Unavailable(delivery.partner, "create", text)
         return submitter._retry(delivery, lost, budget)
 
-    monkeypatch.setattr(Submitter, "_reply_lost", hopeful)
+    monkeypatch.setattr(Submitter, "_mark_reply_lost", hopeful)
     assert noticed("leads_are_created_once", 3)
 
 
@@ -86,7 +86,7 @@ def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypat
 
     monkeypatch.setattr(Chaos, "fault_plan", throttled)
     monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
-    monkeypatch.setattr(Submitter, "_keep", throw_away)
+    monkeypatch.setattr(Submitter, "_save_answer", throw_away)
     assert noticed("answers_are_recorded", 1003)
 
 
