@@ -231,7 +231,7 @@ def test_submit_lead_gives_back_only_the_message_it_cannot_read(start: Start, cl
 
 def test_submit_lead_is_done_with_a_lead_that_is_gone(start: Start, sandbox: Sandbox) -> None:
     with start("SubmitLead") as function:
-        assert function.invoke(sample("SubmitLead", "lead_not_found")) == {"batchItemFailures": []}
+        assert function.invoke(sample("SubmitLead", "lead_gone")) == {"batchItemFailures": []}
 
     assert Remote(sandbox.url).calls() == []
 

@@ -206,13 +206,14 @@ def in_doubt(stack: MotoStack) -> list[dict[str, Any]]:
 
 
 def make_due(stack: MotoStack) -> None:
-    """Whatever wants to be looked at some day wants it now."""
+    """Make everything due that has a due time, and end the pauses before retries."""
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
         if "due_partner" in item:
             aws.dynamodb().update_item(
                 TableName="Leads",
                 Key={"pk": item["pk"], "sk": item["sk"]},
-                UpdateExpression="SET due_at = :due_at",
+                UpdateExpression="SET due_at = :due_at"
+                + (", next_attempt_at = :due_at" if "next_attempt_at" in item else ""),
                 ExpressionAttributeValues={":due_at": LONG_AGO},
             )
 

@@ -127,6 +127,8 @@ def counted_by(flow: str) -> frozenset[str]:
             match node:
                 case ast.Call(func=ast.Name(id="count" | "measure"), args=[name, *_]):
                     found |= _names(name)
+                case ast.Call(func=ast.Name(id="refusal_of"), args=[_, name]):
+                    found |= _names(name)
                 case ast.Call(func=ast.Name(id="record_outcome"), args=[ast.Constant(value=str(visited)), *_]):
                     found |= {f"{visited}.{outcome}" for outcome in outcomes_of(SERVICES[visited])}
     return frozenset(found)
@@ -174,6 +176,8 @@ def _names(argument: ast.expr) -> set[str]:
             return {name}
         case ast.IfExp(body=body, orelse=orelse):
             return _names(body) | _names(orelse)
+        case ast.Name(id="metric"):
+            return set()  # refusal_of's own; its caller names the metric
         case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="flow")), *_]):
             return set()  # record_outcome's own; its caller names the flow
         case _:
@@ -183,7 +187,7 @@ def _names(argument: ast.expr) -> set[str]:
 def _files(app: Path) -> set[Path]:
     """An app, the partners' wirings and the modules without a flow of their own that it imports, directly or not."""
     found, left = {app}, [app]
-    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters|outcomes)|partners\.(?:\w+\.)?wiring"
+    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters[\w.]*|sync_metrics|outcomes)|partners\.(?:\w+\.)?wiring"
     imports = re.compile(rf"^ *from leadbridge\.({shared}) import", re.MULTILINE)
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):

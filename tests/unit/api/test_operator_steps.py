@@ -281,7 +281,7 @@ def test_a_deal_is_asked_about_no_more_once_it_is_erased(ask: Ask, store: LeadRe
 def test_a_lead_that_is_with_its_partner_is_not_erased_at_that_moment(ask: Ask, store: LeadRepository) -> None:
     bring(store, State.SUBMITTING)
     status, said = ask("erase")
-    assert (status, said["title"]) == (409, "Busy")
+    assert (status, said["title"]) == (409, "In progress")
     assert store.lead(LEAD.lead_id) == LEAD
 
 

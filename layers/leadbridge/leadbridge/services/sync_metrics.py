@@ -17,16 +17,16 @@ def record_page(page: ProcessedPage) -> None:
     rows = page.counts
     count("SyncPages")
     count("SyncRows", rows.rows)
-    counts = {
-        "AccountsWritten": rows.written,
-        "AccountsLinked": rows.linked,
-        "StatusesChanged": rows.changed,
-        "SyncRowsWithoutId": rows.without_id,
-        "SyncRowsFailed": rows.failed,
-    }
-    for name, number in counts.items():
-        if number:
-            count(name, number)
+    if rows.written:
+        count("AccountsWritten", rows.written)
+    if rows.linked:
+        count("AccountsLinked", rows.linked)
+    if rows.changed:
+        count("StatusesChanged", rows.changed)
+    if rows.without_id:
+        count("SyncRowsWithoutId", rows.without_id)
+    if rows.failed:
+        count("SyncRowsFailed", rows.failed)
     logger.info(
         "page stored",
         scan=page.kind.value,

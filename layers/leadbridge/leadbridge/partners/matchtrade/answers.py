@@ -26,7 +26,7 @@ from leadbridge.partners.http import TIMEOUT_STATUSES, Answer, interception_erro
 from leadbridge.partners.matchtrade.credentials import PARTNER
 
 UNKNOWN_ENTITY = "Entity not found"
-INVALID_ACCOUNT = "IdVerifier Account Model is not valid"
+INVALID_ACCOUNT = "Register Account Model is not valid"
 MAX_TOKEN_LIFETIME = 86_400.0  # seconds; limits `expires_in`
 
 _CREDENTIAL_ERRORS = frozenset({"unauthorized", "invalid_client", "invalid_grant", "unauthorized_client"})
