@@ -37,6 +37,6 @@ def test_a_command_of_the_pages_works_as_it_stands(workdir: Workdir, stack: Stac
 
 
 def test_an_address_is_where_a_form_can_post(workdir: Workdir, stack: Stack) -> None:
-    assert typed(workdir, "make", "address", "SOURCE=plain-credit").startswith(
+    assert typed(workdir, "make", "webhook-url", "SOURCE=plain-credit").startswith(
         f"{stack.api_url}/webhooks/plain-credit?token="
     )

@@ -187,7 +187,8 @@ def _names(argument: ast.expr) -> set[str]:
 def _files(app: Path) -> set[Path]:
     """An app, the partners' wirings and the modules without a flow of their own that it imports, directly or not."""
     found, left = {app}, [app]
-    shared = r"(?:api|auth|runtime)\.[\w.]+|services\.(?:dead_letters[\w.]*|sync_metrics|outcomes)|partners\.(?:\w+\.)?wiring"
+    services = r"services\.(?:dead_letters[\w.]*|sync_metrics|outcomes)"
+    shared = rf"(?:api|auth|runtime)\.[\w.]+|{services}|partners\.(?:\w+\.)?wiring"
     imports = re.compile(rf"^ *from leadbridge\.({shared}) import", re.MULTILINE)
     while left:
         for name in imports.findall(left.pop().read_text(encoding="utf-8")):

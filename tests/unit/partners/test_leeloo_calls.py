@@ -207,7 +207,7 @@ def test_each_format_names_the_same_moment(seconds: int, microsecond: int, hours
 )
 def test_a_naive_time_is_refused_before_anything_is_sent(call: Callable[[LeelooApi, datetime], object]) -> None:
     line = Line()
-    with pytest.raises(ValueError, match="naive|no time zone"):
+    with pytest.raises(ValueError, match=r"naive|no time zone"):
         call(leeloo(line), NOON.replace(tzinfo=None))
     assert line.requests == []
 
