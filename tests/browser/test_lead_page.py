@@ -98,14 +98,10 @@ def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: 
         "region": '=HYPERLINK("https://evil.example")',
     }
     one = world.add(1, trading={"offer": "'\"><svg onload=alert(1)>", "description": "{{7*7}} ${7*7} {n}"})
-    item = {f":{name}": {"S": value} for name, value in evil.items()}
-    aws.dynamodb().update_item(
-        TableName=TABLE,
-        Key={"pk": {"S": f"LEAD#{one.lead_id}"}, "sk": {"S": "LEAD"}},
-        UpdateExpression="SET " + ", ".join(f"person.{name.replace('region', '#r')} = :{name}" for name in evil),
-        ExpressionAttributeNames={"#r": "region"},
-        ExpressionAttributeValues=item,
-    )
+    key = {"pk": {"S": f"LEAD#{one.lead_id}"}, "sk": {"S": "LEAD"}}
+    item = aws.dynamodb().get_item(TableName=TABLE, Key=key)["Item"]
+    item["person"]["M"].update({name: {"S": value} for name, value in evil.items()})
+    aws.dynamodb().put_item(TableName=TABLE, Item=item)
     page = open_console(path="#/leads", viewport={"width": 390, "height": 844})
     expect(page.locator("#rows a")).to_contain_text("<img src=x onerror=")
     page.locator("#rows a").click()

@@ -61,7 +61,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "ServeConsole": {"page": 200, "script": 200, "unknown_file": 404},
     "SubmitLead": {
         "account_lead_gone": DONE,
-        "lead_not_found": DONE,
+        "lead_gone": DONE,
         "unreadable_among_good": {"batchItemFailures": [{"itemIdentifier": UNREADABLE}]},
         "waiting": DONE,
         "waiting_account": DONE,
