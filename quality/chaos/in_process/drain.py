@@ -88,12 +88,12 @@ class Drain:
             elif run.unanswered:
                 run.time.advance(6)  # a secret is read once in a few seconds at most
                 run.post(run.unanswered[0])
-            elif run.transit.messages:
-                run.time.now = max(run.time.now, min(message.visible_at for message in run.transit.messages))
             elif run.operator.to_be_erased and erasures < MAX_ERASURES:
                 erasures += 1
                 run.time.advance(PACE)
                 run.operator.erase_the_rest()
+            elif run.transit.messages:
+                run.time.now = max(run.time.now, min(message.visible_at for message in run.transit.messages))
             elif self._wait_for_due():
                 run.invoke("FindDue", {}, lambda _: None)
                 run.invoke("SyncAccounts", {}, lambda _: None)
