@@ -279,6 +279,19 @@ def test_a_duplicate_can_be_retried_and_then_claims_with_its_own_date_and_phone(
     assert world.visit(world.comes(3, tax="3", phone="2")) is Outcome.DUPLICATE
 
 
+def test_a_retried_duplicate_that_is_rejected_does_not_hide_the_lead_that_was_served(world: World) -> None:
+    world.visit(world.comes(1, tax="1", phone="1"))
+    second = world.comes(2, tax="1", phone="2")
+    assert world.visit(second) is Outcome.DUPLICATE
+    world.store.apply(
+        operator_steps.retry_by_operator(world.delivery(second), world.time.now, "olena", is_confirmed=False)
+    )
+    world.partner.says = iter([partner_errors.Rejected(PARTNER, "create", "the partner rejected it")])
+    assert world.visit(second) is Outcome.REJECTED
+    assert world.visit(world.comes(3, tax="1", phone="3")) is Outcome.DUPLICATE
+    assert world.visit(world.comes(4, tax="4", phone="2")) is Outcome.SUBMITTED  # nothing in common with the first
+
+
 def test_a_repeat_that_is_sent_claims_with_its_own_date_and_phone(world: World) -> None:
     world.on_repeat("send")
     world.visit(world.comes(1, tax="1", phone="1"))

@@ -62,9 +62,9 @@ class ClaimRepository:
             holder = self._table.get(keys[refused])
             if holder is None:
                 continue
-            state = self._state(holder["lead_id"], delivery.partner)
-            if from_text(holder["claimed_at"]) > since and state is not None and state not in NOT_SERVED:
-                return ClaimHolder(str(holder["lead_id"]), state)
+            earlier = self._served(str(holder["lead_id"]), keys[refused], delivery, since)
+            if earlier is not None:
+                return earlier
             passed[keys[refused]["pk"]] = holder["lead_id"]
         if keys:
             raise Contended
@@ -100,9 +100,26 @@ class ClaimRepository:
         holder = self._table.get(key)
         return holder is not None and holder["lead_id"] == lead_id
 
-    def _state(self, lead_id: str, partner: str) -> State | None:
-        values = self._table.get(items.delivery_key(lead_id, partner))
-        return None if values is None else State(values["state"])
+    def _served(self, lead_id: str, key: dict[str, str], delivery: Delivery, since: datetime) -> ClaimHolder | None:
+        """Return the holder of a claim if the partner has or may have its lead, else the lead that it repeats.
+
+        A repeat that an operator retries takes the claim over. If the partner then rejects it, the lead that it repeats
+        still counts, provided that it has the same phone or tax number.
+        """
+        for _ in range(MAX_TRIES):
+            values = self._table.get(items.delivery_key(lead_id, delivery.partner))
+            if values is None:
+                return None
+            state = State(values["state"])
+            if from_text(values["received_at"]) > since and state not in NOT_SERVED:
+                return ClaimHolder(lead_id, state)
+            lead_id = values.get("repeat_of", delivery.lead_id)
+            if lead_id == delivery.lead_id:
+                return None
+            lead = self._table.get(items.lead_key(lead_id)) or {}
+            if key not in claim_keys(lead, (delivery.partner,)):
+                return None
+        return None
 
 
 def _claim_write(
