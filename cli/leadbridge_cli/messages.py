@@ -1,6 +1,6 @@
 """`leadbridge message send`: send a message to a person's messenger."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,9 +34,9 @@ def send(
     if text == "-":
         text = typer.get_text_stream("stdin").read()
     given = {"lead_id": lead_id, "account_id": account_id, "template_id": template_id, "text": text}
-    body = {name: value for name, value in given.items() if value is not None}
+    body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if variables:
-        body["variables"] = parse_pairs(variables, "--variable")  # type: ignore[assignment]
+        body["variables"] = parse_pairs(variables, "--variable")
     output.confirm(f"A message to {lead_id or account_id} cannot be recalled. Send?", yes=yes)
     answer = api.post("messages", body=body)
     output.answer(answer, lambda: [line(f"{answer.get('message_id')}: {answer.get('status')}.")])

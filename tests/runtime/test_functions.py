@@ -412,9 +412,9 @@ def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: 
         silent = function.invoke(sample("DetectStaleSources", "tick"))
         next_one = lead.model_copy(update={"lead_id": "ld_next", "received_at": utc_now()})
         assert cloud.store.accept(next_one, phone_hash=None) is None
-        mended = function.invoke(sample("DetectStaleSources", "tick"))
+        received = function.invoke(sample("DetectStaleSources", "tick"))
 
-    assert (silent, mended) == ({"stale": ["web"]}, {"stale": []})
+    assert (silent, received) == ({"stale": ["web"]}, {"stale": []})
 
 
 @pytest.mark.usefixtures("source")

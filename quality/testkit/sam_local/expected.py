@@ -35,7 +35,7 @@ KNOWN_ALREADY = ("good", "redelivered", "trading")
 KEPT_NOWHERE = ("google_test", "tally_other_event", "test_ping", "tilda_test")
 
 EXPECTED: dict[str, dict[str, Any]] = {
-    "Authorize": {"good": "lets in olena", "no_bearer": "denies nobody", "wrong": "denies nobody"},
+    "Authorize": {"good": "allows olena", "no_bearer": "denies nobody", "wrong": "denies nobody"},
     "CheckStatus": {"account_at_once": DONE, "at_once": DONE, "due": DONE},
     "FetchLead": {"overdue": DONE, "pending": DONE},
     "FindDue": {"tick": {"queued": 2}},
@@ -76,7 +76,7 @@ def outcome_of(answer: Any) -> Any:
         case {"statusCode": status}:
             return status
         case {"policyDocument": {"Statement": [{"Effect": "Allow"}]}, "context": {"operator": operator}}:
-            return f"lets in {operator}"
+            return f"allows {operator}"
         case {"policyDocument": {"Statement": [{"Effect": "Deny"}]}, "principalId": principal}:
             return f"denies {principal}"
         case {"errorType": kind, "errorMessage": message}:
