@@ -77,9 +77,10 @@ class AccountRepository:
     def store(self, accounts: Sequence[StoredAccount]) -> None:
         """Store accounts, in place of what is stored; not those of a person who was erased meanwhile.
 
-        An account that may belong to one of our leads is written on the condition that the lead is not erased. The
-        others are written in batches. Afterwards those whose tie says that their person was erased are deleted. A run
-        that stops in between reads their page again, finds the ties and deletes them.
+        An account of a lead, or whose e-mail `leads_of` found a lead for, is written on the condition that the lead is
+        not erased. The others are written in batches: one query for each account of a long list would take an hour.
+        Afterwards the accounts whose link says that their person was erased are deleted. A run that stops in between
+        reads their page again, finds the links and deletes the accounts.
         """
         owners = {account.uuid: self._owners(account) for account in accounts}
         self._leads_found = {}
@@ -87,21 +88,26 @@ class AccountRepository:
         self._table.batch_write([put(item) for account in free for item in self._traces(account)])
         self._table.batch_write([put(account_item(self._partner, account)) for account in free])
         if free:
-            ties = self.links([account.uuid for account in free])
-            self.forget([uuid for uuid in ties if ties[uuid] is None])
+            links = self.links([account.uuid for account in free])
+            self.forget([uuid for uuid, lead_id in links.items() if lead_id is None])
         for account in accounts:
             if owners[account.uuid]:
-                self._keep_with_owners(account, owners[account.uuid])
+                self._store_unless_erased(account, owners[account.uuid])
 
     def _owners(self, account: StoredAccount) -> list[str]:
-        """Return the lead that the account was made of and the leads with its e-mail, as they were last looked up."""
+        """Return the lead that the account was created from and the leads with its e-mail, as they were last read.
+
+        An account without a lead whose e-mail was not looked up cannot be ours: it is older than our leads.
+        """
         found = {account.lead_id} if account.lead_id is not None else set()
         if account.email is not None:
             known = self._leads_found.get(self._keyed_hash(account.email.casefold()))
-            found.update(self.leads_of(account.email) if known is None else known)
+            if known is None and account.lead_id is not None:
+                known = self.leads_of(account.email)
+            found.update(known or ())
         return sorted(found)
 
-    def _keep_with_owners(self, account: StoredAccount, lead_ids: list[str]) -> None:
+    def _store_unless_erased(self, account: StoredAccount, lead_ids: list[str]) -> None:
         unmarked = check(items.link_key(self._partner, account.uuid), "attribute_not_exists(is_erased)")
         writes: list[Write] = [put(item) for item in self._traces(account)]
         writes += [put(account_item(self._partner, account)), unmarked]
@@ -191,7 +197,7 @@ def account_item(partner: str, account: StoredAccount) -> Item:
     return items.present(
         {
             **account_key(partner, account.uuid),
-            **_as_texts(asdict(account), _ACCOUNT_TIMES),
+            **_as_texts({name: getattr(account, name) for name in StoredAccount.__slots__}, _ACCOUNT_TIMES),
             "partner": partner,
             "is_ours": account.lead_id is not None,
         }
