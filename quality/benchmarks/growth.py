@@ -3,8 +3,8 @@
 python -m quality.benchmarks.growth [--rounds 3]
 
 Each run is a new process: find_due with all of 1,000, 10,000 and 100,000 rows due, on an index with a constant time for
-each page; and sync_accounts's first sync of 500, 5,000 and 50,000 accounts of a broker, on the emulated AWS, which needs
-minutes for more. CPU time and memory are the function's process's. AWS clients are configured as on Lambda.
+each page; and sync_accounts's first sync of 500, 5,000 and 50,000 accounts of a broker, on the emulated AWS, where more
+take minutes. CPU time and memory are the function's process's. AWS clients are configured as on Lambda.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
-from leadbridge.api.schemas import LeadId, WarningView
+from leadbridge.api.problems import FieldErrorView
+from leadbridge.api.schemas import LeadId
 from leadbridge.domain.delivery import State
 from tools.openapi.operations import Operation, Parameter
 
@@ -54,7 +55,7 @@ class ProblemView(TypedDict):
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
-    errors: NotRequired[list[WarningView]]
+    errors: NotRequired[list[FieldErrorView]]
     lead_id: NotRequired[LeadId]
 
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.lead import InvalidLead, Lead, build_lead, lead_id_of
 from leadbridge.settings import Partner, Settings
 from leadbridge.storage import items
@@ -164,15 +165,15 @@ def test_a_foreign_phone_is_refused_for_a_lender_and_kept_for_others() -> None:
 
 def test_a_wrong_check_digit_is_a_warning_an_error_or_nothing() -> None:
     values = asked(tax_number="1111122222")
-    assert build(values, LENDER).warnings == (("person.tax_number", "has a wrong check digit"),)
+    assert build(values, LENDER).warnings == (FieldError("person.tax_number", FieldCode.WRONG_CHECK_DIGIT),)
     assert build(values, ANYBODY).warnings == ()
     assert wrong_fields(values, STRICT) == ["person.tax_number"]
 
 
 def test_a_strange_name_is_accepted_with_a_warning() -> None:
     assert build(asked(full_name="Oлена"), LENDER).warnings == (
-        ("person.full_name", "fewer than three words"),
-        ("person.full_name", "Latin letters among Cyrillic ones"),
+        FieldError("person.full_name", FieldCode.FEW_WORDS),
+        FieldError("person.full_name", FieldCode.MIXED_ALPHABETS),
     )
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from leadbridge.domain.errors.error_codes import FieldError
+from leadbridge.domain.errors.field_codes import FieldError
 
 Response = dict[str, Any]
+
+
+class FieldErrorView(TypedDict):
+    """A problem or a warning about one field. `message` is for people; compare `code`."""
+
+    field: str
+    code: str
+    message: str
+
+
+def field_error_view(error: FieldError) -> FieldErrorView:
+    """Return a field error as the API shows it."""
+    return {"field": error.field, "code": error.code.value, "message": error.message}
 
 
 class Problem(Exception):
@@ -47,7 +60,7 @@ class Problem(Exception):
             **self.members,
         }
         if self.errors:
-            body["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+            body["errors"] = [field_error_view(error) for error in self.errors]
         response = _response(self.status, body, "application/problem+json")
         if self.retry_after is not None:
             response["headers"]["Retry-After"] = str(self.retry_after)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from leadbridge.api.params import validation_message
 from leadbridge.api.problems import Problem
 from leadbridge.api.resources import Resources
-from leadbridge.domain.errors.error_codes import FieldError
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.forms.base import Request, TooLarge, Unreadable
 from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime.budget import LambdaContext
@@ -47,7 +47,7 @@ def read_body[B: Body](kind: type[B], event: dict[str, Any]) -> B:
         return kind.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-    errors = tuple(FieldError(_field_of(one["loc"], kind), validation_message(one)) for one in found)
+    errors = tuple(_field_error(one, kind) for one in found)
     raise invalid_request("The request is not valid; see errors.", *errors)
 
 
@@ -65,6 +65,12 @@ def _object_of(event: dict[str, Any]) -> dict[str, Any]:
         raise Problem(413, "too-large", "Body too large", "A body may have at most 256 KiB.") from None
     except Unreadable:
         raise Problem(400, "unreadable", "Unreadable body", "The body is not a JSON object.") from None
+
+
+def _field_error(detail: Any, kind: type[Body]) -> FieldError:
+    codes = {"missing": FieldCode.REQUIRED, "extra_forbidden": FieldCode.UNKNOWN_FIELD}
+    code = codes.get(detail["type"], FieldCode.UNREADABLE)
+    return FieldError(_field_of(detail["loc"], kind), code, validation_message(detail))
 
 
 def _field_of(location: tuple[int | str, ...], kind: type[Body]) -> str:

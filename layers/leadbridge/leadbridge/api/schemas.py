@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from pydantic import BaseModel, Field, GetPydanticSchema
 
 from leadbridge.api.masking import masked_consent, masked_person
+from leadbridge.api.problems import FieldErrorView, field_error_view
 from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.consent import Consent
@@ -77,13 +78,6 @@ class FetchView(LastErrorView):
     next_attempt_at: Time | None
 
 
-class WarningView(TypedDict):
-    """A suspicious value in an accepted field."""
-
-    field: str
-    message: str
-
-
 class LeadView(TypedDict):
     """A lead in a list. An erased lead has no personal data."""
 
@@ -95,7 +89,7 @@ class LeadView(TypedDict):
     trading: TradingFields
     utm: dict[str, str]
     consent: NotRequired[ConsentFields]
-    warnings: list[WarningView]
+    warnings: list[FieldErrorView]
     erased_at: NotRequired[Time]
     masked: bool
     status: State
@@ -164,7 +158,7 @@ def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
         "loan": sections["loan"],
         "trading": sections["trading"],
         "utm": dict(lead.utm),
-        "warnings": [{"field": field, "message": message} for field, message in lead.warnings],
+        "warnings": [field_error_view(one) for one in lead.warnings],
         "masked": masked,
         "status": journey.status,
         "deliveries": {partner: delivery_view(delivery) for partner, delivery in journey.deliveries.items()},

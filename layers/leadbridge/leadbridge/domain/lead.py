@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -15,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from leadbridge.domain import fields
 from leadbridge.domain.consent import Consent, consent_of
-from leadbridge.domain.errors.error_codes import FieldError
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
+from leadbridge.domain.fields.reading import SECTION, Reading, ReadingRules, parsed_by
 from leadbridge.domain.routing import Decision, skip_unfit_partners
 
 if TYPE_CHECKING:
@@ -24,16 +26,16 @@ if TYPE_CHECKING:
 MAX_UTM_TAGS = 30
 MAX_UTM_LENGTH = 1024  # characters of a tag; a longer one is cut
 
-Text = Annotated[str | None, BeforeValidator(fields.text)]
+Text = Annotated[str | None, parsed_by(fields.text)]
 Cut = Annotated[str | None, BeforeValidator(lambda value: fields.truncate_text(value, MAX_UTM_LENGTH))]
-Amount = Annotated[Decimal | None, BeforeValidator(fields.amount), PlainSerializer(str)]
+Amount = Annotated[Decimal | None, parsed_by(fields.amount), PlainSerializer(str)]
 
 
 def _utm(value: object) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError("must be an object of texts")
+        raise InvalidValue(FieldCode.NOT_AN_OBJECT, "must be an object of texts")
     tags: dict[str, str] = {}
     for name, content in islice(value.items(), MAX_UTM_TAGS):
         clean_name, clean = fields.truncate_text(name, MAX_UTM_LENGTH), fields.truncate_text(content, MAX_UTM_LENGTH)
@@ -50,9 +52,9 @@ class Person(_Section):
     """The person."""
 
     full_name: Text = None
-    phone: Annotated[str | None, BeforeValidator(fields.phone)] = None
-    email: Annotated[str | None, BeforeValidator(fields.email)] = None
-    tax_number: Annotated[str | None, BeforeValidator(fields.tax_number)] = None
+    phone: Annotated[str | None, parsed_by(fields.phone)] = None
+    email: Annotated[str | None, parsed_by(fields.email)] = None
+    tax_number: Annotated[str | None, parsed_by(fields.tax_number)] = None
     activity: Text = None
     city: Text = None
     region: Text = None
@@ -62,7 +64,7 @@ class Loan(_Section):
     """The requested loan: `amount` in hryvnias, `term` in the lender's unit."""
 
     amount: Amount = None
-    term: Annotated[int | None, BeforeValidator(fields.term)] = None
+    term: Annotated[int | None, parsed_by(fields.term)] = None
 
 
 class Trading(_Section):
@@ -77,9 +79,9 @@ class Trading(_Section):
 class LeadFields(_Section):
     """The fields of a lead."""
 
-    person: Person = Field(default_factory=Person)
-    loan: Loan = Field(default_factory=Loan)
-    trading: Trading = Field(default_factory=Trading)
+    person: Annotated[Person, SECTION] = Field(default_factory=Person)
+    loan: Annotated[Loan, SECTION] = Field(default_factory=Loan)
+    trading: Annotated[Trading, SECTION] = Field(default_factory=Trading)
     utm: Annotated[dict[str, str], BeforeValidator(_utm)] = {}
     consent: Annotated[Consent, BeforeValidator(consent_of)] = Field(default_factory=Consent)
 
@@ -93,7 +95,7 @@ class LeadFields(_Section):
 class Lead(LeadFields):
     """A stored lead.
 
-    `warnings` are fields with unusual values that were accepted, and their messages. `fallbacks` maps a partner to the
+    `warnings` are about fields with unusual values that were accepted. `fallbacks` maps a partner to the
     one that gets the lead after a rejection. `routed` and `routed_data` are the reason for the timeline. `content_hash`
     is a keyed hash of the post's content; it shows whether a redelivery has other content. `erased_at` is when the
     person was erased; the rest of such a lead is a tombstone.
@@ -106,7 +108,7 @@ class Lead(LeadFields):
     fallbacks: dict[str, str] = {}
     routed: str | None = None
     routed_data: dict[str, Any] = {}
-    warnings: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[FieldError, ...] = ()
     content_hash: str | None = None
     erased_at: datetime | None = None
 
@@ -125,6 +127,8 @@ def lead_id_of(source: str, delivery_id: str) -> str:
     return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
 
 
+DEFAULT_RULES = ReadingRules()
+
 type Chooser = Callable[[LeadFields], Decision]
 
 
@@ -137,13 +141,14 @@ def build_lead(
     partners: Mapping[str, Partner],
     choose: Chooser | None = None,
     content_hash: str | None = None,
+    rules: ReadingRules = DEFAULT_RULES,
 ) -> Lead:
     """Validate a form's values for the partners that get the lead: those that `choose` returns, or all.
 
     In an order of partners, one that does not accept the lead is skipped. `values` contains the sections `person`,
     `loan`, `trading`, `utm` and `consent` of the post. Raises InvalidLead.
     """
-    asked, wrong = _clean(values)
+    asked, wrong, warnings = _clean(values, rules)
     chosen = _chosen(asked, partners, choose)
     for name in chosen.partners:
         for found in find_field_errors(asked, partners[name]):
@@ -152,7 +157,7 @@ def build_lead(
     if wrong:
         raise InvalidLead(tuple(wrong.values()))
     known = {"lead_id": lead_id, "source": source, "received_at": received_at, "content_hash": content_hash}
-    return _lead(asked, chosen, partners, **known)
+    return _lead(asked, chosen, partners, warnings, **known)
 
 
 def build_partial_lead(
@@ -163,20 +168,21 @@ def build_partial_lead(
     received_at: datetime,
     partners: Mapping[str, Partner],
     choose: Chooser | None = None,
+    rules: ReadingRules = DEFAULT_RULES,
 ) -> tuple[Lead, dict[str, tuple[FieldError, ...]]]:
     """Build a lead whose sender cannot correct it: wrong values are dropped, with a warning each.
 
     Returns the lead and, for each partner that does not accept it, the errors.
     """
-    asked, wrong = _clean(values)
+    asked, wrong, warnings = _clean(values, rules)
     chosen = _chosen(asked, partners, choose)
     lacking = {
         name: tuple(wrong.get(found.field, found) for found in find_field_errors(asked, partners[name]))
         for name in chosen.partners
     }
-    left_out = [(error.field, f"{error.message}; the value was dropped") for error in wrong.values()]
-    lead = _lead(asked, chosen, partners, lead_id=lead_id, source=source, received_at=received_at)
-    lead = lead.model_copy(update={"warnings": (*lead.warnings, *left_out)})
+    left_out = [replace(error, message=f"{error.message}; the value was dropped") for error in wrong.values()]
+    warnings += left_out
+    lead = _lead(asked, chosen, partners, warnings, lead_id=lead_id, source=source, received_at=received_at)
     return lead, {name: errors for name, errors in lacking.items() if errors}
 
 
@@ -186,14 +192,16 @@ def _chosen(asked: LeadFields, partners: Mapping[str, Partner], choose: Chooser 
     return skip_unfit_partners(choose(asked), lambda name: not find_field_errors(asked, partners[name]))
 
 
-def _lead(asked: LeadFields, chosen: Decision, partners: Mapping[str, Partner], **known: Any) -> Lead:
+def _lead(
+    asked: LeadFields, chosen: Decision, partners: Mapping[str, Partner], warnings: list[FieldError], **known: Any
+) -> Lead:
     return Lead(
         **known,
         partners=chosen.partners,
         fallbacks=dict(chosen.fallbacks),
         routed=chosen.reason,
         routed_data=dict(chosen.data),
-        warnings=tuple(_warnings(asked, [partners[name] for name in chosen.partners])),
+        warnings=(*_warnings(asked, [partners[name] for name in chosen.partners]), *warnings),
         person=asked.person,
         loan=asked.loan,
         trading=asked.trading,
@@ -202,43 +210,46 @@ def _lead(asked: LeadFields, chosen: Decision, partners: Mapping[str, Partner], 
     )
 
 
-def _clean(values: dict[str, Any]) -> tuple[LeadFields, dict[str, FieldError]]:
-    """Return the valid values, and the errors of the others by field."""
+def _clean(values: dict[str, Any], rules: ReadingRules) -> tuple[LeadFields, dict[str, FieldError], list[FieldError]]:
+    """Return the valid values, the errors of the others by field, and the warnings."""
+    reading = Reading(rules)
     try:
-        return LeadFields.model_validate(values), {}
+        return LeadFields.model_validate(values, context=reading), {}, reading.warnings
     except ValidationError as error:
-        found = [_field_error(detail) for detail in error.errors(include_url=False)]
-    wrong = {one.field: one for one in found}
+        wrong = {one.field: one for one in map(_field_error, error.errors(include_url=False))}
     rest = {
         name: {key: value for key, value in section.items() if f"{name}.{key}" not in wrong}
         for name, section in values.items()
         if name not in wrong and isinstance(section, dict)
     }
-    return LeadFields.model_validate(rest), wrong
+    reading = Reading(rules)
+    return LeadFields.model_validate(rest, context=reading), wrong, reading.warnings
 
 
 def _field_error(detail: Any) -> FieldError:
     where = ".".join(str(part) for part in detail["loc"])
     match detail["type"]:
         case "value_error":
-            return FieldError(where, str(detail["ctx"]["error"]))
+            error = detail["ctx"]["error"]
+            code = error.code if isinstance(error, InvalidValue) else FieldCode.UNREADABLE
+            return FieldError(where, code, str(error))
         case "model_type" | "model_attributes_type" | "dict_type":
-            return FieldError(where, "must be an object")
+            return FieldError(where, FieldCode.NOT_AN_OBJECT)
         case _:
-            return FieldError(where, "is not valid")
+            return FieldError(where, FieldCode.UNREADABLE)
 
 
 def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
     """Return the reasons why a partner does not accept a lead; empty if it does."""
-    errors = [FieldError(path, "is required") for path in partner.requires if asked.value(path) is None]
+    errors = [FieldError(path, FieldCode.REQUIRED) for path in partner.requires if asked.value(path) is None]
     phone, number = asked.person.phone, asked.person.tax_number
     if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):
-        errors.append(FieldError("person.phone", "must be a Ukrainian phone number"))
+        errors.append(FieldError("person.phone", FieldCode.NOT_UKRAINIAN))
     longest = partner.account.max_value_length  # a phone or an e-mail cannot be cut
     too_long = [path for path in ("person.email", "person.phone") if len(str(asked.value(path) or "")) > longest]
-    errors += [FieldError(path, f"must be at most {longest} characters") for path in too_long]
+    errors += [FieldError(path, FieldCode.TOO_LONG, f"must be at most {longest} characters") for path in too_long]
     if partner.tax_number_checksum == "strict" and number is not None and not fields.has_valid_check_digit(number):
-        errors.append(FieldError("person.tax_number", "has a wrong check digit"))
+        errors.append(FieldError("person.tax_number", FieldCode.WRONG_CHECK_DIGIT))
     return errors
 
 
@@ -265,10 +276,10 @@ def find_missing_fields(lead: LeadFields, partner: Partner | None) -> tuple[str,
     return () if partner is None else tuple(error.field for error in find_field_errors(lead, partner))
 
 
-def _warnings(asked: LeadFields, partners: Sequence[Partner]) -> list[tuple[str, str]]:
-    warnings = [("person.full_name", message) for message in fields.find_name_warnings(asked.person.full_name or "")]
+def _warnings(asked: LeadFields, partners: Sequence[Partner]) -> list[FieldError]:
+    found = [FieldError("person.full_name", code) for code in fields.find_name_warnings(asked.person.full_name or "")]
     number = asked.person.tax_number
     policies = {partner.tax_number_checksum for partner in partners}
     if "warn" in policies and number is not None and not fields.has_valid_check_digit(number):
-        warnings.append(("person.tax_number", "has a wrong check digit"))
-    return warnings
+        found.append(FieldError("person.tax_number", FieldCode.WRONG_CHECK_DIGIT))
+    return found

@@ -101,7 +101,7 @@ class AccountRepository:
         """
         found = {account.lead_id} if account.lead_id is not None else set()
         if account.email is not None:
-            known = self._leads_found.get(self._keyed_hash(account.email.casefold()))
+            known: Sequence[str] | None = self._leads_found.get(self._keyed_hash(account.email.casefold()))
             if known is None and account.lead_id is not None:
                 known = self.leads_of(account.email)
             found.update(known or ())

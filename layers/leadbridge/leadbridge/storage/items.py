@@ -25,6 +25,7 @@ Items are plain values here. `table` encodes and decodes them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,7 @@ from typing import Any
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.errors.field_codes import FieldError, parse_field_code
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage.attributes import deserialize, serialize
@@ -124,7 +126,7 @@ def lead_item(
             "lead_id": lead.lead_id,
             "source": lead.source,
             "partners": list(lead.partners),
-            "warnings": [list(warning) for warning in lead.warnings],
+            "warnings": [list(astuple(warning)) for warning in lead.warnings],
             "received_at": to_text(lead.received_at),
             "listed": LEADS,
             "received_key": received_key(lead.received_at, lead.lead_id),
@@ -151,7 +153,9 @@ def lead_of(values: dict[str, Any]) -> Lead:
         fallbacks=values.get("fallbacks", {}),
         content_hash=values.get("content_hash"),
         erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
-        warnings=tuple((field, message) for field, message in values.get("warnings", ())),
+        warnings=tuple(
+            FieldError(field, parse_field_code(code), text) for field, code, text in values.get("warnings", ())
+        ),
         person=Person.model_construct(**values.get("person", {})),
         loan=Loan.model_construct(
             amount=None if amount is None else Decimal(amount), term=None if term is None else int(term)

@@ -16,7 +16,7 @@ from leadbridge.api.routes.fetch import RetryRequest
 from leadbridge.api.schemas import DeliveryView, delivery_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
-from leadbridge.domain.errors.error_codes import FieldError
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.timeline import Entry
@@ -103,10 +103,10 @@ def resolve_delivery(request: ApiRequest, body: ResolveRequest) -> DeliveryView:
     try:
         after = resolver.resolve(delivery, lead, resolution, request.operator, budget)
     except WrongIdKind:
-        error = FieldError(field, "is not the kind of id that this partner has")
+        error = FieldError(field, FieldCode.WRONG_ID_KIND)
         raise invalid_request("The partner has another kind of id.", error) from None
     except IdNotFound:
-        error = FieldError(field, "is unknown to the partner")
+        error = FieldError(field, FieldCode.ID_UNKNOWN)
         detail = "The partner does not have this id for the lead. Nothing was stored."
         raise Problem(422, "not-known-to-partner", "Not known to the partner", detail, (error,)) from None
     logger.info("resolved", lead_id=after.lead_id, partner=after.partner, state=after.state, operator=request.operator)

@@ -169,11 +169,3 @@ def last_error(error: ErrorInfo | None) -> dict[str, Any]:
 def parse_error_code(name: object) -> ErrorCode | None:
     """Return the code with this name; None if there is none."""
     return next((code for code in ErrorCode if code == name), None)
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """One field of a lead that cannot be accepted; `field` is dotted (`person.phone`), `message` quotes no value."""
-
-    field: str
-    message: str

@@ -1,0 +1,78 @@
+"""The codes of what is wrong with a field of a lead: its problems and its warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FieldCode(StrEnum):
+    """What is wrong with a value, or what was changed in it. `meaning` continues a sentence that names the field."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> FieldCode:
+        """Attach the meaning to the code."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    # A value that cannot be used
+    REQUIRED = "required", "is required"
+    NOT_TEXT = "not_text", "must be text"
+    NOT_AN_OBJECT = "not_an_object", "must be an object"
+    INVALID_CHARACTERS = "invalid_characters", "contains invalid characters"
+    NOT_AN_EMAIL = "not_an_email", "must be an e-mail address"
+    NOT_A_PHONE = "not_a_phone", "must be a phone number"
+    NOT_UKRAINIAN = "not_ukrainian", "must be a Ukrainian phone number"
+    LEADING_ZERO_LOST = "leading_zero_lost", "must be text, because a number loses its leading zero"
+    NOT_TEN_DIGITS = "not_ten_digits", "must be ten digits"
+    ALL_ZEROS = "all_zeros", "must not be all zeros"
+    WRONG_CHECK_DIGIT = "wrong_check_digit", "has a wrong check digit"
+    NOT_A_NUMBER = "not_a_number", "must be a number"
+    NOT_WHOLE = "not_whole", "must be a whole number"
+    NOT_POSITIVE = "not_positive", "must be more than zero"
+    OUT_OF_RANGE = "out_of_range", "is outside the allowed range"
+    TOO_MANY_DIGITS = "too_many_digits", "has too many digits"
+    TOO_MANY_DECIMALS = "too_many_decimals", "must have at most two decimal places"
+    TOO_LONG = "too_long", "is too long"
+    UNREADABLE = "unreadable", "is not valid"
+    UNKNOWN_FIELD = "unknown_field", "is not a known field"
+    WRONG_ID_KIND = "wrong_id_kind", "is not the kind of id that this partner has"
+    ID_UNKNOWN = "id_unknown", "is unknown to the partner"
+
+    # A value that is unusual
+    FEW_WORDS = "few_words", "fewer than three words"
+    MIXED_ALPHABETS = "mixed_alphabets", "Latin letters among Cyrillic ones"
+
+
+def parse_field_code(name: object) -> FieldCode:
+    """Return the code with this name; `unreadable` if there is none, as another version may have written it."""
+    return next((code for code in FieldCode if code.value == name), FieldCode.UNREADABLE)
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """A problem or a warning about one field of a lead.
+
+    `field` is dotted (`person.phone`). `message` is for people and does not quote the value; without one it is the
+    code's meaning.
+    """
+
+    field: str
+    code: FieldCode
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        """Set the message."""
+        if not self.message:
+            object.__setattr__(self, "message", self.code.meaning)
+
+
+class InvalidValue(ValueError):
+    """A value of a field that cannot be used."""
+
+    def __init__(self, code: FieldCode, message: str = "") -> None:
+        super().__init__(message or code.meaning)
+        self.code = code
