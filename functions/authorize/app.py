@@ -6,12 +6,12 @@ import hmac
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import SharedEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import warm_up
 
 
 class Environment(SharedEnvironment):

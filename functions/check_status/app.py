@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.events import DeliveryChanged, envelope
@@ -17,7 +18,6 @@ from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.check_status import Checker, StatusByDeal, StatusByEmail
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.ports.deliveries import StatusPartner

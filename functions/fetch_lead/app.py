@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.consent import Consent
@@ -23,7 +24,6 @@ from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.dead_letters.bodies import failed_fetch
 from leadbridge.services.fetch_lead import Fetcher
 from leadbridge.services.outcomes import record_outcome

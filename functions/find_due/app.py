@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, variable
 from leadbridge.runtime.logs import count, logger, measure, metrics
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.find_due import DueQueue, delivery_body, fetch_body, fill, message_body
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Response
 from leadbridge.api.resources import Environment, Resources
 from leadbridge.api.router import handle, prepare
@@ -12,7 +13,6 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.settings import settings
 from leadbridge.storage.table import open_table
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Response
 from leadbridge.api.webhooks import answer_request
 from leadbridge.auth.secrets import Secrets
@@ -17,7 +18,6 @@ from leadbridge.forms.base import adapter_named
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import self_check, settings
 from leadbridge.storage.leads import LeadRepository

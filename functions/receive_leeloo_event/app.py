@@ -6,6 +6,7 @@ import hmac
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Problem, Response, answer, not_ready
 from leadbridge.api.webhooks import not_authentic, refusal_of, sentence, too_large, unreadable
 from leadbridge.auth.secrets import Secrets
@@ -17,7 +18,6 @@ from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.leeloo_events import InvalidLeelooEvent, LeelooEvent, LeelooEventRepository
 from leadbridge.storage.table import open_table
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.errors.partner_errors import Unauthorized
 from leadbridge.domain.events import MessageChanged, read_message_changed
@@ -18,7 +19,6 @@ from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.dead_letters.bodies import failed_message, unrecorded_send
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.send_message import Sender

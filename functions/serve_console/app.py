@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Problem, Response, internal
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import warm_up
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "index.html"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.table import open_table
 

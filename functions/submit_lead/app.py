@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo
@@ -23,7 +24,6 @@ from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.dead_letters.bodies import failed_delivery, unrecorded_answer
 from leadbridge.services.outcomes import record_outcome
 from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.errors.secret_errors import SecretMissing
@@ -15,7 +16,6 @@ from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.runtime.warmup import warm_up
 from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Sync, SyncOutcome
 from leadbridge.services.sync_metrics import record_page, record_run

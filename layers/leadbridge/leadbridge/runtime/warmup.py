@@ -10,9 +10,13 @@ import gc
 from collections.abc import Callable
 
 from leadbridge.runtime.environment import is_lambda
-from leadbridge.runtime.logs import logger
 
 GC_THRESHOLD = 100_000  # objects between two collections
+
+# Garbage collection would take a tenth of the start, and free nothing. Later objects are freed by their reference
+# counts; cycles are rare. A function imports this module before all others (`force-to-top` in pyproject.toml).
+if is_lambda():
+    gc.set_threshold(GC_THRESHOLD, 10, 10)
 
 
 def warm_up(*makers: Callable[[], object]) -> None:
@@ -23,11 +27,10 @@ def warm_up(*makers: Callable[[], object]) -> None:
     """
     if not is_lambda():
         return
-    # Garbage collection would take a tenth of the start, and free nothing. Later objects are freed by their reference
-    # counts; cycles are rare.
-    gc.set_threshold(GC_THRESHOLD, 10, 10)
     for make in makers:
         try:
             make()
         except Exception:  # noqa: BLE001 - the outermost edge of a start
+            from leadbridge.runtime.logs import logger
+
             logger.warning("a warm-up step failed", exc_info=True)
