@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
@@ -20,10 +20,12 @@ from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.services.check_status import Checker, StatusByDeal, StatusByEmail
 from leadbridge.services.outcomes import record_outcome
-from leadbridge.services.ports.deliveries import StatusPartner
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.deliveries import StatusPartner
 
 
 class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):

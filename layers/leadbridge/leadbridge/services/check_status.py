@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.match import Accounts
@@ -17,9 +18,11 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.deliveries import DealStatuses, StatusLedger, StatusPartner
 from leadbridge.services.worker import WORKER_DIED, Outcome, Result, Worker, backoff, retry_delay
 from leadbridge.settings import Partner as PartnerSettings
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.deliveries import DealStatuses, StatusLedger, StatusPartner
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import ListedAccount, StoredAccount
@@ -23,9 +24,11 @@ from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.status_change import record_account, record_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.services.ports.accounts import AccountStore
-from leadbridge.services.ports.deliveries import Deliveries
 from leadbridge.settings import Partner as PartnerSettings
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.accounts import AccountStore
+    from leadbridge.services.ports.deliveries import Deliveries
 
 MAX_UUID_BYTES = 512  # a DynamoDB key is limited, and a uuid has 36 bytes
 LOOKUP_PERIOD = timedelta(hours=1)  # after an account was first seen: the index may be late

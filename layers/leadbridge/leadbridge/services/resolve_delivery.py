@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from leadbridge.domain import message as messages
 from leadbridge.domain.accounts.match import Accounts
@@ -30,8 +31,10 @@ from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.deliveries import DealStatuses, IdVerifier, ResolutionLedger
 from leadbridge.settings import Partner as PartnerSettings
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.deliveries import DealStatuses, IdVerifier, ResolutionLedger
 
 MAX_SKIPPED = 40  # messages that one change skips; the sender skips the rest
 MAX_LISTED_STATUSES = 5  # statuses that a timeline entry names

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,10 +28,12 @@ from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import find_quiet_end, render_message
-from leadbridge.services.ports.messages import Leads, MessageLedger, Messenger
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.messages import MessageSettings
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.messages import Leads, MessageLedger, Messenger
 
 ORDER_POLL = timedelta(seconds=2)  # the wait for an older message of the group
 MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead, next_partner
 from leadbridge.domain.repeats import Repeat
-from leadbridge.services.ports.deliveries import PreviousLead
 from leadbridge.settings import Settings
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.deliveries import PreviousLead
 
 
 class ClaimHistory(Protocol):

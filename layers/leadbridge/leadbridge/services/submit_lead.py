@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,10 +33,12 @@ from leadbridge.services.dead_letters.record_answer import (
     contest_link_holder,
     record_delivery_answer,
 )
-from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
 from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy, self_check
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
 
 
 @dataclass(frozen=True)

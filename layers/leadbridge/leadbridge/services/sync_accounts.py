@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
+from typing import TYPE_CHECKING
 
 from leadbridge.domain.accounts.scan import LeaseLost, ScanKind, ScanState, SyncScan
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.accounts import Broker, ListingPage, SyncStateStore
 from leadbridge.services.reconcile_accounts import AccountReconciler, ReconcileCounts
 from leadbridge.services.worker import LEASE_MARGIN
 from leadbridge.settings.partners import SyncPlan
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.accounts import Broker, ListingPage, SyncStateStore
 
 ROWS_PER_BATCH = 100  # rows that are reconciled together
 SECONDS_PER_BATCH = 20.0  # for a hundred rows with many changes while AWS is slow

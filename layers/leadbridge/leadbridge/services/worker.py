@@ -13,15 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.transitions import AlreadyLinked, Conflict, overdue_wait
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.ports.worker import Ledger, WorkItem
 from leadbridge.settings import RetryPolicy
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.worker import Ledger, WorkItem
 
 WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker stopped while the partner was being called")
 LEASE_MARGIN = timedelta(seconds=10)  # time to write the result, and the largest difference between two workers' clocks

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo
-from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.status_change import count_check
@@ -20,13 +20,15 @@ from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, find_stored_lead, note_change
-from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item, fetch_of
 from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.links import attention_writes, link_write, opening_writes, unlink_writes
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.quota import Quota, QuotaExceeded, uncount
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, due_at_unchanged, extend_ttl, is_late, put, update
+
+if TYPE_CHECKING:
+    from leadbridge.domain.fetch import Fetch
 
 MAX_TWINS = 20  # leads of one e-mail that are read
 MAX_ITEMS = 100_000  # of one lead that are read
@@ -115,8 +117,12 @@ class LeadRepository:
                     return already
                 raise
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
+        if fetch is not None:
+            from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item
+
+            lead_item |= AWAITS_FETCH
         writes: list[Write] = [
-            put(lead_item | (AWAITS_FETCH if fetch else {}), "attribute_not_exists(pk)"),
+            put(lead_item, "attribute_not_exists(pk)"),
             put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         if lead.routed is not None:
@@ -294,6 +300,8 @@ class LeadRepository:
             elif kind == "EVENT":
                 timeline.append(items.entry_of(values))
             elif kind == "FETCH":
+                from leadbridge.storage.fetches import fetch_of
+
                 fetch = fetch_of(values)
             elif kind == "MESSAGE":
                 messages.append(message_of(values))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import message as message_steps
@@ -21,7 +21,9 @@ from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contest_resolution
 from leadbridge.domain.transitions import OVERDUE, Conflict
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.services.ports.deliveries import Deliveries
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.deliveries import Deliveries
 
 IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN})
 ACCEPTED = frozenset({State.SUBMITTED, State.CLOSED})
