@@ -57,6 +57,20 @@ export function fieldNames(paths) {
   return paths.map((path) => path.split(".").pop()).map((name) => (hasText(`field.${name}`) ? t(`field.${name}`) : name)).join(", ");
 }
 
+export function fieldName(name) {
+  return hasText(`field.${name}`) ? t(`field.${name}`) : isolate(name);
+}
+
+// What is wrong with a field: the text of the code; the API's message if the code is not translated.
+export function fieldErrorText({ code, message }) {
+  return hasText(`field_error.${code}`) ? phrase(`field_error.${code}`, { message }) : isolate(message);
+}
+
+// Problems or warnings, each with the name of its field.
+export function namedErrors(errors) {
+  return errors.map((one) => [one.field && [fieldName(one.field.split(".").pop()), ": "], fieldErrorText(one)]);
+}
+
 export function leadLink(id) {
   return el("a", { href: `#/leads/${encodeURIComponent(id)}` }, isolate(id));
 }

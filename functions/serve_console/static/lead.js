@@ -5,7 +5,7 @@ import { deliveryActions, erasePerson, writeMessage } from "./actions.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, partnerName } from "./partners.js";
-import { errorExplained, lastError, leadLink, pill, time, timeAgo, title, toneOfState } from "./labels.js";
+import { errorExplained, fieldName, lastError, leadLink, namedErrors, pill, time, timeAgo, title, toneOfState } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
@@ -82,10 +82,6 @@ function facts(pairs) {
   return given.length ? el("dl", { class: "facts" }, given.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))) : null;
 }
 
-function fieldName(name) {
-  return hasText(`field.${name}`) ? t(`field.${name}`) : isolate(name);
-}
-
 function person(lead, revealed, reveal) {
   const shown = revealed && !lead.erased_at ? revealed : lead;
   const warnings = lead.warnings ?? [];
@@ -98,7 +94,7 @@ function person(lead, revealed, reveal) {
       [t("field.term"), shown.loan?.term && isolate(shown.loan.term)],
       ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), isolate(value)]),
     ]),
-    warnings.length > 0 && el("ul", { class: "warnings" }, warnings.map((one) => el("li", {}, fieldName(one.field.split(".").pop()), ": ", isolate(one.message)))),
+    warnings.length > 0 && el("ul", { class: "warnings" }, namedErrors(warnings).map((one) => el("li", {}, one))),
     !lead.erased_at && !revealed && [
       el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: reveal, "aria-describedby": "reveal-hint" }, t("lead.reveal")),
       el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),

@@ -11,6 +11,7 @@ import pytest
 
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.field_codes import FieldCode
 from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.message import MessageState
 from quality.testkit.fixtures import Context
@@ -144,6 +145,7 @@ def test_every_state_step_and_error_is_translated() -> None:
     keys = words("en").keys()
     assert {f"{kind}.{state}" for kind in ("state", "explanation", "advice") for state in State} <= keys
     assert {f"message.{state}" for state in MessageState} <= keys
+    assert {f"field_error.{code}" for code in FieldCode} == {key for key in keys if key.startswith("field_error.")}
     assert {f"error.{code}" for code in ErrorCode} == {key for key in keys if key.startswith("error.")}
     layer = ROOT / "layers" / "leadbridge" / "leadbridge"
     folders = ("domain", "services", "storage", "api")
