@@ -128,7 +128,7 @@ def serving(gateway: Gateway) -> Iterator[Gateway]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = do_DELETE = _do  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PATCH = do_DELETE = _do  # noqa: N815 - http.server's names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Nothing: a test says what went wrong."""

@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
-    do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - http.server's own names
+    do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815 - http.server's own names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
