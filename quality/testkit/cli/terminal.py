@@ -116,7 +116,7 @@ SYNC_STATE: dict[str, Any] = {
     "sk": "STATE",
     "owner": "a-run",
     "lease_until": "2026-03-01T12:05:00.000Z",
-    "standing": {
+    "scan_state": {
         "watermark": "2026-03-01T11:55:00.000Z",
         "full_scan_started_at": "2026-03-01T08:00:00.000Z",
         "active_scans": {

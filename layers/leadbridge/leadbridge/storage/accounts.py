@@ -2,7 +2,7 @@
 
 pk                          sk        item
 ACCOUNT#{partner}#{uuid}    ACCOUNT   an account as the partner lists it, own or foreign
-ACCOUNT#{partner}#{uuid}    LINK       which lead it was created from (storage/items.py)
+ACCOUNT#{partner}#{uuid}    LINK      the lead that it was created from (storage/items.py)
 TRACE#…                     ACCOUNT#… a pointer by which an erasure finds an account (storage/erasure/traces.py)
 SYNC#{partner}              STATE     the lease, the watermark, and the scans that are under way
 """
@@ -29,8 +29,8 @@ NEWEST = 50  # leads of one e-mail that are read
 
 _ACCOUNT_TIMES = ("created", "created_latest", "updated", "updated_latest", "first_seen_at")
 _STATE_TIMES = ("watermark", "first_run_at", "full_scan_started_at", "full_scan_finished_at", "paused_until")
-_PASS_TIMES = ("started_at", "since", "until", "window")
-_PASS_COUNTS = ("page_size", "page", "max_page", "failures", "skipped_windows")
+_SCAN_TIMES = ("started_at", "since", "until", "window")
+_SCAN_COUNTS = ("page_size", "page", "max_page", "failures", "skipped_windows")
 
 
 class AccountRepository:
@@ -46,18 +46,18 @@ class AccountRepository:
         self._leads_found: dict[str, list[str]] = {}  # by keyed hash, until accounts are stored
 
     def accounts(self, uuids: Collection[str]) -> Mapping[str, StoredAccount]:
-        """The stored ones of some accounts, by uuid."""
+        """Return the accounts that are stored, by uuid."""
         keys = [account_key(self._partner, uuid) for uuid in uuids]
         return {account.uuid: account for account in map(account_of, self._table.batch_get(keys))}
 
     def links(self, uuids: Collection[str]) -> Mapping[str, str | None]:
-        """The leads that some of the accounts were made of, by the account's uuid; None for a person who was erased."""
+        """Return the leads that the accounts were created from, by the account's uuid; None for an erased person."""
         keys = {items.link_key(self._partner, uuid)["pk"]: uuid for uuid in uuids}
         found = self._table.batch_get([items.link_key(self._partner, uuid) for uuid in uuids])
         return {keys[values["pk"]]: None if values.get("is_erased") else str(values["lead_id"]) for values in found}
 
     def deliveries(self, lead_ids: Collection[str]) -> Mapping[str, Delivery | None]:
-        """The deliveries of some leads: None for one that does not exist, no entry for one that cannot be read."""
+        """Return the deliveries of leads: None for one that does not exist, no entry for one that cannot be read."""
         found: dict[str, Delivery | None] = dict.fromkeys(lead_ids)
         for values in self._table.batch_get([items.delivery_key(lead_id, self._partner) for lead_id in lead_ids]):
             lead_id = lead_id_of(values)
@@ -68,14 +68,14 @@ class AccountRepository:
         return found
 
     def leads_of(self, email: str) -> Sequence[str]:
-        """The ids of the leads with this address, however it is spelt, the newest of them if they are many."""
+        """Return the ids of the newest leads with this address, in any case."""
         hashed = self._keyed_hash(email.casefold())
         query = Query("email_hash = :value", {":value": hashed}, items.EMAIL, newest_first=True)
         self._leads_found[hashed] = [lead_id_of(values) for values in self._table.query(query, limit=NEWEST)]
         return self._leads_found[hashed]
 
     def store(self, accounts: Sequence[StoredAccount]) -> None:
-        """Store accounts, in place of what is stored; not those of a person who was erased meanwhile.
+        """Store or replace accounts, except those of a person who was erased meanwhile.
 
         An account of a lead, or whose e-mail `leads_of` found a lead for, is written on the condition that the lead is
         not erased. The others are written in batches: one query for each account of a long list would take an hour.
@@ -131,7 +131,7 @@ class AccountRepository:
             self._table.batch_write([delete(each) for each in (key, *pointers)])
 
     def oldest_lead(self) -> datetime | None:
-        """When our first lead came."""
+        """Return when our first lead was received."""
         query = Query("listed = :value", {":value": items.LEADS}, items.LISTING)
         for values in self._table.query(query, limit=1):
             return from_text(str(values["received_key"]).partition("#")[0])
@@ -141,7 +141,7 @@ class AccountRepository:
         """Take the lease of the sync and return its state; None if another run has the lease."""
         taken = update(
             self._state_key,
-            "SET #owner = :owner, lease_until = :until, standing = if_not_exists(standing, :new)",
+            "SET #owner = :owner, lease_until = :until, scan_state = if_not_exists(scan_state, :new)",
             "attribute_not_exists(#owner) OR lease_until <= :now OR #owner = :owner",
             values={
                 ":owner": owner,
@@ -152,7 +152,7 @@ class AccountRepository:
             names={"#owner": "owner"},
         )
         try:
-            return state_of(self._table.write(taken, returns_new=True)["standing"])
+            return state_of(self._table.write(taken, returns_new=True)["scan_state"])
         except Conflict:
             return None
 
@@ -165,16 +165,16 @@ class AccountRepository:
         self._put(owner, state, " REMOVE #owner, lease_until")
 
     def state(self) -> ScanState | None:
-        """The state of the sync; None before its first run."""
+        """Return the state of the sync; None before its first run."""
         values = self._table.get(self._state_key)
-        return None if values is None else state_of(values["standing"])
+        return None if values is None else state_of(values["scan_state"])
 
     def _put(self, owner: str, state: ScanState, further: str) -> None:
         stored = update(
             self._state_key,
-            f"SET standing = :standing{further}",
+            f"SET scan_state = :state{further}",
             "#owner = :owner",
-            values={":owner": owner, ":standing": state_values(state)},
+            values={":owner": owner, ":state": state_values(state)},
             names={"#owner": "owner"},
         )
         try:
@@ -188,12 +188,12 @@ class AccountRepository:
 
 
 def account_key(partner: str, uuid: str) -> dict[str, str]:
-    """The key of an account, beside its tie."""
+    """Return the key of an account."""
     return {"pk": f"ACCOUNT#{partner}#{uuid}", "sk": "ACCOUNT"}
 
 
 def account_item(partner: str, account: StoredAccount) -> Item:
-    """An account as it is stored. It is in no index: the e-mail's finds leads."""
+    """Return the item of an account. It is in no index; the index by e-mail has leads only."""
     return items.present(
         {
             **account_key(partner, account.uuid),
@@ -205,39 +205,39 @@ def account_item(partner: str, account: StoredAccount) -> Item:
 
 
 def account_of(values: dict[str, Any]) -> StoredAccount:
-    """The account that a decoded item holds."""
+    """Return the account of a decoded item."""
     known = {name: values[name] for name in StoredAccount.__slots__ if name in values}
     return StoredAccount(**_as_times(known, _ACCOUNT_TIMES))
 
 
 def state_values(state: ScanState) -> dict[str, Any]:
-    """A state as its item holds it, the scans by their kinds."""
+    """Return the item's value of a state, with the scans by kind."""
     own = {name: getattr(state, name) for name in _STATE_TIMES}
-    passes = {kind.value: _pass_values(scan) for kind, scan in state.active_scans.items()}
-    return {**items.present(_as_texts(own, _STATE_TIMES)), "active_scans": passes}
+    scans = {kind.value: _scan_values(scan) for kind, scan in state.active_scans.items()}
+    return {**items.present(_as_texts(own, _STATE_TIMES)), "active_scans": scans}
 
 
-def state_of(standing: dict[str, Any]) -> ScanState:
-    """The state that an item holds."""
-    known = {name: standing[name] for name in _STATE_TIMES if name in standing}
-    passes = {ScanKind(kind): _pass_of(ScanKind(kind), dict(each)) for kind, each in standing["active_scans"].items()}
-    return ScanState(**_as_times(known, _STATE_TIMES), active_scans=passes)
+def state_of(values: dict[str, Any]) -> ScanState:
+    """Return the state of an item's value."""
+    known = {name: values[name] for name in _STATE_TIMES if name in values}
+    scans = {ScanKind(kind): _scan_of(ScanKind(kind), dict(each)) for kind, each in values["active_scans"].items()}
+    return ScanState(**_as_times(known, _STATE_TIMES), active_scans=scans)
 
 
-def _pass_values(scan: SyncScan) -> dict[str, Any]:
-    values = items.present(_as_texts(asdict(scan), _PASS_TIMES))
+def _scan_values(scan: SyncScan) -> dict[str, Any]:
+    values = items.present(_as_texts(asdict(scan), _SCAN_TIMES))
     return {**values, "length": int(scan.length.total_seconds())}
 
 
-def _pass_of(kind: ScanKind, values: dict[str, Any]) -> SyncScan:
-    """A scan as it was stored; one without a stored plan begins its window again."""
+def _scan_of(kind: ScanKind, values: dict[str, Any]) -> SyncScan:
+    """Return a stored scan. One without a stored plan starts its window again."""
     extent = values.get("extent")
-    counts: dict[str, Any] = {name: int(values.get(name, 0)) for name in _PASS_COUNTS}
+    counts: dict[str, Any] = {name: int(values.get(name, 0)) for name in _SCAN_COUNTS}
     counts |= {
         "extent": None if extent is None else int(extent),
         "length": timedelta(seconds=int(values.get("length", 0))),
     }
-    return SyncScan(**_as_times(values, _PASS_TIMES) | counts | {"kind": kind})
+    return SyncScan(**_as_times(values, _SCAN_TIMES) | counts | {"kind": kind})
 
 
 def _as_texts(values: dict[str, Any], times: Collection[str]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """List, redrive and discard dead letters.
 
-Most are notes of our own, `{"lead_id", "step", "reason", "reason_code"}`: the delivery, message or fetch that they name
-is put back.
-One with the step `record_answer` carries a partner's answer that the table did not take: the answer is written down.
-Others are messages that no worker could process, or that a service could not deliver: they go to the queue that they
-were sent to.
+Most are written by our workers, `{"lead_id", "step", "reason", "reason_code"}`: a redrive retries the delivery, message
+or fetch that they name. One with the step `record_answer` contains a partner's answer that could not be stored: a
+redrive stores it. Others are messages that a worker could not process or that AWS could not deliver: a redrive sends
+them to their queue again.
 
-A letter leaves its queue when it was put back, or when it is obsolete because what it names has another state by now.
-One that cannot be put back is kept. The response names the obsolete and the kept letters, each with a code.
+A dead letter leaves its queue after it was redriven, or if it is obsolete because the item that it names has another
+state. One that cannot be redriven is kept. The response lists the obsolete and the kept ones, each with a code.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from leadbridge.settings import settings
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_RECEIVES = 10  # receives, of ten messages each, that one look into a queue may cost
-VISIBILITY_SECONDS = 30  # for which a letter is hidden from others while it is put back
+MAX_RECEIVES = 10  # receive calls, of ten messages each, for one pass over a queue
+VISIBILITY_SECONDS = 30  # for which a dead letter is hidden from others during a redrive
 MAX_ID = 512  # characters of an id in an answer
 MAX_ERROR = 1024  # characters of an answer's error
-MAX_ATTEMPTS = 1_000_000  # a letter that names a higher attempt is not one of ours
+MAX_ATTEMPTS = 1_000_000  # a dead letter with a higher attempt is not one of ours
 REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
 UNREADABLE = ErrorInfo(ErrorCode.DEAD_LETTER_INVALID, "the message is not one of ours")
-WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "its worker failed each time it came; see the logs")
-STREAM_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not announced; what waits is announced again")
-SCHEDULE_FAILED = ErrorInfo(ErrorCode.SCHEDULE_FAILED, "a scheduled run failed; the next one takes its place")
+WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "the worker failed each time; see the logs")
+STREAM_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not published; the sweep queues the items that wait")
+SCHEDULE_FAILED = ErrorInfo(ErrorCode.SCHEDULE_FAILED, "a scheduled run failed; the next run does its work")
 OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent"})
 
 
@@ -42,8 +41,8 @@ OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent
 class DeadLetter:
     """One dead letter. `sent_at` is in Unix milliseconds.
 
-    `lead_id`, `partner` and `message_id` are None if the letter does not name them. `reason_code` is the code of the
-    reason; None if the letter has none.
+    `lead_id`, `partner` and `message_id` are None if the body does not have them. `reason_code` is the code of the
+    reason; None if there is none.
     """
 
     queue: str
@@ -80,9 +79,9 @@ class RedriveResult:
 class DeadLetters:
     """The dead-letter queues of this stack.
 
-    `queues` are their URLs by name, `destinations` those of the queues that letters go back to. `redrive_note` puts
-    back what one of our own notes names, and raises DeadLetterKept or DeadLetterObsolete. `note` adds to a lead's
-    timeline what was done with a letter about it.
+    `queues` are their URLs by name, `destinations` those of the queues that messages return to. `redrive_note`
+    retries the item that one of our own dead letters names; it raises DeadLetterKept or DeadLetterObsolete. `note` adds
+    an entry to the lead's timeline.
     """
 
     sqs: SQSClient
@@ -92,71 +91,73 @@ class DeadLetters:
     note: Callable[[DeadLetter, str], None]
 
     def all(self) -> list[DeadLetter]:
-        """What is in the queues, oldest first; of long queues, some. Hides nothing from others."""
-        found = [letter for queue in self.queues if self._waiting(queue) for letter in self._look(queue, hide=0)]
-        return sorted(found, key=lambda letter: letter.sent_at)
+        """Return the dead letters, oldest first; of a long queue only some. Others can receive them meanwhile."""
+        found = [
+            dead_letter for queue in self.queues if self._waiting(queue) for dead_letter in self._receive(queue, hide=0)
+        ]
+        return sorted(found, key=lambda dead_letter: dead_letter.sent_at)
 
     def redrive(self, queue: str, dead_letter_id: str | None = None) -> RedriveResult:
         """Redrive one dead letter of a queue, or up to a hundred. Safe to repeat.
 
-        A letter is deleted after what it asks for has been done. Raises UnknownQueue.
+        A dead letter is deleted after it was redriven. Raises UnknownQueue.
         """
         done = RedriveResult()
 
-        def put_back(letter: DeadLetter) -> bool:
+        def redrive_one(dead_letter: DeadLetter) -> bool:
             try:
-                self._put_back(letter)
+                self._redrive(dead_letter)
             except DeadLetterKept as kept:
-                done.kept[letter.dead_letter_id] = kept.info.code
+                done.kept[dead_letter.dead_letter_id] = kept.info.code
                 return False
             except DeadLetterObsolete as obsolete:
-                done.obsolete[letter.dead_letter_id] = obsolete.reason
+                done.obsolete[dead_letter.dead_letter_id] = obsolete.reason
             else:
                 done.redriven += 1
             return True
 
-        self._take(queue, dead_letter_id, put_back)
+        self._take(queue, dead_letter_id, redrive_one)
         return done
 
     def discard(self, queue: str, dead_letter_id: str) -> int:
-        """Throw one letter away. Raises UnknownQueue."""
-        return self._take(queue, dead_letter_id, self._throw_away)
+        """Delete one dead letter. Raises UnknownQueue."""
+        return self._take(queue, dead_letter_id, self._discard)
 
     def _take(self, queue: str, dead_letter_id: str | None, do: Callable[[DeadLetter], bool]) -> int:
         if queue not in self.queues:
             raise UnknownQueue(queue)
         taken, url, left = 0, self.queues[queue], list[DeadLetter]()
         try:
-            for letter in self._look(queue, hide=VISIBILITY_SECONDS):
-                is_meant = dead_letter_id is None or letter.dead_letter_id == dead_letter_id
-                if is_meant and do(letter):
-                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+            for dead_letter in self._receive(queue, hide=VISIBILITY_SECONDS):
+                is_meant = dead_letter_id is None or dead_letter.dead_letter_id == dead_letter_id
+                if is_meant and do(dead_letter):
+                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter.receipt)
                     taken += 1
                 else:
-                    left.append(letter)
+                    left.append(dead_letter)
                 if dead_letter_id is not None and is_meant:
                     break
-        finally:  # hidden until now, so that they do not come in place of those behind them
-            for letter in left:
-                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+        finally:  # they were hidden so that the pass reached those behind them
+            for dead_letter in left:
+                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=dead_letter.receipt, VisibilityTimeout=0)
         return taken
 
-    def _throw_away(self, letter: DeadLetter) -> bool:
-        self.note(letter, "dead_letter_discarded")
+    def _discard(self, dead_letter: DeadLetter) -> bool:
+        self.note(dead_letter, "dead_letter_discarded")
         return True
 
-    def _put_back(self, letter: DeadLetter) -> None:
-        """Do what a letter asks for. Raises DeadLetterKept, DeadLetterObsolete."""
-        if letter.destination is not None:
-            queue_url, body = self.destinations[letter.destination], letter.body
+    def _redrive(self, dead_letter: DeadLetter) -> None:
+        """Redrive one. Raises DeadLetterKept, DeadLetterObsolete."""
+        if dead_letter.destination is not None:
+            queue_url, body = self.destinations[dead_letter.destination], dead_letter.body
             call_with_retries(lambda: self.sqs.send_message(QueueUrl=queue_url, MessageBody=body))
-            self.note(letter, "dead_letter_redriven")
-        elif letter.step in REPLACED:
+            self.note(dead_letter, "dead_letter_redriven")
+        elif dead_letter.step in REPLACED:
             raise DeadLetterObsolete(ObsoleteReason.REPLACED)
-        elif letter.lead_id is None:
-            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter names no lead")
+        elif dead_letter.lead_id is None:
+            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the dead letter names no lead")
         else:
-            self.redrive_note(letter)
+            self.redrive_note(dead_letter)
 
     def _waiting(self, queue: str) -> bool:
         found = self.sqs.get_queue_attributes(
@@ -165,7 +166,7 @@ class DeadLetters:
         )["Attributes"]
         return any(int(number) for number in found.values())
 
-    def _look(self, queue: str, *, hide: int) -> Iterator[DeadLetter]:
+    def _receive(self, queue: str, *, hide: int) -> Iterator[DeadLetter]:
         seen: set[str] = set()
         for _ in range(MAX_RECEIVES):
             messages = self.sqs.receive_message(
@@ -185,7 +186,7 @@ class DeadLetters:
 
 
 def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
-    """Read and explain a message of a dead-letter queue."""
+    """Parse a message of a dead-letter queue."""
     body = message["Body"]
     basics = {
         "queue": queue,
@@ -199,7 +200,7 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        return DeadLetter(**basics, step="read", **_because(UNREADABLE))
+        return DeadLetter(**basics, step="read", **_reason_of(UNREADABLE))
     detail = content.get("detail")
     about = detail if isinstance(detail, dict) else content
     basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
@@ -210,9 +211,9 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
         basics |= {"reason_data": _error_data(content.get("reason_data"))}
         return DeadLetter(**basics, step=str(content["step"]), reason=str(content["reason"]))
     why = message.get("MessageAttributes", {}).get("ERROR_MESSAGE", {}).get("StringValue")
-    failed = _because(WORKER_FAILED)
+    failed = _reason_of(WORKER_FAILED)
     if why:
-        failed = _because(ErrorInfo(ErrorCode.RULE_FAILED, f"the bus could not hand it on: {why}"))
+        failed = _reason_of(ErrorInfo(ErrorCode.RULE_FAILED, f"the event bus could not deliver it: {why}"))
     match content.get("detail-type"):
         case "DeliveryChanged":
             partner = settings().partners.get(basics["partner"] or "")
@@ -226,16 +227,16 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
     if queue == "checks":
         return DeadLetter(**basics, step="check", **failed, destination="checks")
     if "DDBStreamBatchInfo" in content:
-        return DeadLetter(**basics, step="publish", **_because(STREAM_FAILED))
-    return DeadLetter(**basics, step="schedule", **_because(SCHEDULE_FAILED))
+        return DeadLetter(**basics, step="publish", **_reason_of(STREAM_FAILED))
+    return DeadLetter(**basics, step="schedule", **_reason_of(SCHEDULE_FAILED))
 
 
-def _because(error: ErrorInfo) -> dict[str, Any]:
+def _reason_of(error: ErrorInfo) -> dict[str, Any]:
     return {"reason": error.text, "reason_code": error.code, "reason_data": error.data}
 
 
 def _answer(value: object) -> dict[str, Any] | None:
-    """A partner's answer, if it is one: the id of what was created, or an outcome; an error may come with it."""
+    """Return a partner's answer: the id of what was created, or an outcome with an error; None for anything else."""
     if not isinstance(value, dict):
         return None
     error = _text(value, "error")
@@ -253,7 +254,7 @@ def _answer(value: object) -> dict[str, Any] | None:
 
 
 def _error_data(value: object) -> dict[str, Any]:
-    """The data of an error: texts, whole numbers, lists of texts; nothing if it is anything else, or too long."""
+    """Return the texts, whole numbers and lists of texts in the data of an error; empty if it is too long."""
     if not isinstance(value, dict) or len(json.dumps(value)) > MAX_ERROR:
         return {}
     kept = {name: one for name, one in value.items() if isinstance(one, str | int)}

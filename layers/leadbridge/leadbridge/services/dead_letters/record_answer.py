@@ -1,4 +1,4 @@
-"""Writing down a partner's answer late, after the table did not take it.
+"""Store a partner's answer that could not be stored when it arrived.
 
 The worker that received the answer has put it into a dead letter. The answer is for one attempt. Each function returns
 the change to write, or raises DeadLetterKept or DeadLetterObsolete.
@@ -31,7 +31,7 @@ MAX_CONTEST_ATTEMPTS = 5
 
 
 class DeadLetterKept(Exception):
-    """A letter cannot be put back and stays in its queue. The message says why, in words for an operator."""
+    """A dead letter cannot be redriven and stays in its queue. The message tells the operator why."""
 
     def __init__(self, code: ErrorCode, text: str, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(text)
@@ -67,9 +67,9 @@ def record_delivery_answer(
     check_after: timedelta | None,
     fallback: Callable[[], str | None] = lambda: None,
 ) -> Change:
-    """Write down a partner's answer to a create. Raises DeadLetterKept, DeadLetterObsolete.
+    """Record a partner's answer to a create. Raises DeadLetterKept, DeadLetterObsolete.
 
-    `operator` is who redrives the letter with the answer, None for the worker that got it.
+    `operator` redrives the dead letter; None for the worker that received the answer.
     `fallback` returns the partner that gets the lead next if this one has rejected it.
     """
     outcome = answer.get("outcome")
@@ -78,15 +78,15 @@ def record_delivery_answer(
         raise DeadLetterObsolete(ObsoleteReason.RECORDED)
     is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
     if delivery.state not in IN_DOUBT and not is_uncertain:
-        raise _settled_otherwise(delivery.state, answer)
+        raise _state_conflict(delivery.state, answer)
     if delivery.attempts != attempt:
-        raise _another_attempt(attempt, delivery.attempts)
+        raise _attempt_mismatch(attempt, delivery.attempts)
     error = _error_in(answer)
     match outcome:
         case None | "created":
             change = steps.confirm(delivery, now, created, check_after)
         case "rejected":
-            change = _ended(delivery, "record_rejected", now, error, attempt)
+            change = _end(delivery, "record_rejected", now, error, attempt)
             if (following := fallback()) is not None:
                 opened = steps.new_delivery(delivery.lead_id, following, delivery.source, now)
                 change = replace(change, data={**change.data, "next_partner": following}, opened=opened)
@@ -94,7 +94,7 @@ def record_delivery_answer(
             if delivery.is_uncertain and attempt > 1:
                 text = "an earlier attempt may have created what the partner has"
                 raise DeadLetterKept(ErrorCode.MAY_BE_OURS, text)
-            change = _ended(delivery, "record_duplicate", now, error, attempt)
+            change = _end(delivery, "record_duplicate", now, error, attempt)
         case _:
             change = _not_processed(delivery, now, error, attempt, renewed=operator is not None)
     if operator is None:
@@ -104,13 +104,13 @@ def record_delivery_answer(
 
 
 def record_message_answer(message: Message, attempt: int, now: datetime, operator: str) -> MessageChange:
-    """Write down that a message was sent. Raises DeadLetterKept, DeadLetterObsolete."""
+    """Record that a message was sent. Raises DeadLetterKept, DeadLetterObsolete."""
     if message.state is MessageState.SENT:
         raise DeadLetterObsolete(ObsoleteReason.RECORDED)
     if message.state not in {MessageState.SENDING, MessageState.UNKNOWN}:
-        raise _settled_otherwise(message.state, {"outcome": "sent"})
+        raise _state_conflict(message.state, {"outcome": "sent"})
     if message.attempts != attempt:
-        raise _another_attempt(attempt, message.attempts)
+        raise _attempt_mismatch(attempt, message.attempts)
     change = message_steps.mark_sent(message, now)
     data = {**change.data, "operator": operator}
     return replace(change, detail=f"{change.detail}, recorded by {operator}", data=data)
@@ -119,8 +119,8 @@ def record_message_answer(message: Message, attempt: int, now: datetime, operato
 def contest_link_holder(deliveries: Deliveries, holder: str, delivery: Delivery, clock: Clock) -> None:
     """Put the delivery of the lead `holder` in doubt: the partner gave its id to `delivery`.
 
-    Only an id that an operator entered is in doubt. Another writer's change is retried a few times. What cannot be
-    written does not stop the caller.
+    Only an id that an operator entered can be in doubt. A conflict is retried a few times. A failed write does not stop
+    the caller.
     """
     for _ in range(MAX_CONTEST_ATTEMPTS):
         held = deliveries.delivery(holder, delivery.partner)
@@ -135,19 +135,19 @@ def contest_link_holder(deliveries: Deliveries, holder: str, delivery: Delivery,
 
 
 def _error_in(answer: Mapping[str, Any]) -> ErrorInfo:
-    """Return the error that came with a partner's answer."""
+    """Return the error of a partner's answer."""
     code = parse_error_code(answer.get("error_code")) or ErrorCode.REJECTED
-    return ErrorInfo(code, str(answer.get("error") or "the partner refused it"), answer.get("error_data") or {})
+    return ErrorInfo(code, str(answer.get("error") or "the partner rejected it"), answer.get("error_data") or {})
 
 
-def _settled_otherwise(state: State | MessageState, answer: Mapping[str, Any]) -> DeadLetterKept:
+def _state_conflict(state: State | MessageState, answer: Mapping[str, Any]) -> DeadLetterKept:
     fields = {name: value for name, value in answer.items() if not name.startswith("error")}
     what = ", ".join(f"{name} {value}" for name, value in fields.items())
     text = f"it is {state.value}, and the answer was {what}"
     return DeadLetterKept(ErrorCode.STATE_CONFLICT, text, {"state": state.value, **fields})
 
 
-def _another_attempt(answered: int, last: int) -> DeadLetterKept:
+def _attempt_mismatch(answered: int, last: int) -> DeadLetterKept:
     text = f"the answer is for attempt {answered}, and the last one was {last}"
     return DeadLetterKept(ErrorCode.ATTEMPT_MISMATCH, text, {"attempt": answered, "last_attempt": last})
 
@@ -165,18 +165,18 @@ def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None)
             return is_waiting or delivery.state is State.FAILED
 
 
-def _may_be_there(delivery: Delivery, attempt: int) -> bool:
-    """Whether an earlier attempt is still in doubt, whatever the partner said of this one."""
+def _may_exist(delivery: Delivery, attempt: int) -> bool:
+    """Return whether an earlier attempt may have created it."""
     return delivery.is_uncertain and attempt > 1
 
 
-def _ended(delivery: Delivery, event: str, now: datetime, error: ErrorInfo, attempt: int) -> Change:
-    is_uncertain = _may_be_there(delivery, attempt)
+def _end(delivery: Delivery, event: str, now: datetime, error: ErrorInfo, attempt: int) -> Change:
+    is_uncertain = _may_exist(delivery, attempt)
     return steps.end(delivery, event, now, error, {"attempt": attempt}, is_uncertain=is_uncertain)
 
 
 def _not_processed(delivery: Delivery, now: datetime, error: ErrorInfo, attempt: int, *, renewed: bool) -> Change:
-    """The partner has not processed the attempt: the delivery is sent again, within a new retry window if `renewed`."""
+    """Return the change that retries an attempt that was not processed, within a new retry window if `renewed`."""
     window = {"retried_at": now, "attempts_before_retry": delivery.attempts} if renewed else {}
     return steps.step(
         delivery,
@@ -185,7 +185,7 @@ def _not_processed(delivery: Delivery, now: datetime, error: ErrorInfo, attempt:
         "attempt_failed",
         error.text,
         {"attempt": attempt, **error.entry_data},
-        is_uncertain=_may_be_there(delivery, attempt),
+        is_uncertain=_may_exist(delivery, attempt),
         lease_until=None,
         next_attempt_at=None,
         **last_error(error),

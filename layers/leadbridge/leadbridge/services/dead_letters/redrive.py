@@ -1,4 +1,4 @@
-"""How an operator puts back what a dead letter names: a delivery, a message, a fetch, or an answer to write down."""
+"""Redrive a dead letter: retry the delivery, message or fetch that it names, or store the answer that it contains."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NOTED_CODES = frozenset(
 
 @dataclass(frozen=True)
 class Redriver:
-    """Puts deliveries, messages and fetches back, in the name of an operator."""
+    """Redrives our own dead letters for an operator."""
 
     leads: LeadRepository
     messages: MessageRepository
@@ -59,60 +59,60 @@ class Redriver:
     operator: str
     clock: Clock
 
-    def redrive(self, letter: DeadLetter) -> None:
-        """Put back what a letter names.
+    def redrive(self, dead_letter: DeadLetter) -> None:
+        """Redrive one dead letter.
 
-        Raises DeadLetterKept if that cannot be done, DeadLetterObsolete if nothing is left to do. A letter is written
-        before the item that it names becomes `failed`. A letter that is put back in between is kept.
+        Raises DeadLetterKept if that is not possible, DeadLetterObsolete if there is nothing to do. A dead letter is
+        written before its item becomes `failed`; one that is redriven in between is kept.
         """
-        if letter.lead_id is None:
-            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter names no lead")
-        owner = letter.lead_id
+        if dead_letter.lead_id is None:
+            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the dead letter names no lead")
+        owner = dead_letter.lead_id
         try:
-            if letter.step == RECORD_ANSWER:
-                self._record(letter, owner)
-            elif letter.message_id:
-                self._send(letter, owner, letter.message_id)
-            elif letter.partner:
-                self._deliver(letter, owner, letter.partner)
-            elif letter.step == "fetch":
-                self._fetch(letter, owner)
+            if dead_letter.step == RECORD_ANSWER:
+                self._record(dead_letter, owner)
+            elif dead_letter.message_id:
+                self._send(dead_letter, owner, dead_letter.message_id)
+            elif dead_letter.partner:
+                self._deliver(dead_letter, owner, dead_letter.partner)
+            elif dead_letter.step == "fetch":
+                self._fetch(dead_letter, owner)
             else:
-                raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter names no delivery, message or fetch")
-        except AlreadyLinked as tied:
-            delivery = self.leads.delivery(owner, letter.partner or "")
+                raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "it names no delivery, message or fetch")
+        except AlreadyLinked as linked:
+            delivery = self.leads.delivery(owner, dead_letter.partner or "")
             if delivery is not None:
-                contest_link_holder(self.leads, tied.lead_id, delivery, self.clock)
+                contest_link_holder(self.leads, linked.lead_id, delivery, self.clock)
             raise self._kept(
-                letter,
+                dead_letter,
                 DeadLetterKept(
                     ErrorCode.ALREADY_LINKED,
-                    f"the partner's id is entered at {tied.lead_id}",
-                    {"lead_id": tied.lead_id},
+                    f"the partner's id is linked to lead {linked.lead_id}",
+                    {"lead_id": linked.lead_id},
                 ),
             ) from None
         except (Conflict, Contended):
             raise DeadLetterKept(ErrorCode.CONCURRENT_CHANGE, "somebody else has changed it at this moment") from None
         except DeadLetterKept as kept:
-            raise self._kept(letter, kept) from None
+            raise self._kept(dead_letter, kept) from None
 
-    def _kept(self, letter: DeadLetter, kept: DeadLetterKept) -> DeadLetterKept:
-        """Note in the timeline why a letter is kept, if an operator can do something about it."""
+    def _kept(self, dead_letter: DeadLetter, kept: DeadLetterKept) -> DeadLetterKept:
+        """Add to the timeline why it is kept, if an operator can do something about it."""
         if kept.info.code in NOTED_CODES:
-            detail = f"{letter.step}: {kept}, redriven by {self.operator}"
-            self._note(letter, "dead_letter_kept", detail, kept.info.entry_data)
+            detail = f"{dead_letter.step}: {kept}, redriven by {self.operator}"
+            self._note(dead_letter, "dead_letter_kept", detail, kept.info.entry_data)
         return kept
 
-    def note(self, letter: DeadLetter, what: str) -> None:
-        """Write into the timeline of a letter's lead, if there is one, what the operator did with the letter."""
-        self._note(letter, what, f"{letter.step}, by {self.operator}")
+    def note(self, dead_letter: DeadLetter, what: str) -> None:
+        """Add to the timeline of the lead, if there is one, what the operator did."""
+        self._note(dead_letter, what, f"{dead_letter.step}, by {self.operator}")
 
-    def _note(self, letter: DeadLetter, what: str, detail: str, error: Mapping[str, Any] | None = None) -> None:
-        if letter.lead_id is None or self.leads.lead(letter.lead_id) is None:
+    def _note(self, dead_letter: DeadLetter, what: str, detail: str, error: Mapping[str, Any] | None = None) -> None:
+        if dead_letter.lead_id is None or self.leads.lead(dead_letter.lead_id) is None:
             return
-        about = {"step": letter.step, "dead_letter_id": letter.dead_letter_id, "operator": self.operator}
-        entry = Entry(self.clock(), what, letter.partner, detail, {**(error or {}), **about})
-        self.leads.note(letter.lead_id, entry, letter.dead_letter_id)
+        about = {"step": dead_letter.step, "dead_letter_id": dead_letter.dead_letter_id, "operator": self.operator}
+        entry = Entry(self.clock(), what, dead_letter.partner, detail, {**(error or {}), **about})
+        self.leads.note(dead_letter.lead_id, entry, dead_letter.dead_letter_id)
 
     def _lead(self, lead_id: str) -> Lead:
         lead = self.leads.lead(lead_id)
@@ -122,11 +122,11 @@ class Redriver:
             raise DeadLetterObsolete(ObsoleteReason.ERASED)
         return lead
 
-    def _deliver(self, letter: DeadLetter, lead_id: str, partner: str) -> None:
+    def _deliver(self, dead_letter: DeadLetter, lead_id: str, partner: str) -> None:
         delivery, lead = self.leads.delivery(lead_id, partner), self._lead(lead_id)
         if delivery is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_of_this_life(letter, delivery.retried_at):
+        if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_current(dead_letter, delivery.retried_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being delivered")
         if delivery.state is State.UNKNOWN:
             text = "the partner may have it already; retry it with a confirmation"
@@ -140,12 +140,12 @@ class Redriver:
             raise DeadLetterKept(ErrorCode.MISSING_FIELDS, text, {"fields": list(lacking)})
         self.leads.apply(retry_by_operator(delivery, self.clock(), self.operator, is_confirmed=False))
 
-    def _send(self, letter: DeadLetter, owner: str, message_id: str) -> None:
+    def _send(self, dead_letter: DeadLetter, owner: str, message_id: str) -> None:
         others = self.messages.messages(owner)
         message = next((one for one in others if one.message_id == message_id), None)
         if message is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if message.state in UNSETTLED and _is_of_this_life(letter, message.retried_at):
+        if message.state in UNSETTLED and _is_current(dead_letter, message.retried_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if message.state is MessageState.UNKNOWN:
             raise DeadLetterKept(ErrorCode.OUTCOME_UNKNOWN, "the person may have the message")
@@ -155,14 +155,14 @@ class Redriver:
         if after.state is MessageState.SKIPPED:
             raise DeadLetterObsolete(ObsoleteReason.SUPERSEDED)
 
-    def _fetch(self, letter: DeadLetter, lead_id: str) -> None:
+    def _fetch(self, dead_letter: DeadLetter, lead_id: str) -> None:
         fetch = self.fetches.fetch(lead_id)
         if fetch is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if fetch.state is FetchState.PENDING:
             # One without an attempt was never tried, or an operator has retried it.
             is_old = fetch.first_attempt_at is None and fetch.attempts > 0
-            if not is_old and _is_of_this_life(letter, fetch.first_attempt_at):
+            if not is_old and _is_current(dead_letter, fetch.first_attempt_at):
                 raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
             raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
@@ -170,29 +170,29 @@ class Redriver:
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been fetched since")
         self.fetches.apply(refetch(fetch, self.clock(), self.operator))
 
-    def _record(self, letter: DeadLetter, owner: str) -> None:
-        if letter.answer is None or letter.attempt is None:
-            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter carries no answer")
+    def _record(self, dead_letter: DeadLetter, owner: str) -> None:
+        if dead_letter.answer is None or dead_letter.attempt is None:
+            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the dead letter contains no answer")
         now = self.clock()
-        if letter.message_id:
-            message = self.messages.message(owner, letter.message_id)
+        if dead_letter.message_id:
+            message = self.messages.message(owner, dead_letter.message_id)
             if message is None:
                 raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-            if letter.answer.get("outcome") != "sent":
-                raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter carries no answer to a message")
-            self.messages.apply(record_message_answer(message, letter.attempt, now, self.operator))
+            if dead_letter.answer.get("outcome") != "sent":
+                raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the dead letter contains no answer to a message")
+            self.messages.apply(record_message_answer(message, dead_letter.attempt, now, self.operator))
             return
         lead = self._lead(owner)
-        delivery = self.leads.delivery(owner, letter.partner or "")
+        delivery = self.leads.delivery(owner, dead_letter.partner or "")
         if delivery is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if letter.answer.get("outcome") == "sent":
-            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the letter carries no answer to a delivery")
+        if dead_letter.answer.get("outcome") == "sent":
+            raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the dead letter contains no answer to a delivery")
         partner = self.partners.get(delivery.partner)
         change = record_delivery_answer(
             delivery,
-            letter.answer,
-            letter.attempt,
+            dead_letter.answer,
+            dead_letter.attempt,
             now,
             self.operator,
             check_after=partner.check_after(timedelta()) if partner else None,
@@ -201,6 +201,6 @@ class Redriver:
         self.leads.apply(change)
 
 
-def _is_of_this_life(letter: DeadLetter, began_at: datetime | None) -> bool:
-    """Return whether a letter was written after what it names began or was retried; for None it always was."""
-    return began_at is None or began_at.timestamp() * 1000 < letter.sent_at
+def _is_current(dead_letter: DeadLetter, began_at: datetime | None) -> bool:
+    """Return whether it was written after its item started or was retried; always true for None."""
+    return began_at is None or began_at.timestamp() * 1000 < dead_letter.sent_at
