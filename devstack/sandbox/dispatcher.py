@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from devstack.sandbox.calls import Call, CallLog, Outcome
-from devstack.sandbox.faults import DelayFault, DropFault, Fault, Faults, RateLimitFault, SlowBodyFault
+from devstack.sandbox.faults import DelayFault, DropFault, Fault, Faults, HtmlFault, RateLimitFault, SlowBodyFault
 from devstack.sandbox.partner import Answer, Endpoint, Incoming, Operation, Partner
 
 
@@ -87,9 +87,9 @@ async def _apply_fault(
         case SlowBodyFault():
             return await _send_slowly(request, call, process(), fault)
         case RateLimitFault():
-            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            refused = partner.refused(429, "Request was throttled.")
-            return await _send(request, call, replace(refused, status=fault.status, headers=headers))
+            page = HtmlFault(kind="html", status=fault.status).answer()
+            refused = page if fault.by == "proxy" else partner.refused(429, "Request was throttled.")
+            return await _send(request, call, replace(refused, status=fault.status, headers=fault.headers))
         case instead:
             if instead.processed:
                 process()

@@ -1,9 +1,11 @@
 """Faults on demand: what goes wrong, for which calls, and how often."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -13,6 +15,8 @@ from devstack.sandbox.orders import Order
 from devstack.sandbox.partner import Answer
 
 MAX_ARMED = 1000
+RATE_LIMIT_SECONDS = 2  # after which a `Retry-After` that is a time ends
+CHALLENGE = b"<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"
 
 type Seconds = Annotated[float, Field(ge=0, le=3600)]
 type Status = Annotated[int, Field(ge=200, le=599)]
@@ -43,13 +47,16 @@ class AnswerFault(Order):
 
 
 class HtmlFault(Order):
-    """The error page of a proxy in front of the partner."""
+    """The error page of a proxy in front of the partner, or the challenge of a firewall."""
 
     kind: Literal["html"]
     status: Status = 502
+    page: Literal["nginx", "challenge"] = "nginx"
     processed: bool = False
 
     def answer(self) -> Answer:
+        if self.page == "challenge":
+            return Answer(self.status, CHALLENGE, "text/html; charset=UTF-8", {"cf-mitigated": "challenge"})
         page = f"<html><head><title>{self.status}</title></head><body><h1>{self.status}</h1><hr>nginx</body></html>"
         return Answer(self.status, page.encode(), "text/html")
 
@@ -66,11 +73,31 @@ class EmptyFault(Order):
 
 
 class RateLimitFault(Order):
-    """The partner's answer to too many calls, with `Retry-After` in seconds if given. Never processed."""
+    """The answer to too many calls, with `Retry-After` in seconds if given. Never processed.
+
+    `unix_time` and `years` are values of `Retry-After` that some servers send and that are no usable wait. `by` is who
+    answers: the partner in its own format, or a proxy with a page.
+    """
 
     kind: Literal["rate_limit"]
     status: Status = 429
-    retry_after: Annotated[int, Field(ge=0)] | None = None
+    retry_after: Annotated[int, Field(ge=0)] | Literal["unix_time", "date", "years"] | None = None
+    by: Literal["partner", "proxy"] = "partner"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        match self.retry_after:
+            case None:
+                return {}
+            case "unix_time":
+                value = str(int(time.time()) + RATE_LIMIT_SECONDS)
+            case "date":
+                value = formatdate(time.time() + RATE_LIMIT_SECONDS, usegmt=True)
+            case "years":
+                value = str(10 * 365 * 86_400)
+            case seconds:
+                value = str(seconds)
+        return {"Retry-After": value}
 
 
 class DelayFault(Order):

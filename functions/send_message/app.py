@@ -68,7 +68,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             owner, message_id = changed.owner, changed.message_id
         logger.append_keys(lead_id=owner, message_id=message_id)
         result = sender().process(owner, message_id, budget, overdue=overdue)
-        if isinstance(result.error, Unauthorized):  # a rejected token stays wrong until an operator replaces it
+        # A token that Leeloo itself rejects stays wrong until an operator replaces it.
+        if isinstance(result.error, Unauthorized) and not result.error.is_intercepted:
             count("PartnerMisconfigured")
         record_outcome("Message", result.outcome, result.error, result.retry_after)
         return result.retry_after

@@ -29,6 +29,16 @@ DOWN: dict[str, dict[str, Any]] = {
     "fails, and processed it": {"kind": "answer", "status": 503, "body": {"detail": "busy"}, "processed": True},
     "limits the rate": {"kind": "rate_limit", "retry_after": 2},
     "limits the rate without Retry-After": {"kind": "rate_limit"},
+    "limits the rate until a Unix time": {"kind": "rate_limit", "retry_after": "unix_time"},
+    "limits the rate for years": {"kind": "rate_limit", "retry_after": "years"},
+    "limits the rate until a date, by its proxy": {"kind": "rate_limit", "retry_after": "date", "by": "proxy"},
+    "is behind a firewall's challenge": {"kind": "html", "status": 403, "page": "challenge"},
+    "is behind a proxy that knows no such page": {"kind": "html", "status": 404},
+    "is behind a proxy that takes another host": {"kind": "html", "status": 421},
+    "is locked": {"kind": "empty", "status": 423},
+    "is asked too early": {"kind": "empty", "status": 425},
+    "is behind a proxy that stops waiting": {"kind": "html", "status": 408},
+    "is behind a proxy that stops waiting, and processed it": {"kind": "html", "status": 408, "processed": True},
 }
 SLOW: dict[str, dict[str, Any]] = {
     "is slow": {"kind": "delay", "seconds": 1.5},

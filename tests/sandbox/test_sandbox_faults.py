@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
 
@@ -65,6 +66,30 @@ def test_rate_limiting_processes_nothing(client: Client, remote: Remote, retry_a
     assert answer.status == 429
     assert answer.headers.get("Retry-After") == (None if retry_after is None else "3")
     assert remote.deals() == []
+
+
+def test_a_firewalls_challenge_is_a_page_with_its_mark(client: Client, remote: Remote) -> None:
+    _arm(remote, {"kind": "html", "status": 403, "page": "challenge"})
+    answer = client.create()
+    assert (answer.status, answer.headers["cf-mitigated"]) == (403, "challenge")
+    assert b"Checking your browser" in answer.raw
+    assert remote.deals() == []
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [("unix_time", time.time()), ("years", 315_360_000)])
+def test_a_rate_limit_can_ask_for_no_usable_wait(
+    client: Client, remote: Remote, retry_after: str, seconds: float
+) -> None:
+    _arm(remote, {"kind": "rate_limit", "retry_after": retry_after})
+    assert int(client.create().headers["Retry-After"]) == pytest.approx(seconds, abs=600)
+
+
+def test_a_proxy_can_limit_the_rate_until_a_date(client: Client, remote: Remote) -> None:
+    _arm(remote, {"kind": "rate_limit", "retry_after": "date", "by": "proxy"})
+    answer = client.create()
+    wait = parsedate_to_datetime(answer.headers["Retry-After"]).timestamp() - time.time()
+    assert (answer.status, answer.headers["Content-Type"]) == (429, "text/html")
+    assert 0 <= wait <= 3
 
 
 @pytest.mark.parametrize(("when", "deals"), [("before", 0), ("after", 1)])

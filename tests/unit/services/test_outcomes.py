@@ -25,7 +25,7 @@ class Outcome(StrEnum):
         (None, set()),
         (Unknown("leadleader", "create", "no answer came back"), set()),
         (Misconfigured("leadleader", "authorize", "the password is wrong"), {"PartnerMisconfigured"}),
-        (interception_error("leadleader", "create", Answer(403, {}, b"<html>")), {"PartnerMisconfigured"}),
+        (interception_error("leadleader", "create", Answer(403, {}, b"<html>")), {"PartnerBlocked"}),
         (RateLimited("leeloo", "send_message", "the partner asked us to wait"), {"PartnerRateLimited"}),
     ],
 )

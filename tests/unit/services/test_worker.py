@@ -177,5 +177,10 @@ def test_the_wait_is_the_longer_one_of_the_backoff_and_what_the_partner_asked(
     assert backoff(POLICY, attempts, 0.0) * 2 == backoff(POLICY, attempts, 1.0)
 
 
-def test_no_partner_can_ask_for_more_than_the_retry_window() -> None:
-    assert retry_delay(POLICY, 1, 1.0, away(RateLimited, retry_after=1e12)) == POLICY.give_up_after
+@pytest.mark.parametrize("asked", [86_401.0, 1_764_320_000.0, 1e12, 1e300, -5.0])
+def test_a_wait_beyond_the_retry_window_is_ignored(asked: float) -> None:
+    assert retry_delay(POLICY, 1, 1.0, away(RateLimited, retry_after=asked)) == POLICY.first_delay
+
+
+def test_a_wait_as_long_as_the_retry_window_is_granted() -> None:
+    assert retry_delay(POLICY, 1, 1.0, away(RateLimited, retry_after=86_400.0)) == POLICY.give_up_after

@@ -30,6 +30,8 @@ from leadbridge.settings import Timeouts
 MAX_ANSWER_BYTES = 1_048_576  # the default of a transport
 CHUNK_BYTES = 65_536
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
+MAX_RETRY_AFTER_LENGTH = 64  # characters of the header
+MAX_RETRY_AFTER_SECONDS = 604_800.0  # a week, the longest retry window
 MAX_IDLE_SECONDS = 20.0  # kept connections are closed after that: while Lambda was frozen, the peer may have gone
 
 
@@ -104,14 +106,21 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds of `Retry-After`, which may be a number or a date; None without one."""
+        """The seconds of `Retry-After`, which may be a number or a date; None without a usable one.
+
+        What is longer than a week is no wait but a mistake, such as a Unix time, and is ignored.
+        """
         value = self.headers.get("retry-after", "").strip()
-        if value.isascii() and value.isdigit():
-            return float(value[:9])
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except (ValueError, OverflowError):
+        if len(value) > MAX_RETRY_AFTER_LENGTH:
             return None
+        if value.isascii() and value.isdigit():
+            seconds = float(value)
+        else:
+            try:
+                seconds = max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+            except (ValueError, OverflowError):
+                return None
+        return seconds if seconds <= MAX_RETRY_AFTER_SECONDS else None
 
 
 def rate_limit_error(partner: str, operation: str, answer: Answer) -> RateLimited | None:
@@ -123,8 +132,8 @@ def rate_limit_error(partner: str, operation: str, answer: Answer) -> RateLimite
     return None
 
 
-# A proxy gave up waiting for the partner. The request may have been processed.
-TIMEOUT_STATUSES = frozenset({408, 499})
+# A proxy or a load balancer gave up waiting for the partner. The request may have been processed.
+TIMEOUT_STATUSES = frozenset({408, 460, 499})
 
 
 def interception_error(partner: str, operation: str, answer: Answer) -> Unavailable:
@@ -132,6 +141,18 @@ def interception_error(partner: str, operation: str, answer: Answer) -> Unavaila
     text = f"a proxy or firewall in front of the partner answered (HTTP {answer.status})"
     error = Unavailable(partner, operation, text, code=ErrorCode.PROXY_PAGE, data={"http_status": answer.status})
     error.is_intercepted = True
+    return error
+
+
+def unclear_error[E: Unavailable | Unknown](
+    kind: type[E], partner: str, operation: str, answer: Answer, text: str, code: ErrorCode | None = None
+) -> E:
+    """Return the error for an answer that does not show the result of the request.
+
+    A 4xx among them is not the partner's own: a proxy gave up waiting.
+    """
+    error = kind(partner, operation, f"{text} (HTTP {answer.status})", code=code, data={"http_status": answer.status})
+    error.is_intercepted = 400 <= answer.status < 500
     return error
 
 

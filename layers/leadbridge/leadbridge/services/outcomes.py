@@ -18,8 +18,10 @@ def record_outcome(
     another worker.
     """
     count(f"{flow}.{outcome}")
+    if error is not None and error.is_intercepted:
+        count("PartnerBlocked")
     match error:
-        case Misconfigured() | PartnerError(is_intercepted=True):
+        case Misconfigured():
             count("PartnerMisconfigured")
         case RateLimited():
             count("PartnerRateLimited")

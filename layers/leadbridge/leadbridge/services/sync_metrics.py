@@ -53,7 +53,9 @@ def record_run(report: SyncReport, now: datetime) -> None:
             until=to_text(window.window_end),
             page=window.page,
         )
-    if isinstance(report.error, Misconfigured) or (report.error is not None and report.error.is_intercepted):
+    if report.error is not None and report.error.is_intercepted:
+        count("PartnerBlocked")
+    if isinstance(report.error, Misconfigured):
         count("PartnerMisconfigured")
     progress: dict[str, Any] = {}
     if report.state is not None:

@@ -204,5 +204,6 @@ def backoff(policy: RetryPolicy, attempts: int, jitter: float) -> timedelta:
 
 
 def requested_delay(policy: RetryPolicy, error: PartnerError) -> timedelta:
-    """Return the partner's Retry-After, within the retry window."""
-    return timedelta(seconds=min(error.retry_after or 0, policy.give_up_after.total_seconds()))
+    """Return the partner's Retry-After. One that is longer than the retry window is ignored."""
+    seconds = error.retry_after or 0.0
+    return timedelta(seconds=seconds) if 0 < seconds <= policy.give_up_after.total_seconds() else timedelta()

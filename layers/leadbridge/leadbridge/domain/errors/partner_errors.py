@@ -54,9 +54,11 @@ class PartnerError(Exception):
     @classmethod
     def of(cls, error: PartnerError) -> Self:
         """Return the same error as an instance of this class."""
-        return cls(
+        same = cls(
             error.partner, error.operation, error.text, code=error.code, data=error.data, retry_after=error.retry_after
         )
+        same.is_intercepted = error.is_intercepted
+        return same
 
     @property
     def info(self) -> ErrorInfo:

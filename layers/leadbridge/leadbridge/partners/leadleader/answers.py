@@ -22,7 +22,14 @@ from leadbridge.domain.errors.partner_errors import (
     Unknown,
 )
 from leadbridge.domain.fields import text
-from leadbridge.partners.http import TIMEOUT_STATUSES, Answer, interception_error, rate_limit_error, rejection_error
+from leadbridge.partners.http import (
+    TIMEOUT_STATUSES,
+    Answer,
+    interception_error,
+    rate_limit_error,
+    rejection_error,
+    unclear_error,
+)
 
 PARTNER = "leadleader"
 GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 531)})  # statuses of a proxy that cannot reach the partner
@@ -88,7 +95,7 @@ def tokens_in(answer: Answer) -> Tokens:
             code, meaning, keys = AUTHORIZATION_ERRORS[words]
             raise Misconfigured(PARTNER, operation, meaning, code=code, data={"fields": list(keys)})
         raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})", data=data)
-    if 400 <= answer.status < 500 and answer.status not in TIMEOUT_STATUSES:
+    if 400 <= answer.status < 500:
         raise interception_error(PARTNER, operation, answer)
     access, security = content.get("access_token"), content.get("security_token")
     if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
@@ -111,8 +118,7 @@ def deal_id_in(answer: Answer) -> int:
             raise _rejection(operation, answer, content)
         if _is_intercepted(answer, content):
             raise interception_error(PARTNER, operation, answer)
-    unclear = f"the answer does not show whether a deal was created (HTTP {answer.status})"
-    raise Unknown(PARTNER, operation, unclear, data={"http_status": answer.status})
+    raise unclear_error(Unknown, PARTNER, operation, answer, "the answer does not show whether a deal was created")
 
 
 def status_in(answer: Answer) -> str:
@@ -132,8 +138,8 @@ def status_in(answer: Answer) -> str:
         clean = None
     if answer.status == 200 and clean is not None:
         return clean
-    missing, data = f"the answer contains no status (HTTP {answer.status})", {"http_status": answer.status}
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
+    missing = "the answer contains no status"
+    raise unclear_error(Unavailable, PARTNER, operation, answer, missing, ErrorCode.RESPONSE_INVALID)
 
 
 def is_own(answer: Answer) -> bool:
@@ -167,7 +173,9 @@ def _object(answer: Answer) -> dict[str, Any]:
 def _not_processed(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError | None:
     if answer.status == 401 or (400 <= answer.status < 500 and _is_token_refused(content)):
         refused = f"the one-time token was refused (HTTP {answer.status})"
-        return Unauthorized(PARTNER, operation, refused, data={"http_status": answer.status})
+        error = Unauthorized(PARTNER, operation, refused, data={"http_status": answer.status})
+        error.is_intercepted = not content.keys() & {"code", "detail", "error"}
+        return error
     return rate_limit_error(PARTNER, operation, answer)
 
 

@@ -22,7 +22,14 @@ from leadbridge.domain.errors.partner_errors import (
     Unavailable,
     Unknown,
 )
-from leadbridge.partners.http import TIMEOUT_STATUSES, Answer, interception_error, rate_limit_error, rejection_error
+from leadbridge.partners.http import (
+    TIMEOUT_STATUSES,
+    Answer,
+    interception_error,
+    rate_limit_error,
+    rejection_error,
+    unclear_error,
+)
 
 PARTNER = "leeloo"
 
@@ -97,7 +104,6 @@ def reply_in(
     if fine and _is(1, status):
         return Reply(operation, envelope.get("data"), _object(envelope, "meta"), _included(envelope), lost)
     is_client_error = 400 <= answer.status < 500 and answer.status not in TIMEOUT_STATUSES
-    data = {"http_status": answer.status}
     if is_client_error and not is_own(answer):
         raise interception_error(PARTNER, operation, answer)
     if answer.status == 404:
@@ -106,8 +112,8 @@ def reply_in(
         )
     if is_client_error or (fine and _is(0, status)):
         raise rejection_error(PARTNER, operation, answer, _rejected_fields(envelope).intersection(known_fields))
-    unclear = f"the answer does not show whether the call was processed (HTTP {answer.status})"
-    raise lost(PARTNER, operation, unclear, code=ErrorCode.RESPONSE_AMBIGUOUS, data=data)
+    unclear = "the answer does not show whether the call was processed"
+    raise unclear_error(lost, PARTNER, operation, answer, unclear, ErrorCode.RESPONSE_AMBIGUOUS)
 
 
 def is_own(answer: Answer) -> bool:
@@ -125,7 +131,9 @@ def _not_processed(answer: Answer, envelope: dict[str, Any], operation: str) -> 
         return wait
     if answer.status == 401 or (_is(0, envelope.get("status")) and _AUTHORIZATION in _rejected_fields(envelope)):
         text = f"the partner rejected the token (HTTP {answer.status})"
-        return Unauthorized(PARTNER, operation, text, data={"http_status": answer.status})
+        error = Unauthorized(PARTNER, operation, text, data={"http_status": answer.status})
+        error.is_intercepted = not is_own(answer)
+        return error
     return None
 
 

@@ -22,7 +22,14 @@ from leadbridge.domain.errors.partner_errors import (
     Unknown,
 )
 from leadbridge.domain.fields import text
-from leadbridge.partners.http import TIMEOUT_STATUSES, Answer, interception_error, rate_limit_error, rejection_error
+from leadbridge.partners.http import (
+    TIMEOUT_STATUSES,
+    Answer,
+    interception_error,
+    rate_limit_error,
+    rejection_error,
+    unclear_error,
+)
 from leadbridge.partners.matchtrade.credentials import PARTNER
 
 UNKNOWN_ENTITY = "Entity not found"
@@ -84,8 +91,7 @@ def account_uuid_in(answer: Answer) -> str | None:
         raise wait
     content = _object(answer)
     if _is_html(answer):
-        page = f"the answer is an HTML page (HTTP {status})"
-        raise _lost(operation, answer, page, ErrorCode.PROXY_PAGE)
+        raise unclear_error(Unknown, PARTNER, operation, answer, "the answer is an HTML page", ErrorCode.PROXY_PAGE)
     if 200 <= status < 300:
         return _account_uuid(content)
     if 400 <= status < 500 and is_own(answer):
@@ -96,13 +102,7 @@ def account_uuid_in(answer: Answer) -> str | None:
     if INVALID_ACCOUNT in _message(content):
         invalid = f"the partner rejected the account as not valid (HTTP {status})"
         raise Rejected(PARTNER, operation, invalid, data={"http_status": status})
-    raise _lost(operation, answer, f"the answer does not show whether an account was created (HTTP {status})")
-
-
-def _lost(operation: str, answer: Answer, text: str, code: ErrorCode = ErrorCode.RESPONSE_AMBIGUOUS) -> Unknown:
-    error = Unknown(PARTNER, operation, text, code=code, data={"http_status": answer.status})
-    error.is_intercepted = 400 <= answer.status < 500
-    return error
+    raise unclear_error(Unknown, PARTNER, operation, answer, "the answer does not show whether an account was created")
 
 
 def page_in(answer: Answer) -> RawPage:

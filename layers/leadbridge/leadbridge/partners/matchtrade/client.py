@@ -14,7 +14,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.accounts import AccountForm
-from leadbridge.partners.matchtrade.answers import RawPage, account_uuid_in, page_in
+from leadbridge.partners.matchtrade.answers import RawPage, account_uuid_in, is_own, page_in
 from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.partners.matchtrade.listing import MAX_PAGES, PAGE_SIZE, AccountPage, account_pages
 from leadbridge.partners.matchtrade.login import Login, Session
@@ -176,7 +176,9 @@ class MatchTrade:
                 return answer
             self._login.forget(new_session)
             self._login.refresh_secret()
-        raise Unauthorized(PARTNER, operation, "the token was refused (HTTP 401)", data={"http_status": 401})
+        refused = Unauthorized(PARTNER, operation, "the token was refused (HTTP 401)", data={"http_status": 401})
+        refused.is_intercepted = not is_own(answer)
+        raise refused
 
 
 @dataclass(frozen=True)
