@@ -9,8 +9,6 @@ If a secret cannot be read (scheduled for deletion, access denied), its last val
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from leadbridge.auth.secret_forms import is_webhook_secret, webhook_key
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.runtime.aws_errors import code_of, is_transient
 from leadbridge.runtime.logs import count, logger
@@ -30,7 +29,6 @@ MIN_REFRESH_SECONDS = 5.0  # between two reads of one secret
 MAX_STALE_SECONDS = 900.0  # a value is used that long while Secrets Manager returns none
 ENTIRE = ""  # instead of an entry's name: the whole secret is unusable
 SCHEDULED_FOR_DELETION = "InvalidRequestException"  # the error code for reading such a secret
-STANDARD_WEBHOOKS_PREFIX = "whsec_"  # base64 follows
 
 
 def _is_text(entry: object) -> bool:
@@ -42,13 +40,10 @@ def _is_token(entry: object) -> bool:
 
 
 def _is_secret(entry: object) -> bool:
-    """Return whether an entry is a usable secret. After `whsec_` it must be valid base64, for every adapter."""
-    if not isinstance(entry, str) or not entry.startswith(STANDARD_WEBHOOKS_PREFIX):
+    """Return whether an entry is a usable secret. After `whsec_` it must be base64, for every adapter."""
+    if not isinstance(entry, str) or not is_webhook_secret(entry):
         return _is_text(entry)
-    try:
-        return bool(base64.b64decode(entry.removeprefix(STANDARD_WEBHOOKS_PREFIX), validate=True))
-    except (binascii.Error, ValueError):
-        return False
+    return bool(webhook_key(entry))
 
 
 def _is_source(entry: object) -> bool:

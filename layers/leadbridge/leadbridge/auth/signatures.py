@@ -7,6 +7,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
+from leadbridge.auth.secret_forms import forms_of
+
 Encode = Callable[[bytes], str]
 
 
@@ -34,7 +36,8 @@ def verify_signature(header: str, secrets: Sequence[str], signed: bytes, encode:
     if not header:
         raise SignatureInvalid("the signature is missing")
     given = header.encode(errors="surrogatepass")
-    expected = [signature(secret, signed, encode, prefix).encode() for secret in secrets if secret]
+    usable = [form for secret in secrets if secret for form in forms_of(secret)]
+    expected = [signature(secret, signed, encode, prefix).encode() for secret in usable]
     matches = [hmac.compare_digest(ours, given) for ours in expected]
     if not any(matches):
         raise SignatureInvalid("no signature matches")

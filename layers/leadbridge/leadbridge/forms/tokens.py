@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
+from leadbridge.auth.secret_forms import forms_of
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request
 
@@ -25,7 +26,7 @@ def verify_secret(secrets: Sequence[str], *given: str) -> None:
     """Check that one of the given texts is one of the secrets. Raises SignatureInvalid."""
     if not any(given):
         raise SignatureInvalid("the token is missing")
-    matches = [_is_same(secret, one) for secret in secrets if secret for one in given]
+    matches = [_is_same(form, one) for secret in secrets if secret for form in forms_of(secret) for one in given]
     if not any(matches):
         raise SignatureInvalid("the token is wrong")
 

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from leadbridge.auth.secret_forms import pem
+
 
 class UnusableKey(ValueError):
     """A key that cannot be read, or is not an RSA key. The message does not contain the key."""
@@ -52,9 +54,9 @@ def sign(private_key_pem: str, text: str) -> list[int]:
 
 
 @lru_cache(maxsize=4)
-def _public_key(pem: str) -> RSAPublicKey:
+def _public_key(text: str) -> RSAPublicKey:
     try:
-        key = load_pem_public_key(pem.encode())
+        key = load_pem_public_key(pem(text).encode())
     except (ValueError, UnsupportedAlgorithm):
         raise UnusableKey("the public key cannot be read") from None
     if not isinstance(key, RSAPublicKey):
@@ -63,10 +65,10 @@ def _public_key(pem: str) -> RSAPublicKey:
 
 
 @lru_cache(maxsize=4)
-def _private_key(pem: str) -> RSAPrivateKey:
+def _private_key(text: str) -> RSAPrivateKey:
     # The primality check takes most of the time, and protects only against keys of strangers. This key is our own.
     try:
-        key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        key = load_pem_private_key(pem(text).encode(), password=None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UnusableKey("the private key cannot be read") from None
     if not isinstance(key, RSAPrivateKey):
