@@ -27,12 +27,16 @@ type Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
 
 
 class LeadOrder(Order):
-    """The body of `POST /control/graph/leads`: the answers by question, and some of Graph's other fields."""
+    """The body of `POST /control/graph/leads`: the answers by question, and some of Graph's other fields.
+
+    `disclaimers` are the boxes of the form's custom disclaimer: whether each is checked, by its key.
+    """
 
     leadgen_id: Number | None = None
     answers: dict[str, str | list[str]]
     form_id: Number = "234567890123456"
     platform: str = "fb"
+    disclaimers: dict[str, bool] = {}
 
 
 class Graph:
@@ -107,6 +111,11 @@ class Graph:
                 for name, answer in order.answers.items()
             ],
         }
+        if order.disclaimers:
+            lead["custom_disclaimer_responses"] = [
+                {"checkbox_key": key, "is_checked": "1" if is_checked else ""}
+                for key, is_checked in order.disclaimers.items()
+            ]
         self._leads.add(lead["id"], lead)
         return lead
 

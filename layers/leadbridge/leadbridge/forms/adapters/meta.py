@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from leadbridge.auth.secret_forms import forms_of
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
@@ -25,6 +26,8 @@ SIGNATURE = "x-hub-signature-256"
 KEYS = ("leadgen_id", "form_id", "page_id", "ad_id", "created_time")
 DASHBOARD_SAMPLE = "444444444444"  # id of the lead and of the page in posts of the app dashboard's Test button
 TESTING_TOOL = re.compile(r"<?test lead: dummy data for", re.IGNORECASE)
+MAX_DISCLAIMERS = 30
+CHECKED = ("1", "true", 1, True)  # Graph writes "1"; an empty text means not checked
 TESTING_TOOL_EMAILS = frozenset({"test@meta.com", "test@fb.com"})
 
 content_types = ("application/json",)
@@ -36,7 +39,8 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
     header = request.headers.get(SIGNATURE, "")
     if not re.fullmatch(r"sha256=[0-9a-f]{64}", header):
         raise SignatureInvalid("x-hub-signature-256 is missing or malformed")
-    matches = [hmac.compare_digest(sign(secret, request.body).encode(), header.encode()) for secret in secrets]
+    usable = [form for secret in secrets for form in forms_of(secret)]
+    matches = [hmac.compare_digest(sign(secret, request.body).encode(), header.encode()) for secret in usable]
     if not any(matches):
         raise SignatureInvalid("the signature does not match")
 
@@ -73,11 +77,17 @@ def answer_challenge(query: Mapping[str, str], credentials: Mapping[str, Any]) -
 
 
 def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Submission:
-    """Parse a lead of Graph: `field_data` and the platform. Values that are not as documented are omitted."""
+    """Parse a lead of Graph: `field_data`, the platform, and the consent boxes. Undocumented values are omitted.
+
+    Graph returns the keys of the boxes (`custom_disclaimer_responses`), not their texts.
+    """
     answers = {"utm_source": lead.get("platform"), "utm_content": keys.get("ad_id")}
     answers |= {name: answer for name, answer in map(_answer, _objects(lead.get("field_data"))) if name}
     texts = {name: answer for name, answer in answers.items() if isinstance(answer, str) and answer}
+    disclaimers = _disclaimers(lead)
+    texts = {**disclaimers, **texts}
     consent = {"given_at": lead.get("created_time"), "form": lead.get("form_id") or keys.get("form_id")}
+    consent["text"] = "; ".join(f"{name}: {text}" for name, text in disclaimers.items())
     consent_texts = {name: value for name, value in consent.items() if isinstance(value, str)}
     return Submission(
         values=to_sections(texts, source, consent_texts),
@@ -119,6 +129,16 @@ def _answer(field: dict[str, Any]) -> tuple[str, str]:
     name, values = field.get("name"), field.get("values")
     texts = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
     return name if isinstance(name, str) else "", ", ".join(texts)
+
+
+def _disclaimers(lead: Mapping[str, Any]) -> dict[str, str]:
+    """Return whether each box of the custom disclaimer is checked, by `disclaimer.` and its key."""
+    boxes = _objects(lead.get("custom_disclaimer_responses"))[:MAX_DISCLAIMERS]
+    return {
+        f"disclaimer.{box['checkbox_key']}": "yes" if box.get("is_checked") in CHECKED else "no"
+        for box in boxes
+        if isinstance(box.get("checkbox_key"), str)
+    }
 
 
 def _is_dummy(answer: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from leadbridge.auth.secret_forms import unquoted
 from leadbridge.domain.errors.partner_errors import Misconfigured, Unavailable, Unknown, secret_incomplete
 from leadbridge.partners.graph.answers import OPERATION, PARTNER, lead_in
 from leadbridge.partners.http import Transport
@@ -17,7 +18,7 @@ from leadbridge.runtime.budget import Budget
 
 GRAPH_URL = "https://graph.facebook.com/v26.0"  # the default; a secret may have `graph_url`
 # Fields that need only the permission to read leads. The names of ads and campaigns need other permissions.
-FIELDS = "id,created_time,form_id,field_data,platform"
+FIELDS = "id,created_time,form_id,field_data,platform,custom_disclaimer_responses"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class GraphCredentials:
         """Read the entry. Raises Misconfigured with the names of the wrong keys, without values."""
         token, url, secrets = entry.get("access_token"), entry.get("graph_url") or GRAPH_URL, entry.get("secrets")
         secret = secrets[0] if isinstance(secrets, list) and secrets else None
-        texts = {"access_token": token, "graph_url": url, "secrets": secret}
+        given = {"access_token": token, "graph_url": url, "secrets": secret}
+        texts = {name: unquoted(text) if isinstance(text, str) else text for name, text in given.items()}
         wrong = [name for name, text in texts.items() if not _is_usable(text)]
         if wrong:
             raise secret_incomplete(PARTNER, OPERATION, wrong, of="the source's secret")
-        return cls(str(token), str(secret), str(url))
+        return cls(str(texts["access_token"]), str(texts["secrets"]), str(texts["graph_url"]))
 
     @property
     def app_secret_proof(self) -> str:
