@@ -118,8 +118,7 @@ def test_nothing_that_strangers_send_stays_in_a_cache() -> None:
 
     known = set(encodings._cache)
     for name in ("no-such-charset", "x" * 40, "utf-8-of-mine"):
-        with pytest.raises(Unreadable):
-            charsets.known(name)
+        assert charsets.known(name) == charsets.UTF_8
     assert set(encodings._cache) == known
     assert "no_such_charset" not in sys.modules
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leadbridge.forms.base import Submission
-from quality.testkit.forms.posts import multipart, read
+from quality.testkit.forms.posts import URLENCODED, multipart, read, request
 from quality.testkit.forms.receiver import Endpoint, proven, sample
 
 
@@ -85,3 +85,10 @@ def test_a_broken_body_gets_a_clear_answer(endpoint: Endpoint, body: str) -> Non
     event = sample("jotform_lead", body=body)
     for kind in ("multipart/form-data; boundary=b", "multipart/form-data", "multipart/form-data; boundary=\ud800"):
         assert endpoint.take(proven({**event, "headers": {**event["headers"], "Content-Type": kind}}))[0] == 400
+
+
+def test_a_post_without_raw_request_has_its_answers_as_fields() -> None:
+    for raw in ({}, {"rawRequest": ""}, {"rawRequest": "not JSON"}):
+        post = request({"submissionID": "5", "q3_telefon": "050", **raw}, URLENCODED)
+        submission = read("jotform", post, fields={"telefon": "person.phone"})
+        assert (submission.delivery_id, submission.values["person"]) == ("5", {"phone": "050"})

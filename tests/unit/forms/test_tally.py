@@ -8,6 +8,7 @@ from leadbridge.forms.base import Submission, adapter_named
 from quality.testkit.forms.posts import read, request, source
 from quality.testkit.forms.receiver import Endpoint, proven, sample, with_json
 
+ID = "fd986440-3d5a-4f0b-9b0a-2f1f6f1f8b11"
 OPTIONS = [{"id": "1", "text": "А"}, {"id": "2", "text": "Б"}]
 
 
@@ -28,7 +29,11 @@ def tally(*fields: Any, **data: Any) -> Submission:
         ({"value": "2", "options": OPTIONS}, "Б"),
         ({"value": ["інше"], "options": OPTIONS}, "інше"),
         ({"value": ["1"], "options": "none"}, "1"),
-        ({"value": ["1"], "options": [1, {"id": "1"}]}, "1"),
+        ({"value": ["1"], "options": [1, {"id": "1"}]}, ""),
+        ({"value": ["1", "2"], "options": [{"id": "1"}, {"id": "2", "text": "Б"}]}, "Б"),
+        ({"value": [ID]}, ""),
+        ({"value": ID, "type": "DROPDOWN"}, ""),
+        ({"value": ID, "type": "HIDDEN_FIELDS"}, ID),
         ({"value": [{"id": "f", "url": "https://example.com"}]}, ""),
         ({"value": {"a": 1}}, ""),
         ({}, ""),
@@ -75,3 +80,36 @@ def test_the_same_response_under_another_event_is_the_same_lead(endpoint: Endpoi
 )
 def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, body: str, status: int) -> None:
     assert endpoint.take(proven(sample("tally_lead", body=body)))[0] == status
+
+
+LABEL = "Зайнятість"
+QUESTION = {"key": "question_1", "label": LABEL, "type": "CHECKBOXES"}
+OTHER_ID = "0c7b9d0e-58a5-4b45-8f43-6d5f6a1b2c3d"
+
+
+def ticked(option: str, value: bool = True, choice: str = "") -> dict[str, Any]:
+    key = f"question_1_{choice}" if choice else "question_1_x"
+    return {"key": key, "label": f"{LABEL} ({option})", "type": "CHECKBOXES", "value": value}
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ([{**QUESTION, "value": [ID]}, ticked("вчителька"), ticked("лікар", False)], "вчителька"),
+        ([{**QUESTION, "value": [ID]}, ticked("вчителька", True, ID)], "вчителька"),
+        ([{**QUESTION, "value": [OTHER_ID, ID]}, ticked("А", True, ID), ticked("Б", True, OTHER_ID)], "Б, А"),
+        ([{**QUESTION, "value": [ID, "своє"]}, ticked("А", True, ID)], "А, своє"),
+        ([{**QUESTION, "value": [ID]}, ticked("кухар (шеф)")], "кухар (шеф)"),
+        ([ticked("вчителька"), {**QUESTION, "value": [ID]}], "вчителька"),
+        ([{**QUESTION, "value": [ID]}], ""),
+        ([{**QUESTION, "type": "MULTIPLE_CHOICE", "value": ID}, ticked("вчителька")], "вчителька"),
+    ],
+)
+def test_the_text_of_a_choice_without_options_is_in_the_expanded_fields(fields: list[Any], text: str) -> None:
+    assert tally(*fields).answers[LABEL] == text
+
+
+def test_brackets_in_the_question_are_part_of_it() -> None:
+    question = {**QUESTION, "label": f"{LABEL} (основна)", "value": [ID]}
+    option = {**ticked("x"), "label": f"{LABEL} (основна) (кухар (шеф))"}
+    assert tally(question, option).answers[f"{LABEL} (основна)"] == "кухар (шеф)"

@@ -51,7 +51,7 @@ def test_odd_cookies_are_no_obstacle(cookies: str) -> None:
         ("", 422),
         ("Name=%D0%9E", 422),
         ("%", 422),
-        ("Name=%C0", 400),
+        ("Name=%C0", 422),
         ("&".join(f"f{number}=1" for number in range(1001)), 400),
     ],
 )

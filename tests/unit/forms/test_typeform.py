@@ -83,3 +83,23 @@ def test_the_same_response_under_another_event_is_the_same_lead(endpoint: Endpoi
 )
 def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, body: str, status: int) -> None:
     assert endpoint.take(proven(sample("typeform_lead", body=body)))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ({"key": "price", "type": "number", "number": 6000}, "6000"),
+        ({"key": "price", "type": "text", "text": "дорого"}, "дорого"),
+        ({"key": "price", "type": "text", "number": 5}, ""),
+        ({"key": "price"}, ""),
+    ],
+)
+def test_a_calculated_variable_has_its_key_as_its_name(variable: dict[str, Any], text: str) -> None:
+    assert typeform(variables=[variable, None, 5]).answers["variables.price"] == text
+
+
+def test_the_calculated_score_can_be_mapped() -> None:
+    response = {"calculated": {"score": 9}, "variables": [{"key": "price", "type": "number", "number": 6000}]}
+    fields = {"variables.price": "loan.amount", "calculated.score": "loan.term"}
+    submission = read("typeform", request({"form_response": response}), fields=fields)
+    assert submission.values["loan"] == {"amount": "6000", "term": "9"}

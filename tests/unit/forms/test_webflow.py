@@ -50,3 +50,19 @@ def test_other_events_are_no_leads(kind: Any) -> None:
 )
 def test_a_broken_post_gets_a_clear_answer(endpoint: Endpoint, case: str, body: str, status: int) -> None:
     assert endpoint.take(proven(sample(case, body=body)))[0] == status
+
+
+V1 = {
+    "name": "Email Form",
+    "site": "62749158efef318abc8d5a0f",
+    "data": {"Phone Number": "050 000 00 01", "address": {"city": "Київ"}},
+    "d": "2026-01-31T12:35:16.117Z",
+    "_id": "6321ca84df3949bfc6752327",
+}
+
+
+def test_a_webhook_of_the_first_version_is_read() -> None:
+    submission = read("webflow", request(V1), fields={"Phone Number": "person.phone", "address.city": "person.city"})
+    assert submission.values["person"] == {"phone": "050 000 00 01", "city": "Київ"}
+    assert submission.values["consent"] == {"form": "Email Form", "given_at": V1["d"]}
+    assert submission.delivery_id == V1["_id"]

@@ -12,6 +12,7 @@ from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
 CHECKED_VALUES = frozenset({"on", "yes", "true", "1", "checked", "так", "да"})
+FORM_PREFIX = "form."  # of a form's field in a routing rule
 MAX_CHECKED_LENGTH = 64  # characters, white space included
 
 SECTIONS = ("person", "loan", "trading", "utm", "consent")
@@ -42,6 +43,13 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
         name, _, field = path.partition(".")
         sections[name][field] = " ".join(texts)
     return sections
+
+
+def configured_names(source: Source) -> frozenset[str]:
+    """Return the folded names of the form's fields that the source's configuration has."""
+    conditions = (name for rule in source.partners for name in rule.when if name.startswith(FORM_PREFIX))
+    names = (*source.fields, *((source.honeypot,) if source.honeypot else ()))
+    return frozenset(map(fold_configured, (*names, *(name.removeprefix(FORM_PREFIX) for name in conditions))))
 
 
 def is_checked(answer: str) -> bool:

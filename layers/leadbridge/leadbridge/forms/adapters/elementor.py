@@ -13,8 +13,9 @@ from datetime import datetime
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import URLENCODED, Fields, read_fields
+from leadbridge.forms.parsing.bodies import URLENCODED, read_fields
 from leadbridge.forms.parsing.canonical import without_transport
+from leadbridge.forms.parsing.nested import Fields
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 

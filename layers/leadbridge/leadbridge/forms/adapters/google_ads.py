@@ -1,6 +1,7 @@
 """Google Ads lead forms: JSON that contains its token, `google_key`.
 
-Unknown fields are ignored: Google adds fields. `lead_id` is unique across all forms; `is_test` marks test data.
+Unknown fields are ignored: Google adds fields. `lead_id` is unique across all forms; `is_test` marks test data, and
+so does the published id of Google's example.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from datetime import datetime
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
+from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import objects_in
+from leadbridge.forms.parsing.nested import Fields, as_text
 from leadbridge.forms.tokens import verify_secret
 from leadbridge.settings import Source
 
 KEY = "google_key"
+EXAMPLE_ID = "TeSter-"  # how the lead's id in Google's example begins
 
 content_types = (JSON,)
 
@@ -49,7 +52,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     submission = Submission(
         values=to_sections(answers, source, consent),
         delivery_id=as_text(content.get("lead_id")) or None,
-        is_test=content.get("is_test") is True,
+        is_test=content.get("is_test") is True or as_text(content.get("lead_id")).startswith(EXAMPLE_ID),
         answers=answers,
     )
     return (submission,)

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from leadbridge.forms.base import Request, Submission
+from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import MULTIPART, URLENCODED, Fields, as_text, inside, read_fields
+from leadbridge.forms.parsing.bodies import MULTIPART, URLENCODED, read_fields
 from leadbridge.forms.parsing.json_body import read_object
+from leadbridge.forms.parsing.nested import Fields, as_text, inside
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 
@@ -42,7 +43,7 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
 def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     """Parse one submission. Raises Unreadable."""
     fields = read_fields(request, source.files)
-    content = read_object(fields.get("rawRequest", "").encode(errors="surrogatepass"))
+    content = _content(fields)
     answers = _answers(content)
     consent = {
         "given_at": _timestamp(as_text(content.get("submitDate"))),
@@ -60,6 +61,17 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """Return the request as Jotform sends it: with the token in the URL."""
     return with_token(request, secret)
+
+
+def _content(fields: Fields) -> dict[str, Any]:
+    """Return the answers by question: `rawRequest`, or the fields of a post without it. Raises Unreadable."""
+    try:
+        return read_object(fields.get("rawRequest", "").encode(errors="surrogatepass"))
+    except Unreadable:
+        found = {name: text for name, text in fields.items() if _QUESTION.fullmatch(name)}
+        if not found:
+            raise
+        return {**fields, **found}
 
 
 def _answers(content: dict[str, Any]) -> Fields:

@@ -6,19 +6,27 @@ submission and stays the same if the response is sent again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from leadbridge.auth.signatures import in_base64, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
+from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import as_object, objects_in
+from leadbridge.forms.parsing.nested import Fields, as_text
 from leadbridge.settings import Source
 
 HEADER = "tally-signature"
+CHOICE_TYPES = frozenset({"CHECKBOXES", "MULTIPLE_CHOICE", "DROPDOWN", "MULTI_SELECT", "RANKING"})
+UUID_LENGTH = 36
+MAX_BRACKETS = 5  # in a label; a question and an option may contain brackets
+_OPENING = re.compile(r" \(")
 
 content_types = (JSON,)
 
@@ -55,19 +63,59 @@ def sign_request(request: Request, secret: str, now: datetime) -> Request:
 def _answers(data: dict[str, Any]) -> Fields:
     """Return each answer under its label and its key. A question may have no label."""
     answers: Fields = {}
-    for field in objects_in(data.get("fields")):
-        value = _value(field)
+    fields = objects_in(data.get("fields"))
+    ticked = _ticked(fields)
+    for field in fields:
+        value = _value(field, ticked)
         for name in (as_text(field.get("label")), as_text(field.get("key"))):
             if name and not answers.get(name):
                 answers[name] = value
     return answers
 
 
-def _value(field: dict[str, Any]) -> str:
+def _ticked(fields: list[dict[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+    """Return the ticked options by question, each with the id of the choice if its key has one.
+
+    Tally expands a question with checkboxes into a field for each option: the key is that of the question and the
+    option's id, the label is `Question (Option)`, the value is true or false.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for field in fields:
+        label, key = as_text(field.get("label")), as_text(field.get("key"))
+        if field.get("value") is not True or not label.endswith(")"):
+            continue
+        for start in islice(_OPENING.finditer(label), MAX_BRACKETS):
+            question, option = label[: start.start()], label[start.end() : -1]
+            if option:
+                found.setdefault(question, []).append((key.rpartition("_")[2], option))
+    return found
+
+
+def _value(field: dict[str, Any], ticked: dict[str, list[tuple[str, str]]]) -> str:
+    """Return an answer. The texts of choices are in `options`, else in the expanded fields. An id is no answer."""
     value = field.get("value")
-    texts = {as_text(option.get("id")): as_text(option.get("text")) for option in objects_in(field.get("options"))}
-    if isinstance(value, list):
-        # Each id counts once: the texts of repeated ids could be much longer than the post.
-        chosen = dict.fromkeys(map(as_text, value))
-        return ", ".join(filter(None, (texts.get(one) or one for one in chosen)))
-    return texts.get(as_text(value)) or as_text(value)
+    options = {as_text(option.get("id")): as_text(option.get("text")) for option in objects_in(field.get("options"))}
+    is_choice = isinstance(value, list) or bool(options) or as_text(field.get("type")) in CHOICE_TYPES
+    if not is_choice or isinstance(value, dict | bool) or value is None:
+        return as_text(value)
+    # Each id counts once: the texts of repeated ids could be much longer than the post.
+    chosen = list(dict.fromkeys(map(as_text, value if isinstance(value, list) else [value])))
+    texts = [options.get(one, "") if one in options else "" if _is_id(one) else one for one in chosen]
+    if all(texts) or options:
+        return ", ".join(filter(None, texts))
+    expanded = ticked.get(as_text(field.get("label")), [])
+    by_id = dict(expanded)
+    if any(one in by_id for one in chosen):
+        return ", ".join(filter(None, (by_id.get(one, text) for one, text in zip(chosen, texts, strict=True))))
+    return ", ".join(dict.fromkeys([*(option for _, option in expanded), *filter(None, texts)]))
+
+
+def _is_id(text: str) -> bool:
+    """Return whether a text is one of Tally's ids, which are UUIDs."""
+    if len(text) != UUID_LENGTH:
+        return False
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import URLENCODED, Fields, read_fields
+from leadbridge.forms.parsing.bodies import URLENCODED, read_fields
+from leadbridge.forms.parsing.nested import Fields
 from leadbridge.forms.tokens import verify_secret, verify_token, with_token
 from leadbridge.settings import Source
 
@@ -46,7 +47,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     submission = Submission(
         values=to_sections({**answers, **from_cookie}, source, consent),
         delivery_id=fields.get("tranid") or None,
-        is_test=answers == {"test": "test"},
+        is_test={name: value.lower() for name, value in answers.items() if value} == {"test": "test"},
         answers=answers,
     )
     return (submission,)

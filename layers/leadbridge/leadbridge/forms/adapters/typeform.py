@@ -1,5 +1,8 @@
 """Typeform: signed JSON. Fields are named by their question's `ref`; hidden fields have their own names.
 
+Calculated values are `variables.price` (a variable's key) and `calculated.score`. A test request has no mark. It is
+recognized by its values: Typeform answers every question of a kind with the same published text.
+
 `Typeform-Signature` is `sha256=` and the base64 of the HMAC-SHA256 over the body; there is no timestamp. The response's
 `token` identifies a submission. It stays the same if the response is sent again, also by another webhook of the form.
 """
@@ -14,12 +17,15 @@ from typing import Any
 from leadbridge.auth.signatures import in_base64, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import JSON, Fields, as_text, read_json
+from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import as_object, objects_in
+from leadbridge.forms.parsing.nested import Fields, as_text, flatten, inside
 from leadbridge.settings import Source
 
 HEADER = "typeform-signature"
 PREFIX = "sha256="
+# The values of "Send test request", by the type of an answer.
+DUMMIES = {"text": "Lorem ipsum dolor", "email": "an_account@example.com", "phone_number": "+34123456789"}
 
 content_types = (JSON,)
 
@@ -36,7 +42,8 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         return ()
     response = as_object(content.get("form_response"))
     definition = as_object(response.get("definition"))
-    answers = {name: as_text(value) for name, value in as_object(response.get("hidden")).items()}
+    answers = flatten(as_object(response.get("hidden")))
+    answers |= _calculated(response)
     answers |= _answers(response)
     consent = {
         "given_at": as_text(response.get("submitted_at")) or as_text(response.get("landed_at")),
@@ -45,6 +52,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     submission = Submission(
         values=to_sections(answers, source, consent),
         delivery_id=as_text(response.get("token")) or as_text(content.get("event_id")) or None,
+        is_test=_is_test(response),
         answers=answers,
     )
     return (submission,)
@@ -54,6 +62,23 @@ def sign_request(request: Request, secret: str, now: datetime) -> Request:
     """Return the request with Typeform's signature."""
     headers = {**request.headers, HEADER: signature(secret, request.body, in_base64, PREFIX)}
     return replace(request, headers=headers)
+
+
+def _calculated(response: dict[str, Any]) -> Fields:
+    """Return the values that Typeform calculates from the answers. A variable's value is under its type."""
+    variables = {
+        inside("variables", as_text(variable.get("key"))): as_text(variable.get(as_text(variable.get("type"))))
+        for variable in objects_in(response.get("variables"))
+    }
+    calculated = flatten(as_object(response.get("calculated")))
+    return {**{inside("calculated", name): text for name, text in calculated.items()}, **variables}
+
+
+def _is_test(response: dict[str, Any]) -> bool:
+    """Return whether all texts, e-mails and phones are those of Typeform's test request."""
+    kinds = [(as_text(answer.get("type")), _value(answer)) for answer in objects_in(response.get("answers"))]
+    typed = [(kind, value) for kind, value in kinds if kind in DUMMIES]
+    return bool(typed) and all(DUMMIES[kind] == value for kind, value in typed)
 
 
 def _answers(response: dict[str, Any]) -> Fields:

@@ -1,7 +1,8 @@
 """Webflow: JSON. It is signed if the webhook was created by the API, and has a token in the URL otherwise.
 
 `x-webflow-signature` is the hexadecimal HMAC-SHA256 over `timestamp:body`; `x-webflow-timestamp` is in milliseconds.
-`payload.id` identifies the submission.
+`payload.id` identifies the submission. Webhooks of the API's first version have no `payload`: `{"name", "site", "data",
+"d", "_id"}`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from datetime import datetime
 
 from leadbridge.auth.signatures import SignatureInvalid, in_hex, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
-from leadbridge.forms.mapping import to_sections
-from leadbridge.forms.parsing.bodies import JSON, as_text, read_json
+from leadbridge.forms.mapping import configured_names, to_sections
+from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import as_object
+from leadbridge.forms.parsing.nested import as_text, flatten
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 
@@ -43,16 +45,16 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     content = read_json(request)
     if content.get("triggerType", "form_submission") != "form_submission":
         return ()
-    payload = as_object(content.get("payload"))
-    answers = {name: as_text(value) for name, value in as_object(payload.get("data")).items()}
+    payload = as_object(content.get("payload", content))
+    answers = flatten(as_object(payload.get("data")), configured_names(source))
     consent = {
-        "given_at": as_text(payload.get("submittedAt")),
+        "given_at": as_text(payload.get("submittedAt")) or as_text(payload.get("d")),
         "form": as_text(payload.get("name")) or as_text(payload.get("formElementId")),
         "page_url": as_text(payload.get("pageUrl")) or as_text(payload.get("publishedPath")),
     }
     submission = Submission(
         values=to_sections(answers, source, consent),
-        delivery_id=as_text(payload.get("id")) or None,
+        delivery_id=as_text(payload.get("id")) or as_text(payload.get("_id")) or None,
         answers=answers,
     )
     return (submission,)

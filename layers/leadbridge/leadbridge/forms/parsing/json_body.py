@@ -13,8 +13,13 @@ MAX_INT_DIGITS = 100  # longer integers become decimals: Python limits the conve
 
 def read_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object; numbers with a point become Decimal. Raises Unreadable."""
+    return as_json_object(read_value(body))
+
+
+def read_value(body: bytes) -> Any:
+    """Read a JSON value of any type, as `read_object` does. Raises Unreadable."""
     try:
-        value = json.loads(
+        return json.loads(
             body.decode("utf-8-sig"),
             parse_float=Decimal,
             parse_int=_integer,
@@ -25,6 +30,10 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError, ArithmeticError):
         raise Unreadable("the body is not JSON") from None
+
+
+def as_json_object(value: Any) -> dict[str, Any]:
+    """Return a JSON value that is an object. Raises Unreadable."""
     if not isinstance(value, dict):
         raise Unreadable("the body is not a JSON object")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leadbridge.forms.parsing.bodies import MAX_FIELDS
+from leadbridge.forms.parsing.nested import MAX_FIELDS
 
 
 def as_object(value: object) -> dict[str, Any]:
