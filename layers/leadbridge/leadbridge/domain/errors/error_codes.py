@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
+from leadbridge.domain.errors.codes import CodeWithMeaning
 
-class ErrorCode(StrEnum):
+
+class ErrorCode(CodeWithMeaning):
     """What went wrong."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> ErrorCode:
-        """Attach the meaning to the code."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
 
     # A call to a partner
     UNREACHABLE = "unreachable", "The connection to the partner failed. Nothing was sent."

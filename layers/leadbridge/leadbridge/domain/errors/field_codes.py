@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from leadbridge.domain.errors.codes import CodeWithMeaning
 
 
-class FieldCode(StrEnum):
+class FieldCode(CodeWithMeaning):
     """What is wrong with a value, or what was changed in it. `meaning` continues a sentence that names the field."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> FieldCode:
-        """Attach the meaning to the code."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
 
     # A value that cannot be used
     REQUIRED = "required", "is required"
