@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.forms.adapters.standard_webhooks import sign_request
@@ -18,7 +20,7 @@ from leadbridge.forms.base import Request
 from leadbridge.forms.parsing import canonical
 from leadbridge.runtime import aws
 from leadbridge.services.receive_lead import LeadReceiver, ReceiveResult, ReceiveStatus
-from leadbridge.settings import Settings
+from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import MAX_CHANGED
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.items import decode
@@ -27,9 +29,11 @@ from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE
 from quality.testkit.forms.posts import JSON, URLENCODED, multipart, request
 from quality.testkit.people import asked
+from quality.testkit.rubbish import any_text
 
 TOKEN, SECRET = "a token of the tests alone", "whsec_YSBzZWNyZXQgb2YgdGhlIHRlc3RzIGFsb25l"
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
+TRANSPORT = canonical.TRANSPORT_FIELDS
 SECOND = timedelta(seconds=1)
 FIELDS = {
     "your-name": asked()["person"]["full_name"],
@@ -107,6 +111,11 @@ SAME = {
     "invisible characters": encoded({**FIELDS, "your-name": FIELDS["your-name"] + "\u200b", "your-city": "\ufeff"}),
     "decomposed characters": encoded({name: normalize("NFD", text) for name, text in FIELDS.items()}),
     "with what WordPress adds": encoded(_wpnonce="0a1b2c", _wpcf7_unit_tag="wpcf7-f7-p2-o1"),
+    "with Akismet's time": encoded(_wpcf7_ak_js="1764320000123", _wpcf7_ak_hp_textarea=" "),
+    "with a framework's token": encoded(csrfmiddlewaretoken="x1", authenticity_token="y2", **{"wpforms[token]": "z3"}),
+    "with the time of sending": encoded(timestamp="2026-03-02T00:00:01Z", sent_at="1"),
+    "with an empty honeypot": encoded(website="", _gotcha=" "),
+    "JSON with nested fields of the transport": request({**FIELDS, "meta": {"sent_at": 7, "_token": "t"}}, JSON),
 }
 
 
@@ -116,6 +125,26 @@ def test_the_same_content_is_the_same_lead_however_it_is_encoded(receive: Receiv
     again = receive(SAME[what], MIDNIGHT + SECOND)
     assert (first.kind, again.kind, again.lead_id) == (ReceiveStatus.NEW, ReceiveStatus.REDELIVERY, first.lead_id)
     assert leads() == [first.lead_id]
+
+
+@given(
+    st.permutations(list(FIELDS.items())), st.dictionaries(st.sampled_from(sorted(TRANSPORT)), any_text(), max_size=5)
+)
+def test_neither_order_nor_transport_counts(pairs: list[tuple[str, str]], added: dict[str, str]) -> None:
+    source = Source.model_validate({"adapter": "plain", "partners": ["a"], "fields": {"your-name": "person.full_name"}})
+
+    def digest(content: dict[str, str]) -> str:
+        return canonical.content_hash("k", "s", canonical.canonical_content(content, source))
+
+    assert digest({**dict(pairs), **added}) == digest(FIELDS)
+
+
+def test_a_field_of_the_transport_counts_if_the_configuration_names_it() -> None:
+    named = {"adapter": "plain", "fields": {"Timestamp": "person.city"}}
+    rule = {"to": ["a"], "when": {"form.token": {"equals": "x"}}}
+    source = Source.model_validate({**named, "partners": [rule, "a"], "honeypot": "fax"})
+    content = {"timestamp": "1", "token": "2", "nonce": "3", "Fax ": "4", "n" * 101 + ".token": "5"}
+    assert canonical.canonical_content(content, source).keys() == {"timestamp", "token", "n" * 101 + ".token"}
 
 
 @pytest.mark.parametrize("other", [{"amount": "6001"}, {"comment": ""}, {"your-city": "Київ"}, {"_wpcf7": "9"}])
@@ -134,10 +163,19 @@ def test_workers_whose_clocks_differ_make_one_lead_of_one_post(receive: Receive,
 
 def test_the_same_content_a_day_later_is_another_lead_and_its_redelivery_finds_that_one(receive: Receive) -> None:
     first, day = receive(encoded()), timedelta(days=1)
-    assert receive(encoded(), MIDNIGHT + day - SECOND).lead_id == first.lead_id
+    assert receive(encoded(), MIDNIGHT + day - timedelta(minutes=11)).lead_id == first.lead_id
     second = receive(encoded(), MIDNIGHT + day)
     assert (second.kind, second.lead_id == first.lead_id) == (ReceiveStatus.NEW, False)
     assert receive(encoded(), MIDNIGHT + day + SECOND).lead_id == second.lead_id
+
+
+def test_workers_whose_clocks_differ_at_the_end_of_the_window_make_no_lead_of_a_repeated_post(
+    receive: Receive,
+) -> None:
+    first, end = receive(encoded()), MIDNIGHT + timedelta(days=1)
+    got = [receive(encoded(), end + apart * SECOND) for apart in (-5, 5, -4, 60, 120)]
+    assert {one.kind for one in got} == {ReceiveStatus.REDELIVERY}
+    assert leads() == [first.lead_id]
 
 
 def test_two_sources_have_contents_of_their_own(receive: Receive) -> None:

@@ -1,7 +1,8 @@
 """The store: what is written at once, what only one of two writers gets, what is found again."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import Write
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead
@@ -47,10 +49,45 @@ def test_the_same_content_is_the_same_lead_while_its_window_lasts(store: LeadRep
 
     first, second = lead(1).lead_id, lead(6).lead_id
     assert post(1, 0) is None
-    assert [post(2, 23), post(3, 23.9), post(4, -23), post(5, -100)] == [first] * 4, "whichever clock is wrong"
+    assert [post(2, 23), post(3, 23.8), post(4, -23), post(5, -100)] == [first] * 4, "whichever clock is wrong"
     assert post(6, 24) is None
     assert [post(7, 47), post(8, 1)] == [second] * 2, "redeliveries do not move the window"
     assert post(9, 24, "another") is None
+
+
+@pytest.mark.parametrize("apart", [timedelta(seconds=2), timedelta(minutes=9)])
+def test_two_workers_cannot_straddle_the_end_of_a_window(store: LeadRepository, apart: timedelta) -> None:
+    def post(number: int, at: datetime) -> str | None:
+        one = lead(number, received_at=at).model_copy(update={"content_hash": "c"})
+        return store.accept(one, phone_hash=None, window=timedelta(days=1))
+
+    end, first = NOW + 24 * HOUR, lead(1).lead_id
+    assert post(1, NOW) is None
+    assert post(2, end - apart / 2) == first
+    assert [post(3, end + apart / 2), post(4, end - apart / 2), post(5, end + apart)] == [first] * 3
+    assert post(6, end + HOUR) is None, "the end moves by minutes, not by days"
+    assert post(7, end - apart) == lead(6).lead_id, "a slow clock finds the newer lead"
+
+
+def test_a_claim_that_another_worker_replaces_meanwhile_is_not_moved(
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def post(number: int, at: datetime) -> str | None:
+        one = lead(number, received_at=at).model_copy(update={"content_hash": "c"})
+        return store.accept(one, phone_hash=None, window=timedelta(days=1))
+
+    end, write, replaced = NOW + 24 * HOUR, Table.write, list[str | None]()
+
+    def late(table: Table, change: Write, **options: Any) -> Any:
+        if not replaced:
+            replaced.append(None)
+            replaced.append(post(2, end + timedelta(seconds=1)))
+        return write(table, change, **options)
+
+    post(1, NOW)
+    monkeypatch.setattr(Table, "write", late)
+    assert post(3, end - timedelta(seconds=1)) == lead(2).lead_id
+    assert replaced == [None, None], "the fast worker stored a lead"
 
 
 def test_only_one_of_two_workers_starts_the_attempt(store: LeadRepository) -> None:

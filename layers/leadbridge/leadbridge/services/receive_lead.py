@@ -27,7 +27,7 @@ from leadbridge.forms.base import (
     max_bytes_of,
 )
 from leadbridge.forms.mapping import fills_honeypot, with_defaults
-from leadbridge.forms.parsing.canonical import content_hash
+from leadbridge.forms.parsing.canonical import canonical_content, content_hash
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.services.ports.leads import LeadStore
 from leadbridge.settings import Settings, Source
@@ -116,7 +116,7 @@ class LeadReceiver:
             return ReceiveResult(ReceiveStatus.TEST)
         for submission in real:
             if fills_honeypot(submission, source):
-                return self._catch(name, submission, now)
+                return self._catch(name, source, submission, now)
         if len(real) > 1:
             return self._store_all(name, source, real, now)
         return self._store(name, source, real[0], now)
@@ -192,7 +192,7 @@ class LeadReceiver:
             choose=lambda asked: (
                 Decision(()) if keys else choose_partners(source.partners, asked.value, submission.answers)
             ),
-            content_hash=None if keys is not None else self._content_hash(name, _content(submission)),
+            content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
         )
         already = self.store.accept(
             lead,
@@ -218,14 +218,14 @@ class LeadReceiver:
                 changed = fields
         return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
 
-    def _catch(self, name: str, submission: Submission, now: datetime) -> ReceiveResult:
+    def _catch(self, name: str, source: Source, submission: Submission, now: datetime) -> ReceiveResult:
         """Answer a caught post as a lead is answered, a repeated post too. No content is stored.
 
         Only a claim is stored, like that of a lead without an id. So every worker gives the same answer.
         """
         if submission.delivery_id is None:
             lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), CONTENT_WINDOW
-            content = _content(submission)
+            content = _content(submission, source)
         else:
             lead_id, window = lead_id_of(name, f"id:{submission.delivery_id}"), None
             content = {"delivery_id": submission.delivery_id}
@@ -248,5 +248,5 @@ class LeadReceiver:
         return content_hash(self.keyed_hash("key of content hashes"), source, content)
 
 
-def _content(submission: Submission) -> Mapping[str, str]:
-    return submission.answers if submission.content is None else submission.content
+def _content(submission: Submission, source: Source) -> Mapping[str, str]:
+    return canonical_content(submission.answers if submission.content is None else submission.content, source)

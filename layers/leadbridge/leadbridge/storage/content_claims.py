@@ -23,6 +23,7 @@ from leadbridge.storage import items
 from leadbridge.storage.table import BATCH_RETRY_FOR, Table
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, expires_at, put, update
 
+WINDOW_MARGIN = timedelta(minutes=10)  # more than workers' clocks differ, and than a form waits before it retries
 MAX_CHANGED = 5  # redeliveries with other content that one lead's timeline notes
 
 
@@ -31,7 +32,7 @@ class ContentClaim:
     """A post's claim to be a lead: the only one of its content within `window`, or for as long as leads are stored.
 
     The window begins with the stored claim, not with a day of the calendar, so two workers whose clocks differ see the
-    same window.
+    same window. A redelivery shortly before its end moves the end, so a retry of the same post is a redelivery too.
     """
 
     source: str
@@ -52,7 +53,7 @@ class ContentClaim:
             write = put(item, "attribute_not_exists(pk)")
         else:
             write = put(
-                {**item, "expires_at": int((self.received_at + self.window).timestamp())},
+                {**item, "expires_at": self.expires_at},
                 "attribute_not_exists(pk) OR received_at <= :window_ago",
                 values={":window_ago": to_text(self.received_at - self.window)},
             )
@@ -68,6 +69,37 @@ class ContentClaim:
         except Conflict as conflict:
             return self.claim_from(conflict.found[0])
         return self
+
+    def held_by(self, found: ContentClaim, table: Table) -> ContentClaim:
+        """Return the claim that this post is a redelivery of: `found`, or one that replaced it in the meantime.
+
+        If `found` ends soon, its end is moved: otherwise a worker whose clock is fast, or a retry of the form, would
+        make another lead of the same post. Raises Contended.
+        """
+        if self.window is None or found.received_at + self.window - self.received_at > WINDOW_MARGIN:
+            return found
+        moved = replace(found, received_at=self.received_at - self.window + WINDOW_MARGIN)
+        change = update(
+            self.key,
+            "SET received_at = :received_at, expires_at = :expires_at",
+            "lead_id = :lead_id",
+            values={
+                ":received_at": to_text(moved.received_at),
+                ":expires_at": moved.expires_at,
+                ":lead_id": found.lead_id,
+            },
+        )
+        try:
+            table.write(change)
+        except Conflict:
+            (*_, held) = (found, *map(self.claim_from, table.batch_get([self.key])))
+            return held
+        return moved
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the table deletes the claim; None for as long as leads are stored."""
+        return None if self.window is None else int((self.received_at + self.window).timestamp())
 
     def claim_from(self, item: Mapping[str, Any]) -> ContentClaim:
         """The claim of the same content that an item holds."""
@@ -88,7 +120,7 @@ def find_stored_lead(
     if claim is None:
         return lead.lead_id if found else None
     held = [one for one in map(claim.claim_from, found) if one.is_valid_at(lead.received_at)]
-    return held[0].lead_id if held else None
+    return claim.held_by(held[0], table).lead_id if held else None
 
 
 def note_change(table: Table, posted: Lead, fields: tuple[str, ...]) -> bool:

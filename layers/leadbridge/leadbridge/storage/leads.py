@@ -142,7 +142,7 @@ class LeadRepository:
                 uncount(self._table, counted)
             if claim is None or 0 in conflict.failed:
                 return lead.lead_id
-            return claim.claim_from(conflict.found[len(writes) - 1]).lead_id
+            return claim.held_by(claim.claim_from(conflict.found[len(writes) - 1]), self._table).lead_id
         return None
 
     def claim_content(self, claim: ContentClaim) -> ContentClaim:

@@ -14,7 +14,6 @@ from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import URLENCODED, read_fields
-from leadbridge.forms.parsing.canonical import without_transport
 from leadbridge.forms.parsing.nested import Fields
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
@@ -59,7 +58,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=to_sections(answers, source, consent),
         delivery_id=None,
         answers=answers,
-        content=without_transport(fields),  # includes Elementor's time, so that a second submission is a second lead
+        content=fields,  # includes Elementor's time, so that a second submission is a second lead
     )
     return (submission,)
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import configured_names, to_sections
 from leadbridge.forms.parsing.bodies import JSON_TYPES, MULTIPART, TEXT, URLENCODED, read_fields
-from leadbridge.forms.parsing.canonical import without_transport
 from leadbridge.forms.tokens import PARAMETER, verify_token, with_token
 from leadbridge.settings import Source
 
@@ -34,7 +33,6 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=to_sections(answers, source, consent),
         delivery_id=None,
         answers=answers,
-        content=without_transport(answers),
     )
     return (submission,)
 

@@ -1,7 +1,8 @@
 """The canonical content of a post. Two posts with equal canonical content are the same submission.
 
-It ignores content type, boundary, character set, the order of fields, empty fields, tokens, and fields of the website
-itself. As in the fields of a lead, it ignores white space, invisible characters and the Unicode form, but not case.
+It ignores content type, boundary, character set, the order of fields, empty fields, tokens, the time of sending,
+honeypots and fields of the website itself, unless the source's configuration names the field. As in the fields of a
+lead, it ignores white space, invisible characters and the Unicode form, but not case.
 """
 
 from __future__ import annotations
@@ -9,24 +10,54 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from leadbridge.domain.fields.unicode_text import clean
+from leadbridge.domain.fields.unicode_text import clean, collapse
+from leadbridge.forms.mapping import configured_names, fold_configured
+from leadbridge.settings import Source
+
+MAX_NORMALIZED = 2048  # characters; of a longer text the Unicode form counts too
+MAX_TRANSPORT_NAME = 100  # characters
 
 # Fields of the transport or of the website's own checks, which differ between posts of the same answers.
 TRANSPORT_FIELDS = frozenset(
     {
-        *("token", "_charset_"),
-        *("_wpnonce", "_wp_http_referer", "_wpcf7_version", "_wpcf7_locale", "_wpcf7_unit_tag"),
-        *("_wpcf7_container_post", "_wpcf7_posted_data_hash", "_wpcf7_recaptcha_response"),
-        *("g-recaptcha-response", "h-captcha-response", "cf-turnstile-response"),
+        # tokens against forgery and robots
+        *("token", "_token", "_charset_", "utf8", "nonce", "_wpnonce", "_wp_http_referer", "form_token", "form_key"),
+        *("csrf", "csrf_token", "_csrf", "_csrf_token", "csrfmiddlewaretoken", "authenticity_token", "xsrf_token"),
+        *("__requestverificationtoken", "form_build_id", "sessid", "bitrix_sessid"),
+        *("g-recaptcha-response", "h-captcha-response", "cf-turnstile-response", "recaptcha_response", "smart-token"),
+        *("frc-captcha-solution", "frc-captcha-response", "altcha", "captcha", "captcha_token"),
+        # what Contact Form 7 adds
+        *("_wpcf7_version", "_wpcf7_locale", "_wpcf7_unit_tag", "_wpcf7_container_post", "_wpcf7_posted_data_hash"),
+        *("_wpcf7_recaptcha_response", "_wpcf7_ak_js", "ak_js"),
+        # when the post was made or sent
+        *("timestamp", "_timestamp", "time_stamp", "ts", "_ts", "sent_at", "sentat", "send_time", "submitted_at"),
+        *("submittedat", "submit_time", "submission_time", "submission_date", "form_submitted_at", "request_time"),
+        *("submitdate", "form_start", "form_started_at", "client_time"),
+        # fields that only robots fill in
+        *("honeypot", "_honeypot", "_honey", "_gotcha", "bot-field", "hp", "_hp", "_wpcf7_ak_hp_textarea"),
+        *("ak_hp_textarea",),
     }
 )
 
 
-def without_transport(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields without those in `TRANSPORT_FIELDS`."""
-    return {name: value for name, value in fields.items() if name.strip().casefold() not in TRANSPORT_FIELDS}
+def canonical_content(content: Mapping[str, str], source: Source) -> dict[str, str]:
+    """Return a post's fields without those of the transport. Fields that the source's configuration names remain."""
+    named = configured_names(source)
+    honeypot = None if source.honeypot is None else fold_configured(source.honeypot)
+    return {name: text for name, text in content.items() if not _is_transport(name, named, honeypot)}
+
+
+def _is_transport(name: str, named: Collection[str], honeypot: str | None) -> bool:
+    if len(name) > MAX_TRANSPORT_NAME:
+        return False
+    folded = " ".join(name.casefold().split())
+    if folded == honeypot:
+        return True
+    # The last part of `wpforms[token]` and `meta.sent_at`.
+    last = folded.rstrip("]").replace("[", ".").rpartition(".")[2]
+    return last in TRANSPORT_FIELDS and folded not in named
 
 
 def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
@@ -34,6 +65,10 @@ def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
 
     Without a key it could be guessed: in most posts only the phone number is unknown.
     """
-    pairs = sorted((clean(name), value) for name, text in content.items() if (value := clean(text)))
+    pairs = sorted((_comparable(name), value) for name, text in content.items() if (value := _comparable(text)))
     canonical = json.dumps([source, pairs])  # ASCII, because a JSON body may contain lone surrogates
     return hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()
+
+
+def _comparable(text: str) -> str:
+    return clean(text) if len(text) <= MAX_NORMALIZED else collapse(text)
