@@ -52,7 +52,7 @@ def test_a_lead_becomes_an_account(world: MatchTradeWorld) -> None:
         "partnerId": 0,
         "email": EMAIL,
         "name": "Ольга",
-        "surname": "Іванівна Петренко",
+        "surname": "Петренко",
         "phone": "380501234567",
         "leadInfo": {"leadSource": "Test Offer|testoffer.com|Test Description|a12dd0"},
     }

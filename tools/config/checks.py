@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pkgutil import iter_modules
 from typing import Any
 
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ValidationError
 
 from leadbridge.domain.fields.unicode_text import fold
@@ -107,9 +108,16 @@ def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
         ):
             text = f"a section [{name}.fetch] goes with forms whose posts only name leads, and with no others"
             yield Wrong("sources", (name, "fetch") if "fetch" in source else (name,), text)
+        yield from _in_country("sources", name, source)
         yield from _in_partners_of(name, source.get("partners"), tables["partners"])
         yield from _in_fields_of(name, source)
         yield from _in_pages_of(name, source, environment)
+
+
+def _in_country(table: str, name: str, section: dict[str, Any]) -> Iterator[Wrong]:
+    country = section.get("phone_country")
+    if isinstance(country, str) and re.fullmatch("[A-Z]{2}", country) and country not in SUPPORTED_REGIONS:
+        yield Wrong(table, (name, "phone_country"), f'there is no country {country!r} (ISO 3166, such as "UA")')
 
 
 def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator[Wrong]:
@@ -162,6 +170,7 @@ def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterato
 def _in_partners(tables: Tables) -> Iterator[Wrong]:
     for name, partner in _items(tables["partners"]):
         if isinstance(partner, dict):
+            yield from _in_country("partners", name, partner)
             yield from _in_kind_of(name, partner)
         requires = partner.get("requires") if isinstance(partner, dict) else None
         for number, path in enumerate(requires if isinstance(requires, list) else []):

@@ -28,6 +28,8 @@ type Normaliser = Callable[[object], Any]
 
 NORMALISERS: list[Normaliser] = [
     fields.text,
+    fields.name,
+    fields.words,
     fields.email,
     fields.phone,
     fields.tax_number,
@@ -143,7 +145,7 @@ def test_what_is_no_text_is_refused(value: object) -> None:
 
 
 @given(
-    subscriber=st.from_regex(r"[1-9][0-9]{8}", fullmatch=True),
+    subscriber=st.from_regex(r"(?:50|63|67|73|93)[0-9]{7}", fullmatch=True),
     prefix=st.sampled_from(["0", "80", "380", "+380"]),
     data=st.data(),
 )
@@ -172,9 +174,7 @@ def test_other_countries_phones_are_kept_in_the_same_form(typed: str, kept: str)
     assert not fields.is_ukrainian(kept)
 
 
-@pytest.mark.parametrize(
-    "typed", ["12345", "050123456", "05012345678", "phone", "050-123-45-6x", "+", "++380501234567", "+0", "0" * 200]
-)
+@pytest.mark.parametrize("typed", ["12345", "050123456", "05012345678", "phone", "050-123-45-6x", "+", "+0", "0" * 200])
 def test_what_is_no_phone_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match=r"phone number|at most"):
         fields.phone(typed)
@@ -209,7 +209,7 @@ def test_the_contracts_invalid_tax_numbers_do_not_check(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["0000000000", 0, "123456789", "12345678901", "36525045７5", "365250457a", "3652 504575"]
+    "value", ["0000000000", 0, "123456789", "12345678901", "36525045７5", "365250457a", "365250457"]
 )
 def test_what_is_no_tax_number_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="must"):
@@ -265,9 +265,9 @@ def test_amounts_are_read_as_people_write_them(typed: object, kept: str) -> None
         "0",
         "0,00",
         "-1",
-        "1.001",
-        "1,000",
-        "1,000.00",
+        "1.0011",
+        "1,00,000",
+        "5000-10000",
         "1e3",
         "NaN",
         "Infinity",
@@ -304,7 +304,7 @@ def test_terms_are_whole_numbers(value: int) -> None:
     assert fields.term(value) == fields.term(str(value)) == fields.term(f" {value}\u00a0") == value
 
 
-@pytest.mark.parametrize("value", [0, -1, 1_000_000, "0", "-1", "1.5", "12 months", "1" * 10_000, Decimal(12), 12.0])
+@pytest.mark.parametrize("value", [0, -1, 1_000_000, "0", "-1", "1.5", "12 days", "1" * 10_000, Decimal("1.5"), 12.0])
 def test_what_is_no_term_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="must be"):
         fields.term(value)
@@ -353,7 +353,7 @@ def test_an_email_is_kept_as_it_is_spelt(address: str) -> None:
         "o@@example.com",
         "a b@example.com",
         "a@b..c",
-        "a@b.c, d@e.f",
+        "a, b@example.com",
         "o@" + "a." * 130 + "com",
         f"{'a' * 65}@example.com",
     ],

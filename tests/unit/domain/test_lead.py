@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
-from leadbridge.domain.lead import InvalidLead, Lead, build_lead, lead_id_of
+from leadbridge.domain.lead import InvalidLead, Lead, Person, build_lead, lead_id_of
 from leadbridge.settings import Partner, Settings
 from leadbridge.storage import items
 from leadbridge.storage.leads import Journey
@@ -24,7 +24,7 @@ LENDER = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["l
 ANYBODY = LENDER.model_copy(update={"requires": (), "phone_country": None, "tax_number_checksum": "off"})
 STRICT = LENDER.model_copy(update={"tax_number_checksum": "strict"})
 
-PERSON = ("full_name", "phone", "email", "tax_number", "activity", "city", "region")
+PERSON = tuple(Person.model_fields)
 LOAN = ("amount", "term")
 TRADING = ("offer", "site", "description", "click_id")
 
@@ -51,9 +51,12 @@ def acceptable() -> st.SearchStrategy[dict[str, Any]]:
     """Sections that are mostly right, with the letters that make trouble."""
     text = st.text(alphabet="aZїЇ'’- \u00a0\u200d\u0301\u0308\u0958\u1e9b\u0323😀", max_size=20)
     amount = st.decimals(min_value=Decimal("0.01"), max_value=Decimal("99999999999999.99"), places=2)
+    name = text.map(lambda letters: f"{letters}я")
     person = {
-        "full_name": text,
-        "phone": st.from_regex(r"(\+?38)?0[1-9][0-9]{8}", fullmatch=True),
+        "full_name": name,
+        "first_name": name,
+        "last_name": name,
+        "phone": st.from_regex(r"(\+?38)?0(50|63|93)[0-9]{7}", fullmatch=True),
         "email": st.sampled_from(["o@example.com", "ї@приклад.укр", ""]),
         "tax_number": st.from_regex(r"[1-9][0-9]{9}", fullmatch=True),
         "activity": text,

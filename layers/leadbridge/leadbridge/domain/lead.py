@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from leadbridge.domain import fields
 from leadbridge.domain.consent import Consent, consent_of
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 MAX_UTM_TAGS = 30
 MAX_UTM_LENGTH = 1024  # characters of a tag; a longer one is cut
 
-Text = Annotated[str | None, parsed_by(fields.text)]
-Cut = Annotated[str | None, BeforeValidator(lambda value: fields.truncate_text(value, MAX_UTM_LENGTH))]
+Name = Annotated[str | None, parsed_by(fields.name)]
+Words = Annotated[str | None, parsed_by(fields.words)]
+Label = Annotated[str | None, parsed_by(fields.label)]
 Amount = Annotated[Decimal | None, parsed_by(fields.amount), PlainSerializer(str)]
 
 
@@ -49,15 +50,29 @@ class _Section(BaseModel):
 
 
 class Person(_Section):
-    """The person."""
+    """The person. A full name that the form did not ask for is composed of its parts."""
 
-    full_name: Text = None
+    full_name: Name = None
+    first_name: Name = None
+    middle_name: Name = None
+    last_name: Name = None
     phone: Annotated[str | None, parsed_by(fields.phone)] = None
     email: Annotated[str | None, parsed_by(fields.email)] = None
     tax_number: Annotated[str | None, parsed_by(fields.tax_number)] = None
-    activity: Text = None
-    city: Text = None
-    region: Text = None
+    activity: Words = None
+    city: Words = None
+    region: Words = None
+
+    @property
+    def composed_name(self) -> str | None:
+        """The parts of the name in Ukrainian order; None without any."""
+        return fields.compose_full_name(self.first_name, self.middle_name, self.last_name)
+
+    @model_validator(mode="after")
+    def _compose_full_name(self) -> Person:
+        if self.full_name is None and (composed := self.composed_name):
+            object.__setattr__(self, "full_name", composed)  # the model is frozen from here on
+        return self
 
 
 class Loan(_Section):
@@ -70,10 +85,10 @@ class Loan(_Section):
 class Trading(_Section):
     """The origin of a trader's lead, in the broker's terms. A text that is too long is cut."""
 
-    offer: Cut = None
-    site: Cut = None
-    description: Cut = None
-    click_id: Cut = None
+    offer: Label = None
+    site: Label = None
+    description: Label = None
+    click_id: Label = None
 
 
 class LeadFields(_Section):
@@ -243,8 +258,9 @@ def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
     """Return the reasons why a partner does not accept a lead; empty if it does."""
     errors = [FieldError(path, FieldCode.REQUIRED) for path in partner.requires if asked.value(path) is None]
     phone, number = asked.person.phone, asked.person.tax_number
-    if partner.phone_country == "UA" and phone is not None and not fields.is_ukrainian(phone):
-        errors.append(FieldError("person.phone", FieldCode.NOT_UKRAINIAN))
+    country = partner.phone_country
+    if country is not None and phone is not None and not fields.is_phone_of(phone, country):
+        errors.append(FieldError("person.phone", FieldCode.WRONG_COUNTRY))
     longest = partner.account.max_value_length  # a phone or an e-mail cannot be cut
     too_long = [path for path in ("person.email", "person.phone") if len(str(asked.value(path) or "")) > longest]
     errors += [FieldError(path, FieldCode.TOO_LONG, f"must be at most {longest} characters") for path in too_long]

@@ -15,6 +15,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.fields.hashes import hashes_of
+from leadbridge.domain.fields.reading import reading_rules
 from leadbridge.domain.lead import build_partial_lead
 from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.domain.transitions import Conflict
@@ -72,6 +73,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
             source=fetch.source,
             received_at=fetch.received_at,
             partners=self.settings.partners,
+            rules=reading_rules(source, self.settings.partners),
             choose=lambda asked: (
                 Decision(())
                 if submission.is_test

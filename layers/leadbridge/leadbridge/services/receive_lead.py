@@ -14,6 +14,7 @@ from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of
+from leadbridge.domain.fields.reading import reading_rules
 from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
 from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.forms.base import (
@@ -189,6 +190,7 @@ class LeadReceiver:
             source=name,
             received_at=now,
             partners=self.settings.partners,
+            rules=reading_rules(source, self.settings.partners),
             choose=lambda asked: (
                 Decision(()) if keys else choose_partners(source.partners, asked.value, submission.answers)
             ),

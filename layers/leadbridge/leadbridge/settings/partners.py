@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts, Zone
+from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section, Timeouts, Zone
 
 
 class CadenceStep(Section):
@@ -68,12 +68,13 @@ class SyncPlan(Section):
 class Partner(Section):
     """What a partner needs and how it is handled. Its status is checked per deal (`cadence`), or its list is synced.
 
-    `kind` names a folder of `leadbridge/partners/`. `time_zone` applies to times that come without an offset.
+    `kind` names a folder of `leadbridge/partners/`. `phone_country` is the country whose phone numbers the partner
+    accepts; None for any. `time_zone` applies to times that come without an offset.
     """
 
     kind: str
     requires: tuple[str, ...]
-    phone_country: Literal["UA"] | None = None
+    phone_country: Country | None = None
     tax_number_checksum: Literal["off", "warn", "strict"] = "warn"
     status_method: Literal["POST", "GET"] = "POST"
     time_zone: Zone = "UTC"

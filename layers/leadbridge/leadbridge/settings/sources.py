@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt, StrictStr
 
 from leadbridge.settings.browsers import Origin, Page
 from leadbridge.settings.routing import Routes
-from leadbridge.settings.sections import Duration, RetryPolicy, Section, Timeouts
+from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section, Timeouts
 
 
 class FetchSettings(Section):
@@ -30,7 +30,8 @@ class Source(Section):
     repeat, which `on_repeat` handles. `per_minute` limits the leads in a minute, 0 for no limit. `answer` is the HTTP
     status for an accepted lead. `origins` are the sites whose pages may post, `honeypot` is a field that people do not
     see and leave empty, `thank_you` and `try_again` are redirects for visitors without JavaScript. After `stale_after`
-    without a lead the source counts as stale; None: it is not watched.
+    without a lead the source counts as stale; None: it is not watched. `phone_country` is the country of phone numbers
+    without a country code; None for the partners'. `number_format` is how people write the decimals of an amount.
     """
 
     adapter: str
@@ -39,6 +40,8 @@ class Source(Section):
     defaults: dict[str, StrictStr | StrictInt] = {}
     dedup_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 0
     per_minute: Annotated[StrictInt, Field(ge=0, le=60_000)] = 0
+    phone_country: Country | None = None
+    number_format: Literal["auto", "decimal_comma", "decimal_point"] = "auto"
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202
     on_repeat: Literal["mark", "send", "hold"] = "mark"

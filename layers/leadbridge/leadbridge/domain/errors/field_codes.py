@@ -17,18 +17,23 @@ class FieldCode(CodeWithMeaning):
     INVALID_CHARACTERS = "invalid_characters", "contains invalid characters"
     NOT_AN_EMAIL = "not_an_email", "must be an e-mail address"
     NOT_A_PHONE = "not_a_phone", "must be a phone number"
-    NOT_UKRAINIAN = "not_ukrainian", "must be a Ukrainian phone number"
-    LEADING_ZERO_LOST = "leading_zero_lost", "must be text, because a number loses its leading zero"
+    WRONG_COUNTRY = "wrong_country", "must be a phone number of the partner's country"
     NOT_TEN_DIGITS = "not_ten_digits", "must be ten digits"
     ALL_ZEROS = "all_zeros", "must not be all zeros"
     WRONG_CHECK_DIGIT = "wrong_check_digit", "has a wrong check digit"
+    DIGITS_LOST = "digits_lost", "must have all its digits; a spreadsheet rounded it"
     NOT_A_NUMBER = "not_a_number", "must be a number"
+    AMBIGUOUS_NUMBER = "ambiguous_number", "must be one number with one reading, not a range"
+    OTHER_UNIT = "other_unit", "must be in months or years"
     NOT_WHOLE = "not_whole", "must be a whole number"
     NOT_POSITIVE = "not_positive", "must be more than zero"
     OUT_OF_RANGE = "out_of_range", "is outside the allowed range"
     TOO_MANY_DIGITS = "too_many_digits", "has too many digits"
     TOO_MANY_DECIMALS = "too_many_decimals", "must have at most two decimal places"
     TOO_LONG = "too_long", "is too long"
+    NO_LETTERS = "no_letters", "must have letters"
+    DAMAGED_TEXT = "damaged_text", "must not have lost or damaged letters"
+    NOT_WORDS = "not_words", "must be words, not an id"
     UNREADABLE = "unreadable", "is not valid"
     UNKNOWN_FIELD = "unknown_field", "is not a known field"
     WRONG_ID_KIND = "wrong_id_kind", "is not the kind of id that this partner has"
@@ -37,6 +42,13 @@ class FieldCode(CodeWithMeaning):
     # A value that is unusual
     FEW_WORDS = "few_words", "fewer than three words"
     MIXED_ALPHABETS = "mixed_alphabets", "Latin letters among Cyrillic ones"
+    OTHER_CURRENCY = "other_currency", "has the sign of another currency than the hryvnia"
+
+    # A value that was changed
+    UNESCAPED = "unescaped", "contained escaped characters, which were decoded"
+    FIRST_OF_SEVERAL = "first_of_several", "contained several values; the first one is used"
+    EXTRA_TEXT = "extra_text", "contained more text, which is not used"
+    LEADING_ZERO_RESTORED = "leading_zero_restored", "had lost its leading zero; the check digit proves it"
 
 
 def parse_field_code(name: object) -> FieldCode:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
+
+if TYPE_CHECKING:
+    from leadbridge.settings import Partner, Source
+
+DEFAULT_PHONE_COUNTRY = "UA"
 
 
 @dataclass(frozen=True)
@@ -19,8 +24,15 @@ class ReadingRules:
     how numbers are grouped: `auto` accepts what has one reading.
     """
 
-    phone_country: str = "UA"
+    phone_country: str = DEFAULT_PHONE_COUNTRY
     number_format: str = "auto"
+
+
+def reading_rules(source: Source, partners: Mapping[str, Partner]) -> ReadingRules:
+    """Return the rules of a source. The country of its phones is its own, else that of its first partner with one."""
+    countries = [partners[name].phone_country for route in source.partners for name in route.to if name in partners]
+    country = source.phone_country or next(filter(None, countries), DEFAULT_PHONE_COUNTRY)
+    return ReadingRules(country, source.number_format)
 
 
 @dataclass

@@ -8,13 +8,30 @@ import unicodedata
 MAX_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; no language writes more
 
 _INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f"
+    "\u202a-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]"
 )
+_JOINER, _STYLES = "\u200d", "\ufe0e\ufe0f"
+_EMOJI_PARTS = re.compile(f"[{_JOINER}{_STYLES}\U000e0000-\U000e007f]")
+_EMOJI = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d"
+    "\u3297\u3299\U0001f000-\U0001faff"
+)
+_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f)|[\U000e0000-\U000e007f]")
+_STRAY_STYLE = re.compile(f"(?<![{_EMOJI}0-9#*])[{_STYLES}]")
+_STRAY_JOINER = re.compile(f"(?<![{_EMOJI}{_STYLES}\u20e3\U000e007f]){_JOINER}|{_JOINER}(?![{_EMOJI}])")
 
 
 def collapse(text: str) -> str:
-    """Return the text without invisible and control characters, each run of white space as one space."""
-    return " ".join(_INVISIBLE.sub("", text).split())
+    """Return the text without invisible and control characters, each run of white space as one space.
+
+    The invisible parts of an emoji (joiners, styles, the tags of a flag) stay where they belong to one.
+    """
+    text = _INVISIBLE.sub("", text)
+    if _EMOJI_PARTS.search(text):
+        text = _TAGS.sub(r"\1", text)
+        text = _STRAY_JOINER.sub("", _STRAY_STYLE.sub("", text))
+    return " ".join(text.split())
 
 
 def clean(text: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadbridge.domain.lead import Lead, Trading
+from leadbridge.domain.fields import split_full_name
+from leadbridge.domain.lead import Lead, Person, Trading
 from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 
 SOURCE_PARTS = ("offer", "site", "description", "click_id")
@@ -44,7 +45,7 @@ class AccountForm:
         E-mails, phones and numbers are not: `wrong_for` checks their lengths when a lead is received.
         """
         person = lead.person
-        name, surname = _split_name(person.full_name or "")
+        name, surname = _name_and_surname(person)
         phone = person.phone or ""
         values: dict[str, object] = {
             **{theirs: self._value_at(lead, ours) for theirs, ours in self.fields.items()},
@@ -104,6 +105,10 @@ def _max_part_length(parts: list[str], room: int) -> int:
     return max(map(len, parts))
 
 
-def _split_name(full_name: str) -> tuple[str, str]:
-    name, _, surname = full_name.strip().partition(" ")
+def _name_and_surname(person: Person) -> tuple[str, str]:
+    """Return the given name and the surname: as the form has them, else as the full name has them."""
+    name, surname = person.first_name or "", person.last_name or ""
+    if person.full_name and person.full_name != person.composed_name:
+        found = split_full_name(person.full_name)
+        name, surname = name or found.first, surname or found.last
     return name, surname
