@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from botocore.config import Config
+
 from devstack.clients import CONFIG, Emulator
 
 # AWS checks a batch under the name of the single action; the emulator's policies want the batch's own.
@@ -19,6 +21,7 @@ def finish(aws: Emulator, stack_name: str) -> None:
     cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
     template: Any = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
     set_time_to_live(aws, template, resources.get("AWS::DynamoDB::Table", {}))
+    set_binary_types(aws, template, resources.get("AWS::ApiGateway::RestApi", {}))
     set_gateway_responses(aws, template, resources)
     set_concurrency(aws)
     permit_batches(aws, resources.get("AWS::IAM::Role", {}))
@@ -35,6 +38,20 @@ def set_time_to_live(aws: Emulator, template: Any, tables: dict[str, str]) -> No
                 TableName=table,
                 TimeToLiveSpecification={"AttributeName": str(wanted["AttributeName"]), "Enabled": True},
             )
+
+
+def set_binary_types(aws: Emulator, template: Any, apis: dict[str, str]) -> None:
+    """The emulator compares content types with the escaped ones of a template, so no body is handed on as bytes.
+
+    It takes the list only as a whole, which is not what AWS's API takes.
+    """
+    config = CONFIG.merge(Config(parameter_validation=False))
+    gateway = aws.session.client("apigateway", endpoint_url=aws.url, config=config)
+    for logical_id, api in apis.items():
+        types = template["Resources"][logical_id]["Properties"].get("BinaryMediaTypes", [])
+        whole: Any = [kind.replace("~1", "/") for kind in types]
+        change: Any = {"op": "replace", "path": "/binaryMediaTypes", "value": whole}
+        gateway.update_rest_api(restApiId=api, patchOperations=[change])
 
 
 def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dict[str, str]]) -> None:

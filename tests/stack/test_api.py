@@ -63,6 +63,20 @@ def test_a_broken_body_a_forged_one_and_an_unknown_source(stack: Stack, form: Fo
     problem(ask("POST", url, headers={"Content-Type": "application/json"}, body=b"{}"), 401)
 
 
+def test_json_reaches_the_function_in_the_bytes_that_were_sent(stack: Stack, operator: Operator) -> None:
+    secrets = stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/sources")["SecretString"]
+    token = json.loads(secrets)["plain-credit"]["secrets"][0]
+    asked = person()
+    name = asked["person"]["full_name"]
+    answers = {"your-name": name, "your-phone": asked["person"]["phone"], "amount": "6000", "term": "12"}
+    answers |= {"your-tax-number": "3068208400", "your-activity": "вчителька"}
+    body = json.dumps(answers, ensure_ascii=False).encode("windows-1251")
+    for kind in ("application/json; charset=windows-1251", "text/plain; charset=windows-1251", "application/json"):
+        url = f"{stack.api_url}/webhooks/plain-credit?token={quote(token)}"
+        answer = ask("POST", url, headers={"Content-Type": kind}, body=body)
+        assert operator.lead(answer.content["lead_id"])["person"]["full_name"] == name
+
+
 def test_a_lead_is_found_by_phone_however_it_is_written(form: Form, operator: Operator) -> None:
     asked = person()
     lead_id = accepted(form.post(asked))

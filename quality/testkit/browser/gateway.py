@@ -1,5 +1,6 @@
 """The template's API in this process: the real handlers behind a small HTTP server that answers as the gateway does."""
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from quality.testkit.template import resources
 
 STAGE = "/_aws/execute-api/a1b2c3d4e5/v1"  # the longest way there is before a route
+API = resources("AWS::Serverless::Api")["Api"]["Properties"]
+BINARY = tuple(kind.replace("~1", "/") for kind in API["BinaryMediaTypes"])
 FUNCTIONS = {"ManageLeads": "manage_leads", "ServeConsole": "serve_console"}
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -87,6 +90,7 @@ class Gateway:
             if match is None or method != route.method:
                 continue
             operator = self._operator(headers.get("authorization", ""))
+            is_binary = headers.get("content-type", "").partition(";")[0] in BINARY
             if operator is None and not route.is_open:
                 return {"statusCode": 401, "headers": {"Content-Type": "application/problem+json"}, "body": "{}"}
             event = {
@@ -97,8 +101,8 @@ class Gateway:
                 "pathParameters": {name: unquote(value) for name, value in match.groupdict().items()} or None,
                 "queryStringParameters": query or None,
                 "requestContext": {"authorizer": {"operator": operator}},
-                "body": body or None,
-                "isBase64Encoded": False,
+                "body": (base64.b64encode(body.encode()).decode() if is_binary else body) or None,
+                "isBase64Encoded": is_binary,
             }
             return self.handlers[route.flow](event, self.context)
         message = json.dumps({"message": "Missing Authentication Token"})
