@@ -39,9 +39,10 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.events import read_delivery_changed
-from leadbridge.domain.lead import Lead, build_lead, lead_id_of
+from leadbridge.domain.lead import Lead, lead_id_of
 from leadbridge.domain.routing import choose_partners
 from leadbridge.forms.base import Request, adapter_named
 from leadbridge.partners.http import Answer, Transport

@@ -116,6 +116,7 @@ export default {
   "delivery.settled_at": "Set by an operator",
   "delivery.repeat_of": "Repeat of lead",
 
+  "state.incomplete": "Incomplete",
   "state.received": "Received",
   "state.submitting": "Submitting",
   "state.submitted": "Submitted",
@@ -261,6 +262,8 @@ export default {
   "timeline.failed": "Could not be sent to {partner}",
   "timeline.repeat": "Repeat lead of the same person",
   "timeline.fallback": "Goes to {partner} instead",
+  "timeline.incomplete": "Incomplete: no partner can take the lead as it is",
+  "timeline.corrected": "Fields corrected",
   "timeline.routed": "Routed by the rules",
   "timeline.fetched": "Data fetched from the form builder",
   "timeline.fetch_attempt_failed": "Data could not be fetched; a retry is scheduled",

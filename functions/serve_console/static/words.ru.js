@@ -116,6 +116,7 @@ export default {
   "delivery.settled_at": "Результат указал оператор",
   "delivery.repeat_of": "Повтор лида",
 
+  "state.incomplete": "Неполный",
   "state.received": "Ожидает",
   "state.submitting": "Отправляется",
   "state.submitted": "У партнёра",
@@ -261,6 +262,8 @@ export default {
   "timeline.failed": "Не удалось передать в {partner}",
   "timeline.repeat": "Повторный лид этого клиента",
   "timeline.fallback": "Вместо этого передаётся в {partner}",
+  "timeline.incomplete": "Неполный: ни один партнёр не может принять лид в таком виде",
+  "timeline.corrected": "Поля исправлены",
   "timeline.routed": "Направлен по правилам",
   "timeline.fetched": "Данные получены из конструктора форм",
   "timeline.fetch_attempt_failed": "Данные пока не удалось получить; попытка будет повторена",

@@ -116,6 +116,7 @@ export default {
   "delivery.settled_at": "Результат указав оператор",
   "delivery.repeat_of": "Повтор ліда",
 
+  "state.incomplete": "Неповний",
   "state.received": "Очікує",
   "state.submitting": "Надсилається",
   "state.submitted": "У партнера",
@@ -261,6 +262,8 @@ export default {
   "timeline.failed": "Не вдалося передати до {partner}",
   "timeline.repeat": "Повторний лід цього клієнта",
   "timeline.fallback": "Натомість передається до {partner}",
+  "timeline.incomplete": "Неповний: жоден партнер не може прийняти лід у такому вигляді",
+  "timeline.corrected": "Поля виправлено",
   "timeline.routed": "Спрямовано за правилами",
   "timeline.fetched": "Дані отримано з конструктора форм",
   "timeline.fetch_attempt_failed": "Дані поки не вдалося отримати; спробу буде повторено",

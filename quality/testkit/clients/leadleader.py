@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from devstack.sandbox.remote import Remote
-from leadbridge.domain.lead import Lead, build_lead
+from leadbridge.domain.acceptance.build import build_lead
+from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Transport
 from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.runtime.budget import Budget

@@ -71,7 +71,7 @@ def test_of_a_leads_timeline_and_messages_the_newest_are_shown_and_the_rest_is_c
     entries: list[Any] = [{"number": number, "detail": '"' * length} for number, length in enumerate(timeline)]
     texts: list[Any] = [{"number": number, "text": "ї" * length} for number, length in enumerate(messages)]
     lead: Any = {"lead_id": "ld_1"}
-    shown = bounded_journey(lead, entries, texts)
+    shown = bounded_journey(lead, {}, entries, texts)
     assert payload_bytes(shown) < LAMBDA
     left_out = shown.get("left_out", {"timeline": 0, "messages": 0})
     assert shown["timeline"] == entries[left_out["timeline"] :]

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
+from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
-from leadbridge.domain.lead import InvalidLead, Lead, Person, build_lead, lead_id_of
+from leadbridge.domain.lead import InvalidLead, Lead, Person, lead_id_of
 from leadbridge.settings import Partner, Settings
 from leadbridge.storage import items
 from leadbridge.storage.leads import Journey
@@ -74,14 +75,14 @@ def acceptable() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def build(values: dict[str, Any], *partners: Partner, received_at: datetime = NOW) -> Lead:
+def build(values: dict[str, Any], *partners: Partner, received_at: datetime = NOW, refuses: bool = False) -> Lead:
     named = {f"partner{number}": partner for number, partner in enumerate(partners)}
-    return build_lead(values, lead_id="ld_1", source="web", received_at=received_at, partners=named)
+    return build_lead(values, lead_id="ld_1", source="web", received_at=received_at, partners=named, refuses=refuses)
 
 
 def wrong_fields(values: dict[str, Any], *partners: Partner) -> list[str]:
     with pytest.raises(InvalidLead) as caught:
-        build(values, *partners)
+        build(values, *partners, refuses=True)
     return [error.field for error in caught.value.errors]
 
 
@@ -89,7 +90,7 @@ def wrong_fields(values: dict[str, Any], *partners: Partner) -> list[str]:
 @pytest.mark.parametrize("partner", [LENDER, ANYBODY], ids=["who wants everything", "who wants nothing"])
 def test_rubbish_makes_an_invalid_lead_and_nothing_else(partner: Partner, values: dict[str, Any]) -> None:
     try:
-        build(values, partner)
+        build(values, partner, refuses=True)
     except InvalidLead as error:
         named = [each.field for each in error.errors]
         assert named
@@ -103,7 +104,7 @@ def test_an_invalid_lead_names_no_field_but_a_leads_own(values: dict[str, Any]) 
     known |= {f"trading.{name}" for name in TRADING}
     named: set[str] = set()
     try:
-        build(values, LENDER)
+        build(values, LENDER, refuses=True)
     except InvalidLead as error:
         named = {each.field for each in error.errors}
     assert named <= known
@@ -157,8 +158,9 @@ def test_a_field_that_two_partners_want_is_named_once() -> None:
 
 @pytest.mark.parametrize("section", ["person", "loan", "trading", "utm"])
 @pytest.mark.parametrize("value", ["text", 1, [1], True, Decimal(1)], ids=str)
-def test_a_section_that_is_no_object_is_named(section: str, value: object) -> None:
-    assert section in wrong_fields({**asked(), section: value}, ANYBODY)
+def test_a_section_that_is_no_object_is_left_out_with_a_warning(section: str, value: object) -> None:
+    lead = build({**asked(), section: value}, ANYBODY, refuses=True)
+    assert (section, FieldCode.NOT_AN_OBJECT) in [(one.field, one.code) for one in lead.warnings]
 
 
 def test_a_foreign_phone_is_refused_for_a_lender_and_kept_for_others() -> None:

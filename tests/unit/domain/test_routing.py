@@ -107,15 +107,17 @@ ORDER = Decision(("a",), {"a": "b", "b": "c"}, "rule 1: a, else b, else c")
         ("abc", "a", ORDER.reason),
         ("bc", "b", f"{ORDER.reason}; a cannot accept it"),
         ("c", "c", f"{ORDER.reason}; a cannot accept it; b cannot accept it"),
-        ("", "a", ORDER.reason),
+        ("", None, f"{ORDER.reason}; a cannot accept it; b cannot accept it; c cannot accept it"),
     ],
 )
-def test_a_partner_that_cannot_take_a_lead_is_passed_over(able: str, chosen: str, reason: str) -> None:
+def test_a_partner_that_cannot_take_a_lead_is_passed_over(able: str, chosen: str | None, reason: str) -> None:
     found = skip_unfit_partners(ORDER, lambda name: name in able)
-    assert (found.partners, found.reason) == ((chosen,), reason)
+    assert (found.partners, found.reason) == (() if chosen is None else (chosen,), reason)
     assert found.fallbacks == ORDER.fallbacks
 
 
-def test_partners_without_an_order_are_never_passed_over() -> None:
+def test_partners_without_an_order_are_left_out_if_they_cannot_take_a_lead() -> None:
     both = Decision(("a", "b"))
-    assert skip_unfit_partners(both, lambda _: False) == both
+    found = skip_unfit_partners(both, lambda name: name == "b")
+    assert (found.partners, found.reason, found.data) == (("b",), "a cannot accept it", {"passed_over": ["a"]})
+    assert skip_unfit_partners(both, lambda _: True) is both

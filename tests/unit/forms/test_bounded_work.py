@@ -11,10 +11,10 @@ from functools import cache
 
 import pytest
 
-from leadbridge.domain.lead import build_partial_lead
+from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.routing import choose_partners
 from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
-from leadbridge.forms.mapping import fills_honeypot, fold_configured, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, fold_configured, raw_answers, with_defaults
 from leadbridge.forms.parsing import charsets
 from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.settings import Source
@@ -58,13 +58,15 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
         answers = submission.answers
         fills_honeypot(submission, source)
         content_hash("a key", "a-source", answers if submission.content is None else submission.content)
-        build_partial_lead(
+        build_lead(
             with_defaults(submission.values, source),
             lead_id="ld_1",
             source="a-source",
             received_at=NOW,
             partners=SETTINGS.partners,
             choose=lambda asked, answers=answers: choose_partners(source.partners, asked.value, answers),  # type: ignore[misc]
+            answers=raw_answers(submission),
+            unmapped=find_unmapped_names(submission, source),
         )
     return submissions
 

@@ -19,7 +19,8 @@ from devstack.sandbox.matchtrade import credentials as broker_credentials
 from devstack.sandbox.matchtrade.broker import Broker
 from devstack.sandbox.matchtrade.registration import fit, registration
 from devstack.sandbox.partner import Incoming
-from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading, build_lead
+from leadbridge.domain.acceptance.build import build_lead
+from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading
 from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.credentials import BrokerCredentials
@@ -66,7 +67,7 @@ STORED = st.fixed_dictionaries(
 def accepted(values: dict[str, Any], **partners: Partner) -> Lead | None:
     """The lead as it is read back from the table; None where it is refused at reception."""
     try:
-        lead = build_lead(values, lead_id="ld_1", source="web", received_at=NOW, partners=partners)
+        lead = build_lead(values, lead_id="ld_1", source="web", received_at=NOW, partners=partners, refuses=True)
     except InvalidLead:
         return None
     return items.lead_of(items.decode(items.encode(items.lead_item(lead, phone_hash=None))))
@@ -141,6 +142,6 @@ def test_what_cannot_be_shortened_is_checked_at_reception(field: str, value: str
     rules = BROKER.model_copy(update={"account": BROKER.account.model_copy(update={"max_value_length": 12})})
     values = {"person": {"full_name": "О П", "phone": "+4312345678", "email": "o@b.com", field: value}}
     with pytest.raises(InvalidLead) as refused:
-        build_lead(values, lead_id="ld_1", source="web", received_at=NOW, partners={"matchtrade": rules})
+        build_lead(values, lead_id="ld_1", source="web", received_at=NOW, partners={"matchtrade": rules}, refuses=True)
     (error,) = refused.value.errors
     assert (error.field, error.message) == (f"person.{field}", "must be at most 12 characters")

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.field_codes import FieldCode
 from leadbridge.domain.fetch import FetchState, new_fetch, refetch
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
+from leadbridge.settings.routing import RoutingRule
 from leadbridge.storage.fetches import DUE_PARTITION
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
@@ -195,7 +198,7 @@ def test_after_a_week_of_trying_it_fails_and_an_operator_is_called(world: World)
     journey = world.journey
     assert (journey.status, world.fetch.due_at) == (State.FAILED, None)
     assert world.said[-1] == "fetch_failed"
-    [listed] = LeadList(Table(aws.dynamodb(), TABLE)).page(LeadFilter(status=State.FAILED), 10).leads
+    [listed] = LeadList(Table(aws.dynamodb(), TABLE)).page(LeadFilter(status=LeadStatus.FAILED), 10).leads
     assert listed.lead.lead_id == LEAD_ID
 
 
@@ -214,29 +217,40 @@ def test_a_failed_one_can_be_asked_for_again(world: World) -> None:
 
 def test_a_waiting_lead_stands_in_the_operators_list(world: World) -> None:
     listing = LeadList(Table(aws.dynamodb(), TABLE))
-    for wanted in (LeadFilter(), LeadFilter(status=State.RECEIVED), LeadFilter(source="meta-credit")):
+    for wanted in (LeadFilter(), LeadFilter(status=LeadStatus.RECEIVED), LeadFilter(source="meta-credit")):
         [journey] = listing.page(wanted, 10).leads
         assert (journey.lead.lead_id, journey.status) == (LEAD_ID, State.RECEIVED)
-    assert listing.page(LeadFilter(status=State.FAILED), 10).leads == ()
+    assert listing.page(LeadFilter(status=LeadStatus.FAILED), 10).leads == ()
 
 
-def test_a_lead_that_lacks_something_is_kept_and_goes_to_no_partner(world: World) -> None:
-    world.origin = Origin(
-        {**ANSWERS, "ваш_податковий_номер_(рнокпп)?": "12", "на_скільки_місяців?": "", "email": "немає"}
-    )
+def test_a_fetched_lead_that_lacks_something_is_incomplete(world: World) -> None:
+    lacking = {**ANSWERS, "ваш_податковий_номер_(рнокпп)?": "12", "на_скільки_місяців?": "", "email": "немає"}
+    world.origin = Origin(lacking)
     assert world.visit() == Result(Outcome.INVALID)
     journey = world.journey
-    delivery = journey.deliveries["leadleader"]
-    assert (delivery.state, delivery.due_at, journey.status) == (State.REJECTED, None, State.REJECTED)
-    assert delivery.last_error_code == "missing_fields"
-    assert delivery.last_error_data == {"fields": ["person.tax_number", "loan.term"]}
-    assert "12" not in str(delivery.last_error)
+    assert (journey.status, journey.deliveries, journey.lead.partners) == (LeadStatus.INCOMPLETE, {}, ())
+    assert [(one.field, one.code) for one in journey.lead.problems] == [
+        ("person.tax_number", FieldCode.NOT_TEN_DIGITS),
+        ("loan.term", FieldCode.REQUIRED),
+    ]
+    assert [(one.field, one.code) for one in journey.lead.warnings] == [("person.email", FieldCode.NOT_AN_EMAIL)]
     assert journey.lead.person.phone == "+380500000001"
-    assert {one.field: one.message for one in journey.lead.warnings} == {
-        "person.tax_number": "must be ten digits; the value was dropped",
-        "person.email": "must be an e-mail address; the value was dropped",
-    }
-    assert world.said == ["received", "fetched", "rejected"]
+    assert journey.lead.answers["ваш_податковий_номер_(рнокпп)?"] == "12"
+    assert world.said == ["received", "fetched", "incomplete"]
+    assert "немає" not in str(journey.timeline)
+    listed = LeadList(Table(aws.dynamodb(), TABLE)).page(LeadFilter(status=LeadStatus.INCOMPLETE), 10).leads
+    assert [one.lead.lead_id for one in listed] == [LEAD_ID]
+
+
+def test_a_fetched_lead_goes_to_the_next_partner_that_can_take_it(world: World) -> None:
+    sources = dict(world.settings.sources)
+    rule = RoutingRule(to=("leadleader", "matchtrade"))
+    sources["meta-credit"] = sources["meta-credit"].model_copy(update={"partners": (rule,)})
+    world.settings = world.settings.model_copy(update={"sources": sources})
+    world.origin = Origin({**ANSWERS, "ваш_податковий_номер_(рнокпп)?": "12"})
+    assert world.visit() == Result(Outcome.FETCHED)
+    assert list(world.journey.deliveries) == ["matchtrade"]
+    assert world.journey.timeline[-1].data["passed_over"] == ["leadleader"]
 
 
 def test_what_no_partner_needs_is_left_out_and_holds_nobody_up(world: World) -> None:

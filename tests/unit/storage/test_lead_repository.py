@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.transitions import Conflict
@@ -28,7 +29,7 @@ def test_a_lead_is_stored_with_its_delivery_and_its_timeline(store: LeadReposito
     journey = store.journey(stored.lead_id)
     assert journey is not None
     assert journey.lead == stored
-    assert journey.status is State.RECEIVED
+    assert journey.status is LeadStatus.RECEIVED
     assert journey.deliveries["leadleader"].due_at is not None
     assert [entry.what for entry in journey.timeline] == ["received"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 MASK = "•••"  # of constant length, so that the length is hidden too
@@ -19,6 +19,11 @@ def masked_person(person: dict[str, Any]) -> dict[str, Any]:
 def masked_consent(consent: dict[str, Any]) -> dict[str, Any]:
     """Remove the fields that identify a device or a visit."""
     return {name: value for name, value in consent.items() if name not in IDENTIFYING_FIELDS}
+
+
+def masked_answers(answers: Mapping[str, str]) -> dict[str, str]:
+    """Mask all answers of a form: each may contain anything about the person."""
+    return dict.fromkeys(answers, MASK)
 
 
 def _masked_phone(phone: str) -> str:

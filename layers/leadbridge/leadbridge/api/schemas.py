@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, Field, GetPydanticSchema
 
-from leadbridge.api.masking import masked_consent, masked_person
+from leadbridge.api.masking import masked_answers, masked_consent, masked_person
 from leadbridge.api.problems import FieldErrorView, field_error_view
 from leadbridge.api.response_size import bounded_journey
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Delivery, State
@@ -79,7 +80,10 @@ class FetchView(LastErrorView):
 
 
 class LeadView(TypedDict):
-    """A lead in a list. An erased lead has no personal data."""
+    """A lead in a list. An erased lead has no personal data.
+
+    `problems` are why no partner can take an incomplete lead; other leads have none.
+    """
 
     lead_id: LeadId
     source: str
@@ -90,9 +94,10 @@ class LeadView(TypedDict):
     utm: dict[str, str]
     consent: NotRequired[ConsentFields]
     warnings: list[FieldErrorView]
+    problems: list[FieldErrorView]
     erased_at: NotRequired[Time]
     masked: bool
-    status: State
+    status: LeadStatus
     fetch: NotRequired[FetchView]
     deliveries: dict[str, DeliveryView]
 
@@ -131,8 +136,13 @@ class LeftOutView(TypedDict):
 
 
 class JourneyView(LeadView):
-    """A lead with its timeline and messages, oldest first."""
+    """A lead with its timeline and messages, oldest first.
 
+    `answers` are the form's own answers. They are stored only if the lead has problems, or if a value was left out or
+    changed.
+    """
+
+    answers: dict[str, str]
     timeline: list[TimelineEntryView]
     messages: list[MessageView]
     left_out: NotRequired[LeftOutView]
@@ -159,6 +169,7 @@ def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
         "trading": sections["trading"],
         "utm": dict(lead.utm),
         "warnings": [field_error_view(one) for one in lead.warnings],
+        "problems": [field_error_view(one) for one in lead.problems],
         "masked": masked,
         "status": journey.status,
         "deliveries": {partner: delivery_view(delivery) for partner, delivery in journey.deliveries.items()},
@@ -176,6 +187,7 @@ def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
     """Return a lead with its newest timeline entries and messages that fit into a response."""
     return bounded_journey(
         lead_view(journey, masked=masked),
+        masked_answers(journey.lead.answers) if masked else dict(journey.lead.answers),
         [entry_view(entry) for entry in journey.timeline],
         [message_view(message, masked=masked) for message in journey.messages],
     )

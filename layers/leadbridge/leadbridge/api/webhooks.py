@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from leadbridge.api.browsers import Visitor, foreign_origin
-from leadbridge.api.problems import Problem, Response, answer, busy, internal, not_ready
+from leadbridge.api.problems import Problem, Response, answer, busy, field_error_view, internal, not_ready
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.lead import InvalidLead
@@ -152,7 +152,9 @@ def _answer_result(source: str, result: ReceiveResult, settings: Settings) -> Re
             logger.info("honeypot filled in")
         case ReceiveStatus.NEW:
             count("LeadsReceived", result.stored)
-            logger.info("received")
+            if result.problems:
+                count("LeadsIncomplete")
+            logger.info("received", problems=[f"{one.field} {one.code.value}".strip() for one in result.problems])
         case ReceiveStatus.REDELIVERY:
             count("LeadsRedelivered")
             logger.info("redelivered")
@@ -162,6 +164,9 @@ def _answer_result(source: str, result: ReceiveResult, settings: Settings) -> Re
     if result.status is not None:
         return answer(200, {"lead_id": result.lead_id, "status": result.status, "duplicate": True, **several})
     status = settings.sources[source].answer
+    if result.problems:
+        errors = [field_error_view(one) for one in result.problems]
+        return answer(status, {"lead_id": result.lead_id, "status": "incomplete", "errors": errors, **several})
     return answer(status, {"lead_id": result.lead_id, "status": "received", **several})
 
 

@@ -155,11 +155,6 @@ def new_delivery(
     return Delivery(lead_id, partner, source, received_at=received_at, due_at=(now or received_at) + OVERDUE)
 
 
-def new_unfit_delivery(lead_id: str, partner: str, source: str, received_at: datetime, error: ErrorInfo) -> Delivery:
-    """Return a new delivery that the partner would reject. It is not sent."""
-    return Delivery(lead_id, partner, source, received_at, State.REJECTED, **last_error(error))
-
-
 def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change:
     """Start an attempt, before the create call. The lease ends after the latest moment of an answer."""
     return step(

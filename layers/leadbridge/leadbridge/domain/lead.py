@@ -5,20 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from leadbridge.domain import fields
 from leadbridge.domain.consent import Consent, consent_of
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
-from leadbridge.domain.fields.reading import SECTION, Reading, ReadingRules, parsed_by
-from leadbridge.domain.routing import Decision, skip_unfit_partners
+from leadbridge.domain.fields.reading import SECTION, parsed_by
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner
@@ -110,10 +108,12 @@ class LeadFields(_Section):
 class Lead(LeadFields):
     """A stored lead.
 
-    `warnings` are about fields with unusual values that were accepted. `fallbacks` maps a partner to the
-    one that gets the lead after a rejection. `routed` and `routed_data` are the reason for the timeline. `content_hash`
-    is a keyed hash of the post's content; it shows whether a redelivery has other content. `erased_at` is when the
-    person was erased; the rest of such a lead is a tombstone.
+    `problems` are why no partner can take the lead; a lead without problems is complete. `warnings` are about values
+    that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they are stored
+    if a value could not be used as it came. `fallbacks` maps a partner to the one that gets the lead after a rejection.
+    `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the post's content; it
+    shows whether a redelivery has other content. `erased_at` is when the person was erased; the rest of such a lead is
+    a tombstone.
     """
 
     lead_id: str
@@ -124,6 +124,8 @@ class Lead(LeadFields):
     routed: str | None = None
     routed_data: dict[str, Any] = {}
     warnings: tuple[FieldError, ...] = ()
+    problems: tuple[FieldError, ...] = ()
+    answers: dict[str, str] = {}
     content_hash: str | None = None
     erased_at: datetime | None = None
 
@@ -140,118 +142,6 @@ def lead_id_of(source: str, delivery_id: str) -> str:
     """Return the id of the lead with this `delivery_id` of the source. A redelivery has the same id."""
     digest = hashlib.sha256(json.dumps([source, delivery_id]).encode()).digest()
     return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
-
-
-DEFAULT_RULES = ReadingRules()
-
-type Chooser = Callable[[LeadFields], Decision]
-
-
-def build_lead(
-    values: dict[str, Any],
-    *,
-    lead_id: str,
-    source: str,
-    received_at: datetime,
-    partners: Mapping[str, Partner],
-    choose: Chooser | None = None,
-    content_hash: str | None = None,
-    rules: ReadingRules = DEFAULT_RULES,
-) -> Lead:
-    """Validate a form's values for the partners that get the lead: those that `choose` returns, or all.
-
-    In an order of partners, one that does not accept the lead is skipped. `values` contains the sections `person`,
-    `loan`, `trading`, `utm` and `consent` of the post. Raises InvalidLead.
-    """
-    asked, wrong, warnings = _clean(values, rules)
-    chosen = _chosen(asked, partners, choose)
-    for name in chosen.partners:
-        for found in find_field_errors(asked, partners[name]):
-            if not any(found.field == field or found.field.startswith(f"{field}.") for field in wrong):
-                wrong[found.field] = found
-    if wrong:
-        raise InvalidLead(tuple(wrong.values()))
-    known = {"lead_id": lead_id, "source": source, "received_at": received_at, "content_hash": content_hash}
-    return _lead(asked, chosen, partners, warnings, **known)
-
-
-def build_partial_lead(
-    values: dict[str, Any],
-    *,
-    lead_id: str,
-    source: str,
-    received_at: datetime,
-    partners: Mapping[str, Partner],
-    choose: Chooser | None = None,
-    rules: ReadingRules = DEFAULT_RULES,
-) -> tuple[Lead, dict[str, tuple[FieldError, ...]]]:
-    """Build a lead whose sender cannot correct it: wrong values are dropped, with a warning each.
-
-    Returns the lead and, for each partner that does not accept it, the errors.
-    """
-    asked, wrong, warnings = _clean(values, rules)
-    chosen = _chosen(asked, partners, choose)
-    lacking = {
-        name: tuple(wrong.get(found.field, found) for found in find_field_errors(asked, partners[name]))
-        for name in chosen.partners
-    }
-    left_out = [replace(error, message=f"{error.message}; the value was dropped") for error in wrong.values()]
-    warnings += left_out
-    lead = _lead(asked, chosen, partners, warnings, lead_id=lead_id, source=source, received_at=received_at)
-    return lead, {name: errors for name, errors in lacking.items() if errors}
-
-
-def _chosen(asked: LeadFields, partners: Mapping[str, Partner], choose: Chooser | None) -> Decision:
-    if choose is None:
-        return Decision(tuple(partners))
-    return skip_unfit_partners(choose(asked), lambda name: not find_field_errors(asked, partners[name]))
-
-
-def _lead(
-    asked: LeadFields, chosen: Decision, partners: Mapping[str, Partner], warnings: list[FieldError], **known: Any
-) -> Lead:
-    return Lead(
-        **known,
-        partners=chosen.partners,
-        fallbacks=dict(chosen.fallbacks),
-        routed=chosen.reason,
-        routed_data=dict(chosen.data),
-        warnings=(*_warnings(asked, [partners[name] for name in chosen.partners]), *warnings),
-        person=asked.person,
-        loan=asked.loan,
-        trading=asked.trading,
-        utm=asked.utm,
-        consent=asked.consent,
-    )
-
-
-def _clean(values: dict[str, Any], rules: ReadingRules) -> tuple[LeadFields, dict[str, FieldError], list[FieldError]]:
-    """Return the valid values, the errors of the others by field, and the warnings."""
-    reading = Reading(rules)
-    try:
-        return LeadFields.model_validate(values, context=reading), {}, reading.warnings
-    except ValidationError as error:
-        wrong = {one.field: one for one in map(_field_error, error.errors(include_url=False))}
-    rest = {
-        name: {key: value for key, value in section.items() if f"{name}.{key}" not in wrong}
-        for name, section in values.items()
-        if name not in wrong and isinstance(section, dict)
-    }
-    reading = Reading(rules)
-    return LeadFields.model_validate(rest, context=reading), wrong, reading.warnings
-
-
-def _field_error(detail: Any) -> FieldError:
-    where = ".".join(str(part) for part in detail["loc"])
-    match detail["type"]:
-        case "value_error":
-            error = detail["ctx"]["error"]
-            code = error.code if isinstance(error, InvalidValue) else FieldCode.UNREADABLE
-            return FieldError(where, code, str(error))
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return FieldError(where, FieldCode.NOT_AN_OBJECT)
-        case _:
-            return FieldError(where, FieldCode.UNREADABLE)
 
 
 def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
@@ -290,12 +180,3 @@ def changed_fields(before: LeadFields, after: LeadFields) -> tuple[str, ...]:
 def find_missing_fields(lead: LeadFields, partner: Partner | None) -> tuple[str, ...]:
     """Return the fields because of which a partner does not accept a lead; none if it is not configured."""
     return () if partner is None else tuple(error.field for error in find_field_errors(lead, partner))
-
-
-def _warnings(asked: LeadFields, partners: Sequence[Partner]) -> list[FieldError]:
-    found = [FieldError("person.full_name", code) for code in fields.find_name_warnings(asked.person.full_name or "")]
-    number = asked.person.tax_number
-    policies = {partner.tax_number_checksum for partner in partners}
-    if "warn" in policies and number is not None and not fields.has_valid_check_digit(number):
-        found.append(FieldError("person.tax_number", FieldCode.WRONG_CHECK_DIGIT))
-    return found

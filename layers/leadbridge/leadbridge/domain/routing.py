@@ -30,6 +30,18 @@ class Decision:
     reason: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def order_from(self, first: str) -> list[str]:
+        """Return a partner with those that get the lead after it."""
+        order = [first]
+        while (following := self.fallbacks.get(order[-1])) is not None:
+            order.append(following)
+        return order
+
+    @property
+    def candidates(self) -> list[str]:
+        """Every partner of every order."""
+        return [name for first in self.partners for name in self.order_from(first)]
+
 
 def choose_partners(
     routes: Sequence[RoutingRule], value: Callable[[str], object], answers: Mapping[str, str]
@@ -64,18 +76,17 @@ def choose_partners(
 
 
 def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
-    """Replace the first partner of an order by the next one that can accept the lead.
+    """Replace the first partner of an order by the next one that can take the lead.
 
-    If no partner of an order can accept it, the first one stays.
+    An order of which no partner can take the lead is left out.
     """
     partners, passed_over = list[str](), list[str]()
     for first in decision.partners:
-        order = [first]
-        while (following := decision.fallbacks.get(order[-1])) is not None:
-            order.append(following)
-        chosen = next(filter(can_take, order), first)
-        partners.append(chosen)
-        passed_over += order[: order.index(chosen)]
+        order = decision.order_from(first)
+        chosen = next(filter(can_take, order), None)
+        if chosen is not None:
+            partners.append(chosen)
+        passed_over += order if chosen is None else order[: order.index(chosen)]
     if not passed_over:
         return decision
     reasons = [f"{partner} cannot accept it" for partner in passed_over]

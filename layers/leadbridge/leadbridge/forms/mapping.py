@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from leadbridge.domain.fields.unicode_text import fold
@@ -15,6 +16,8 @@ CHECKED_VALUES = frozenset({"on", "yes", "true", "1", "checked", "так", "да
 FORM_PREFIX = "form."  # of a form's field in a routing rule
 MAX_CHECKED_LENGTH = 64  # characters, white space included
 
+MAX_NAMES = 100  # names of a post that are compared with the configuration
+MAX_NAME_LENGTH = 255  # characters of such a name
 SECTIONS = ("person", "loan", "trading", "utm", "consent")
 
 
@@ -61,6 +64,22 @@ def is_checked(answer: str) -> bool:
 def fold_configured(label: str) -> str:
     """Return `fold` of a configured label. Received text is never cached: anyone could fill the memory."""
     return fold(label)
+
+
+def raw_answers(submission: Submission) -> Mapping[str, str]:
+    """Return the post's own fields and answers. A post that has the structure of a lead has its dotted fields."""
+    return submission.answers or submission.content or {}
+
+
+def find_unmapped_names(submission: Submission, source: Source) -> tuple[str, ...] | None:
+    """Return the names of a post's fields if none of the fields that the source configures is in it; else None."""
+    names = tuple(islice(submission.answers, MAX_NAMES))
+    if not source.fields or not names or any(submission.values.get(name) for name in ("person", "loan", "trading")):
+        return None
+    configured = {fold_configured(label) for label in source.fields}
+    if any(fold(name[:MAX_NAME_LENGTH]) in configured for name in names):
+        return None
+    return names
 
 
 def fills_honeypot(submission: Submission, source: Source) -> bool:

@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from leadbridge.domain import fetch as steps
+from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import new_delivery, new_unfit_delivery
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.delivery import new_delivery
+from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import reading_rules
-from leadbridge.domain.lead import build_partial_lead
 from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.domain.transitions import Conflict
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
-from leadbridge.forms.mapping import with_defaults
+from leadbridge.forms.mapping import find_unmapped_names, raw_answers, with_defaults
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.fetches import FetchLedger, LeadOrigin
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, requested_delay, retry_delay
@@ -67,7 +67,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
         if not isinstance(adapter, FetchByIdAdapter):
             raise LookupError(f"source {fetch.source}: its adapter cannot fetch leads")
         submission, now = adapter.read(found, fetch.keys, source), self.clock()
-        lead, lacking = build_partial_lead(
+        lead = build_lead(
             with_defaults(submission.values, source),
             lead_id=fetch.lead_id,
             source=fetch.source,
@@ -79,16 +79,12 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
                 if submission.is_test
                 else choose_partners(source.partners, asked.value, submission.answers)
             ),
+            answers=raw_answers(submission),
+            unmapped=None if submission.is_test else find_unmapped_names(submission, source),
         )
-        deliveries = []
-        for partner in lead.partners:
-            if errors := lacking.get(partner):
-                wrong = "; ".join(f"{error.field} {error.message}" for error in errors)
-                missing = [error.field for error in errors]
-                lacks = ErrorInfo(ErrorCode.MISSING_FIELDS, f"not sent: {wrong}", {"fields": missing})
-                deliveries.append(new_unfit_delivery(lead.lead_id, partner, lead.source, lead.received_at, lacks))
-            else:
-                deliveries.append(new_delivery(lead.lead_id, partner, lead.source, lead.received_at, now))
+        deliveries = [
+            new_delivery(lead.lead_id, partner, lead.source, lead.received_at, now) for partner in lead.partners
+        ]
         change = steps.complete_test(fetch, now) if submission.is_test else steps.complete(fetch, now)
         try:
             self.ledger.complete(change, lead, deliveries, **hashes_of(lead, self.keyed_hash))
@@ -96,7 +92,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
             return Result(Outcome.NO_ACTION)
         if submission.is_test:
             return Result(Outcome.TEST)
-        return Result(Outcome.INVALID if lacking else Outcome.FETCHED)
+        return Result(Outcome.INVALID if lead.problems else Outcome.FETCHED)
 
     def _delay(self, fetch: Fetch, error: PartnerError) -> timedelta:
         """Return the wait. After wrong credentials it is constant, because a person must correct them."""

@@ -10,12 +10,15 @@ from typing import Any
 from uuid import uuid4
 
 from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.domain.acceptance.build import build_lead, is_worth_storing
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.field_codes import FieldError
 from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import reading_rules
-from leadbridge.domain.lead import Lead, build_lead, changed_fields, lead_id_of
+from leadbridge.domain.lead import InvalidLead, Lead, changed_fields, lead_id_of
 from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.forms.base import (
     MAX_BYTES,
@@ -27,7 +30,7 @@ from leadbridge.forms.base import (
     adapter_named,
     max_bytes_of,
 )
-from leadbridge.forms.mapping import fills_honeypot, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, raw_answers, with_defaults
 from leadbridge.forms.parsing.canonical import canonical_content, content_hash
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.services.ports.leads import LeadStore
@@ -71,8 +74,9 @@ class ReceiveResult:
     Of one that the honeypot caught there is no lead either: its id is for show.
 
     `lead_ids` are all of a post that held several, the first of them being `lead_id`; `stored` of them are new.
-    `status` is the lead's; only a redelivery has it. `changed` are the fields of the lead that differ, possibly none.
-    Only a redelivery has it whose content is not the lead's and was not noted in the timeline before.
+    `status` is the lead's; only a redelivery has it. `problems` are those of a new lead that is incomplete. `changed`
+    are the fields of the lead that differ, possibly none. Only a redelivery has it whose content is not the lead's and
+    was not noted in the timeline before.
     """
 
     kind: ReceiveStatus
@@ -80,6 +84,7 @@ class ReceiveResult:
     lead_ids: tuple[str, ...] = ()
     stored: int = 0
     status: str | None = None
+    problems: tuple[FieldError, ...] = ()
     changed: tuple[str, ...] | None = None
 
 
@@ -195,7 +200,12 @@ class LeadReceiver:
                 Decision(()) if keys else choose_partners(source.partners, asked.value, submission.answers)
             ),
             content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
+            answers=raw_answers(submission),
+            unmapped=None if keys else find_unmapped_names(submission, source),
+            refuses=source.on_invalid == "refuse",
         )
+        if lead.problems and not is_worth_storing(lead):
+            raise InvalidLead(lead.problems)
         already = self.store.accept(
             lead,
             **hashes_of(lead, self.keyed_hash),
@@ -205,14 +215,14 @@ class LeadReceiver:
             retry_for=retry_for,
         )
         if already is None:
-            return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1)
+            return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1, problems=lead.problems)
         return self._redelivered(already, lead)
 
     def _redelivered(self, lead_id: str, posted: Lead) -> ReceiveResult:
         """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
         journey = self.store.journey(lead_id)
         if journey is None:
-            return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=State.RECEIVED.value)
+            return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=LeadStatus.RECEIVED.value)
         stored, changed = journey.lead, None
         if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
             fields = changed_fields(stored, posted)
@@ -243,7 +253,7 @@ class LeadReceiver:
 
     def _status(self, lead_id: str) -> str:
         journey = self.store.journey(lead_id)
-        return (journey.status if journey else State.RECEIVED).value
+        return (journey.status if journey else LeadStatus.RECEIVED).value
 
     def _content_hash(self, source: str, content: Mapping[str, str]) -> str:
         """Return the content's digest. Its key is derived from the index's key."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from leadbridge.settings.browsers import Origin, Page
 from leadbridge.settings.routing import Routes
@@ -32,6 +32,10 @@ class Source(Section):
     see and leave empty, `thank_you` and `try_again` are redirects for visitors without JavaScript. After `stale_after`
     without a lead the source counts as stale; None: it is not watched. `phone_country` is the country of phone numbers
     without a country code; None for the partners'. `number_format` is how people write the decimals of an amount.
+
+    `on_invalid` is what happens to a lead that no partner can take: `keep` stores it as incomplete, `refuse` answers
+    422 and stores nothing. The default is `refuse` where the sender can correct the input (`standard_webhooks`,
+    `origins`, `try_again`), else `keep`.
     """
 
     adapter: str
@@ -44,6 +48,7 @@ class Source(Section):
     number_format: Literal["auto", "decimal_comma", "decimal_point"] = "auto"
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202
+    on_invalid: Literal["keep", "refuse"] = "keep"
     on_repeat: Literal["mark", "send", "hold"] = "mark"
     stale_after: Duration | None = None
     origins: Annotated[tuple[Origin, ...], Field(min_length=1)] = ()
@@ -51,3 +56,12 @@ class Source(Section):
     thank_you: Page | None = None
     try_again: Page | None = None
     fetch: FetchSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_on_invalid(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "on_invalid" in values:
+            return values
+        is_form_page = values.get("origins") or values.get("try_again")
+        refuses = is_form_page or values.get("adapter") == "standard_webhooks"
+        return {**values, "on_invalid": "refuse" if refuses else "keep"}

@@ -19,6 +19,7 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.items import Item
+from leadbridge.storage.links import routing_writes
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import Write, is_late, put
 
@@ -101,15 +102,9 @@ class FetchRepository:
         """
         lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
         writes = [*_writes(change), put(lead_item, "attribute_exists(awaits_fetch)")]
-        if lead.routed is not None:
-            routed = Entry(change.at, "routed", detail=lead.routed, data=lead.routed_data)
-            writes.append(put(items.entry_item(lead.lead_id, routed, "routed")))
+        writes += routing_writes(lead, change.at, "routed")
         for delivery in deliveries:
             writes.append(put(items.delivery_item(delivery), "attribute_not_exists(pk)"))
-            if delivery.last_error is not None:
-                data = {"error_code": delivery.last_error_code, **(delivery.last_error_data or {})}
-                refused = Entry(change.at, delivery.state.value, delivery.partner, delivery.last_error, data)
-                writes.append(put(items.entry_item(lead.lead_id, refused, f"{delivery.partner}#000001")))
         self._table.transact(writes, or_conflict=True)
 
 

@@ -7,13 +7,14 @@ LEAD#{id}     EVENT#{time}#{tiebreaker}   an entry of the timeline
 ACCOUNT#{partner}#{uuid}    LINK        which lead an account at a partner was made of
 DEAL#{partner}#{deal id}    LINK        which lead a deal at a partner was made of
 LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
+LEAD#{id}     INCOMPLETE               the mark of an incomplete lead, with its problems
 PERSON#{partner}#{attribute}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
 LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `fetches`)
 CONTENT#{source}#{hash}    CONTENT     which lead a post without an id was stored as (see `content_claims`)
 
 index    partition                        sort           holds
 listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by state, deliveries that need a person,
-         or `attention`                                 newest first
+         `attention`, `incomplete`                      incomplete leads, newest first
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
@@ -24,8 +25,7 @@ Items are plain values here. `table` encodes and decodes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -43,6 +43,7 @@ Item = dict[str, Any]
 LISTING, PHONE, EMAIL, DUE = "listing", "phone", "email", "due"
 LEADS = "lead"  # the partition of `listing` that holds every lead
 ATTENTION = "attention"  # the partition of `listing` that holds the deliveries that need a person
+INCOMPLETE = "incomplete"  # the partition of `listing` that holds the incomplete leads
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
@@ -126,7 +127,9 @@ def lead_item(
             "lead_id": lead.lead_id,
             "source": lead.source,
             "partners": list(lead.partners),
-            "warnings": [list(astuple(warning)) for warning in lead.warnings],
+            "warnings": field_errors(lead.warnings),
+            "problems": field_errors(lead.problems) or None,
+            "answers": dict(lead.answers) or None,
             "received_at": to_text(lead.received_at),
             "listed": LEADS,
             "received_key": received_key(lead.received_at, lead.lead_id),
@@ -153,9 +156,9 @@ def lead_of(values: dict[str, Any]) -> Lead:
         fallbacks=values.get("fallbacks", {}),
         content_hash=values.get("content_hash"),
         erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
-        warnings=tuple(
-            FieldError(field, parse_field_code(code), text) for field, code, text in values.get("warnings", ())
-        ),
+        warnings=field_errors_of(values.get("warnings", ())),
+        problems=field_errors_of(values.get("problems", ())),
+        answers=dict(values.get("answers", {})),
         person=Person.model_construct(**values.get("person", {})),
         loan=Loan.model_construct(
             amount=None if amount is None else Decimal(amount), term=None if term is None else int(term)
@@ -164,6 +167,34 @@ def lead_of(values: dict[str, Any]) -> Lead:
         utm=dict(values.get("utm", {})),
         consent=Consent.model_construct(**values.get("consent", {})),
     )
+
+
+def field_errors(errors: Iterable[FieldError]) -> list[list[str]]:
+    """Problems or warnings as they are stored."""
+    return [[error.field, error.code.value, error.message] for error in errors]
+
+
+def field_errors_of(stored: Iterable[Sequence[str]]) -> tuple[FieldError, ...]:
+    """Problems or warnings that a decoded item holds."""
+    return tuple(FieldError(field, parse_field_code(code), text) for field, code, text in stored)
+
+
+def incomplete_key(lead_id: str) -> dict[str, str]:
+    """The key of the mark of an incomplete lead."""
+    return {"pk": f"LEAD#{lead_id}", "sk": "INCOMPLETE"}
+
+
+def incomplete_item(lead: Lead) -> Item:
+    """The mark that lists a lead as incomplete. It holds fields and codes, and nothing about the person."""
+    return {
+        **incomplete_key(lead.lead_id),
+        "lead_id": lead.lead_id,
+        "source": lead.source,
+        "received_at": to_text(lead.received_at),
+        "listed": INCOMPLETE,
+        "received_key": received_key(lead.received_at, lead.lead_id),
+        "problem_codes": [f"{problem.field} {problem.code.value}" for problem in lead.problems],
+    }
 
 
 def delivery_item(delivery: Delivery) -> Item:

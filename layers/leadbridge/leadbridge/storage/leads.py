@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo
@@ -21,7 +22,7 @@ from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, find_stored_lead, note_change
 from leadbridge.storage.items import lead_id_of
-from leadbridge.storage.links import attention_writes, link_write, opening_writes, unlink_writes
+from leadbridge.storage.links import attention_writes, link_write, opening_writes, routing_writes, unlink_writes
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.quota import Quota, QuotaExceeded, uncount
 from leadbridge.storage.table import Query, Table
@@ -48,9 +49,19 @@ class Journey:
     messages: tuple[Message, ...] = ()
 
     @property
-    def status(self) -> State:
-        """The state of the whole lead: the most urgent one."""
-        return most_urgent_state(self.states)
+    def status(self) -> LeadStatus:
+        """The status of the whole lead: `incomplete`, or its most urgent state."""
+        return LeadStatus.INCOMPLETE if self.is_incomplete else LeadStatus(most_urgent_state(self.states))
+
+    @property
+    def statuses(self) -> list[LeadStatus]:
+        """Every status under which the lead is listed."""
+        return [LeadStatus.INCOMPLETE] if self.is_incomplete else [LeadStatus(state) for state in self.states]
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether no partner can take the lead as it is, and an operator can correct it."""
+        return bool(self.lead.problems) and not self.states
 
     @property
     def states(self) -> list[State]:
@@ -125,9 +136,7 @@ class LeadRepository:
             put(lead_item, "attribute_not_exists(pk)"),
             put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
-        if lead.routed is not None:
-            routed = Entry(lead.received_at, "routed", detail=lead.routed, data=lead.routed_data)
-            writes.append(put(items.entry_item(lead.lead_id, routed, "1")))
+        writes += routing_writes(lead, lead.received_at, "1")
         for partner in lead.partners:
             delivery = new_delivery(lead.lead_id, partner, lead.source, lead.received_at)
             writes.append(put(items.delivery_item(delivery)))

@@ -1,8 +1,11 @@
-"""Writes that go with a delivery, in its transaction: the link of its id at the partner, its entry in a list."""
+"""Writes that go with a lead or a delivery, in its transaction: links of ids, entries in lists and in the timeline."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from leadbridge.domain.delivery import Change, Delivery
+from leadbridge.domain.lead import Lead
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
@@ -28,6 +31,19 @@ def attention_writes(before: Delivery, after: Delivery) -> list[Write]:
     if after.attention is not None:
         return [put(items.attention_item(after))]
     return [delete(items.attention_key(after.lead_id, after.partner))]
+
+
+def routing_writes(lead: Lead, at: datetime, tiebreaker: str) -> list[Write]:
+    """Return the timeline entry about a lead's partners. An incomplete lead is marked; its entry has the problems."""
+    if lead.problems:
+        fields, codes = [one.field for one in lead.problems], [one.code.value for one in lead.problems]
+        detail = ", ".join(f"{field} {code}".strip() for field, code in zip(fields, codes, strict=True))
+        entry = Entry(at, "incomplete", None, detail, {"fields": fields, "codes": codes, **lead.routed_data})
+        return [put(items.incomplete_item(lead)), put(items.entry_item(lead.lead_id, entry, tiebreaker))]
+    if lead.routed is None:
+        return []
+    entry = Entry(at, "routed", detail=lead.routed, data=lead.routed_data)
+    return [put(items.entry_item(lead.lead_id, entry, tiebreaker))]
 
 
 def opening_writes(delivery: Delivery, change: Change) -> list[Write]:

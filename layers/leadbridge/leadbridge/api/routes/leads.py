@@ -14,8 +14,8 @@ from leadbridge.api.requests import ApiRequest
 from leadbridge.api.response_size import leads_that_fit
 from leadbridge.api.router import route
 from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_view
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.delivery import State
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.operator_steps import SubmissionInProgress
 from leadbridge.domain.timeline import Entry
@@ -27,7 +27,7 @@ from leadbridge.storage.queries.lead_list import LeadFilter
 class LeadsQuery(MaskedQuery):
     """The filters of the list."""
 
-    status: State | None = Field(None, description="A state.")
+    status: LeadStatus | None = Field(None, description="A status.")
     source: str | None = Field(None, description="A source.")
     partner: str | None = Field(None, description="A partner.")
     phone: Phone | None = Field(None, description="A phone number in any notation.")

@@ -12,6 +12,7 @@ class FieldCode(CodeWithMeaning):
 
     # A value that cannot be used
     REQUIRED = "required", "is required"
+    NO_CONFIGURED_FIELD = "no_configured_field", "none of the fields that the source configures is in the post"
     NOT_TEXT = "not_text", "must be text"
     NOT_AN_OBJECT = "not_an_object", "must be an object"
     INVALID_CHARACTERS = "invalid_characters", "contains invalid characters"

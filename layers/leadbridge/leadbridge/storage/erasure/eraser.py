@@ -131,6 +131,8 @@ class Eraser:
             writes += _forgotten_account(change.before)
         if found.has_fetch:
             writes.append(delete(fetch_key(lead_id)))
+        if found.lead is not None and "problems" in found.lead:
+            writes.append(delete(items.incomplete_key(lead_id)))
         if found.lead is not None and "erased_at" in found.lead:
             return writes
         tombstone = _tombstone(lead_id, found, now)

@@ -8,7 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.acceptance.status import LeadStatus
+from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import Fetch
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_key, fetch_of
@@ -32,7 +33,7 @@ class LeadFilter:
     `needs_attention`: only those with a delivery that needs a person although it is followed.
     """
 
-    status: State | None = None
+    status: LeadStatus | None = None
     source: str | None = None
     partner: str | None = None
     phone_hash: str | None = None
@@ -106,7 +107,7 @@ class LeadList:
         return tuple(
             journey
             for journey in journeys
-            if (wanted.status is None or wanted.status in journey.states)
+            if (wanted.status is None or wanted.status in journey.statuses)
             and (not wanted.needs_attention or any(one.attention for one in journey.deliveries.values()))
         )
 
@@ -122,8 +123,7 @@ def _query(wanted: LeadFilter) -> Query:
         index, partition, values[":partition"] = items.PHONE, "phone_hash", wanted.phone_hash
     else:
         index, partition = items.LISTING, "listed"
-        state = f"delivery#{wanted.status.value}" if wanted.status else items.LEADS
-        values[":partition"] = items.ATTENTION if wanted.needs_attention else state
+        values[":partition"] = items.ATTENTION if wanted.needs_attention else _partition(wanted.status)
     if wanted.source is not None:
         names["#source"], values[":source"] = "source", wanted.source
         filters.append("#source = :source")
@@ -138,6 +138,16 @@ def _query(wanted: LeadFilter) -> Query:
         names=names,
         newest_first=True,
     )
+
+
+def _partition(status: LeadStatus | None) -> str:
+    match status:
+        case None:
+            return items.LEADS
+        case LeadStatus.INCOMPLETE:
+            return items.INCOMPLETE
+        case _:
+            return f"delivery#{status.value}"
 
 
 def _keys(query: Query) -> tuple[str, ...]:
