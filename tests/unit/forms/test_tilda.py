@@ -49,9 +49,9 @@ def test_odd_cookies_are_no_obstacle(cookies: str) -> None:
     ("body", "status"),
     [
         ("", 422),
-        ("Name=%D0%9E", 422),
+        ("Name=%D0%9E", 202),
         ("%", 422),
-        ("Name=%C0", 422),
+        ("Name=%C0", 202),
         ("&".join(f"f{number}=1" for number in range(1001)), 400),
     ],
 )

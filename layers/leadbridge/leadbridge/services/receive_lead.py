@@ -202,7 +202,7 @@ class LeadReceiver:
             content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
             answers=raw_answers(submission),
             unmapped=None if keys else find_unmapped_names(submission, source),
-            refuses=source.on_invalid == "refuse",
+            refuses=source.refuses_invalid,
         )
         if lead.problems and not is_worth_storing(lead):
             raise InvalidLead(lead.problems)

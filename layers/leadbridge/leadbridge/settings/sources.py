@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictInt, StrictStr
 
 from leadbridge.settings.browsers import Origin, Page
 from leadbridge.settings.routing import Routes
@@ -48,7 +48,7 @@ class Source(Section):
     number_format: Literal["auto", "decimal_comma", "decimal_point"] = "auto"
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202
-    on_invalid: Literal["keep", "refuse"] = "keep"
+    on_invalid: Literal["keep", "refuse"] | None = None
     on_repeat: Literal["mark", "send", "hold"] = "mark"
     stale_after: Duration | None = None
     origins: Annotated[tuple[Origin, ...], Field(min_length=1)] = ()
@@ -57,11 +57,9 @@ class Source(Section):
     try_again: Page | None = None
     fetch: FetchSettings | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _default_on_invalid(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or "on_invalid" in values:
-            return values
-        is_form_page = values.get("origins") or values.get("try_again")
-        refuses = is_form_page or values.get("adapter") == "standard_webhooks"
-        return {**values, "on_invalid": "refuse" if refuses else "keep"}
+    @property
+    def refuses_invalid(self) -> bool:
+        """Whether a lead that no partner can take is refused instead of stored."""
+        if self.on_invalid is not None:
+            return self.on_invalid == "refuse"
+        return self.adapter == "standard_webhooks" or bool(self.origins) or self.try_again is not None
