@@ -9,6 +9,7 @@ from typing import Any
 
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Submission
+from leadbridge.forms.parsing.nested import MAX_LABEL
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
@@ -30,7 +31,7 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     sections: dict[str, Any] = {name: {} for name in SECTIONS}
     folded: dict[str, str] = {}
     for label, answer in answers.items():
-        if answer.strip():
+        if len(label) <= MAX_LABEL and answer and not answer.isspace():
             folded.setdefault(fold(label), answer)
     sections["utm"] = {label: answer for label, answer in folded.items() if label.startswith("utm_")}
     sections["consent"] = {name: value for name, value in consent.items() if value}
@@ -87,7 +88,11 @@ def fills_honeypot(submission: Submission, source: Source) -> bool:
     if source.honeypot is None:
         return False
     honeypot = fold_configured(source.honeypot)
-    return any(text.strip() and fold(label) == honeypot for label, text in submission.answers.items())
+    return any(
+        len(label) <= MAX_LABEL and fold(label) == honeypot
+        for label, text in submission.answers.items()
+        if text and not text.isspace()
+    )
 
 
 def with_defaults(values: dict[str, Any], source: Source) -> dict[str, Any]:

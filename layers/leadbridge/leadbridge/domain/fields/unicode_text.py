@@ -7,9 +7,10 @@ import unicodedata
 
 MAX_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; no language writes more
 
+_SURPLUS = re.compile(b"[^\0]{%d,}" % (MAX_MARKS + 1))  # in the combining classes of a text
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f"
-    "\u202a-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]"
+    "\u202a-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]+"
 )
 _JOINER, _STYLES = "\u200d", "\ufe0e\ufe0f"
 _EMOJI_PARTS = re.compile(f"[{_JOINER}{_STYLES}\U000e0000-\U000e007f]")
@@ -56,11 +57,11 @@ def fold(text: str) -> str:
 
 
 def _without_surplus_marks(text: str) -> str:
-    if len(text) <= MAX_MARKS:
+    # A run that is too long has one of these positions. Few texts have a mark at any of them.
+    if len(text) <= MAX_MARKS or not any(map(unicodedata.combining, text[:: MAX_MARKS + 1])):
         return text
-    kept, run = [], 0
-    for character in text:
-        run = run + 1 if unicodedata.combining(character) else 0
-        if run <= MAX_MARKS:
-            kept.append(character)
-    return text if len(kept) == len(text) else "".join(kept)
+    kept, end = [], 0
+    for run in _SURPLUS.finditer(bytes(map(unicodedata.combining, text))):
+        kept.append(text[end : run.start() + MAX_MARKS])
+        end = run.end()
+    return "".join((*kept, text[end:]))

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import unquote
 
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import URLENCODED, read_fields
-from leadbridge.forms.parsing.nested import Fields
+from leadbridge.forms.parsing.nested import MAX_FIELDS, Fields
+from leadbridge.forms.parsing.percent import unquote_text
 from leadbridge.forms.tokens import verify_secret, verify_token, with_token
 from leadbridge.settings import Source
 
 KEY_HEADER, KEY_FIELDS = "x-api-key", ("token", "api_key")
+READ_COOKIES = frozenset({"previousUrl", "TILDAUTM"})
+MAX_COOKIES = 16_384  # characters of all cookies; browsers send no more
 OWN_FIELDS = ("tranid", "formid", "formname", "COOKIES", *KEY_FIELDS)
 
 content_types = (URLENCODED,)
@@ -67,11 +69,12 @@ def _keys_in_fields(request: Request) -> list[str]:
 
 
 def _cookies(fields: Fields) -> dict[str, str]:
-    pairs = (cookie.strip().partition("=") for cookie in fields.get("COOKIES", "").split(";"))
-    return {name: unquote(value) for name, _, value in pairs}
+    cookies = fields.get("COOKIES", "")[:MAX_COOKIES].split(";", MAX_FIELDS)
+    pairs = (cookie.strip().partition("=") for cookie in cookies)
+    return {name: unquote_text(value) for name, _, value in pairs if name in READ_COOKIES}
 
 
 def _tags(cookies: dict[str, str]) -> dict[str, str]:
     """Return the UTM tags that Tilda stored in a cookie when the visitor arrived."""
-    pairs = (tag.partition("=") for tag in cookies.get("TILDAUTM", "").split("|||"))
+    pairs = (tag.partition("=") for tag in cookies.get("TILDAUTM", "").split("|||", MAX_FIELDS))
     return {name: value for name, _, value in pairs if name.startswith("utm_")}

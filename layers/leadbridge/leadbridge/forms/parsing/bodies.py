@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes
 
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Request, Unreadable
 from leadbridge.forms.parsing import charsets
 from leadbridge.forms.parsing.json_body import as_json_object, read_value
 from leadbridge.forms.parsing.nested import MAX_FIELDS, MAX_LABEL, Fields, embedded_json, flatten, is_entry
+from leadbridge.forms.parsing.percent import unquote
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -80,7 +80,7 @@ def _json_in(request: Request) -> Any:
             return read_json_value(request)
     if start[:3].lower() in _QUOTED_START or (start[:1] in (b"{", b"[") and b"%22" in request.body):
         with suppress(Unreadable):
-            body = unquote_to_bytes(request.body.strip().removesuffix(b"=").replace(b"+", b" "))
+            body = unquote(request.body.strip().removesuffix(b"=").replace(b"+", b" "))
             return read_json_value(replace(request, body=body))
     return None
 
@@ -132,7 +132,7 @@ def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
         charset = charsets.UTF_8
     body = body.replace(b"+", b" ")
     parts = [part.partition(b"=") for part in body.split(b"&", MAX_FIELDS + 1) if part]
-    return _decoded([(unquote_to_bytes(name), unquote_to_bytes(value), None) for name, _, value in parts], charset)
+    return _decoded([(unquote(name), unquote(value), None) for name, _, value in parts], charset)
 
 
 def _text_lines(request: Request) -> Iterable[tuple[str, str]]:

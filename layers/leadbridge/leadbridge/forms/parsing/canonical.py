@@ -16,6 +16,7 @@ from leadbridge.domain.fields.unicode_text import clean, collapse
 from leadbridge.forms.mapping import configured_names, fold_configured
 from leadbridge.settings import Source
 
+MAX_FIELDS = 1000  # of a post with more, white space and invisible characters count too
 MAX_NORMALIZED = 2048  # characters; of a longer text the Unicode form counts too
 MAX_TRANSPORT_NAME = 100  # characters
 
@@ -65,10 +66,13 @@ def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
 
     Without a key it could be guessed: in most posts only the phone number is unknown.
     """
-    pairs = sorted((_comparable(name), value) for name, text in content.items() if (value := _comparable(text)))
+    comparable = _comparable if len(content) <= MAX_FIELDS else str.strip
+    pairs = sorted((comparable(name), value) for name, text in content.items() if (value := comparable(text)))
     canonical = json.dumps([source, pairs])  # ASCII, because a JSON body may contain lone surrogates
     return hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()
 
 
 def _comparable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return clean(text) if len(text) <= MAX_NORMALIZED else collapse(text)

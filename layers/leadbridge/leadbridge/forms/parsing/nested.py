@@ -29,6 +29,8 @@ NAME_KEYS = ("name", "key", "id", "label", "field", "ref", "title", "question")
 VALUE_KEYS = ("value", "values", "text", "answer", "answers")
 TYPE_KEYS = ("type", "required")  # members of an entry that are no answers
 
+_NESTED = frozenset({dict, list})
+
 type Fields = dict[str, str]
 
 
@@ -73,7 +75,8 @@ def as_text(value: object) -> str:
         case int() | Decimal():
             return str(value)
         case list():
-            return ", ".join(filter(None, (as_text(one) for one in value if not isinstance(one, list))))
+            texts = (one if type(one) is str else "" if type(one) is list else as_text(one) for one in value)
+            return ", ".join(filter(None, texts))
         case _:
             return ""
 
@@ -112,7 +115,7 @@ class _Walk:
                 yield from self.values(one, tuple(inside(name, key) for name in names), depth + 1)
                 if self.is_cut and self._is_full():
                     return
-        elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        elif isinstance(value, list) and not _NESTED.isdisjoint(map(type, value)):
             yield from self._elements(value, names, depth)
         elif isinstance(value, str) and (inner := self._inner(value)) is not None:
             yield from self.values(inner, names if "" in names else (*names[: MAX_NAMES - 1], ""), depth + 1)
