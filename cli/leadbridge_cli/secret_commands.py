@@ -14,6 +14,7 @@ from leadbridge_cli.output import Output, is_terminal, line, table
 
 app = group("secrets", "Secrets: credentials of partners, forms and operators.")
 
+SOURCES = "sources"
 MAX_SECRET_BYTES = 65_536  # bytes, the limit of Secrets Manager
 
 OldOne = Annotated[
@@ -95,15 +96,16 @@ def rotate(
 def check(
     output: Output,
     cloud: Cloud,
-    names: Annotated[list[str] | None, typer.Argument(help="Names of partners. Default: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of partners, or `sources`. Default: all.")] = None,
 ) -> None:
-    """Verify that partners accept our credentials. Nothing is created there."""
+    """Verify that partners accept our credentials, and that sources' secrets can be used. Nothing is created there."""
     from leadbridge_cli.verify_credentials import partners, verify
 
-    known = partners()
-    chosen = names or known
-    if unknown := set(chosen) - set(known):
+    known = [*partners(), SOURCES]
+    if unknown := set(names or ()) - set(known):
         raise usage_error(f"Unknown partner: {', '.join(sorted(unknown))}. Known: {', '.join(known)}.")
+    chosen = [name for name in names or known if name != SOURCES]
+    hints = _hints_about_sources(cloud, is_required=SOURCES in (names or ())) if not names or SOURCES in names else []
     found = []
     with output.progress("partners", len(chosen)) as advance:
         for name in chosen:
@@ -111,10 +113,30 @@ def check(
             advance(1)
     rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.detail) for each in found]
     documents = [{"partner": name, "accepted": result == "accepted", "detail": detail} for name, result, detail in rows]
-    output.answer({"partners": documents}, lambda: [table(("partner", "credentials", "detail"), rows)])
+    shown = [*rows, *((f"{SOURCES}: {source}", "unusable", hint) for source, hint in hints)]
+    output.answer(
+        {"partners": documents, "sources": [{"source": source, "hint": hint} for source, hint in hints]},
+        lambda: [table(("name", "credentials", "detail"), shown)],
+    )
     if failures := [each.failure for each in found if each.failure is not None]:
         code = min((failure.code for failure in failures), key=_WORST.index)
         raise Failure(code, f"Credentials not accepted by {len(failures)} of {len(chosen)} partners.")
+    if hints:
+        raise Failure(Code.REFUSED, f"Secrets of {len({source for source, _ in hints})} sources cannot be used.")
+
+
+def _hints_about_sources(cloud: Cloud, *, is_required: bool) -> list[tuple[str, str]]:
+    """Return the sources whose secrets cannot be used. Raises Failure if the secret is missing but required."""
+    from leadbridge_cli.secrets_store import SecretsStore
+    from leadbridge_cli.source_secrets import adapters, hints_about
+
+    try:
+        value = SecretsStore(cloud).read(SOURCES).value
+    except Failure as failure:
+        if is_required or failure.code is not Code.NOT_FOUND:
+            raise
+        return []
+    return hints_about(value or {}, adapters())
 
 
 _WORST = (Code.REFUSED, Code.NOT_FOUND, Code.CONFLICT, Code.USAGE, Code.NO_ANSWER)

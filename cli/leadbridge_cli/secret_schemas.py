@@ -65,6 +65,9 @@ def _leeloo(value: dict[str, Any]) -> None:
 
 
 def _sources(value: dict[str, Any]) -> None:
+    from leadbridge_cli.source_secrets import adapters, hint_about
+
+    known = adapters()
     for source, entry in value.items():
         if not isinstance(entry, dict):
             raise usage_error(f'sources: {source} must be an object such as {{"secrets": ["…"]}}.')
@@ -73,7 +76,8 @@ def _sources(value: dict[str, Any]) -> None:
         if not isinstance(given, list) or not 1 <= len(given) <= 2 or len({*map(str, given)}) != len(given):
             raise usage_error(f"sources: {source} needs one or two different secrets, the current one first.")
         for secret in given:
-            _token(secret, f"sources: each secret of {source}", min_length=1)
+            if hint := hint_about(secret, known.get(source)):
+                raise usage_error(f"sources: {source}: {hint}.")
         for name in SOURCE_KEYS[1:]:
             if name in entry and not isinstance(entry[name], str):
                 raise usage_error(f"sources: {name} of {source} must be a string.")

@@ -81,6 +81,53 @@ def test_what_the_stack_could_not_use_is_not_put(aws_mocked: None, name: str, va
     assert stored_secret(name) == {"was": "there"}
 
 
+@pytest.mark.parametrize("secret_text", ["v1,whsec_b2xk", "whsec_b2xkb2w", ' "whsec_b2xk" ', "'a-token'", "whsec_b2-k"])
+def test_a_sources_secret_with_one_meaning_is_put_as_it_is(aws_mocked: None, secret_text: str) -> None:
+    secret("sources", None)
+    value = {"tilda": {"secrets": [secret_text]}}
+    assert put_dead_letter("sources", value).code == 0
+    assert stored_secret("sources") == value
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("whsec_no base64", "whsec_ and base64"),
+        ("v1,whsec_", "whsec_ and base64"),
+        ("дуже довгий секрет", "printable ASCII"),
+        ("two words", "printable ASCII"),
+        ('""', "not empty"),
+        ("https://example.com/webhooks/tilda?token=abc", "address"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_refused_and_reported_with_a_hint(
+    aws_mocked: None, value: str, hint: str
+) -> None:
+    secret("sources", {"tilda": {"secrets": ["good"]}})
+    said = put_dead_letter("sources", {"tilda": {"secrets": [value]}})
+    assert (said.code, hint in said.failure, value in said.err) == (2, True, False)
+    stored = {"tilda": {"secrets": ["good", value]}, "good": {"secrets": ["x"]}, "revoked": {}}
+    aws.secrets_manager().put_secret_value(SecretId="leadbridge/sources", SecretString=json.dumps(stored))
+    checked = secrets("check", "sources", "--json")
+    assert checked.code == 1
+    (found,) = json.loads(checked.out)["sources"]
+    assert (found["source"], hint in found["hint"], value in checked.out + checked.err) == ("tilda", True, False)
+
+
+def test_the_configuration_tells_which_secret_must_be_base64(aws_mocked: None) -> None:
+    Path("config").mkdir()
+    Path("config/sources.toml").write_text('[web]\nadapter = "standard_webhooks"\n[form]\nadapter = "plain"\n')
+    secret("sources", {"web": {"secrets": ["not base64"]}, "form": {"secrets": ["not-base64!"]}})
+    checked = secrets("check", "sources", "--json")
+    assert [one["source"] for one in json.loads(checked.out)["sources"]] == ["web"]
+    assert put_dead_letter("sources", {"web": {"secrets": ["not-base64!"]}}).code == 2
+
+
+def test_sources_that_can_be_used_are_a_0(aws_mocked: None) -> None:
+    secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
+    assert secrets("check", "sources", "--json").json == {"partners": [], "sources": []}
+
+
 def test_lead_leaders_keys_are_tried_before_they_are_put(partners: Remote) -> None:
     right = stored_secret("leadleader")
     assert put_dead_letter("leadleader", right).code == 0
