@@ -10,7 +10,7 @@ MAX_WORDS = 100  # of which each is checked
 
 _UUID = re.compile(r"[{(]?(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32})[)}]?(?:[,;\s]+|$)")
 _LOST = re.compile(r"\ufffd|(?<!\w)\?{3,}")
-_BOX_DRAWING = re.compile("[\u2500-\u259f]{2}")
+_BOX_DRAWING = re.compile("[\u2500-\u259f].?[\u2500-\u259f]")
 
 # UTF-8 that was read as Latin-1 or windows-1252: a letter of the first byte, and what the second byte becomes.
 _CONTINUATION_LATIN = (
@@ -70,6 +70,8 @@ def _is_mojibake(word: str) -> bool:
         return True
     pairs = len(_UTF8_AS_CYRILLIC.findall(word))
     if pairs >= 2 and 2 * pairs >= 0.6 * length and _NO_LETTER_PAIR.search(word):
+        return True
+    if pairs >= 3 and 2 * pairs == length and not word.isupper():
         return True
     letters = len(_CYRILLIC_AS_LATIN.findall(word))
     if letters < 2:

@@ -35,9 +35,9 @@ MONTHS = _table(
         "міс місяць місяці місяців місяця місяцях м мес месяц месяца месяцев": Decimal(1),
         "mo mon month months mth mths m": Decimal(1),
         "рік року роки років р год года лет годов г year years yr yrs y": Decimal(MONTHS_PER_YEAR),
-        "півроку піврік полгода": Decimal(6),
     }
 )
+HALF_A_YEAR_WORDS = frozenset(_table({"півроку піврік полгода": True}))
 OTHER_UNITS = frozenset(
     _table(
         {

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from leadbridge.domain.errors.field_codes import FieldCode, InvalidValue
 from leadbridge.domain.fields.number_words import (
+    HALF_A_YEAR_WORDS,
     HRYVNIA_WORDS,
     MONTHS,
     MULTIPLIERS,
@@ -141,10 +142,10 @@ def _term_in(value: str, reading: Reading) -> Decimal | None:
     for number, word in _tokens(found, reading.rules.number_format):
         if number is not None:
             parts.append(_Part(number))
-        elif word in MONTHS and (not parts or parts[-1].has_unit):
-            parts.append(_Part(Decimal(1), MONTHS[word], has_unit=True))  # "рік", without a number
-        elif word in MONTHS:
+        elif word in MONTHS and parts and not parts[-1].has_unit:
             parts[-1] = _Part(parts[-1].number, MONTHS[word], has_unit=True)
+        elif word in HALF_A_YEAR_WORDS:
+            parts.append(_Part(Decimal(6), has_unit=True))
         elif word in OTHER_UNITS:
             raise InvalidValue(FieldCode.OTHER_UNIT)
         elif word not in TERM_FILLERS:

@@ -16,7 +16,7 @@ from leadbridge.domain.fields.texts import typed
 
 MAX_PHONE_TEXT = 255  # characters of a text with one or several numbers
 MAX_PHONE_DIGITS = 25  # of a number with its prefixes; E.164 has at most 15
-MIN_PHONE_DIGITS = 5
+MIN_PHONE_DIGITS = 4
 MAX_CANDIDATES = 20  # numbers of a text that are tried
 
 _SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015\u2212]+")
@@ -69,9 +69,7 @@ def is_phone_of(phone_number: str, country: str) -> bool:
         return is_ukrainian(phone_number)
     import phonenumbers
 
-    return phone_number.startswith(f"+{phonenumbers.country_code_for_region(country)}") and (
-        phonenumbers.region_code_for_number(phonenumbers.parse(phone_number)) == country
-    )
+    return bool(phonenumbers.is_valid_number_for_region(phonenumbers.parse(phone_number), country))
 
 
 def _text_of(number: Decimal) -> str:

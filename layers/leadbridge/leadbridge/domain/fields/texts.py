@@ -16,6 +16,7 @@ MAX_LABEL_LENGTH = 1024  # characters of a text about a lead's origin
 MAX_READ_LENGTH = 8192  # characters of a form's value that are read; the others are not looked at
 MAX_DECOMPOSITION = 4  # characters that NFC can compose into one
 
+_HALF_PAIR = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 _ESCAPED = re.compile(r"[&\\%]|u0")
 
 
@@ -131,7 +132,7 @@ def _without_surrogates(raw: str) -> str:
     try:
         raw.encode()
     except ValueError:
-        return raw.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return _HALF_PAIR.sub("\ufffd", raw).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     return raw
 
 
