@@ -53,6 +53,8 @@ def normalize(text: str) -> str:
 
 def fold(text: str) -> str:
     """Return a form that is the same for texts that differ only in case, white space or the encoding of accents."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     return " ".join(normalize(normalize(text).casefold()).split())
 
 

@@ -16,7 +16,7 @@ from leadbridge.forms.base import Request, Submission, Unreadable
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import MULTIPART, URLENCODED, read_fields
 from leadbridge.forms.parsing.json_body import read_object
-from leadbridge.forms.parsing.nested import Fields, as_text, inside
+from leadbridge.forms.parsing.nested import MAX_FIELDS, Fields, as_text, inside
 from leadbridge.forms.tokens import verify_token, with_token
 from leadbridge.settings import Source
 
@@ -77,6 +77,8 @@ def _content(fields: Fields) -> dict[str, Any]:
 def _answers(content: dict[str, Any]) -> Fields:
     answers: Fields = {}
     for question, value in content.items():
+        if len(answers) >= MAX_FIELDS:
+            break
         found = _QUESTION.fullmatch(question)
         if found is None:
             continue

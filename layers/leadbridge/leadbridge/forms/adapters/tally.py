@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -19,7 +19,7 @@ from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import to_sections
 from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import as_object, objects_in
-from leadbridge.forms.parsing.nested import Fields, as_text
+from leadbridge.forms.parsing.nested import MAX_CHOICES, Fields, as_text
 from leadbridge.settings import Source
 
 HEADER = "tally-signature"
@@ -73,7 +73,15 @@ def _answers(data: dict[str, Any]) -> Fields:
     return answers
 
 
-def _ticked(fields: list[dict[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+@dataclass(frozen=True)
+class _Ticked:
+    """The ticked options of a question: all in one text, and each by the id of its choice."""
+
+    by_id: dict[str, str]
+    text: str
+
+
+def _ticked(fields: list[dict[str, Any]]) -> dict[str, _Ticked]:
     """Return the ticked options by question, each with the id of the choice if its key has one.
 
     Tally expands a question with checkboxes into a field for each option: the key is that of the question and the
@@ -88,10 +96,13 @@ def _ticked(fields: list[dict[str, Any]]) -> dict[str, list[tuple[str, str]]]:
             question, option = label[: start.start()], label[start.end() : -1]
             if option:
                 found.setdefault(question, []).append((key.rpartition("_")[2], option))
-    return found
+    return {
+        question: _Ticked(dict(pairs), ", ".join(dict.fromkeys(option for _, option in pairs)))
+        for question, pairs in found.items()
+    }
 
 
-def _value(field: dict[str, Any], ticked: dict[str, list[tuple[str, str]]]) -> str:
+def _value(field: dict[str, Any], ticked: dict[str, _Ticked]) -> str:
     """Return an answer. The texts of choices are in `options`, else in the expanded fields. An id is no answer."""
     value = field.get("value")
     options = {as_text(option.get("id")): as_text(option.get("text")) for option in objects_in(field.get("options"))}
@@ -99,15 +110,16 @@ def _value(field: dict[str, Any], ticked: dict[str, list[tuple[str, str]]]) -> s
     if not is_choice or isinstance(value, dict | bool) or value is None:
         return as_text(value)
     # Each id counts once: the texts of repeated ids could be much longer than the post.
-    chosen = list(dict.fromkeys(map(as_text, value if isinstance(value, list) else [value])))
+    chosen = list(dict.fromkeys(map(as_text, value[:MAX_CHOICES] if isinstance(value, list) else [value])))
     texts = [options.get(one, "") if one in options else "" if _is_id(one) else one for one in chosen]
     if all(texts) or options:
         return ", ".join(filter(None, texts))
-    expanded = ticked.get(as_text(field.get("label")), [])
-    by_id = dict(expanded)
-    if any(one in by_id for one in chosen):
-        return ", ".join(filter(None, (by_id.get(one, text) for one, text in zip(chosen, texts, strict=True))))
-    return ", ".join(dict.fromkeys([*(option for _, option in expanded), *filter(None, texts)]))
+    expanded = ticked.get(as_text(field.get("label")), _Ticked({}, ""))
+    if any(one in expanded.by_id for one in chosen):
+        found = (expanded.by_id.get(one, text) for one, text in zip(chosen, texts, strict=True))
+        return ", ".join(filter(None, found))
+    others = ", ".join(filter(None, texts))
+    return ", ".join((expanded.text, others)) if expanded.text and others else expanded.text or others
 
 
 def _is_id(text: str) -> bool:

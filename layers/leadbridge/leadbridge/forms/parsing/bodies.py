@@ -19,6 +19,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 TEXT = "text/plain"
+MAX_BRACKETS = 32  # in a name such as `a[b][c]`
 JSON_TYPES = (JSON, "text/json")
 
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE)
@@ -106,7 +107,7 @@ def _expanded(fields: Fields, wanted: Collection[str]) -> Fields:
 
 def _dotted(name: str, wanted: Collection[str]) -> str:
     """Return `a.b` for `a[b]` if only that is in the configuration."""
-    if "[" not in name or len(name) > MAX_LABEL or fold(name) in wanted:
+    if not 0 < name.count("[") <= MAX_BRACKETS or len(name) > MAX_LABEL or fold(name) in wanted:
         return name
     dotted = _BRACKETS.sub(r".\1", name)
     return dotted if fold(dotted) in wanted else name

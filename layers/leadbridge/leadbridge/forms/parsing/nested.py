@@ -19,7 +19,8 @@ from leadbridge.forms.parsing.json_body import read_value
 
 MAX_FIELDS = 1000
 MAX_DEPTH = 32  # levels of nesting; values below are not read
-MAX_PREFIX = 1000  # characters of an outer name, which each inner name repeats
+MAX_PREFIX = 255  # characters of an outer name, which each inner name repeats
+MAX_CHOICES = 1000  # elements of a list that is one answer
 MAX_NAMES = 8  # names under which the configuration may name one value
 MAX_LABEL = 255  # characters of a name that is compared with configured names without regard to case
 MAX_EMBEDDED = 20  # texts that are read as JSON
@@ -66,7 +67,10 @@ def inside(name: str, key: str) -> str:
 
 
 def as_text(value: object) -> str:
-    """Return a JSON value as text: empty for null and objects, lists of scalars joined by ", "."""
+    """Return a JSON value as text: empty for null and objects, lists of scalars joined by ", ".
+
+    Of a list, `MAX_CHOICES` elements are read.
+    """
     match value:
         case str():
             return value
@@ -75,7 +79,8 @@ def as_text(value: object) -> str:
         case int() | Decimal():
             return str(value)
         case list():
-            texts = (one if type(one) is str else "" if type(one) is list else as_text(one) for one in value)
+            listed = value[:MAX_CHOICES]
+            texts = (one if type(one) is str else "" if type(one) is list else as_text(one) for one in listed)
             return ", ".join(filter(None, texts))
         case _:
             return ""
@@ -135,7 +140,9 @@ class _Walk:
         if text := as_text([one for one in elements if not isinstance(one, dict | list)]):
             self._read += 1
             yield names, depth, text
-        for index, element in enumerate(elements):
+        if len(elements) > MAX_FIELDS:
+            self.is_cut = True
+        for index, element in enumerate(elements[:MAX_FIELDS]):
             rest: Any = element
             if isinstance(element, dict) and (entry := _entry(element)) is not None:
                 labels, value, rest = entry
