@@ -213,6 +213,7 @@ export default {
   "error.in_progress": "It is still being processed.",
   "error.concurrent_change": "Another process changed it at the same time.",
 
+  "field_error.no_configured_field": "none of the source's fields is in the form",
   "field_error.required": "This field is missing.",
   "field_error.not_text": "The value is not text.",
   "field_error.not_an_object": "The value is not a group of fields.",

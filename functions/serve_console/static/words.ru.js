@@ -213,6 +213,7 @@ export default {
   "error.in_progress": "Ещё обрабатывается.",
   "error.concurrent_change": "Тем временем кто-то другой это изменил.",
 
+  "field_error.no_configured_field": "в форме нет ни одного поля из настроек источника",
   "field_error.required": "Поле не заполнено.",
   "field_error.not_text": "Значение должно быть текстом.",
   "field_error.not_an_object": "Значение должно быть группой полей.",

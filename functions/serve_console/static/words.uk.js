@@ -213,6 +213,7 @@ export default {
   "error.in_progress": "Ще обробляється.",
   "error.concurrent_change": "Тим часом хтось інший це змінив.",
 
+  "field_error.no_configured_field": "у формі немає жодного поля з налаштувань джерела",
   "field_error.required": "Поле не заповнено.",
   "field_error.not_text": "Значення має бути текстом.",
   "field_error.not_an_object": "Значення має бути групою полів.",

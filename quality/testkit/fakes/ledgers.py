@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from leadbridge.domain.acceptance.correction import Correction
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
@@ -67,6 +68,20 @@ class Ledger:
     def has_unnamed_twin(self, delivery: Delivery) -> bool:
         """There is one lead here."""
         return False
+
+    def correct(self, correction: Correction) -> None:
+        """Write a correction; raises Conflict if the lead or a delivery is not as the correction supposes."""
+        lead, read = self.lead(correction.after.lead_id), [before for before, _ in correction.waiting]
+        if lead is None or lead.erased_at is not None or lead.revision != correction.before.revision:
+            raise Conflict("corrected")
+        for delivery in (*read, *correction.others):
+            kept = self.delivery(delivery.lead_id, delivery.partner)
+            if kept is None or kept.version != delivery.version:
+                raise Conflict("corrected")
+        self._put(items.lead_item(correction.after, phone_hash=None))
+        for after in (*(after for _, after in correction.waiting), *correction.opened):
+            self.put(after)
+        self.timeline.append(correction.entry)
 
     def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
         """Write a change; raises Conflict if the delivery is not there any more as the change supposes."""

@@ -75,6 +75,7 @@ class Partner:
     harness: Harness
     can_be_asked: bool
     made: list[int | str] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)  # the revision of the lead that each create call sent
     accounts: list[Account] = field(default_factory=list)
     authorizes: type[partner_errors.PartnerError] | None = None
     answers: str = "taken"
@@ -94,6 +95,7 @@ class Partner:
         return Ports(self, self.harness)
 
     def create(self, submitted: Lead, budget: Budget) -> int | str:
+        self.sent.append(submitted.revision)
         error, is_made = ANSWERS[self.answers]
         if is_made and self.accounts:
             raise partner_errors.Duplicate(self.name, "create", "there is one already")

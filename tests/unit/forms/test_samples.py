@@ -142,7 +142,7 @@ def form(**fields: str) -> dict[str, Any]:
         ({"your-activity": " "}, "person.activity"),
         ({"amount": "багато"}, "loan.amount"),
         ({"amount": "-1"}, "loan.amount"),
-        ({"term": "рік"}, "loan.term"),
+        ({"term": "до зарплати"}, "loan.term"),
     ],
 )
 def test_an_invalid_field_is_named_by_where_it_goes(endpoint: Endpoint, fields: dict[str, str], wrong: str) -> None:

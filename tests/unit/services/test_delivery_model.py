@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.acceptance.correction import correct_lead
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.operator_steps import (
@@ -71,6 +72,7 @@ class LenderModel(RuleBasedStateMachine):
         self.partner = Partner(self.partner_name, self.time, self.harness, self.can_be_asked)
         self.letters: list[str] = []
         self.was_told_too_early = False
+        self.may_send_old, self.seen = False, 0
         self.lead = lead(received_at=self.time.now).model_copy(update={"partners": (self.partner_name,)})
         self.ledger.accept(self.lead)
 
@@ -139,7 +141,30 @@ class LenderModel(RuleBasedStateMachine):
         with suppress(SubmissionInProgress):
             self.ledger.apply(erase_delivery(self.delivery, self.time.now))
 
+    @precondition(lambda self: not self.delivery.is_erased)
+    @rule()
+    def an_operator_corrects_a_field(self) -> None:
+        """A worker whose lease has expired may still be in its call, and send what it read before."""
+        kept, now = self.ledger.lead(self.lead.lead_id), self.time.now
+        assert kept is not None
+        values = {"person": {"city": f"Місто {kept.revision}"}}
+        with suppress(SubmissionInProgress):
+            correction = correct_lead(
+                kept, (self.delivery,), values, operator="olena", now=now, partners=SETTINGS, choose=None
+            )
+            assert correction is not None
+            self.ledger.correct(correction)
+            self.may_send_old |= bool(self.harness.frozen) and self.delivery.attempts > 0
+
     # What must hold
+
+    @invariant()
+    def what_was_corrected_is_sent(self) -> None:
+        kept = self.ledger.lead(self.lead.lead_id)
+        assert kept is not None
+        seen, self.seen = self.seen, len(self.partner.sent)
+        if not self.may_send_old:
+            assert self.partner.sent[seen:] == [kept.revision] * (self.seen - seen), self.ledger.timeline
 
     @invariant()
     def it_is_not_made_twice_unless_a_person_asked(self) -> None:

@@ -22,6 +22,7 @@ def problem_for(error: Exception) -> Problem:
     from leadbridge.domain.errors.secret_errors import SecretMissing
     from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
     from leadbridge.domain.transitions import AlreadyLinked, Conflict
+    from leadbridge.services.correct_lead import UnknownLead
     from leadbridge.services.dead_letters.queues import UnknownQueue
     from leadbridge.storage.erasure.eraser import LeadNotFound
     from leadbridge.storage.queries.daily_stats import TooManyLeads
@@ -32,7 +33,7 @@ def problem_for(error: Exception) -> Problem:
             return invalid_query("The cursor does not belong to this list.")
         case TooManyLeads():
             return invalid_query("There is too much to count. Request fewer days.")
-        case LeadNotFound():
+        case LeadNotFound() | UnknownLead():
             return unknown_lead()
         case UnknownQueue():
             return unknown_queue()

@@ -20,6 +20,7 @@ from leadbridge.storage.table import Table, open_table
 
 if TYPE_CHECKING:
     from leadbridge.domain.accounts.scan import ScanState
+    from leadbridge.services.correct_lead import Corrector
     from leadbridge.services.dead_letters.queues import DeadLetters
     from leadbridge.services.ports.deliveries import IdVerifier
     from leadbridge.storage.erasure.eraser import Eraser
@@ -88,6 +89,18 @@ class Resources:
         from leadbridge.storage.erasure.eraser import Eraser
 
         return Eraser(self.table)
+
+    @cached_property
+    def corrector(self) -> Corrector:
+        """The corrector of leads."""
+        from leadbridge.domain.clock import utc_now
+        from leadbridge.domain.fields.hashes import keyed_hash
+        from leadbridge.services.correct_lead import Corrector
+        from leadbridge.storage.corrections import CorrectionRepository
+
+        key = self.secrets.get("index")["key"]
+        corrections = CorrectionRepository(self.table)
+        return Corrector(self.leads, corrections, settings(), lambda value: keyed_hash(key, value), utc_now)
 
     def scan_state(self, partner: str) -> ScanState | None:
         """Return the progress of a partner's account sync; None if it never ran."""

@@ -33,6 +33,7 @@ DELIVERY: Table = {
     "start_attempt": _to("submitting", "received"),
     "schedule_retry": _to("received", "received", "submitting"),
     "wait_for": _same("received"),
+    "lead_corrected": _same("received"),
     "send_repeat": _same("received"),
     "mark_repeat": _to("duplicate", "received"),
     "hold_repeat": _to("failed", "received"),
@@ -91,7 +92,7 @@ FETCH: Table = {
 
 BY_OPERATOR = frozenset(
     {
-        *("retry_by_operator", "skip_by_operator", "refetch", "restored"),
+        *("retry_by_operator", "skip_by_operator", "refetch", "restored", "lead_corrected"),
         *("found", "not_found", "withdrawn", "contested", "erased"),
     }
 )

@@ -138,6 +138,7 @@ def lead_item(
             "tax_hash": tax_hash,
             "fallbacks": dict(lead.fallbacks) or None,
             "content_hash": lead.content_hash,
+            "revision": lead.revision or None,
             "erased_at": to_text(lead.erased_at) if lead.erased_at else None,
         }
     )
@@ -155,6 +156,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         partners=tuple(values["partners"]),
         fallbacks=values.get("fallbacks", {}),
         content_hash=values.get("content_hash"),
+        revision=int(values.get("revision", 0)),
         erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
         warnings=field_errors_of(values.get("warnings", ())),
         problems=field_errors_of(values.get("problems", ())),

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from leadbridge.api.errors import erased_lead
 from leadbridge.api.lookup import find_journey
 from leadbridge.api.params import Flag, Limit, MaskedQuery, Phone
-from leadbridge.api.requests import ApiRequest
+from leadbridge.api.requests import ApiRequest, Body, invalid_request
 from leadbridge.api.response_size import leads_that_fit
 from leadbridge.api.router import route
 from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_view
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fields.hashes import keyed_hash
+from leadbridge.domain.lead import InvalidLead
 from leadbridge.domain.operator_steps import SubmissionInProgress
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.logs import count, logger
 from leadbridge.storage.queries.lead_list import LeadFilter
+
+MAX_FIELDS = 50  # of a section in a correction
+
+Fields = Annotated[dict[str, Any], Field(max_length=MAX_FIELDS)]
 
 
 class LeadsQuery(MaskedQuery):
@@ -36,6 +41,20 @@ class LeadsQuery(MaskedQuery):
     )
     limit: Limit = Field(25, description="The number of leads on a page.")
     cursor: str | None = Field(None, description="The `cursor` of the previous page.")
+
+
+class CorrectionRequest(Body):
+    """The corrected fields by section. Values are parsed like those of the lead's form; null removes a value."""
+
+    person: Fields = Field(default_factory=dict)
+    loan: Fields = Field(default_factory=dict)
+    trading: Fields = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_a_field(self) -> CorrectionRequest:
+        if not (self.person or self.loan or self.trading):
+            raise ValueError("give at least one field of person, loan or trading")
+        return self
 
 
 class LeadsView(TypedDict):
@@ -80,6 +99,22 @@ def reveal_lead(request: ApiRequest) -> JourneyView:
         raise erased_lead()
     logger.info("revealed", lead_id=lead_id, operator=request.operator)
     return journey_view(find_journey(request))
+
+
+@route("PATCH", "/leads/{lead_id}", problems=(409,))
+def correct_lead(request: ApiRequest, query: MaskedQuery, body: CorrectionRequest) -> JourneyView:
+    """Correct fields of a lead. An incomplete lead that a partner can take now is delivered."""
+    lead_id = request.path["lead_id"]
+    sections = {name: getattr(body, name) for name in body.model_fields_set}
+    try:
+        correction = request.resources.corrector.correct(lead_id, sections, request.operator)
+    except InvalidLead as lead:
+        raise invalid_request("A value is not valid; see errors. Nothing was stored.", *lead.errors) from None
+    if correction is not None:
+        count("LeadsCorrected")
+        fields = correction.entry.data["fields"]
+        logger.info("corrected", lead_id=lead_id, operator=request.operator, fields=fields)
+    return journey_view(find_journey(request), masked=query.masked)
 
 
 @route("DELETE", "/leads/{lead_id}", status=204, problems=(409,))

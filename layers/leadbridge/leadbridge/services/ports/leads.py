@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from leadbridge.domain.acceptance.correction import Correction
     from leadbridge.domain.fetch import Fetch
+    from leadbridge.domain.fields.hashes import Hashes
     from leadbridge.domain.lead import Lead
     from leadbridge.storage.content_claims import ContentClaim
     from leadbridge.storage.leads import Journey
@@ -46,4 +48,20 @@ class LeadStore(Protocol):
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
         """Return which of these leads are stored. A lead that is stored at this moment may be missing."""
+        ...
+
+
+class JourneyReader(Protocol):
+    """Reads leads with all that is stored beside them."""
+
+    def journey(self, lead_id: str) -> Journey | None:
+        """Return the lead with its deliveries, timeline and messages."""
+        ...
+
+
+class CorrectionLedger(Protocol):
+    """Writes corrections."""
+
+    def correct(self, correction: Correction, hashes: Hashes, former: Hashes) -> None:
+        """Write a correction, all or nothing. Raises Conflict if another writer was faster."""
         ...

@@ -11,7 +11,7 @@ clean     messages to the person's accounts are deleted, then the items beside t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
@@ -27,6 +27,7 @@ from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
 from leadbridge.storage.claims import ClaimRepository
+from leadbridge.storage.corrections import FORMER_HASHES, former_hashes
 from leadbridge.storage.erasure.unowned_items import UnownedItems
 from leadbridge.storage.fetches import fetch_key
 from leadbridge.storage.items import Item
@@ -39,7 +40,14 @@ MAX_ITEMS = 100_000  # of one partition that are read
 MAX_DELIVERIES = 30  # that one transaction ends, with three items each; the next transaction ends further ones
 MAX_TRIES = 10  # of a transaction while others change the lead
 HASHES = ("phone_hash", "email_hash", "tax_hash")
-AS_READ = (*HASHES, "awaits_fetch", "partners", "erased_at")  # attributes that must be unchanged to replace the lead
+UNOWNED = ("phone_hash", "email_hash")  # hashes that find items which belong to no lead
+AS_READ = (
+    *HASHES,
+    "awaits_fetch",
+    "partners",
+    "revision",
+    "erased_at",
+)  # attributes that must be unchanged to replace the lead
 KEPT_PREFIXES = ("LEAD", "DELIVERY#", "EVENT#")  # prefixes of the keys of what remains
 KEPT_OF_ENTRY = frozenset({"pk", "sk", "at", "what", "partner", "expires_at"})
 UNKNOWN_SOURCE = "unknown"  # for a lead whose own item expired before the rest
@@ -144,7 +152,7 @@ class Eraser:
         }
         entry = Entry.by_operator(now, "erased", operator)
         writes += [
-            _replaced(found.lead, items.lead_item(tombstone, **hashes)),
+            _replaced(found.lead, items.lead_item(tombstone, **hashes) | _former(before)),
             put(items.entry_item(lead_id, entry, "erased")),
             _contact_as_read(lead_id, found.contact),
         ]
@@ -164,10 +172,13 @@ class Eraser:
     def _release_once(self, lead_id: str) -> None:
         found = _Found.of(self._items(lead_id)) or _Found()
         self._erase_unowned(lead_id, found)
-        if found.lead is None or not any(name in found.lead for name in HASHES):
+        if found.lead is None or not any(name in found.lead for name in (*HASHES, FORMER_HASHES)):
             return
         bare = _replaced(found.lead, items.lead_item(items.lead_of(found.lead), phone_hash=None))
         claims = ClaimRepository(self._table).release_writes(found.lead)
+        for name, digest in former_hashes(found.lead):
+            one = {"lead_id": lead_id, "partners": found.lead["partners"], name: digest}
+            claims += ClaimRepository(self._table).release_writes(one)
         *some, last = list(batched(claims, TRANSACTION_SIZE - 1, strict=False)) or [()]
         for writes in some:
             self._table.transact(writes, or_conflict=True)
@@ -185,9 +196,12 @@ class Eraser:
     def _erase_unowned(self, lead_id: str, found: _Found) -> None:
         unowned = UnownedItems(self._table, lead_id)
         unowned.erase("account_id", found.accounts)
-        for kind in ("phone_hash", "email_hash"):
+        for kind in UNOWNED:
             if found.lead is not None and kind in found.lead:
                 unowned.erase(kind, {str(found.lead[kind])})
+        for kind, digest in former_hashes(found.lead or {}):
+            if kind in UNOWNED:
+                unowned.erase(kind, {digest})
 
     def _delete_messages_to(self, accounts: set[str]) -> None:
         for account_id in sorted(accounts):
@@ -226,6 +240,11 @@ def _replaced(before: dict[str, Any] | None, after: Item) -> Write:
         values={f":{name}": before[name] for name in AS_READ if name in before},
         names={f"#{name}": name for name in AS_READ},
     )
+
+
+def _former(lead: Mapping[str, Any]) -> Item:
+    """The hashes that corrections replaced. They are needed until what they find is erased."""
+    return {name: lead[name] for name in (FORMER_HASHES, "revision") if name in lead}
 
 
 def _contact_as_read(lead_id: str, contact: dict[str, Any] | None) -> Write:

@@ -1,0 +1,190 @@
+"""Correct the fields of a stored lead: read the new values, and assign partners to a lead that was incomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.domain.acceptance.build import (
+    DEFAULT_RULES,
+    Chooser,
+    ReadValues,
+    assign_partners,
+    find_value_warnings,
+    read_values,
+)
+from leadbridge.domain.delivery import Delivery, State, new_delivery
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
+from leadbridge.domain.fields.reading import ReadingRules
+from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, Loan, Person, Trading
+from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
+from leadbridge.domain.timeline import Entry
+from leadbridge.domain.transitions import advance
+
+if TYPE_CHECKING:
+    from leadbridge.settings import Partner
+
+SECTIONS: dict[str, type[Person] | type[Loan] | type[Trading]] = {"person": Person, "loan": Loan, "trading": Trading}
+MAX_NAME_LENGTH = 64  # characters of an unknown name in an error
+NAME_PARTS = ("first_name", "middle_name", "last_name")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A pending correction: the lead before and after, its timeline entry, and its deliveries.
+
+    `waiting` are the deliveries that wait for an attempt, before and after: their new version stops a worker that has
+    read the old fields. `others` are the remaining deliveries; they must not change meanwhile. `opened` are new.
+    """
+
+    before: Lead
+    after: Lead
+    entry: Entry
+    waiting: tuple[tuple[Delivery, Delivery], ...] = ()
+    others: tuple[Delivery, ...] = ()
+    opened: tuple[Delivery, ...] = ()
+
+
+def correct_lead(
+    lead: Lead,
+    deliveries: Sequence[Delivery],
+    values: Mapping[str, Mapping[str, Any]],
+    *,
+    operator: str,
+    now: datetime,
+    partners: Mapping[str, Partner],
+    choose: Chooser | None,
+    rules: ReadingRules = DEFAULT_RULES,
+) -> Correction | None:
+    """Return the correction of a lead's fields; None if it changes nothing.
+
+    `values` are sections with fields; None removes a value. `choose` routes a lead that is incomplete; it is None if
+    the lead's source is not configured any more. Raises InvalidLead, SubmissionInProgress, WrongState.
+    """
+    read = _read(values, rules)
+    asked = _merged(lead, values, read.asked)
+    changed = tuple(path for path in _paths() if lead.value(path) != asked.value(path))
+    if not changed:
+        return None
+    _require_correctable(deliveries, changed)
+    after = _corrected(lead, asked, changed, read.warnings, partners)
+    opened: tuple[Delivery, ...] = ()
+    if lead.problems:
+        after = _assigned(lead, after, changed, partners, choose)
+        opened = tuple(new_delivery(lead.lead_id, one, lead.source, lead.received_at, now) for one in after.partners)
+    waiting = [(one, _restarted(one, now)) for one in deliveries if one.state is State.RECEIVED]
+    others = [one for one in deliveries if one.state is not State.RECEIVED]
+    data = {"fields": list(changed), "operator": operator}
+    entry = Entry(now, "corrected", None, f"{', '.join(changed)}, by {operator}", data)
+    return Correction(lead, after, entry, tuple(waiting), tuple(others), opened)
+
+
+def _read(values: Mapping[str, Mapping[str, Any]], rules: ReadingRules) -> ReadValues:
+    """Parse the new values. Raises InvalidLead, also for unknown fields."""
+    unknown = [
+        FieldError(f"{section}.{name[:MAX_NAME_LENGTH]}", FieldCode.UNKNOWN_FIELD)
+        for section, members in values.items()
+        for name in members
+        if section not in SECTIONS or name not in SECTIONS[section].model_fields
+    ]
+    read = read_values(values, rules)
+    if unknown or read.wrong:
+        raise InvalidLead((*unknown, *read.wrong.values()))
+    return read
+
+
+def _merged(lead: Lead, values: Mapping[str, Mapping[str, Any]], read: LeadFields) -> LeadFields:
+    """Return the lead's fields with the new values. A full name that was composed of its parts is composed again."""
+    sections: dict[str, Any] = {}
+    for section in SECTIONS:
+        before, new = getattr(lead, section), getattr(read, section)
+        sections[section] = before.model_copy(update={name: getattr(new, name) for name in values.get(section, {})})
+    given = values.get("person", {})
+    is_composed = lead.person.full_name in {None, lead.person.composed_name}
+    if "full_name" not in given and is_composed and any(part in given for part in NAME_PARTS):
+        person = sections["person"]
+        sections["person"] = person.model_copy(update={"full_name": person.composed_name})
+    return LeadFields.model_construct(**sections, utm=lead.utm, consent=lead.consent)
+
+
+def _paths() -> list[str]:
+    return [f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields]
+
+
+def _require_correctable(deliveries: Sequence[Delivery], changed: Sequence[str]) -> None:
+    """Raise if a delivery depends on the present fields."""
+    if any(one.state is State.SUBMITTING for one in deliveries):
+        raise SubmissionInProgress
+    if "person.email" in changed and any(map(_is_found_by_email, deliveries)):
+        raise WrongState("The account at the partner is looked up by the present e-mail. Settle the delivery first.")
+
+
+def _is_found_by_email(delivery: Delivery) -> bool:
+    """Return whether the partner may have an account that only the lead's e-mail finds."""
+    return delivery.is_uncertain or (delivery.state is State.SUBMITTED and delivery.created is None)
+
+
+def _corrected(
+    lead: Lead,
+    asked: LeadFields,
+    changed: Sequence[str],
+    found: Sequence[FieldError],
+    partners: Mapping[str, Partner],
+) -> Lead:
+    """Return the lead with the new values and the warnings about them."""
+    own = [partners[name] for name in lead.partners if name in partners]
+    new = [*find_value_warnings(asked, own), *found]
+    warnings = [one for one in lead.warnings if one.field not in changed]
+    warnings += [one for one in new if one.field in changed and one not in warnings]
+    return lead.model_copy(
+        update={
+            "person": asked.person,
+            "loan": asked.loan,
+            "trading": asked.trading,
+            "revision": lead.revision + 1,
+            "warnings": tuple(warnings),
+        }
+    )
+
+
+def _assigned(
+    before: Lead, lead: Lead, changed: Sequence[str], partners: Mapping[str, Partner], choose: Chooser | None
+) -> Lead:
+    """Assign partners to a lead that was incomplete, or find its problems again.
+
+    A value that could not be read and was not corrected keeps its problem, which says more than that it is missing.
+    """
+    if choose is None:
+        raise WrongState("The lead's source is not configured any more, so it cannot be routed.")
+    old = {one.field: one for one in (*before.warnings, *before.problems) if one.code is not FieldCode.REQUIRED}
+    wrong = {path: one for path, one in old.items() if path and not _is_corrected(path, changed, lead)}
+    assigned = assign_partners(ReadValues(lead, wrong, ()), partners, choose)
+    decision = assigned.decision
+    problematic = {one.field for one in assigned.problems}
+    own = [partners[name] for name in decision.partners]
+    warnings = [one for one in lead.warnings if one.field not in problematic]
+    warnings += [one for one in (*find_value_warnings(lead, own), *assigned.warnings) if one not in warnings]
+    left_out = [one for path, one in wrong.items() if path not in problematic and one not in warnings]
+    return lead.model_copy(
+        update={
+            "partners": decision.partners,
+            "fallbacks": dict(decision.fallbacks) if decision.partners else {},
+            "routed": decision.reason,
+            "routed_data": dict(decision.data),
+            "problems": assigned.problems,
+            "warnings": (*warnings, *left_out),
+        }
+    )
+
+
+def _is_corrected(path: str, changed: Sequence[str], lead: Lead) -> bool:
+    """Return whether the value or the section at a path was corrected, or the lead has a value there."""
+    return lead.value(path) is not None or any(one == path or one.startswith(f"{path}.") for one in changed)
+
+
+def _restarted(delivery: Delivery, now: datetime) -> Delivery:
+    """Return a waiting delivery with a new version. A due attempt is queued again by the event of this change."""
+    after = advance(delivery, "lead_corrected")
+    return replace(after, next_attempt_at=None) if (after.next_attempt_at or now) <= now else after
