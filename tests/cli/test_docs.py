@@ -43,6 +43,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     Path("leeloo.json").write_text(json.dumps(stored_secret("leeloo")))
     shutil.copytree(ROOT / "config", "config")
+    shutil.copytree(ROOT / "events" / "receive_lead", "events/receive_lead")
     aws.dynamodb().put_item(TableName=TABLE, Item=encode(SYNC_STATE))
     failed, unknown = lead(2), lead(3)
     for one in (failed, unknown):
