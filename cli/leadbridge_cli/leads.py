@@ -9,7 +9,7 @@ import typer
 from leadbridge_cli.api import Api, resolve_api
 from leadbridge_cli.exit_codes import not_found, usage_error
 from leadbridge_cli.options import Reveal, Yes, command, group
-from leadbridge_cli.output import Output, Renderable, entry_details, error_meaning, flatten, line, table
+from leadbridge_cli.output import Output, Renderable, entry_details, error_meaning, flatten, line, problem_table, table
 from leadbridge_cli.paging import LeadQuery, iter_pages
 from leadbridge_cli.sanitize import masked
 
@@ -230,6 +230,7 @@ def _render_leads(leads: list[dict[str, Any]]) -> Renderable:
     def row(lead: dict[str, Any]) -> Iterable[object]:
         person = lead.get("person") or {}
         deliveries = ", ".join(_delivery_summary(name, each) for name, each in _deliveries(lead))
+        problems = ", ".join(f"{each.get('field')} {each.get('code')}" for each in lead.get("problems") or [])
         name = "(erased)" if lead.get("erased_at") else person.get("full_name")
         return (
             lead["received_at"],
@@ -238,10 +239,11 @@ def _render_leads(leads: list[dict[str, Any]]) -> Renderable:
             lead["status"],
             name,
             person.get("phone"),
-            deliveries,
+            deliveries or problems,
         )
 
-    return table(("received", "lead", "source", "status", "name", "phone", "deliveries"), map(row, leads))
+    columns = ("received", "lead", "source", "status", "name", "phone", "deliveries, problems")
+    return table(columns, map(row, leads))
 
 
 def _delivery_summary(partner: str, delivery: dict[str, Any]) -> str:
@@ -254,8 +256,10 @@ def _delivery_summary(partner: str, delivery: dict[str, Any]) -> str:
 
 
 def _render_lead(lead: dict[str, Any]) -> Iterable[Renderable]:
-    own = {name: value for name, value in lead.items() if name not in {"deliveries", "timeline"}}
+    own = {name: value for name, value in lead.items() if name not in {"deliveries", "timeline", "problems"}}
     yield table(("field", "value"), flatten(own))
+    if lead.get("problems"):
+        yield problem_table(lead["problems"])
     for partner, delivery in _deliveries(lead):
         explained = {"last_error_meaning": error_meaning(delivery.get("last_error_code"))}
         yield table(("delivery", "value"), flatten({**delivery, **explained}), title=partner)

@@ -88,6 +88,12 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str |
     return renderable
 
 
+def problem_table(problems: Iterable[dict[str, Any]]) -> Renderable:
+    """Return a table of a lead's problems."""
+    columns = ("field", "code", "message")
+    return table(columns, ([each.get(name) for name in columns] for each in problems), title="problems")
+
+
 def line(value: object) -> Renderable:
     """Return a sanitized line of text."""
     from rich.text import Text

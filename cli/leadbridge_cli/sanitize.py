@@ -6,6 +6,8 @@ import unicodedata
 from typing import Any
 
 PRIVATE = frozenset({"phone", "tax_number", "telephone", "email"})
+ANSWERS = "answers"  # of a form: any of them may identify the person
+MASK = "***"
 SHOWN_DIGITS = 2
 STARTS_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
@@ -34,13 +36,19 @@ def for_spreadsheet(value: object) -> str:
 
 
 def masked(value: Any) -> Any:
-    """Return the document with all phones, e-mails and tax numbers masked."""
+    """Return the document with all phones, e-mails, tax numbers and answers of a form masked."""
     match value:
         case dict():
-            return {key: _hidden(each) if key in PRIVATE else masked(each) for key, each in value.items()}
+            return {key: _masked_member(key, each) for key, each in value.items()}
         case list() | tuple():
             return [masked(each) for each in value]
     return value
+
+
+def _masked_member(key: str, value: Any) -> Any:
+    if key == ANSWERS and isinstance(value, dict):
+        return dict.fromkeys(value, MASK)
+    return _hidden(value) if key in PRIVATE else masked(value)
 
 
 def _hidden(value: Any) -> Any:
@@ -48,9 +56,9 @@ def _hidden(value: Any) -> Any:
         return value
     text = str(value)
     if "@" in text:
-        return f"***@{text.rpartition('@')[2]}"
+        return f"{MASK}@{text.rpartition('@')[2]}"
     shown = text[-SHOWN_DIGITS:] if len(text) > 2 * SHOWN_DIGITS else ""
-    return f"***{shown}"
+    return f"{MASK}{shown}"
 
 
 def _visible(character: str) -> str:

@@ -1,25 +1,15 @@
 """Accessibility: phones, keyboard, dark scheme, three languages, screen readers."""
 
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Page, expect
 
+from quality.testkit.browser.axe import violations
 from quality.testkit.browser.world import Open, World, busy
 
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE = {"width": 360, "height": 740}
 READY = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
-
-
-def violations(page: Page) -> list[Any]:
-    """What axe finds wrong with the page as it stands."""
-    page.evaluate(AXE)
-    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", RULES)
-    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]]
 
 
 def views(page: Page, world: World, lead_id: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
 from quality.testkit.cli.gateway import problem
 from quality.testkit.cli.terminal import LEAD, MINUTE, Terminal, run
@@ -313,3 +314,17 @@ def test_a_token_may_come_from_a_file_or_stdin(terminal: Terminal) -> None:
     assert run("leads", "list", *url, "--token-file", "token").code == 0
     assert run("leads", "list", *url, "--token-file", "-", stdin="token-of-olena-0123456789\n").code == 0
     assert run("leads", "list", *url, "--token-file", "nowhere").code == 3
+
+
+def test_an_incomplete_lead_is_listed_and_shown_with_its_problems(terminal: Terminal) -> None:
+    problem = FieldError("person.phone", FieldCode.NOT_A_PHONE)
+    answers = {"Телефон": "дзвоніть 380"}
+    one = lead(2).model_copy(update={"partners": (), "problems": (problem,), "answers": answers})
+    terminal.store.accept(one, phone_hash=None)
+    [listed] = terminal.run("leads", "list", "--status", "incomplete", "--json").json["leads"]
+    assert (listed["lead_id"], listed["status"]) == (one.lead_id, "incomplete")
+    assert "person.phone not_a_phone" in terminal.run("leads", "list", "--status", "incomplete").out
+    shown = terminal.run("leads", "show", one.lead_id)
+    assert "must be a phone number" in shown.out
+    assert ("Телефон" in shown.out, "дзвоніть" in shown.out) == (True, False)
+    assert "дзвоніть 380" in terminal.run("leads", "show", one.lead_id, "--reveal").out

@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { el, isolate } from "./dom.js";
 import { queueName } from "./dead_letters.js";
 import { partnerName } from "./partners.js";
-import { errorInShort, lastError, timeAgo } from "./labels.js";
+import { errorInShort, lastError, namedErrors, timeAgo } from "./labels.js";
 import { formatNumber, phrase, t } from "./words.js";
 
 const MAX_SHOWN = 5;
@@ -14,14 +14,15 @@ const LOOKBACK_DAYS = 7; // a source without leads in this period is not reporte
 
 // Load all of it with parallel requests.
 export async function loadAttention(figures, signal) {
-  const [unknown, needsCheck, failed, { dead_letters: letters }, silentSources] = await Promise.all([
+  const [unknown, needsCheck, failed, incomplete, { dead_letters: letters }, silentSources] = await Promise.all([
     api.leads({ status: "unknown", limit: MAX_COUNTED }, signal),
     api.leads({ attention: "true", limit: MAX_COUNTED }, signal),
     api.leads({ status: "failed", limit: MAX_COUNTED }, signal),
+    api.leads({ status: "incomplete", limit: MAX_COUNTED }, signal),
     api.deadLetters(signal),
     findSilentSources(figures, signal),
   ]);
-  return { unknown, needsCheck, failed, letters, silentSources };
+  return { unknown, needsCheck, failed, incomplete, letters, silentSources };
 }
 
 // Sources with leads in the last days but none within 24 hours, with the time of their last lead.
@@ -37,11 +38,12 @@ async function findSilentSources(figures, signal) {
     .filter(({ last }) => last === null || Date.now() - new Date(last).getTime() > DAY);
 }
 
-export function attentionCards({ unknown, needsCheck, failed, letters, silentSources }) {
+export function attentionCards({ unknown, needsCheck, failed, incomplete, letters, silentSources }) {
   const cards = [
     unknown.leads.length > 0 && leadCard("unknown", unknown, "status=unknown", (one) => one.state === "unknown"),
     needsCheck.leads.length > 0 && leadCard("needs_check", needsCheck, "attention=true", (one) => one.attention),
     failed.leads.length > 0 && leadCard("failed", failed, "status=failed", (one) => one.state === "failed"),
+    incomplete.leads.length > 0 && incompleteCard(incomplete),
     letters.length > 0 && deadLetterCard(letters),
     silentSources.length > 0 && silentSourceCard(silentSources),
   ].filter(Boolean);
@@ -71,6 +73,33 @@ function leadCard(kind, page, query, matches) {
     })),
     (n > MAX_SHOWN || page.cursor) && el("p", {}, el("a", { href: `#/leads?${query}` }, t("attention.all"))),
   );
+}
+
+// Incomplete leads with their number by source and by problem, so that a wrong field mapping is noticed.
+function incompleteCard({ leads, cursor }) {
+  const link = (more, ...text) => el("a", { href: `#/leads?${new URLSearchParams({ status: "incomplete", ...more })}` }, text);
+  const sources = countBy(leads, (lead) => [lead.source]);
+  const problems = countBy(leads, (lead) => lead.problems.map((one) => JSON.stringify([one.field, one.code])));
+  const example = new Map(leads.flatMap((lead) => lead.problems.map((one) => [JSON.stringify([one.field, one.code]), one])));
+  const counts = (key, list, show) => [
+    el("h4", {}, t(`attention.incomplete.${key}`)),
+    el("ul", { class: "plain" }, list.slice(0, MAX_SHOWN).map(([name, number]) => el("li", {}, show(name), ` – ${formatNumber(number)}`))),
+  ];
+  return card(
+    "incomplete",
+    t("attention.incomplete", { n: leads.length }),
+    cursor ? `${formatNumber(leads.length)}+` : formatNumber(leads.length),
+    el("p", { class: "muted" }, t("attention.incomplete.what")),
+    counts("sources", sources, (source) => link({ source }, isolate(source, { cut: 60 }))),
+    counts("problems", problems, (problem) => namedErrors([example.get(problem)])),
+    el("p", {}, link({}, t("attention.all"))),
+  );
+}
+
+// The number of items with each key, the most frequent first.
+function countBy(items, keys) {
+  const groups = Map.groupBy(items.flatMap(keys), (key) => key);
+  return [...groups].map(([key, some]) => [key, some.length]).sort(([, a], [, b]) => b - a);
 }
 
 function deadLetterCard(letters) {

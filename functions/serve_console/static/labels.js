@@ -3,10 +3,10 @@
 import { el, isolate, visible } from "./dom.js";
 import { formatDateTime, formatRelative, hasText, phrase, t } from "./words.js";
 
-export const STATES = ["received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
+export const STATES = ["incomplete", "received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
 
 const TONES = {
-  received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
+  incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
   unknown: "bad", failed: "bad",
   pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral",
 };

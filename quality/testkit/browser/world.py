@@ -13,8 +13,9 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge.domain.lead import Lead, Trading
+from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.services.worker import WORKER_DIED
@@ -23,7 +24,7 @@ from leadbridge.storage.leads import Journey, LeadRepository
 from quality.testkit.browser.gateway import Gateway
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.fixtures import TABLE
-from quality.testkit.people import lead
+from quality.testkit.people import asked, lead
 
 KEY = "an index key of the tests alone"
 TOKENS = {"olena": "token-of-olena", "bohdan": "token-of-bohdan"}
@@ -72,6 +73,32 @@ class World:
         one = one.model_copy(update=changes)
         self.store.accept(one, phone_hash=keyed_hash(KEY, one.person.phone or ""))
         self.bring(one, state, error)
+        return one
+
+    def add_incomplete(
+        self,
+        number: int,
+        *problems: tuple[str, FieldCode],
+        source: str = "tilda-credit",
+        answers: dict[str, str] | None = None,
+        age: timedelta = timedelta(minutes=5),
+    ) -> Lead:
+        """A lead that no partner can take: each field with a problem is empty."""
+        values = asked(full_name=NAMES[number % len(NAMES)], phone=f"+380500{number:06d}")
+        for path, _ in problems:
+            section, _, name = path.partition(".")
+            values[section].pop(name)
+        one = lead(number, source=source, received_at=utc_now() - age).model_copy(
+            update={
+                "partners": (),
+                "person": Person(**values["person"]),
+                "loan": Loan(**values["loan"]),
+                "problems": tuple(FieldError(path, code) for path, code in problems),
+                "answers": answers or {},
+            }
+        )
+        phone = one.person.phone
+        self.store.accept(one, phone_hash=keyed_hash(KEY, phone) if phone else None)
         return one
 
     def bring(self, one: Lead, state: State, error: ErrorInfo | None = None) -> None:

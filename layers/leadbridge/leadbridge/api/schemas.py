@@ -20,7 +20,7 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState
-from leadbridge.domain.lead import Lead, Loan, Person, Trading
+from leadbridge.domain.lead import Lead, Loan, Person, Trading, field_paths
 from leadbridge.domain.message import Message, MessageState
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage.leads import Journey
@@ -139,10 +139,11 @@ class JourneyView(LeadView):
     """A lead with its timeline and messages, oldest first.
 
     `answers` are the form's own answers. They are stored only if the lead has problems, or if a value was left out or
-    changed.
+    changed. `correctable` are the paths of the fields that an operator can correct; none of an erased lead.
     """
 
     answers: dict[str, str]
+    correctable: list[str]
     timeline: list[TimelineEntryView]
     messages: list[MessageView]
     left_out: NotRequired[LeftOutView]
@@ -185,12 +186,14 @@ def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
 
 def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
     """Return a lead with its newest timeline entries and messages that fit into a response."""
-    return bounded_journey(
+    view = bounded_journey(
         lead_view(journey, masked=masked),
         masked_answers(journey.lead.answers) if masked else dict(journey.lead.answers),
         [entry_view(entry) for entry in journey.timeline],
         [message_view(message, masked=masked) for message in journey.messages],
     )
+    view["correctable"] = [] if journey.lead.erased_at else list(field_paths())
+    return view
 
 
 def entry_view(entry: Entry) -> TimelineEntryView:

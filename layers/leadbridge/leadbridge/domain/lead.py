@@ -170,11 +170,15 @@ def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> s
     return found
 
 
+def field_paths() -> tuple[str, ...]:
+    """Return the dotted paths of all fields of a person, a loan and a trader's lead."""
+    sections: dict[str, type[_Section]] = {"person": Person, "loan": Loan, "trading": Trading}
+    return tuple(f"{section}.{field}" for section, model in sections.items() for field in model.model_fields)
+
+
 def changed_fields(before: LeadFields, after: LeadFields) -> tuple[str, ...]:
     """Return the fields of a lead that differ, as dotted paths; all tags count as one, `utm`."""
-    sections: dict[str, type[_Section]] = {"person": Person, "loan": Loan, "trading": Trading}
-    paths = [f"{section}.{field}" for section, model in sections.items() for field in model.model_fields]
-    changed = [path for path in (*paths, "consent.text") if before.value(path) != after.value(path)]
+    changed = [path for path in (*field_paths(), "consent.text") if before.value(path) != after.value(path)]
     return (*changed, *(["utm"] if before.utm != after.utm else []))
 
 
