@@ -87,7 +87,7 @@ def broker_takes(body: dict[str, Any], *, column_length: int, plus_in_phone: boo
     fit(registration(incoming, broker, ours), broker)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @example(
     values={
         "person": {
@@ -107,7 +107,7 @@ def test_the_lender_takes_the_body_of_every_lead_that_is_accepted_for_it(values:
         assert create_errors(body) == {}
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(values=SECTIONS, longest=st.sampled_from([30, 64, 255]), plus=st.booleans())
 def test_the_broker_takes_the_body_of_every_lead_that_is_accepted_for_it(
     values: dict[str, Any], longest: int, plus: bool
