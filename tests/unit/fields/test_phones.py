@@ -140,6 +140,7 @@ def test_the_first_of_several_numbers_counts(first: str, second: str, between: s
     subscriber=SUBSCRIBERS,
     extension=st.sampled_from(
         [
+            " ({})",
             " доб. {}",
             " доб {}",
             ", доб.{}",
@@ -175,6 +176,29 @@ def test_an_extension_is_not_part_of_the_number(subscriber: str, extension: str,
 def test_words_around_a_number_are_left_out(typed: str) -> None:
     assert read(fields.phone, typed) == "+380501234567"
     assert warnings(fields.phone, typed) == ["extra_text"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("48512345678", "+48512345678"),
+        (" 48512345678", "+48512345678"),
+        ("+48512345678", "+48512345678"),
+        ("380501234567", "+380501234567"),
+        ("050 123 45 67", "+380501234567"),
+    ],
+)
+def test_a_partners_number_may_lack_the_plus(typed: str, number: str) -> None:
+    assert fields.phone_with_country(typed) == number
+
+
+@pytest.mark.parametrize("typed", ["nobody", "12345", "", None])
+def test_what_is_no_number_of_a_partner_is_none_either(typed: str | None) -> None:
+    if typed:
+        with pytest.raises(ValueError, match="phone number"):
+            fields.phone_with_country(typed)
+    else:
+        assert fields.phone_with_country(typed) is None
 
 
 def test_an_escaped_plus_is_a_plus() -> None:

@@ -85,7 +85,7 @@ def _day(value: object) -> date:
 
 def _phone(value: str) -> str | None:
     try:
-        return fields.phone(value)  # a `+` arrives as a space
+        return fields.phone_with_country(value)  # a `+` arrives as a space
     except ValueError:
         raise ValueError("must be a phone number") from None
 

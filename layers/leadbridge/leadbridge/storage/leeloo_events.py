@@ -138,7 +138,7 @@ class LeelooEventRepository:
         """Return what identifies the event's person: kinds of pointers and their values, the most reliable first."""
         account_id = event.text("account_id")
         known = [(traces.ACCOUNT, account_id)] if account_id and len(account_id) <= MAX_KEY else []
-        for name, clean, kind in (("phone", fields.phone, traces.PHONE), ("email", _email, traces.EMAIL)):
+        for name, clean, kind in (("phone", fields.phone_with_country, traces.PHONE), ("email", _email, traces.EMAIL)):
             try:
                 value = clean(event.text(name))
             except ValueError:

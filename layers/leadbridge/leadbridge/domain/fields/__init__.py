@@ -8,7 +8,7 @@ warnings. `docs/forms.md` has the rules with examples.
 from leadbridge.domain.fields.emails import email
 from leadbridge.domain.fields.names import compose_full_name, find_name_warnings, split_full_name
 from leadbridge.domain.fields.numbers import amount, term
-from leadbridge.domain.fields.phones import is_phone_of, is_ukrainian, phone
+from leadbridge.domain.fields.phones import is_phone_of, is_ukrainian, phone, phone_with_country
 from leadbridge.domain.fields.tax_numbers import has_valid_check_digit, tax_number
 from leadbridge.domain.fields.texts import MAX_TEXT_LENGTH, label, name, text, truncate_text, words
 
@@ -24,6 +24,7 @@ __all__ = [
     "label",
     "name",
     "phone",
+    "phone_with_country",
     "split_full_name",
     "tax_number",
     "term",

@@ -22,7 +22,7 @@ MAX_CANDIDATES = 20  # numbers of a text that are tried
 _SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015\u2212]+")
 _RUN = re.compile(r"[+(]*\d[\d\s().\-\u2010-\u2015\u2212]*")
 _EXTENSION = re.compile(
-    r"[\s,;(]*(?:#|\b(?:доб|внутр|вн|ext|extn|x|х|ex|тон)(?:\b|(?=\d))|\b(?:добавочн|внутрішн|внутренн|extension)\w*)"
+    r"(?:\s*\(|[\s,;(]*(?:#|\b(?:доб|внутр|вн|ext|extn|x|х|ex|тон)(?:\b|(?=\d))|\b(?:добавочн|внутрішн|внутренн|extension)\w*))"
     r"[\s.:№]*(\d{1,7})[\s).]*$"
 )
 _SPREADSHEET = re.compile(r"(\+?[0-9]{9,15})[.,]0+")
@@ -56,6 +56,16 @@ def phone(value: object, reading: Reading | None = None) -> str | None:
         reading.warn(FieldCode.FIRST_OF_SEVERAL if first[1] else FieldCode.EXTRA_TEXT)
         return first[0]
     raise InvalidValue(FieldCode.NOT_A_PHONE)
+
+
+def phone_with_country(value: object) -> str | None:
+    """Parse a phone number of a partner or an operator, which has its country's code, with or without the plus."""
+    try:
+        return phone(value)
+    except InvalidValue:
+        if isinstance(value, str) and (digits := value.strip())[:1].isdigit():
+            return phone(f"+{digits}")
+        raise
 
 
 def is_ukrainian(phone_number: str) -> bool:
