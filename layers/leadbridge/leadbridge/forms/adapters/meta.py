@@ -31,6 +31,7 @@ CHECKED = ("1", "true", 1, True)  # Graph writes "1"; an empty text means not ch
 TESTING_TOOL_EMAILS = frozenset({"test@meta.com", "test@fb.com"})
 
 content_types = ("application/json",)
+MAX_LEADS = 1000  # of a post; Meta sends no more
 max_body_bytes = 1_048_576  # a post has up to a thousand changes, and Meta would repeat a rejected one unchanged
 
 
@@ -57,6 +58,8 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     named = {keys["leadgen_id"]: keys for keys in map(_keys, values) if "leadgen_id" in keys}
     if values and not named:
         raise Unreadable("the body contains no lead id")
+    if len(named) > MAX_LEADS:
+        raise Unreadable(f"the body contains more than {MAX_LEADS} leads")
     return tuple(
         Submission(values={}, delivery_id=leadgen_id, is_test=_is_sample(keys), to_fetch=keys)
         for leadgen_id, keys in named.items()
