@@ -56,7 +56,7 @@ class Remote(Deals, Accounts):
         return dict(self.post("leeloo/emit", {"type": kind, "data": data, "url": url}, EMIT_TIMEOUT_SECONDS))
 
     def add_lead(self, answers: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Add a lead at Meta. Options: `leadgen_id`, `form_id`, `platform`. Returns Graph's representation."""
+        """Add a lead at Meta. Options: `leadgen_id`, `form_id`, `platform`, `disclaimers`. Returns what Graph does."""
         return dict(self.post("graph/leads", {"answers": answers, **options}))
 
     def delete_lead(self, leadgen_id: str) -> None:

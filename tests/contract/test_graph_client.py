@@ -103,7 +103,7 @@ def entry(sandbox: Sandbox) -> dict[str, Any]:
 def world(sandbox: Sandbox) -> Iterator[World]:
     remote = Remote(sandbox.url)
     remote.reset()
-    remote.add_lead(ANSWERS, leadgen_id="77", platform="ig")
+    remote.add_lead(ANSWERS, leadgen_id="77", platform="ig", disclaimers={"optional_1": True, "marketing": False})
     with ExitStack() as stack:
         yield World(GraphFaults(remote), Vault(lambda: entry(sandbox), entry(sandbox)), sandbox, stack)
 
@@ -122,6 +122,7 @@ def test_what_is_read_is_what_the_adapter_reads(world: World) -> None:
     submission = meta.read(world.lead(), KEYS, source)
     assert submission.values["person"] == {"phone": "+380500000001"}
     assert submission.values["utm"] == {"utm_source": "ig"}
+    assert submission.values["consent"]["text"] == "disclaimer.optional_1: yes; disclaimer.marketing: no"
 
 
 @pytest.mark.parametrize(

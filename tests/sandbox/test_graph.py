@@ -46,6 +46,17 @@ def test_a_lead_is_told_with_the_fields_that_are_asked_for(sandbox: Sandbox, lea
     assert lead["field_data"][1] == {"name": "вибір", "values": ["а", "б"]}
 
 
+def test_the_boxes_of_a_custom_disclaimer_are_told_if_they_are_asked_for(sandbox: Sandbox, remote: Remote) -> None:
+    remote.reset()
+    remote.add_lead({}, leadgen_id="77", disclaimers={"optional_1": True, "marketing": False})
+    boxes = [{"checkbox_key": "optional_1", "is_checked": "1"}, {"checkbox_key": "marketing", "is_checked": ""}]
+    assert ask(sandbox, fields="custom_disclaimer_responses") == (
+        200,
+        {"id": "77", "custom_disclaimer_responses": boxes},
+    )
+    assert ask(sandbox)[1].keys() == {"id", "created_time", "field_data"}
+
+
 @pytest.mark.parametrize(
     ("options", "code", "subcode"),
     [

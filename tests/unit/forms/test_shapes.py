@@ -181,6 +181,10 @@ def test_depth_and_number_are_bounded_and_what_is_not_read_counts_as_content() -
     beyond = flatten({"b": "2", **nested(MAX_DEPTH + 2, "1")})
     assert beyond["b"] == "2"
     assert beyond[REST] != flatten({"b": "2", **nested(MAX_DEPTH + 2, "3")})[REST]
+    full = {"rows": [{"name": f"n{number}", "value": "1"} for number in range(MAX_FIELDS)]}
+    assert len(flatten(full)) == MAX_FIELDS
+    empty = flatten({"rows": [[[]]] * (2 * MAX_FIELDS), "b": "2"})
+    assert REST in empty
     many = flatten({"rows": [{"x": {"y": str(number)}} for number in range(3 * MAX_FIELDS)]})
     assert len(many) <= MAX_FIELDS + 1
 

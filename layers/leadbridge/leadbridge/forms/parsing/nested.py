@@ -21,7 +21,8 @@ MAX_FIELDS = 1000
 MAX_DEPTH = 32  # levels of nesting; values below are not read
 MAX_PREFIX = 255  # characters of an outer name, which each inner name repeats
 MAX_CHOICES = 1000  # elements of a list that is one answer
-MAX_NAMES = 8  # names under which the configuration may name one value
+MAX_VISITED = 4000  # values and the objects and lists around them
+MAX_NAMES = 6  # names under which the configuration may name one value
 MAX_LABEL = 255  # characters of a name that is compared with configured names without regard to case
 MAX_EMBEDDED = 20  # texts that are read as JSON
 REST = "(more fields)"  # the name of the digest of the fields that were not read
@@ -106,11 +107,13 @@ class _Walk:
         self.is_cut = False
         self._embedded = 0
         self._read = 0
+        self._visited = 0
 
     def values(self, value: Any, names: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], int, str]]:
         """Return each value with its possible names, the full path first, and the depth of that path."""
         if self._is_full():
             return
+        self._visited += 1
         names = names[:MAX_NAMES]
         if isinstance(value, dict | list) and value and depth > MAX_DEPTH:
             self._read += 1
@@ -129,7 +132,7 @@ class _Walk:
             yield names, depth, as_text(value)
 
     def _is_full(self) -> bool:
-        if self._read < MAX_FIELDS:
+        if self._read < MAX_FIELDS and self._visited < MAX_VISITED:
             return False
         self.is_cut = True
         return True
@@ -151,7 +154,9 @@ class _Walk:
             if isinstance(rest, dict | list) and rest:
                 own = tuple(inside(name, str(index)) for name in names)
                 yield from self.values(rest, own + names if len(elements) == 1 else own, depth + 1)
-            if self.is_cut and self._is_full():
+            else:
+                self._visited += 1
+            if index + 1 < len(elements) and self._is_full():
                 return
 
     def _inner(self, text: str) -> Any:
