@@ -1,4 +1,7 @@
-"""Every hour: count the sources that have sent no lead for too long. A broken form causes no error."""
+"""Every hour: count the sources that have sent no lead for too long, or whose leads are incomplete too often.
+
+A broken form causes no error.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.settings import settings
 from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
+from leadbridge.storage.queries.incomplete_leads import IncompleteLeads
 from leadbridge.storage.table import open_table
 
 
@@ -27,14 +31,36 @@ def backlog() -> BacklogMonitor:
     return BacklogMonitor(open_table())
 
 
+@lru_cache
+def incomplete_leads() -> IncompleteLeads:
+    """Make the reader of this stack's incomplete leads."""
+    return IncompleteLeads(open_table())
+
+
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
-    """Return the names of the stale sources. Only sources with `stale_after` are checked."""
+    """Return the names of the stale sources, and of those whose share of incomplete leads has jumped."""
+    return {"stale": find_stale(), "incomplete": find_incomplete()}
+
+
+def find_incomplete() -> list[str]:
+    """Count and return the sources whose share of incomplete leads has jumped."""
+    shares = incomplete_leads().shares(settings().sources, utc_now())
+    jumped = sorted(name for name, share in shares.items() if share.has_jumped)
+    count("IncompleteSources", len(jumped))
+    if jumped:
+        counts = {name: f"{shares[name].incomplete} of {shares[name].leads}" for name in jumped}
+        logger.warning("many leads are incomplete", incomplete=counts)
+    return jumped
+
+
+def find_stale() -> list[str]:
+    """Count and return the stale sources. Only sources with `stale_after` are checked."""
     limits = {name: source.stale_after for name, source in settings().sources.items() if source.stale_after}
     if not limits:
         logger.info("no source has stale_after")
-        return {"stale": []}
+        return []
     last = backlog().last_leads(limits)
     stale = stale_sources(last, limits, utc_now())
     count("StaleSources", len(stale))
@@ -44,7 +70,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
         checked=len(limits),
         without_leads=sorted(limits.keys() - last),
     )
-    return {"stale": stale}
+    return stale
 
 
-warm_up(environment, settings, backlog)
+warm_up(environment, settings, backlog, incomplete_leads)

@@ -9,10 +9,17 @@ from typing import Any
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
-from leadbridge.domain.events import DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
+from leadbridge.domain.events import (
+    DeliveryChanged,
+    Event,
+    FetchChanged,
+    LeadIncomplete,
+    LeadReceived,
+    MessageChanged,
+)
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
-from leadbridge.runtime.logs import count, logger, metrics
+from leadbridge.runtime.logs import count, count_for_source, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.storage.stream import NO_ANSWER, EventPublisher, event_of, is_retryable
 
@@ -64,6 +71,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         code = rejected.get(number)
         if code is None:
             logger.info("published", lead_id=lead_id, event=announced.detail_type)
+            if isinstance(announced, LeadIncomplete):
+                count_for_source("LeadsIncomplete", announced.source)
         elif is_retryable(code) and not (accepts_some and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
             to_retry.append(number)
         else:
@@ -91,5 +100,5 @@ def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
     send_dead_letter(body)
 
 
-EVENTS = (LeadReceived, DeliveryChanged, MessageChanged, FetchChanged)
+EVENTS = (LeadReceived, LeadIncomplete, DeliveryChanged, MessageChanged, FetchChanged)
 warm_up(environment, bus, *(event.model_rebuild for event in EVENTS))

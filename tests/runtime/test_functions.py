@@ -414,7 +414,7 @@ def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: 
         assert cloud.store.accept(next_one, phone_hash=None) is None
         received = function.invoke(sample("DetectStaleSources", "tick"))
 
-    assert (silent, received) == ({"stale": ["web"]}, {"stale": []})
+    assert (silent, received) == ({"stale": ["web"], "incomplete": []}, {"stale": [], "incomplete": []})
 
 
 @pytest.mark.usefixtures("source")

@@ -39,7 +39,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "CheckStatus": {"account_at_once": DONE, "at_once": DONE, "due": DONE},
     "FetchLead": {"overdue": DONE, "pending": DONE},
     "FindDue": {"tick": {"queued": 2}},
-    "DetectStaleSources": {"tick": {"stale": ["web"]}},
+    "DetectStaleSources": {"tick": {"stale": ["web"], "incomplete": []}},
     "SnapshotStats": {"tick": {"days": 35}},
     "ManageLeads": {
         **dict.fromkeys(("dead_letters", "discard", "redrive", "partners", "stats", "sync", "health"), 200),

@@ -152,8 +152,6 @@ def _answer_result(source: str, result: ReceiveResult, settings: Settings) -> Re
             logger.info("honeypot filled in")
         case ReceiveStatus.NEW:
             count("LeadsReceived", result.stored)
-            if result.problems:
-                count("LeadsIncomplete")
             logger.info("received", problems=[f"{one.field} {one.code.value}".strip() for one in result.problems])
         case ReceiveStatus.REDELIVERY:
             count("LeadsRedelivered")

@@ -1,4 +1,4 @@
-"""Events on the bus: a new lead, and each change of a delivery, a message or a fetch.
+"""Events on the bus: a new lead, an incomplete lead, and each change of a delivery, a message or a fetch.
 
 An event contains ids, states and versions, and no personal data. The bus may repeat and reorder events, so a consumer
 reads the current item from the table. An event is outdated if the item has a later version.
@@ -50,6 +50,16 @@ class LeadReceived(_Event):
         return cls(
             lead_id=lead.lead_id, source=lead.source, received_at=to_text(lead.received_at), partners=lead.partners
         )
+
+
+class LeadIncomplete(_Event):
+    """A lead was stored that no partner can take. `problems` are fields with codes, such as `person.phone required`."""
+
+    detail_type = "LeadIncomplete"
+    lead_id: str
+    source: str
+    received_at: str
+    problems: tuple[str, ...]
 
 
 class DeliveryChanged(_Event):
@@ -129,7 +139,7 @@ class FetchChanged(_Event):
         )
 
 
-Event = LeadReceived | DeliveryChanged | MessageChanged | FetchChanged
+Event = LeadReceived | LeadIncomplete | DeliveryChanged | MessageChanged | FetchChanged
 
 
 def envelope(event: Event) -> dict[str, Any]:

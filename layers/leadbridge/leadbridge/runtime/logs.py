@@ -61,6 +61,12 @@ def count(name: str, number: float = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
 
 
+def count_for_source(name: str, source: str) -> None:
+    """Add 1 to a count with the dimension `source`, which must be a configured source."""
+    with single_metric(name, MetricUnit.Count, 1, namespace=_NAMESPACE) as metric:
+        metric.add_dimension("source", source)
+
+
 def count_version_fault(error: BaseException) -> None:
     """Count a version-scoped fault. CodeDeploy rolls back on this metric.
 

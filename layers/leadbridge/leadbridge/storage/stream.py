@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from leadbridge.domain.events import SOURCE, DeliveryChanged, Event, FetchChanged, LeadReceived, MessageChanged
+from leadbridge.domain.events import (
+    SOURCE,
+    DeliveryChanged,
+    Event,
+    FetchChanged,
+    LeadIncomplete,
+    LeadReceived,
+    MessageChanged,
+)
 from leadbridge.runtime.aws_errors import TRANSIENT, code_of, is_transient
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_of
@@ -38,6 +46,9 @@ def event_of(record: dict[str, Any]) -> Event | None:
         return None
     if kind == "LEAD" and record["eventName"] == "INSERT":
         return LeadReceived.of(items.lead_of(after))
+    if kind == "INCOMPLETE" and record["eventName"] == "INSERT":
+        names = ("lead_id", "source", "received_at")
+        return LeadIncomplete(**{name: after[name] for name in names}, problems=tuple(after["problem_codes"]))
     if kind == "MESSAGE":
         return MessageChanged.of(message_of(after))
     if kind == "FETCH":

@@ -35,6 +35,16 @@ class TotalsView(TypedDict):
 
     leads: Count
     deliveries: dict[str, Count]
+    incomplete: Count
+
+
+class ProblemCountView(TypedDict):
+    """The number of incomplete leads of a source with a problem. `field` is empty for a problem of the whole post."""
+
+    source: str
+    field: str
+    code: str
+    count: Count
 
 
 class LeadsOfDayView(TypedDict):
@@ -61,13 +71,15 @@ StatsView = TypedDict(
         "totals": TotalsView,
         "leads": list[LeadsOfDayView],
         "counts": list[DeliveriesOfDayView],
+        "incomplete": list[LeadsOfDayView],
+        "problems": list[ProblemCountView],
     },
 )
 
 
 @route("GET", "/stats")
 def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
-    """Count leads and deliveries by day, source, partner and state."""
+    """Count leads and deliveries by day, source, partner and state, and incomplete leads by source and problem."""
     today = utc_now().date()
     last = query.last or today
     first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
@@ -84,15 +96,31 @@ def stats_view(first: date, last: date, figures: StatsCounts) -> StatsView:
     states = Counter[str]()
     for (_, _, _, state), number in figures.deliveries.items():
         states[state] += number
+    problems = Counter[tuple[str, str]]()
+    for (_, source, problem), number in figures.problems.items():
+        problems[source, problem] += number
     return {
         "from": first.isoformat(),
         "to": last.isoformat(),
-        "totals": {"leads": figures.leads.total(), "deliveries": dict(sorted(states.items()))},
+        "totals": {
+            "leads": figures.leads.total(),
+            "deliveries": dict(sorted(states.items())),
+            "incomplete": figures.incomplete.total(),
+        },
         "leads": [
             {"day": day, "source": source, "count": number} for (day, source), number in sorted(figures.leads.items())
         ],
         "counts": [
             {"day": day, "source": source, "partner": partner, "state": State(state), "count": number}
             for (day, source, partner, state), number in sorted(figures.deliveries.items())
+        ],
+        "incomplete": [
+            {"day": day, "source": source, "count": number}
+            for (day, source), number in sorted(figures.incomplete.items())
+        ],
+        "problems": [
+            {"source": source, "field": field, "code": code, "count": number}
+            for (source, problem), number in sorted(problems.items())
+            for field, _, code in (problem.rpartition(" "),)
         ],
     }

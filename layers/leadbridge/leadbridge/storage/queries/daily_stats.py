@@ -1,4 +1,6 @@
-"""Daily statistics: leads by source, deliveries by state. They are counted in the indexes and stored permanently.
+"""Daily statistics: leads by source, deliveries by state, incomplete leads.
+
+They are counted in the indexes and stored permanently.
 
 pk        sk                 item
 FIGURES   DAY#{2026-11-02}   the counts of a day, as they were counted last
@@ -8,8 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
@@ -34,10 +36,15 @@ class TooManyLeads(Exception):
 
 @dataclass(frozen=True)
 class StatsCounts:
-    """Counts by day. `leads` by (day, source), `deliveries` by (day, source, partner, state)."""
+    """Counts by day. `leads` by (day, source), `deliveries` by (day, source, partner, state).
 
-    leads: Counter[tuple[str, str]]
-    deliveries: Counter[tuple[str, str, str, str]]
+    `incomplete` counts incomplete leads by (day, source), `problems` their problems by (day, source, field and code).
+    """
+
+    leads: Counter[tuple[str, str]] = field(default_factory=Counter)
+    deliveries: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    incomplete: Counter[tuple[str, str]] = field(default_factory=Counter)
+    problems: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
 
 class DailyStats:
@@ -48,7 +55,7 @@ class DailyStats:
 
     def between(self, first: date, last: date, today: date) -> StatsCounts:
         """The figures of some days, both ends included. Raises TooManyLeads."""
-        figures = StatsCounts(Counter(), Counter())
+        figures = StatsCounts()
         recent = today - RECENT
         if last >= recent:
             self._count(max(first, recent), last, figures)
@@ -59,6 +66,11 @@ class DailyStats:
                 for name, number in values["deliveries"].items():
                     source, partner, state = name.split(SEPARATOR)
                     figures.deliveries[day, source, partner, state] += int(number)
+                for source, number in values.get("incomplete", {}).items():
+                    figures.incomplete[day, source] += int(number)
+                for name, number in values.get("problems", {}).items():
+                    source, problem = name.split(SEPARATOR)
+                    figures.problems[day, source, problem] += int(number)
         return figures
 
     def snapshot(self, today: date) -> int:
@@ -68,15 +80,16 @@ class DailyStats:
         """
         first = today - RECENT
         days = [(first + timedelta(days=number)).isoformat() for number in range(RECENT.days)]
-        figures = StatsCounts(Counter(), Counter())
+        figures = StatsCounts()
         self._count(first, today - timedelta(days=1), figures)
         for day in days:
-            leads = {source: number for (when, source), number in figures.leads.items() if when == day}
-            deliveries = {
-                SEPARATOR.join(what): number for (when, *what), number in figures.deliveries.items() if when == day
+            counts = {
+                "leads": _of_day(figures.leads, day),
+                "deliveries": _of_day(figures.deliveries, day),
+                "incomplete": _of_day(figures.incomplete, day),
+                "problems": _of_day(figures.problems, day),
             }
-            item = {"pk": "FIGURES", "sk": f"DAY#{day}", "leads": leads, "deliveries": deliveries}
-            self._table.write(put(item, ttl=False))
+            self._table.write(put({"pk": "FIGURES", "sk": f"DAY#{day}", **counts}, ttl=False))
         return len(days)
 
     def _count(self, first: date, last: date, figures: StatsCounts) -> None:
@@ -91,6 +104,10 @@ class DailyStats:
         merged = heapq.merge(*lists, key=lambda values: str(values["received_key"]))
         for _, found in groupby(merged, key=lambda values: str(values["received_key"])):
             self._count_lead(list(found), look_ups, figures)
+        for values in self._listed(items.INCOMPLETE, first, last, reads):
+            day, source = values["received_key"][:10], values["source"]
+            figures.incomplete[day, source] += 1
+            figures.problems.update((day, source, problem) for problem in values.get("problem_codes", ()))
 
     def _count_lead(self, found: list[dict[str, Any]], look_ups: Iterator[int], figures: StatsCounts) -> None:
         """Count one lead by its entries in the lists."""
@@ -119,7 +136,7 @@ class DailyStats:
             "listed = :listed AND received_key BETWEEN :first AND :last",
             {":listed": partition, ":first": _begins(first), ":last": _begins(last + timedelta(days=1))},
             items.LISTING,
-            attributes=("pk", "listed", "received_key", "source", "partner", "partners"),
+            attributes=("pk", "listed", "received_key", "source", "partner", "partners", "problem_codes"),
         )
         start = None
         while next(reads, None) is not None:
@@ -133,6 +150,11 @@ class DailyStats:
     def _stored_days(self, first: date, last: date) -> Iterator[dict[str, Any]]:
         values = {":pk": "FIGURES", ":first": f"DAY#{first.isoformat()}", ":last": f"DAY#{last.isoformat()}"}
         return self._table.query(Query("pk = :pk AND sk BETWEEN :first AND :last", values), limit=MAX_DAYS)
+
+
+def _of_day(counter: Mapping[tuple[str, ...], int], day: str) -> dict[str, int]:
+    """Return the counts of a day by the rest of their key."""
+    return {SEPARATOR.join(what): number for (when, *what), number in counter.items() if when == day}
 
 
 def _begins(day: date) -> str:
