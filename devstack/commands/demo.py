@@ -6,15 +6,18 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 from rich.console import Console
 
 from devstack.clients import forget_credentials
 from devstack.commands.journey import Journey, World, delivery_of, of_this_run
-from devstack.commands.samples import sample
+from devstack.commands.samples import Sample, sample, sample_event
 from devstack.stack import HOW_LONG, stack_of_this_process
 from devstack.workdir import DEVELOPER, LocalError
 
+COMPLETED_PHONE = "0500002045"  # the whole phone of the person in the sample `incomplete`
+INCOMPLETE_ID = "4491823077"  # the form's id of that sample; a new one makes it a new lead
 LAST_STATUSES = ("ACTIVE_CLIENT", "NO_POTENTIAL")
 
 
@@ -45,6 +48,24 @@ def invalid(world: World) -> Journey:
     for error in answer.content.get("errors", []):
         journey.note("leadbridge", f"{error['field']} {error['message']}")
     journey.expect(answer.status == 422 and bool(answer.content.get("errors")), "expected a 422 with errors")
+    return journey
+
+
+def incomplete(world: World) -> Journey:
+    title = "A form sends half a phone: the lead is kept, an operator completes it, and it becomes a deal"
+    event = sample_event("incomplete")
+    journey = Journey(title, Sample("incomplete", event["pathParameters"]["source"], "", "{}"))
+    answer = world.post_event(journey, (INCOMPLETE_ID, str(uuid4().int)[:10]))
+    for error in answer.content.get("errors", []):
+        journey.note("leadbridge", f"{error['field']} {error['message']}")
+    is_kept = (answer.status, answer.content.get("status")) == (202, "incomplete")
+    journey.expect(is_kept, "expected a 202 with the status incomplete")
+    lead_id = str(answer.content["lead_id"])
+    corrected = world.operator.patch(f"/leads/{lead_id}", {"person": {"phone": COMPLETED_PHONE}})
+    journey.note("operator", f"corrects the phone: {corrected.status} {corrected.content.get('status')}")
+    journey.expect(corrected.status == 200 and not corrected.content["problems"], "expected a complete lead")
+    world.follow(journey, lead_id, "closed")
+    world.expect_deals(journey, 1, COMPLETED_PHONE)
     return journey
 
 
@@ -109,7 +130,7 @@ def trading_reply_lost(world: World) -> Journey:
     return journey
 
 
-CONCURRENT_SAMPLES = (good, redelivered, invalid, exact, reply_lost, trading, trading_reply_lost)
+CONCURRENT_SAMPLES = (good, redelivered, invalid, incomplete, exact, reply_lost, trading, trading_reply_lost)
 AFTERWARDS = (partner_down,)  # its fault affects all leads
 
 

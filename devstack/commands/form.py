@@ -60,6 +60,10 @@ class Operator:
         content = None if body is None else json.dumps(body).encode()
         return ask("POST", f"{self.stack.api_url}{path}", headers=headers, body=content)
 
+    def patch(self, path: str, body: dict[str, Any]) -> Answer:
+        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
+        return ask("PATCH", f"{self.stack.api_url}{path}", headers=headers, body=json.dumps(body).encode())
+
     def lead(self, lead_id: str) -> dict[str, Any]:
         answer = self.get(f"/leads/{lead_id}")
         if answer.status != 200:

@@ -10,8 +10,9 @@ from uuid import uuid4
 from rich.console import Console
 from rich.text import Text
 
-from devstack.commands.form import Answer, Form, Operator
+from devstack.commands.form import Answer, Form, Operator, ask
 from devstack.commands.samples import Sample, sample
+from devstack.commands.send import request_of
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from leadbridge.domain.clock import from_text
@@ -57,6 +58,7 @@ class World:
 
     stack: Stack
     forms: dict[str, Form]
+    secrets: dict[str, Any]
     operator: Operator
     partner: Remote
 
@@ -65,7 +67,7 @@ class World:
         manager = stack.client("secretsmanager")
         sources = json.loads(manager.get_secret_value(SecretId="leadbridge/sources")["SecretString"])
         forms = {name: Form(stack, sources[name]["secrets"][0], name) for name in ("web", "web-trading")}
-        return cls(stack, forms, Operator(stack), Remote(stack.sandbox_url))
+        return cls(stack, forms, sources, Operator(stack), Remote(stack.sandbox_url))
 
     def post(self, journey: Journey) -> Answer:
         """Post the sample and note the answer."""
@@ -73,6 +75,13 @@ class World:
         result = answer.content["title" if answer.status >= 400 else "status"].lower()
         twice = ", the same lead again" if answer.content.get("duplicate") else ""
         journey.note("form", f"posts it: {answer.status} {result}{twice} after {answer.seconds * 1000:.0f} ms")
+        return answer
+
+    def post_event(self, journey: Journey, replaced: tuple[str, str]) -> Answer:
+        """Post the sample of any source, with a text of its body replaced, and note the answer."""
+        address, headers, body = request_of(journey.sample.name, self.secrets, replaced)
+        answer = ask("POST", f"{self.stack.api_url}{address}", headers=headers, body=body)
+        journey.note("form", f"posts it: {answer.status} {answer.content.get('status')}")
         return answer
 
     def follow(self, journey: Journey, lead_id: str, *states: str) -> dict[str, Any]:
@@ -114,10 +123,10 @@ class World:
         """What happened to a lead so far."""
         return [entry["what"] for entry in self.operator.lead(lead_id)["timeline"]]
 
-    def expect_deals(self, journey: Journey, number: int) -> None:
-        """Compare with the partner's own records."""
+    def expect_deals(self, journey: Journey, number: int, phone: str | None = None) -> None:
+        """Compare with the partner's own records of the sample's phone, or of another."""
         calls = self.partner.calls("leadleader", "create")
-        ours = [call for call in calls if call.get("telephone") == journey.sample.partner_phone]
+        ours = [call for call in calls if call.get("telephone") == (phone or journey.sample.partner_phone)]
         made = [call for call in ours if call.get("deal_id") is not None and time_of(call["at"]) >= journey.began - 1]
         journey.note("sandbox", f"the partner's own log has {len(made)} deal{'' if len(made) == 1 else 's'} for it")
         journey.expect(len(made) == number, f"expected {number} deals at the partner")

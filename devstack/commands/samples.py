@@ -33,9 +33,15 @@ class Sample:
         return f"0{digits[-9:]}"
 
 
+def sample_event(name: str) -> dict[str, Any]:
+    """Read the event of one sample."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
 def sample(name: str) -> Sample:
-    """Read one sample."""
-    event = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+    """Read one sample of a Standard Webhooks source."""
+    event = sample_event(name)
     return Sample(name, event["pathParameters"]["source"], event["headers"]["webhook-id"], event["body"])
 
 

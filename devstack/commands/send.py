@@ -8,21 +8,25 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from devstack.commands.form import ask
-from devstack.commands.samples import EVENTS, sample_names, unknown
+from devstack.commands.samples import sample_event, sample_names, unknown
 from devstack.stack import Stack
 from devstack.workdir import DEVELOPER
 from events.sign import signed
 from leadbridge.forms.base import Request
 
 
-def request_of(case: str, secrets: dict[str, Any]) -> tuple[str, dict[str, str], bytes]:
+def request_of(
+    case: str, secrets: dict[str, Any], replaced: tuple[str, str] = ("", "")
+) -> tuple[str, dict[str, str], bytes]:
     """The address behind the API's own, the headers and the body of a sample, proven now.
 
-    Where the id of the delivery is a header, it is a new one, so that the lead is new too.
+    Where the id of the delivery is a header, it is a new one, so that the lead is new too. `replaced` are a text of the
+    body and the text to replace it.
     """
-    event = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))
+    event = sample_event(case)
     if "webhook-id" in event["headers"]:
         event["headers"]["webhook-id"] = f"msg_{uuid4().hex}"
+    event["body"] = event["body"].replace(*replaced)
     event = signed(event, secrets[event["pathParameters"]["source"]]["secrets"][0], int(time.time()))
     own = ("content-type", "user-agent", "referer", "signature", "timestamp", "webhook-id")
     headers = {name: value for name, value in event["headers"].items() if name.lower().endswith(own)}

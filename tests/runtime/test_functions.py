@@ -30,7 +30,9 @@ LEAD_ID = lead_id_of("web", f"id:{sample('ReceiveLead', 'good')['headers']['webh
 TRADER_ID = lead_id_of("web-trading", f"id:{sample('ReceiveLead', 'trading')['headers']['webhook-id']}")
 KEYS = {"secrets": [SECRET]}
 FORMS = {
-    **dict.fromkeys(("tilda_lead", "typeform_lead", "webflow_signed", "webflow_dashboard", "elementor_simple"), 202),
+    **dict.fromkeys(
+        ("tilda_lead", "incomplete", "typeform_lead", "webflow_signed", "webflow_dashboard", "elementor_simple"), 202
+    ),
     **dict.fromkeys(("elementor_advanced", "jotform_lead", "google_lead", "tally_lead", "plain_urlencoded"), 202),
     **dict.fromkeys(("plain_windows1251", "plain_multipart", "plain_json"), 202),
     **dict.fromkeys(("tilda_test", "google_test", "tally_other_event"), 200),

@@ -41,7 +41,7 @@ FORM_CASES = [
 ]
 VARIETIES = {
     "web": {"good", "invalid", "test_ping"},
-    "tilda-credit": {"tilda_lead", "tilda_test"},
+    "tilda-credit": {"tilda_lead", "tilda_test", "incomplete"},
     "typeform-credit": {"typeform_lead"},
     "webflow-credit": {"webflow_signed", "webflow_dashboard"},
     "elementor-credit": {"elementor_simple", "elementor_advanced"},

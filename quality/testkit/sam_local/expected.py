@@ -15,6 +15,7 @@ TAKEN = (
         "elementor_advanced",
         "elementor_simple",
         "google_lead",
+        "incomplete",
         "jotform_lead",
         "large_amount",
         "meta_batch",
