@@ -78,6 +78,8 @@ def _settled(values: Item, now: datetime) -> list[Item]:
             return [fetch_item(ended.after) | mark, items.entry_item(ended.after.lead_id, entry, "restored") | kept]
         case "FETCH":
             return [values | mark]
+        case "LEAD" if "problems" in values:  # it may have been completed and delivered since
+            return [values | mark]
         case _:
             return [values]
 

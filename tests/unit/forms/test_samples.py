@@ -19,7 +19,7 @@ from quality.testkit.forms.receiver import (
 )
 
 NO_LEADS = {"tilda_test": "test", "google_test": "test", "test_ping": "test", "tally_other_event": "ignored"}
-LEADS = [case for case in cases() if case not in NO_LEADS and "invalid" not in case]
+LEADS = [case for case in cases() if case not in {*NO_LEADS, "invalid", "incomplete"}]
 FORMS = [case for case in LEADS if adapter_of(case) != "standard_webhooks"]
 
 
@@ -57,6 +57,14 @@ def test_another_sources_secret_proves_nothing(endpoint: Endpoint, case: str) ->
     stranger = {**event, "pathParameters": {"source": other}}
     assert endpoint.take(with_headers(stranger, content_type="application/json"))[0] == 401
     assert endpoint.store.leads == {}
+
+
+def test_the_incomplete_sample_is_kept_with_its_problem_and_its_answers(endpoint: Endpoint) -> None:
+    status, said = endpoint.take(proven(sample("incomplete")))
+    assert (status, said["status"]) == (202, "incomplete")
+    assert [(one["field"], one["code"]) for one in said["errors"]] == [("person.phone", "not_a_phone")]
+    assert endpoint.lead((status, said)).answers["Phone"] == "050 000 20 4 передзвоню"
+    assert endpoint.take(proven(sample("incomplete")))[0] == 200
 
 
 @pytest.mark.parametrize("case", FORMS)

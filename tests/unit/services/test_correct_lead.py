@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.put_back import settled
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.acceptance.status import LeadStatus
@@ -388,3 +389,28 @@ def test_a_completed_lead_of_a_person_who_was_served_meanwhile_is_a_repeat(world
     found = claims.first(world.delivery(first), timedelta(days=30), timedelta(days=30))
     assert found is not None
     assert found.lead_id == later.lead_id
+
+
+def test_a_restored_incomplete_lead_is_delivered_only_with_a_confirmation(world: World) -> None:
+    """It may have been completed and delivered after the moment to which the table was restored."""
+    lead = world.keep(phone="подзвоніть мамі")
+    stored = world.table.get(items.lead_key(lead.lead_id)) or {}
+    for restored in settled(items.encode(stored), world.time.now):
+        aws.dynamodb().put_item(TableName=TABLE, Item=restored)
+    values = {"person": {"phone": "0500000002"}}
+    with pytest.raises(WrongState):
+        world.correct(lead, values)
+    world.corrector.correct(lead.lead_id, values, "olena", is_confirmed=True)
+    assert world.journey(lead).status is LeadStatus.RECEIVED
+    assert world.journey(lead).lead.restored_at is None
+
+
+def test_a_lead_that_was_restored_beside_its_deliveries_gets_no_second_ones(world: World) -> None:
+    lead = world.keep(phone="подзвоніть мамі")
+    stored = world.table.get(items.lead_key(lead.lead_id)) or {}
+    world.correct(lead, {"person": {"phone": "0500000002"}})
+    for restored in settled(items.encode(stored), world.time.now):
+        aws.dynamodb().put_item(TableName=TABLE, Item=restored)
+    journey = world.correct(lead, {"person": {"phone": "0500000003"}})
+    assert (journey.lead.problems, journey.lead.partners) == ((), ("leadleader",))
+    assert journey.deliveries["leadleader"].version == 2

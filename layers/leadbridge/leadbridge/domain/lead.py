@@ -112,7 +112,8 @@ class Lead(LeadFields):
     that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they are stored
     if a value could not be used as it came. `fallbacks` maps a partner to the one that gets the lead after a rejection.
     `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the post's content; it
-    shows whether a redelivery has other content. `revision` counts corrections. `erased_at` is when the person was
+    shows whether a redelivery has other content. `revision` counts corrections. `restored_at` is when an incomplete
+    lead was restored from a backup: it may have been completed and delivered since. `erased_at` is when the person was
     erased; the rest of such a lead is a tombstone.
     """
 
@@ -128,6 +129,7 @@ class Lead(LeadFields):
     answers: dict[str, str] = {}
     content_hash: str | None = None
     revision: int = 0
+    restored_at: datetime | None = None
     erased_at: datetime | None = None
 
 

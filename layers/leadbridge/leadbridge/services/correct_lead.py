@@ -33,13 +33,16 @@ class Corrector:
     keyed_hash: Callable[[str], str]
     clock: Clock
 
-    def correct(self, lead_id: str, values: Mapping[str, Mapping[str, Any]], operator: str) -> Correction | None:
+    def correct(
+        self, lead_id: str, values: Mapping[str, Mapping[str, Any]], operator: str, *, is_confirmed: bool = False
+    ) -> Correction | None:
         """Correct fields. The new values are parsed by the rules of the lead's source; None removes a value.
 
         A lead that was incomplete and that a partner can take now gets its deliveries in the same transaction. A worker
         that has read the old fields of a waiting delivery cannot start its attempt afterwards.
 
-        Returns None if nothing changes. Raises UnknownLead, InvalidLead, SubmissionInProgress, WrongState, Conflict,
+        `is_confirmed`: deliver a restored lead, although it may have been delivered before. Returns None if nothing
+        changes. Raises UnknownLead, InvalidLead, SubmissionInProgress, WrongState, Conflict,
         and what the ledger raises.
         """
         journey = self.leads.journey(lead_id)
@@ -59,6 +62,7 @@ class Corrector:
             partners=self.settings.partners,
             choose=self._chooser(lead),
             rules=self._rules(lead),
+            is_confirmed=is_confirmed,
         )
         if correction is not None:
             former, hashes = hashes_of(lead, self.keyed_hash), hashes_of(correction.after, self.keyed_hash)

@@ -139,6 +139,7 @@ def lead_item(
             "fallbacks": dict(lead.fallbacks) or None,
             "content_hash": lead.content_hash,
             "revision": lead.revision or None,
+            "restored_at": to_text(lead.restored_at) if lead.restored_at else None,
             "erased_at": to_text(lead.erased_at) if lead.erased_at else None,
         }
     )
@@ -157,6 +158,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         fallbacks=values.get("fallbacks", {}),
         content_hash=values.get("content_hash"),
         revision=int(values.get("revision", 0)),
+        restored_at=from_text(values["restored_at"]) if "restored_at" in values else None,
         erased_at=from_text(values["erased_at"]) if "erased_at" in values else None,
         warnings=field_errors_of(values.get("warnings", ())),
         problems=field_errors_of(values.get("problems", ())),

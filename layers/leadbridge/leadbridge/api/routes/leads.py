@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from leadbridge.api.errors import erased_lead
 from leadbridge.api.lookup import find_journey
@@ -44,11 +44,15 @@ class LeadsQuery(MaskedQuery):
 
 
 class CorrectionRequest(Body):
-    """The corrected fields by section. Values are parsed like those of the lead's form; null removes a value."""
+    """The corrected fields by section. Values are parsed like those of the lead's form; null removes a value.
+
+    `confirm`: deliver a restored lead, although it may have been delivered before.
+    """
 
     person: Fields = Field(default_factory=dict)
     loan: Fields = Field(default_factory=dict)
     trading: Fields = Field(default_factory=dict)
+    confirm: StrictBool = False
 
     @model_validator(mode="after")
     def _has_a_field(self) -> CorrectionRequest:
@@ -105,9 +109,9 @@ def reveal_lead(request: ApiRequest) -> JourneyView:
 def correct_lead(request: ApiRequest, query: MaskedQuery, body: CorrectionRequest) -> JourneyView:
     """Correct fields of a lead. An incomplete lead that a partner can take now is delivered."""
     lead_id = request.path["lead_id"]
-    sections = {name: getattr(body, name) for name in body.model_fields_set}
+    sections = {name: getattr(body, name) for name in ("person", "loan", "trading")}
     try:
-        correction = request.resources.corrector.correct(lead_id, sections, request.operator)
+        correction = request.resources.corrector.correct(lead_id, sections, request.operator, is_confirmed=body.confirm)
     except InvalidLead as lead:
         raise invalid_request("A value is not valid; see errors. Nothing was stored.", *lead.errors) from None
     if correction is not None:

@@ -57,11 +57,13 @@ def correct_lead(
     partners: Mapping[str, Partner],
     choose: Chooser | None,
     rules: ReadingRules = DEFAULT_RULES,
+    is_confirmed: bool = False,
 ) -> Correction | None:
     """Return the correction of a lead's fields; None if it changes nothing.
 
     `values` are sections with fields; None removes a value. `choose` routes a lead that is incomplete; it is None if
-    the lead's source is not configured any more. Raises InvalidLead, SubmissionInProgress, WrongState.
+    the lead's source is not configured any more. `is_confirmed`: the operator accepts that a restored lead may have
+    been delivered before. Raises InvalidLead, SubmissionInProgress, WrongState.
     """
     read = _read(values, rules)
     asked = _merged(lead, values, read.asked)
@@ -71,7 +73,11 @@ def correct_lead(
     _require_correctable(deliveries, changed)
     after = _corrected(lead, asked, changed, read.warnings, partners)
     opened: tuple[Delivery, ...] = ()
-    if lead.problems:
+    if lead.problems and deliveries:  # it was restored to a moment before it was completed
+        after = after.model_copy(update={"problems": (), "partners": tuple(one.partner for one in deliveries)})
+    elif lead.problems:
+        if lead.restored_at is not None and not is_confirmed:
+            raise WrongState("It was restored from a backup and may have been delivered since. Confirm to deliver it.")
         after = _assigned(lead, after, changed, partners, choose)
         opened = tuple(new_delivery(lead.lead_id, one, lead.source, lead.received_at, now) for one in after.partners)
     waiting = [(one, _restarted(one, now)) for one in deliveries if one.state is State.RECEIVED]
@@ -144,6 +150,7 @@ def _corrected(
             "loan": asked.loan,
             "trading": asked.trading,
             "revision": lead.revision + 1,
+            "restored_at": None,
             "warnings": tuple(warnings),
         }
     )

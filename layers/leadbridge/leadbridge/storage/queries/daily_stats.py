@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -152,7 +152,7 @@ class DailyStats:
         return self._table.query(Query("pk = :pk AND sk BETWEEN :first AND :last", values), limit=MAX_DAYS)
 
 
-def _of_day(counter: Mapping[tuple[str, ...], int], day: str) -> dict[str, int]:
+def _of_day[K: tuple[str, ...]](counter: Counter[K], day: str) -> dict[str, int]:
     """Return the counts of a day by the rest of their key."""
     return {SEPARATOR.join(what): number for (when, *what), number in counter.items() if when == day}
 
