@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 PRIVATE = frozenset({"phone", "tax_number", "telephone", "email"})
-ANSWERS = "answers"  # of a form: any of them may identify the person
+ANSWERS = frozenset({"answers", "newer_answers"})  # of a form: any of them may identify the person
 MASK = "***"
 SHOWN_DIGITS = 2
 STARTS_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
@@ -46,7 +46,7 @@ def masked(value: Any) -> Any:
 
 
 def _masked_member(key: str, value: Any) -> Any:
-    if key == ANSWERS and isinstance(value, dict):
+    if key in ANSWERS and isinstance(value, dict):
         return dict.fromkeys(value, MASK)
     return _hidden(value) if key in PRIVATE else masked(value)
 

@@ -4,7 +4,7 @@ import base64
 import importlib.util
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -71,7 +71,9 @@ class InMemoryLeads:
             held = self.claims[claim.content_hash] = claim
         return held
 
-    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+    def note_change(
+        self, posted: Lead, fields: tuple[str, ...], newer_answers: Mapping[str, str] | None = None
+    ) -> bool:
         """Changes are noted in the table alone."""
         return False
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.api.schemas import journey_view
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.forms.adapters.standard_webhooks import sign_request
 from leadbridge.forms.base import Request
@@ -255,6 +256,43 @@ def test_what_only_the_form_has_may_differ_too(endpoint: Callable[[datetime], Le
         return endpoint(MIDNIGHT).receive("tilda-credit", given)
 
     assert [post().changed, post(formid="f").changed, post(comment="інше").changed] == [None, None, ()]
+
+
+def edited(phone: str, **more: str) -> Request:
+    """A submission of Jotform's, whose edits come under the same id."""
+    answers = {"q3_fullName": asked()["person"]["full_name"], "q4_phone": phone, **more}
+    return multipart([("submissionID", "6012"), ("formID", "1"), ("rawRequest", json.dumps(answers))])
+
+
+def test_the_newer_answers_of_an_edited_submission_are_a_note(
+    endpoint: Callable[[datetime], LeadReceiver], store: LeadRepository
+) -> None:
+    def post(what: Request) -> ReceiveResult:
+        return endpoint(MIDNIGHT).receive("jotform-credit", replace(what, query={"token": TOKEN}))
+
+    first = post(edited("0500000001"))
+    assert post(edited("0500000001")).changed is None
+    assert post(edited("0500000002", q9_note="x" * 9000)).changed is not None
+    assert post(edited("0500000003")).changed is not None
+    journey = store.journey(str(first.lead_id))
+    assert journey is not None
+    assert journey.lead.newer_answers == {"fullName": asked()["person"]["full_name"], "phone": "0500000003"}
+    assert journey.lead.answers.get("phone", "0500000001") == "0500000001"
+    assert journey_view(journey)["newer_answers"]["phone"] == "0500000003"
+    assert set(journey_view(journey, masked=True)["newer_answers"].values()) == {"•••"}
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(str(first.lead_id), "anna", MIDNIGHT + SECOND)
+    assert post(edited("0500000004")).changed is None
+    assert "050000000" not in json.dumps(table(), default=str)
+
+
+def test_the_answers_of_a_builder_whose_posts_are_never_edits_are_no_note(
+    sign: Callable[..., ReceiveResult], store: LeadRepository
+) -> None:
+    first = sign(asked())
+    assert sign(asked(city="Київ")).changed == ("person.city",)
+    journey = store.journey(str(first.lead_id))
+    assert journey is not None
+    assert journey.lead.newer_answers == {}
 
 
 def test_nothing_is_noted_of_the_erased(sign: Callable[..., ReceiveResult], store: LeadRepository) -> None:

@@ -50,7 +50,7 @@ def leads_that_fit(page: LeadPage, view: Callable[[Journey], LeadView]) -> tuple
 
 
 def bounded_journey(
-    lead: LeadView, answers: dict[str, str], timeline: list[TimelineEntryView], messages: list[MessageView]
+    lead: LeadView, answers: dict[str, dict[str, str]], timeline: list[TimelineEntryView], messages: list[MessageView]
 ) -> JourneyView:
     """Return a lead with its newest timeline entries and messages that fit.
 
@@ -59,7 +59,7 @@ def bounded_journey(
     room = MAX_BYTES - payload_bytes(lead) - payload_bytes(answers)
     newest_messages = last_that_fit(messages, room // 2)
     newest_entries = last_that_fit(timeline, room - sum(map(payload_bytes, newest_messages)))
-    journey = cast("JourneyView", {**lead, "answers": answers, "timeline": newest_entries, "messages": newest_messages})
+    journey = cast("JourneyView", {**lead, **answers, "timeline": newest_entries, "messages": newest_messages})
     left_out: LeftOutView = {
         "timeline": len(timeline) - len(newest_entries),
         "messages": len(messages) - len(newest_messages),

@@ -139,10 +139,12 @@ class JourneyView(LeadView):
     """A lead with its timeline and messages, oldest first.
 
     `answers` are the form's own answers. They are stored only if the lead has problems, or if a value was left out or
-    changed. `correctable` are the paths of the fields that an operator can correct; none of an erased lead.
+    changed. `newer_answers` are those of the last edit that the form's builder posted under the same id; the lead keeps
+    its first content. `correctable` are the paths of the fields that an operator can correct; none of an erased lead.
     """
 
     answers: dict[str, str]
+    newer_answers: dict[str, str]
     correctable: list[str]
     timeline: list[TimelineEntryView]
     messages: list[MessageView]
@@ -188,7 +190,10 @@ def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
     """Return a lead with its newest timeline entries and messages that fit into a response."""
     view = bounded_journey(
         lead_view(journey, masked=masked),
-        masked_answers(journey.lead.answers) if masked else dict(journey.lead.answers),
+        {
+            "answers": masked_answers(journey.lead.answers) if masked else dict(journey.lead.answers),
+            "newer_answers": masked_answers(journey.lead.newer_answers) if masked else dict(journey.lead.newer_answers),
+        },
         [entry_view(entry) for entry in journey.timeline],
         [message_view(message, masked=masked) for message in journey.messages],
     )

@@ -110,7 +110,8 @@ class Lead(LeadFields):
 
     `problems` are why no partner can take the lead; a lead without problems is complete. `warnings` are about values
     that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they are stored
-    if a value could not be used as it came. `fallbacks` maps a partner to the one that gets the lead after a rejection.
+    if a value could not be used as it came. `newer_answers` are those of the last edit that the form's builder posted
+    under the same id. `fallbacks` maps a partner to the one that gets the lead after a rejection.
     `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the post's content; it
     shows whether a redelivery has other content. `revision` counts corrections. `restored_at` is when an incomplete
     lead was restored from a backup: it may have been completed and delivered since. `erased_at` is when the person was
@@ -127,6 +128,7 @@ class Lead(LeadFields):
     warnings: tuple[FieldError, ...] = ()
     problems: tuple[FieldError, ...] = ()
     answers: dict[str, str] = {}
+    newer_answers: dict[str, str] = {}
     content_hash: str | None = None
     revision: int = 0
     restored_at: datetime | None = None

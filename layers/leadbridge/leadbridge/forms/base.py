@@ -120,6 +120,11 @@ def max_bytes_of(adapter: Adapter) -> int:
     return int(getattr(adapter, "max_body_bytes", MAX_BYTES))
 
 
+def keeps_id_of_edits(adapter: Adapter) -> bool:
+    """Return whether the builder posts an edited submission again under its id (`edits_keep_id` of the adapter)."""
+    return bool(getattr(adapter, "edits_keep_id", False))
+
+
 def adapter_named(name: str) -> Adapter:
     """Return an adapter by name. It is imported on first use."""
     return cast("Adapter", import_module(f"leadbridge.forms.adapters.{name}"))

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.domain.acceptance.answers import bound_answers
 from leadbridge.domain.acceptance.build import build_lead, is_worth_storing
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import Clock
@@ -28,6 +29,7 @@ from leadbridge.forms.base import (
     Submission,
     UnsupportedType,
     adapter_named,
+    keeps_id_of_edits,
     max_bytes_of,
 )
 from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, raw_answers, with_defaults
@@ -216,9 +218,10 @@ class LeadReceiver:
         )
         if already is None:
             return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1, problems=lead.problems)
-        return self._redelivered(already, lead)
+        is_edit = submission.delivery_id is not None and keeps_id_of_edits(adapter_named(source.adapter))
+        return self._redelivered(already, lead, bound_answers(raw_answers(submission)) if is_edit else None)
 
-    def _redelivered(self, lead_id: str, posted: Lead) -> ReceiveResult:
+    def _redelivered(self, lead_id: str, posted: Lead, newer_answers: Mapping[str, str] | None) -> ReceiveResult:
         """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""
         journey = self.store.journey(lead_id)
         if journey is None:
@@ -226,7 +229,7 @@ class LeadReceiver:
         stored, changed = journey.lead, None
         if posted.content_hash and stored.content_hash and posted.content_hash != stored.content_hash:
             fields = changed_fields(stored, posted)
-            if self.store.note_change(posted, fields):
+            if self.store.note_change(posted, fields, newer_answers):
                 changed = fields
         return ReceiveResult(ReceiveStatus.REDELIVERY, lead_id, status=journey.status.value, changed=changed)
 

@@ -123,15 +123,19 @@ def find_stored_lead(
     return claim.held_by(held[0], table).lead_id if held else None
 
 
-def note_change(table: Table, posted: Lead, fields: tuple[str, ...]) -> bool:
+def note_change(
+    table: Table, posted: Lead, fields: tuple[str, ...], newer_answers: Mapping[str, str] | None = None
+) -> bool:
     """Note in a lead's timeline that a redelivery has other content; return whether it was noted.
 
-    Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. Raises Contended.
+    Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. `newer_answers` replace
+    those of the edit before. Raises Contended.
     """
     entry = Entry(posted.received_at, "redelivery_differs", None, ", ".join(fields) or None, {"fields": fields})
     noted = update(
         items.lead_key(posted.lead_id),
-        "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at",
+        "SET changed_hashes = list_append(if_not_exists(changed_hashes, :none), :hashes), expires_at = :expires_at"
+        + (", newer_answers = :newer_answers" if newer_answers else ""),
         "attribute_exists(pk) AND attribute_not_exists(erased_at) AND (attribute_not_exists(changed_hashes)"
         " OR (NOT contains(changed_hashes, :hash) AND size(changed_hashes) < :most))",
         values={
@@ -140,6 +144,7 @@ def note_change(table: Table, posted: Lead, fields: tuple[str, ...]) -> bool:
             ":hash": posted.content_hash,
             ":most": MAX_CHANGED,
             ":expires_at": expires_at() + LEAD_OUTLIVES,
+            **({":newer_answers": dict(newer_answers)} if newer_answers else {}),
         },
     )
     # Keys of the timeline outlive the erasure, so the hash is not part of them.

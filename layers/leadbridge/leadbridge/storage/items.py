@@ -130,6 +130,7 @@ def lead_item(
             "warnings": field_errors(lead.warnings),
             "problems": field_errors(lead.problems) or None,
             "answers": dict(lead.answers) or None,
+            "newer_answers": dict(lead.newer_answers) or None,
             "received_at": to_text(lead.received_at),
             "listed": LEADS,
             "received_key": received_key(lead.received_at, lead.lead_id),
@@ -163,6 +164,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         warnings=field_errors_of(values.get("warnings", ())),
         problems=field_errors_of(values.get("problems", ())),
         answers=dict(values.get("answers", {})),
+        newer_answers=dict(values.get("newer_answers", {})),
         person=Person.model_construct(**values.get("person", {})),
         loan=Loan.model_construct(
             amount=None if amount is None else Decimal(amount), term=None if term is None else int(term)

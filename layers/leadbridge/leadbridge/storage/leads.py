@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -158,9 +158,11 @@ class LeadRepository:
         """Store a claim without a lead; return it, or the stored claim of the same content. Raises Contended."""
         return claim.stored(self._table)
 
-    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+    def note_change(
+        self, posted: Lead, fields: tuple[str, ...], newer_answers: Mapping[str, str] | None = None
+    ) -> bool:
         """Note once that a lead was redelivered with other content; return whether it was noted. Raises Contended."""
-        return note_change(self._table, posted, fields)
+        return note_change(self._table, posted, fields, newer_answers)
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
         """Return which of these leads are stored. A lead that is stored at this moment may be missing."""

@@ -30,6 +30,8 @@ PART_ORDERS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 MAX_PARTS = 100  # of one answer
 
+edits_keep_id = True  # of a submission that the person or the form's owner edits
+
 content_types = (MULTIPART, URLENCODED)
 
 _QUESTION = re.compile(r"q[0-9]+_(.+)", re.DOTALL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,7 +38,9 @@ class LeadStore(Protocol):
         """Store a claim without a lead; return it, or the stored claim of the same content."""
         ...
 
-    def note_change(self, posted: Lead, fields: tuple[str, ...]) -> bool:
+    def note_change(
+        self, posted: Lead, fields: tuple[str, ...], newer_answers: Mapping[str, str] | None = None
+    ) -> bool:
         """Note once that a lead was redelivered with other content; return whether it was noted."""
         ...
 
