@@ -8,17 +8,18 @@ from leadbridge.domain.errors.field_codes import FieldCode
 
 MAX_WORDS = 100  # of which each is checked
 
-_UUID = re.compile(r"[{(]?(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32})[)}]?(?:[,;\s]+|$)")
-_LOST = re.compile(r"\ufffd|(?<!\w)\?{3,}")
-_BOX_DRAWING = re.compile("[\u2500-\u259f].?[\u2500-\u259f]")
+_UUIDS = r"(?:[{(]?(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32})[)}]?(?:[,;\s]+|$))+"
+_USUAL = re.compile(r"[A-Za-zА-Яа-яЁёІіЇїЄєҐґ0-9 '’ʼ.,-]*")  # nothing to look for among these
+_LOST = r"\ufffd|(?<!\w)\?{3,}"
+_BOX_DRAWING = "[\u2500-\u259f].?[\u2500-\u259f]"
 
 # UTF-8 that was read as Latin-1 or windows-1252: a letter of the first byte, and what the second byte becomes.
 _CONTINUATION_LATIN = (
     "\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d"
     "\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"
 )
-_UTF8_AS_LATIN = re.compile(f"[ÐÑ](?:[{_CONTINUATION_LATIN}]|(?=[ÐÑ]|$))")
-_SYMBOLS_AS_LATIN = re.compile(f"Ã[{_CONTINUATION_LATIN}]|â€")
+_UTF8_AS_LATIN = f"[ÐÑ](?:[{_CONTINUATION_LATIN}]|(?=[ÐÑ]|$))"
+_SYMBOLS_AS_LATIN = f"Ã[{_CONTINUATION_LATIN}]|â€"
 
 # UTF-8 that was read as windows-1251: the first byte becomes Р or С. Letters of both alphabets can follow these, too.
 _CONTINUATION_CYRILLIC = (
@@ -27,12 +28,12 @@ _CONTINUATION_CYRILLIC = (
     "\u00a9\u00ab\u00ac\u00ae\u00b0\u00b1\u00b5\u00b6\u00b7\u2116\u00bb\u0458\u0405\u0455"
 )
 _LETTERS_AFTER = "іїєґёІЇЄҐЁ"
-_UTF8_AS_CYRILLIC = re.compile(f"[РС][{_CONTINUATION_CYRILLIC}{_LETTERS_AFTER}]")
-_NO_LETTER_PAIR = re.compile(f"[РС][{_CONTINUATION_CYRILLIC}]")
+_UTF8_AS_CYRILLIC = f"[РС][{_CONTINUATION_CYRILLIC}{_LETTERS_AFTER}]"
+_NO_LETTER_PAIR = f"[РС][{_CONTINUATION_CYRILLIC}]"
 
 # windows-1251 that was read as Latin-1 or windows-1252: nearly every letter is one of these.
-_CYRILLIC_AS_LATIN = re.compile("[\u00c0-\u00ff]")
-_CYRILLIC_AS_SYMBOLS = re.compile("[\u00aa\u00af\u00b2\u00b3\u00b4\u00ba\u00bf]")  # Є Ї І і ґ є ї
+_CYRILLIC_AS_LATIN = "[\u00c0-\u00ff]"
+_CYRILLIC_AS_SYMBOLS = "[\u00aa\u00af\u00b2\u00b3\u00b4\u00ba\u00bf]"  # Є Ї І і ґ є ї
 
 
 def find_damage(text: str) -> FieldCode | None:
@@ -48,33 +49,36 @@ def find_damage(text: str) -> FieldCode | None:
 
 def is_damaged(text: str) -> bool:
     """Return whether letters of the text were lost, or decoded with a wrong encoding."""
-    if text.isascii():
-        return _LOST.search(text) is not None
-    if _LOST.search(text) or _BOX_DRAWING.search(text) or _SYMBOLS_AS_LATIN.search(text):
+    if _USUAL.fullmatch(text):
+        return any(map(_is_alternating, text.split())) if "Р" in text or "С" in text else False
+    if re.search(_LOST, text) or re.search(_BOX_DRAWING, text) or re.search(_SYMBOLS_AS_LATIN, text):
         return True
     return any(map(_is_mojibake, text.split(maxsplit=MAX_WORDS)[:MAX_WORDS]))
 
 
 def _is_ids(text: str) -> bool:
-    position = 0
-    while found := _UUID.match(text, position):
-        position = found.end()
-    return position == len(text) and position > 0
+    return len(text) >= 32 and re.fullmatch(_UUIDS, text) is not None
 
 
 def _is_mojibake(word: str) -> bool:
     if word.isascii():
         return False
     length = len(word)
-    if len(_UTF8_AS_LATIN.findall(word)) >= 2:
+    if len(re.findall(_UTF8_AS_LATIN, word)) >= 2:
         return True
-    pairs = len(_UTF8_AS_CYRILLIC.findall(word))
-    if pairs >= 2 and 2 * pairs >= 0.6 * length and _NO_LETTER_PAIR.search(word):
+    pairs = len(re.findall(_UTF8_AS_CYRILLIC, word))
+    if pairs >= 2 and 2 * pairs >= 0.6 * length and re.search(_NO_LETTER_PAIR, word):
         return True
-    if pairs >= 3 and 2 * pairs == length and not word.isupper():
+    if _is_alternating(word):
         return True
-    letters = len(_CYRILLIC_AS_LATIN.findall(word))
+    letters = len(re.findall(_CYRILLIC_AS_LATIN, word))
     if letters < 2:
         return False
-    letters += len(_CYRILLIC_AS_SYMBOLS.findall(word))
+    letters += len(re.findall(_CYRILLIC_AS_SYMBOLS, word))
     return (letters >= 3 and letters >= 0.75 * length) or (letters >= 5 and letters >= 0.6 * length)
+
+
+def _is_alternating(word: str) -> bool:
+    """Return whether a word is UTF-8 read as windows-1251, of letters alone: a capital Р or С in every other place."""
+    second = word[1::2]
+    return len(word) >= 6 and set(word[::2]) <= {"Р", "С"} and len(word) == 2 * len(second) and not word.isupper()

@@ -13,10 +13,10 @@ MAX_EMAIL_LENGTH = 254  # characters
 MAX_EMAIL_TEXT = 1000  # characters of a text with one or several addresses
 
 _EMAIL = re.compile(r"[^@\s,;<>()\[\]\"]{1,64}@[^@\s,;<>()\[\]\".]+(\.[^@\s,;<>()\[\]\".]+)+")
-_IN_BRACKETS = re.compile(r"<([^<>]*@[^<>]*)>")
-_LABEL = re.compile(r"[^@:]{1,40}:\s*(?=\S)")
-_REMARK = re.compile(r"\([^()@]*\)$")
-_SEPARATORS = re.compile(r"[;,|/]|\s+(?:або|чи|или|or|and|та|и|і)\s+|\s+(?=\S+@)")
+_IN_BRACKETS = r"<([^<>]*@[^<>]*)>"
+_LABEL = r"[^@:]{1,40}:\s*(?=\S)"
+_REMARK = r"\([^()@]*\)$"
+_SEPARATORS = r"[;,|/]|\s+(?:або|чи|или|or|and|та|и|і)\s+|\s+(?=\S+@)"
 _WRAPPING = " \t.,;:!?'\"’‘“”«»„`<>()[]{}"
 
 
@@ -39,20 +39,27 @@ def email(value: object, reading: Reading | None = None) -> str | None:
 
 
 def _address_in(found: str, reading: Reading) -> str:
+    if (
+        ":" not in found
+        and len(found) <= MAX_EMAIL_LENGTH
+        and _EMAIL.fullmatch(found)
+        and found.strip(_WRAPPING) == found
+    ):
+        return found
     if address := _only_address(found):
         return address
     if "@" not in found:
         raise InvalidValue(FieldCode.NOT_AN_EMAIL)
-    if bracketed := _IN_BRACKETS.findall(found):
+    if bracketed := re.findall(_IN_BRACKETS, found):
         addresses = [address for one in bracketed if (address := _only_address(one))]
         if addresses:
             if len(bracketed) > 1:
                 reading.warn(FieldCode.FIRST_OF_SEVERAL)
             return addresses[0]
-    if address := _only_address(_REMARK.sub("", found)):
+    if address := _only_address(re.sub(_REMARK, "", found)):
         reading.warn(FieldCode.EXTRA_TEXT)
         return address
-    parts = [part for part in _SEPARATORS.split(found) if part.strip(_WRAPPING)]
+    parts = [part for part in re.split(_SEPARATORS, found) if part.strip(_WRAPPING)]
     addresses = [address for part in parts if (address := _only_address(part))]
     if not addresses or any("@" not in part and _is_address_like(part) for part in parts):
         raise InvalidValue(FieldCode.NOT_AN_EMAIL)
@@ -63,7 +70,7 @@ def _address_in(found: str, reading: Reading) -> str:
 def _only_address(text: str) -> str | None:
     """Return the address of a text that has nothing but it and its wrapping."""
     bare = text.strip(_WRAPPING)
-    if label := _LABEL.match(bare):
+    if label := re.match(_LABEL, bare):
         bare = bare[label.end() :].partition("?")[0].strip(_WRAPPING)
     bare = re.sub(r"\s?@\s?", "@", bare)
     return bare if len(bare) <= MAX_EMAIL_LENGTH and _EMAIL.fullmatch(bare) else None

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import re
 
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_BACKSLASH = re.compile(r"""\\(?:u([0-9A-Fa-f]{4})|([nrt])|(['"\\/]))""")
-_BARE_UNICODE = re.compile(r"(?:u0[0-9A-Fa-f]{3}){3,}")  # WordPress removes the backslashes of `\u0422\u0435…`
-_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_WINDOWS_PATH = re.compile(r"(?:^|\s)[A-Za-z]:\\")
+_ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+_BACKSLASH = r"""\\(?:u([0-9A-Fa-f]{4})|([nrt])|(['"\\/]))"""
+_BARE_UNICODE = r"(?:u0[0-9A-Fa-f]{3}){3,}"  # WordPress removes the backslashes of `\u0422\u0435…`
+_PERCENT = r"(?:%[0-9A-Fa-f]{2})+"
+_WINDOWS_PATH = r"(?:^|\s)[A-Za-z]:\\"
 
 
 def unescape(text: str) -> str:
     """Return the text with HTML entities and backslash escapes decoded."""
     if "&" in text:
-        text = _ENTITY.sub(_entity, text)
-    if "\\" in text and not _WINDOWS_PATH.search(text):
-        text = _BACKSLASH.sub(_backslash, text)
+        text = re.sub(_ENTITY, _entity, text)
+    if "\\" in text and not re.search(_WINDOWS_PATH, text):
+        text = re.sub(_BACKSLASH, _backslash, text)
     return text
 
 
@@ -27,11 +27,11 @@ def unescape_words(text: str) -> str:
     """Return words of a person with all escapes decoded, also those that an id or an address may contain."""
     decoded = unescape(text)
     if "u0" in decoded:
-        decoded = _BARE_UNICODE.sub(_bare_unicode, decoded)
-    if "%" in decoded and (parts := _PERCENT.findall(decoded)):
+        decoded = re.sub(_BARE_UNICODE, _bare_unicode, decoded)
+    if "%" in decoded and (parts := re.findall(_PERCENT, decoded)):
         if any(part[1] in "CDcd" for part in parts) and " " not in decoded and "/" not in decoded:
             decoded = decoded.replace("+", " ")
-        decoded = _PERCENT.sub(_percent, decoded)
+        decoded = re.sub(_PERCENT, _percent, decoded)
     return decoded
 
 

@@ -10,11 +10,11 @@ from leadbridge.domain.errors.field_codes import FieldCode
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _LATIN = re.compile("[A-Za-z]")
 
-_PATRONYMIC = re.compile(
+_PATRONYMIC = (
     r"\w+(?:(?:ович|евич|євич|ївич|йович|івна|ївна|овна|евна|ївна|ична|инична)|"
     r"(?:ovych|evych|yovych|iovych|ovich|evich|yevich|ovitch|evitch|ivna|yivna|iivna|ovna|evna|yevna|ichna|ychna|inichna))"
 )
-_SHORT_PATRONYMIC = re.compile(r"\w{2,}[иі]ч|(?:ill|kuzm|luk|fom|khom|il|yak|sav)[iy]ch")
+_SHORT_PATRONYMIC = r"\w{2,}[иі]ч|(?:ill|kuzm|luk|fom|khom|il|yak|sav)[iy]ch"
 _TURKIC_PARTICLES = frozenset(
     ["огли", "оглу", "оглы", "кизи", "кызы", "гизи", "гызы", "ogly", "oglu", "oghlu", "kyzy", "qizi", "gizi"]
 )
@@ -73,10 +73,10 @@ def _without_patronymic(words: list[str]) -> tuple[str, str]:
     """Return the given names and the patronymic at their end; an empty one if there is none."""
     if len(words) >= 3 and words[-1].casefold() in _TURKIC_PARTICLES:
         return " ".join(words[:-2]), " ".join(words[-2:])
-    if len(words) >= 2 and (_is_patronymic(words[-1]) or _SHORT_PATRONYMIC.fullmatch(words[-1].casefold())):
+    if len(words) >= 2 and (_is_patronymic(words[-1]) or re.fullmatch(_SHORT_PATRONYMIC, words[-1].casefold())):
         return " ".join(words[:-1]), words[-1]
     return " ".join(words), ""
 
 
 def _is_patronymic(word: str) -> bool:
-    return _PATRONYMIC.fullmatch(word.casefold().replace("'", "").replace("’", "").replace("ʼ", "")) is not None
+    return re.fullmatch(_PATRONYMIC, word.casefold().replace("'", "").replace("’", "").replace("ʼ", "")) is not None

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from leadbridge.domain.errors.field_codes import FieldCode, InvalidValue
 from leadbridge.domain.fields.number_words import (
@@ -30,24 +29,16 @@ MAX_AMOUNT_DIGITS = 16
 MAX_NUMBER_TEXT = 100  # characters of a text with a number
 MAX_TERM = 999_999
 
+_DECIMAL_MARKS = {"decimal_comma": ",", "decimal_point": "."}  # of the formats; "auto" has none
 _SPACES = " '’ʼ‘´`"  # between groups of digits only
-_TOKEN = re.compile(rf"([0-9](?:[0-9{_SPACES}.,]*[0-9])?)|([^\W\d_]+(?:['’ʼ][^\W\d_]+)*)\.?|(.)", re.DOTALL)
-_REMARK = re.compile(r"\([^()0-9]*\)")  # the number in words
-_NO_CENTS = re.compile(r"(?<=[0-9])[.,]\s?[-\u2010-\u2015=]+(?![0-9])")  # 15000,-
+_TOKEN = rf"(?s)([0-9](?:[0-9{_SPACES}.,]*[0-9])?)|([^\W\d_]+(?:['’ʼ][^\W\d_]+)*)\.?|(.)"
+_REMARK = r"\([^()0-9]*\)"  # the number in words
+_NO_CENTS = r"(?<=[0-9])[.,]\s?[-\u2010-\u2015=]+(?![0-9])"  # 15000,-
 _LOOK_ALIKES = str.maketrans("aceikmoptxy", "асеікмортху")  # Latin letters that people type in Cyrillic words
 _DASHES = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015~…/")
 
 
-class NumberFormat(StrEnum):
-    """How a source writes numbers. `auto` accepts what has one reading."""
-
-    AUTO = "auto"
-    DECIMAL_COMMA = "decimal_comma"  # 1.000,50
-    DECIMAL_POINT = "decimal_point"  # 1,000.50
-
-
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """One number of a text, with the factor of the word after it. `has_unit` is whether there is such a word."""
 
     number: Decimal
@@ -118,6 +109,8 @@ def _amount_in(value: str, reading: Reading) -> Decimal | None:
     found = _number_text(value, reading)
     if found is None:
         return None
+    if found.isascii() and found.isdigit():
+        return Decimal(found)
     parts: list[_Part] = []
     for number, word in _tokens(found, reading.rules.number_format):
         if number is not None:
@@ -138,6 +131,8 @@ def _term_in(value: str, reading: Reading) -> Decimal | None:
     found = _number_text(value, reading)
     if found is None:
         return None
+    if found.isascii() and found.isdigit():
+        return Decimal(found)
     parts: list[_Part] = []
     for number, word in _tokens(found, reading.rules.number_format):
         if number is not None:
@@ -158,15 +153,15 @@ def _number_text(value: str, reading: Reading) -> str | None:
         found = typed(value, reading, limit=MAX_NUMBER_TEXT)
     except InvalidValue:
         raise InvalidValue(FieldCode.NOT_A_NUMBER) from None
-    if found is None:
-        return None
-    return _NO_CENTS.sub("", _REMARK.sub(" ", found.casefold())).strip(" .,;:")
+    if found is None or (found.isascii() and found.isdigit()):
+        return found
+    return re.sub(_NO_CENTS, "", re.sub(_REMARK, " ", found.casefold())).strip(" .,;:")
 
 
 def _tokens(found: str, number_format: str) -> Iterator[tuple[Decimal | None, str]]:
     """Return the numbers and the words of a text, in their order. Raises InvalidValue for other characters."""
     numbers = 0
-    tokens = list(_TOKEN.finditer(found))
+    tokens = list(re.finditer(_TOKEN, found))
     has_thousands = any(token[2] in MULTIPLIERS and MULTIPLIERS[token[2]] > 1 for token in tokens if token[2])
     for position, token in enumerate(tokens):
         digits, word, other = token.groups()
@@ -201,7 +196,7 @@ def _sum(parts: list[_Part]) -> Decimal:
     return total.quantize(Decimal(1)) if total == total.to_integral_value() else total.normalize()
 
 
-def read_number(digits: str, number_format: str = NumberFormat.AUTO, *, is_multiplied: bool = False) -> Decimal:
+def read_number(digits: str, number_format: str = "auto", *, is_multiplied: bool = False) -> Decimal:
     """Return the number of digits and separators. Raises InvalidValue if it has several readings, or none.
 
     `is_multiplied`: a word such as `тис` follows, so that three digits after a lone separator can be decimals, too.
@@ -213,7 +208,7 @@ def read_number(digits: str, number_format: str = NumberFormat.AUTO, *, is_multi
     if not marks:
         return Decimal(compact)
     last, kinds = marks[-1], set(marks)
-    decimal_mark = {NumberFormat.DECIMAL_COMMA: ",", NumberFormat.DECIMAL_POINT: "."}.get(NumberFormat(number_format))
+    decimal_mark = _DECIMAL_MARKS.get(number_format)
     head, _, tail = compact.rpartition(last)
     if last == " " or marks.count(last) > 1:
         is_decimal = False

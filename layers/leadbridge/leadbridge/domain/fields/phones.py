@@ -20,13 +20,13 @@ MIN_PHONE_DIGITS = 4
 MAX_CANDIDATES = 20  # numbers of a text that are tried
 
 _SHAPE = re.compile(r"\+?[\d\s().\-/\u2010-\u2015\u2212]+")
-_RUN = re.compile(r"[+(]*\d[\d\s().\-\u2010-\u2015\u2212]*")
-_EXTENSION = re.compile(
+_RUN = r"[+(]*\d[\d\s().\-\u2010-\u2015\u2212]*"
+_EXTENSION = (
     r"(?:\s*\(|[\s,;(]*(?:#|\b(?:доб|внутр|вн|ext|extn|x|х|ex|тон)(?:\b|(?=\d))|\b(?:добавочн|внутрішн|внутренн|extension)\w*))"
     r"[\s.:№]*(\d{1,7})[\s).]*$"
 )
-_SPREADSHEET = re.compile(r"(\+?[0-9]{9,15})[.,]0+")
-_SCIENTIFIC = re.compile(r"([0-9])[.,]([0-9]+)e\+?([0-9]{1,2})")
+_SPREADSHEET = r"(\+?[0-9]{9,15})[.,]0+"
+_SCIENTIFIC = r"([0-9])[.,]([0-9]+)e\+?([0-9]{1,2})"
 
 _UKRAINIAN = re.compile(
     "380(?:(?:3[1-8]|4[13-8]|5[1-7]|6[12459])[0-9]{7}|(?:39|50|6[36-8]|7[1-357]|9[1-9])[0-9]{7}|790[0-9]{6})"
@@ -48,7 +48,7 @@ def phone(value: object, reading: Reading | None = None) -> str | None:
     text = _from_spreadsheet(found.casefold())
     if _SHAPE.fullmatch(text) and (number := _valid_number(text, country)):
         return number
-    extension = _EXTENSION.search(text)
+    extension = re.search(_EXTENSION, text)
     if extension and (first := _first_number(text[: extension.start()], country)):
         reading.warn(FieldCode.EXTRA_TEXT)
         return first[0]
@@ -93,9 +93,11 @@ def _text_of(number: Decimal) -> str:
 
 def _from_spreadsheet(text: str) -> str:
     """Return a phone that a spreadsheet wrote as a number. Raises InvalidValue if it has rounded the number."""
-    if found := _SPREADSHEET.fullmatch(text):
+    if not any(mark in text for mark in ".,e"):
+        return text
+    if found := re.fullmatch(_SPREADSHEET, text):
         return found[1]
-    if found := _SCIENTIFIC.fullmatch(text):
+    if found := re.fullmatch(_SCIENTIFIC, text):
         if len(found[2]) < int(found[3]):
             raise InvalidValue(FieldCode.DIGITS_LOST)
         if len(found[2].rstrip("0")) <= int(found[3]):
@@ -105,7 +107,7 @@ def _from_spreadsheet(text: str) -> str:
 
 def _first_number(text: str, country: str) -> tuple[str, bool] | None:
     """Return the first valid number of a text, and whether there may be others; None if there is none."""
-    candidates = [run for _, run in zip(range(MAX_CANDIDATES), _RUN.findall(text), strict=False)]
+    candidates = [run for _, run in zip(range(MAX_CANDIDATES), re.findall(_RUN, text), strict=False)]
     found: str | None = None
     for candidate in candidates:
         for number in _numbers_in(candidate, country):

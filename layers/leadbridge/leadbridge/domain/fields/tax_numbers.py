@@ -11,7 +11,7 @@ from leadbridge.domain.fields.texts import typed
 
 MAX_TAX_NUMBER_TEXT = 100  # characters
 
-_WORDS = re.compile(r"[^\W\d_]+\.?|№|#")
+_WORDS = r"[^\W\d_]+\.?|№|#"
 _KNOWN_WORDS = frozenset(
     [
         *("іпн", "рнокпп", "інн", "инн", "рнокп", "ідн", "ік", "ідентифікаційний", "идентификационный", "код", "номер"),
@@ -19,9 +19,9 @@ _KNOWN_WORDS = frozenset(
         *("ipn", "inn", "rnokpp", "tin", "tax", "id", "number", "code", "№", "#"),
     ]
 )
-_SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212.,:;/'’()]+")
-_SPREADSHEET = re.compile(r"([0-9]{9,10})[.,]0+")
-_SCIENTIFIC = re.compile(r"([0-9])[.,]([0-9]+)e\+?0?9", re.ASCII)
+_SEPARATORS = r"[\s\-\u2010-\u2015\u2212.,:;/'’()]+"
+_SPREADSHEET = r"([0-9]{9,10})[.,]0+"
+_SCIENTIFIC = r"([0-9])[.,]([0-9]+)e\+?0?9"
 
 
 def tax_number(value: object, reading: Reading | None = None) -> str | None:
@@ -37,17 +37,19 @@ def tax_number(value: object, reading: Reading | None = None) -> str | None:
     found = typed(value, reading, limit=MAX_TAX_NUMBER_TEXT)
     if found is None:
         return None
+    if len(found) == 10 and found.isascii() and found.isdigit() and found != "0" * 10:
+        return found
     text = found.casefold()
-    if scientific := _SCIENTIFIC.fullmatch(text):
+    if scientific := re.fullmatch(_SCIENTIFIC, text):
         if len(scientific[2]) < 9:
             raise InvalidValue(FieldCode.DIGITS_LOST)
         text, is_number = scientific[1] + scientific[2], True
-    elif any(word.rstrip(".") not in _KNOWN_WORDS for word in _WORDS.findall(text)):
+    elif any(word.rstrip(".") not in _KNOWN_WORDS for word in re.findall(_WORDS, text)):
         raise InvalidValue(FieldCode.NOT_TEN_DIGITS)
-    text = _WORDS.sub(" ", text).strip(" .,:;")
-    if spreadsheet := _SPREADSHEET.fullmatch(text):
+    text = re.sub(_WORDS, " ", text).strip(" .,:;")
+    if spreadsheet := re.fullmatch(_SPREADSHEET, text):
         text, is_number = spreadsheet[1], True
-    digits = _SEPARATORS.sub("", text)
+    digits = re.sub(_SEPARATORS, "", text)
     if is_number and len(digits) == 9 and digits.isascii() and digits.isdigit() and has_valid_check_digit(f"0{digits}"):
         reading.warn(FieldCode.LEADING_ZERO_RESTORED)
         digits = f"0{digits}"

@@ -16,8 +16,8 @@ MAX_LABEL_LENGTH = 1024  # characters of a text about a lead's origin
 MAX_READ_LENGTH = 8192  # characters of a form's value that are read; the others are not looked at
 MAX_DECOMPOSITION = 4  # characters that NFC can compose into one
 
-_HALF_PAIR = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
-_ESCAPED = re.compile(r"[&\\%]|u0")
+_HALF_PAIR = "[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"
+_ESCAPE_MARKS = ("&", "\\", "%", "u0")
 
 
 def text(value: object, _reading: Reading | None = None, *, limit: int = MAX_TEXT_LENGTH) -> str | None:
@@ -101,7 +101,7 @@ def _answer(value: object, reading: Reading) -> str | None:
         raw = raw.strip()
         is_cut = len(raw) > MAX_READ_LENGTH
         raw = raw[:MAX_READ_LENGTH]
-    if _ESCAPED.search(raw):
+    if any(mark in raw for mark in _ESCAPE_MARKS):
         raw = _unescaped(raw, unescape_words(raw), reading)
     found = clean(_without_surrogates(raw))
     if is_cut or len(found) > MAX_TEXT_LENGTH:
@@ -132,7 +132,7 @@ def _without_surrogates(raw: str) -> str:
     try:
         raw.encode()
     except ValueError:
-        return _HALF_PAIR.sub("\ufffd", raw).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        return re.sub(_HALF_PAIR, "\ufffd", raw).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     return raw
 
 

@@ -18,9 +18,9 @@ _EMOJI = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d"
     "\u3297\u3299\U0001f000-\U0001faff"
 )
-_TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f)|[\U000e0000-\U000e007f]")
-_STRAY_STYLE = re.compile(f"(?<![{_EMOJI}0-9#*])[{_STYLES}]")
-_STRAY_JOINER = re.compile(f"(?<![{_EMOJI}{_STYLES}\u20e3\U000e007f]){_JOINER}|{_JOINER}(?![{_EMOJI}])")
+_TAGS = "(\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f)|[\U000e0000-\U000e007f]"
+_STRAY_STYLE = f"(?<![{_EMOJI}0-9#*])[{_STYLES}]"
+_STRAY_JOINER = f"(?<![{_EMOJI}{_STYLES}\u20e3\U000e007f]){_JOINER}|{_JOINER}(?![{_EMOJI}])"
 
 
 def collapse(text: str) -> str:
@@ -30,8 +30,8 @@ def collapse(text: str) -> str:
     """
     text = _INVISIBLE.sub("", text)
     if _EMOJI_PARTS.search(text):
-        text = _TAGS.sub(r"\1", text)
-        text = _STRAY_JOINER.sub("", _STRAY_STYLE.sub("", text))
+        text = re.sub(_TAGS, r"\1", text)
+        text = re.sub(_STRAY_JOINER, "", re.sub(_STRAY_STYLE, "", text))
     return " ".join(text.split())
 
 
