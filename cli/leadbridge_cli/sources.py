@@ -36,7 +36,7 @@ def suggest(
 
 def _lines(name: str, document: dict[str, Any]) -> list[str]:
     key = _quoted(name)
-    lines = [f"[{key}]", f'adapter = "{document["adapter"]}"', 'partners = ["leadleader"]  # enter your partners', ""]
+    lines = [f"[{key}]", f'adapter = "{document["adapter"]}"', 'partners = ["…"]  # names of config/partners.toml', ""]
     if document["adapter"] == "standard_webhooks":
         return [*lines, "# The body has the names of the lead fields. It needs no table."]
     if not document["fields"]:

@@ -135,6 +135,11 @@ def test_lead_leaders_keys_are_tried_before_they_are_put(partners: Remote) -> No
         said = put_dead_letter("leadleader", {**right, key: "-----BEGIN HUSH-----"})
         assert (said.code, "HUSH" in said.err) == (2, False)
     assert put_dead_letter("leadleader", {**right, "password": "x" * 87}).code == 2
+    for change in (("\n", "\\n"), ("\n", " ")):  # as environment files and forms change a key
+        escaped = {key: text.replace(*change) if key.endswith("_key") else text for key, text in right.items()}
+        assert put_dead_letter("leadleader", escaped).code == 0
+        assert secrets("check", "leadleader").code == 0
+    assert put_dead_letter("leadleader", right).code == 0
     assert stored_secret("leadleader") == right
 
 

@@ -43,7 +43,9 @@ def test_the_shipped_forms_are_suggested_as_they_are_configured(case: str) -> No
     found = run("sources", "suggest", str(EVENTS / f"{case}.json"), "--json").json
     assert found["adapter"] == source.adapter
     assert [PARTS.get(path, path) for path in found["fields"].values()] == [
-        path for label, path in source.fields.items() if path != "consent.text" or path in found["fields"].values()
+        PARTS.get(path, path)
+        for path in source.fields.values()
+        if path != "consent.text" or path in found["fields"].values()
     ]
     if case not in ("google_lead", "jotform_lead"):  # Google's own questions have an id and a text
         assert {*found["fields"]} <= {*source.fields}

@@ -100,6 +100,24 @@ def test_text_of_an_undeclared_character_set_is_kept(raw: bytes, text: str | Non
         assert fields["a"] == text if text is not None else "\ufffd" in fields["a"]
 
 
+RUSSIAN = st.text("абвгдежзийклмнопрстуфхцчшщъыьэюя", min_size=1, max_size=8).map(str.capitalize)
+
+
+@given(st.lists(RUSSIAN, min_size=1, max_size=5).map(" ".join), st.sampled_from([JSON, URLENCODED]))
+def test_undeclared_windows_1251_is_recognized_by_its_words(text: str, kind: str) -> None:
+    raw = text.encode("windows-1251")
+    body = b'{"a": "' + raw + b'"}' if kind == JSON else b"a=" + raw.replace(b" ", b"+")
+    assert read_fields(Request({"content-type": kind}, {}, body)) == {"a": text}
+
+
+@given(st.binary(max_size=60), st.sampled_from(["utf-8", "cp1251", "koi8-u", "utf-16", "nonsense"]))
+def test_any_bytes_are_text_and_ascii_stays(raw: bytes, charset: str) -> None:
+    body = b"a=" + b"".join(b"%%%02X" % byte for byte in raw) + b"&phone=0500000001"
+    fields = read_fields(urlencoded(body, charset))
+    assert fields["phone"] == "0500000001"
+    fields["a"].encode()  # nothing that cannot be stored
+
+
 @pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_names_the_character_set(charset: str) -> None:
     body = f'{{"a": "{TEXT}"}}'.encode(charset)
