@@ -76,6 +76,14 @@ def test_an_entry_has_each_of_its_names() -> None:
         assert plain(request(content), {name: "person.phone"}).values["person"] == {"phone": "050"}
 
 
+def test_an_answer_may_be_named_by_its_place_or_without_its_last_part() -> None:
+    content = {"fields": [{"name": "phone", "value": "050"}], "form": {"f1": {"title": "Ім'я", "value": "Яна"}}}
+    fields = {"fields.0.value": "person.phone", "form.f1": "person.full_name"}
+    submission = plain(request(content), fields)
+    assert submission.values["person"] == {"phone": "050", "full_name": "Яна"}
+    assert submission.answers == {"fields.0.value": "050", "form.f1": "Яна", "form.f1.title": "Ім'я"}
+
+
 def test_the_parts_of_an_entrys_value_are_read() -> None:
     content = {"fields": [{"name": "who", "value": {"first": "Яна", "last": "Тестенко"}}]}
     fields = {"who.last": "person.full_name", "fields.who.first": "person.full_name"}

@@ -119,8 +119,11 @@ class _Walk:
             self._read += 1
             self.is_cut = True
         elif isinstance(value, dict) and value:
+            answer = next((key for key in VALUE_KEYS if key in value), None)
             for key, one in value.items():
-                yield from self.values(one, tuple(inside(name, key) for name in names), depth + 1)
+                own = tuple(inside(name, key) for name in names)
+                # `{"phone": {"title": "…", "value": "…"}}`: the answer may be named without `.value`.
+                yield from self.values(one, own + names if key == answer else own, depth + 1)
                 if self.is_cut and self._is_full():
                     return
         elif isinstance(value, list) and not _NESTED.isdisjoint(map(type, value)):
@@ -148,9 +151,11 @@ class _Walk:
         for index, element in enumerate(elements[:MAX_FIELDS]):
             rest: Any = element
             if isinstance(element, dict) and (entry := _entry(element)) is not None:
-                labels, value, rest = entry
+                labels, value_key, rest = entry
                 full = [inside(name, label) for name in names[:2] for label in labels]
-                yield from self.values(value, (*full[: MAX_NAMES - len(labels)], *labels), depth + 1)
+                place = inside(names[0], f"{index}.{value_key}")
+                entry_names = (*full[: MAX_NAMES - len(labels) - 1], *labels, place)
+                yield from self.values(element[value_key], entry_names, depth + 1)
             if isinstance(rest, dict | list) and rest:
                 own = tuple(inside(name, str(index)) for name in names)
                 yield from self.values(rest, own + names if len(elements) == 1 else own, depth + 1)
@@ -190,8 +195,8 @@ def is_entry(element: object) -> bool:
     return isinstance(element, dict) and _entry(element) is not None
 
 
-def _entry(element: dict[str, Any]) -> tuple[tuple[str, ...], Any, dict[str, Any]] | None:
-    """Return the names, the value and the other members of an entry of a list; None if it is none."""
+def _entry(element: dict[str, Any]) -> tuple[tuple[str, ...], str, dict[str, Any]] | None:
+    """Return the names, the value's key and the other members of an entry of a list; None if it is none."""
     value_key = next((key for key in VALUE_KEYS if key in element), None)
     if value_key is None:
         return None
@@ -200,11 +205,11 @@ def _entry(element: dict[str, Any]) -> tuple[tuple[str, ...], Any, dict[str, Any
         named = element.get(key)
         members = [named.get(inner) for inner in NAME_KEYS] if isinstance(named, dict) else [named]
         labels += [as_text(one) for one in members if isinstance(one, str | int) and not isinstance(one, bool)]
-    labels = [label for label in dict.fromkeys(labels) if label.strip()][: MAX_NAMES - 1]
+    labels = [label for label in dict.fromkeys(labels) if label.strip()][: MAX_NAMES - 2]
     if not labels:
         return None
     known = {value_key, *NAME_KEYS, *TYPE_KEYS}
-    return tuple(labels), element[value_key], {key: one for key, one in element.items() if key not in known}
+    return tuple(labels), value_key, {key: one for key, one in element.items() if key not in known}
 
 
 def _canonical(content: Any) -> bytes:
