@@ -188,6 +188,7 @@ MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
     *((f"answers {status} as HTML", fault("html", status=status), NOT_SENT) for status in INTERCEPTED),
     *((f"answers an empty {status}", fault("empty", status=status), NOT_SENT) for status in INTERCEPTED),
     ("answers 403 in a firewall's JSON", answer(403, {"message": "Forbidden"}), NOT_SENT),
+    ("answers 403 in a gateway's JSON", answer(403, {"error": "Forbidden"}), NOT_SENT),
     ("answers 404 in a router's JSON", answer(404, {"detail": "Not found."}), NOT_SENT),
     ("answers 400 with a list", answer(400, [AN_ERROR]), NOT_SENT),
     *((f"answers {status} as HTML", fault("html", status=status), LOST) for status in (408, 499, 500)),

@@ -128,6 +128,23 @@ def test_the_same_content_is_the_same_lead_however_it_is_encoded(receive: Receiv
     assert leads() == [first.lead_id]
 
 
+NESTED = {"form": {"fields": {"your-name": {"value": "Ада"}, "note": {"deep": {"er": ["a", {"b": "1"}]}}}}, "x": 1}
+
+
+def reversed_members(value: Any) -> Any:
+    return {key: reversed_members(one) for key, one in reversed(value.items())} if isinstance(value, dict) else value
+
+
+def test_the_order_of_members_does_not_count_at_any_depth(receive: Receive) -> None:
+    first = receive(request(NESTED, JSON))
+    assert receive(request(reversed_members(NESTED), JSON)).lead_id == first.lead_id
+
+
+def test_a_difference_counts_at_any_depth(receive: Receive) -> None:
+    other = json.loads(json.dumps(NESTED).replace('"1"', '"2"'))
+    assert receive(request(NESTED, JSON)).lead_id != receive(request(other, JSON)).lead_id
+
+
 @given(
     st.permutations(list(FIELDS.items())), st.dictionaries(st.sampled_from(sorted(TRANSPORT)), any_text(), max_size=5)
 )

@@ -1,6 +1,8 @@
 """A 4xx that is not the partner's own is never its refusal, whichever partner and call it concerns."""
 
+import json
 from collections.abc import Callable
+from http.client import responses
 
 import pytest
 from hypothesis import given
@@ -87,6 +89,14 @@ def test_429_is_a_rate_limit_whoever_sends_it(call: str, body: bytes) -> None:
 def test_graph_is_asked_again(status: int, body: bytes) -> None:
     error = error_of(lambda answer: lead_in(answer, "1"), status, body)
     assert (type(error), error.is_intercepted) == (Unavailable, True)
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 421, 423, 451])
+def test_the_name_of_a_status_is_no_refusal_of_lead_leaders(status: int) -> None:
+    body = json.dumps({"error": responses[status]}).encode()
+    for call in ("leadleader create", "leadleader status", "leadleader authorize"):
+        error = error_of((SENDING | READING)[call], status, body)
+        assert (type(error), error.is_intercepted) == (Unavailable, True)
 
 
 def test_an_error_of_another_kind_is_still_one_of_a_proxy() -> None:

@@ -10,6 +10,7 @@ process the request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http.client import responses
 from typing import Any
 
 from leadbridge.domain.errors.error_codes import ErrorCode
@@ -89,7 +90,7 @@ def tokens_in(answer: Answer) -> Tokens:
     content = _object(answer)
     if wait := rate_limit_error(PARTNER, operation, answer):
         raise wait
-    if "error" in content:
+    if "error" in content and not _is_reason_phrase(answer, content):
         words = " ".join(str(content["error"]).split())
         if words in AUTHORIZATION_ERRORS:
             code, meaning, keys = AUTHORIZATION_ERRORS[words]
@@ -151,8 +152,13 @@ def _is_rejection(answer: Answer, content: dict[str, Any]) -> bool:
     if answer.status in TIMEOUT_STATUSES or answer.status in GATEWAY_STATUSES:
         return False
     if "error" in content:
-        return True
+        return not _is_reason_phrase(answer, content)
     return 400 <= answer.status < 500 and (_has_reason(answer, content) or bool(_rejected_fields(content)))
+
+
+def _is_reason_phrase(answer: Answer, content: dict[str, Any]) -> bool:
+    """Return whether the error is HTTP's own name of the status, as gateways write it: `{"error": "Forbidden"}`."""
+    return str(content["error"]).strip().casefold() == responses.get(answer.status, "").casefold() != ""
 
 
 def _has_reason(answer: Answer, content: dict[str, Any]) -> bool:
