@@ -49,6 +49,10 @@ class Api:
         """Call POST and return the JSON. Raises Failure; with NO_ANSWER the call may have been executed."""
         return self._call("POST", path, body=body or {})
 
+    def patch(self, *path: str, body: dict[str, Any], **query: str | int | None) -> dict[str, Any]:
+        """Call PATCH and return the JSON. Raises Failure; with NO_ANSWER the call may have been executed."""
+        return self._call("PATCH", path, query=query, body=body)
+
     def delete(self, *path: str) -> None:
         """Call DELETE. Raises Failure."""
         self._call("DELETE", path)

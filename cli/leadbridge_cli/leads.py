@@ -13,7 +13,7 @@ from leadbridge_cli.output import Output, Renderable, entry_details, error_meani
 from leadbridge_cli.paging import LeadQuery, iter_pages
 from leadbridge_cli.sanitize import masked
 
-app = group("leads", "Leads: list, show, export, retry, resolve, check, erase.")
+app = group("leads", "Leads: list, show, export, correct, retry, resolve, check, erase.")
 
 LeadId = Annotated[str, typer.Argument(help="Id of the lead, ld_…")]
 Partner = Annotated[
@@ -63,6 +63,25 @@ def show(output: Output, api: Api, lead_id: LeadId, reveal: Reveal = False) -> N
     """Show a lead: the person, the deliveries, the timeline. The timeline records --reveal."""
     lead = api.post("leads", lead_id, "reveal") if reveal else masked(_lead(api, lead_id))
     output.answer(lead, lambda: _render_lead(lead))
+
+
+@command(app, "correct", resolve_api)
+def correct(
+    output: Output,
+    api: Api,
+    lead_id: LeadId,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FIELD=VALUE", help="New values, such as person.phone=+380501234567."),
+    ] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="Field to remove. Repeatable.")] = None,
+) -> None:
+    """Correct a lead's fields. An incomplete lead is sent as soon as a partner can receive it."""
+    from leadbridge_cli.corrections import parse_correction, render_correction, summarize_correction
+
+    body = parse_correction(values or [], remove or [])
+    summary = summarize_correction(api.patch("leads", lead_id, body=body, masked="true"))
+    output.answer(summary, lambda: render_correction(summary))
 
 
 @command(app, "retry", resolve_api)

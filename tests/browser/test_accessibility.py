@@ -29,7 +29,11 @@ def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, scheme:
     leads = busy(world)
     options: dict[str, Any] = {"viewport": PHONE} if size == "phone" else {}
     page = open_console(color_scheme=scheme, reduced_motion="reduce", **options)
-    assert len(views(page, world, leads["unknown"].lead_id)) == 4
+    assert len(views(page, world, leads["incomplete"].lead_id)) == 4
+    page.get_by_role("button", name="Correct…").click()
+    expect(page.get_by_label("Phone", exact=True)).to_be_focused()
+    assert violations(page) == []
+    page.goto(f"{world.gateway.url}/console#/leads/{leads['unknown'].lead_id}")
     page.get_by_role("button", name="Mark as created…").click()
     assert violations(page) == []
     page.keyboard.press("Escape")

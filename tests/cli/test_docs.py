@@ -15,6 +15,7 @@ import typer
 
 from devstack.sandbox.remote import Remote
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.runtime import aws
 from leadbridge.storage.items import encode
 from leadbridge_cli.__main__ import app
@@ -56,6 +57,10 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
             if one is failed
             else steps.mark_unknown(begun, NOW, some_error("lost"))
         )
+    incomplete = lead(4).model_copy(
+        update={"partners": (), "problems": (FieldError("person.phone", FieldCode.NOT_A_PHONE),)}
+    )
+    terminal.store.accept(incomplete, phone_hash=None)
     put_dead_letter(
         "submit-leadleader", {"lead_id": failed.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
     )
@@ -69,6 +74,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
         "LEAD": terminal.accepted.lead_id,
         "FAILED": failed.lead_id,
         "UNKNOWN": unknown.lead_id,
+        "INCOMPLETE": incomplete.lead_id,
         "LETTER": letters["submit-leadleader"],
         "DISCARDED": letters["messages"],
         "PERSON": person["id"],

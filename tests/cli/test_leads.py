@@ -24,6 +24,7 @@ PRIVATE = ("+380500000001", "olena@example.com", "3068208400")
 EACH = [
     ("list",),
     ("show", ID),
+    ("correct", ID, "person.city=Львів"),
     ("retry", ID),
     ("resolve", ID, "--not-created", "--yes"),
     ("check", ID),

@@ -53,6 +53,7 @@ export const api = {
   leads: (query, signal, token) => request("GET", "leads", { query: { ...query, masked: "true" }, signal, token }),
   lead: (leadId, signal) => request("GET", `leads/${id(leadId)}`, { query: { masked: "true" }, signal }),
   reveal: (leadId) => request("POST", `leads/${id(leadId)}/reveal`),
+  correct: (leadId, fields) => request("PATCH", `leads/${id(leadId)}`, { body: fields }),
   erase: (leadId) => request("DELETE", `leads/${id(leadId)}`),
   retry: (leadId, partner, confirm) => postAction(leadId, partner, "retry", confirm ? { confirm: true } : {}),
   resolve: (leadId, partner, body) => postAction(leadId, partner, "resolve", body),

@@ -2,6 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { deliveryActions, erasePerson, writeMessage } from "./actions.js";
+import { correctionSection, isRetried } from "./correction.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, partnerName } from "./partners.js";
@@ -9,6 +10,8 @@ import { errorExplained, fieldName, lastError, leadLink, namedErrors, pill, time
 import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
+
+const DATA = ["person", "loan", "trading", "consent", "utm", "warnings", "problems", "erased_at"]; // what a correction changes
 
 export async function show(main, { signal, id }) {
   title(t("lead.title"));
@@ -22,33 +25,49 @@ export async function show(main, { signal, id }) {
     const before = lead;
     lead = next;
     const changed = (...names) => before === undefined || names.some((name) => JSON.stringify(before[name]) !== JSON.stringify(lead[name]));
+    if (changed(...DATA)) revealed = null; // it is outdated
     if (changed("status", "person")) refill(head, heading(lead));
-    if (changed("person", "loan", "trading", "consent", "utm", "warnings", "erased_at")) refill(parts.person, person(lead, revealed, reveal));
-    if (changed("deliveries", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
+    if (changed(...DATA)) refill(parts.person, person(lead, revealed, reveal));
+    if (changed("status", "deliveries", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
+    if (changed("status", "deliveries", ...DATA)) correction.draw(lead);
     if (changed("timeline")) refill(parts.timeline, timeline(lead));
-    if (changed("messages", "erased_at")) refill(parts.messages, messages(lead, revealed, done));
+    if (changed("messages", ...DATA)) refill(parts.messages, messages(lead, revealed, done));
     if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : erasure(lead, done));
   };
   const load = async () => draw(await api.lead(id, signal));
+  const reload = () => load().catch(() => {}); // the next poll loads it
   const done = async (result, text) => {
     if (result === null) return;
     if (!(result instanceof Error)) notify(text);
-    await load().catch(() => {}); // the next poll loads it
+    await reload();
     if (!main.contains(document.activeElement)) main.querySelector("h1")?.focus();
   };
+  const showRevealed = (whole) => {
+    revealed = whole;
+    refill(parts.person, person(lead, revealed, reveal));
+    refill(parts.messages, messages(lead, revealed, done));
+  };
   const reveal = async () => {
+    if (revealed) return revealed;
     try {
       const whole = await api.reveal(id);
-      revealed = whole;
-      refill(parts.person, person(lead, revealed, reveal));
-      refill(parts.messages, messages(lead, revealed, done));
+      showRevealed(whole);
       draw({ ...lead, timeline: whole.timeline });
       notify(t("lead.revealed"));
       document.getElementById("person-heading").focus();
+      return whole;
     } catch (error) {
       notify(errorMessage(error));
+      return null;
     }
   };
+  const corrected = async (whole) => {
+    notify(resultOf(whole));
+    await reload();
+    showRevealed(whole);
+    document.getElementById("deliveries-heading").focus();
+  };
+  const correction = correctionSection(id, { reveal, corrected, refresh: reload });
 
   try {
     await load();
@@ -57,7 +76,7 @@ export async function show(main, { signal, id }) {
     fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "problem", role: "alert" }, errorMessage(error)), back());
     return;
   }
-  fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, parts.timeline), el("div", {}, parts.person, parts.messages, parts.end)));
+  fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, correction.section, parts.timeline), el("div", {}, parts.person, parts.messages, parts.end)));
   poll(INTERVALS.lead, signal, load);
 }
 
@@ -102,15 +121,27 @@ function person(lead, revealed, reveal) {
   ];
 }
 
+// What a correction has led to.
+function resultOf(lead) {
+  const states = Object.entries(lead.deliveries);
+  const waiting = states.filter(([, one]) => one.state === "received").map(([partner]) => partnerName(partner));
+  if (lead.status === "incomplete") return t("correction.done_incomplete");
+  if (waiting.length) return t("correction.done_sent", { partners: waiting.join(", ") });
+  return t(states.some(([, one]) => isRetried(one)) ? "correction.done_retry" : "correction.done");
+}
+
 function deliveries(lead, done) {
   const all = Object.entries(lead.deliveries);
   return [
-    el("h2", { id: "deliveries-heading" }, t("lead.deliveries")),
+    el("h2", { id: "deliveries-heading", tabindex: "-1", "data-key": "deliveries" }, t("lead.deliveries")),
     lead.fetch && lead.fetch.state !== "fetched" && el("article", { class: `card${lead.fetch.state === "failed" ? " stuck bad" : ""}` },
       el("p", {}, t(`lead.fetch.${lead.fetch.state}`)),
       lead.fetch.last_error && el("p", { class: "error" }, errorExplained(lastError(lead.fetch))),
       lead.fetch.next_attempt_at && el("p", { class: "muted small" }, t("delivery.next"), ": ", time(lead.fetch.next_attempt_at))),
-    all.length === 0 && !lead.fetch && el("p", { class: "muted" }, t("lead.no_deliveries")),
+    lead.status === "incomplete" && el("article", { class: "card stuck warn" },
+      el("p", {}, el("strong", {}, t("explanation.incomplete"))),
+      el("p", {}, t("advice.incomplete"))),
+    all.length === 0 && !lead.fetch && lead.status !== "incomplete" && el("p", { class: "muted" }, t("lead.no_deliveries")),
     all.map(([partner, delivery]) => card(lead, partner, delivery, done)),
   ];
 }

@@ -10,7 +10,7 @@ const TONES = {
   resolution_withdrawn: "warn", contested: "bad",
   unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", erased: "bad",
   attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
-  redelivery_differs: "warn",
+  redelivery_differs: "warn", incomplete: "warn",
 };
 
 export function toneOf(entry) {

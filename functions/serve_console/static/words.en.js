@@ -271,7 +271,7 @@ export default {
   "timeline.repeat": "Repeat lead of the same person",
   "timeline.fallback": "Goes to {partner} instead",
   "timeline.incomplete": "Incomplete: no partner can take the lead as it is",
-  "timeline.corrected": "Fields corrected",
+  "timeline.corrected": "Data corrected",
   "timeline.routed": "Routed by the rules",
   "timeline.fetched": "Data fetched from the form builder",
   "timeline.fetch_attempt_failed": "Data could not be fetched; a retry is scheduled",

@@ -271,7 +271,7 @@ export default {
   "timeline.repeat": "Повторный лид этого клиента",
   "timeline.fallback": "Вместо этого передаётся в {partner}",
   "timeline.incomplete": "Неполный: ни один партнёр не может принять лид в таком виде",
-  "timeline.corrected": "Поля исправлены",
+  "timeline.corrected": "Данные исправлены",
   "timeline.routed": "Направлен по правилам",
   "timeline.fetched": "Данные получены из конструктора форм",
   "timeline.fetch_attempt_failed": "Данные пока не удалось получить; попытка будет повторена",

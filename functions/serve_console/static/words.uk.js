@@ -271,7 +271,7 @@ export default {
   "timeline.repeat": "Повторний лід цього клієнта",
   "timeline.fallback": "Натомість передається до {partner}",
   "timeline.incomplete": "Неповний: жоден партнер не може прийняти лід у такому вигляді",
-  "timeline.corrected": "Поля виправлено",
+  "timeline.corrected": "Дані виправлено",
   "timeline.routed": "Спрямовано за правилами",
   "timeline.fetched": "Дані отримано з конструктора форм",
   "timeline.fetch_attempt_failed": "Дані поки не вдалося отримати; спробу буде повторено",

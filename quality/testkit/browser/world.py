@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from playwright.sync_api import Page
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain import operator_steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
@@ -18,7 +19,10 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.status_change import change_status
 from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import WORKER_DIED
+from leadbridge.settings import settings
 from leadbridge.storage import items
 from leadbridge.storage.leads import Journey, LeadRepository
 from quality.testkit.browser.gateway import Gateway
@@ -39,6 +43,24 @@ ERRORS = {
     State.REJECTED: ErrorInfo(ErrorCode.REJECTED, "the partner refused it (HTTP 400)"),
     State.DUPLICATE: ErrorInfo(ErrorCode.DUPLICATE, "the partner has it already"),
 }
+
+
+@dataclass
+class Lender:
+    """A partner that accepts every lead and remembers it."""
+
+    created: list[Lead] = field(default_factory=list)
+    seconds_per_submission: float = 10.0
+    seconds_per_create: float = 5.0
+
+    def authorize(self, budget: Budget) -> Self:
+        """Authorize each time."""
+        return self
+
+    def create(self, submitted: Lead, budget: Budget) -> int:
+        """Create a deal."""
+        self.created.append(submitted)
+        return 24
 
 
 @dataclass
@@ -128,6 +150,26 @@ class World:
                     change_status(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
                 )
 
+    def submit(self, one: Lead, partner: str = "leadleader") -> Lender:
+        """Submit a lead's waiting delivery, as the worker does. Returns the partner with what it got."""
+        lender = Lender()
+        submitter = Submitter(
+            ledger=self.store,
+            partner=lender,
+            settings=settings().partners[partner],
+            clock=utc_now,
+            dead_letter=lambda *_: None,
+        )
+        submitter.process(one.lead_id, partner, Budget(deadline=90.0, monotonic=lambda: 0.0))
+        return lender
+
+    def retry(self, one: Lead) -> None:
+        """Retry a lead's delivery, as another operator, and begin to submit it."""
+        waiting = self.store.apply(
+            operator_steps.retry_by_operator(self.delivery(one), utc_now(), "bohdan", is_confirmed=False)
+        )
+        self.store.apply(steps.start_attempt(waiting, utc_now(), LEASE))
+
     def delivery(self, one: Lead) -> Delivery:
         """A lead's first delivery as it is now."""
         found = self.store.delivery(one.lead_id, one.partners[0])
@@ -193,6 +235,8 @@ def busy(world: World) -> dict[str, Lead]:
         "submitted": world.add(4, State.SUBMITTED, age=5 * hours),
         "waiting": world.add(5, State.RECEIVED, age=timedelta(minutes=1)),
     }
+    problems = (("person.phone", FieldCode.NOT_A_PHONE), ("loan.amount", FieldCode.REQUIRED))
+    found["incomplete"] = world.add_incomplete(7, *problems, answers={"Телефон": "дзвоніть увечері"})
     world.add(6, State.CLOSED, source="google-credit", age=timedelta(days=3))
     world.bury("submit-leadleader", world.note_of(found["failed"]))
     world.bury("checks", {"lead_id": found["submitted"].lead_id, "partner": "leadleader"})

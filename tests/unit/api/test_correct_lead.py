@@ -72,6 +72,8 @@ def test_a_corrected_lead_is_shown_with_its_delivery(
     assert (status, shown["status"], shown["problems"]) == (200, "received", [])
     assert shown["person"]["phone"] == "+38050•••02"
     assert shown["deliveries"]["leadleader"]["state"] == "received"
+    assert shown["corrected"] == ["person.phone"]
+    assert ask("PATCH", incomplete.lead_id, {"person": {"phone": "0500000002"}})[1]["corrected"] == []
     (corrected,) = [vars(one) for one in caplog.records if one.msg == "corrected"]
     assert (corrected["fields"], corrected["operator"]) == (["person.phone"], "olena")
     assert "0000002" not in str([vars(one) for one in caplog.records])

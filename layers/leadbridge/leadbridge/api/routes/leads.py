@@ -1,4 +1,4 @@
-"""Leads: list, show, reveal, erase."""
+"""Leads: list, show, reveal, correct, erase."""
 
 from __future__ import annotations
 
@@ -68,6 +68,12 @@ class LeadsView(TypedDict):
     cursor: str | None
 
 
+class CorrectedLeadView(JourneyView):
+    """A lead after a correction. `corrected` are the paths of the fields that have changed."""
+
+    corrected: list[str]
+
+
 @route("GET", "/leads")
 def list_leads(request: ApiRequest, query: LeadsQuery) -> LeadsView:
     """List leads, newest first."""
@@ -106,7 +112,7 @@ def reveal_lead(request: ApiRequest) -> JourneyView:
 
 
 @route("PATCH", "/leads/{lead_id}", problems=(409,))
-def correct_lead(request: ApiRequest, query: MaskedQuery, body: CorrectionRequest) -> JourneyView:
+def correct_lead(request: ApiRequest, query: MaskedQuery, body: CorrectionRequest) -> CorrectedLeadView:
     """Correct fields of a lead. An incomplete lead that a partner can take now is delivered."""
     lead_id = request.path["lead_id"]
     sections = {name: getattr(body, name) for name in ("person", "loan", "trading")}
@@ -114,11 +120,11 @@ def correct_lead(request: ApiRequest, query: MaskedQuery, body: CorrectionReques
         correction = request.resources.corrector.correct(lead_id, sections, request.operator, is_confirmed=body.confirm)
     except InvalidLead as lead:
         raise invalid_request("A value is not valid; see errors. Nothing was stored.", *lead.errors) from None
-    if correction is not None:
+    fields = [] if correction is None else correction.entry.data["fields"]
+    if fields:
         count("LeadsCorrected")
-        fields = correction.entry.data["fields"]
         logger.info("corrected", lead_id=lead_id, operator=request.operator, fields=fields)
-    return journey_view(find_journey(request), masked=query.masked)
+    return {**journey_view(find_journey(request), masked=query.masked), "corrected": fields}
 
 
 @route("DELETE", "/leads/{lead_id}", status=204, problems=(409,))

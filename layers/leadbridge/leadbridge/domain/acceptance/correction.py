@@ -18,7 +18,7 @@ from leadbridge.domain.acceptance.build import (
 from leadbridge.domain.delivery import Delivery, State, new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.reading import ReadingRules
-from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, Loan, Person, Trading
+from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, Loan, Person, Trading, field_paths
 from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import advance
@@ -67,7 +67,7 @@ def correct_lead(
     """
     read = _read(values, rules)
     asked = _merged(lead, values, read.asked)
-    changed = tuple(path for path in _paths() if lead.value(path) != asked.value(path))
+    changed = tuple(path for path in field_paths() if lead.value(path) != asked.value(path))
     if not changed:
         return None
     _require_correctable(deliveries, changed)
@@ -113,10 +113,6 @@ def _merged(lead: Lead, values: Mapping[str, Mapping[str, Any]], read: LeadField
         person = sections["person"]
         sections["person"] = person.model_copy(update={"full_name": person.composed_name})
     return LeadFields.model_construct(**sections, utm=lead.utm, consent=lead.consent)
-
-
-def _paths() -> list[str]:
-    return [f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields]
 
 
 def _require_correctable(deliveries: Sequence[Delivery], changed: Sequence[str]) -> None:
