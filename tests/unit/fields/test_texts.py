@@ -159,6 +159,15 @@ def test_a_long_text_about_the_origin_is_cut_with_a_warning() -> None:
     assert read(fields.label, {"a": 1}) is None
 
 
+def test_a_text_about_the_origin_is_decoded_and_an_id_is_not() -> None:
+    assert read(fields.label, "Огляд &amp; аналіз") == "Огляд & аналіз"
+    assert warnings(fields.label, "Огляд &amp; аналіз") == ["unescaped"]
+    assert warnings(fields.label, "Огляд \ufffd") == ["damaged_text"]
+    assert warnings(fields.label, "24") == []
+    assert read(fields.opaque, "a&amp;b\\u0456%D0%AF") == "a&amp;b\\u0456%D0%AF"
+    assert warnings(fields.opaque, "я" * 2000) == ["too_long"]
+
+
 @pytest.mark.parametrize("emoji", EMOJI)
 def test_emoji_stay_whole(emoji: str) -> None:
     for text in (f"кухар {emoji}", f"{emoji} кухар", f"кухар{emoji}кухар {emoji}{emoji}"):
@@ -210,6 +219,7 @@ PARSERS: list[Parser] = [
         fields.name,
         fields.words,
         fields.label,
+        fields.opaque,
         fields.phone,
         fields.email,
         fields.tax_number,

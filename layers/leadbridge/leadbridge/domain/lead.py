@@ -27,6 +27,7 @@ MAX_UTM_LENGTH = 1024  # characters of a tag; a longer one is cut
 Name = Annotated[str | None, parsed_by(fields.name)]
 Words = Annotated[str | None, parsed_by(fields.words)]
 Label = Annotated[str | None, parsed_by(fields.label)]
+Opaque = Annotated[str | None, parsed_by(fields.opaque)]
 Amount = Annotated[Decimal | None, parsed_by(fields.amount), PlainSerializer(str)]
 
 
@@ -86,7 +87,7 @@ class Trading(_Section):
     offer: Label = None
     site: Label = None
     description: Label = None
-    click_id: Label = None
+    click_id: Opaque = None
 
 
 class LeadFields(_Section):

@@ -10,7 +10,7 @@ from leadbridge.domain.fields.names import compose_full_name, find_name_warnings
 from leadbridge.domain.fields.numbers import amount, term
 from leadbridge.domain.fields.phones import is_phone_of, is_ukrainian, phone, phone_with_country
 from leadbridge.domain.fields.tax_numbers import has_valid_check_digit, tax_number
-from leadbridge.domain.fields.texts import MAX_TEXT_LENGTH, label, name, text, truncate_text, words
+from leadbridge.domain.fields.texts import MAX_TEXT_LENGTH, label, name, opaque, text, truncate_text, words
 
 __all__ = [
     "MAX_TEXT_LENGTH",
@@ -23,6 +23,7 @@ __all__ = [
     "is_ukrainian",
     "label",
     "name",
+    "opaque",
     "phone",
     "phone_with_country",
     "split_full_name",

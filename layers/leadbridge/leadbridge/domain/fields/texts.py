@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from leadbridge.domain.errors.field_codes import FieldCode, InvalidValue
-from leadbridge.domain.fields.damage import find_damage
+from leadbridge.domain.fields.damage import find_damage, is_damaged
 from leadbridge.domain.fields.escapes import unescape, unescape_words
 from leadbridge.domain.fields.reading import Reading
 from leadbridge.domain.fields.unicode_text import clean, collapse, normalize
@@ -72,6 +72,18 @@ def name(value: object, reading: Reading | None = None) -> str | None:
 
 def label(value: object, reading: Reading | None = None) -> str | None:
     """Parse a text about a lead's origin. What is no text is left out, what is too long is cut."""
+    reading = reading or Reading()
+    if isinstance(value, str) and ("&" in value or "\\" in value):
+        short = value[:MAX_READ_LENGTH]
+        value = _unescaped(short, unescape(short), reading)
+    found = opaque(value, reading)
+    if found is not None and is_damaged(found):
+        reading.warn(FieldCode.DAMAGED_TEXT)
+    return found
+
+
+def opaque(value: object, reading: Reading | None = None) -> str | None:
+    """Parse an id of another system, such as a click id. It is cut if it is too long, and not decoded."""
     found = truncate_text(value, MAX_LABEL_LENGTH)
     if reading is not None and found is not None and len(found) == MAX_LABEL_LENGTH < len(str(value)):
         reading.warn(FieldCode.TOO_LONG, f"was cut to {MAX_LABEL_LENGTH} characters")
