@@ -323,6 +323,7 @@ def test_a_full_name_raises_no_eyebrow(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "warnings"),
     [
+        ("", []),
         ("Ольга", ["few_words"]),
         ("Ольга Петрівна", ["few_words"]),
         ("Мар'янeнко Ольга Петрівна", ["mixed_alphabets"]),

@@ -33,6 +33,7 @@ ADDRESSES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,10}[A-Za-z0-9]@[a-z0-9-
             '"Ada Example" <{}>',
             "mailto:{}?subject=Hello",
             "E-mail: {}",
+            "//{}",
             "<mailto:{}>",
             "\u200b{}\ufeff",
         ]

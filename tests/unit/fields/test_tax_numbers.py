@@ -26,7 +26,9 @@ WITH_ZERO = st.from_regex(r"0[1-9][0-9]{7}", fullmatch=True).map(with_check_digi
 def test_separators_and_prefixes_are_left_out(number: str, data: st.DataObject) -> None:
     separators = st.lists(st.sampled_from(["", "", " ", "-", "\u00a0", "\u2011", "."]), min_size=10, max_size=10)
     prefix = data.draw(
-        st.sampled_from(["", "ІПН ", "ІПН: ", "РНОКПП", "№", "код № ", "ИНН ", "ідентифікаційний код - ", "# "])
+        st.sampled_from(
+            ["", "ІПН ", "ІПН: ", "РНОКПП", "№", "ІПH ", "Ід. код ", "код № ", "ИНН ", "ідентифікаційний код - ", "# "]
+        )
     )
     spaced = "".join(digit + after for digit, after in zip(number, data.draw(separators), strict=True))
     assert read(fields.tax_number, prefix + spaced) == number

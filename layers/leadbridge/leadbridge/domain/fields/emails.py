@@ -17,7 +17,7 @@ _IN_BRACKETS = r"<([^<>]*@[^<>]*)>"
 _LABEL = r"[^@:]{1,40}:\s*(?=\S)"
 _REMARK = r"\([^()@]*\)$"
 _SEPARATORS = r"[;,|/]|\s+(?:або|чи|или|or|and|та|и|і)\s+|\s+(?=\S+@)"
-_WRAPPING = " \t.,;:!?'\"’‘“”«»„`<>()[]{}"
+_WRAPPING = " \t.,;:!?/\\'\"’‘“”«»„`<>()[]{}"
 
 
 def email(value: object, reading: Reading | None = None) -> str | None:

@@ -55,9 +55,9 @@ def split_full_name(full_name: str) -> NameParts:
 
 
 def find_name_warnings(full_name: str) -> list[FieldCode]:
-    """Return warnings about an unusual name."""
+    """Return warnings about an unusual name; none about an empty one."""
     warnings: list[FieldCode] = []
-    if len(full_name.split()) < 3:
+    if 0 < len(full_name.split()) < 3:
         warnings.append(FieldCode.FEW_WORDS)
     if has_mixed_alphabets(full_name):
         warnings.append(FieldCode.MIXED_ALPHABETS)

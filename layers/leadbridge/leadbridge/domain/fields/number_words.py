@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 MONTHS_PER_YEAR = 12
+LOOK_ALIKES = str.maketrans("acehikmoptxy", "асенікмортху")  # Latin letters that people type in Cyrillic words
 
 
 def _table[Meaning](meanings: dict[str, Meaning]) -> dict[str, Meaning]:

@@ -15,6 +15,7 @@ from leadbridge.domain.errors.field_codes import FieldCode, InvalidValue
 from leadbridge.domain.fields.number_words import (
     HALF_A_YEAR_WORDS,
     HRYVNIA_WORDS,
+    LOOK_ALIKES,
     MONTHS,
     MULTIPLIERS,
     OTHER_CURRENCY_WORDS,
@@ -34,7 +35,6 @@ _SPACES = " '’ʼ‘´`"  # between groups of digits only
 _TOKEN = rf"(?s)([0-9](?:[0-9{_SPACES}.,]*[0-9])?)|([^\W\d_]+(?:['’ʼ][^\W\d_]+)*)\.?|(.)"
 _REMARK = r"\([^()0-9]*\)"  # the number in words
 _NO_CENTS = r"(?<=[0-9])[.,]\s?[-\u2010-\u2015=]+(?![0-9])"  # 15000,-
-_LOOK_ALIKES = str.maketrans("aceikmoptxy", "асеікмортху")  # Latin letters that people type in Cyrillic words
 _DASHES = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015~…/")
 
 
@@ -155,7 +155,7 @@ def _number_text(value: str, reading: Reading) -> str | None:
         raise InvalidValue(FieldCode.NOT_A_NUMBER) from None
     if found is None or (found.isascii() and found.isdigit()):
         return found
-    return re.sub(_NO_CENTS, "", re.sub(_REMARK, " ", found.casefold())).strip(" .,;:")
+    return re.sub(_NO_CENTS, "", re.sub(_REMARK, " ", found.casefold())).strip(" .,;:").rstrip(" .,-–—=")
 
 
 def _tokens(found: str, number_format: str) -> Iterator[tuple[Decimal | None, str]]:
@@ -169,7 +169,7 @@ def _tokens(found: str, number_format: str) -> Iterator[tuple[Decimal | None, st
             numbers += 1
             yield read_number(digits, number_format, is_multiplied=has_thousands), ""
         elif word:
-            word = word if word.isascii() else word.translate(_LOOK_ALIKES)
+            word = word if word.isascii() else word.translate(LOOK_ALIKES)
             if word in RANGE_WORDS:
                 raise InvalidValue(FieldCode.AMBIGUOUS_NUMBER)
             yield None, word

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 from leadbridge.domain.errors.field_codes import FieldCode, InvalidValue
+from leadbridge.domain.fields.number_words import LOOK_ALIKES
 from leadbridge.domain.fields.reading import Reading
 from leadbridge.domain.fields.texts import typed
 
@@ -14,7 +15,20 @@ MAX_TAX_NUMBER_TEXT = 100  # characters
 _WORDS = r"[^\W\d_]+\.?|№|#"
 _KNOWN_WORDS = frozenset(
     [
-        *("іпн", "рнокпп", "інн", "инн", "рнокп", "ідн", "ік", "ідентифікаційний", "идентификационный", "код", "номер"),
+        *(
+            "іпн",
+            "рнокпп",
+            "інн",
+            "инн",
+            "рнокп",
+            "ідн",
+            "ід",
+            "ік",
+            "ідентифікаційний",
+            "идентификационный",
+            "код",
+            "номер",
+        ),
         *("податковий", "налоговый", "платника", "податків", "картки", "облікової", "реєстраційний", "no", "n", "н"),
         *("ipn", "inn", "rnokpp", "tin", "tax", "id", "number", "code", "№", "#"),
     ]
@@ -44,7 +58,7 @@ def tax_number(value: object, reading: Reading | None = None) -> str | None:
         if len(scientific[2]) < 9:
             raise InvalidValue(FieldCode.DIGITS_LOST)
         text, is_number = scientific[1] + scientific[2], True
-    elif any(word.rstrip(".") not in _KNOWN_WORDS for word in re.findall(_WORDS, text)):
+    elif not all(map(_is_known, re.findall(_WORDS, text))):
         raise InvalidValue(FieldCode.NOT_TEN_DIGITS)
     text = re.sub(_WORDS, " ", text).strip(" .,:;")
     if spreadsheet := re.fullmatch(_SPREADSHEET, text):
@@ -58,6 +72,11 @@ def tax_number(value: object, reading: Reading | None = None) -> str | None:
     if digits == "0" * 10:
         raise InvalidValue(FieldCode.ALL_ZEROS)
     return digits
+
+
+def _is_known(word: str) -> bool:
+    word = word.rstrip(".")
+    return (word if word.isascii() else word.translate(LOOK_ALIKES)) in _KNOWN_WORDS
 
 
 def has_valid_check_digit(number: str) -> bool:
