@@ -92,3 +92,10 @@ def test_a_post_without_raw_request_has_its_answers_as_fields() -> None:
         post = request({"submissionID": "5", "q3_telefon": "050", **raw}, URLENCODED)
         submission = read("jotform", post, fields={"telefon": "person.phone"})
         assert (submission.delivery_id, submission.values["person"]) == ("5", {"phone": "050"})
+
+
+def test_the_parts_of_an_answer_without_raw_request_are_one_text() -> None:
+    parts = {"q4_name[first]": "Яна", "q4_name[last]": "Тестенко", "q4_name": "", "submissionID": "5"}
+    submission = read("jotform", request(parts, URLENCODED), fields={"name": "person.full_name"})
+    assert submission.values["person"] == {"full_name": "Яна Тестенко"}
+    assert submission.answers["name.last"] == "Тестенко"

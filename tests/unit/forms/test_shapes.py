@@ -78,6 +78,8 @@ def test_an_entry_has_each_of_its_names() -> None:
 
 def test_an_answer_may_be_named_by_its_place_or_without_its_last_part() -> None:
     content = {"fields": [{"name": "phone", "value": "050"}], "form": {"f1": {"title": "Ім'я", "value": "Яна"}}}
+    empty = {"data": {"phone": {"value": None, "text": "050"}}}
+    assert plain(request(empty), {"data.phone": "person.phone"}).values["person"] == {"phone": "050"}
     fields = {"fields.0.value": "person.phone", "form.f1": "person.full_name"}
     submission = plain(request(content), fields)
     assert submission.values["person"] == {"phone": "050", "full_name": "Яна"}

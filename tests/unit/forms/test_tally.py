@@ -87,7 +87,7 @@ QUESTION = {"key": "question_1", "label": LABEL, "type": "CHECKBOXES"}
 OTHER_ID = "0c7b9d0e-58a5-4b45-8f43-6d5f6a1b2c3d"
 
 
-def ticked(option: str, value: bool = True, choice: str = "") -> dict[str, Any]:
+def ticked(option: str, value: Any = True, choice: str = "") -> dict[str, Any]:
     key = f"question_1_{choice}" if choice else "question_1_x"
     return {"key": key, "label": f"{LABEL} ({option})", "type": "CHECKBOXES", "value": value}
 
@@ -100,6 +100,7 @@ def ticked(option: str, value: bool = True, choice: str = "") -> dict[str, Any]:
         ([{**QUESTION, "value": [OTHER_ID, ID]}, ticked("А", True, ID), ticked("Б", True, OTHER_ID)], "Б, А"),
         ([{**QUESTION, "value": [ID, "своє"]}, ticked("А", True, ID)], "А, своє"),
         ([{**QUESTION, "value": [ID]}, ticked("кухар (шеф)")], "кухар (шеф)"),
+        ([{**QUESTION, "value": [ID]}, ticked("вчителька", "true")], "вчителька"),
         ([ticked("вчителька"), {**QUESTION, "value": [ID]}], "вчителька"),
         ([{**QUESTION, "value": [ID]}], ""),
         ([{**QUESTION, "type": "MULTIPLE_CHOICE", "value": ID}, ticked("вчителька")], "вчителька"),

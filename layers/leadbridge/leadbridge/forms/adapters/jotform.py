@@ -34,6 +34,7 @@ edits_keep_id = True  # of a submission that the person or the form's owner edit
 
 content_types = (MULTIPART, URLENCODED)
 
+_PART = re.compile(r"(q[0-9]+_[^\[\]]+)\[([^\[\]]+)\]")  # as a form posts the first part of a name: q3_name[first]
 _QUESTION = re.compile(r"q[0-9]+_(.+)", re.DOTALL)
 
 
@@ -70,10 +71,14 @@ def _content(fields: Fields) -> dict[str, Any]:
     try:
         return read_object(fields.get("rawRequest", "").encode(errors="surrogatepass"))
     except Unreadable:
-        found = {name: text for name, text in fields.items() if _QUESTION.fullmatch(name)}
-        if not found:
+        whole = {name: text for name, text in fields.items() if _QUESTION.fullmatch(name) and not _PART.fullmatch(name)}
+        parts: dict[str, dict[str, str]] = {}
+        for name, text in fields.items():
+            if part := _PART.fullmatch(name):
+                parts.setdefault(part[1], {})[part[2]] = text
+        if not whole and not parts:
             raise
-        return {**fields, **found}
+        return {**fields, **whole, **parts}
 
 
 def _answers(content: dict[str, Any]) -> Fields:

@@ -90,7 +90,7 @@ def _ticked(fields: list[dict[str, Any]]) -> dict[str, _Ticked]:
     found: dict[str, list[tuple[str, str]]] = {}
     for field in fields:
         label, key = as_text(field.get("label")), as_text(field.get("key"))
-        if field.get("value") is not True or not label.endswith(")"):
+        if as_text(field.get("value")) != "true" or not label.endswith(")"):
             continue
         for start in islice(_OPENING.finditer(label), MAX_BRACKETS):
             question, option = label[: start.start()], label[start.end() : -1]

@@ -119,7 +119,7 @@ class _Walk:
             self._read += 1
             self.is_cut = True
         elif isinstance(value, dict) and value:
-            answer = next((key for key in VALUE_KEYS if key in value), None)
+            answer = next((key for key in VALUE_KEYS if value.get(key) not in (None, "")), None)
             for key, one in value.items():
                 own = tuple(inside(name, key) for name in names)
                 # `{"phone": {"title": "…", "value": "…"}}`: the answer may be named without `.value`.
