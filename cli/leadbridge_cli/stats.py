@@ -29,12 +29,16 @@ def show_stats(
 
 def _render(stats: dict[str, Any]) -> Iterable[Renderable]:
     totals = stats["totals"]
-    yield line(f"{stats['from']} to {stats['to']}: {totals['leads']} leads")
+    yield line(f"{stats['from']} to {stats['to']}: {totals['leads']} leads, {totals['incomplete']} incomplete")
     deliveries: Counter[tuple[str, str, str]] = Counter()
     for each in stats["counts"]:
         deliveries[each["source"], each["partner"], each["state"]] += each["count"]
     rows = ((*names, number) for names, number in sorted(deliveries.items()))
     yield table(("source", "partner", "state", "deliveries"), rows)
+    if stats["problems"]:
+        columns = ("source", "field", "code", "count")
+        problems = ([each[name] for name in columns] for each in stats["problems"])
+        yield table(("source", "field", "problem", "incomplete leads"), problems)
     days: Counter[str] = Counter()
     for each in stats["leads"]:
         days[each["day"]] += each["count"]

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.field_codes import FieldCode
@@ -135,6 +135,34 @@ def test_a_conflict_keeps_what_was_typed(open_console: Open, world: World) -> No
     expect(page.locator("[data-partner=leadleader]")).to_contain_text("Submitting")
     expect(city).to_have_value("Львів")
     assert world.journey(one).lead.person.city is None
+
+
+def test_a_change_by_another_operator_is_explained_and_the_input_is_saved_again(
+    open_console: Open, world: World
+) -> None:
+    one = world.add_incomplete(1, PHONE)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Correct…").click()
+    page.get_by_label("Phone", exact=True).fill("050 123 45 67")
+    conflict = {"type": "urn:leadbridge:problem:conflict", "title": "Conflict", "status": 409}
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "PATCH":
+            route.fulfill(status=409, content_type="application/problem+json", json=conflict)
+        else:
+            route.fallback()
+
+    page.route("**/v1/leads/*", refuse)
+    save = page.get_by_role("button", name="Save")
+    save.click()
+    expect(page.get_by_role("alert")).to_contain_text("The lead has changed meanwhile, so nothing was saved.")
+    page.unroute("**/v1/leads/*")
+    page.context.set_offline(True)
+    save.click()
+    expect(page.get_by_role("alert")).to_contain_text("The server did not respond.")
+    page.context.set_offline(False)
+    save.click()
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("Received")
 
 
 def test_a_rejected_lead_is_corrected_and_retried(open_console: Open, world: World) -> None:

@@ -24,3 +24,14 @@ def test_incomplete_leads_are_counted_by_source_and_problem(open_console: Open, 
     page.get_by_label("Source").fill("")
     page.get_by_label("Source").press("Enter")
     expect(page.locator("#rows a")).to_have_count(4)
+
+
+def test_many_incomplete_leads_are_counted_by_the_statistics(open_console: Open, world: World) -> None:
+    for number in range(28):
+        world.add_incomplete(number, PHONE, source="tilda-credit")
+    world.add_incomplete(30, ("loan.amount", FieldCode.REQUIRED), PHONE, source="web")
+    card = open_console().locator("#attention-incomplete")
+    expect(card.get_by_role("heading", level=3)).to_have_text("29+ incomplete leads")
+    expect(card).to_contain_text("tilda-credit – 28")
+    expect(card).to_contain_text("Phone: This is not a valid phone number. – 29")
+    expect(card).to_contain_text("Amount: This field is missing. – 1")

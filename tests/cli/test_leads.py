@@ -329,3 +329,6 @@ def test_an_incomplete_lead_is_listed_and_shown_with_its_problems(terminal: Term
     assert "must be a phone number" in shown.out
     assert ("Телефон" in shown.out, "дзвоніть" in shown.out) == (True, False)
     assert "дзвоніть 380" in terminal.run("leads", "show", one.lead_id, "--reveal").out
+    counted = terminal.run("stats", "--from", "2026-03-01", "--to", "2026-03-01").out
+    assert "2 leads, 1 incomplete" in counted
+    assert "not_a_phone" in counted

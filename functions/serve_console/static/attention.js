@@ -1,6 +1,7 @@
 // What needs an operator: stuck deliveries, dead letters, silent sources.
 
 import { api } from "./api.js";
+import { sum } from "./charts.js";
 import { el, isolate } from "./dom.js";
 import { queueName } from "./dead_letters.js";
 import { partnerName } from "./partners.js";
@@ -22,7 +23,7 @@ export async function loadAttention(figures, signal) {
     api.deadLetters(signal),
     findSilentSources(figures, signal),
   ]);
-  return { unknown, needsCheck, failed, incomplete, letters, silentSources };
+  return { unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete.leads, figures) }, letters, silentSources };
 }
 
 // Sources with leads in the last days but none within 24 hours, with the time of their last lead.
@@ -76,30 +77,34 @@ function leadCard(kind, page, query, matches) {
 }
 
 // Incomplete leads with their number by source and by problem, so that a wrong field mapping is noticed.
-function incompleteCard({ leads, cursor }) {
+function incompleteCard({ leads, cursor, counted }) {
   const link = (more, ...text) => el("a", { href: `#/leads?${new URLSearchParams({ status: "incomplete", ...more })}` }, text);
-  const sources = countBy(leads, (lead) => [lead.source]);
-  const problems = countBy(leads, (lead) => lead.problems.map((one) => JSON.stringify([one.field, one.code])));
-  const example = new Map(leads.flatMap((lead) => lead.problems.map((one) => [JSON.stringify([one.field, one.code]), one])));
-  const counts = (key, list, show) => [
+  const list = (key, counts, show) => [
     el("h4", {}, t(`attention.incomplete.${key}`)),
-    el("ul", { class: "plain" }, list.slice(0, MAX_SHOWN).map(([name, number]) => el("li", {}, show(name), ` – ${formatNumber(number)}`))),
+    el("ul", { class: "plain" }, counts.slice(0, MAX_SHOWN).map(([name, number]) => el("li", {}, show(name), ` – ${formatNumber(number)}`))),
   ];
+  const n = Math.max(leads.length, counted.total);
   return card(
     "incomplete",
-    t("attention.incomplete", { n: leads.length }),
-    cursor ? `${formatNumber(leads.length)}+` : formatNumber(leads.length),
+    t("attention.incomplete", { n }),
+    cursor ? `${formatNumber(n)}+` : formatNumber(n),
     el("p", { class: "muted" }, t("attention.incomplete.what")),
-    counts("sources", sources, (source) => link({ source }, isolate(source, { cut: 60 }))),
-    counts("problems", problems, (problem) => namedErrors([example.get(problem)])),
+    list("sources", counted.sources, (source) => link({ source }, isolate(source, { cut: 60 }))),
+    list("problems", counted.problems, ([field, code]) => namedErrors([{ field, code }])),
     el("p", {}, link({}, t("attention.all"))),
   );
 }
 
-// The number of items with each key, the most frequent first.
-function countBy(items, keys) {
-  const groups = Map.groupBy(items.flatMap(keys), (key) => key);
-  return [...groups].map(([key, some]) => [key, some.length]).sort(([, a], [, b]) => b - a);
+// The counts of the listed leads, or those of the statistics if they have more leads than the list.
+function countIncomplete(leads, figures) {
+  const isListed = figures.totals.incomplete <= leads.length;
+  const sources = isListed ? leads.map(({ source }) => ({ source, count: 1 })) : figures.incomplete;
+  const problems = isListed ? leads.flatMap((lead) => lead.problems.map(({ field, code }) => ({ field, code, count: 1 }))) : figures.problems;
+  return {
+    total: isListed ? leads.length : figures.totals.incomplete,
+    sources: [...sum(sources, (one) => one.source)],
+    problems: [...sum(problems, (one) => JSON.stringify([one.field, one.code]))].map(([key, number]) => [JSON.parse(key), number]),
+  };
 }
 
 function deadLetterCard(letters) {

@@ -63,7 +63,7 @@ export function fieldName(name) {
 
 // What is wrong with a field: the text of the code; the API's message if the code is not translated.
 export function fieldErrorText({ code, message }) {
-  return hasText(`field_error.${code}`) ? phrase(`field_error.${code}`, { message }) : isolate(message);
+  return hasText(`field_error.${code}`) ? phrase(`field_error.${code}`, { message }) : isolate(message ?? code);
 }
 
 // Problems or warnings, each with the name of its field.
