@@ -22,7 +22,7 @@ def show_stats(
     first: Annotated[str | None, typer.Option("--from", help="First day (UTC), such as 2026-11-02.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day (UTC). Default: today.")] = None,
 ) -> None:
-    """Count leads and deliveries by day, source, partner and state. Default: the last 30 days."""
+    """Count leads by day, deliveries by state, incomplete leads by problem. Default: the last 30 days."""
     stats = api.get("stats", **{"from": first, "to": last})
     output.answer(stats, lambda: _render(stats))
 

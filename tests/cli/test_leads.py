@@ -10,6 +10,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
+from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
@@ -329,6 +330,12 @@ def test_an_incomplete_lead_is_listed_and_shown_with_its_problems(terminal: Term
     assert "must be a phone number" in shown.out
     assert ("Телефон" in shown.out, "дзвоніть" in shown.out) == (True, False)
     assert "дзвоніть 380" in terminal.run("leads", "show", one.lead_id, "--reveal").out
-    counted = terminal.run("stats", "--from", "2026-03-01", "--to", "2026-03-01").out
-    assert "2 leads, 1 incomplete" in counted
+
+
+def test_incomplete_leads_are_counted_by_problem(terminal: Terminal) -> None:
+    problem = FieldError("person.phone", FieldCode.NOT_A_PHONE)
+    one = lead(2, received_at=utc_now()).model_copy(update={"partners": (), "problems": (problem,)})
+    terminal.store.accept(one, phone_hash=None)
+    counted = terminal.run("stats").out
+    assert ": 1 leads, 1 incomplete" in counted
     assert "not_a_phone" in counted
