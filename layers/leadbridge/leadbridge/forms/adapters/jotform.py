@@ -71,14 +71,14 @@ def _content(fields: Fields) -> dict[str, Any]:
     try:
         return read_object(fields.get("rawRequest", "").encode(errors="surrogatepass"))
     except Unreadable:
-        whole = {name: text for name, text in fields.items() if _QUESTION.fullmatch(name) and not _PART.fullmatch(name)}
         parts: dict[str, dict[str, str]] = {}
         for name, text in fields.items():
             if part := _PART.fullmatch(name):
                 parts.setdefault(part[1], {})[part[2]] = text
-        if not whole and not parts:
+        if not any(_QUESTION.fullmatch(name) for name in fields):
             raise
-        return {**fields, **whole, **parts}
+        whole = {name: text for name, text in fields.items() if not _PART.fullmatch(name)}
+        return {**whole, **parts}
 
 
 def _answers(content: dict[str, Any]) -> Fields:
