@@ -29,12 +29,14 @@ from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fetch import fail as fetch_failed
 from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of, keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.message import fail as message_failed
 from leadbridge.domain.message import operator_message, status_notification
+from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
 from leadbridge.domain.recipient import Contact, Recipient
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.transitions import Conflict
@@ -43,6 +45,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
+from leadbridge.services.correct_lead import Corrector, UnknownLead
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete
 from leadbridge.services.dead_letters.redrive import Redriver
@@ -55,6 +58,7 @@ from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import ClaimRepository
+from leadbridge.storage.corrections import CorrectionRepository
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
@@ -72,8 +76,22 @@ from quality.testkit.services.fetches import KEYS, LEAD_ID, Origin
 NAME, PHONE, EMAIL, TAX = "Прикладенко Олена Іванівна", "+380500000001", "olena@example.com", "3068208400"
 LENDER, BROKER = "leadleader", "matchtrade"
 ACCOUNT_ID, FORMER_ID, TEXT = "64aa00000000000000000001", "64aa00000000000000000002", "Ваш договір готовий"
-HASHED = {keyed_hash("k", value) for value in (PHONE, EMAIL, TAX)}
-PRIVATE = {NAME, "Прикладенко", PHONE[3:], EMAIL, "Olena@", TAX, ACCOUNT_ID, FORMER_ID, TEXT, *HASHED}
+NEW_PHONE, ANSWER = "+380500000777", "подзвоніть мамі"
+HASHED = {keyed_hash("k", value) for value in (PHONE, NEW_PHONE, EMAIL, TAX)}
+PRIVATE = {
+    NEW_PHONE[3:],
+    ANSWER,
+    NAME,
+    "Прикладенко",
+    PHONE[3:],
+    EMAIL,
+    "Olena@",
+    TAX,
+    ACCOUNT_ID,
+    FORMER_ID,
+    TEXT,
+    *HASHED,
+}
 AMPLE = Budget(deadline=190.0, monotonic=lambda: 0.0)
 MINUTE = timedelta(minutes=1)
 BY_HAND = "2026-03-01T12:00:00.000Z#operator#" + LEAD_ID[-4:]  # the message that an operator wrote to the lead
@@ -252,6 +270,12 @@ class World:
         with suppress(Conflict):
             self.outbox.add(message)
 
+    def correct(self) -> None:
+        corrections = CorrectionRepository(Table(aws.dynamodb(), TABLE))
+        corrector = Corrector(self.store, corrections, self.settings, hashed, self.time)
+        with suppress(Conflict, SubmissionInProgress, WrongState, UnknownLead):
+            corrector.correct(LEAD_ID, {"person": {"phone": NEW_PHONE}}, "anna")
+
     def redrive(self, **about: Any) -> None:
         sent_at = int((self.time() + MINUTE).timestamp() * 1000)
         letter = DeadLetter("a queue", "a letter", sent_at, about.pop("step"), "why", lead_id=LEAD_ID, **about)
@@ -297,6 +321,12 @@ def kept_of(uuid: str) -> Any:
 
 def nothing_yet(world: World) -> None:
     world.tell(order_id="before", phone=PHONE)
+
+
+def incomplete(world: World) -> None:
+    person = world.lead.person.model_copy(update={"phone": None})
+    problems = (FieldError("person.phone", FieldCode.NOT_A_PHONE),)
+    world.accept(person=person, partners=(), fallbacks={}, problems=problems, answers={"phone": ANSWER})
 
 
 def named_only(world: World) -> None:
@@ -388,6 +418,9 @@ FLOWS: Mapping[str, tuple[Prepared, Callable[[World], Any]]] = {
         known_person,
         lambda world: world.store.note_change(world.lead.model_copy(update={"content_hash": "h"}), ("person.phone",)),
     ),
+    "an incomplete lead arrives": (lambda _: None, incomplete),
+    "an incomplete lead is completed": (incomplete, World.correct),
+    "a lead is corrected": (everything_of_a_person, World.correct),
     "a named lead is fetched": (named_only, World.fetch),
     "a fetch fails": (named_only, lambda world: world.fetch(AWAY)),
     "a failed fetch is redriven": (named_and_failed, lambda world: world.redrive(step="fetch")),
