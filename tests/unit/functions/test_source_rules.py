@@ -18,7 +18,7 @@ from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.items import decode
-from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.leads import Journey, LeadRepository
 from leadbridge.storage.quota import Quota, QuotaExceeded
 from quality.testkit.fixtures import TABLE, Context
 from quality.testkit.people import NOW, asked, lead
@@ -39,7 +39,7 @@ def post(
     app = function("receive_lead")
     plain = shipped_settings.sources["plain-credit"].model_dump(by_alias=True, exclude_unset=True)
 
-    def send(fields: dict[str, Any], **configured: Any) -> tuple[int, dict[str, Any]]:
+    def send(fields: dict[str, Any], /, **configured: Any) -> tuple[int, dict[str, Any]]:
         source = Source.model_validate({**plain, "per_minute": 0, **configured})
         settings = shipped_settings.model_copy(update={"sources": {"mine": source}})
         receiver = LeadReceiver(
@@ -252,3 +252,76 @@ def test_a_new_minute_begins_anew_and_parts_add_up(store: LeadRepository, monkey
         return taken
 
     assert ([bring(1), bring(2)], waits) == ([8, 8], {30})
+
+
+def stored(store: LeadRepository, said: dict[str, Any]) -> Journey:
+    journey = store.journey(said["lead_id"])
+    assert journey is not None
+    return journey
+
+
+def test_an_incomplete_lead_is_accepted_and_its_redelivery_says_so(post: Post, store: LeadRepository) -> None:
+    status, said = post({"your-tax-number": "", "your-email": "немає"})
+    assert (status, said["status"]) == (202, "incomplete")
+    assert said["errors"] == [{"field": "person.tax_number", "code": "required", "message": "is required"}]
+    journey = stored(store, said)
+    assert [(one.field, one.code) for one in journey.lead.warnings] == [("person.email", "not_an_email")]
+    assert (journey.lead.answers["your-email"], "your-tax-number" in journey.lead.answers) == ("немає", False)
+    status, again = post({"your-tax-number": "", "your-email": "немає"})
+    assert (status, again["status"], again["duplicate"], again["lead_id"]) == (200, "incomplete", True, said["lead_id"])
+
+
+def test_a_source_that_refuses_stores_nothing(post: Post, store: LeadRepository) -> None:
+    status, problem = post({"your-tax-number": "", "your-email": "немає"}, on_invalid="refuse")
+    assert status == 422
+    assert {error["field"] for error in problem["errors"]} == {"person.tax_number", "person.email"}
+    status, said = post({"your-email": "немає"}, on_invalid="refuse")
+    assert (status, said["status"]) == (202, "received"), "an optional field never costs the lead"
+    status, said = post({"amount": "багато"}, partners=RULES, on_invalid="keep", origins=["https://example.com"])
+    assert (status, said["status"]) == (202, "incomplete")
+
+
+def test_a_post_with_no_configured_field_lists_what_it_has(post: Post, store: LeadRepository) -> None:
+    unknown = dict.fromkeys(FIELDS, "") | {"imya": "x", "telefon": "050 000 00 01", "n" * 300: "x"}
+    fields = {"їмʼя": "person.full_name", "other": "person.phone"}
+    status, said = post(unknown, fields=fields)
+    assert (status, said["status"]) == (202, "incomplete")
+    (error,) = said["errors"]
+    assert (error["field"], error["code"]) == ("", "no_configured_field")
+    assert "imya, telefon" in error["message"]
+    assert "n" * 61 not in error["message"]
+    assert stored(store, said).lead.answers["telefon"] == "050 000 00 01"
+
+
+def test_a_post_without_contact_and_answers_is_refused(post: Post) -> None:
+    assert post(dict.fromkeys(FIELDS, " "))[0] == 422
+
+
+def test_of_two_partners_the_one_that_can_take_the_lead_gets_it(post: Post, store: LeadRepository) -> None:
+    status, said = post({}, partners=["leadleader", "matchtrade"])
+    assert (status, said["status"]) == (202, "received")
+    journey = stored(store, said)
+    assert list(journey.deliveries) == ["leadleader"]
+    assert [(one.field, one.message) for one in journey.lead.warnings] == [
+        ("person.email", "is required; matchtrade does not get the lead")
+    ]
+    (routed,) = [entry for entry in journey.timeline if entry.what == "routed"]
+    assert (routed.detail, routed.data) == ("matchtrade cannot accept it", {"passed_over": ["matchtrade"]})
+
+
+def test_a_value_that_a_rule_needs_and_that_cannot_be_read_makes_a_lead_incomplete(
+    post: Post, store: LeadRepository
+) -> None:
+    status, said = post({"amount": "від душі"}, partners=RULES[:1])
+    assert (status, said["status"]) == (202, "incomplete")
+    assert [error["field"] for error in said["errors"]] == ["loan.amount"]
+    (entry,) = [entry for entry in stored(store, said).timeline if entry.what == "incomplete"]
+    assert entry.data["fields"] == ["loan.amount"]
+    assert entry.data["rules"] == [{"rule": 1, "unmet": ["loan.amount"]}]
+
+
+def test_an_incomplete_lead_counts_for_the_quota_and_not_for_the_honeypot(post: Post) -> None:
+    bad = {"your-tax-number": ""}
+    assert post(bad | {"website": "https://spam.example"}, honeypot="website")[1]["status"] == "received"
+    assert post(bad, per_minute=1)[0] == 202
+    assert post({"your-tax-number": "1"}, per_minute=1)[0] == 429
