@@ -20,6 +20,8 @@ from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.lead import InvalidLead, Lead
 from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState, retry_by_operator
 from leadbridge.domain.transitions import Conflict
+from leadbridge.partners.matchtrade.accounts import AccountForm
+from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.correct_lead import Corrector, UnknownLead
@@ -35,6 +37,7 @@ from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Time
+from quality.testkit.partners.matchtrade import SECRET
 from quality.testkit.people import NOW, asked
 
 LEASE = timedelta(seconds=30)
@@ -167,6 +170,23 @@ def test_a_name_that_was_composed_is_composed_again(world: World) -> None:
     lead = world.keep(full_name=None, first_name="Олена", middle_name="Іванівна", last_name="Прикладенко")
     person = world.correct(lead, {"person": {"last_name": "Тестенко"}}).lead.person
     assert (person.full_name, person.last_name) == ("Тестенко Олена Іванівна", "Тестенко")
+
+
+def test_a_corrected_full_name_replaces_the_parts_of_the_former_one(world: World) -> None:
+    lead = world.keep(full_name=None, first_name="Олена", middle_name="Іванівна", last_name="Прикладенко")
+    values = {"full_name": "Зразкова Марія Петрівна", "first_name": "Олена"}  # this part does not change
+    journey = world.correct(lead, {"person": values})
+    account = AccountForm().body(journey.lead, BrokerCredentials.of(SECRET))["account"]
+    assert (account["surname"], account["name"]) == ("Зразкова", "Марія")
+    assert journey.timeline[-1].data["fields"] == [
+        "person.full_name",
+        "person.first_name",
+        "person.middle_name",
+        "person.last_name",
+    ]
+    parts = {"first_name": "Ольга", "last_name": "Зразкова"}
+    person = world.correct(lead, {"person": {"full_name": "Зразкова Ольга", **parts}}).lead.person
+    assert (person.first_name, person.middle_name, person.last_name) == ("Ольга", None, "Зразкова")
 
 
 def test_nothing_is_written_where_nothing_changes(world: World) -> None:

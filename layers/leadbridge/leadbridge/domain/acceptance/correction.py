@@ -102,17 +102,28 @@ def _read(values: Mapping[str, Mapping[str, Any]], rules: ReadingRules) -> ReadV
 
 
 def _merged(lead: Lead, values: Mapping[str, Mapping[str, Any]], read: LeadFields) -> LeadFields:
-    """Return the lead's fields with the new values. A full name that was composed of its parts is composed again."""
+    """Return the lead's fields with the new values, and a name whose parts and full form agree."""
     sections: dict[str, Any] = {}
     for section in SECTIONS:
         before, new = getattr(lead, section), getattr(read, section)
         sections[section] = before.model_copy(update={name: getattr(new, name) for name in values.get(section, {})})
-    given = values.get("person", {})
-    is_composed = lead.person.full_name in {None, lead.person.composed_name}
-    if "full_name" not in given and is_composed and any(part in given for part in NAME_PARTS):
-        person = sections["person"]
-        sections["person"] = person.model_copy(update={"full_name": person.composed_name})
+    sections["person"] = _with_one_name(lead.person, sections["person"])
     return LeadFields.model_construct(**sections, utm=lead.utm, consent=lead.consent)
+
+
+def _with_one_name(before: Person, after: Person) -> Person:
+    """Return a person whose name was corrected, without the rest of the former name.
+
+    A full name that was composed of its parts is composed again if a part changes. A new full name replaces the parts:
+    a broker gets the parts where a lead has them, so old ones would be sent in its place.
+    """
+    is_full_changed = after.full_name != before.full_name
+    are_parts_changed = any(getattr(after, part) != getattr(before, part) for part in NAME_PARTS)
+    if are_parts_changed and not is_full_changed and before.full_name in {None, before.composed_name}:
+        return after.model_copy(update={"full_name": after.composed_name})
+    if is_full_changed and not are_parts_changed and after.full_name != after.composed_name:
+        return after.model_copy(update=dict.fromkeys(NAME_PARTS))
+    return after
 
 
 def _require_correctable(deliveries: Sequence[Delivery], changed: Sequence[str]) -> None:
