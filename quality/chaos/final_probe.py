@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.fetch import FetchState
 from quality.chaos.counters import Counters
 from quality.chaos.reconciliation import LeadRecord, Snapshot
 from quality.testkit.wiring import queues
@@ -32,10 +33,16 @@ class Probe:
 
 
 type FindAtPartner = Callable[[Delivery], dict[str, Any]]
+type CorrectBody = Callable[[str, bool], dict[str, Any]]
 
 
-def probes(snapshot: Snapshot, random: Random, find_at_partner: FindAtPartner) -> Iterator[Probe]:
-    """Every operator route, for random leads, and for a delivery in each state. The erasure comes first."""
+def probes(
+    snapshot: Snapshot, random: Random, find_at_partner: FindAtPartner, correction: CorrectBody
+) -> Iterator[Probe]:
+    """Every operator route, for random leads, and for a delivery in each state. The erasure comes first.
+
+    Half of the incomplete leads are completed. `correction` returns a body, for an incomplete lead its missing values.
+    """
     lead_ids = sorted(snapshot.leads)
     if lead_ids:
         erased = lead_ids.pop(random.randrange(len(lead_ids)))
@@ -46,7 +53,10 @@ def probes(snapshot: Snapshot, random: Random, find_at_partner: FindAtPartner) -
         yield Probe("POST", DISCARD, frozenset({200}), {"dead_letter_id": UNKNOWN_LETTER}, {"queue": queue})
         yield Probe("POST", REDRIVE, frozenset({200}), {}, {"queue": queue})
     for lead_id in random.sample(lead_ids, min(2, len(lead_ids))):
-        yield from _of_lead(lead_id, snapshot.leads[lead_id])
+        yield from _of_lead(lead_id, snapshot.leads[lead_id], correction)
+    incomplete = [lead_id for lead_id in lead_ids if snapshot.leads[lead_id].is_incomplete]
+    for lead_id in random.sample(incomplete, (len(incomplete) + 1) // 2):
+        yield Probe("PATCH", LEAD, frozenset({200}), correction(lead_id, True), {"lead_id": lead_id})
     for state in State:
         deliveries = [
             one for lead_id in lead_ids for one in snapshot.leads[lead_id].deliveries.values() if one.state is state
@@ -62,10 +72,13 @@ def check_answer(probe: Probe, status: int, counters: Counters) -> None:
         counters.fail(f"{probe.method} {probe.resource}", f"answered {status} without faults, expected {expected}")
 
 
-def _of_lead(lead_id: str, record: LeadRecord) -> Iterator[Probe]:
+def _of_lead(lead_id: str, record: LeadRecord, correction: CorrectBody) -> Iterator[Probe]:
     place, is_erased = {"lead_id": lead_id}, record.lead.erased_at is not None
     yield Probe("GET", LEAD, frozenset({200}), place=place)
     yield Probe("POST", f"{LEAD}/reveal", frozenset({409 if is_erased else 200}), place=place)
+    is_fetched = record.fetch is None or record.fetch.state is FetchState.FETCHED
+    expected = frozenset({409 if is_erased or not is_fetched else 200})
+    yield Probe("PATCH", LEAD, expected, correction(lead_id, False), place)
     text = {"lead_id": lead_id, "text": f"Лист у тиші {lead_id}"}
     yield Probe("POST", "/messages", frozenset({409 if is_erased else 202}), text)
 

@@ -1,9 +1,9 @@
-"""An operator during a run: erases, writes, redrives, checks and resolves, always as the partner's records say."""
+"""An operator during a run: erases, writes, corrects, redrives, checks and resolves as the partner's records say."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -12,11 +12,18 @@ from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.partners.registry import kind_named
+from leadbridge.storage.leads import Journey
+from quality.chaos.corrections import Corrections, body_of, values_of
 from quality.chaos.counters import Counters
 from quality.chaos.final_probe import CHECK, LEAD, QUEUES, REDRIVE, RESOLVE, RETRIED, RETRY, Probe, check_answer
 from quality.chaos.reconciliation import Posted
 
 ALLOWED_STATUSES = frozenset({200, 202, 204, 404, 409})
+CORRECTED = frozenset({200, 404, 409})
+WRONGLY_CORRECTED = frozenset({404, 409, 422})
+UNREADABLE = {"person.phone": "нема", "loan.amount": "від 5 до 10 тисяч"}
+LOOKED_AT = 6  # leads among which an operator looks for an incomplete one
+ERASED_AFTERWARDS = 0.3
 
 type OnStatus = Callable[[int], None]
 
@@ -27,12 +34,13 @@ def ignore(_status: int) -> None:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often an operator erases, writes, redrives and checks. The rest are deliveries to settle."""
+    """How often an operator erases, writes, redrives, checks and corrects. The rest are deliveries to settle."""
 
     erase: float
     write: float
     redrive: float = 0.1
     check: float = 0.1
+    correct: float = 0.3
 
 
 class Operator(ABC):
@@ -45,6 +53,8 @@ class Operator(ABC):
         self.written = 0
         self.to_be_erased: list[str] = []
         self.erased: set[str] = set()
+        self.corrections = Corrections()
+        self.last_call = 0
 
     @abstractmethod
     def call(
@@ -55,11 +65,15 @@ class Operator(ABC):
         place: dict[str, str] | None = None,
         *,
         on: OnStatus = ignore,
+        allowed: frozenset[int] = ALLOWED_STATUSES,
     ) -> None:
-        """Call a route. `on` gets the status, 0 if there was no answer."""
+        """Call a route. `on` gets the status, 0 if there was no answer. A 4xx that is not allowed is a failure."""
 
     @abstractmethod
     def delivery(self, lead_id: str, partner: str) -> Delivery | None: ...
+
+    @abstractmethod
+    def journey(self, lead_id: str) -> Journey | None: ...
 
     @abstractmethod
     def can_be_settled(self, delivery: Delivery) -> bool:
@@ -89,6 +103,8 @@ class Operator(ABC):
             self.counters.add("statuses checked by operators")
             for partner in profiles():
                 self.call("POST", CHECK, place={"lead_id": posted.lead_id, "partner": partner})
+        elif drawn < shares.erase + shares.write + shares.redrive + shares.check + shares.correct:
+            self.correct_one(posted)
         else:
             for one in self.to_settle(posted):
                 self.settle(one)
@@ -110,6 +126,57 @@ class Operator(ABC):
             elif delivery.state in RETRIED:
                 self.counters.add("failed deliveries retried")
                 self.call("POST", RETRY, {}, place)
+
+    def correct_one(self, posted: Posted) -> None:
+        """Correct a lead: an incomplete one if there is any, in one step or in several, else any lead."""
+        for one in self.random.sample(list(self.posted), min(LOOKED_AT, len(self.posted))):
+            found = self.journey(one.lead_id)
+            if found is not None and found.is_incomplete:
+                self._complete(one)
+                return
+        self.counters.add("leads corrected")
+        self.correct(posted.lead_id, self.corrections.new_values(self.random))
+        match self.random.choice(["alone", "alone", "twice", "retried", "erased"]):
+            case "twice":
+                self.counters.add("leads corrected twice at once")
+                self.correct(posted.lead_id, self.corrections.new_values(self.random))
+            case "retried":
+                self.settle(posted)
+            case "erased" if self.random.random() < ERASED_AFTERWARDS:
+                self.counters.add("people erased during a correction")
+                self.erase(posted.lead_id)
+
+    def correct(
+        self, lead_id: str, values: Mapping[str, str], *, on: OnStatus = ignore, allowed: frozenset[int] = CORRECTED
+    ) -> None:
+        """Correct fields, and record the correction."""
+        correction = self.corrections.begin(lead_id, values)
+
+        def answered(status: int) -> None:
+            numbers = (call["number"] for call in self.partner.calls(since=self.last_call))
+            self.last_call = max([self.last_call, *numbers])
+            self.corrections.end(correction, status, self.last_call)
+            on(status)
+
+        self.call("PATCH", LEAD, body_of(values), {"lead_id": lead_id}, on=answered, allowed=allowed)
+
+    def _complete(self, posted: Posted) -> None:
+        """Correct an incomplete lead: wrongly, in part, or fully, then also with another name."""
+        values = posted.missing_values
+        match self.random.choice(["wrongly", "in part", "fully", "fully", "fully"]):
+            case "wrongly":
+                self.counters.add("incomplete leads corrected wrongly")
+                self.correct(posted.lead_id, UNREADABLE, allowed=WRONGLY_CORRECTED)
+            case "in part" if len(values) > 1:
+                self.counters.add("incomplete leads corrected in part")
+                path = self.random.choice(sorted(values))
+                self.correct(posted.lead_id, {path: values[path]})
+            case _:
+                self.counters.add("incomplete leads corrected")
+                self.correct(posted.lead_id, values)
+                if self.random.random() < 0.3:
+                    self.counters.add("incomplete leads corrected twice at once")
+                    self.correct(posted.lead_id, self.corrections.new_values(self.random))
 
     def erase(self, lead_id: str) -> None:
         self.erased.add(lead_id)
@@ -135,11 +202,21 @@ class Operator(ABC):
         """Call a route without faults, and check the status."""
         if probe.method == "DELETE":
             self.erased.add(probe.place["lead_id"])
+        if probe.method == "PATCH":
+            values = values_of(probe.body or {})
+            self.correct(probe.place["lead_id"], values, on=lambda status: check_answer(probe, status, self.counters))
+            return
 
         def answered(status: int) -> None:
             check_answer(probe, status, self.counters)
 
         self.call(probe.method, probe.resource, probe.body, probe.place or None, on=answered)
+
+    def correction_body(self, lead_id: str, is_incomplete: bool) -> dict[str, Any]:
+        """The body of a correction: the missing values of an incomplete lead, else new ones."""
+        posted = next(one for one in self.posted if one.lead_id == lead_id)
+        values = posted.missing_values if is_incomplete else self.corrections.new_values(self.random)
+        return body_of(values)
 
     def find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
         """The body of a resolution: what the partner has of a lead's person."""

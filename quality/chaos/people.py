@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from random import Random
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from devstack.sandbox.profile import profiles
 from events.sign import Sender, sender_of
 from leadbridge.forms.base import Request
+from quality.chaos.typed_values import LEFT_OUT, Style, draw_styles
 
 META = "meta-credit"
 CREDIT = ("web", "plain-credit", META)
@@ -25,13 +26,32 @@ MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
 """The same over the deployed stack, whose local configuration has two sources for these runs."""
 FORMS = {"local-order": "web", "local-repeats": "plain-credit"}  # the form of a local source
+PLAIN_NAMES = {
+    "person.full_name": "your-name",
+    "person.phone": "your-phone",
+    "person.email": "your-email",
+    "person.tax_number": "your-tax-number",
+    "person.activity": "your-activity",
+    "loan.amount": "amount",
+    "loan.term": "term",
+}
+META_NAMES = {
+    "person.full_name": "full_name",
+    "person.phone": "phone_number",
+    "person.email": "email",
+    "person.tax_number": "ваш_податковий_номер_(рнокпп)?",
+    "person.activity": "ким_ви_працюєте?",
+    "loan.amount": "яка_сума_вам_потрібна,_грн?",
+    "loan.term": "на_скільки_місяців?",
+}
 WITH_REPEATS = frozenset({"plain-credit", "local-repeats"})  # the sources to which some people post again
 
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 REPEATED = 0.45  # the share of posts to `plain-credit` that come from a person who posted there before
 RECENT = 3  # people who may post again
-INCOMPLETE = 0.15  # the share of people without the lender's required fields
+LENDER_LESS = 0.15  # the share of people without the fields that only the lender requires
+IN_PARTS = 0.3  # the share of people whose form asks for the parts of the name
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,8 @@ class Visitor:
     """A person who fills in a form. `number` is new for each post.
 
     `phone_of`, `tax_number_of` and `email_of` are the numbers of earlier posts of the same person. `refused_by` are the
-    partners that permanently refuse the person. `is_incomplete`: fields that only the lender requires are missing.
+    partners that permanently refuse the person. `styles` are unusual ways in which they type values, by lead field.
+    `is_in_parts`: the form asks for the parts of the name.
     """
 
     number: int
@@ -50,7 +71,8 @@ class Visitor:
     tax_number_of: int = 0
     email_of: int = 0
     refused_by: frozenset[str] = frozenset()
-    is_incomplete: bool = False
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    is_in_parts: bool = False
 
     @property
     def phone(self) -> str:
@@ -68,25 +90,47 @@ class Visitor:
         is_refused = any(profiles()[name].refused_by == "tax_number" for name in self.refused_by)
         return f"{9 if is_refused else 3}{self.tax_number_of or self.number:09d}"
 
-    def lead(self) -> dict[str, Any]:
-        """What they log, as the source `web` sends it."""
-        person = {"full_name": self.name, "phone": self.phone, "email": self.email}
-        if not self.is_incomplete:
-            person |= {"tax_number": self.tax_number, "activity": "вчителька"}
-        return {"person": person, "loan": {"amount": f"{self.amount}.00", "term": 12}}
-
-    def at_meta(self) -> dict[str, str]:
-        """What they log in Meta's form."""
-        answers = {
-            "full_name": self.name,
-            "phone_number": self.phone,
-            "email": self.email,
-            "яка_сума_вам_потрібна,_грн?": str(self.amount),
-            "на_скільки_місяців?": "12",
+    @property
+    def values(self) -> dict[str, str]:
+        """The true values, by lead field."""
+        return {
+            "person.full_name": self.name,
+            "person.phone": self.phone,
+            "person.email": self.email,
+            "person.tax_number": self.tax_number,
+            "person.activity": "вчителька",
+            "loan.amount": str(self.amount),
+            "loan.term": "12",
         }
-        if not self.is_incomplete:
-            answers |= {"ваш_податковий_номер_(рнокпп)?": self.tax_number, "ким_ви_працюєте?": "вчителька"}
-        return answers
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What they type, by lead field. A field that they leave empty is missing."""
+        typed = {
+            path: self.styles[path].write(value, self.number) if path in self.styles else value
+            for path, value in self.values.items()
+        }
+        return {path: text for path, text in typed.items() if text is not None}
+
+    @property
+    def unusable(self) -> frozenset[str]:
+        """The lead fields that they leave empty, or fill with what cannot be read."""
+        return frozenset(path for path, style in self.styles.items() if not style.is_usable)
+
+    def lead(self) -> dict[str, Any]:
+        """What they type, as the source `web` sends it."""
+        lead: dict[str, dict[str, str]] = {"person": {}, "loan": {}}
+        for path, text in self.typed.items():
+            section, _, name = path.partition(".")
+            lead[section][name] = text
+        if self.is_in_parts and "person.full_name" not in self.styles:
+            names = lead["person"].pop("full_name").split()
+            lead["person"] |= dict(zip(("last_name", "first_name", "middle_name"), names, strict=True))
+        return lead
+
+    def fill_in(self, names: Mapping[str, str]) -> dict[str, str]:
+        """What they type in a form; `names` are its fields' names by lead field."""
+        return {names[path]: text for path, text in self.typed.items()}
 
     @property
     def leadgen_id(self) -> str:
@@ -111,13 +155,15 @@ class Post:
 
 def visitors(random: Random, run: str) -> Iterator[Visitor]:
     """An endless sequence of people."""
-    number = 0
+    number, typing = 0, Random(run)
     while True:
         number += 1
         name = f"{random.choice(SURNAMES)} Олена Іванівна"
         refused_by = frozenset(partner for partner, one in profiles().items() if random.random() < one.refused_share)
         # Above half a million the lender declines in the end.
-        yield Visitor(number, run, name, random.choice([6000, 12_500, 99_000, 600_000]), refused_by=refused_by)
+        amount = random.choice([6000, 12_500, 99_000, 600_000])
+        is_in_parts = typing.random() < IN_PARTS
+        yield Visitor(number, run, name, amount, 0, 0, 0, refused_by, draw_styles(typing), is_in_parts)
 
 
 def posts(
@@ -125,7 +171,7 @@ def posts(
 ) -> Iterator[Post]:
     """An endless sequence of posts of several sources; some people post twice.
 
-    `ordered` are the sources that try the broker after the lender. Some of their people are incomplete.
+    `ordered` are the sources that try the broker after the lender. Some of their people lack what the lender requires.
     """
     asked: dict[str, list[Visitor]] = defaultdict(list)
     for drawn in visitors(random, run):
@@ -135,8 +181,9 @@ def posts(
             if asked[source] and random.random() < REPEATED:
                 visitor = _again(random, drawn, random.choice(asked[source][-RECENT:]))
             asked[source].append(visitor)
-        elif source in ordered and random.random() < INCOMPLETE:
-            visitor = replace(drawn, refused_by=frozenset(), is_incomplete=True)
+        elif source in ordered and random.random() < LENDER_LESS:
+            lacking = {"person.tax_number": LEFT_OUT, "person.activity": LEFT_OUT}
+            visitor = replace(drawn, refused_by=frozenset(), styles={**drawn.styles, **lacking})
         yield post_of(source, visitor)
 
 
@@ -158,16 +205,7 @@ def post_of(source: str, visitor: Visitor) -> Post:
     post_id = f"post-{visitor.run}-{visitor.number}"
     match FORMS.get(source, source):
         case "plain-credit":
-            fields = {
-                "your-name": visitor.name,
-                "your-phone": visitor.phone,
-                "your-email": visitor.email,
-                "your-tax-number": visitor.tax_number,
-                "your-activity": "вчителька",
-                "amount": visitor.amount,
-                "term": 12,
-                "consent": "так",
-            }
+            fields = {**visitor.fill_in(PLAIN_NAMES), "consent": "так"}
             return Post(source, visitor, post_id, urlencode(fields).encode(), FORM)
         case "meta-credit":
             value = {"leadgen_id": visitor.leadgen_id, "page_id": "1", "created_time": 1_700_000_000}

@@ -8,10 +8,15 @@ from typing import Any
 
 from devstack.sandbox.profile import PartnerRecord, profiles
 from devstack.sandbox.remote import Remote
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.services.dead_letters.queues import DeadLetter, parse_dead_letter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from quality.chaos.reconciliation import Posted, Snapshot
+from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.table import Table
+from quality.chaos.reconciliation import Posted, Route, Snapshot
+
+PAGE = 100  # leads of one page of the list
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,16 @@ class Stores:
     def table_items(self) -> Iterator[dict[str, Any]]:
         for page in self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             yield from map(items.decode, page["Items"])
+
+    def listed_incomplete(self) -> frozenset[str]:
+        """The leads in the operators' list of incomplete ones."""
+        listing, cursor, found = LeadList(Table(self.dynamodb, self.table)), None, set[str]()
+        while True:
+            page = listing.page(LeadFilter(status=LeadStatus.INCOMPLETE), PAGE, cursor)
+            found |= {journey.lead.lead_id for journey in page.leads}
+            cursor = page.cursor
+            if cursor is None:
+                return frozenset(found)
 
     def dead_letters(self) -> list[DeadLetter]:
         """Every dead letter. They stay hidden for a moment."""
@@ -88,6 +103,11 @@ def read(
         dead_letters=stores.dead_letters(),
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
         dedup_sources=frozenset(deduplicated),
+        routes={
+            name: Route(tuple(tuple(rule.to) for rule in source.partners), source.refuses_invalid)
+            for name, source in sources.items()
+        },
+        listed_incomplete=stores.listed_incomplete(),
         **noted,
     )
 

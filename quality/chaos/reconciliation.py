@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from leadbridge.storage.fetches import fetch_of
 from leadbridge.storage.messages import message_of
 
 if TYPE_CHECKING:
+    from quality.chaos.corrections import Correction
     from quality.chaos.people import Post
 
 
@@ -39,23 +40,52 @@ class Violation:
 
 @dataclass(frozen=True)
 class Posted:
-    """A form's post that was accepted. `phone` is E.164."""
+    """A form's post that was accepted. `phone` is E.164.
+
+    `values` are the person's true values by lead field, `typed` what was typed instead, `unusable` the fields that were
+    left empty or cannot be read.
+    """
 
     post_id: str
     lead_id: str
     phone: str
     email: str
     tax_number: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+    unusable: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, post: Post, lead_id: str) -> Posted:
         visitor = post.visitor
-        tax_number = "" if visitor.is_incomplete else visitor.tax_number
-        return cls(post.post_id, lead_id, visitor.phone, visitor.email, tax_number)
+        found = cls(post.post_id, lead_id, visitor.phone, visitor.email, visitor.tax_number)
+        return replace(found, values=visitor.values, typed=visitor.typed, unusable=visitor.unusable)
+
+    @property
+    def missing_values(self) -> dict[str, str]:
+        """The true values of the fields that are unusable."""
+        return {path: self.values[path] for path in sorted(self.unusable)}
 
     def is_in(self, client: Mapping[str, str]) -> bool:
         """Whether a deal's client is this person."""
         return self.phone.endswith(client["telephone"]) and self.tax_number in {"", client["stateCode"]}
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a source sends leads: its orders of partners. `refuses`: nothing is stored that no partner can take."""
+
+    orders: tuple[tuple[str, ...], ...]
+    refuses: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A form's post that was answered with 422."""
+
+    post_id: str
+    source: str
+    unusable: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -78,6 +108,16 @@ class LeadRecord:
     fetch: Fetch | None
     timeline: Mapping[str, Entry]
     other_items: Sequence[dict[str, Any]]
+
+    @property
+    def is_incomplete(self) -> bool:
+        return bool(self.lead.problems) and self.lead.erased_at is None
+
+    @property
+    def corrected(self) -> frozenset[str]:
+        """The fields that an operator corrected, by the timeline."""
+        entries = (one for one in self.timeline.values() if one.what == "corrected")
+        return frozenset(str(name) for one in entries for name in one.data.get("fields", ()))
 
     @classmethod
     def of(cls, found: Iterable[dict[str, Any]]) -> LeadRecord | None:
@@ -118,6 +158,10 @@ class Snapshot:
     send_window: how long a message that was being sent may take to arrive
     faulted_posts: workers that got a fault while they received a post; None if unknown
     expired: leads whose own item expired before they were erased
+    posts, refused: the ids of all posts; those that were answered with 422
+    routes: of each source; empty if unknown
+    corrections: all of the run
+    listed_incomplete: the leads in the list of incomplete ones; None if unknown
     """
 
     posted: Sequence[Posted]
@@ -138,6 +182,11 @@ class Snapshot:
     now: datetime | None = None
     index_key: str | None = None
     expired: frozenset[str] = frozenset()
+    posts: frozenset[str] = frozenset()
+    refused: Sequence[Refused] = ()
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    corrections: Sequence[Correction] = ()
+    listed_incomplete: frozenset[str] | None = None
 
     @cached_property
     def leads(self) -> dict[str, LeadRecord]:

@@ -10,13 +10,15 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import State, new_delivery
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
 from leadbridge.domain.timeline import Entry
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.chaos.checks import CHECKS, violations
-from quality.chaos.reconciliation import Create, Posted
+from quality.chaos.corrections import Correction
+from quality.chaos.reconciliation import Create, Refused, Route
 from quality.testkit.chaos.snapshots import (
     ANSWER,
     ANSWERED,
@@ -115,6 +117,54 @@ CLAIM = {"pk": "PERSON#leadleader#phone_hash#x", "sk": "CLAIM", "lead_id": "ld_g
 COUNT = {"pk": "RATE#web#1#0", "sk": "COUNT", "leads": 3}
 QUOTAS = "quotas_count_every_lead"
 
+VALUES = {"person.full_name": "Прикладенко Олена Іванівна", "person.phone": PHONE, "loan.amount": "6000"}
+UNREAD = FieldError("person.phone", FieldCode.NOT_A_PHONE)
+ROUTES = {"web": Route((("leadleader", "matchtrade"),))}
+
+
+def incomplete(**changes: Any) -> dict[str, Any]:
+    """A lead whose phone cannot be read, which is kept as it should be; but for the changes of the lead."""
+    person = LEAD.person.model_copy(update={"phone": None})
+    lead = LEAD.model_copy(
+        update={"person": person, "partners": (), "problems": (UNREAD,), "answers": {"tel": "кімната 7"}} | changes
+    )
+    posted = replace(
+        POSTED,
+        values={"person.phone": PHONE},
+        typed={"person.phone": "кімната 7"},
+        unusable=frozenset({"person.phone"}),
+    )
+    table = [items.lead_item(lead, phone_hash=None)]
+    return {
+        "table": [*table, items.incomplete_item(lead)] if lead.problems else table,
+        "posted": [posted],
+        "partners": PARTNERS,
+        "routes": ROUTES,
+        "listed_incomplete": frozenset({LEAD.lead_id}) if lead.problems else frozenset(),
+        "posts": frozenset({POSTED.post_id}),
+        "calls": [],
+        "partner_records": [],
+        "sent_messages": [],
+    }
+
+
+def corrected(call: str = "Олена", kept: str = "Оленаб", status: int = 200) -> dict[str, Any]:
+    """A name was corrected before the create call; the call has one name, and the lead keeps one."""
+    posted = replace(POSTED, values=VALUES)
+    lead = LEAD.model_copy(update={"person": LEAD.person.model_copy(update={"full_name": f"Виправна {kept} Іванівна"})})
+    table = [items.lead_item(lead, phone_hash=None) if one["sk"] == "LEAD" else one for one in balanced().table]
+    correction = Correction(LEAD.lead_id, {"person.full_name": "Виправна Оленаб Іванівна"}, 1, status, 2, calls=6)
+    sent = {**CREATE, "clientInfo": {"PIB": f"Прикладенко {call} Іванівна"}}
+    return {"posted": [posted], "table": table, "corrections": [correction], "calls": [sent]}
+
+
+def with_entry(*names: str) -> dict[str, Any]:
+    """A timeline entry about a correction, with these names of fields."""
+    entry = Entry(NOW, "corrected", None, "by anna", {"fields": list(names), "operator": "anna"})
+    found = corrected("Оленаб")
+    return {**found, "table": [*found["table"], items.entry_item(LEAD.lead_id, entry, "corrected#000001")]}
+
+
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("accepted_leads_are_stored", {"table": []}),
     ("accepted_leads_are_stored", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
@@ -156,6 +206,31 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("partner_records_are_known", {"partner_records": [DEAL, replace(DEAL, id=25)]}),
     ("last_status_is_known", {"partner_records": [replace(DEAL, status="Погоджено")]}),
     ("leads_expire_last", {"table": expiring(-30)}),
+    ("posts_are_accepted_or_refused", {"posts": frozenset({POSTED.post_id, "post-2"})}),
+    ("posts_are_accepted_or_refused", {"refused": [Refused(POSTED.post_id, "web", frozenset())]}),
+    ("posts_are_accepted_or_refused", {"refused": [Refused("post-2", "web", frozenset())], "routes": ROUTES}),
+    ("posts_are_accepted_or_refused", {"posted": []}),
+    ("leads_are_delivered_or_incomplete", incomplete(problems=())),
+    ("leads_are_delivered_or_incomplete", incomplete(person=LEAD.person)),
+    ("leads_are_delivered_or_incomplete", incomplete(problems=(FieldError("loan.term", FieldCode.REQUIRED),))),
+    (
+        "leads_are_delivered_or_incomplete",
+        {**incomplete(), "routes": {"web": Route((("leadleader",),), refuses=True)}},
+    ),
+    (
+        "leads_are_delivered_or_incomplete",
+        {**incomplete(), "table": [*incomplete()["table"], items.delivery_item(waiting())]},
+    ),
+    ("typed_values_are_kept", incomplete(answers={})),
+    ("typed_values_are_kept", incomplete(person=LEAD.person.model_copy(update={"phone": "+380671112233"}))),
+    ("typed_values_are_kept", {"posted": [replace(POSTED, values={"loan.amount": "60000"})]}),
+    ("incomplete_leads_are_listed", {**incomplete(), "listed_incomplete": frozenset()}),
+    ("incomplete_leads_are_listed", {"listed_incomplete": frozenset({LEAD.lead_id})}),
+    ("incomplete_leads_are_listed", {**incomplete(), "table": incomplete()["table"][:1]}),
+    ("partners_get_corrected_values", corrected("Олена")),
+    ("partners_get_corrected_values", corrected("Ніхто")),
+    ("corrections_are_kept", corrected("Оленаб", "Олена")),
+    ("corrections_are_kept", with_entry("person.full_name", "Виправна Оленаб Іванівна")),
     ("leads_expire_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
 ]
 
@@ -189,6 +264,35 @@ def reworded(changes: dict[str, Any]) -> dict[str, Any]:
 def test_no_check_reads_the_wording(check: str, changes: dict[str, Any]) -> None:
     assert violations(balanced(**reworded(changes)), [check]), check
     assert violations(balanced(**reworded({"table": balanced().table}))) == []
+
+
+def test_an_incomplete_lead_that_is_kept_and_listed_is_no_violation() -> None:
+    assert violations(balanced(**incomplete())) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        corrected("Оленаб"),
+        corrected("Олена", "Олена", status=409),
+        with_entry("person.full_name"),
+        {**corrected("Олена"), "calls": [{**corrected("Олена")["calls"][0], "number": 6}]},
+    ],
+    ids=["the call has it", "it was refused", "the timeline names the field", "the call was before"],
+)
+def test_a_correction_that_partners_get_is_no_violation(changes: dict[str, Any]) -> None:
+    assert violations(balanced(**changes), ["partners_get_corrected_values", "corrections_are_kept"]) == []
+
+
+def test_a_value_of_two_corrections_at_once_may_be_either() -> None:
+    first = Correction(LEAD.lead_id, {"person.full_name": "Виправна Олена Іванівна"}, 1, 200, 4, calls=6)
+    second = Correction(LEAD.lead_id, {"person.full_name": "Виправна Оленаб Іванівна"}, 2, 200, 3, calls=6)
+    for name in ("Олена", "Оленаб"):
+        found = {**corrected(name, name), "corrections": [first, second]}
+        assert violations(balanced(**found), ["partners_get_corrected_values", "corrections_are_kept"]) == []
+    later = replace(second, began=5, ended=6)
+    found = {**corrected("Олена", "Олена"), "corrections": [first, later]}
+    assert len(violations(balanced(**found), ["partners_get_corrected_values", "corrections_are_kept"])) == 2
 
 
 def test_a_worker_that_was_struck_may_have_counted_a_lead_that_it_did_not_store() -> None:
@@ -252,21 +356,36 @@ def test_what_expired_and_was_not_deleted_yet_is_no_violation() -> None:
 
 @pytest.mark.parametrize("known_by", ["phone", "tax_number"])
 def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(known_by: str) -> None:
-    first = replace(POSTED, tax_number="3068208400")
-    second = Posted("post-2", FIRST, "+380500000002", "other@example.com", "3068208401")
-    second = replace(second, **{known_by: getattr(first, known_by)})
-    copy = [{**one, "pk": f"LEAD#{FIRST}", "lead_id": FIRST} for one in journey(*closed())]
+    others = {"phone": "+380500000002", "tax_number": "3068208401"}
+
+    def sent(person: dict[str, str]) -> list[dict[str, Any]]:
+        """A second lead that was sent, with these values of the person."""
+        found = [{**one, "pk": f"LEAD#{FIRST}", "lead_id": FIRST} for one in journey(*closed())]
+        return [{**one, "person": {**one["person"], **person}} if "person" in one else one for one in found]
+
     snapshot = balanced(
-        posted=[first, second],
-        table=[*journey(*closed()), *copy],
+        posted=[POSTED, replace(POSTED, post_id="post-2", lead_id=FIRST)],
+        table=[*journey(*closed()), *sent({**others, known_by: getattr(LEAD.person, known_by)})],
         dedup_sources=frozenset({"web"}),
         calls=[],
         partner_records=[],
     )
     assert violations(snapshot, ["person_is_submitted_once"])
-    assert not violations(
-        replace(snapshot, posted=[first, Posted("p", FIRST, "+1", "o")]), ["person_is_submitted_once"]
-    )
+    apart = replace(snapshot, table=[*journey(*closed()), *sent(others)])
+    assert not violations(apart, ["person_is_submitted_once"])
+
+
+def test_a_number_that_was_corrected_after_the_lead_was_sent_is_no_violation() -> None:
+    table = [{**one, "pk": f"LEAD#{FIRST}", "lead_id": FIRST} for one in journey(*closed())]
+    fields = {"fields": ["person.phone", "person.tax_number"]}
+    for at, is_told in ((NOW - MINUTE, True), (NOW + MINUTE, False)):
+        entry = items.entry_item(FIRST, Entry(at, "corrected", data=fields), "corrected#000001")
+        snapshot = balanced(
+            posted=[POSTED, replace(POSTED, post_id="post-2", lead_id=FIRST)],
+            table=[*journey(*closed()), *table, entry],
+            dedup_sources=frozenset({"web"}),
+        )
+        assert bool(violations(snapshot, ["person_is_submitted_once"])) is is_told
 
 
 def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:

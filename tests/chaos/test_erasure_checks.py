@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.clock import to_text
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.timeline import Entry
@@ -39,6 +40,8 @@ FETCH = {
     "attempts": 0,
     "received_at": "2026-03-01T12:00:00.000Z",
 }
+PROBLEM = {"field": "person.phone", "code": "not_a_phone", "message": "is no phone number"}
+INCOMPLETE = LEAD.model_copy(update={"problems": (FieldError("person.phone", FieldCode.NOT_A_PHONE),)})
 
 
 @cache
@@ -97,6 +100,9 @@ LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "there is LEELOO#k": lambda: [*left(), BESIDE],
     "there is its fetch": lambda: [*left(), FETCH],
     "it has the person's data": lambda: with_changed("LEAD", person={"full_name": "Олена"}),
+    "it has the form's answers": lambda: with_changed("LEAD", answers={"your-phone": "у вайбері, кімната 1"}),
+    "it has problems": lambda: with_changed("LEAD", problems=[PROBLEM]),
+    "there is INCOMPLETE": lambda: [*left(), items.incomplete_item(INCOMPLETE)],
     "its delivery to leadleader is not": lambda: with_changed("DELIVERY#leadleader", is_erased=False),
     "its delivery to leadleader has an id": lambda: with_changed("DELIVERY#leadleader", deal_id=24),
     "its timeline has the detail: leeloo_order": quoted,
@@ -157,6 +163,14 @@ def test_a_hash_of_somebody_erased_is_told_wherever_it_stands(known_by: str) -> 
     snapshot = after(table=[*left(), marker], posted=posted, index_key="a-key")
     assert violations(snapshot, CHECKS)
     assert violations(replace(snapshot, index_key="another-key"), CHECKS) == []
+
+
+def test_what_an_erased_person_typed_is_told_wherever_it_stands() -> None:
+    typed = {"person.phone": "у вайбері, кімната 7"}
+    posted = [replace(one, typed=typed, unusable=frozenset(typed)) for one in after().posted]
+    kept = {"pk": "CONTENT#web#digest", "sk": "CONTENT", "answer": "У вайбері, кімната 7"}
+    assert violations(after(table=[*left(), kept], posted=posted), CHECKS)
+    assert violations(after(posted=posted), CHECKS) == []
 
 
 def test_what_finds_the_tombstone_by_a_posts_content_may_stay_if_it_says_nothing() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quality.chaos.checks import leads, messages, partners, people, retention
+from quality.chaos.checks import corrections, leads, messages, partners, people, posts, retention
 from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
 
 __all__ = [
     "CHECKS",
+    "corrections",
     "leads",
     "messages",
     "partners",
     "people",
+    "posts",
     "retention",
     "violations",
 ]

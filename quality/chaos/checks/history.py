@@ -55,13 +55,17 @@ class History:
                 history.steps[version] = entry
         return history
 
-    def contradictions(self, first: State, last: State, version: int, *, is_erased: bool) -> Iterator[str]:
+    def contradictions(
+        self, first: State, last: State, version: int, *, is_erased: bool, corrections: int = 0
+    ) -> Iterator[str]:
         """Missing steps, and steps that do not lead from the first state to the last one.
 
-        An erasure is a step without an entry. If a step may lead to several states, all are followed.
+        An erasure is a step without an entry, and so is a correction of the lead while the delivery waits;
+        `corrections` is their largest number. If a step may lead to several states, all are followed.
         """
         missing = set(range(2, version + 1)) - set(self.steps)
-        if len(missing) != is_erased or set(self.steps) - set(range(2, version + 1)):
+        is_explained = is_erased <= len(missing) <= is_erased + corrections
+        if not is_explained or set(self.steps) - set(range(2, version + 1)):
             yield f"it is at version {version}, and its timeline has {sorted(self.steps)}"
         for number in self.twice:
             yield f"version {number} has two entries"
@@ -69,7 +73,9 @@ class History:
         for number in range(2, version + 1):
             entry = self.steps.get(number)
             if entry is None:
-                possible = frozenset(F if state is R else state for state in possible) if is_erased else possible
+                corrected = possible & {R} if corrections else frozenset[State]()
+                ended = frozenset(F if state is R else state for state in possible) if is_erased else corrected
+                possible = corrected | ended
                 continue
             known = STEPS.get(entry.what)
             if known is None:

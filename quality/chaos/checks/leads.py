@@ -67,8 +67,13 @@ def timelines_have_no_gaps(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     for lead_id, record in snapshot.leads.items():
         for partner, delivery in record.deliveries.items():
             history = History.of(record.timeline, partner)
-            first = State.REJECTED if _was_never_sent(delivery, record.fetch is not None) else State.RECEIVED
-            found = history.contradictions(first, delivery.state, delivery.version, is_erased=delivery.is_erased)
+            found = history.contradictions(
+                State.RECEIVED,
+                delivery.state,
+                delivery.version,
+                is_erased=delivery.is_erased,
+                corrections=sum(entry.what == "corrected" for entry in record.timeline.values()),
+            )
             for what in found:
                 yield lead_id, f"{partner}: {what}"
 
@@ -153,21 +158,23 @@ def person_is_submitted_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Of two leads of a person that count as one, at most one was submitted automatically.
 
     The same phone or the same tax number is the same person. Claims belong to existing leads. Erased people are not
-    recognized, and operators may submit any lead.
+    recognized, and operators may submit any lead. What was corrected after the attempt was not known at that time.
     """
     for values in snapshot.table:
         if values["sk"] == "CLAIM" and values["lead_id"] not in snapshot.leads:
             yield values["lead_id"], "has a claim, but no item"
     sent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for lead_id, posted in snapshot.people_by_lead.items():
+    for lead_id in snapshot.people_by_lead:
         record = snapshot.leads.get(lead_id)
         if record is None or record.lead.source not in snapshot.dedup_sources:
             continue
         for partner, delivery in record.deliveries.items():
             by_operator = any(one.what == "retry_requested" for one in record.timeline.values())
             if _was_sent(delivery) and not delivery.is_erased and not by_operator:
-                sent[partner, "phone", posted.phone].append(lead_id)
-                sent[partner, "tax number", posted.tax_number or lead_id].append(lead_id)
+                for kind, path in (("phone", "person.phone"), ("tax number", "person.tax_number")):
+                    known_by = record.lead.value(path)
+                    if known_by is not None and not _was_corrected_later(record, partner, path):
+                        sent[partner, kind, str(known_by)].append(lead_id)
     for (partner, known_by, _), lead_ids in sent.items():
         if len(lead_ids) > 1:
             yield ", ".join(sorted(lead_ids)), f"have the same {known_by}, and all were submitted to {partner}"
@@ -227,9 +234,13 @@ def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str |
     return found
 
 
-def _was_never_sent(delivery: Delivery, was_fetched: bool) -> bool:
-    """A fetched lead without a partner's required fields is rejected initially."""
-    return was_fetched and delivery.attempts == 0 and delivery.last_error_code == ErrorCode.MISSING_FIELDS
+def _was_corrected_later(record: LeadRecord, partner: str, path: str) -> bool:
+    """Whether a field was corrected after the first attempt at a partner began."""
+    attempts = [one.at for one in record.timeline.values() if one.what == "submitting" and one.partner == partner]
+    corrected = [
+        one.at for one in record.timeline.values() if one.what == "corrected" and path in one.data.get("fields", ())
+    ]
+    return bool(attempts and corrected) and max(corrected) >= min(attempts)
 
 
 def _was_sent(delivery: Delivery) -> bool:

@@ -63,6 +63,10 @@ def _left(record: LeadRecord) -> Iterator[str]:
         yield f"there is {values['sk']}"
     if any((record.lead.person.phone, record.lead.person.email, record.lead.person.full_name)):
         yield "it has the person's data"
+    if record.lead.answers:
+        yield "it has the form's answers"
+    if record.lead.problems:
+        yield "it has problems"
     for partner, delivery in record.deliveries.items():
         if not delivery.is_erased:
             yield f"its delivery to {partner} is not"
@@ -103,10 +107,11 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _marks(snapshot: Snapshot, posted: Posted) -> frozenset[str]:
-    """The identifiers of a person, and their hashes."""
+    """The identifiers of a person, their hashes, and what the person typed that cannot be read."""
     known_by = {posted.phone, posted.email.casefold(), posted.tax_number} - {""}
+    unreadable = {text.casefold() for path, text in posted.typed.items() if path in posted.unusable}
     hashes = {keyed_hash(snapshot.index_key, one) for one in known_by} if snapshot.index_key else set()
-    return frozenset({*(known_by - {posted.phone}), posted.phone[-NATIONAL_DIGITS:], *hashes})
+    return frozenset({*(known_by - {posted.phone}), posted.phone[-NATIONAL_DIGITS:], *hashes, *unreadable})
 
 
 def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:

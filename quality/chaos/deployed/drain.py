@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import ClientError
 
 from leadbridge.domain.clock import to_text
-from leadbridge.settings import Settings
 from quality.chaos.deployed.operator import DeployedOperator
 from quality.chaos.deployed.target import Target
 from quality.chaos.final_probe import probes
@@ -28,7 +27,6 @@ SOON = timedelta(seconds=12)
 class Drain:
     target: Target
     operator: DeployedOperator
-    settings: Settings
     log: Callable[[str], None]
 
     def stop_faults(self) -> None:
@@ -54,21 +52,25 @@ class Drain:
             time.sleep(1)
 
     def probe_all(self) -> None:
-        for probe in probes(self.snapshot(), self.operator.random, self.operator.find_at_partner):
-            self.operator.probe(probe)
+        operator = self.operator
+        for probe in probes(self.snapshot(), operator.random, operator.find_at_partner, operator.correction_body):
+            operator.probe(probe)
 
     def snapshot(self) -> Snapshot:
         return read(
             self.target.stores,
             self.target.partner,
             self.target.posted,
-            self.settings,
+            self.target.settings,
             to_be_erased=frozenset(self.operator.erased),
             failures=dict(self.operator.counters.failures),
             send_window=SEND_WINDOW,
             faulted_posts=None,
             now=datetime.now(UTC),
             index_key=str(self.target.secret("index")["key"]),
+            posts=frozenset(self.target.posts),
+            refused=list(self.target.refused.values()),
+            corrections=list(self.operator.corrections.made),
         )
 
     def _bring_due_dates_near(self) -> None:

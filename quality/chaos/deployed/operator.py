@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from devstack.commands.form import Answer, ask
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.storage.leads import Journey
 from quality.chaos.counters import Counters
 from quality.chaos.deployed.target import Target
 from quality.chaos.final_probe import RESOLVE
@@ -29,6 +30,9 @@ class DeployedOperator(Operator):
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         return self.target.table.delivery(lead_id, partner)
+
+    def journey(self, lead_id: str) -> Journey | None:
+        return self.target.table.journey(lead_id)
 
     def can_be_settled(self, delivery: Delivery) -> bool:
         return datetime.now(UTC) - (delivery.last_attempt_at or delivery.received_at) > CREATE_TIMEOUT
@@ -56,11 +60,14 @@ class DeployedOperator(Operator):
         place: dict[str, str] | None = None,
         *,
         on: OnStatus = ignore,
+        allowed: frozenset[int] = ALLOWED_STATUSES,
     ) -> None:
-        answer = self._request(method, resource, resource.format(**(place or {})), body)
+        answer = self._request(method, resource, resource.format(**(place or {})), body, allowed)
         on(0 if answer is None else answer.status)
 
-    def _request(self, method: str, resource: str, path: str, body: Any = None) -> Answer | None:
+    def _request(
+        self, method: str, resource: str, path: str, body: Any = None, allowed: frozenset[int] = ALLOWED_STATUSES
+    ) -> Answer | None:
         """The answer. An unexpected one counts as a failure, unless a fault of this run explains it.
 
         A call without any answer is counted and not judged. The API answers 5xx when a function fails or times out, and
@@ -78,6 +85,6 @@ class DeployedOperator(Operator):
         self.counters.add(f"operators answered {answer.status}")
         if resource == RESOLVE and answer.status == 503:
             return answer  # the partner does not answer now, and nothing was stored
-        if answer.status not in ALLOWED_STATUSES and not (answer.status >= 500 and self.target.explains(began)):
+        if answer.status not in allowed and not (answer.status >= 500 and self.target.explains(began)):
             self.counters.fail(name, f"answered {answer.status}: {answer.content.get('detail')}")
         return answer

@@ -19,7 +19,6 @@ from devstack.scheduler import scheduled_event
 from devstack.stack import stack_of_this_process
 from devstack.workdir import PROJECT, Workdir
 from leadbridge.domain.delivery import Delivery
-from leadbridge.settings import Settings
 from quality.chaos.checks import violations
 from quality.chaos.counters import Counters, Result
 from quality.chaos.deployed.coverage import uncovered
@@ -31,8 +30,7 @@ from quality.chaos.deployed.target import Target
 from quality.chaos.final_probe import CHECK
 from quality.chaos.partner_faults import DOWN, SLOW, fault, refusal
 from quality.chaos.partner_statuses import flip_status
-from quality.chaos.people import DEPLOYED, META, Post, posts
-from tools.config import read_toml
+from quality.chaos.people import DEPLOYED, META, META_NAMES, Post, posts
 
 HOME = Workdir(PROJECT / ".local" / "chaos-stack")
 PACE = 3.0  # seconds that a deal stays in one status
@@ -114,7 +112,7 @@ class Run:
         self.target.refusals.add(post.visitor)
         with suppress(OSError, ControlError):
             if post.source == META:
-                self.target.partner.add_lead(post.visitor.at_meta(), leadgen_id=post.visitor.leadgen_id)
+                self.target.partner.add_lead(post.visitor.fill_in(META_NAMES), leadgen_id=post.visitor.leadgen_id)
             elif self.draws.random() < 0.5:
                 self.target.partner.add_person(post.visitor.name, phone=post.visitor.phone, accounts=["TELEGRAM"])
         self.sent.append(post)
@@ -217,8 +215,7 @@ def run(seed: int, leads: int, log: Callable[[str], None]) -> Result:
             chaos = Run(target, seed, leads, log)
             chaos.execute()
             log("all leads posted; no more faults")
-            settings = Settings.model_validate(read_toml(PROJECT / "config", "local"))
-            drain = Drain(target, chaos.operator, settings, log)
+            drain = Drain(target, chaos.operator, log)
             drain.stop_faults()
             drain.wait()
             log("an operator probes every route")

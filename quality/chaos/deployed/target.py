@@ -19,6 +19,8 @@ from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from devstack.seed import source_secret
 from devstack.stack import Stack
+from devstack.workdir import PROJECT
+from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.chaos.deployed.partner_proxy import PartnerProxy
@@ -27,8 +29,9 @@ from quality.chaos.partner_faults import Refusals
 from quality.chaos.partner_secrets import SecretRotation
 from quality.chaos.people import FORMS, META, Post
 from quality.chaos.reading import Stores
-from quality.chaos.reconciliation import Posted
+from quality.chaos.reconciliation import Posted, Refused
 from quality.testkit.wiring import queues
+from tools.config import read_toml
 
 VISIBILITY_TIMEOUT = 25  # seconds, of the queues of a run, instead of the six minutes of the template
 POST_TIMEOUT = 60.0  # seconds in which a form's post must be accepted
@@ -46,6 +49,9 @@ class Target(SecretRotation):
         self.processes = Processes(stack.pid)
         self.refusals = Refusals(self.partner)
         self.posted: list[Posted] = []
+        self.posts: set[str] = set()
+        self.refused: dict[str, Refused] = {}
+        self.settings = Settings.model_validate(read_toml(PROJECT / "config", "local"))
         self.lock = Lock()
         self.disturbed_at = -AFTERMATH
         self.deaths = 0
@@ -116,8 +122,14 @@ class Target(SecretRotation):
         own, proxy = self.stack.sandbox_url, self.proxy.address
         return {key: one.replace(own, proxy) if key in ADDRESSES else one for key, one in value.items()}
 
+    def refuses(self, source: str) -> bool:
+        """Whether a source refuses what no partner can take."""
+        return self.settings.sources[source].refuses_invalid
+
     def post(self, post: Post) -> bool:
-        """Post as a form builder does, with retries. Returns whether it was accepted in `POST_TIMEOUT`."""
+        """Post as a form builder does, with retries. Returns whether it was accepted or refused in `POST_TIMEOUT`."""
+        with self.lock:
+            self.posts.add(post.post_id)
         ends = time.monotonic() + POST_TIMEOUT
         while time.monotonic() < ends:
             secret = self.random.choice(self.secret("sources")[post.source]["secrets"])
@@ -133,6 +145,10 @@ class Target(SecretRotation):
                 with self.lock:
                     for lead_id in lead_ids:
                         self.posted.append(Posted.of(post, lead_id))
+                return True
+            if answer.status == 422 and self.refuses(post.source):
+                with self.lock:
+                    self.refused[post.post_id] = Refused(post.post_id, post.source, post.visitor.unusable)
                 return True
             if 400 <= answer.status < 500 and answer.status not in {401, 429}:
                 raise AssertionError(f"{post.source} was answered {answer.status}: {answer.content}")

@@ -9,21 +9,21 @@ from typing import Any
 
 from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
+from leadbridge import settings
 from quality.chaos.counters import Counters
 from quality.chaos.in_process.aws_faults import Throttling
-from quality.chaos.in_process.harness import FaultPlan, Harness, Time, Worker
+from quality.chaos.in_process.harness import STEPS, FaultPlan, Harness, Time, Worker
 from quality.chaos.in_process.operator import InProcessOperator
 from quality.chaos.in_process.queues import QueueMessage, Transit
 from quality.chaos.in_process.scenarios import Scenarios
 from quality.chaos.in_process.secrets import Secrets
 from quality.chaos.partner_faults import DOWN, Refusals, fault
-from quality.chaos.people import META, SOURCES, Post, posts
-from quality.chaos.reconciliation import Create, Posted
+from quality.chaos.people import META, META_NAMES, SOURCES, Post, posts
+from quality.chaos.reconciliation import Create, Posted, Refused
 from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.wiring import schedules
 
 PACE = 20.0  # seconds that a deal stays in one status
-STEPS = 18  # of a worker, at which a fault may occur
 
 
 class Chaos:
@@ -56,6 +56,7 @@ class Chaos:
         self.operator = InProcessOperator(self)
         self.sent: list[Post] = []
         self.unanswered: list[Post] = []
+        self.refused: dict[str, Refused] = {}
         self.faulted_posts = 0
         self.is_draining = False
 
@@ -64,7 +65,7 @@ class Chaos:
         post = next(self.posts)
         self.refusals.add(post.visitor)
         if post.source == META:
-            self.partner.add_lead(post.visitor.at_meta(), leadgen_id=post.visitor.leadgen_id)
+            self.partner.add_lead(post.visitor.fill_in(META_NAMES), leadgen_id=post.visitor.leadgen_id)
         elif self.random.random() < 0.5:
             self.partner.add_person(post.visitor.name, phone=post.visitor.phone, accounts=["TELEGRAM"])
         self.sent.append(post)
@@ -85,10 +86,16 @@ class Chaos:
                 return
             if post in self.unanswered:
                 self.unanswered.remove(post)
+            if answer["statusCode"] == 422 and settings.settings().sources[post.source].refuses_invalid:
+                self.counters.add("forms refused")
+                self.refused[post.post_id] = Refused(post.post_id, post.source, post.visitor.unusable)
+                return
             if answer["statusCode"] not in {200, 202}:
                 self.counters.fail("ReceiveLead", f"answered {answer['statusCode']}: {answer['body']}")
                 return
             content = json.loads(answer["body"])
+            if content.get("status") == "incomplete":
+                self.counters.add("forms answered that the lead is incomplete")
             for lead_id in content.get("lead_ids") or [content["lead_id"]]:
                 self.posted.append(Posted.of(post, lead_id))
 
@@ -221,14 +228,16 @@ class Chaos:
         *,
         name: str | None = None,
         lead_id: str | None = None,
+        may_answer: int | None = None,
     ) -> None:
         """Run a worker with a fault plan, by default a random one.
 
-        A failure that the plan does not explain is counted under `name`. `lead_id` is the lead of the event.
+        A failure that the plan does not explain is counted under `name`, except the status `may_answer`. `lead_id` is
+        the lead of the event.
         """
 
         def end(worker: Worker) -> None:
-            if worker.failure is not None:
+            if worker.failure is not None and worker.failure != f"answered {may_answer}":
                 self.counters.fail(name or function, worker.failure)
             self.faulted_posts += worker.was_faulted and function == "ReceiveLead"
             for partner, number, is_answered in worker.creates:
@@ -278,6 +287,7 @@ class Chaos:
             self.break_partner: 5,
             self.scenarios.refuse: 2,
             self.scenarios.flip_status: 5,
+            self.scenarios.correct: 6,
             self.scenarios.switch_bus: 1,
             self.operator.act: 6,
             self.rotate: 1,

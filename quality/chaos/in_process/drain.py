@@ -63,7 +63,7 @@ class Drain:
         self.wait_until_settled()
         run.harness.bus_is_off = False
         snapshot = self.snapshot()
-        for probe in probes(snapshot, run.random, run.operator.find_at_partner):
+        for probe in probes(snapshot, run.random, run.operator.find_at_partner, run.operator.correction_body):
             run.operator.probe(probe)
         self.wait_until_settled()
         return snapshot
@@ -141,4 +141,7 @@ class Drain:
             now=run.time.now,
             index_key=run.stack.secret("index")["key"],
             expired=frozenset(run.operator.expired),
+            posts=frozenset(post.post_id for post in run.sent),
+            refused=list(run.refused.values()),
+            corrections=list(run.operator.corrections.made),
         )

@@ -35,6 +35,7 @@ from leadbridge.storage import content_claims, table, writes
 from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.fakes.blades import Killed
 
+STEPS = 18  # of a worker, at which a fault may occur
 INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
 LOADED = (aws_errors, content_claims, receive_lead, table, writes)  # before their clocks and ids are replaced
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -33,6 +33,7 @@ MANY_REPEATS_EVERY = 4  # runs: in one of them most people post again
 RETENTION_EVERY = 3  # runs: one of them continues until all leads have expired
 ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
 """The share of runs in which each source tries its partners in an order."""
+KEEP = 0.75  # the share of runs in which a source keeps what no partner can take
 
 
 def run(seed: int, leads: int) -> Result:
@@ -62,7 +63,7 @@ def run(seed: int, leads: int) -> Result:
 
 
 def _configure(random: chance.Random) -> frozenset[str]:
-    """Let one source merge a person's repeats, and some try their partners in an order.
+    """Let one source merge a person's repeats, some try their partners in an order, and some keep invalid leads.
 
     Returns the sources that try the broker after the lender.
     """
@@ -74,6 +75,9 @@ def _configure(random: chance.Random) -> frozenset[str]:
         own = sources[name].partners[0].to[0]
         order = (own, *(partner for partner in profiles() if partner != own))
         sources[name] = sources[name].model_copy(update={"partners": (RoutingRule(to=order),)})
+    for name in SOURCES:
+        on_invalid = "keep" if name == META or random.random() < KEEP else "refuse"
+        sources[name] = sources[name].model_copy(update={"on_invalid": on_invalid})
     return frozenset(ordered - {"web-trading"})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from devstack.sandbox.profile import profiles
 from leadbridge.domain.delivery import Delivery
 from quality.chaos.final_probe import CHECK
-from quality.chaos.in_process.harness import FaultPlan
+from quality.chaos.in_process.harness import STEPS, FaultPlan
 from quality.chaos.partner_faults import refusal
 from quality.chaos.partner_statuses import flip_status
 
@@ -37,6 +37,46 @@ class Scenarios:
         self.run.harness.bus_is_off = not self.run.harness.bus_is_off
         if self.run.harness.bus_is_off:
             self.run.counters.add("times that the event bus was off")
+
+    def correct(self) -> None:
+        """An operator corrects a lead while a worker, another operator or an erasure is at one of its steps."""
+        run = self.run
+        waiting = [one for one in run.transit.visible() if one.function == "SubmitLead" and one.lead_id is not None]
+        frozen = len(run.harness.frozen)
+        if waiting and run.random.random() < 0.6:
+            message = run.random.choice(waiting)
+            run.counters.add("leads corrected during their submission")
+            run.give(message, FaultPlan(frozen_at=run.random.randint(1, STEPS)))
+            self._correct(str(message.lead_id))
+        elif run.posted:
+            posted = run.random.choice(run.posted)
+            run.operator.next_plan = FaultPlan(frozen_at=run.random.randint(1, STEPS))
+            match run.random.choices(["operators", "erasure", "correction"], [10, 1, 1])[0]:
+                case "operators":
+                    run.counters.add("leads corrected by two operators")
+                    self._correct(posted.lead_id)
+                    self._correct(posted.lead_id)
+                case "erasure":
+                    run.counters.add("leads corrected during their erasure")
+                    run.operator.erase(posted.lead_id)
+                    self._correct(posted.lead_id)
+                case _:
+                    run.counters.add("people erased during a correction")
+                    self._correct(posted.lead_id)
+                    run.operator.erase(posted.lead_id)
+        for worker in run.harness.frozen[frozen:]:
+            run.harness.resume(worker)
+
+    def _correct(self, lead_id: str) -> None:
+        """Correct a lead, mostly without faults: fill in what an incomplete lead lacks, sometimes with another name."""
+        operator, random = self.run.operator, self.run.random
+        if operator.next_plan is None and random.random() < 0.8:
+            operator.next_plan = FaultPlan()
+        posted = next((one for one in self.run.posted if one.lead_id == lead_id), None)
+        found = operator.journey(lead_id)
+        missing = posted.missing_values if posted is not None and found is not None and found.is_incomplete else {}
+        new = operator.corrections.new_values(random) if not missing or random.random() < 0.5 else {}
+        operator.correct(lead_id, {**missing, **new})
 
     def _read_status(self, delivery: Delivery, reader: str) -> None:
         match reader:
