@@ -10,6 +10,7 @@ from quality.testkit.template import ROOT
 
 FOLDER = ROOT / "docs" / "console"
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
+NOTICE = 8_500  # milliseconds; by then a notice is gone
 DRAWN = 300  # milliseconds; a chart is drawn after its box has a size
 
 
@@ -37,6 +38,11 @@ def test_pictures(browser: Browser, open_console: Open, world: World) -> None:
     for name, (path, height, ready) in views.items():
         page = open_console(path=path, viewport={"width": 1080, "height": height})
         (FOLDER / f"{name}.png").write_bytes(shot(page, ready))
+    page = open_console(path=f"#/leads/{leads['incomplete'].lead_id}", viewport={"width": 1080, "height": 760})
+    page.get_by_role("button", name="Correct…").click()
+    page.wait_for_timeout(NOTICE)
+    page.evaluate("document.querySelector('.correction').scrollIntoView()")
+    (FOLDER / "correction.png").write_bytes(shot(page, ".editor"))
     phones = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
     shots = [shot(open_console(path=path, locale="uk-UA", **PHONE), ready) for path, ready in phones.items()]
     (FOLDER / "phone.png").write_bytes(side_by_side(browser, shots))

@@ -113,8 +113,8 @@ function editorOf(whole, { save, cancel }) {
 }
 
 function answers(given) {
-  return Object.keys(given).length > 0 && el("section", { class: "answers", "aria-labelledby": "answers-heading" },
-    el("h3", { id: "answers-heading" }, t("correction.answers")), answerList(given));
+  return Object.keys(given).length > 0 && el("div", { class: "beside" }, el("section", { class: "answers", "aria-labelledby": "answers-heading" },
+    el("h3", { id: "answers-heading" }, t("correction.answers")), answerList(given)));
 }
 
 function answerList(given) {
