@@ -19,7 +19,7 @@ LeadId = Annotated[str, typer.Argument(help="Id of the lead, ld_…")]
 Partner = Annotated[
     str | None, typer.Option("--partner", help="Partner of the delivery. Required if the lead has several deliveries.")
 ]
-Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state.")]
+Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state, such as failed or incomplete.")]
 Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
 Phone = Annotated[str | None, typer.Option("--phone", help="Only leads with this phone, in any notation.")]
