@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -99,7 +100,7 @@ def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: 
     }
     one = world.add(1, trading={"offer": "'\"><svg onload=alert(1)>", "description": "{{7*7}} ${7*7} {n}"})
     key = {"pk": {"S": f"LEAD#{one.lead_id}"}, "sk": {"S": "LEAD"}}
-    item = aws.dynamodb().get_item(TableName=TABLE, Key=key)["Item"]
+    item: dict[str, Any] = dict(aws.dynamodb().get_item(TableName=TABLE, Key=key)["Item"])
     item["person"]["M"].update({name: {"S": value} for name, value in evil.items()})
     aws.dynamodb().put_item(TableName=TABLE, Item=item)
     page = open_console(path="#/leads", viewport={"width": 390, "height": 844})

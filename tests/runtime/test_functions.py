@@ -13,6 +13,7 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from events.sign import signed
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery, State, fail
 from leadbridge.domain.fields.hashes import keyed_hash
@@ -368,7 +369,7 @@ def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud, sandbox: Sand
     assert answers == [200, 409, 204]
     journey = cloud.store.journey(LEAD_ID)
     assert journey is not None
-    assert (journey.lead.person.full_name, journey.status) == (None, State.SUBMITTED)
+    assert (journey.lead.person.full_name, journey.status) == (None, LeadStatus.SUBMITTED)
 
 
 def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cloud, lead: Lead) -> None:

@@ -10,6 +10,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.transitions import OVERDUE
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -103,7 +104,7 @@ def test_a_lead_that_is_being_submitted_is_not_corrected(ask: Ask, incomplete: L
     ask("PATCH", incomplete.lead_id, {"person": {"phone": "0500000002"}})
     delivery = store.delivery(incomplete.lead_id, "leadleader")
     assert delivery is not None
-    store.apply(steps.start_attempt(delivery, NOW, steps.OVERDUE))
+    store.apply(steps.start_attempt(delivery, NOW, OVERDUE))
     status, problem = ask("PATCH", incomplete.lead_id, {"person": {"phone": "0500000003"}})
     assert (status, problem["type"]) == (409, "urn:leadbridge:problem:in-progress")
 

@@ -18,7 +18,7 @@ from leadbridge.api.problems import Problem
 from leadbridge.api.router import all_routes, find_route
 from leadbridge.api.routes.leads import LeadsQuery
 from leadbridge.api.routes.stats import StatsQuery
-from leadbridge.domain.delivery import State
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
@@ -72,7 +72,7 @@ def test_an_unknown_route_is_a_404(aws_mocked: None, function: Callable[[str], M
 
 def test_a_query_is_read_and_an_empty_parameter_is_a_missing_one() -> None:
     query = read_query(LeadsQuery, {"status": "failed", "phone": " 380500000001", "masked": "true", "source": ""})
-    assert (query.status, query.phone, query.masked, query.source) == (State.FAILED, "+380500000001", True, None)
+    assert (query.status, query.phone, query.masked, query.source) == (LeadStatus.FAILED, "+380500000001", True, None)
     assert (query.limit, query.attention) == (25, False)
     assert read_query(StatsQuery, {"to": "2026-11-02"}) == StatsQuery.model_validate({"to": date(2026, 11, 2)})
 

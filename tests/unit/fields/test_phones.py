@@ -35,6 +35,7 @@ def test_all_ways_to_write_a_ukrainian_number_give_one_result(
 @pytest.mark.parametrize("region", REGIONS)
 def test_an_example_number_of_each_country_is_read_in_its_usual_notations(region: str) -> None:
     number = phonenumbers.example_number(region)
+    assert number is not None
     written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     international = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
     national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)

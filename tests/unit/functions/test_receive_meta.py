@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.forms.adapters import meta
@@ -76,7 +76,7 @@ def test_a_named_lead_is_stored_empty_and_waits_to_be_fetched(post: Post, store:
     assert post(body(change())) == (202, {"lead_id": id_of(ONE), "status": "received"})
     journey = store.journey(id_of(ONE))
     assert journey is not None
-    assert (journey.status, journey.deliveries, journey.lead.partners) == (State.RECEIVED, {}, ())
+    assert (journey.status, journey.deliveries, journey.lead.partners) == (LeadStatus.RECEIVED, {}, ())
     assert journey.fetch is not None
     assert (journey.fetch.state, journey.fetch.keys["leadgen_id"]) == (FetchState.PENDING, ONE)
     assert [entry.what for entry in journey.timeline] == ["received"]

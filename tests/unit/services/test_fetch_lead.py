@@ -196,7 +196,7 @@ def test_after_a_week_of_trying_it_fails_and_an_operator_is_called(world: World)
     assert timedelta(days=7) <= world.time.now - began <= timedelta(days=7, hours=1)
     assert world.dead_letters == [(LEAD_ID, "away")]
     journey = world.journey
-    assert (journey.status, world.fetch.due_at) == (State.FAILED, None)
+    assert (journey.status, world.fetch.due_at) == (LeadStatus.FAILED, None)
     assert world.said[-1] == "fetch_failed"
     [listed] = LeadList(Table(aws.dynamodb(), TABLE)).page(LeadFilter(status=LeadStatus.FAILED), 10).leads
     assert listed.lead.lead_id == LEAD_ID
@@ -219,7 +219,7 @@ def test_a_waiting_lead_stands_in_the_operators_list(world: World) -> None:
     listing = LeadList(Table(aws.dynamodb(), TABLE))
     for wanted in (LeadFilter(), LeadFilter(status=LeadStatus.RECEIVED), LeadFilter(source="meta-credit")):
         [journey] = listing.page(wanted, 10).leads
-        assert (journey.lead.lead_id, journey.status) == (LEAD_ID, State.RECEIVED)
+        assert (journey.lead.lead_id, journey.status) == (LEAD_ID, LeadStatus.RECEIVED)
     assert listing.page(LeadFilter(status=LeadStatus.FAILED), 10).leads == ()
 
 
@@ -264,7 +264,7 @@ def test_a_lead_of_the_testing_tool_goes_to_no_partner(world: World) -> None:
     world.origin = Origin({name: f"<test lead: dummy data for {name}>" for name in ANSWERS})
     assert world.visit() == Result(Outcome.TEST)
     journey = world.journey
-    assert (journey.deliveries, journey.lead.partners, journey.status) == ({}, (), State.CLOSED)
+    assert (journey.deliveries, journey.lead.partners, journey.status) == ({}, (), LeadStatus.CLOSED)
     assert world.fetch.state is FetchState.TEST
     assert journey.timeline[-1].detail == "a lead of a testing tool; it is sent to no partner"
 

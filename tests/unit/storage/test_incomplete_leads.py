@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_the_function_names_the_sources_that_have_jumped(
 
 def test_the_event_of_an_incomplete_lead_has_fields_and_codes_alone() -> None:
     one = lead().model_copy(update={"problems": PROBLEMS})
-    record = {"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(items.incomplete_item(one))}}
+    record: dict[str, Any] = {"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(items.incomplete_item(one))}}
     event = event_of(record)
     assert isinstance(event, LeadIncomplete)
     assert event.problems == ("person.phone not_a_phone", " no_configured_field")

@@ -8,7 +8,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance.status import LeadStatus
-from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
@@ -173,7 +173,7 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
         assert listed() == []
         check(1, "refused")
     assert listed() == [lead(1).lead_id]
-    assert len(listing.page(LeadFilter(State.SUBMITTED), 10).leads) == 3
+    assert len(listing.page(LeadFilter(LeadStatus.SUBMITTED), 10).leads) == 3
     check(1, "refused")
     assert listed() == [lead(1).lead_id]
     check(1, None)
