@@ -248,7 +248,7 @@ def test_submit_lead_makes_an_account_and_its_status_can_be_asked_for(
             assert function.invoke(sample("SubmitLead", "waiting_account")) == {"batchItemFailures": []}
 
     (account,) = Remote(sandbox.url).accounts()
-    assert (account["email"], account["name"]) == ("roman.torhovenko@example.com", "Торговенко")
+    assert (account["email"], account["name"]) == ("roman.torhovenko@example.com", "Роман")
     after = delivery(cloud, TRADER_ID, "matchtrade")
     assert (after.state, after.account_uuid) == (State.SUBMITTED, account["uuid"])
 
