@@ -7,15 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from leadbridge_cli.exit_codes import Code, Failure, usage_error
 from leadbridge_cli.output import Output, line
 from leadbridge_cli.paging import Page
 from leadbridge_cli.sanitize import for_spreadsheet, masked
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 DELIVERY_FIELDS = (
     *("state", "deal_id", "account_uuid", "partner_status", "attempts", "submitted_at"),
@@ -59,10 +56,13 @@ def rows_of(lead: dict[str, Any]) -> Iterator[list[object]]:
 @cache
 def sections() -> dict[str, tuple[str, ...]]:
     """Return the fields of a lead by section, as the domain lists them."""
-    from leadbridge.domain.lead import Loan, Person, Trading
+    from leadbridge.domain.lead import field_paths
 
-    kinds: dict[str, type[BaseModel]] = {"person": Person, "loan": Loan, "trading": Trading}
-    return {name: tuple(kind.model_fields) for name, kind in kinds.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for path in field_paths():
+        section, _, name = path.partition(".")
+        found[section] = (*found.get(section, ()), name)
+    return found
 
 
 @contextmanager
