@@ -106,7 +106,11 @@ def test_masked_text_is_never_edited_nor_sent(open_console: Open, world: World) 
     )
     told = "".join(call.body for call in world.gateway.calls)
     assert [text for text in ANSWERS.values() if text in told] == []
+    person = page.get_by_role("region", name="Person", exact=True)
+    person.get_by_text("The form's answers").click()
+    expect(person).to_contain_text("Ваш телефон•••")
     page.get_by_role("button", name="Correct…").click()
+    expect(person).to_contain_text(ANSWERS["Ваш телефон"])
     for edited in page.locator("form input").all():
         assert "•" not in edited.input_value()
     page.get_by_label("Amount").fill("6000")

@@ -32,7 +32,6 @@ export function correctionSection(leadId, { reveal, corrected, refresh }) {
   };
   const closed = () => [
     problemList(lead.problems),
-    Object.keys(lead.answers).length > 0 && el("details", { "data-key": "answers" }, el("summary", {}, t("correction.answers")), answerList(lead.answers)),
     el("button", { type: "button", class: lead.status === "incomplete" ? "primary" : null, id: "correct-open", "data-key": "correct-open", onclick: open, "aria-describedby": "correct-hint" }, t("correction.open")),
     el("p", { class: "muted small", id: "correct-hint" }, t("correction.hint")),
   ];
@@ -117,7 +116,7 @@ function answers(given) {
     el("h3", { id: "answers-heading" }, t("correction.answers")), answerList(given)));
 }
 
-function answerList(given) {
+export function answerList(given) {
   return el("dl", { class: "facts" }, Object.entries(given).map(([name, text]) =>
     el("div", {}, el("dt", {}, isolate(name)), el("dd", {}, isolate(text, { lines: true })))));
 }

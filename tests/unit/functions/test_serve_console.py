@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.field_codes import FieldCode
 from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
+from leadbridge.domain.lead import field_paths
 from leadbridge.domain.message import MessageState
 from quality.testkit.fixtures import Context
 from quality.testkit.template import ROOT
@@ -141,9 +143,14 @@ def test_every_key_that_a_script_uses_exists() -> None:
     assert used - words("en").keys() == set()
 
 
-def test_every_state_step_and_error_is_translated() -> None:
+def test_every_state_field_step_and_error_is_translated() -> None:
     keys = words("en").keys()
     assert {f"{kind}.{state}" for kind in ("state", "explanation", "advice") for state in State} <= keys
+    assert {f"state.{status}" for status in LeadStatus} <= keys
+    assert {"explanation.incomplete", "advice.incomplete"} <= keys
+    paths_of_fields = [path.partition(".") for path in field_paths()]
+    assert {f"section.{section}" for section, _, _ in paths_of_fields} <= keys
+    assert {f"field.{name}" for _, _, name in paths_of_fields} <= keys
     assert {f"message.{state}" for state in MessageState} <= keys
     assert {f"field_error.{code}" for code in FieldCode} == {key for key in keys if key.startswith("field_error.")}
     assert {f"error.{code}" for code in ErrorCode} == {key for key in keys if key.startswith("error.")}
