@@ -169,6 +169,28 @@ def test_a_change_by_another_operator_is_explained_and_the_input_is_saved_again(
     expect(page.locator("[data-partner=leadleader]")).to_contain_text("Received")
 
 
+def test_an_input_outlives_the_polls_but_not_an_erasure(open_console: Open, world: World) -> None:
+    one = world.add(1, State.REJECTED)
+    page = open_console(path=f"#/leads/{one.lead_id}", clock=True)
+    page.get_by_role("button", name="Correct…").click()
+    city = page.get_by_label("City")
+    city.fill("Львів")
+    world.retry(one)
+    page.clock.fast_forward(6000)
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("Submitting")
+    expect(city).to_have_value("Львів")
+    expect(city).to_be_focused()
+    other = world.add_incomplete(2, PHONE, answers=ANSWERS)
+    page.goto(f"{page.url.partition('#')[0]}#/leads/{other.lead_id}")
+    page.get_by_role("button", name="Correct…").click()
+    city.fill("Львів")
+    world.erase(other)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Personal data erased")).to_be_visible()
+    expect(page.get_by_role("status").first).to_contain_text("Nothing was saved.")
+    expect(page.locator("form input, .answers")).to_have_count(0)
+
+
 def test_a_rejected_lead_is_corrected_and_retried(open_console: Open, world: World) -> None:
     one = world.add(1, State.REJECTED)
     page = open_console(path=f"#/leads/{one.lead_id}")

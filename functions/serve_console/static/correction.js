@@ -2,6 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { el, fill, isolate, refill } from "./dom.js";
+import { notify } from "./layout.js";
 import { fieldErrorText, fieldName, namedErrors } from "./labels.js";
 import { hasText, t } from "./words.js";
 
@@ -47,7 +48,7 @@ export function correctionSection(leadId, { reveal, corrected, refresh }) {
   const close = () => {
     editor = null;
     draw(lead);
-    document.getElementById("correct-open")?.focus();
+    (document.getElementById("correct-open") ?? document.querySelector("h1")).focus();
   };
   const save = async (changes) => {
     try {
@@ -57,10 +58,15 @@ export function correctionSection(leadId, { reveal, corrected, refresh }) {
       draw(lead);
     } catch (error) {
       if (error.status === 409) await refresh();
+      if (editor === null) notify(messageOf(error)); // the lead was erased meanwhile
       throw error;
     }
   };
   return { section, draw };
+}
+
+function messageOf(error) {
+  return error.slug in CONFLICTS ? t(CONFLICTS[error.slug]) : errorMessage(error);
 }
 
 function problemList(problems) {
@@ -100,7 +106,7 @@ function editorOf(whole, { save, cancel }) {
     const first = rows.find((row) => byField.has(row.path));
     const summary = first ? t("correction.invalid", { n: rows.filter((row) => byField.has(row.path)).length }) : null;
     if (errors.length) fill(wrong, summary, namedErrors(others).map((one) => [" ", one]));
-    else wrong.textContent = error.slug in CONFLICTS ? t(CONFLICTS[error.slug]) : errorMessage(error);
+    else wrong.textContent = messageOf(error);
     first?.input.focus();
   };
   const groups = Map.groupBy(rows, (row) => row.path.split(".")[0]);

@@ -24,7 +24,9 @@ from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import WORKER_DIED
 from leadbridge.settings import settings
 from leadbridge.storage import items
+from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.leads import Journey, LeadRepository
+from leadbridge.storage.table import Table
 from quality.testkit.browser.gateway import Gateway
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.fixtures import TABLE
@@ -169,6 +171,10 @@ class World:
             operator_steps.retry_by_operator(self.delivery(one), utc_now(), "bohdan", is_confirmed=False)
         )
         self.store.apply(steps.start_attempt(waiting, utc_now(), LEASE))
+
+    def erase(self, one: Lead) -> None:
+        """Erase a lead's person, as another operator."""
+        Eraser(Table(aws.dynamodb(), TABLE)).erase(one.lead_id, "bohdan", utc_now())
 
     def delivery(self, one: Lead) -> Delivery:
         """A lead's first delivery as it is now."""
