@@ -335,6 +335,27 @@ def claimed(world: World) -> list[str]:
     return sorted(key.split("#")[-1] for key in keys if key.startswith("PERSON#"))
 
 
+@pytest.mark.parametrize(
+    ("person", "code"),
+    [
+        ({"phone": None}, FieldCode.REQUIRED),
+        ({"phone": "+48 512 345 678"}, FieldCode.WRONG_COUNTRY),
+        ({"full_name": ""}, FieldCode.REQUIRED),
+    ],
+)
+def test_a_lead_that_waits_to_be_sent_keeps_what_its_partner_needs(
+    world: World, person: dict[str, Any], code: FieldCode
+) -> None:
+    lead = world.keep()
+    before = world.journey(lead)
+    with pytest.raises(InvalidLead) as refused:
+        world.correct(lead, {"person": person})
+    assert [(one.field, one.code) for one in refused.value.errors] == [(f"person.{next(iter(person))}", code)]
+    assert world.journey(lead) == before
+    world.store.apply(steps.fail(world.delivery(lead), world.time.now, some_error("as the test wants")))
+    assert world.correct(lead, {"person": person}).deliveries["leadleader"].state is State.FAILED
+
+
 def test_an_email_by_which_an_account_is_looked_up_cannot_change(world: World) -> None:
     lead = world.keep()
     started = world.store.apply(steps.start_attempt(world.delivery(lead), world.time.now, LEASE))

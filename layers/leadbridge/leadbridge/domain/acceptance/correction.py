@@ -18,7 +18,16 @@ from leadbridge.domain.acceptance.build import (
 from leadbridge.domain.delivery import Delivery, State, new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.reading import ReadingRules
-from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, Loan, Person, Trading, field_paths
+from leadbridge.domain.lead import (
+    InvalidLead,
+    Lead,
+    LeadFields,
+    Loan,
+    Person,
+    Trading,
+    field_paths,
+    find_field_errors,
+)
 from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import advance
@@ -71,6 +80,7 @@ def correct_lead(
     if not changed:
         return None
     _require_correctable(deliveries, changed)
+    _require_accepted(lead, asked, deliveries, partners)
     after = _corrected(lead, asked, changed, read.warnings, partners)
     opened: tuple[Delivery, ...] = ()
     if lead.problems and deliveries:  # it was restored to a moment before it was completed
@@ -132,6 +142,21 @@ def _require_correctable(deliveries: Sequence[Delivery], changed: Sequence[str])
         raise SubmissionInProgress
     if "person.email" in changed and any(map(_is_found_by_email, deliveries)):
         raise WrongState("The account at the partner is looked up by the present e-mail. Settle the delivery first.")
+
+
+def _require_accepted(
+    lead: Lead, asked: LeadFields, deliveries: Sequence[Delivery], partners: Mapping[str, Partner]
+) -> None:
+    """Raise InvalidLead if a partner to which the lead waits to be sent would not accept it any more."""
+    errors: dict[str, FieldError] = {}
+    for delivery in deliveries:
+        partner = partners.get(delivery.partner)
+        if delivery.state is State.RECEIVED and partner is not None:
+            before = find_field_errors(lead, partner)
+            new = [one for one in find_field_errors(asked, partner) if one not in before]
+            errors |= {one.field: one for one in new if one.field not in errors}
+    if errors:
+        raise InvalidLead(tuple(errors.values()))
 
 
 def _is_found_by_email(delivery: Delivery) -> bool:
