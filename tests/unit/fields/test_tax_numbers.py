@@ -27,7 +27,22 @@ def test_separators_and_prefixes_are_left_out(number: str, data: st.DataObject) 
     separators = st.lists(st.sampled_from(["", "", " ", "-", "\u00a0", "\u2011", "."]), min_size=10, max_size=10)
     prefix = data.draw(
         st.sampled_from(
-            ["", "ІПН ", "ІПН: ", "РНОКПП", "№", "ІПH ", "Ід. код ", "код № ", "ИНН ", "ідентифікаційний код - ", "# "]
+            [
+                "",
+                "ІПН ",
+                "ІПН: ",
+                "РНОКПП",
+                "№",
+                "ІПH ",
+                "Ід. код ",
+                "код № ",
+                "ИНН ",
+                "ипн ",
+                '"',
+                "«",
+                "ідентифікаційний код - ",
+                "# ",
+            ]
         )
     )
     spaced = "".join(digit + after for digit, after in zip(number, data.draw(separators), strict=True))
@@ -37,7 +52,14 @@ def test_separators_and_prefixes_are_left_out(number: str, data: st.DataObject) 
 
 @given(NUMBERS.filter(lambda number: number[0] != "0"))
 def test_a_spreadsheet_writes_a_number_with_decimals(number: str) -> None:
-    for typed in (f"{number}.0", f"{number},00", f"ІПН {number}.0", Decimal(f"{number}.0"), int(number)):
+    for typed in (
+        f"{number}.0",
+        f"{number},00",
+        f"ІПН {number}.0",
+        f'"{number}.0"',
+        Decimal(f"{number}.0"),
+        int(number),
+    ):
         assert read(fields.tax_number, typed) == number
     assert read(fields.tax_number, f"{number[0]}.{number[1:]}E+09") == number
 

@@ -35,6 +35,8 @@ _SPACES = " '’ʼ‘´`"  # between groups of digits only
 _TOKEN = rf"(?s)([0-9](?:[0-9{_SPACES}.,]*[0-9])?)|([^\W\d_]+(?:['’ʼ][^\W\d_]+)*)\.?|(.)"
 _REMARK = r"\([^()0-9]*\)"  # the number in words
 _NO_CENTS = r"(?<=[0-9])[.,]\s?[-\u2010-\u2015=]+(?![0-9])"  # 15000,-
+_WRAPPING = " ;:\"'’“”«»"
+_TRAILING = f"{_WRAPPING}.,-–—="
 _DASHES = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015~…/")
 
 
@@ -155,7 +157,7 @@ def _number_text(value: str, reading: Reading) -> str | None:
         raise InvalidValue(FieldCode.NOT_A_NUMBER) from None
     if found is None or (found.isascii() and found.isdigit()):
         return found
-    return re.sub(_NO_CENTS, "", re.sub(_REMARK, " ", found.casefold())).strip(" .,;:").rstrip(" .,-–—=")
+    return re.sub(_NO_CENTS, "", re.sub(_REMARK, " ", found.casefold())).strip(_WRAPPING).rstrip(_TRAILING)
 
 
 def _tokens(found: str, number_format: str) -> Iterator[tuple[Decimal | None, str]]:
@@ -179,6 +181,8 @@ def _tokens(found: str, number_format: str) -> Iterator[tuple[Decimal | None, st
             if numbers == 0 and other == "-":
                 raise InvalidValue(FieldCode.NOT_POSITIVE)
             raise InvalidValue(FieldCode.AMBIGUOUS_NUMBER if numbers else FieldCode.NOT_A_NUMBER)
+        elif other in ".," and found[token.end() :][:1].isdigit() and not (position and tokens[position - 1][2]):
+            raise InvalidValue(FieldCode.AMBIGUOUS_NUMBER)  # `.5` is no 5
         elif not (other.isspace() or other in ".,:;" or (other == "+" and position == 0)):
             raise InvalidValue(FieldCode.NOT_A_NUMBER)
 

@@ -20,6 +20,7 @@ _KNOWN_WORDS = frozenset(
             "рнокпп",
             "інн",
             "инн",
+            "ипн",
             "рнокп",
             "ідн",
             "ід",
@@ -33,7 +34,8 @@ _KNOWN_WORDS = frozenset(
         *("ipn", "inn", "rnokpp", "tin", "tax", "id", "number", "code", "№", "#"),
     ]
 )
-_SEPARATORS = r"[\s\-\u2010-\u2015\u2212.,:;/'’()]+"
+_SEPARATORS = r"[\s\-\u2010-\u2015\u2212.,:;/'’\"“”«»()]+"
+_WRAPPING = " .,:;'\"“”«»"
 _SPREADSHEET = r"([0-9]{9,10})[.,]0+"
 _SCIENTIFIC = r"([0-9])[.,]([0-9]+)e\+?0?9"
 
@@ -60,7 +62,7 @@ def tax_number(value: object, reading: Reading | None = None) -> str | None:
         text, is_number = scientific[1] + scientific[2], True
     elif not all(map(_is_known, re.findall(_WORDS, text))):
         raise InvalidValue(FieldCode.NOT_TEN_DIGITS)
-    text = re.sub(_WORDS, " ", text).strip(" .,:;")
+    text = re.sub(_WORDS, " ", text).strip(_WRAPPING)
     if spreadsheet := re.fullmatch(_SPREADSHEET, text):
         text, is_number = spreadsheet[1], True
     digits = re.sub(_SEPARATORS, "", text)
