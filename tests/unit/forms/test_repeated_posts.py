@@ -157,6 +157,25 @@ def test_neither_order_nor_transport_counts(pairs: list[tuple[str, str]], added:
     assert digest({**dict(pairs), **added}) == digest(FIELDS)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("csrf-token", "X-CSRF-Token", "csrfToken", "recaptchaToken", "g_recaptcha_response", "ff_token"),
+        *("_fluentform_1_fluentformnonce", "form-nonce", "_nonce", "_mc4wp_timestamp", "_mc4wp_honeypot"),
+        *("cf_turnstile_response", "wpforms[Token]", "meta.submittedAt"),
+    ],
+)
+def test_a_field_of_the_transport_is_known_in_every_spelling(name: str) -> None:
+    source = Source.model_validate({"adapter": "plain", "partners": ["a"]})
+    assert canonical.canonical_content({name: "1", "name": "2"}, source).keys() == {"name"}
+
+
+@pytest.mark.parametrize("name", ["annonce", "Your favourite token", "token_name", "timestamps", "message"])
+def test_a_field_that_only_resembles_the_transport_counts(name: str) -> None:
+    source = Source.model_validate({"adapter": "plain", "partners": ["a"]})
+    assert canonical.canonical_content({name: "1"}, source).keys() == {name}
+
+
 def test_a_field_of_the_transport_counts_if_the_configuration_names_it() -> None:
     named = {"adapter": "plain", "fields": {"Timestamp": "person.city"}}
     rule = {"to": ["a"], "when": {"form.token": {"equals": "x"}}}

@@ -42,6 +42,12 @@ TRANSPORT_FIELDS = frozenset(
     }
 )
 
+_PLAIN_FIELDS = frozenset(name.replace("_", "").replace("-", "") for name in TRANSPORT_FIELDS)
+# Parts of such names: `et_pb_contact_token`, `recaptchaToken`, `X-CSRF-Token`, `_mc4wp_honeypot`, `form-nonce`.
+_ENDS = ("token", "timestamp")
+_NONCES = ("_nonce", "-nonce", "formnonce")  # not the end of any word: French has `annonce`
+_PARTS = ("csrf", "xsrf", "captcha", "turnstile", "honeypot")
+
 
 def canonical_content(content: Mapping[str, str], source: Source) -> dict[str, str]:
     """Return a post's fields without those of the transport. Fields that the source's configuration names remain."""
@@ -56,9 +62,16 @@ def _is_transport(name: str, named: Collection[str], honeypot: str | None) -> bo
     folded = " ".join(name.casefold().split())
     if folded == honeypot:
         return True
-    # The last part of `wpforms[token]` and `meta.sent_at`.
+    if folded in named:
+        return False
+    # The last part of `wpforms[token]` and `meta.sent_at`. A name with a space is a question.
     last = folded.rstrip("]").replace("[", ".").rpartition(".")[2]
-    return last in TRANSPORT_FIELDS and folded not in named
+    plain = last.replace("_", "").replace("-", "")
+    if plain in _PLAIN_FIELDS:
+        return True
+    return " " not in last and (
+        plain.endswith(_ENDS) or last.endswith(_NONCES) or any(part in plain for part in _PARTS)
+    )
 
 
 def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
