@@ -110,6 +110,16 @@ def test_undeclared_windows_1251_is_recognized_by_its_words(text: str, kind: str
     assert read_fields(Request({"content-type": kind}, {}, body)) == {"a": text}
 
 
+@given(
+    st.lists(RUSSIAN.filter(lambda word: len(word) > 1), min_size=1, max_size=5).map(" ".join),
+    st.sampled_from(["iso-8859-1", "windows-1251", "windows-1252", "us-ascii"]),
+    st.sampled_from([JSON, URLENCODED]),
+)
+def test_utf_8_is_read_under_the_name_of_another_character_set(text: str, charset: str, kind: str) -> None:
+    body = f'{{"a": "{text}"}}' if kind == JSON else f"a={text}"
+    assert read_fields(Request({"content-type": f"{kind}; charset={charset}"}, {}, body.encode())) == {"a": text}
+
+
 @given(st.binary(max_size=60), st.sampled_from(["utf-8", "cp1251", "koi8-u", "utf-16", "nonsense"]))
 def test_any_bytes_are_text_and_ascii_stays(raw: bytes, charset: str) -> None:
     body = b"a=" + b"".join(b"%%%02X" % byte for byte in raw) + b"&phone=0500000001"

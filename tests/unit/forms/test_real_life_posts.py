@@ -211,3 +211,16 @@ def test_a_part_of_a_name_that_cannot_be_one_does_not_cost_the_other_parts(endpo
     assert answer["status"] == "received"
     assert (lead.person.first_name, lead.person.full_name) == (None, "Legakis")
     assert warned(lead, "person.first_name") == ["damaged_text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ('{"name": NaN}', "The body contains NaN or Infinity, which are not JSON."),
+        ('{"name": ', "The body is not JSON."),
+        ('{"name": "a", "name": "b"}', "An object in the body has a duplicate key."),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_in_a_sentence(endpoint: Endpoint, body: str, detail: str) -> None:
+    status, problem = endpoint.take(proven(sample("plain_json", body=body)))
+    assert (status, problem["detail"]) == (400, detail)

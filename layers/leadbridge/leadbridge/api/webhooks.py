@@ -170,7 +170,8 @@ def _answer_result(source: str, result: ReceiveResult, settings: Settings) -> Re
 
 def sentence(reason: Exception) -> str:
     """Return an exception's text as a sentence."""
-    return f"{str(reason).capitalize()}."
+    text = str(reason)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def not_authentic(detail: str) -> Problem:

@@ -23,6 +23,7 @@ _DECLARED = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
 _MAX_NAME = 40
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
+_CYRILLIC_PAIR = re.compile("[А-яЁёЄєІіЇїҐґ]{2}")
 _LATIN_IN_CYRILLIC = re.compile("[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")
 _SWAPPED_CASE = re.compile("[а-яґєії][А-ЯҐЄІЇ]")  # as of KOI8-U that is read as windows-1251
 
@@ -59,9 +60,13 @@ def decode(raw: bytes, charset: str) -> str:
     """Decode text and remove a byte order mark.
 
     Bytes that are not UTF-8, as declared or by default, are windows-1251 if they make whole Cyrillic words: many sites
-    in Ukraine do not declare it. Other bytes that do not match become U+FFFD, which the fields' parsers report.
+    in Ukraine do not declare it. Bytes of another declared character set that are Cyrillic words in UTF-8 are UTF-8:
+    libraries declare ISO-8859-1 by default. Other bytes that do not match become U+FFFD, which the fields' parsers
+    report.
     """
     try:
+        if charset != UTF_8 and not is_wide(charset) and (text := _as_cyrillic_utf_8(raw)) is not None:
+            return text
         return raw.decode(charset).removeprefix("\ufeff")
     except UnicodeError:
         guess = _as_windows_1251(raw) if charset == UTF_8 else None
@@ -79,6 +84,16 @@ def as_utf_8(body: bytes, content_type: str) -> bytes:
     if has_mark(body) or (charset == UTF_8 and b"\0" in body[:4]):
         charset = detect_encoding(body)
     return decode(body, charset).encode(errors="surrogatepass")
+
+
+def _as_cyrillic_utf_8(raw: bytes) -> str | None:
+    if raw.isascii():
+        return None
+    try:
+        text = raw.decode()
+    except UnicodeError:
+        return None
+    return text if _CYRILLIC_PAIR.search(text) else None
 
 
 def _as_windows_1251(raw: bytes) -> str | None:
