@@ -64,7 +64,7 @@ class Corrections:
         """Values that no other correction has, so that a call shows which of them it was made with."""
         number = next(self._names)
         values = {NAME: f"Виправна {new_name(number)} Іванівна"}
-        if random.random() < 0.5:
+        if random.random() < 0.7:
             values[AMOUNT] = f"{7000 + number}.00"
         if random.random() < 0.3:
             values[TERM] = str(12 + number)

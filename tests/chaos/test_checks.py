@@ -344,6 +344,16 @@ def test_a_lead_that_was_refused_and_lacks_what_the_next_partner_requires_is_no_
     assert violations(balanced(**found), ["rejected_leads_reach_the_next_partner"]) == []
 
 
+def test_a_lead_that_was_refused_before_it_had_what_the_next_partner_requires_is_no_violation() -> None:
+    entry = Entry(NOW + 2 * MINUTE, "corrected", data={"fields": ["person.email"]})
+    found = rejected()
+    table = [*found["table"], items.entry_item(LEAD.lead_id, entry, "corrected#000001")]
+    for unusable, is_told in ((frozenset({"person.email"}), False), (frozenset[str](), True)):
+        posted = [replace(POSTED, unusable=unusable)]
+        snapshot = balanced(**{**found, "table": table, "posted": posted})
+        assert bool(violations(snapshot, ["rejected_leads_reach_the_next_partner"])) is is_told
+
+
 def test_items_that_expire_with_their_lead_or_before_it_are_no_violation() -> None:
     for days in (0, 30):
         assert violations(balanced(table=expiring(days)), ["leads_expire_last"]) == []

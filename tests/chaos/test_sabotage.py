@@ -5,21 +5,24 @@ from typing import Any
 
 import pytest
 
+from leadbridge.domain.acceptance import build, correction
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
+from leadbridge.services import receive_lead
 from leadbridge.services.dead_letters.queues import DeadLetters
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome, Result
-from leadbridge.storage import claims, leads, writes
+from leadbridge.storage import claims, corrections, items, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
 from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.harness import FaultPlan
 from quality.chaos.in_process.run import run
+from quality.chaos.partner_faults import DOWN
 
 
 def noticed(check: str, *first: int) -> bool:
@@ -35,7 +38,12 @@ def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytes
         return put(item, condition)
 
     monkeypatch.setattr(leads, "put", reckless)
-    assert noticed("timelines_have_no_gaps", 8)
+    assert noticed("timelines_have_no_gaps", 1013)
+
+
+def lose_answers(chaos: Chaos) -> None:
+    """Let the lender lose the answers of the next creates."""
+    chaos.partner.arm("leadleader", "create", DOWN["loses its answer"], times=2)
 
 
 def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +58,7 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
         lost = error or partner_errors.Unavailable(delivery.partner, "create", text)
         return submitter._retry(delivery, lost, budget)
 
+    monkeypatch.setattr(Chaos, "break_partner", lose_answers)
     monkeypatch.setattr(Submitter, "_mark_reply_lost", hopeful)
     assert noticed("leads_are_created_once", 3)
 
@@ -87,9 +96,50 @@ def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypat
     monkeypatch.setattr(Chaos, "fault_plan", throttled)
     monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
     monkeypatch.setattr(Submitter, "_save_answer", throw_away)
-    assert noticed("answers_are_recorded", 1003)
+    assert noticed("answers_are_recorded", 1005)
 
 
 def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "NOT_SERVED", frozenset())
     assert noticed("repeats_name_a_submitted_lead", 1040, 1060, 1024)
+
+
+def test_a_correction_that_does_not_stop_a_worker_with_the_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correction, "_restarted", lambda delivery, _: delivery)
+    assert noticed("partners_get_corrected_values", 1009)
+
+
+def test_a_full_name_that_is_corrected_beside_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correction, "_with_one_name", lambda _, after: after)
+    assert noticed("partners_get_corrected_values", 1001)
+
+
+def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    update = corrections.update
+
+    def reckless(key: Any, expression: str, _condition: str, *, values: dict[str, Any], names: dict[str, str]) -> Any:
+        used = {name: value for name, value in values.items() if not name.startswith(":seen")}
+        return update(key, expression, "attribute_exists(pk)", values=used, names=names)
+
+    monkeypatch.setattr(corrections, "update", reckless)
+    assert noticed("corrections_are_kept", 1003)
+
+
+def test_a_completed_lead_that_stays_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corrections, "delete", lambda _: writes.delete(items.incomplete_key("ld_other")))
+    assert noticed("incomplete_leads_are_listed", 1005)
+
+
+def test_answers_that_are_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "bound_answers", lambda _: {})
+    assert noticed("typed_values_are_kept", 1003)
+
+
+def test_partners_that_get_leads_without_their_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "skip_unfit_partners", lambda decision, _: decision)
+    assert noticed("leads_are_delivered_or_incomplete")
+
+
+def test_a_source_that_refuses_what_it_should_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receive_lead, "is_worth_storing", lambda _: False)
+    assert noticed("posts_are_accepted_or_refused")

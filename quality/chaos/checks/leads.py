@@ -143,12 +143,20 @@ def failures_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 @check
 def rejected_leads_reach_the_next_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """A lead that a partner rejected, or that lacks its fields, goes to the next partner that can accept it."""
+    """A lead that a partner rejected, or that lacks its fields, goes to the next partner that can accept it.
+
+    A partner whose required fields an operator filled in later may not have been able to accept it at that time.
+    """
     for lead_id, record in snapshot.leads.items():
         if record.lead.erased_at is not None:
             continue
         for partner, delivery in record.deliveries.items():
             following = _next_partner(snapshot, record, partner)
+            posted = snapshot.people_by_lead.get(lead_id)
+            filled_in = record.corrected & posted.unusable if posted is not None else frozenset[str]()
+            next_one = snapshot.partners.get(following or "")
+            if next_one is not None and filled_in.intersection(next_one.requires):
+                continue
             if delivery.state is State.REJECTED and following is not None and following not in record.deliveries:
                 yield lead_id, f"was rejected by {partner}, and has no delivery to {following}"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from devstack.sandbox.profile import profiles
 from leadbridge.domain.delivery import Delivery
+from quality.chaos.corrections import AMOUNT, NAME, TERM
 from quality.chaos.final_probe import CHECK
 from quality.chaos.in_process.harness import STEPS, FaultPlan
 from quality.chaos.partner_faults import refusal
@@ -54,8 +55,8 @@ class Scenarios:
             match run.random.choices(["operators", "erasure", "correction"], [10, 1, 1])[0]:
                 case "operators":
                     run.counters.add("leads corrected by two operators")
-                    self._correct(posted.lead_id)
-                    self._correct(posted.lead_id)
+                    self._correct(posted.lead_id, (NAME,))
+                    self._correct(posted.lead_id, (AMOUNT, TERM))
                 case "erasure":
                     run.counters.add("leads corrected during their erasure")
                     run.operator.erase(posted.lead_id)
@@ -67,8 +68,8 @@ class Scenarios:
         for worker in run.harness.frozen[frozen:]:
             run.harness.resume(worker)
 
-    def _correct(self, lead_id: str) -> None:
-        """Correct a lead, mostly without faults: fill in what an incomplete lead lacks, sometimes with another name."""
+    def _correct(self, lead_id: str, paths: tuple[str, ...] = (NAME, AMOUNT, TERM)) -> None:
+        """Correct some fields of a lead, mostly without faults, and what an incomplete lead lacks."""
         operator, random = self.run.operator, self.run.random
         if operator.next_plan is None and random.random() < 0.8:
             operator.next_plan = FaultPlan()
@@ -76,7 +77,8 @@ class Scenarios:
         found = operator.journey(lead_id)
         missing = posted.missing_values if posted is not None and found is not None and found.is_incomplete else {}
         new = operator.corrections.new_values(random) if not missing or random.random() < 0.5 else {}
-        operator.correct(lead_id, {**missing, **new})
+        chosen = {path: value for path, value in new.items() if path in paths} or new
+        operator.correct(lead_id, missing | chosen)
 
     def _read_status(self, delivery: Delivery, reader: str) -> None:
         match reader:
