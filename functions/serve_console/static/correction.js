@@ -114,12 +114,17 @@ function editorOf(whole, { save, cancel }) {
     [...groups].map(([section, some]) => el("fieldset", {}, el("legend", {}, sectionName(section)), some.map((row) => row.element))),
     wrong,
     el("div", { class: "buttons" }, el("button", { type: "submit", class: "primary" }, t("correction.save")), el("button", { type: "button", class: "quiet", onclick: cancel }, t("cancel"))));
-  return el("div", { class: "card editor" }, answers(whole.answers), form);
+  return el("div", { class: "card editor" }, answers(whole), form);
 }
 
-function answers(given) {
-  return Object.keys(given).length > 0 && el("div", { class: "beside" }, el("section", { class: "answers", "aria-labelledby": "answers-heading" },
-    el("h3", { id: "answers-heading" }, t("correction.answers")), answerList(given)));
+// The form's answers: those of the lead, and those of a later edit under the same id.
+export const ANSWERS = ["answers", "newer_answers"];
+
+function answers(lead) {
+  const given = ANSWERS.filter((name) => Object.keys(lead[name]).length > 0);
+  return given.length > 0 && el("div", { class: "beside" }, given.map((name) =>
+    el("section", { class: "answers", "aria-labelledby": `${name}-heading` },
+      el("h3", { id: `${name}-heading` }, t(`correction.${name}`)), answerList(lead[name]))));
 }
 
 export function answerList(given) {

@@ -2,7 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { deliveryActions, erasePerson, writeMessage } from "./actions.js";
-import { answerList, correctionSection, isRetried } from "./correction.js";
+import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, partnerName } from "./partners.js";
@@ -11,7 +11,7 @@ import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
 
-const DATA = ["person", "loan", "trading", "consent", "utm", "warnings", "problems", "answers", "erased_at"]; // what a correction changes
+const DATA = ["person", "loan", "trading", "consent", "utm", "warnings", "problems", "answers", "newer_answers", "erased_at"]; // what a correction changes
 
 export async function show(main, { signal, id }) {
   title(t("lead.title"));
@@ -114,7 +114,8 @@ function person(lead, revealed, reveal) {
       ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), isolate(value)]),
     ]),
     warnings.length > 0 && el("ul", { class: "warnings" }, namedErrors(warnings).map((one) => el("li", {}, one))),
-    Object.keys(shown.answers).length > 0 && el("details", { "data-key": "answers" }, el("summary", {}, t("correction.answers")), answerList(shown.answers)),
+    ANSWERS.map((name) => Object.keys(shown[name]).length > 0
+      && el("details", { "data-key": name }, el("summary", {}, t(`correction.${name}`)), answerList(shown[name]))),
     !lead.erased_at && !revealed && [
       el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: reveal, "aria-describedby": "reveal-hint" }, t("lead.reveal")),
       el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),

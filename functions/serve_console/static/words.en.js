@@ -389,6 +389,7 @@ export default {
   "correction.open": "Correct…",
   "correction.hint": "This shows phone, e-mail and tax number; the timeline records who viewed them.",
   "correction.answers": "The form's answers",
+  "correction.newer_answers": "The form's answers, edited later",
   "correction.save": "Save",
   "correction.unchanged": "Nothing has changed. Correct a value first.",
   "correction.invalid": { one: "Nothing was saved. Check {n} field.", other: "Nothing was saved. Check {n} fields." },

@@ -105,6 +105,7 @@ class World:
         *problems: tuple[str, FieldCode],
         source: str = "tilda-credit",
         answers: dict[str, str] | None = None,
+        newer_answers: dict[str, str] | None = None,
         age: timedelta = timedelta(minutes=5),
     ) -> Lead:
         """A lead that no partner can take: each field with a problem is empty."""
@@ -119,6 +120,7 @@ class World:
                 "loan": Loan(**values["loan"]),
                 "problems": tuple(FieldError(path, code) for path, code in problems),
                 "answers": answers or {},
+                "newer_answers": newer_answers or {},
             }
         )
         phone = one.person.phone
