@@ -61,6 +61,7 @@ def test_a_typeform_test_is_answered_as_one_and_not_stored(endpoint: Endpoint) -
     ("mark", "is_test"),
     [
         ({"is_test": True}, True),
+        ({"is_test": "true"}, True),
         ({"is_test": False}, False),
         ({"lead_id": "TeSter-123-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, True),
         ({"lead_id": "TESTER"}, False),

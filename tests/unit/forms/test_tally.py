@@ -102,6 +102,8 @@ def ticked(option: str, value: Any = True, choice: str = "") -> dict[str, Any]:
         ([{**QUESTION, "value": [ID]}, ticked("кухар (шеф)")], "кухар (шеф)"),
         ([{**QUESTION, "value": [ID]}, ticked("вчителька", "true")], "вчителька"),
         ([ticked("вчителька"), {**QUESTION, "value": [ID]}], "вчителька"),
+        ([{**QUESTION, "value": ["aB3"]}, ticked("вчителька", True, "aB3")], "вчителька"),
+        ([{**QUESTION, "value": [ID], "options": [{"id": "x", "text": "А"}]}, ticked("вчителька")], "вчителька"),
         ([{**QUESTION, "value": [ID]}], ""),
         ([{**QUESTION, "type": "MULTIPLE_CHOICE", "value": ID}, ticked("вчителька")], "вчителька"),
     ],

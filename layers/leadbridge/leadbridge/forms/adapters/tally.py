@@ -111,15 +111,12 @@ def _value(field: dict[str, Any], ticked: dict[str, _Ticked]) -> str:
         return as_text(value)
     # Each id counts once: the texts of repeated ids could be much longer than the post.
     chosen = list(dict.fromkeys(map(as_text, value[:MAX_CHOICES] if isinstance(value, list) else [value])))
-    texts = [options.get(one, "") if one in options else "" if _is_id(one) else one for one in chosen]
-    if all(texts) or options:
-        return ", ".join(filter(None, texts))
     expanded = ticked.get(as_text(field.get("label")), _Ticked({}, ""))
-    if any(one in expanded.by_id for one in chosen):
-        found = (expanded.by_id.get(one, text) for one, text in zip(chosen, texts, strict=True))
-        return ", ".join(filter(None, found))
-    others = ", ".join(filter(None, texts))
-    return ", ".join((expanded.text, others)) if expanded.text and others else expanded.text or others
+    by_id = {one: options.get(one, expanded.by_id.get(one)) for one in chosen}
+    texts = [("" if _is_id(one) else one) if text is None else text for one, text in by_id.items()]
+    if all(texts) or any(text is not None for text in by_id.values()) or not expanded.text:
+        return ", ".join(filter(None, texts))
+    return ", ".join((expanded.text, *filter(None, texts)))
 
 
 def _is_id(text: str) -> bool:
