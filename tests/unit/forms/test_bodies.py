@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from leadbridge.forms.base import Request, Unreadable
 from leadbridge.forms.parsing.bodies import read_fields
+from leadbridge.forms.parsing.charsets import decode
 from leadbridge.forms.parsing.nested import MAX_FIELDS, REST, flatten
 from quality.testkit.forms.posts import JSON, URLENCODED, multipart, request
 
@@ -136,6 +137,21 @@ def test_a_byte_order_mark_names_the_character_set(charset: str) -> None:
     assert read_fields(urlencoded(f"a={TEXT}&b=1".encode(charset))) == {"a": TEXT, "b": "1"}
 
 
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ("Name: Ada\r\nТелефон: 050 123\n\n", {"Name": "Ada", "Телефон": "050 123"}),
+        ("Ada, 050 123", {"text": "Ada, 050 123"}),
+        ("Ada\nPhone: 050", {"text": "Ada\nPhone: 050"}),
+        ("https://example.com", {"text": "https://example.com"}),
+        (" \n ", {}),
+        ("Ada\n" * 2000, {"text": ("Ada\n" * 2000).strip()}),
+    ],
+)
+def test_a_text_without_fields_is_an_answer(body: str, fields: dict[str, str]) -> None:
+    assert read_fields(Request({"content-type": "text/plain"}, {}, body.encode())) == fields
+
+
 def test_a_field_that_comes_twice_is_joined() -> None:
     assert read_fields(request([("a", "1"), ("a[]", "2"), ("a", ""), ("b", ""), ("b", "3")], URLENCODED)) == {
         "a": "1, 2",
@@ -214,5 +230,5 @@ def test_what_a_browser_encodes_is_read_as_it_was_written(fields: dict[str, str]
 def test_percent_signs_are_read_as_the_standard_library_reads_them(text: bytes) -> None:
     plain = text.replace(b"&", b"").replace(b"=", b"")
     assert read_fields(Request({"content-type": f"{URLENCODED}; charset=latin-1"}, {}, b"name=" + plain)) == {
-        "name": unquote_to_bytes(plain.replace(b"+", b" ")).decode("latin-1")
+        "name": decode(unquote_to_bytes(plain.replace(b"+", b" ")), "latin-1")
     }

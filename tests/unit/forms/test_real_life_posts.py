@@ -224,3 +224,11 @@ def test_a_part_of_a_name_that_cannot_be_one_does_not_cost_the_other_parts(endpo
 def test_a_body_that_cannot_be_read_is_refused_in_a_sentence(endpoint: Endpoint, body: str, detail: str) -> None:
     status, problem = endpoint.take(proven(sample("plain_json", body=body)))
     assert (status, problem["detail"]) == (400, detail)
+
+
+def test_a_text_without_fields_is_kept(endpoint: Endpoint) -> None:
+    event = sample("plain_json", body="Тестенко Яна, 050 000 00 01")
+    event["headers"] = {**event["headers"], "Content-Type": "text/plain"}
+    answer = endpoint.take(proven(event))
+    assert (answer[0], answer[1]["status"]) == (202, "incomplete")
+    assert endpoint.lead(answer).answers == {"text": "Тестенко Яна, 050 000 00 01"}

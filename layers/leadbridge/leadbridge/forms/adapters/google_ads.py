@@ -52,7 +52,8 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     submission = Submission(
         values=to_sections(answers, source, consent),
         delivery_id=as_text(content.get("lead_id")) or None,
-        is_test=as_text(content.get("is_test")).lower() == "true" or as_text(content.get("lead_id")).startswith(EXAMPLE_ID),
+        is_test=as_text(content.get("is_test")).lower() == "true"
+        or as_text(content.get("lead_id")).startswith(EXAMPLE_ID),
         answers=answers,
     )
     return (submission,)

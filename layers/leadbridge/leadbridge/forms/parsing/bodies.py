@@ -19,6 +19,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 TEXT = "text/plain"
+WHOLE_TEXT = "text"  # the name of the one field of a text without fields
 MAX_BRACKETS = 32  # in a name such as `a[b][c]`
 JSON_TYPES = (JSON, "text/json")
 
@@ -60,6 +61,8 @@ def read_fields(
     match request.content_type:
         case "multipart/form-data":
             fields = _joined(_multipart(request, files))
+        case "text/plain" if b"=" not in request.body:
+            fields = _joined(_prose(request))
         case "text/plain" if b"\n" in request.body.strip():
             fields = _joined(_text_lines(request))
         case _:
@@ -141,6 +144,15 @@ def _text_lines(request: Request) -> Iterable[tuple[str, str]]:
     body = charsets.as_utf_8(request.body, request.headers.get("content-type", ""))
     pairs = (line.partition(b"=") for line in body.split(b"\n", MAX_FIELDS + 1) if line.strip())
     return _decoded([(name.strip(), value.strip(), None) for name, _, value in pairs], charsets.UTF_8)
+
+
+def _prose(request: Request) -> Iterable[tuple[str, str]]:
+    """Parse text without fields: one `label: value` a line, or else one field of the whole text."""
+    text = charsets.as_utf_8(request.body, request.headers.get("content-type", "")).decode(errors="replace").strip()
+    lines = [line.partition(": ") for line in text.split("\n", MAX_FIELDS + 1) if line.strip()]
+    if lines and all(label.strip() and value.strip() for label, _, value in lines):
+        return [(label.strip(), value.strip()) for label, _, value in lines]
+    return [(WHOLE_TEXT, text)] if text else []
 
 
 def _multipart(request: Request, files: Literal["drop", "refuse"]) -> Iterable[tuple[str, str]]:
