@@ -153,9 +153,10 @@ class Operator(ABC):
         correction = self.corrections.begin(lead_id, values)
 
         def answered(status: int) -> None:
-            numbers = (call["number"] for call in self.partner.calls(since=self.last_call))
-            self.last_call = max([self.last_call, *numbers])
-            self.corrections.end(correction, status, self.last_call)
+            since = self.last_call  # other threads may change it meanwhile
+            last = max([since, *(call["number"] for call in self.partner.calls(since=since))])
+            self.last_call = max(self.last_call, last)
+            self.corrections.end(correction, status, last)
             on(status)
 
         self.call("PATCH", LEAD, body_of(values), {"lead_id": lead_id}, on=answered, allowed=allowed)
