@@ -221,7 +221,6 @@ export default {
 
   "field_error.no_configured_field": "none of the source's fields is in the form",
   "field_error.required": "This field is missing.",
-  "field_error.no_configured_field": "none of the source's fields is in the form",
   "field_error.not_text": "The value is not text.",
   "field_error.not_an_object": "The value is not a group of fields.",
   "field_error.invalid_characters": "The value contains invalid characters.",

@@ -221,7 +221,6 @@ export default {
 
   "field_error.no_configured_field": "в форме нет ни одного поля из настроек источника",
   "field_error.required": "Поле не заполнено.",
-  "field_error.no_configured_field": "в форме нет ни одного поля из настроек источника",
   "field_error.not_text": "Значение должно быть текстом.",
   "field_error.not_an_object": "Значение должно быть группой полей.",
   "field_error.invalid_characters": "Значение содержит недопустимые символы.",

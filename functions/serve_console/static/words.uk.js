@@ -221,7 +221,6 @@ export default {
 
   "field_error.no_configured_field": "у формі немає жодного поля з налаштувань джерела",
   "field_error.required": "Поле не заповнено.",
-  "field_error.no_configured_field": "у формі немає жодного поля з налаштувань джерела",
   "field_error.not_text": "Значення має бути текстом.",
   "field_error.not_an_object": "Значення має бути групою полів.",
   "field_error.invalid_characters": "Значення містить недопустимі символи.",

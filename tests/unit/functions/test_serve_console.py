@@ -53,9 +53,10 @@ def ask(function: Callable[[str], ModuleType], context: Context) -> Ask:
 def words(language: str) -> dict[str, str]:
     """Return the texts of a language by key, as they are written."""
     text = (STATIC / f"words.{language}.js").read_text(encoding="utf-8")
-    return {
-        key or bare: rest for key, bare, rest in re.findall(r'^  (?:"([\w.-]+)"|(\w+)): (.*),$', text, re.MULTILINE)
-    }
+    found = re.findall(r'^  (?:"([\w.-]+)"|(\w+)): (.*),$', text, re.MULTILINE)
+    texts = {key or bare: rest for key, bare, rest in found}
+    assert len(texts) == len(found), "a key has two texts"
+    return texts
 
 
 def test_everything_is_sent_with_headers_that_let_nothing_else_in(ask: Ask) -> None:

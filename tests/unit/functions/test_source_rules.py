@@ -325,3 +325,11 @@ def test_an_incomplete_lead_counts_for_the_quota_and_not_for_the_honeypot(post: 
     assert post(bad | {"website": "https://spam.example"}, honeypot="website")[1]["status"] == "received"
     assert post(bad, per_minute=1)[0] == 202
     assert post({"your-tax-number": "1"}, per_minute=1)[0] == 429
+
+
+def test_a_value_that_cannot_be_read_has_one_warning(post: Post, store: LeadRepository) -> None:
+    status, said = post({"your-email": "немає"}, partners=["leadleader", "matchtrade"])
+    assert (status, said["status"]) == (202, "received")
+    assert [(one.field, one.message) for one in stored(store, said).lead.warnings] == [
+        ("person.email", "must be an e-mail address; matchtrade does not get the lead")
+    ]

@@ -97,7 +97,7 @@ def build_lead(
     assigned = assign_partners(read, partners, choose, unmapped)
     if refuses and assigned.problems:
         raise InvalidLead(tuple({**read.wrong, **{one.field: one for one in assigned.problems}}.values()))
-    problematic = {one.field for one in assigned.problems}
+    problematic = {one.field for one in (*assigned.problems, *assigned.warnings)}
     left_out = [error for field, error in read.wrong.items() if field not in problematic]
     decision, asked = assigned.decision, read.asked
     return Lead(
