@@ -115,7 +115,7 @@ def test_a_full_name_that_is_corrected_beside_its_parts(monkeypatch: pytest.Monk
 
 
 def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    update = corrections.update
+    update = writes.update
 
     def reckless(key: Any, expression: str, _condition: str, *, values: dict[str, Any], names: dict[str, str]) -> Any:
         used = {name: value for name, value in values.items() if not name.startswith(":seen")}
