@@ -1,7 +1,7 @@
 """Guess which lead field a form's field is, from its name in Ukrainian, Russian or English, and from its value."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_FIELDS = 200  # of a sample
@@ -67,7 +67,11 @@ class Suggestion:
 def suggest(answers: Mapping[str, str]) -> Suggestion:
     """Guess the table of a form from one post of it. Of several fields for one lead field the first is taken."""
     names = [name for name in list(answers)[:MAX_FIELDS] if len(name) <= MAX_NAME and not TRANSPORT.fullmatch(name)]
-    targets = {name: target for name in names if (target := _target(name, answers[name][:MAX_VALUE]))}
+    labels, descriptions = _labels(names, answers)
+    names = [name for name in names if name not in descriptions]
+    targets = {
+        name: target for name in names if (target := _target(labels.get(name, ""), name, answers[name][:MAX_VALUE]))
+    }
     found: dict[str, str] = {}
     for name, target in targets.items():
         if target not in found.values():
@@ -85,8 +89,28 @@ def words_of(name: str) -> str:
     return f" {plain.strip()} "
 
 
-def _target(name: str, value: str) -> str | None:
-    named, shown = _target_of_name(words_of(name)), _target_of_value(value)
+def _labels(names: Sequence[str], answers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """Return the labels of fields such as `a.value` by their names, and the names of what only describes them.
+
+    `{"a": {"title": "Phone", "type": "tel", "value": "…"}}` has the label `Phone`.
+    """
+    from leadbridge.forms.parsing.nested import NAME_KEYS, TYPE_KEYS
+
+    labels: dict[str, str] = {}
+    descriptions: set[str] = set()
+    for name in names:
+        field, _, key = name.rpartition(".")
+        value = f"{field}.value"
+        if not field or value not in answers or key not in (*NAME_KEYS, *TYPE_KEYS):
+            continue
+        descriptions.add(name)
+        if key in NAME_KEYS:
+            labels[value] = f"{labels.get(value, '')} {answers[name][:MAX_VALUE]}"
+    return labels, descriptions
+
+
+def _target(label: str, name: str, value: str) -> str | None:
+    named, shown = _target_of_name(words_of(label)) or _target_of_name(words_of(name)), _target_of_value(value)
     is_other = shown == "person.phone" and named not in ("person.tax_number", "loan.amount", "loan.term")
     return shown if shown == "person.email" or is_other else named or shown
 

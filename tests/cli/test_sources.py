@@ -107,6 +107,23 @@ def test_nested_answers_are_suggested_by_their_paths() -> None:
     }
 
 
+def test_the_label_of_a_nested_answer_is_no_answer_and_shows_the_field() -> None:
+    content = {
+        "fields": {
+            "f1": {"title": "Прізвище та ім'я", "type": "text", "required": True, "value": "Тестенко Яна"},
+            "form_name": {"title": "Скільки вам потрібно?", "type": "number", "value": "6000"},
+        },
+        "more": {"city": "Київ", "id": "7"},
+    }
+    found = suggested(json.dumps(content, ensure_ascii=False), "--json").json
+    assert found["fields"] == {
+        "fields.f1.value": "person.full_name",
+        "fields.form_name.value": "loan.amount",
+        "more.city": "person.city",
+    }
+    assert found["unmapped"] == ["more.id"]
+
+
 @pytest.mark.parametrize(
     ("answers", "fields"),
     [
