@@ -321,6 +321,20 @@ def test_the_newer_answers_of_an_edited_submission_are_a_note(
     assert "050000000" not in json.dumps(table(), default=str)
 
 
+def test_the_answers_of_the_newest_edit_are_the_note_also_after_many_edits(
+    endpoint: Callable[[datetime], LeadReceiver], store: LeadRepository
+) -> None:
+    def post(phone: str) -> ReceiveResult:
+        return endpoint(MIDNIGHT).receive("jotform-credit", replace(edited(phone), query={"token": TOKEN}))
+
+    results = [post(f"05000000{number:02}") for number in range(MAX_CHANGED + 3)]
+    assert [result.changed is not None for result in results] == [False] + [True] * MAX_CHANGED + [False] * 2
+    assert post("0500000001").changed is None, "a retry of an earlier edit"
+    lead = store.lead(str(results[0].lead_id))
+    assert lead is not None
+    assert lead.newer_answers["phone"] == f"05000000{MAX_CHANGED + 2:02}"
+
+
 def test_the_answers_of_a_builder_whose_posts_are_never_edits_are_no_note(
     sign: Callable[..., ReceiveResult], store: LeadRepository
 ) -> None:

@@ -10,6 +10,7 @@ try still finds the tombstone. It holds nothing about the person and expires wit
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -129,7 +130,7 @@ def note_change(
     """Note in a lead's timeline that a redelivery has other content; return whether it was noted.
 
     Each content is noted once, `MAX_CHANGED` at most, and nothing after the person was erased. `newer_answers` replace
-    those of the edit before. Raises Contended.
+    those of the edit before, also when the timeline notes no more. Raises Contended.
     """
     entry = Entry(posted.received_at, "redelivery_differs", None, ", ".join(fields) or None, {"fields": fields})
     noted = update(
@@ -149,4 +150,15 @@ def note_change(
     )
     # Keys of the timeline outlive the erasure, so the hash is not part of them.
     line = put(items.entry_item(posted.lead_id, entry, f"redelivered#{uuid4().hex[:8]}"))
-    return table.transact([noted, line]) is None
+    if table.transact([noted, line]) is None:
+        return True
+    if newer_answers:
+        newest = update(
+            items.lead_key(posted.lead_id),
+            "SET newer_answers = :newer_answers",
+            "attribute_exists(pk) AND attribute_not_exists(erased_at) AND NOT contains(changed_hashes, :hash)",
+            values={":newer_answers": dict(newer_answers), ":hash": posted.content_hash},
+        )
+        with suppress(Conflict):
+            table.write(newest)
+    return False
