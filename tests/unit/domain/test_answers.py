@@ -7,18 +7,18 @@ from leadbridge.domain.acceptance.answers import (
     MAX_ANSWER_LENGTH,
     MAX_ANSWERS,
     MAX_NAME_LENGTH,
-    MAX_TOTAL_LENGTH,
+    MAX_TOTAL_BYTES,
     bound_answers,
 )
 
-WORDS = st.text(max_size=40) | st.integers(1, 9000).map(lambda length: "їx" * length)
+WORDS = st.text(max_size=40) | st.integers(1, 9000).map(lambda length: "їx😀" * length)
 
 
 @given(st.dictionaries(WORDS, WORDS, max_size=150))
 def test_answers_stay_within_their_limits(answers: dict[str, str]) -> None:
     kept = bound_answers(answers)
     assert len(kept) <= MAX_ANSWERS
-    assert sum(len(name) + len(answer) for name, answer in kept.items()) <= MAX_TOTAL_LENGTH
+    assert sum(len(name.encode()) + len(answer.encode()) for name, answer in kept.items()) <= MAX_TOTAL_BYTES
     assert all(len(name) <= MAX_NAME_LENGTH and 0 < len(one) <= MAX_ANSWER_LENGTH for name, one in kept.items())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.domain.acceptance.answers import MAX_ANSWER_LENGTH, MAX_ANSWERS, MAX_TOTAL_LENGTH, bound_answers
+from leadbridge.domain.acceptance.answers import MAX_ANSWER_LENGTH, MAX_ANSWERS, MAX_TOTAL_BYTES, bound_answers
 from leadbridge.domain.acceptance.build import read_values
 from leadbridge.domain.fields.texts import MAX_TEXT_LENGTH
 from leadbridge.domain.lead import MAX_UTM_LENGTH, MAX_UTM_TAGS
@@ -152,5 +152,5 @@ def test_tags_are_bounded() -> None:
 def test_stored_answers_are_bounded() -> None:
     assert len(bound_answers({f"a{one}": "b" for one in range(MAX_ANSWERS + 1)})) == MAX_ANSWERS
     assert bound_answers({"a": "b" * 240_000}) == {"a": "b" * MAX_ANSWER_LENGTH}
-    stored = bound_answers({f"a{one}": "b" * MAX_ANSWER_LENGTH for one in range(60)})
-    assert 0 < sum(map(len, [*stored, *stored.values()])) <= MAX_TOTAL_LENGTH
+    stored = bound_answers({f"a{one}": "є" * MAX_ANSWER_LENGTH for one in range(60)})
+    assert 0 < len("".join([*stored, *stored.values()]).encode()) <= MAX_TOTAL_BYTES

@@ -335,6 +335,25 @@ def test_the_answers_of_the_newest_edit_are_the_note_also_after_many_edits(
     assert lead.newer_answers["phone"] == f"05000000{MAX_CHANGED + 2:02}"
 
 
+def test_the_longest_submission_and_its_longest_edit_fit_into_the_table(
+    endpoint: Callable[[datetime], LeadReceiver], store: LeadRepository
+) -> None:
+    tags = {f"q{number}_utm_{number}{'😀' * 235}": "😀" * 1024 for number in range(30)}
+    notes = {f"q{number}_note{number}": "😀" * 4000 for number in range(50, 55)}
+
+    def post(phone: str) -> ReceiveResult:
+        return endpoint(MIDNIGHT).receive(
+            "jotform-credit", replace(edited(phone, q8_zgoda="😀" * 2000, **notes, **tags), query={"token": TOKEN})
+        )
+
+    first = post("0")
+    assert post("1").changed is not None
+    lead = store.lead(str(first.lead_id))
+    assert lead is not None
+    assert len(lead.utm) == 30
+    assert lead.newer_answers["phone"] == "1"
+
+
 def test_the_answers_of_a_builder_whose_posts_are_never_edits_are_no_note(
     sign: Callable[..., ReceiveResult], store: LeadRepository
 ) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 MAX_ANSWERS = 100  # answers of one lead
 MAX_NAME_LENGTH = 200  # characters of a form field's name
 MAX_ANSWER_LENGTH = 4_000  # characters of one answer
-MAX_TOTAL_LENGTH = 32_000  # characters of all names and answers; a table's item has at most 400 KB
+MAX_TOTAL_BYTES = 64_000  # of all names and answers; a table's item has at most 400 KB, and can have two sets of them
 
 
 def bound_answers(answers: Mapping[str, str]) -> dict[str, str]:
@@ -18,16 +18,15 @@ def bound_answers(answers: Mapping[str, str]) -> dict[str, str]:
     table does not accept, are replaced.
     """
     kept: dict[str, str] = {}
-    room = MAX_TOTAL_LENGTH
+    room = MAX_TOTAL_BYTES
     for name, answer in islice(answers.items(), 10 * MAX_ANSWERS):
         short_name, short = _encodable(name[:MAX_NAME_LENGTH]), _encodable(answer[:MAX_ANSWER_LENGTH])
-        room -= len(short_name) + len(short)
+        if not short.strip() or short_name in kept:
+            continue
+        room -= len(short_name.encode()) + len(short.encode())
         if room < 0 or len(kept) == MAX_ANSWERS:
             break
-        if short.strip() and short_name not in kept:
-            kept[short_name] = short
-        else:
-            room += len(short_name) + len(short)
+        kept[short_name] = short
     return kept
 
 
