@@ -14,7 +14,7 @@ import pytest
 from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.routing import choose_partners
 from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
-from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, fold_configured, raw_answers, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, fold_configured, with_defaults
 from leadbridge.forms.parsing import charsets
 from leadbridge.forms.parsing.canonical import content_hash
 from leadbridge.settings import Source
@@ -65,7 +65,7 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
             received_at=NOW,
             partners=SETTINGS.partners,
             choose=lambda asked, answers=answers: choose_partners(source.partners, asked.value, answers),  # type: ignore[misc]
-            answers=raw_answers(submission),
+            answers=submission.answers,
             unmapped=find_unmapped_names(submission, source),
         )
     return submissions

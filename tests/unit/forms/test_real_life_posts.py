@@ -232,3 +232,21 @@ def test_a_text_without_fields_is_kept(endpoint: Endpoint) -> None:
     answer = endpoint.take(proven(event))
     assert (answer[0], answer[1]["status"]) == (202, "incomplete")
     assert endpoint.lead(answer).answers == {"text": "Тестенко Яна, 050 000 00 01"}
+
+
+@pytest.mark.parametrize(
+    ("content", "answers"),
+    [
+        ({"name": "Ada", "contact": {"phone": "050"}}, {"name": "Ada", "contact.phone": "050"}),
+        ({"person": "Ada, 050"}, {"person": "Ada, 050"}),
+        ({"person": {"phone": {"number": "050"}}}, {"person.phone.number": "050"}),
+    ],
+)
+def test_a_body_without_the_structure_of_a_lead_is_kept_as_it_came(
+    endpoint: Endpoint, content: dict[str, Any], answers: dict[str, str]
+) -> None:
+    sources = endpoint.app.receiver().settings.sources
+    sources["web"] = sources["web"].model_copy(update={"on_invalid": "keep"})
+    answer = endpoint.take(proven(sample("good", body=json.dumps(content))))
+    assert answer[1]["status"] == "incomplete"
+    assert endpoint.lead(answer).answers == answers

@@ -67,11 +67,6 @@ def fold_configured(label: str) -> str:
     return fold(label)
 
 
-def raw_answers(submission: Submission) -> Mapping[str, str]:
-    """Return the post's own fields and answers. A post that has the structure of a lead has its dotted fields."""
-    return submission.answers or submission.content or {}
-
-
 def find_unmapped_names(submission: Submission, source: Source) -> tuple[str, ...] | None:
     """Return the names of a post's fields if none of the fields that the source configures is in it; else None."""
     names = tuple(islice(submission.answers, MAX_NAMES))

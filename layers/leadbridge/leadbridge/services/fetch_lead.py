@@ -20,7 +20,7 @@ from leadbridge.domain.fields.reading import reading_rules
 from leadbridge.domain.routing import Decision, choose_partners
 from leadbridge.domain.transitions import Conflict
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
-from leadbridge.forms.mapping import find_unmapped_names, raw_answers, with_defaults
+from leadbridge.forms.mapping import find_unmapped_names, with_defaults
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.ports.fetches import FetchLedger, LeadOrigin
 from leadbridge.services.worker import Outcome, Result, RetryingWorker, requested_delay, retry_delay
@@ -79,7 +79,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
                 if submission.is_test
                 else choose_partners(source.partners, asked.value, submission.answers)
             ),
-            answers=raw_answers(submission),
+            answers=submission.answers,
             unmapped=None if submission.is_test else find_unmapped_names(submission, source),
         )
         deliveries = [

@@ -32,7 +32,7 @@ from leadbridge.forms.base import (
     keeps_id_of_edits,
     max_bytes_of,
 )
-from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, raw_answers, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, with_defaults
 from leadbridge.forms.parsing.canonical import canonical_content, content_hash
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.services.ports.leads import LeadStore
@@ -202,7 +202,7 @@ class LeadReceiver:
                 Decision(()) if keys else choose_partners(source.partners, asked.value, submission.answers)
             ),
             content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
-            answers=raw_answers(submission),
+            answers=submission.answers,
             unmapped=None if keys else find_unmapped_names(submission, source),
             refuses=source.refuses_invalid,
         )
@@ -219,7 +219,7 @@ class LeadReceiver:
         if already is None:
             return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1, problems=lead.problems)
         is_edit = submission.delivery_id is not None and keeps_id_of_edits(adapter_named(source.adapter))
-        return self._redelivered(already, lead, bound_answers(raw_answers(submission)) if is_edit else None)
+        return self._redelivered(already, lead, bound_answers(submission.answers) if is_edit else None)
 
     def _redelivered(self, lead_id: str, posted: Lead, newer_answers: Mapping[str, str] | None) -> ReceiveResult:
         """Answer a post whose lead is stored already. The first content stays; the timeline notes other content."""

@@ -21,7 +21,7 @@ from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.forms.parsing.bodies import read_json
-from leadbridge.forms.parsing.nested import as_text
+from leadbridge.forms.parsing.nested import as_text, flatten
 from leadbridge.settings import Source
 
 MAX_CLOCK_SKEW = 300  # seconds, in either direction
@@ -54,6 +54,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=values,
         delivery_id=_header(request, "id"),
         is_test=content.get("test") is True,
+        answers=flatten(content),
         content={
             f"{section}.{name}": as_text(value)
             for section, members in values.items()
