@@ -75,11 +75,19 @@ def correct(
         typer.Argument(metavar="FIELD=VALUE", help="New values, such as person.phone=+380501234567."),
     ] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="Field to remove. Repeatable.")] = None,
+    even_if_twice: Annotated[
+        bool,
+        typer.Option("--even-if-twice", help="Also send a lead that was restored; the partner may get it twice."),
+    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Correct a lead's fields. An incomplete lead is sent as soon as a partner can receive it."""
     from leadbridge_cli.corrections import parse_correction, render_correction, summarize_correction
 
-    body = parse_correction(values or [], remove or [])
+    body: dict[str, Any] = {**parse_correction(values or [], remove or [])}
+    if even_if_twice:
+        output.confirm("If the lead was restored, the partner may already have it and get it twice. Correct?", yes=yes)
+        body["confirm"] = True
     summary = summarize_correction(api.patch("leads", lead_id, body=body, masked="true"))
     output.answer(summary, lambda: render_correction(summary))
 

@@ -96,3 +96,17 @@ def test_a_wrong_line_is_a_2_and_calls_nothing(terminal: Terminal, arguments: tu
     failed = terminal.run("leads", "correct", ID, *arguments)
     assert (failed.code, said in failed.failure) == (2, True), failed.failure
     assert terminal.gateway.asked == []
+
+
+def test_a_restored_lead_is_sent_only_if_the_operator_accepts_that_it_may_come_twice(terminal: Terminal) -> None:
+    restored = lead(3, source="tilda-credit").model_copy(
+        update={
+            "partners": (),
+            "problems": (FieldError("person.phone", FieldCode.NOT_A_PHONE),),
+            "restored_at": lead(3).received_at,
+        }
+    )
+    terminal.store.accept(restored, phone_hash=None)
+    arguments = ("leads", "correct", restored.lead_id, "person.phone=050 123 45 67")
+    assert "Confirm" in terminal.run(*arguments).err
+    assert "leadleader is received." in terminal.run(*arguments, "--even-if-twice", "--yes").out
