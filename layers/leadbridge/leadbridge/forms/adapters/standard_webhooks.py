@@ -15,9 +15,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from leadbridge.auth.secret_forms import webhook_key
 from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.domain.acceptance.answers import MAX_ANSWERS
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.forms.parsing.bodies import read_json
@@ -54,7 +57,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=values,
         delivery_id=_header(request, "id"),
         is_test=content.get("test") is True,
-        answers=flatten(content),
+        answers=flatten(_first_members(content)),
         content={
             f"{section}.{name}": as_text(value)
             for section, members in values.items()
@@ -63,6 +66,15 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         },
     )
     return (submission,)
+
+
+def _first_members(content: dict[str, Any]) -> dict[str, Any]:
+    """Return as much of a body as can be stored as its answers."""
+    first = dict(islice(content.items(), MAX_ANSWERS))
+    return {
+        name: dict(islice(value.items(), MAX_ANSWERS)) if isinstance(value, dict) else value
+        for name, value in first.items()
+    }
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
