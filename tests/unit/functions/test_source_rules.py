@@ -320,6 +320,21 @@ def test_a_value_that_a_rule_needs_and_that_cannot_be_read_makes_a_lead_incomple
     assert entry.data["rules"] == [{"rule": 1, "unmet": ["loan.amount"]}]
 
 
+def test_a_value_that_a_rule_needs_and_that_is_missing_makes_a_lead_incomplete(
+    post: Post, store: LeadRepository
+) -> None:
+    status, said = post({"amount": ""}, partners=RULES[:1])
+    assert (status, said["status"]) == (202, "incomplete")
+    assert [(error["field"], error["code"]) for error in said["errors"]] == [("loan.amount", "required")]
+    assert stored(store, said).status.value == "incomplete"
+
+
+def test_a_lead_that_no_rule_wants_is_no_incomplete_lead(post: Post) -> None:
+    city = {"to": "leadleader", "when": {"loan.amount": {"at_least": 5000}, "person.city": {"equals": "Київ"}}}
+    assert post({"amount": "100"}, partners=RULES[:1])[1]["status"] == "received"
+    assert post({"amount": "100"}, partners=[city])[1]["status"] == "received"
+
+
 def test_an_incomplete_lead_counts_for_the_quota_and_not_for_the_honeypot(post: Post) -> None:
     bad = {"your-tax-number": ""}
     assert post(bad | {"website": "https://spam.example"}, honeypot="website")[1]["status"] == "received"

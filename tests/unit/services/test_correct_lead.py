@@ -142,6 +142,21 @@ def test_a_lead_that_still_lacks_something_stays_incomplete(world: World) -> Non
     )
 
 
+def test_an_incomplete_lead_is_routed_again_after_the_configuration_was_corrected(world: World) -> None:
+    lead = world.keep(tax_number="")
+    same = {"person": {"full_name": lead.person.full_name}}
+    assert world.corrector.correct(lead.lead_id, same, "olena") is None
+    lender = world.settings.partners["leadleader"]
+    relaxed = lender.model_copy(update={"requires": tuple(set(lender.requires) - {"person.tax_number"})})
+    partners = {**world.settings.partners, "leadleader": relaxed}
+    world.settings = world.settings.model_copy(update={"partners": partners})
+    journey = world.correct(lead, same)
+    assert (journey.status, list(journey.deliveries)) == (LeadStatus.RECEIVED, ["leadleader"])
+    assert (journey.lead.problems, world.incomplete()) == ((), [])
+    (entry,) = [entry for entry in journey.timeline if entry.what == "corrected"]
+    assert entry.data == {"fields": [], "operator": "olena"}
+
+
 @pytest.mark.parametrize(
     ("values", "code"),
     [

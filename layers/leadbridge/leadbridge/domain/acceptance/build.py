@@ -5,7 +5,7 @@ A lead that no partner can take is incomplete: it has `problems` and no partners
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from leadbridge.domain.acceptance.answers import bound_answers
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.fields.reading import Reading, ReadingRules
 from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, find_field_errors
-from leadbridge.domain.routing import Decision, skip_unfit_partners
+from leadbridge.domain.routing import FORM_PREFIX, Decision, skip_unfit_partners
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner
@@ -51,9 +51,17 @@ class ReadValues:
         """Return why a partner cannot take the lead: wrong and missing values. Empty if it can."""
         return [self._wrong(found.field) or found for found in find_field_errors(self.asked, partner)]
 
-    def errors_at(self, paths: Iterable[str]) -> list[FieldError]:
-        """Return the errors of the wrong values at these paths."""
-        return [found for path in paths if (found := self._wrong(path)) is not None]
+    def unmet_because_of(self, paths: Sequence[str]) -> list[FieldError]:
+        """Return why a routing rule could not be judged: values at these paths are wrong or missing.
+
+        Empty if another value does not match the rule, so that no correction of these would help.
+        """
+        found = [self._wrong(path) or self._missing(path) for path in paths]
+        return [one for one in found if one is not None] if all(found) else []
+
+    def _missing(self, path: str) -> FieldError | None:
+        is_missing = not path.startswith(FORM_PREFIX) and self.asked.value(path) is None
+        return FieldError(path, FieldCode.REQUIRED) if is_missing else None
 
     def _wrong(self, path: str) -> FieldError | None:
         return self.wrong.get(path) or self.wrong.get(path.partition(".")[0])
@@ -148,9 +156,11 @@ def assign_partners(
     if unmapped is not None:
         return Assignment(decision, (_no_configured_field(unmapped),))
     errors = [error for name in wanted.candidates for error in lacking[name]]
-    unmet = [path for rule in wanted.data.get("rules", ()) for path in rule.get("unmet", ())]
+    unjudged = [
+        error for rule in wanted.data.get("rules", ()) for error in read.unmet_because_of(rule.get("unmet", ()))
+    ]
     problems: dict[str, FieldError] = {}
-    for error in errors or read.errors_at(unmet):
+    for error in errors or unjudged:
         problems.setdefault(error.field, error)
     return Assignment(decision, tuple(problems.values()))
 

@@ -70,6 +70,8 @@ def correct_lead(
 ) -> Correction | None:
     """Return the correction of a lead's fields; None if it changes nothing.
 
+    An incomplete lead is routed again even if no field changes, because the configuration may have.
+
     `values` are sections with fields; None removes a value. `choose` routes a lead that is incomplete; it is None if
     the lead's source is not configured any more. `is_confirmed`: the operator accepts that a restored lead may have
     been delivered before. Raises InvalidLead, SubmissionInProgress, WrongState.
@@ -77,7 +79,7 @@ def correct_lead(
     read = _read(values, rules)
     asked = _merged(lead, values, read.asked)
     changed = tuple(path for path in field_paths() if lead.value(path) != asked.value(path))
-    if not changed:
+    if not changed and not lead.problems:
         return None
     _require_correctable(deliveries, changed)
     _require_accepted(lead, asked, deliveries, partners)
@@ -90,10 +92,12 @@ def correct_lead(
             raise WrongState("It was restored from a backup and may have been delivered since. Confirm to deliver it.")
         after = _assigned(lead, after, changed, partners, choose)
         opened = tuple(new_delivery(lead.lead_id, one, lead.source, lead.received_at, now) for one in after.partners)
+    if not changed and after.problems:
+        return None
     waiting = [(one, _restarted(one, now)) for one in deliveries if one.state is State.RECEIVED]
     others = [one for one in deliveries if one.state is not State.RECEIVED]
     data = {"fields": list(changed), "operator": operator}
-    entry = Entry(now, "corrected", None, f"{', '.join(changed)}, by {operator}", data)
+    entry = Entry(now, "corrected", None, f"{', '.join(changed) or 'routed again'}, by {operator}", data)
     return Correction(lead, after, entry, tuple(waiting), tuple(others), opened)
 
 
