@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["quality.testkit.fixtures"]
 
-settings.register_profile("normal", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("normal", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("nightly", parent=settings.get_profile("normal"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 

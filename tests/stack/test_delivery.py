@@ -4,12 +4,14 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.exceptions import HTTPError
 
-from devstack.commands.form import Form, Operator
+from devstack.commands.form import Answer, Form, Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from quality.testkit.deployed import accepted, at_the_partner, creates, deals, eventually, person
@@ -40,11 +42,21 @@ def test_a_lead_becomes_a_deal_and_its_status_is_followed_to_the_end(
     assert create["clientInfo"]["PIB"] == asked["person"]["full_name"]
 
 
+def posted(form: Form, lead: dict[str, Any], message_id: str) -> Answer:
+    """Post a lead as form builders do: again, under the same id, if no answer arrives."""
+    for _ in range(3):
+        with suppress(HTTPError):
+            return form.post(lead, message_id)
+    raise AssertionError(f"{message_id} was not answered")
+
+
 def test_ten_redeliveries_at_once_are_one_lead_and_one_deal(form: Form, operator: Operator, partner: Remote) -> None:
     asked = person()
     with ThreadPoolExecutor(5) as pool:
-        answers = list(pool.map(lambda _: form.post(asked, "msg_ten_" + asked["person"]["phone"]), range(10)))
-    assert sorted(answer.status for answer in answers) == [200] * 9 + [202]
+        answers = list(pool.map(lambda _: posted(form, asked, "msg_ten_" + asked["person"]["phone"]), range(10)))
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) <= {200, 202}
+    assert statuses.count(202) <= 1  # none if its answer came too late
     [lead_id] = {answer.content["lead_id"] for answer in answers}
     follow(operator, lead_id, "closed")
     assert len(deals(partner, asked)) == len(creates(partner, asked)) == 1
