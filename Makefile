@@ -28,7 +28,7 @@ run: $(READY) ## Start the local AWS, send the sample leads and print each lead'
 	@$(PYTHON) -m devstack.commands.demo
 
 # One worker for each core. The stack tier shares one stack, so it runs in one process, beside the others.
-WORKERS := --numprocesses auto --dist loadgroup
+WORKERS := --numprocesses auto --dist worksteal
 
 .PHONY: test
 test: $(READY) ## Run all tests, or some (ARGS="tests/unit")

@@ -39,6 +39,7 @@ OTHERWISE: dict[str, Meaning] = {
     "answers 200 with an error": Unavailable,
     "answers 500 with an error": Unavailable,
     "answers 403 in a firewall's JSON": Misconfigured,
+    "answers 403 in a gateway's JSON": Misconfigured,
     "answers 404 in a router's JSON": Misconfigured,
     "answers 400 with an id": Misconfigured,
     "answers 408 with an error": Unavailable,

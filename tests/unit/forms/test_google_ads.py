@@ -29,9 +29,10 @@ def test_a_column_is_known_by_its_id_and_by_its_name() -> None:
     assert submission.values["consent"] == {"form": "40000000000"}
 
 
-@pytest.mark.parametrize("test", [False, "true", 1, None])
+@pytest.mark.parametrize("test", [False, "false", 1, None])
 def test_only_what_says_so_is_a_test(test: Any) -> None:
     assert google(is_test=True).is_test
+    assert google(is_test="true").is_test
     assert not google(is_test=test).is_test
 
 

@@ -43,6 +43,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     fields = read_fields(request, source.files)
     if any(_FIELD.fullmatch(name) for name in fields):
         answers, meta = _advanced(fields)
+        answers = answers or fields  # without ids they are no fields of the form, and kept for the operator
         form = fields.get("form[name]") or fields.get("form[id]", "")
     else:
         answers = {name: value for name, value in fields.items() if name not in ("form_id", "form_name")}
