@@ -13,7 +13,7 @@ ID = LEAD.lead_id
 
 @pytest.fixture
 def incomplete(terminal: Terminal) -> Lead:
-    """A lead of which nobody could read the phone."""
+    """An incomplete lead: its phone cannot be read."""
     whole = lead(2, source="tilda-credit")
     one = whole.model_copy(
         update={

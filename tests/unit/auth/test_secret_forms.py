@@ -1,6 +1,7 @@
 """Secrets as people store them: quotes, prefixes, missing padding, and keys that lost their line breaks."""
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -94,7 +95,7 @@ PRIVATE, PUBLIC = new_key_pair()
         lambda key: "\n".join(f"  {line}" for line in key.splitlines()),
     ],
 )
-def test_a_pem_key_may_have_lost_its_line_breaks(change) -> None:  # type: ignore[no-untyped-def]
+def test_a_pem_key_may_have_lost_its_line_breaks(change: Callable[[str], str]) -> None:
     assert rsa_credentials.sign(change(PRIVATE), "x") == rsa_credentials.sign(PRIVATE, "x")
     assert rsa_credentials.encrypt(change(PUBLIC), "x")
     assert pem(change(PUBLIC)) == PUBLIC
