@@ -1,0 +1,27 @@
+"""Leads are spread evenly over the shards of an index partition."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from leadbridge.domain.lead import lead_id_of
+from leadbridge.domain.shards import SHARDS, shard_of, sharded, shards_of
+
+
+def test_leads_are_spread_evenly() -> None:
+    leads = 16_000
+    found = Counter(shard_of(lead_id_of("web", f"id:{number}")) for number in range(leads))
+    share = leads / SHARDS
+    assert set(found) == set(range(SHARDS))
+    assert max(found.values()) < 1.1 * share
+    assert min(found.values()) > 0.9 * share
+
+
+def test_the_shard_of_a_stored_lead_never_changes() -> None:
+    assert shard_of("ld_qbnlhkyrzzpldxqjfxsmnohkwm") == 7
+    assert sharded("lead", "ld_qbnlhkyrzzpldxqjfxsmnohkwm") == "lead#7"
+
+
+def test_a_reader_gets_every_shard() -> None:
+    assert sharded("lead", "ld_qbnlhkyrzzpldxqjfxsmnohkwm") in shards_of("lead")
+    assert len(set(shards_of("lead"))) == SHARDS
