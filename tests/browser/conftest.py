@@ -92,7 +92,7 @@ def open_console(browser: Browser, world: World) -> Iterator[Open]:
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
-    def hear(message: Any) -> None:
+    def listen(message: Any) -> None:
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
             wrong.append(message.text)
 
@@ -106,7 +106,7 @@ def open_console(browser: Browser, world: World) -> Iterator[Open]:
         one.set_default_timeout(TIMEOUT)
         contexts.append(one)
         page = one.new_page()
-        page.on("console", hear)
+        page.on("console", listen)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         if clock:
             page.clock.install()

@@ -53,7 +53,7 @@ def test_a_lead_is_sent_and_thanked_for(visitor: Page, form_page: FormPage) -> N
     assert lead.consent.page_url == f"{form_page.address}/"
 
 
-def test_what_the_page_sees_to_be_wrong_is_told_beside_each_field_and_not_sent(
+def test_errors_found_by_the_page_are_shown_beside_each_field_and_nothing_is_sent(
     visitor: Page, form_page: FormPage
 ) -> None:
     visitor.goto(form_page.address)
@@ -70,7 +70,7 @@ def test_what_the_page_sees_to_be_wrong_is_told_beside_each_field_and_not_sent(
     assert form_page.gateway.seen == []
 
 
-def test_what_the_server_finds_wrong_is_told_beside_its_field_and_can_be_mended(
+def test_errors_found_by_the_server_are_shown_beside_the_field_and_can_be_corrected(
     visitor: Page, form_page: FormPage
 ) -> None:
     visitor.goto(form_page.address)
@@ -172,7 +172,7 @@ def test_the_page_that_asks_to_try_again_names_fields_and_nothing_that_it_does_n
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_whoever_fills_in_the_unseen_field_is_thanked_and_not_kept(
+def test_a_post_with_the_honeypot_filled_in_is_thanked_and_not_stored(
     browser: Browser, form_page: FormPage, javascript: bool
 ) -> None:
     for page in visiting(browser, javascript=javascript):

@@ -35,7 +35,7 @@ def test_new_leads_wait_on_top_until_they_are_wanted(open_console: Open, world: 
     expect(rows.first).to_contain_text("Ніякенко")
 
 
-def test_a_state_that_changes_is_seen_where_the_lead_stands(open_console: Open, world: World) -> None:
+def test_a_state_that_changes_is_seen_in_the_lists_row(open_console: Open, world: World) -> None:
     one = world.add(1)
     page = open_console(path="#/leads", clock=True)
     row = page.locator("#rows a")
@@ -47,7 +47,7 @@ def test_a_state_that_changes_is_seen_where_the_lead_stands(open_console: Open, 
     expect(row).to_be_focused()
 
 
-def test_nobody_is_asked_while_nobody_looks(open_console: Open, world: World) -> None:
+def test_the_api_is_not_called_while_the_page_is_hidden(open_console: Open, world: World) -> None:
     page = open_console(path="#/leads", clock=True)
     expect(page.get_by_text("No leads found.")).to_be_visible()
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")

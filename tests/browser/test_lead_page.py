@@ -19,7 +19,7 @@ from quality.testkit.fixtures import TABLE
 PRIVATE = ("+380500000001", "3068208400", "olena@example.com")
 
 
-def test_people_are_masked_until_somebody_says_they_look(open_console: Open, world: World) -> None:
+def test_people_are_masked_until_the_operator_reveals_them(open_console: Open, world: World) -> None:
     one = world.add(1)
     page = open_console(path="#/leads")
     page.locator("#rows a").click()
@@ -148,7 +148,7 @@ def test_an_error_of_a_code_without_words_is_shown_as_its_text(open_console: Ope
     expect(card.locator(".meaning")).to_have_count(0)
 
 
-def test_the_journey_of_a_lead_that_fell_back_and_came_again_is_told_in_words(open_console: Open, world: World) -> None:
+def test_the_timeline_shows_a_fallback_and_a_repeat_in_words(open_console: Open, world: World) -> None:
     one = world.add(1, State.CLOSED, age=timedelta(days=1))
     page = open_console(path=f"#/leads/{one.lead_id}")
     lines = page.get_by_role("region", name="Timeline").locator("li")

@@ -177,9 +177,7 @@ def test_logging_out_forgets_the_token(open_console: Open, world: World) -> None
     assert page.evaluate("Object.keys(localStorage)") == []
 
 
-def test_of_two_operators_at_once_the_second_is_told_and_shown_what_the_first_did(
-    open_console: Open, world: World
-) -> None:
+def test_the_second_of_two_operators_gets_a_conflict_and_sees_the_new_state(open_console: Open, world: World) -> None:
     one = world.add(1, State.UNKNOWN)
     olena, bohdan = (open_console(name, f"#/leads/{one.lead_id}") for name in ("olena", "bohdan"))
     for page, number in ((olena, "77"), (bohdan, "78")):

@@ -238,7 +238,7 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("check", "changes"), UNBALANCED, ids=[f"{name}-{n}" for n, (name, _) in enumerate(UNBALANCED)]
 )
-def test_what_does_not_hold_is_told_by_its_check(check: str, changes: dict[str, Any]) -> None:
+def test_what_does_not_hold_is_reported_by_its_check(check: str, changes: dict[str, Any]) -> None:
     found = violations(balanced(**changes), [check])
     assert found, check
     assert {violation.check for violation in found} == {check}
@@ -327,7 +327,7 @@ def test_every_check_was_shown_something_that_does_not_hold() -> None:
         "a later create was lost",
     ],
 )
-def test_an_unknown_delivery_is_no_violation_where_no_answer_was_heard(changes: dict[str, Any]) -> None:
+def test_an_unknown_delivery_is_no_violation_where_no_answer_was_received(changes: dict[str, Any]) -> None:
     assert violations(balanced(**unknown() | changes), ["answers_are_recorded"]) == []
 
 
@@ -365,7 +365,7 @@ def test_what_expired_and_was_not_deleted_yet_is_no_violation() -> None:
 
 
 @pytest.mark.parametrize("known_by", ["phone", "tax_number"])
-def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_told(known_by: str) -> None:
+def test_two_leads_of_one_phone_or_one_tax_number_that_were_both_sent_are_reported(known_by: str) -> None:
     others = {"phone": "+380500000002", "tax_number": "3068208401"}
 
     def sent(person: dict[str, str]) -> list[dict[str, Any]]:
@@ -411,7 +411,7 @@ def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     assert violations(snapshot, ["leads_are_created_once", "partner_records_are_known"]) == []
 
 
-def test_a_person_whose_two_leads_were_both_sent_by_themselves_is_told() -> None:
+def test_a_person_whose_two_leads_were_both_sent_separately_is_reported() -> None:
     other = "ld_other"
     table = journey(*closed())
     copy = [{**one, "pk": f"LEAD#{other}", "lead_id": other} for one in table]

@@ -73,7 +73,7 @@ def after(**changes: Any) -> Snapshot:
     )
 
 
-def test_what_the_product_leaves_of_somebody_balances() -> None:
+def test_what_the_product_leaves_of_a_person_balances() -> None:
     assert [values["sk"] for values in left() if values["pk"].startswith("PERSON#")] == []
     assert violations(after()) == []
 
@@ -122,7 +122,7 @@ LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("what", LEFT)
-def test_what_is_left_of_somebody_erased_is_told(what: str) -> None:
+def test_what_remains_of_a_person_erased_is_reported(what: str) -> None:
     found = violations(after(table=LEFT[what]()), CHECKS)
     assert [one.what for one in found if what in one.what], found
     assert {one.lead_id for one in found} == {LEAD.lead_id}
@@ -157,7 +157,7 @@ def test_an_account_may_stay_whose_lead_expired_before_the_person_was_erased() -
 
 
 @pytest.mark.parametrize("known_by", [PHONE, EMAIL, "3068208400"])
-def test_a_hash_of_somebody_erased_is_told_wherever_it_stands(known_by: str) -> None:
+def test_a_hash_of_a_person_erased_is_reported_everywhere(known_by: str) -> None:
     posted = [replace(one, tax_number="3068208400") for one in after().posted]
     marker = {"pk": f"CONTENT#{keyed_hash('a-key', known_by)}", "sk": "CONTENT"}
     snapshot = after(table=[*left(), marker], posted=posted, index_key="a-key")
@@ -165,7 +165,7 @@ def test_a_hash_of_somebody_erased_is_told_wherever_it_stands(known_by: str) -> 
     assert violations(replace(snapshot, index_key="another-key"), CHECKS) == []
 
 
-def test_what_an_erased_person_typed_is_told_wherever_it_stands() -> None:
+def test_what_an_erased_person_typed_is_reported_everywhere() -> None:
     typed = {"person.phone": "у вайбері, кімната 7"}
     posted = [replace(one, typed=typed, unusable=frozenset(typed)) for one in after().posted]
     kept = {"pk": "CONTENT#web#digest", "sk": "CONTENT", "answer": "У вайбері, кімната 7"}

@@ -31,7 +31,7 @@ def noticed(check: str, *first: int) -> bool:
     return any(check in {violation.check for violation in run(seed, leads=4).violations} for seed in seeds)
 
 
-def test_workers_that_do_not_ask_whether_somebody_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_ignore_concurrent_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     put = writes.put
 
     def reckless(item: Any, condition: str | None = None, *, version: int | None = None) -> Any:

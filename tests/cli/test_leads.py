@@ -34,7 +34,7 @@ EACH = [
 ]
 
 
-def test_the_list_hides_phones_and_tax_numbers_unless_told(terminal: Terminal) -> None:
+def test_the_list_hides_phones_and_tax_numbers_by_default(terminal: Terminal) -> None:
     [shown] = terminal.run("leads", "list", "--json").json["leads"]
     assert (shown["lead_id"], shown["person"]["phone"]) == (ID, "***01")
     assert (shown["person"]["tax_number"], shown["person"]["email"]) == ("***00", "***@example.com")
@@ -98,14 +98,14 @@ def test_a_wrong_token_is_a_1_and_does_nothing(terminal: Terminal, arguments: tu
 
 
 @pytest.mark.parametrize("arguments", EACH)
-def test_nobody_answering_is_a_5(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+def test_no_answer_exits_with_5(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     terminal.gateway.shutdown()
     terminal.gateway.server_close()
     said = terminal.run("leads", *arguments)
     assert (said.code, "could not be reached" in said.failure) == (5, True)
 
 
-def test_a_retry_begins_anew_what_failed_once(terminal: Terminal) -> None:
+def test_a_retry_restarts_what_failed(terminal: Terminal) -> None:
     terminal.bring(State.FAILED)
     done = terminal.run("leads", "retry", ID, "--json")
     assert (done.json["delivery"]["state"], done.json["partner"]) == ("received", "leadleader")
@@ -124,14 +124,14 @@ def test_what_is_unknown_is_retried_only_by_who_says_so_twice(terminal: Terminal
     )
 
 
-def test_of_two_operators_at_once_the_second_is_told(terminal: Terminal) -> None:
+def test_the_second_of_two_operators_gets_a_conflict(terminal: Terminal) -> None:
     terminal.bring(State.UNKNOWN)
 
-    def somebody_quicker() -> None:
+    def faster_operator() -> None:
         if terminal.delivery.state is State.UNKNOWN and terminal.gateway.asked[-1][0] == "POST":
             terminal.store.apply(operator_steps.resolve_not_found(terminal.delivery, NOW, "bohdan"))
 
-    terminal.gateway.before = somebody_quicker
+    terminal.gateway.before = faster_operator
     said = terminal.run("leads", "resolve", ID, "--deal-id", "24", "--yes")
     assert said.code == 4
     assert "failed, not unknown" in said.failure, said.failure

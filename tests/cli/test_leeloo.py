@@ -177,7 +177,7 @@ def test_what_cannot_be_asked_is_a_code(office: Office, arguments: tuple[str, ..
     assert (said.code, said.out) == (code, "")
 
 
-def test_a_refusal_a_limit_and_a_lost_reply_are_told_apart(office: Office) -> None:
+def test_a_refusal_a_limit_and_a_lost_reply_are_distinguished(office: Office) -> None:
     office.partners.arm("leeloo", "send_message", {"kind": "drop", "when": "after"})
     lost = leeloo("messages", "send-text", office.account, "Вітаю", "--yes")
     assert (lost.code, "may have been executed" in lost.failure) == (5, True)

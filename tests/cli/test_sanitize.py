@@ -106,7 +106,7 @@ def test_any_document_is_one_line_of_json(document: object) -> None:
     assert "\n" not in line
 
 
-def test_what_is_masked_is_masked_wherever_it_stands() -> None:
+def test_what_is_masked_is_masked_everywhere() -> None:
     document = {"a": [{"phone": "+380500000001", "tax_number": 3068208400}], "phone": {"x": 1}, "b": ({"phone": ""},)}
     hidden = masked(document)
     assert hidden == {"a": [{"phone": "***01", "tax_number": "***00"}], "phone": {"x": 1}, "b": [{"phone": ""}]}

@@ -154,7 +154,7 @@ def test_each_value_is_asked_for_in_a_terminal_and_shown_nowhere(
     assert "new-token" not in said.out + said.err
 
 
-def test_a_sources_new_secret_stands_first_until_the_old_one_is_dropped(aws_mocked: None) -> None:
+def test_a_sources_new_secret_is_first_until_the_old_one_is_dropped(aws_mocked: None) -> None:
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}, "meta": {"secrets": ["old"], "verify_token": "v"}})
     new = secrets("rotate", "sources", "web", "--json").json["secret"]
     assert stored_secret("sources")["web"] == {"secrets": [new, "whsec_b2xk"]}
@@ -205,7 +205,7 @@ def test_what_cannot_be_rotated_is_a_2(aws_mocked: None, arguments: tuple[str, .
     assert secrets("rotate", *arguments, "--yes").code == 2
 
 
-def test_of_two_who_change_one_secret_at_once_the_second_is_told(
+def test_the_second_of_two_writers_of_a_secret_gets_a_conflict(
     aws_mocked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret("operators", {"anna": "a" * 20})
@@ -262,7 +262,7 @@ def test_aws_is_never_reached_without_being_named(aws_mocked: None) -> None:
     assert run("secrets", "check", "--endpoint-url", "http://example.com").code == 2
 
 
-def test_aws_that_does_not_answer_or_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_that_does_not_answer_or_refuses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -74,7 +74,7 @@ def left(stack: MotoStack) -> list[dict[str, Any]]:
     return list(aws.dynamodb().scan(TableName=stack.ref("Leads"))["Items"])
 
 
-def test_the_lead_reaches_every_worker_and_nothing_of_it_is_left(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_the_lead_reaches_every_worker_and_nothing_of_it_remains(probe: DeploymentProbe, stack: MotoStack) -> None:
     for _ in range(2):
         passes, line = run(probe)
         assert passes, line
@@ -183,21 +183,21 @@ def test_a_secret_without_a_value_stops_it_at_the_forms_function(probe: Deployme
     assert "503 not-ready" in run(probe)[1]
 
 
-def test_a_partner_that_needs_more_than_the_lead_has_is_told_by_its_fields(probe: DeploymentProbe) -> None:
+def test_a_partner_that_needs_more_than_the_lead_has_is_reported_by_its_fields(probe: DeploymentProbe) -> None:
     def refuses(_url: str, _question: Request) -> Answer:
         return Answer(422, "application/problem+json", {"errors": [{"field": "person.age", "code": "missing"}]})
 
     assert run(replace(probe, send=refuses))[1].endswith("it refuses the test lead for person.age")
 
 
-def test_a_stream_that_stands_still_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_stream_that_stops_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
     passes, line = run(replace(probe, sleep=lambda _: None))
     assert not passes
     assert "no worker has processed it for leadleader, matchtrade. Stream, bus or rule: the queues are empty" in line
     assert left(stack) == [], "it is removed all the same"
 
 
-def test_a_queue_that_nobody_works_off_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_queue_without_a_consumer_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
     def publish_only(_: float) -> None:
         stack._announce()
 
@@ -214,7 +214,7 @@ def test_a_rule_that_cannot_deliver_is_named(probe: DeploymentProbe, stack: Moto
     assert "Stream or rule: EventDeadLetterQueue holds" in run(replace(probe, sleep=fail))[1]
 
 
-def test_a_rule_that_is_off_is_told_from_a_stream_that_stands_still(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_disabled_rule_is_distinguished_from_a_stopped_stream(probe: DeploymentProbe, stack: MotoStack) -> None:
     rule: Any = {"Name": "SubmitMatchTradeRule", "EventBusName": stack.resolved({"Ref": "Bus"})}
     aws.eventbridge().disable_rule(**rule)
     aws.eventbridge().remove_targets(
@@ -224,7 +224,7 @@ def test_a_rule_that_is_off_is_told_from_a_stream_that_stands_still(probe: Deplo
     assert "no worker has processed it for matchtrade. Rule: the stream and the bus work" in line
 
 
-def test_its_id_is_the_one_that_the_role_names_and_the_lead_is_nobodys() -> None:
+def test_its_id_is_the_one_in_the_role_and_the_lead_is_not_a_persons() -> None:
     role = Path("infra/github-role.yaml").read_text(encoding="utf-8")
     assert f'"dynamodb:LeadingKeys": {PARTITION}}}' in role
     assert LEAD_ID.startswith("ld_")

@@ -147,7 +147,7 @@ def test_each_fault_has_its_meaning_and_passes(world: World, broken: Broken, mea
     assert world.lead()["id"] == "77"
 
 
-def test_a_token_that_was_rotated_is_read_anew_once(world: World) -> None:
+def test_a_token_that_was_rotated_is_read_again_once(world: World) -> None:
     world.remote.remote.rotate("graph", "access_token")
     assert world.lead()["id"] == "77"
     assert world.vault.reads == ["cached", "anew"]
@@ -179,7 +179,7 @@ def test_a_secret_that_was_just_read_is_not_read_again(world: World) -> None:
         ({"graph_url": "ftp://graph"}, ErrorCode.ADDRESS_INVALID),
     ],
 )
-def test_what_a_person_must_mend_is_named(world: World, changes: dict[str, Any], code: ErrorCode) -> None:
+def test_what_a_person_must_fix_is_named(world: World, changes: dict[str, Any], code: ErrorCode) -> None:
     world.vault.replace(**changes)
     with pytest.raises(Misconfigured) as caught:
         world.lead()
@@ -189,7 +189,7 @@ def test_what_a_person_must_mend_is_named(world: World, changes: dict[str, Any],
     assert world.lead()["id"] == "77"
 
 
-def test_a_lead_that_is_not_there_is_told_from_all_else(world: World) -> None:
+def test_a_missing_lead_is_distinguished_from_other_errors(world: World) -> None:
     world.remote.remote.delete_lead("77")
     with pytest.raises(Misconfigured, match="the lead does not exist or is not visible to us"):
         world.lead()
@@ -202,6 +202,6 @@ def test_graphs_own_rate_limit_is_known(world: World) -> None:
             world.lead()
 
 
-def test_no_token_stands_in_the_log_of_calls(world: World) -> None:
+def test_no_token_is_in_the_log_of_calls(world: World) -> None:
     world.lead()
     assert world.vault.kept["access_token"] not in json.dumps(world.calls)

@@ -207,7 +207,7 @@ def test_a_base_address_without_its_last_slash_is_the_same(world: World) -> None
 
 
 @pytest.mark.parametrize(("changes", "code"), WRONG_SECRETS)
-def test_each_authorization_error_is_misconfigured_after_the_secret_was_read_anew_once(
+def test_each_authorization_error_is_misconfigured_after_the_secret_was_read_again_once(
     world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.replace(**changes())
@@ -221,7 +221,7 @@ def test_each_authorization_error_is_misconfigured_after_the_secret_was_read_ane
 
 
 @pytest.mark.parametrize(("changes", "code"), WRONG_SECRETS)
-def test_a_secret_that_still_fails_when_read_anew_is_tried_twice_and_no_more(
+def test_a_secret_that_still_fails_when_read_again_is_tried_twice_and_no_more(
     world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.kept = {**world.vault.kept, "password": "yesterday's"}
@@ -235,7 +235,7 @@ def test_a_secret_that_still_fails_when_read_anew_is_tried_twice_and_no_more(
 
 
 @pytest.mark.parametrize(("changes", "code"), WRONG_SECRETS)
-def test_an_authorization_error_heals_when_the_secret_was_mended_meanwhile(
+def test_an_authorization_error_ends_after_the_secret_was_corrected(
     world: World, changes: Break, code: ErrorCode
 ) -> None:
     world.vault.kept = {**world.vault.kept, **changes()}
@@ -255,13 +255,13 @@ def test_a_secret_that_cannot_work_is_misconfigured_before_anything_is_sent(
 
 
 @pytest.mark.parametrize(("changes", "code"), UNUSABLE_SECRETS)
-def test_a_secret_that_cannot_work_is_read_anew_too(world: World, changes: Break, code: ErrorCode) -> None:
+def test_a_secret_that_cannot_work_is_read_again_too(world: World, changes: Break, code: ErrorCode) -> None:
     world.vault.kept = {**world.vault.kept, **changes()}
     assert world.client().authorize(budget()).create(lead(), budget()) > 0
 
 
 @pytest.mark.parametrize("what", ["password", "keys"])
-def test_a_rotation_in_the_middle_heals_by_itself(world: World, what: str) -> None:
+def test_a_rotation_in_the_middle_recovers_automatically(world: World, what: str) -> None:
     client = world.client()
     client.authorize(budget()).create(lead(), budget())
     world.remote.rotate(PARTNER, what)
@@ -301,7 +301,7 @@ def test_an_error_text_fails_an_authorization_even_on_200(world: World) -> None:
         pytest.param(lambda authorized: authorized.status(1, "POST", budget()), id="status"),
     ],
 )
-def test_a_401_is_unauthorized_and_the_secret_is_read_anew(
+def test_a_401_is_unauthorized_and_the_secret_is_read_again(
     world: World, call: Callable[[DealAuthorization], object]
 ) -> None:
     world.remote.arm(PARTNER, None, {"kind": "answer", "status": 401, "body": {"detail": "no"}}, skip=1)
@@ -323,7 +323,7 @@ def test_a_401_is_unauthorized_and_the_secret_is_read_anew(
     ],
 )
 @pytest.mark.parametrize("operation", ["authorize", "create"])
-def test_the_wait_that_the_partner_asks_for_is_told(
+def test_the_wait_that_the_partner_asks_for_is_reported(
     world: World, operation: str, answer: dict[str, Any], seconds: float | None
 ) -> None:
     world.remote.arm(PARTNER, operation, answer)

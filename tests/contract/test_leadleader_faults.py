@@ -241,7 +241,7 @@ def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Fl
     assert submitted.look().outcome is Outcome.NO_ACTION
 
 
-def test_a_status_that_nobody_has_heard_of_is_kept_as_it_is(submitted: Flow) -> None:
+def test_an_unknown_status_is_stored_as_it_is(submitted: Flow) -> None:
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Чекаємо на довідку")
     assert submitted.look().outcome is Outcome.CHANGED
     delivery = submitted.delivery

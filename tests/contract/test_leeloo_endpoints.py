@@ -74,7 +74,7 @@ def test_a_text_arrives_letter_for_letter(world: LeelooWorld, api: LeelooApi, te
     assert (message["account_id"], message["text"]) == (account_id, text)
 
 
-def test_a_message_to_nobody_is_rejected(api: LeelooApi) -> None:
+def test_a_message_without_a_recipient_is_rejected(api: LeelooApi) -> None:
     with pytest.raises(Rejected, match="HTTP 404"):
         api.messages.send_text(AccountId(UNKNOWN_ID), "Вітаю", budget=budget())
 
@@ -206,7 +206,7 @@ def test_a_person_is_read_with_users_and_orders(world: LeelooWorld, api: LeelooA
     assert found.order_ids == (ordered.id,)
 
 
-def test_a_person_whom_nobody_knows_is_not_found(api: LeelooApi) -> None:
+def test_an_unknown_person_is_not_found(api: LeelooApi) -> None:
     with pytest.raises(NotFound):
         api.people.get(PersonId(UNKNOWN_ID), budget=budget())
 
@@ -326,7 +326,7 @@ def test_an_order_is_resolved(world: LeelooWorld, encoding: str) -> None:
     }
 
 
-def test_an_order_that_nobody_knows_is_not_found(api: LeelooApi) -> None:
+def test_an_unknown_order_is_not_found(api: LeelooApi) -> None:
     with pytest.raises(NotFound):
         api.orders.get(UNKNOWN_ID, budget=budget())
 
@@ -438,7 +438,7 @@ def test_users_are_listed_and_read(world: LeelooWorld, api: LeelooApi) -> None:
 # The token, the limit
 
 
-def test_a_rotated_token_is_read_anew(world: LeelooWorld, api: LeelooApi) -> None:
+def test_a_rotated_token_is_read_again(world: LeelooWorld, api: LeelooApi) -> None:
     world.remote.rotate(PARTNER, "token")
     assert api.catalog.tags(budget=budget())
     assert [call["status"] for call in world.remote.calls(PARTNER, "tags_list")] == [401, 200]

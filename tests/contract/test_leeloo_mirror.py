@@ -51,7 +51,7 @@ def test_tags_that_exist_and_a_comment_are_written_to_the_person(leeloo: LeelooW
     assert len(leeloo.remote.calls(PARTNER, "tags_list")) == 1
 
 
-def test_a_lost_reply_to_a_tag_comes_again_and_one_to_the_comment_does_not(leeloo: LeelooWorld) -> None:
+def test_a_lost_reply_to_a_tag_is_retried_and_one_to_the_comment_is_not(leeloo: LeelooWorld) -> None:
     person_id = leeloo.person()["id"]
     messenger = LeelooMessenger(leeloo.api(), CHANNEL)
     leeloo.remote.arm(PARTNER, "add_tag", {"kind": "drop", "when": "after"})

@@ -102,7 +102,7 @@ def test_a_pipe_in_a_part_of_the_source_is_replaced_and_the_lead_is_sent(world: 
     assert world.remote.accounts()[0]["account"]["leadInfo"]["leadSource"].split("|")[1] == "a / b"
 
 
-def test_an_offer_that_the_broker_does_not_know_is_for_a_person_to_mend(world: MatchTradeWorld) -> None:
+def test_an_unknown_offer_needs_an_operator(world: MatchTradeWorld) -> None:
     world.vault.replace(offer_uuid="00000000-0000-4000-8000-000000000000")
     with pytest.raises(Misconfigured) as caught:
         world.create()
@@ -212,7 +212,7 @@ def test_a_token_that_ends_in_the_middle_of_a_listing_is_replaced(world: MatchTr
     assert operations == ["token", "list", "list", "token", "list", "list", "token", "list"]
 
 
-def test_a_password_that_changes_in_the_middle_of_a_listing_is_read_anew(world: MatchTradeWorld) -> None:
+def test_a_password_that_changes_in_the_middle_of_a_listing_is_read_again(world: MatchTradeWorld) -> None:
     world.remote.add_accounts(4)
     pages = world.client().pages(BEGINNING, TODAY + timedelta(days=1), budget(), size=2)
     next(pages)

@@ -68,7 +68,7 @@ def test_a_token_that_ended_before_its_time_is_replaced_once(world: MatchTradeWo
     assert {call["grant_type"] for call in world.calls("token")} == {"password"}
 
 
-def test_a_token_that_is_refused_twice_is_unauthorized_and_the_secret_is_read_anew(world: MatchTradeWorld) -> None:
+def test_a_token_that_is_refused_twice_is_unauthorized_and_the_secret_is_read_again(world: MatchTradeWorld) -> None:
     world.remote.set_broker(expires_in=0)
     with pytest.raises(Unauthorized):
         world.create()
@@ -91,14 +91,14 @@ def test_the_refresh_grant_is_used_where_the_settings_say_so_and_falls_back(
 
 
 @pytest.mark.parametrize("what", ["password", "client_secret"])
-def test_credentials_that_were_rotated_are_read_anew(world: MatchTradeWorld, what: str) -> None:
+def test_credentials_that_were_rotated_are_read_again(world: MatchTradeWorld, what: str) -> None:
     world.remote.rotate(PARTNER, what)
     assert world.create() is not None
     assert world.vault.reads == ["cached", "anew"]
 
 
 @pytest.mark.parametrize("just_read", [False, True])
-def test_wrong_credentials_are_certain_only_when_they_were_read_anew(world: MatchTradeWorld, just_read: bool) -> None:
+def test_wrong_credentials_are_certain_only_when_they_were_read_again(world: MatchTradeWorld, just_read: bool) -> None:
     world.vault.replace(password="wrong")
     world.vault.just_read = just_read
     with pytest.raises(Misconfigured) as caught:
@@ -116,7 +116,7 @@ def test_credentials_that_change_while_a_token_is_held_get_a_token_of_their_own(
     assert len(world.calls("token")) == 2
 
 
-def test_a_rotation_that_is_met_while_creating_comes_again(world: MatchTradeWorld) -> None:
+def test_a_rotation_that_is_met_while_creating_is_retried(world: MatchTradeWorld) -> None:
     """The account was surely not made, and the next visit will know the new password."""
     client = world.client()
     authorized = client.authorize(budget())

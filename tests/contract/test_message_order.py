@@ -205,7 +205,7 @@ def test_behind_a_message_whose_announcement_was_lost_the_next_one_waits_and_doe
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_whatever_leeloo_does_in_between_nobody_is_told_anything_twice_or_out_of_order(
+def test_no_message_is_sent_twice_or_out_of_order_whatever_leeloo_answers(
     world: LeelooWorld, clock: Clock, seed: int
 ) -> None:
     town = town_of(world, clock, 10, copies=2, seed=seed)

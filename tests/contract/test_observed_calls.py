@@ -40,7 +40,7 @@ def observed(url: str, timeout: float = PATIENT) -> Call:
         ("500 Internal Server Error", CallOutcome.FAILED, True),
     ],
 )
-def test_an_answer_is_told_by_its_class(head: str, outcome: CallOutcome, is_error: bool) -> None:
+def test_an_answer_is_reported_by_its_class(head: str, outcome: CallOutcome, is_error: bool) -> None:
     with answering(head) as server:
         call = observed(server.url)
     assert (call.partner, call.operation, call.outcome, call.is_error) == ("lender", "create", outcome, is_error)
@@ -65,11 +65,11 @@ def test_an_answer_that_breaks_off_is_lost() -> None:
         assert observed(server.url).outcome is CallOutcome.LOST
 
 
-def test_an_address_that_is_none_is_told_too() -> None:
+def test_an_invalid_address_is_reported_too() -> None:
     assert observed("https://").outcome is CallOutcome.NO_ADDRESS
 
 
-def test_a_call_that_nobody_answers_took_as_long_as_was_waited() -> None:
+def test_an_unanswered_call_is_measured_with_its_whole_wait() -> None:
     with RawServer([b"late"], pause=PATIENT) as server:
         call = observed(server.url, timeout=SHORT)
     assert call.outcome is CallOutcome.LOST

@@ -61,7 +61,7 @@ def test_every_route_of_the_template_is_described_and_no_other() -> None:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.is_operators], ids=lambda route: route.name)
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} "])
-def test_nobody_but_an_operator_is_answered(stack: MotoStack, route: Operation, header: str | None) -> None:
+def test_only_an_operator_is_answered(stack: MotoStack, route: Operation, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     answer = stack.ask(route.method, route.path, headers=headers)
     assert answer["statusCode"] == 401

@@ -178,7 +178,7 @@ def test_no_malformed_answer_brings_a_person_into_the_log(
 
 
 @pytest.mark.parametrize("partner", PARTNERS, ids=lambda partner: partner.__name__)
-def test_an_address_that_nobody_answers_at_brings_no_person_into_the_log(
+def test_an_unreachable_address_logs_no_personal_data(
     partner: Callable[[str], Iterator[Callable[[], object]]], everything: Everything
 ) -> None:
     with closed_port() as url:

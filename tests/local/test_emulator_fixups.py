@@ -8,7 +8,7 @@ def test_who_may_send_a_message_may_send_a_batch() -> None:
     assert with_batches(statement) == {**statement, "Action": ["sqs:SendMessage", "sqs:SendMessageBatch"]}
 
 
-def test_nobody_is_given_more_than_that() -> None:
+def test_the_limit_is_never_exceeded() -> None:
     statement = {"Effect": "Allow", "Action": ["sqs:ReceiveMessage", "dynamodb:PutItem"], "Resource": "*"}
     assert with_batches(statement) == statement
 

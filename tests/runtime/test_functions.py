@@ -292,7 +292,7 @@ def test_check_status_notes_the_status(start: Start, cloud: Cloud, sandbox: Sand
     assert after.due_at > utc_now()
 
 
-def test_authorize_lets_in_who_has_a_token_and_nobody_else(start: Start, cloud: Cloud) -> None:
+def test_authorize_accepts_valid_tokens_only(start: Start, cloud: Cloud) -> None:
     event = sample("Authorize", "good")
     cloud.put_secret("operators", {"olena": event["authorizationToken"].removeprefix("Bearer ")})
 
@@ -354,7 +354,7 @@ def test_manage_leads_writes_a_message_and_asks_for_a_check(start: Start, cloud:
 
 
 @pytest.mark.usefixtures("lead")
-def test_manage_leads_mends_and_erases(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
+def test_manage_leads_corrects_and_erases(start: Start, cloud: Cloud, sandbox: Sandbox) -> None:
     Remote(sandbox.url).arm("leadleader", "create", {"kind": "drop", "when": "after"}, times=1)
     with start("SubmitLead") as function:
         function.invoke(sample("SubmitLead", "waiting"))

@@ -100,7 +100,7 @@ def test_a_redelivery_brings_the_same_id_and_body() -> None:
     assert again["body"] == good["body"]
 
 
-def test_the_leads_are_invented_and_told_apart_by_phone_and_id() -> None:
+def test_the_leads_are_invented_and_distinguished_by_phone_and_id() -> None:
     submissions = [said_in(case) for case in FORM_CASES if case != "redelivered"]
     people = [one.values["person"] for one in submissions if one is not None and not one.is_test]
     named = [one.delivery_id for one in submissions if one is not None and one.delivery_id is not None]

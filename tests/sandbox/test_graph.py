@@ -37,7 +37,7 @@ def lead(remote: Remote) -> dict[str, Any]:
     return remote.add_lead({"full_name": "Прикладенко", "вибір": ["а", "б"]}, leadgen_id="77")
 
 
-def test_a_lead_is_told_with_the_fields_that_are_asked_for(sandbox: Sandbox, lead: dict[str, Any]) -> None:
+def test_a_lead_is_reported_with_the_fields_that_are_asked_for(sandbox: Sandbox, lead: dict[str, Any]) -> None:
     assert ask(sandbox) == (200, {name: lead[name] for name in ("created_time", "id", "field_data")})
     assert ask(sandbox, fields="platform,form_id") == (
         200,
@@ -46,7 +46,7 @@ def test_a_lead_is_told_with_the_fields_that_are_asked_for(sandbox: Sandbox, lea
     assert lead["field_data"][1] == {"name": "вибір", "values": ["а", "б"]}
 
 
-def test_the_boxes_of_a_custom_disclaimer_are_told_if_they_are_asked_for(sandbox: Sandbox, remote: Remote) -> None:
+def test_the_boxes_of_a_custom_disclaimer_are_reported_if_they_are_asked_for(sandbox: Sandbox, remote: Remote) -> None:
     remote.reset()
     remote.add_lead({}, leadgen_id="77", disclaimers={"optional_1": True, "marketing": False})
     boxes = [{"checkbox_key": "optional_1", "is_checked": "1"}, {"checkbox_key": "marketing", "is_checked": ""}]
@@ -68,7 +68,7 @@ def test_the_boxes_of_a_custom_disclaimer_are_told_if_they_are_asked_for(sandbox
         ({"leadgen_id": "78"}, 100, 33),
     ],
 )
-def test_what_is_wrong_is_told_by_its_code(
+def test_what_is_wrong_is_reported_by_its_code(
     sandbox: Sandbox, lead: dict[str, Any], options: dict[str, str], code: int, subcode: int | None
 ) -> None:
     status, answer = ask(sandbox, **options)

@@ -138,7 +138,7 @@ def test_optional_fields_are_taken(client: Client, remote: Remote) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_the_status_is_told_by_either_method(client: Client, method: str) -> None:
+def test_the_status_is_reported_by_either_method(client: Client, method: str) -> None:
     deal_id = client.create().json["deal_id"]
     answer = client.status(deal_id, method=method)
     assert answer.status == 200

@@ -132,7 +132,7 @@ def test_pages_follow_one_another_while_people_arrive(leeloo: LeelooClient, remo
     assert (beyond["data"], beyond["meta"]["filteredCount"]) == ([], 6)
 
 
-def test_a_page_has_twenty_rows_unless_told_and_a_hundred_at_most(leeloo: LeelooClient, remote: Remote) -> None:
+def test_a_page_has_twenty_rows_by_default_and_a_hundred_at_most(leeloo: LeelooClient, remote: Remote) -> None:
     remote.add_person("x", accounts=["SMS"] * 101)
     for asked, given in (((), 20), ((("limit", 1000),), 100)):
         answer = leeloo.get("communication-channels", *asked).json

@@ -75,7 +75,7 @@ def test_tags_are_written_by_id_and_read_by_name(leeloo: LeelooClient, office: O
     assert leeloo.get(path).json["data"]["tags"] == []
 
 
-def test_several_tags_find_whoever_has_one_of_them(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
+def test_several_tags_find_anyone_who_has_one_of_them(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
     lead = remote.add_person("Лід", tags=["лід"])["id"]
     approved = remote.add_person("Погоджений", tags=["погоджено"])["id"]
     tags = [("filter[tags]", office.tags[name]) for name in ("лід", "погоджено")]

@@ -62,7 +62,7 @@ def test_a_lost_reply_is_looked_up_and_not_sent_twice(trading_form: Form, operat
     assert len(creates(partner, email)) == 1
 
 
-def test_a_person_whom_the_broker_has_already_is_a_duplicate(
+def test_a_person_with_an_account_at_the_broker_is_a_duplicate(
     trading_form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = trader()

@@ -39,7 +39,7 @@ def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
     assert re.fullmatch(r"end to end: \d+\.\d s from the gateway to the workers, and the lead is removed", road)
 
 
-def test_the_test_lead_is_gone_and_no_partner_has_heard_of_it(stack: Stack, partner: Remote) -> None:
+def test_the_test_lead_is_gone_and_no_partner_has_ever_seen_it(stack: Stack, partner: Remote) -> None:
     done = check(stack, stack.stack_name)
     assert not done.returncode, done.stdout + done.stderr
     outputs = stack.client("cloudformation").describe_stacks(StackName=stack.stack_name)["Stacks"][0]["Outputs"]

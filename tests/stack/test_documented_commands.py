@@ -20,7 +20,7 @@ def workdir(stack: Stack) -> Workdir:
 
 
 @pytest.mark.parametrize("command", TYPED, ids=str)
-def test_a_command_of_the_pages_works_as_it_stands(workdir: Workdir, stack: Stack, command: Command) -> None:
+def test_a_documented_command_works_unchanged(workdir: Workdir, stack: Stack, command: Command) -> None:
     said = typed(workdir, *command.words)
     match command.words[1]:
         case "up":

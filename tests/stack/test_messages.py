@@ -43,18 +43,18 @@ def walked(operator: Operator, partner: Remote, lead_id: str) -> dict[str, Any]:
     return operator.lead(lead_id)
 
 
-def told_of(lead: dict[str, Any]) -> list[str]:
+def notified_statuses(lead: dict[str, Any]) -> list[str]:
     """The texts that a lead's journey asks for: every status after the first."""
     statuses = [entry["detail"] for entry in lead["timeline"] if entry["what"] == "status_changed"]
     return [TOLD[status] for status in statuses[1:]]
 
 
-def test_a_person_is_told_of_every_change_after_the_first_once_and_in_order(
+def test_a_person_gets_every_change_after_the_first_once_and_in_order(
     form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = person()
     lead = walked(operator, partner, accepted(form.post(asked)))
-    wanted = told_of(lead)
+    wanted = notified_statuses(lead)
     assert len(wanted) >= 2
     eventually(lambda: texts(partner, asked), lambda found: len(found) >= len(wanted))
     assert texts(partner, asked) == wanted
@@ -83,7 +83,7 @@ def test_a_rate_limited_leeloo_gets_every_message_later_and_once(
     people = [person() for _ in range(3)]
     leads = [closed(operator, lead_id) for lead_id in [accepted(form.post(asked)) for asked in people]]
     for asked, lead in zip(people, leads, strict=True):
-        wanted = told_of(lead)
+        wanted = notified_statuses(lead)
         eventually(partial(texts, partner, asked), wanted.__eq__)
         assert texts(partner, asked) == wanted
 
@@ -97,11 +97,11 @@ def test_a_lost_reply_to_a_send_is_unknown_and_never_resent(form: Form, operator
     lead = walked(operator, partner, lead_id)
     whats = eventually(
         lambda: [e["what"] for e in operator.lead(lead_id)["timeline"] if e["what"].startswith("message_")],
-        lambda found: len(found) == len(told_of(lead)),
+        lambda found: len(found) == len(notified_statuses(lead)),
     )
     assert whats[0] == "message_unknown"
     assert "message_unknown" not in whats[1:]
-    assert texts(partner, asked) == told_of(lead)
+    assert texts(partner, asked) == notified_statuses(lead)
 
 
 def write(stack: Stack, body: dict[str, Any]) -> Any:

@@ -83,7 +83,7 @@ def test_a_named_lead_is_fetched_and_becomes_one_deal(
     assert len(creates(partner, asked)) == 1
 
 
-def test_a_lead_that_graph_refuses_at_first_goes_on_by_itself(
+def test_a_lead_that_graph_refuses_at_first_is_fetched_later(
     stack: Stack, entry: dict[str, Any], operator: Operator, partner: Remote
 ) -> None:
     for fault in ({"kind": "drop"}, {"kind": "html", "status": 502}, {"kind": "rate_limit", "status": 400}):

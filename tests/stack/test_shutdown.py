@@ -9,7 +9,7 @@ from quality.testkit.deployed import typed
 pytestmark = pytest.mark.final(3)
 
 
-def test_a_stack_is_stopped_and_nothing_of_it_is_left(stack: Stack) -> None:
+def test_a_stack_is_stopped_and_nothing_of_it_remains(stack: Stack) -> None:
     if Stack.live(TESTS) != stack:
         pytest.skip("the stack that is up is the developer's")
     assert "The local stack is stopped." in typed(TESTS, "make", "down")

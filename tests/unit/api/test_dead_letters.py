@@ -123,7 +123,7 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
     assert len(ask()[1]["dead_letters"]) == 6, "looking hides nothing"
 
 
-def test_a_failed_delivery_begins_anew_and_its_letter_is_gone(
+def test_a_failed_delivery_restarts_and_its_dead_letter_is_removed(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     put(queues["dead-submit-leadleader"], failed(store))
@@ -232,7 +232,7 @@ def test_one_letter_is_taken_and_the_others_stay(ask: Ask, queues: dict[str, str
     assert len(ask()[1]["dead_letters"]) == 2
 
 
-def test_what_was_done_with_a_letter_stands_in_its_leads_timeline(
+def test_what_was_done_with_a_letter_is_in_its_leads_timeline(
     ask: Ask, queues: dict[str, str], store: LeadRepository
 ) -> None:
     store.accept(LEAD, phone_hash=None)
@@ -283,9 +283,7 @@ def test_what_its_partner_would_not_take_is_not_sent(ask: Ask, queues: dict[str,
     assert len(ask()[1]["dead_letters"]) == 1
 
 
-def test_letters_whose_work_is_done_anyway_are_obsolete_and_one_that_nobody_can_read_is_kept(
-    ask: Ask, queues: dict[str, str]
-) -> None:
+def test_dead_letters_without_work_are_obsolete_and_unreadable_ones_are_kept(ask: Ask, queues: dict[str, str]) -> None:
     contents: tuple[object, ...] = ({"DDBStreamBatchInfo": {}}, {"any": "schedule"}, "nonsense")
     for content in contents:
         put(queues["dead-events"], content)

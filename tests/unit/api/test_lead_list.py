@@ -144,5 +144,5 @@ def test_each_operator_is_let_in_by_a_token_of_their_own(let_in: Callable[[str |
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer ", "Bearer token-of", "token-of-anna", "Bearer ключ", "Basic 7"])
-def test_nobody_else_is(let_in: Callable[[str | None], str | None], header: str | None) -> None:
+def test_other_requests_are_rejected(let_in: Callable[[str | None], str | None], header: str | None) -> None:
     assert let_in(header) is None

@@ -76,7 +76,7 @@ def test_what_leads_to_a_person_is_masked_where_that_is_asked_for(ask: Ask) -> N
     assert shown["person"]["email"] == "o•••@example.com"
 
 
-def test_nobody_who_does_not_ask_for_it_gets_anything_masked(ask: Ask) -> None:
+def test_masked_values_are_returned_only_on_request(ask: Ask) -> None:
     for query in ({}, {"masked": "false"}):
         _, shown = ask("GET /leads/{lead_id}", LEAD.lead_id, **query)
         said = json.dumps(shown, ensure_ascii=False)
@@ -114,7 +114,7 @@ def test_a_look_at_a_person_is_written_down(ask: Ask, store: LeadRepository) -> 
     assert whats(store)[-1] == ("revealed", "by olena")
 
 
-def test_nobody_is_left_to_look_at_after_an_erase(ask: Ask, store: LeadRepository) -> None:
+def test_no_personal_data_is_visible_after_an_erasure(ask: Ask, store: LeadRepository) -> None:
     assert ask("DELETE /leads/{lead_id}", LEAD.lead_id)[0] == 204
     before = whats(store)
     assert ask("POST /leads/{lead_id}/reveal", LEAD.lead_id)[0] == 409

@@ -111,7 +111,7 @@ def timeline(store: LeadRepository) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("confirm", [False, True])
-def test_only_what_cannot_go_on_by_itself_is_retried(
+def test_only_deliveries_that_no_worker_continues_are_retried(
     ask: Ask, store: LeadRepository, state: State, confirm: bool
 ) -> None:
     before = bring(store, state)
@@ -128,7 +128,7 @@ def test_only_what_cannot_go_on_by_itself_is_retried(
         assert delivery(store) == before
 
 
-def test_a_retry_begins_its_patience_anew(ask: Ask, store: LeadRepository, shipped_settings: Settings) -> None:
+def test_a_retry_restarts_the_retry_window(ask: Ask, store: LeadRepository, shipped_settings: Settings) -> None:
     from leadbridge.services.submit_lead import Submitter
 
     spent = steps.schedule_retry(delivery(store), NOW - timedelta(days=3), some_error("away"), MINUTE)
@@ -199,7 +199,7 @@ def test_an_unknown_lead_is_a_404(ask: Ask, what: str) -> None:
         assert ask(what, {"deal_id": 1} if what == "resolve" else None, partner="nobody")[0] == 404
 
 
-def test_of_two_operators_at_once_one_is_told_to_look_again(
+def test_one_of_two_concurrent_operators_gets_a_conflict(
     ask: Ask, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring(store, State.UNKNOWN)
@@ -248,7 +248,7 @@ def everything() -> str:
     return json.dumps([decode(item) for page in pages for item in page["Items"]], ensure_ascii=False, default=str)
 
 
-def test_nothing_of_the_person_is_left(ask: Ask, store: LeadRepository, known: Lead) -> None:
+def test_nothing_of_the_person_remains(ask: Ask, store: LeadRepository, known: Lead) -> None:
     assert all(private in everything() for private in PRIVATE)
     assert ask("erase") == (204, {})
     left = everything()

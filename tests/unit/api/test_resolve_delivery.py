@@ -139,7 +139,7 @@ def console(
     return made
 
 
-def test_an_id_is_stored_with_the_status_that_the_partner_told(console: Console) -> None:
+def test_an_id_is_stored_with_the_status_that_the_partner_returned(console: Console) -> None:
     said = console.resolve({"deal_id": 24})
     assert (said["http"], said["state"], said["deal_id"]) == (200, "submitted", 24)
     assert (said["partner_status"], said["status_meaning"]) == ("В обробці", "in_progress")
@@ -203,7 +203,7 @@ def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(
     assert console.delivery().state is State.UNKNOWN
 
 
-def test_a_wrong_state_is_told_before_the_partner_is_asked(console: Console) -> None:
+def test_a_wrong_state_is_reported_before_the_partner_is_asked(console: Console) -> None:
     said = console.resolve({"deal_id": 24}, of=OTHER)
     assert (said["http"], said["title"], console.partner.asked) == (409, "Wrong state", [])
 
@@ -433,7 +433,7 @@ def settled(world: World) -> Delivery:
     return world.store.apply(operator_steps.resolve_found(lost, NOW, "olena", 24, MINUTE))
 
 
-def test_a_status_of_a_withdrawn_deal_is_never_told_even_if_its_message_is_redriven(world: World) -> None:
+def test_a_status_of_a_withdrawn_deal_is_never_sent_even_if_its_message_is_redriven(world: World) -> None:
     delivery = settled(world)
     message = status_message(world, delivery.version)
     failed = world.outbox.apply(messages.fail(message, world.time.now, some_error("spent")))
@@ -465,7 +465,7 @@ def test_a_status_is_held_while_the_partner_refuses_the_deals_checks(world: Worl
     assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "sent"
 
 
-def test_a_status_that_stays_in_doubt_is_not_told_a_day_later(world: World) -> None:
+def test_an_uncertain_status_is_not_sent_a_day_later(world: World) -> None:
     delivery = settled(world)
     message = status_message(world, delivery.version)
     world.store.apply(operator_steps.contest_resolution(delivery, NOW, OTHER.lead_id))

@@ -24,7 +24,7 @@ def test_a_page_shows_what_would_be_drawn_now(page: Any) -> None:
     assert page.read_text(encoding="utf-8") == drawn(page), "make diagrams"
 
 
-def test_every_picture_stands_somewhere() -> None:
+def test_every_picture_is_in_a_page() -> None:
     assert sorted(name for page in PAGES for name in shown_on(page)) == sorted(PICTURES)
 
 

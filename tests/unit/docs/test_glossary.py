@@ -25,7 +25,7 @@ def test_every_status_is_explained_with_what_it_means_to_us(partner: str) -> Non
         assert row.endswith(f"| `{ours['meaning']}` |")
 
 
-def test_every_status_that_people_are_told_of_is_explained() -> None:
+def test_every_status_that_people_get_is_explained() -> None:
     told = CONFIG["messages"]["notifications"]
     assert {status for partner in told.values() for status in partner.get("statuses", {})} <= IN_CODE
 

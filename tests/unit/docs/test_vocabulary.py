@@ -153,6 +153,16 @@ def test_area_is_written_in_plain_technical_english(area: str) -> None:
     assert [str(finding) for finding in findings(area)] == []
 
 
+def test_names_of_tests_are_in_plain_technical_english() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and any(in_name(node.name))
+    ]
+    assert found == []
+
+
 def test_exceptions_are_used_and_have_a_reason() -> None:
     for (name, word), reason in EXCEPTIONS.items():
         assert reason

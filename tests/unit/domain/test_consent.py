@@ -42,7 +42,7 @@ def kept(value: Any) -> dict[str, Any]:
         (1793610844, "1793610844"),
     ],
 )
-def test_a_time_is_told_in_utc_if_it_can_be(written: Any, known: str) -> None:
+def test_a_time_is_reported_in_utc_if_it_can_be(written: Any, known: str) -> None:
     assert kept({"given_at": written}) == {"given_at": known}
 
 
@@ -62,7 +62,7 @@ def test_what_is_too_long_is_cut() -> None:
 @pytest.mark.parametrize(
     "wrong", [None, 5, "yes", [], [1], {"text": ["a"]}, {"text": True}, {"text": "\ud800"}, {"x": 1}]
 )
-def test_what_is_wrong_is_left_out(wrong: Any) -> None:
+def test_what_is_wrong_is_omitted(wrong: Any) -> None:
     assert kept(wrong) == {}
 
 

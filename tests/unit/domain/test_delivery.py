@@ -57,7 +57,7 @@ def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_what_rests_is_left_by_no_flow_but_for_an_answer_that_came_late(state: State) -> None:
+def test_no_flow_leaves_a_final_state_except_for_a_late_answer(state: State) -> None:
     delivery = Delivery("ld_x", "leadleader", "web", START, state=state)
     possible = []
     for name, step in STEPS.items():
@@ -82,7 +82,7 @@ def test_an_attempt_starts_from_received_and_from_nowhere_else(state: State) -> 
         steps.start_attempt(Delivery("ld_x", "leadleader", "web", START, state=state), START, HOUR)
 
 
-def test_the_most_urgent_state_stands_for_the_lead() -> None:
+def test_the_most_urgent_state_represents_the_lead() -> None:
     assert most_urgent_state([State.CLOSED, State.UNKNOWN, State.SUBMITTED]) is State.UNKNOWN
     assert most_urgent_state([]) is State.RECEIVED
     assert {most_urgent_state([state]) for state in State} == set(State)

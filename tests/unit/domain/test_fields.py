@@ -125,7 +125,7 @@ def test_text_is_composed_and_its_white_space_collapsed(value: str) -> None:
         (24, "24"),
     ],
 )
-def test_text_is_kept_without_what_nobody_sees(typed: object, kept: str) -> None:
+def test_text_is_stored_without_invisible_characters(typed: object, kept: str) -> None:
     assert fields.text(typed) == kept
 
 

@@ -158,7 +158,7 @@ def test_a_field_that_two_partners_want_is_named_once() -> None:
 
 @pytest.mark.parametrize("section", ["person", "loan", "trading", "utm"])
 @pytest.mark.parametrize("value", ["text", 1, [1], True, Decimal(1)], ids=str)
-def test_a_section_that_is_no_object_is_left_out_with_a_warning(section: str, value: object) -> None:
+def test_a_section_that_is_no_object_is_omitted_with_a_warning(section: str, value: object) -> None:
     lead = build({**asked(), section: value}, ANYBODY, refuses=True)
     assert (section, FieldCode.NOT_AN_OBJECT) in [(one.field, one.code) for one in lead.warnings]
 
@@ -182,7 +182,7 @@ def test_a_strange_name_is_accepted_with_a_warning() -> None:
     )
 
 
-def test_what_a_lead_does_not_know_is_left_out() -> None:
+def test_unknown_fields_are_omitted() -> None:
     values = {**asked(role="admin"), "lead_id": "ld_2", "warnings": [["a", "b"]]}
     lead = build(values, LENDER)
     assert (lead.lead_id, lead.warnings) == ("ld_1", ())

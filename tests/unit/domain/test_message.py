@@ -124,7 +124,7 @@ def test_the_timeline_names_the_subject_and_never_the_text() -> None:
     assert (change.what, change.detail) == ("message_failed", "Видано: the token was refused")
 
 
-def test_only_what_somebody_should_read_of_has_a_line() -> None:
+def test_only_steps_that_matter_to_an_operator_have_an_entry() -> None:
     lines = {name: STEPS[name](NEW, START).what for name in sorted(possible(NEW))}
     assert lines == {
         "gave_up": "message_failed",

@@ -62,7 +62,7 @@ def test_the_reason_names_rules_and_fields_and_no_value() -> None:
     assert decision.reason == "rule 1 does not match: loan.amount; rule 2: b, else c, else a"
 
 
-def test_nobody_may_get_it_and_that_is_said() -> None:
+def test_a_lead_without_a_partner_has_a_problem() -> None:
     decision = decided({"to": "a", "when": {"person.city": {"given": True}}})
     assert decision == Decision(
         (),

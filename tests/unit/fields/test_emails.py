@@ -39,7 +39,7 @@ ADDRESSES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,10}[A-Za-z0-9]@[a-z0-9-
         ]
     ),
 )
-def test_what_wraps_an_address_is_left_out(address: str, wrapped: str) -> None:
+def test_what_wraps_an_address_is_omitted(address: str, wrapped: str) -> None:
     assert read(fields.email, wrapped.format(address)) == address
     assert warnings(fields.email, wrapped.format(address)) == []
 

@@ -207,7 +207,7 @@ def test_a_file_field_left_empty_is_no_file() -> None:
         ({"a": False}, {"a": "false"}),
     ],
 )
-def test_json_is_told_as_fields(content: dict[str, object], fields: dict[str, str]) -> None:
+def test_json_is_reported_as_fields(content: dict[str, object], fields: dict[str, str]) -> None:
     assert flatten(content) == fields
 
 

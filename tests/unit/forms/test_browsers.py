@@ -90,7 +90,7 @@ def test_a_failure_of_ours_can_be_read_too(endpoint: Endpoint, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["Origin", "origin", "ORIGIN"])
-def test_each_origin_hears_its_own_name_however_the_header_is_spelt(endpoint: Endpoint, name: str) -> None:
+def test_each_origin_gets_its_own_name_however_the_header_is_spelt(endpoint: Endpoint, name: str) -> None:
     event = post(origin=None)
     response = endpoint.respond({**event, "headers": {**event["headers"], name: OTHER}})
     assert response["headers"]["Access-Control-Allow-Origin"] == OTHER
@@ -157,13 +157,13 @@ def test_another_page_that_asks_is_refused(endpoint: Endpoint, origin: str | Non
     assert not CORS & response["headers"].keys()
 
 
-def test_nobody_may_ask_of_a_source_without_origins_or_of_none(endpoint: Endpoint) -> None:
+def test_a_source_without_origins_accepts_no_browser(endpoint: Endpoint) -> None:
     assert endpoint.respond(preflight(SITE, "bare"))["statusCode"] == 403
     assert endpoint.respond(preflight(SITE, "nobody"))["statusCode"] == 404
 
 
 @pytest.mark.parametrize("field", ["website", "WebSite", " website "])
-def test_whoever_fills_in_the_unseen_field_hears_what_a_lead_hears_and_nothing_is_kept(
+def test_a_honeypot_post_gets_the_answer_of_a_lead_and_nothing_is_stored(
     endpoint: Endpoint, field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = endpoint.respond(post())
@@ -235,7 +235,7 @@ def test_a_visitor_without_javascript_is_asked_to_try_again(
         assert asked[name][0].startswith(begins)
 
 
-def test_the_names_of_wrong_fields_are_all_that_is_told(endpoint: Endpoint) -> None:
+def test_the_names_of_wrong_fields_are_all_that_is_reported(endpoint: Endpoint) -> None:
     body = "your-name=Ольга&your-phone=12&amount=багато&term=6&your-tax-number=3055006677&your-activity=x"
     location = endpoint.respond(with_body(post(**NAVIGATION), body))["headers"]["Location"]
     assert location == "https://groshi.example.com/again?from=form&fields=person.phone,loan.amount#top"

@@ -33,11 +33,11 @@ def jotform(raw: Any, **outer: str) -> Submission:
         (None, ""),
     ],
 )
-def test_an_answer_is_told_as_text(answer: Any, text: str) -> None:
+def test_an_answer_is_reported_as_text(answer: Any, text: str) -> None:
     assert jotform({"q3_name": answer}).answers["name"] == text
 
 
-def test_the_parts_of_an_answer_can_be_had_by_themselves() -> None:
+def test_the_parts_of_an_answer_can_be_had_separately() -> None:
     answers = jotform({"q3_name": {"first": "Ольга", "last": "Приклад"}}).answers
     assert (answers["name.first"], answers["name.last"]) == ("Ольга", "Приклад")
 

@@ -61,5 +61,5 @@ def test_the_words_of_the_form_come_before_what_the_builder_says() -> None:
     }
 
 
-def test_what_nobody_configured_goes_nowhere() -> None:
+def test_what_no_one_configured_goes_nowhere() -> None:
     assert mapped({"person.phone": "1", "Інше": "2", "": "3"}) == {}

@@ -36,7 +36,7 @@ def test_the_evidence_is_the_form_and_the_page(name: str) -> None:
     assert plain(**{name: "7"}).values["consent"] == {"form": "7", "page_url": "https://example.com/a"}
 
 
-def test_the_senders_address_is_nobodys_evidence() -> None:
+def test_the_senders_address_is_not_evidence() -> None:
     post = request({}, JSON, **{"x-forwarded-for": "192.0.2.1", "user-agent": "WordPress/6.8"})
     assert read("plain", post).values["consent"] == {}
 

@@ -246,7 +246,7 @@ TALLY = WP.replace('"plain"', '"tally"').replace("job =", '"Зайнятість
 
 @pytest.mark.parametrize("choice", ["fd986440-63e7-4b8b-9d3a-0a4a8f1f3f55", "fd986440-0000-4000-8000-000000000000"])
 @pytest.mark.parametrize("key", [lambda choice: f"question_1_{choice}", lambda _: "question_2"])
-def test_tallys_choices_are_told_by_their_texts(door: Door, choice: str, key: Callable[[str], str]) -> None:
+def test_tallys_choices_are_reported_by_their_texts(door: Door, choice: str, key: Callable[[str], str]) -> None:
     fields: list[dict[str, Any]] = [
         {"key": f"k_{name}", "label": name, "type": "INPUT_TEXT", "value": text}
         for name, text in ANSWERS.items()

@@ -236,7 +236,7 @@ def test_a_content_hash_needs_its_key() -> None:
     assert canonical.content_hash("k", "s", {"a": "\ud800"}), "JSON may hold half of a character"
 
 
-def test_a_redelivery_after_the_erasure_meets_the_tombstone_and_nothing_of_the_person_is_left(
+def test_a_redelivery_after_the_erasure_meets_the_tombstone_and_nothing_of_the_person_remains(
     receive: Receive, store: LeadRepository
 ) -> None:
     first = receive(encoded())

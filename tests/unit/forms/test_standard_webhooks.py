@@ -176,7 +176,7 @@ def test_a_malformed_secret_proves_nothing(secret: str) -> None:
 
 
 @given(st.lists(any_text(), max_size=3))
-def test_whatever_stands_for_a_secret_raises_nothing_but_forged(secrets: list[str]) -> None:
+def test_any_value_of_a_secret_raises_only_signature_invalid(secrets: list[str]) -> None:
     assert not is_proven(post(), secrets)
 
 
@@ -190,7 +190,7 @@ def test_the_reason_tells_no_secret_and_nothing_of_the_body() -> None:
     assert str(caught.value) == "no signature matches"
 
 
-def test_the_body_is_a_lead_as_it_stands() -> None:
+def test_the_body_is_a_lead() -> None:
     (submission,) = parse(post(b'{"person": {"phone": "1"}, "loan": null, "utm": {"a": "b"}, "else": 1}'), SOURCE)
     assert submission.values == {"person": {"phone": "1"}, "loan": {}, "trading": {}, "utm": {"a": "b"}, "consent": {}}
     assert (submission.delivery_id, submission.is_test) == ("msg_1", False)

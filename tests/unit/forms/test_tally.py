@@ -39,7 +39,7 @@ def tally(*fields: Any, **data: Any) -> Submission:
         ({}, ""),
     ],
 )
-def test_an_answer_is_told_as_text(field: dict[str, Any], text: str) -> None:
+def test_an_answer_is_reported_as_text(field: dict[str, Any], text: str) -> None:
     assert tally({"key": "question_1", "label": "Питання", **field}).answers == {"Питання": text, "question_1": text}
 
 

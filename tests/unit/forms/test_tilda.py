@@ -28,7 +28,7 @@ def test_only_its_very_ping_is_a_test(pairs: list[tuple[str, str]]) -> None:
     assert tilda(("test", "test")).is_test
 
 
-def test_a_visitors_own_tranid_takes_nobodys_place() -> None:
+def test_a_visitors_own_tranid_replaces_no_other_lead() -> None:
     assert tilda(("tranid", "7:1"), ("tranid", "7:2")).delivery_id == "7:1, 7:2"
     assert tilda(("tranid", "")).delivery_id is None
 

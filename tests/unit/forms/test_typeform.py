@@ -30,7 +30,7 @@ def typeform(**response: Any) -> Submission:
         ({}, ""),
     ],
 )
-def test_an_answer_is_told_as_text(answer: dict[str, Any], text: str) -> None:
+def test_an_answer_is_reported_as_text(answer: dict[str, Any], text: str) -> None:
     assert typeform(answers=[{**answer, "field": {"id": "f1", "ref": "ref"}}]).answers == {"ref": text, "f1": text}
 
 

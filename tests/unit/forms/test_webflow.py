@@ -14,7 +14,7 @@ def webflow(**payload: Any) -> Submission:
     return read("webflow", post, fields={"Phone Number": "person.phone"})
 
 
-def test_a_number_is_told_as_text() -> None:
+def test_a_number_is_reported_as_text() -> None:
     submission = webflow(id="6321", data={"Phone Number": 380500000001, "Сума": 6000.5, "Так": True, "x": None})
     assert submission.answers == {"Phone Number": "380500000001", "Сума": "6000.5", "Так": "true", "x": ""}
     assert (submission.delivery_id, submission.values["person"]) == ("6321", {"phone": "380500000001"})

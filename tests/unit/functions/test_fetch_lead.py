@@ -51,7 +51,7 @@ def test_what_is_over_is_over(step: Callable[..., steps.FetchChange]) -> None:
         steps.refetch(over, NOW, "by olena")
 
 
-def test_of_two_writers_the_slower_one_hears_of_it(store: LeadRepository) -> None:
+def test_the_slower_of_two_writers_gets_a_conflict(store: LeadRepository) -> None:
     empty = Lead(lead_id="ld_x", source="meta-credit", received_at=NOW, partners=())
     store.accept(empty, phone_hash=None, fetch=NEW)
     arrivals = FetchRepository(Table(aws.dynamodb(), TABLE))
@@ -146,7 +146,7 @@ def test_the_worker_is_wired_to_the_table_and_buries_with_lead_step_and_reason(a
         app.origin("web")
 
 
-def test_find_due_brings_up_a_lead_that_nobody_fetched(
+def test_find_due_queues_a_lead_that_was_not_fetched(
     store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
@@ -177,7 +177,7 @@ def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else() -
         assert wrong.startswith(f"source {name}: a section [{name}.fetch] goes with forms")
 
 
-def test_a_fetch_stands_for_a_state_only_where_there_are_no_deliveries() -> None:
+def test_a_fetch_represents_a_state_only_where_there_are_no_deliveries() -> None:
     standing = {state: replace(NEW, state=state).lead_state for state in FetchState}
     assert {state.value: stands and stands.value for state, stands in standing.items()} == {
         "pending": "received",

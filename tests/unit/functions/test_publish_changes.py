@@ -106,13 +106,13 @@ def test_a_put_off_look_is_no_announcement(publish: Callable[..., list[str]], bu
     assert bus.taken == []
 
 
-def test_what_the_bus_did_not_take_comes_again_with_all_behind_it(publish: Callable[..., list[str]], bus: Bus) -> None:
+def test_a_rejected_event_is_retried_with_all_later_ones(publish: Callable[..., list[str]], bus: Bus) -> None:
     bus.refuses = {13, 17}
     records = [record(items.delivery_item(NEW), number=str(number)) for number in range(25)]
     assert publish(*records) == ["13"]
 
 
-def test_a_record_that_cannot_be_read_is_set_aside_and_holds_up_nobody(
+def test_an_unreadable_record_becomes_a_dead_letter_and_blocks_no_other(
     publish: Callable[..., list[str]], bus: Bus, monkeypatch: pytest.MonkeyPatch, aws_mocked: None
 ) -> None:
     url = queue("dead")

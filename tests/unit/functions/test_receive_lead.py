@@ -95,7 +95,7 @@ def test_a_good_lead_is_accepted_and_stored(post: Post, store: LeadRepository) -
     assert (lead.person.phone, str(lead.loan.amount)) == ("+380500000001", "6000.5")
 
 
-def test_a_redelivery_hears_of_its_own_lead(post: Post) -> None:
+def test_a_redelivery_gets_its_own_lead(post: Post) -> None:
     _, first = post()
     status, again = post()
     assert (status, again) == (200, {"lead_id": first["lead_id"], "status": "received", "duplicate": True})
@@ -189,7 +189,7 @@ def ages_ago() -> None:
     secrets._kept = {name: (at - 6.0, value) for name, (at, value) in secrets._kept.items()}
 
 
-def test_when_the_table_is_away_the_form_is_asked_to_try_again_and_told_nothing(post: Post) -> None:
+def test_without_the_table_the_form_is_asked_to_retry_and_gets_no_details(post: Post) -> None:
     aws.dynamodb().delete_table(TableName=TABLE)
     status, problem = post()
     assert status == 500

@@ -223,7 +223,7 @@ def test_the_challenge_is_echoed_as_plain_text_that_no_browser_takes_for_more(
         ({}, "nobody", 404),
     ],
 )
-def test_whoever_does_not_know_the_token_hears_nothing_back(
+def test_a_wrong_verify_token_gets_no_challenge(
     app: ModuleType, context: Context, changes: dict[str, str], source: str, status: int
 ) -> None:
     response = ask(app, context, ASKED | changes, source)
@@ -237,7 +237,7 @@ def test_a_bare_visit_is_refused(app: ModuleType, context: Context, query: Any) 
     assert ask(app, context, query)["statusCode"] == 403
 
 
-def test_a_source_without_a_verify_token_verifies_nobody(app: ModuleType, context: Context) -> None:
+def test_a_source_without_a_verify_token_verifies_nothing(app: ModuleType, context: Context) -> None:
     entries = json.dumps({"meta-credit": {"secrets": [SECRET]}})
     aws.secrets_manager().put_secret_value(SecretId="leadbridge/sources", SecretString=entries)
     for token in ("", "None", "null"):

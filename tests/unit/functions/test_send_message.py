@@ -88,7 +88,7 @@ def test_two_workers_with_one_answer_ask_for_one_message(deal: World, shipped_se
     assert [message.partner_status for message in deal.outbox.messages(LEAD.lead_id)] == ["Погоджено"]
 
 
-def test_a_status_that_closes_the_deal_is_told_too(deal: World, shipped_settings: Settings) -> None:
+def test_a_status_that_closes_the_deal_is_reported_too(deal: World, shipped_settings: Settings) -> None:
     lender = Lender(iter(["В обробці", "Видано"]))
     assert [look(deal, shipped_settings, lender) for _ in range(2)] == [Outcome.CHANGED, Outcome.CLOSED]
     delivery = deal.store.delivery(LEAD.lead_id, PARTNER)

@@ -102,7 +102,7 @@ def test_all_that_is_loaded_at_first_is_small(ask: Ask) -> None:
     assert sum(sizes) < FIRST_LOAD
 
 
-def test_every_script_and_style_is_fetched_at_once_and_none_is_left_over() -> None:
+def test_every_script_and_style_is_preloaded_and_none_is_unused() -> None:
     page = (STATIC / "index.html").read_text(encoding="utf-8")
     named = set(re.findall(r'(?:src|href)="console/([\w.-]+)"', page))
     files = {path.name for path in STATIC.iterdir()}

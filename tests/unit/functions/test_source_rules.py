@@ -237,7 +237,7 @@ def lose_replies(monkeypatch: pytest.MonkeyPatch, verb: str, times: int) -> list
     return lost
 
 
-def test_a_new_minute_begins_anew_and_parts_add_up(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_minute_starts_at_zero_and_parts_add_up(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leadbridge.storage.quota.MAX_LEADS_PER_PART", 4)
     quota, waits = Quota("mine", 8), set[int]()
 

@@ -81,7 +81,7 @@ def test_what_creates_nothing_is_repeated(call: str, status: int, body: bytes) -
 
 
 @given(st.sampled_from(list(SENDING | READING)), BODIES)
-def test_429_is_a_rate_limit_whoever_sends_it(call: str, body: bytes) -> None:
+def test_429_is_always_a_rate_limit(call: str, body: bytes) -> None:
     assert isinstance(error_of((SENDING | READING)[call], 429, body), RateLimited)
 
 

@@ -29,7 +29,7 @@ def refusal(code: object, subcode: object = None) -> dict[str, Any]:
     return {"error": error if subcode is None else {**error, "error_subcode": subcode}}
 
 
-def test_the_lead_is_taken_as_it_stands() -> None:
+def test_the_lead_is_taken_unchanged() -> None:
     assert lead_in(Answer(200, {}, json.dumps(LEAD).encode()), "77") == LEAD
 
 

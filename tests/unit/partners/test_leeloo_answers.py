@@ -67,7 +67,7 @@ def meaning(given: Answer, lost: Lost) -> Meaning:
         pytest.param(answer(404, b"<html>Cannot GET"), Unavailable, id="404 of another server"),
     ],
 )
-def test_what_can_be_told_is_the_same_for_reads_and_sends(given: Answer, expected: Meaning) -> None:
+def test_what_can_be_known_is_the_same_for_reads_and_sends(given: Answer, expected: Meaning) -> None:
     assert meaning(given, Unavailable) is expected
     assert meaning(given, Unknown) is expected
 
@@ -89,7 +89,7 @@ def test_what_can_be_told_is_the_same_for_reads_and_sends(given: Answer, expecte
         pytest.param(answer(503), id="503"),
     ],
 )
-def test_what_nobody_can_tell_is_lost(given: Answer) -> None:
+def test_an_unclear_result_is_lost(given: Answer) -> None:
     assert meaning(given, Unavailable) is Unavailable
     assert meaning(given, Unknown) is Unknown
 

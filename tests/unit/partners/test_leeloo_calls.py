@@ -223,7 +223,7 @@ def call_record(api: LeelooApi, **changes: Any) -> object:
     return api.calls.record(**{**asked, **more, **changes})
 
 
-def test_an_order_says_what_the_partner_wants_to_hear() -> None:
+def test_an_order_has_the_fields_of_the_contract() -> None:
     assert sent(order).json == {
         "paymentCreditsId": "c",
         "email": "e",
@@ -325,7 +325,7 @@ def test_an_id_stays_one_segment_of_the_path(person_id: str) -> None:
 
 
 @pytest.mark.parametrize("person_id", ["", ".", ".."])
-def test_an_id_that_would_name_another_address_is_of_nobody(person_id: str) -> None:
+def test_an_id_that_would_change_the_address_is_not_found(person_id: str) -> None:
     line = Line()
     with pytest.raises(NotFound):
         leeloo(line).people.get(PersonId(person_id), budget=budget())
@@ -353,7 +353,7 @@ def test_any_text_can_be_sent_or_is_rejected_for_good(text: str) -> None:
 REFUSED = Answer(401, {}, b"")
 
 
-def test_a_refused_token_is_read_anew_and_the_call_is_made_again_once() -> None:
+def test_a_refused_token_is_read_again_and_the_call_is_made_again_once() -> None:
     line = Line(REFUSED, success({}))
     vault = Vault(current={**SECRET, "token": "new"})
     leeloo(line, vault).messages.send_text(TELEGRAM, "Вітаю", budget=budget())
@@ -397,7 +397,7 @@ def test_a_second_try_is_not_begun_without_the_time_for_it() -> None:
         ({"base_url": 1, "token": None}, ["base_url", "token"]),
     ],
 )
-def test_a_secret_that_cannot_be_used_is_for_a_person_to_mend(changes: dict[str, Any], named: list[str]) -> None:
+def test_an_unusable_secret_needs_an_operator(changes: dict[str, Any], named: list[str]) -> None:
     line = Line()
     with pytest.raises(Misconfigured) as caught:
         leeloo(line, Vault({**SECRET, **changes}, {**SECRET, **changes})).catalog.tags(budget=budget())
@@ -405,13 +405,13 @@ def test_a_secret_that_cannot_be_used_is_for_a_person_to_mend(changes: dict[str,
     assert line.requests == []
 
 
-def test_a_secret_that_was_just_mended_is_read_anew() -> None:
+def test_a_secret_that_was_just_fixed_is_read_again() -> None:
     line = Line(success({}))
     leeloo(line, Vault(kept={**SECRET, "token": ""})).messages.send_text(TELEGRAM, "Вітаю", budget=budget())
     assert line.request.headers["X-Leeloo-AuthToken"] == "old"
 
 
-def test_a_secret_that_was_read_just_now_may_yet_be_mended() -> None:
+def test_a_secret_that_was_read_just_now_may_still_be_corrected() -> None:
     with pytest.raises(Misconfigured) as caught:
         leeloo(Line(), Vault(kept={**SECRET, "token": ""}, current=None)).catalog.tags(budget=budget())
     assert (caught.value.certain, caught.value.retry_after) == (False, MIN_REFRESH_SECONDS)
@@ -491,7 +491,7 @@ def test_a_person_is_looked_for_by_phone_and_then_by_email() -> None:
     assert [dict(request.query).get("filter[email]") for request in line.requests] == [None, "o@b.ua"]
 
 
-def test_whoever_is_found_by_phone_is_not_looked_for_by_email() -> None:
+def test_a_person_found_by_phone_is_not_searched_by_email() -> None:
     line = Line(success([person("p", "0501234567", "TELEGRAM")]))
     account_for(line, phone="+380501234567", email="o@b.ua")
     assert dict(line.request.query)["filter[phone]"] == "+380501234567"
@@ -508,7 +508,7 @@ def test_someone_without_accounts_is_passed_over() -> None:
     assert chosen(success([person("p", "0501234567")])) is None
 
 
-def test_nobody_is_looked_for_without_phone_and_email() -> None:
+def test_there_is_no_search_without_phone_and_email() -> None:
     line = Line()
     assert account_for(line) is None
     assert line.requests == []

@@ -99,7 +99,7 @@ def test_an_end_of_a_line_at_the_end_of_a_part_is_trimmed() -> None:
     assert lead_source(trading({"offer": "a\r\n"})) == "a|||"
 
 
-def test_the_source_may_be_given_as_it_stands() -> None:
+def test_the_source_may_be_given_unchanged() -> None:
     form = AccountForm(lead_source="our own | words")
     assert account(form, offer="a|b")["leadInfo"] == {"leadSource": "our own | words"}
 

@@ -145,7 +145,7 @@ def test_a_refresh_that_fails_falls_back_to_the_password(failure: Answer | Partn
     assert line.requests[1].form == {"grant_type": "refresh_token", "refresh_token": "r-t1"}
 
 
-def test_a_refresh_that_is_told_to_wait_waits(time: Time) -> None:
+def test_a_rate_limited_refresh_waits(time: Time) -> None:
     line = Line(token(), answer(429, None))
     api = client(line, clock=time, refresh_grant=True)
     api.authorize(budget())
@@ -205,7 +205,7 @@ def test_a_second_create_is_not_begun_without_the_time_for_it() -> None:
     assert line.operations == ["token", "create", "token"]
 
 
-def test_credentials_that_are_surely_wrong_by_now_are_misconfigured() -> None:
+def test_credentials_that_fail_twice_are_misconfigured() -> None:
     line = Line(token(), REFUSED, answer(401, {"error": "unauthorized"}))
     authorized = client(line).authorize(budget())
     with pytest.raises(Misconfigured) as caught:

@@ -189,7 +189,7 @@ def test_source_and_status_may_stand_in_the_lead_info(flat: dict[str, Any]) -> N
     assert (account.lead_source, account.status) == ("a|||d", "CONTACTED")
 
 
-def test_a_row_shows_nobody_when_it_is_printed() -> None:
+def test_a_printed_row_shows_no_personal_data() -> None:
     assert repr(BrokerAccount.of(FULL)) == "Account(uuid='u-1', …)"
 
 

@@ -125,7 +125,7 @@ def test_a_part_that_measured_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> 
     assert bench.main(["--only", "warm"]) == 1
 
 
-def test_a_part_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(SystemExit):
         bench.main(["--only", "cold,lukewarm"])
 

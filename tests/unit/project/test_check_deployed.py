@@ -139,7 +139,7 @@ def test_each_question_goes_to_a_route_of_the_template(shipped_settings: Setting
     ],
     ids=str,
 )
-def test_a_stack_that_is_ill_is_asked_some_times_and_told_of(ill: dict[str, Any], shipped_settings: Settings) -> None:
+def test_an_unhealthy_stack_is_polled_and_then_reported(ill: dict[str, Any], shipped_settings: Settings) -> None:
     found = stack(**ill)
     assert not found.is_well(requests_for(shipped_settings))
     [told] = [line for line in found.told if "; expected" in line][:1]
@@ -155,7 +155,7 @@ def test_a_function_may_be_slow_to_come(shipped_settings: Settings) -> None:
     assert found.asked.count("GET /health") == 3
 
 
-def test_a_form_that_takes_what_nobody_signed_is_not_asked_again(shipped_settings: Settings) -> None:
+def test_a_form_that_accepts_unsigned_posts_fails_at_once(shipped_settings: Settings) -> None:
     found = stack(web=[Answer(202, "application/json", {"lead_id": "ld_x"})])
     assert not found.is_well(requests_for(shipped_settings))
     assert found.asked.count("POST /webhooks/web") == 1

@@ -57,7 +57,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=str,
 )
-def test_errors_that_pass_by_themselves(error: Exception) -> None:
+def test_transient_errors(error: Exception) -> None:
     assert is_transient(error)
 
 
@@ -102,7 +102,7 @@ def test_two_transactions_have_two_tokens() -> None:
     assert len(set(client.tokens)) == 2
 
 
-def test_a_failed_condition_is_told_even_if_another_write_was_throttled() -> None:
+def test_a_failed_condition_is_reported_even_if_another_write_was_throttled() -> None:
     client: Any = Client(canceled("ThrottlingError", "ConditionalCheckFailed"))
     assert Table(client, "t").transact([WRITE] * 2) == 1
 

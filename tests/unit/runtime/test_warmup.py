@@ -38,7 +38,7 @@ def test_what_cannot_be_made_is_warned_of_and_keeps_nothing_else_from_being_made
 
 
 @pytest.mark.parametrize("flow", ["receive_lead", "submit_lead", "check_status", "send_message", "sync_accounts"])
-def test_a_start_asks_nobody_and_reads_no_secret(
+def test_a_start_asks_no_one_and_reads_no_secret(
     monkeypatch: pytest.MonkeyPatch,
     store: LeadRepository,
     shipped_settings: settings.Settings,

@@ -31,7 +31,7 @@ def world(shipped_settings: Settings, time: Time) -> World:
     return syncs.world(shipped_settings, time)
 
 
-def test_every_status_after_the_first_is_told_once(world: World) -> None:
+def test_every_status_after_the_first_is_reported_once(world: World) -> None:
     ours = world.lead()
     world.submitted(ours, "a")
     world.broker.add("a")
@@ -44,7 +44,7 @@ def test_every_status_after_the_first_is_told_once(world: World) -> None:
     assert [status for _, status in world.notified] == ["CONTACTED", "SOMETHING_NEW", "ACTIVE_CLIENT"]
 
 
-def test_what_somebody_else_has_told_already_is_not_told_again(world: World) -> None:
+def test_a_status_that_another_worker_sent_is_not_sent_again(world: World) -> None:
     ours = world.lead()
     delivery = world.submitted(ours, "a")
     change = change_status(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
@@ -81,7 +81,7 @@ def test_row_of_the_hour_that_comes_twice_is_not_called_older(world: World) -> N
     assert kept(world).updated_latest is not None
 
 
-def test_a_delivery_that_others_are_changing_is_read_anew(world: World) -> None:
+def test_a_delivery_that_others_are_changing_is_read_again(world: World) -> None:
     ours = world.lead()
     world.submitted(ours, "a")
     world.broker.add("a")
@@ -235,7 +235,7 @@ def test_unchanged_rows_cost_no_read_of_their_own(world: World, monkeypatch: pyt
     assert (take(world, *names).written, read) == (0, [])
 
 
-def test_what_a_check_has_overtaken_is_told_all_the_same_if_it_is_still_so(world: World) -> None:
+def test_an_overtaken_status_is_sent_if_it_is_still_current(world: World) -> None:
     """The answer to the check was older than the page: the next look tells."""
     ours = world.lead()
     world.submitted(ours, "a")
@@ -298,7 +298,7 @@ def test_a_row_that_failed_is_tried_again_whenever_it_is_seen(world: World) -> N
     assert (kept(world).lead_id, kept(world).is_pending) == (ours.lead_id, False)
 
 
-def test_an_account_whose_lead_could_not_hear_yet_is_tried_again_whenever_it_is_seen(world: World) -> None:
+def test_an_account_whose_lead_was_not_ready_is_retried_whenever_it_is_listed(world: World) -> None:
     ours = world.lead()
     world.submitted(ours)
     world.broker.add("a", email="ours-1@example.com")
@@ -312,7 +312,7 @@ def test_an_account_whose_lead_could_not_hear_yet_is_tried_again_whenever_it_is_
     assert (kept(world).lead_id, kept(world).is_pending) == (ours.lead_id, False)
 
 
-def test_an_account_that_turns_out_to_be_nobodys_of_ours_waits_no_longer(world: World) -> None:
+def test_a_foreign_account_waits_no_longer(world: World) -> None:
     ours = world.lead()
     sending = world.attempted(ours)
     world.broker.add("a", email="ours-1@example.com")
@@ -362,7 +362,7 @@ def test_what_is_kept_of_an_erased_person_is_deleted(world: World) -> None:
     assert world.delivery(ours).account_uuid is None
 
 
-def test_an_erased_delivery_hears_nothing_and_gets_no_account(world: World) -> None:
+def test_an_erased_delivery_gets_no_status_and_no_account(world: World) -> None:
     """Its account was not tied: the look-up found the lead just before it was erased."""
     ours = world.lead()
     world.submitted(ours)

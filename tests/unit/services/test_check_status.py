@@ -114,7 +114,7 @@ def test_a_final_status_closes_the_deal_and_it_is_never_due_again(world: World) 
     assert world.look(at_once=True) is Outcome.NO_ACTION
 
 
-def test_a_status_nobody_has_heard_of_is_kept_and_leaves_the_deal_open(world: World) -> None:
+def test_an_unknown_status_is_stored_and_leaves_the_deal_open(world: World) -> None:
     world.says("Передано в архів банку")
     assert world.look() is Outcome.CHANGED
     assert (world.delivery.state, world.delivery.partner_status, world.delivery.status_meaning) == (

@@ -170,7 +170,7 @@ def test_an_account_of_a_month_later_is_not_ours(world: World) -> None:
     assert world.delivery.state is not State.SUBMITTED
 
 
-def test_a_broker_that_answers_nothing_usable_for_an_hour_rings(world: World) -> None:
+def test_a_broker_that_answers_nothing_usable_for_an_hour_triggers_an_alarm(world: World) -> None:
     rings = {
         alarm["Properties"]["MetricName"]
         for alarm in resources("AWS::CloudWatch::Alarm").values()
@@ -188,7 +188,7 @@ def test_a_broker_that_answers_nothing_usable_for_an_hour_rings(world: World) ->
     assert counted & rings, f"twenty hours of {counted}, and nothing rings: {rings}"
 
 
-def test_a_retry_begins_its_waits_anew(world: World) -> None:
+def test_a_retry_restarts_the_backoff(world: World) -> None:
     world.broker.authorize = lambda budget: (_ for _ in ()).throw(away())  # type: ignore[method-assign]
     while (visit := world.visit()).retry_after is not None:
         world.time.now += visit.retry_after

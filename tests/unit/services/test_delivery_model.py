@@ -189,7 +189,7 @@ class LenderModel(RuleBasedStateMachine):
             assert (delivery.deal_id, delivery.account_uuid, delivery.due_at) == (None, None, None)
 
     @invariant()
-    def what_failed_by_itself_has_a_letter(self) -> None:
+    def failures_have_a_dead_letter(self) -> None:
         delivery = self.delivery
         if (
             delivery.state is F

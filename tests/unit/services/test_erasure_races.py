@@ -575,7 +575,7 @@ def others() -> list[str]:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_nothing_is_left_of_a_person_whose_erasure_meets(name: str, world: World) -> None:
+def test_nothing_remains_of_a_person_whose_erasure_meets(name: str, world: World) -> None:
     prepare, flow = FLOWS[name]
     prepare(world)
     state, strangers = meetings.saved(), others()

@@ -178,7 +178,7 @@ def test_a_message_that_comes_too_early_waits_and_counts_no_attempt(world: World
     assert world.origin.asked == 1
 
 
-def test_a_refused_token_keeps_the_lead_waiting_until_a_person_mends_it(world: World) -> None:
+def test_a_refused_token_keeps_the_lead_waiting_until_it_is_corrected(world: World) -> None:
     world.origin = failing(*[fails(partner_errors.Misconfigured, "Graph rejected the access token")] * 200)
     for _ in range(200):
         visit = world.visit()
@@ -215,7 +215,7 @@ def test_a_failed_one_can_be_asked_for_again(world: World) -> None:
     assert world.visit().outcome is Outcome.FETCHED
 
 
-def test_a_waiting_lead_stands_in_the_operators_list(world: World) -> None:
+def test_a_waiting_lead_is_in_the_operators_list(world: World) -> None:
     listing = LeadList(Table(aws.dynamodb(), TABLE))
     for wanted in (LeadFilter(), LeadFilter(status=LeadStatus.RECEIVED), LeadFilter(source="meta-credit")):
         [journey] = listing.page(wanted, 10).leads
@@ -253,7 +253,7 @@ def test_a_fetched_lead_goes_to_the_next_partner_that_can_take_it(world: World) 
     assert world.journey.timeline[-1].data["passed_over"] == ["leadleader"]
 
 
-def test_what_no_partner_needs_is_left_out_and_holds_nobody_up(world: World) -> None:
+def test_an_unreadable_optional_field_is_omitted_and_blocks_nothing(world: World) -> None:
     world.origin = Origin({**ANSWERS, "email": "немає"})
     assert world.visit() == Result(Outcome.FETCHED)
     assert world.journey.deliveries["leadleader"].state is State.RECEIVED

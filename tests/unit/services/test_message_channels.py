@@ -55,7 +55,7 @@ def test_who_is_neither_found_nor_made_has_no_channel(world: World) -> None:
     assert world.dead_letters == []
 
 
-def test_an_operators_message_to_an_account_looks_for_nobody(world: World) -> None:
+def test_an_operators_message_to_an_account_needs_no_search(world: World) -> None:
     message = world.by_hand("acc-9", account_id="acc-9", text="Вітаю, {name}!", variables={"name": "Ольго"})
     assert world.visit(message).outcome is Outcome.SENT
     assert world.messenger.asked == ["send"]
@@ -115,7 +115,7 @@ def test_an_invitation_after_trouble_is_waited_for_in_full(world: World) -> None
 
 
 @pytest.mark.parametrize("error", NOT_SENT)
-def test_an_invitation_that_surely_was_not_sent_is_sent_later(
+def test_an_invitation_that_definitely_was_not_sent_is_sent_later(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     world.settings = settings(channel=BY_SMS)
@@ -127,7 +127,7 @@ def test_an_invitation_that_surely_was_not_sent_is_sent_later(
     assert world.messenger.asked.count("invite") == 2
 
 
-def test_an_invitation_whose_fate_nobody_knows_is_not_sent_again(world: World) -> None:
+def test_an_unknown_invitation_is_not_sent_again(world: World) -> None:
     world.settings = settings(channel=BY_SMS)
     world.messenger = Messenger(invites=True, on_invite=always(fails(partner_errors.Unknown)))
     message = world.status("Погоджено")
@@ -169,7 +169,7 @@ def test_credentials_that_may_just_have_been_changed_are_tried_once_more(world: 
     assert world.visit(message).outcome is Outcome.SENT
 
 
-def test_a_mirror_makes_nobody_and_holds_up_no_message(world: World) -> None:
+def test_a_crm_note_creates_no_person_and_blocks_no_message(world: World) -> None:
     world.messenger = Messenger(makes=ACCOUNT)
     told = world.status("Погоджено")
     mirror = replace(told, message_id=f"{told.message_id}#crm_note", is_crm_note=True)

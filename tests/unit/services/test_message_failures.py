@@ -50,7 +50,7 @@ def test_a_failed_search_is_always_repeated(world: World, where: str, error: typ
 
 
 @pytest.mark.parametrize("error", NOT_SENT)
-def test_a_send_that_surely_was_not_processed_is_repeated(
+def test_a_send_that_definitely_was_not_processed_is_repeated(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     world.messenger.on_send = answers(fails(error), fails(error))

@@ -45,7 +45,7 @@ def test_a_newer_message_waits_for_one_that_is_being_sent(world: World) -> None:
     assert world.visit(newer).outcome is Outcome.SENT
 
 
-def test_a_newer_message_waits_as_long_as_one_that_comes_again(world: World) -> None:
+def test_a_newer_message_waits_for_one_that_is_retried(world: World) -> None:
     older, middle, newer = world.status("1"), world.status("2"), world.status("3")
     world.messenger.on_send = answers(fails(partner_errors.RateLimited, retry_after=300.0))
     assert world.visit(older).retry_after == timedelta(seconds=300)
@@ -61,7 +61,7 @@ def test_a_newer_message_waits_as_long_as_one_that_comes_again(world: World) -> 
 
 
 @pytest.mark.parametrize("state", [state for state in MessageState if state not in UNSETTLED])
-def test_nobody_waits_for_a_message_that_is_settled(world: World, state: MessageState) -> None:
+def test_a_settled_message_blocks_no_other(world: World, state: MessageState) -> None:
     world.add(
         replace(status_notification(LEAD.lead_id, PARTNER, 2, "Погоджено", world.time()), state=state, due_at=None)
     )
@@ -70,7 +70,7 @@ def test_nobody_waits_for_a_message_that_is_settled(world: World, state: Message
     assert world.messenger.texts == ["Статус: Очікує."]
 
 
-def test_nobody_waits_for_somebody_elses_message(world: World) -> None:
+def test_a_message_waits_only_for_messages_to_the_same_person(world: World) -> None:
     other = lead(2)
     world.store.accept(other, phone_hash=None)
     world.status("Погоджено", other)
@@ -78,7 +78,7 @@ def test_nobody_waits_for_somebody_elses_message(world: World) -> None:
     assert world.visit(world.status("Очікує")).outcome is Outcome.SENT
 
 
-def test_an_operators_message_does_not_wait_for_what_is_told_by_itself(world: World) -> None:
+def test_an_operators_message_does_not_wait_for_notifications(world: World) -> None:
     older, by_hand, newer = world.status("1"), world.by_hand(text="Вітаю"), world.by_hand(text="І ще")
     assert world.visit(newer).outcome is Outcome.WAITING
     for message in (by_hand, newer, older):
@@ -207,7 +207,7 @@ def at(text: str) -> datetime:
         ("2026-10-24T20:00", "2026-10-25T06:00", "+380500000001"),
     ],
 )
-def test_nobody_is_written_to_at_night_by_their_own_clock(
+def test_no_message_is_sent_in_the_quiet_hours_of_the_persons_zone(
     world: World, now: str, again_at: str | None, phone: str
 ) -> None:
     world.settings = settings(quiet_hours=NIGHT)

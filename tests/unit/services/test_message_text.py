@@ -45,7 +45,7 @@ def said(told: dict[str, Any], status: str = "Видано", locale: str | None 
     return render_message(about(status), settings(told), of, DELIVERY, locale)
 
 
-def test_a_status_with_words_of_its_own_is_told_in_them_and_any_other_in_the_usual_ones() -> None:
+def test_a_status_with_its_own_text_uses_it_and_others_use_the_default() -> None:
     told = {
         "default": {"text": {"uk": "Статус: {status}."}},
         "statuses": {"Видано": {"text": {"uk": "Вітаємо!"}}},
@@ -80,7 +80,7 @@ def test_an_amount_is_written_as_banks_do(amount: str, text: str) -> None:
     assert said({"default": {"text": {"uk": "{amount}"}}}, of=one).text == text
 
 
-def test_what_is_not_known_of_a_lead_is_left_empty() -> None:
+def test_unknown_values_of_a_lead_are_empty() -> None:
     nameless = LEAD.model_copy(update={"person": Person()})
     assert said({"default": {"text": {"uk": "{full_name}!"}}}, of=nameless).text == "!"
 

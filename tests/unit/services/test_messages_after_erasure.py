@@ -79,7 +79,7 @@ def test_who_is_erased_while_they_are_looked_for_is_not_written_to(
     assert world.outbox.messages(LEAD.lead_id) == []
 
 
-def test_of_who_is_erased_while_they_are_written_to_nothing_is_told(world: World) -> None:
+def test_an_erasure_during_a_send_leaves_no_data(world: World) -> None:
     message = world.status("Погоджено")
     meanwhile(world, "send", lambda: erase(world))
     assert world.visit(message) == Result(Outcome.SENT)
@@ -87,7 +87,7 @@ def test_of_who_is_erased_while_they_are_written_to_nothing_is_told(world: World
     assert timeline_quotes(world) == []
 
 
-def test_nothing_is_told_of_them_behind_the_erasers_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_after_the_eraser(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message is there still, but its end is no longer written into the timeline."""
     message = world.status("Погоджено")
     meanwhile(world, "send", lambda: erase_half(world, monkeypatch))

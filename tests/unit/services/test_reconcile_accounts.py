@@ -38,7 +38,7 @@ def test_an_account_is_tied_by_its_uuid(world: World) -> None:
     assert world.book.asked_for == []
 
 
-def test_an_account_whose_uuid_was_not_told_is_tied_by_its_email(world: World) -> None:
+def test_an_account_without_a_returned_uuid_is_linked_by_email(world: World) -> None:
     ours = world.lead()
     world.submitted(ours)
     world.broker.add("a", email="OURS-1@Example.com")
@@ -66,7 +66,7 @@ def test_an_account_that_is_tied_by_its_email_gives_its_delivery_its_uuid_though
 
 
 @pytest.mark.parametrize("behind", [timedelta(hours=5), timedelta(hours=14), timedelta(days=-40)])
-def test_a_lead_that_was_taken_is_tied_however_the_brokers_clock_stands(world: World, behind: timedelta) -> None:
+def test_an_accepted_lead_is_linked_whatever_the_brokers_clock(world: World, behind: timedelta) -> None:
     """It takes an e-mail once."""
     ours = world.lead()
     world.submitted(ours)
@@ -178,7 +178,7 @@ def test_of_two_whose_replies_were_lost_the_one_before_the_accounts_time_has_it(
     assert world.delivery(second).state is State.UNKNOWN
 
 
-def test_while_a_create_call_is_on_its_way_its_account_is_nobodys(world: World) -> None:
+def test_during_a_create_call_its_account_is_linked_to_no_lead(world: World) -> None:
     """And an older lead whose reply was lost does not get it."""
     first, second = world.lead(1, "same@example.com"), world.lead(2, "same@example.com")
     world.unknown(first)
@@ -203,7 +203,7 @@ def test_a_worker_that_was_lost_while_it_made_the_account_is_not_waited_for(worl
 
 
 @pytest.mark.parametrize("how", [steps.reject, steps.mark_duplicate, steps.fail])
-def test_a_lead_that_surely_was_not_made_into_an_account_gets_none(world: World, how: Any) -> None:
+def test_a_lead_that_was_definitely_not_created_gets_no_account(world: World, how: Any) -> None:
     ours = world.lead()
     sending = world.attempted(ours)
     world.ledger.apply(how(sending, world.time.now, some_error("no")))

@@ -130,7 +130,7 @@ def test_after_so_many_days_it_is_a_new_lead(world: World) -> None:
     assert len(world.partner.created) == 2
 
 
-def test_where_nobody_asks_everybody_is_sent(world: World) -> None:
+def test_without_a_rule_every_lead_is_sent(world: World) -> None:
     world.on_repeat("mark", days=0)
     assert [world.visit(world.comes(1)), world.visit(world.comes(2))] == [Outcome.SUBMITTED] * 2
 
@@ -157,7 +157,7 @@ def test_who_is_held_waits_for_an_operator_and_is_not_held_again(world: World) -
 
 
 @pytest.mark.parametrize("state", ["rejected", "failed", "erased"])
-def test_who_was_not_served_the_first_time_may_come_again(world: World, state: str) -> None:
+def test_a_person_who_was_not_served_may_be_sent_again(world: World, state: str) -> None:
     first = world.comes(1)
     error = partner_errors.Rejected if state == "rejected" else partner_errors.Misconfigured
     world.partner.says = iter([None if state == "erased" else error(PARTNER, "create", "no")])
@@ -388,7 +388,7 @@ def test_a_lead_that_one_partner_rejects_goes_to_the_next(world: World) -> None:
     assert world.visit(arrived) is Outcome.NO_ACTION
 
 
-def test_a_lead_falls_back_on_nobody_who_would_miss_something(world: World) -> None:
+def test_the_fallback_partner_gets_all_fields_that_it_requires(world: World) -> None:
     arrived = chained(world, email=None)
     refusing(world)
     world.visit(arrived)

@@ -89,7 +89,7 @@ def refused(world: World, of: Lead) -> None:
     world.messenger = Messenger(known=ACCOUNT, on_send=always(fails(partner_errors.Rejected)))
 
 
-def answered_by_nobody(world: World, of: Lead) -> None:
+def unanswered(world: World, of: Lead) -> None:
     world.messenger = Messenger(known=ACCOUNT, on_send=answers(fails(partner_errors.Unknown)))
 
 
@@ -119,7 +119,7 @@ FAILED, NO_CHANNEL, SKIPPED = MessageState.FAILED, MessageState.NO_CHANNEL, Mess
         (without_channel, {NO_CHANNEL}, 18),
         (held_up_by_a_limit, {SENT}, 11),
         (refused, {FAILED}, 19),
-        (answered_by_nobody, {UNKNOWN}, 17),
+        (unanswered, {UNKNOWN}, 17),
         (at_night, {SENT}, 8),
         (of_no_interest, {SKIPPED}, 8),
     ],

@@ -166,7 +166,7 @@ def test_a_failed_authorization_is_always_tried_again(world: World, error: type[
 
 
 @pytest.mark.parametrize("error", [partner_errors.Unavailable, partner_errors.RateLimited, partner_errors.Unauthorized])
-def test_a_create_that_surely_was_not_processed_is_tried_again(
+def test_a_create_that_definitely_was_not_processed_is_tried_again(
     world: World, error: type[partner_errors.PartnerError]
 ) -> None:
     world.lender.on_create = iter([fails(error)])

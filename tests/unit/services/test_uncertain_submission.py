@@ -53,7 +53,7 @@ def test_a_lost_request_is_looked_up_and_sent_again(world: World) -> None:
     assert (world.broker.creates, world.broker.looks) == (2, 1)
 
 
-def test_nothing_is_sent_again_while_nobody_can_look(world: World) -> None:
+def test_nothing_is_sent_again_while_look_ups_fail(world: World) -> None:
     def always() -> Iterator[partner_errors.PartnerError]:
         while True:
             yield away()

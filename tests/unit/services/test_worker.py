@@ -100,7 +100,7 @@ def test_an_item_that_does_not_exist_is_gone() -> None:
     assert Caller(Table(), calls()).process(None) == Result(Outcome.NOT_FOUND)
 
 
-def test_an_item_that_does_not_wait_is_left_alone() -> None:
+def test_an_item_that_does_not_wait_is_not_touched() -> None:
     table = Table()
     done = steps.complete(NEW, NOW).after
     assert Caller(table, calls()).process(done, overdue=True) == Result(Outcome.NO_ACTION)

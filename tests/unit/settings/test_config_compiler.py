@@ -135,7 +135,7 @@ def test_the_example_of_this_file_is_right(folder: Path) -> None:
         ("[tilda-credit.defaults]", "[tilda-credit]", "10: this is not TOML: cannot declare"),
     ],
 )
-def test_a_wrong_line_is_told_by_its_number(folder: Path, before: str, after: str, said: str) -> None:
+def test_a_wrong_line_is_reported_by_its_number(folder: Path, before: str, after: str, said: str) -> None:
     told = changed(folder, before, after)
     expected = said.split("|")
     assert len(told) == len(expected)
@@ -144,7 +144,7 @@ def test_a_wrong_line_is_told_by_its_number(folder: Path, before: str, after: st
         assert wanted in one
 
 
-def test_everything_that_is_wrong_is_told_once_and_in_order(folder: Path) -> None:
+def test_everything_that_is_wrong_is_reported_once_and_in_order(folder: Path) -> None:
     text = SOURCE.replace("person.phone", "person.fone").replace('"tilda"', '"tilds"').replace("[tilda-credit]", "[T]")
     (folder / "sources.toml").write_text(text, encoding="utf-8")
     (folder / "partners.toml").write_text(GOOD[1].replace("person.phone", "person.phon"), encoding="utf-8")
@@ -166,7 +166,7 @@ def test_an_environments_own_file_is_named(folder: Path) -> None:
     assert in_sources == "config/sources.dev.toml:3: source tilda-credit: there is no adapter 'no'"
 
 
-def test_files_that_cannot_be_read_are_told_too(folder: Path) -> None:
+def test_files_that_cannot_be_read_are_reported_too(folder: Path) -> None:
     (folder / "sources.toml").write_bytes(SOURCE.encode("cp1251"))
     (folder / "messages.toml").unlink()
     assert problems(folder) == [

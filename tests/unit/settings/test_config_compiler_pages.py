@@ -86,7 +86,7 @@ def test_what_is_right_is_shipped(tmp_path: Path, lines: str) -> None:
         ('thankyou = "https://example.com/"', "there is no setting 'thankyou'; did you mean 'thank_you'?"),
     ],
 )
-def test_a_wrong_line_is_told_by_its_number(tmp_path: Path, line: str, told: str) -> None:
+def test_a_wrong_line_is_reported_by_its_number(tmp_path: Path, line: str, told: str) -> None:
     (problem,) = said(tmp_path, line)
     assert problem.startswith("config/sources.toml:5: source page: ")
     assert told in problem

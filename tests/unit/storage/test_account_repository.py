@@ -108,7 +108,7 @@ def test_a_leads_item_outlives_the_account_that_was_made_of_it(
     assert lead_ends > account_ends
 
 
-def test_an_account_stands_in_no_index_of_leads(accounts: AccountRepository, store: LeadRepository) -> None:
+def test_an_account_is_in_no_index_of_leads(accounts: AccountRepository, store: LeadRepository) -> None:
     store.accept(lead(), phone_hash=None, email_hash=hashed("1@example.com"))
     accounts.store([account(1)])
     assert accounts.leads_of("1@Example.com") == [lead().lead_id]

@@ -37,13 +37,11 @@ def come(store: LeadRepository, number: int, ago: timedelta, source: str = "web"
     return one.lead_id
 
 
-def test_nobody_waits_in_an_empty_table(watch: BacklogMonitor) -> None:
+def test_an_empty_table_has_no_waiting_lead(watch: BacklogMonitor) -> None:
     assert watch.oldest_waiting() is None
 
 
-def test_the_oldest_that_waits_is_told_whatever_came_before_and_is_settled(
-    watch: BacklogMonitor, store: LeadRepository
-) -> None:
+def test_the_oldest_waiting_lead_is_found_among_settled_ones(watch: BacklogMonitor, store: LeadRepository) -> None:
     come(store, 1, HOUR)
     come(store, 2, 2 * HOUR)
     settled = store.delivery(come(store, 3, 3 * HOUR), "leadleader")
@@ -59,7 +57,7 @@ def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: BacklogMonitor, store
     assert watch.oldest_waiting() == NOW - HOUR
 
 
-def test_each_source_is_told_by_its_last_lead(watch: BacklogMonitor, store: LeadRepository) -> None:
+def test_each_source_has_its_last_lead(watch: BacklogMonitor, store: LeadRepository) -> None:
     for number, (ago, source) in enumerate([(3, "web"), (1, "tilda"), (5, "tilda"), (2, "web"), (1, "other")]):
         come(store, number, ago * HOUR, source)
     assert watch.last_leads({"web", "tilda", "never"}) == {"web": NOW - 2 * HOUR, "tilda": NOW - HOUR}
@@ -181,7 +179,7 @@ def test_where_no_source_is_watched_only_incomplete_leads_are_looked_for(
     assert measured(capsys) == []
 
 
-def test_nothing_of_a_person_is_read_or_told(
+def test_no_personal_data_is_read_or_returned(
     detect_stale_sources: Callable[..., ModuleType],
     store: LeadRepository,
     context: Context,

@@ -176,7 +176,7 @@ def get(
     return ask
 
 
-def test_the_route_shows_thirty_days_unless_told(get: Callable[..., tuple[int, dict[str, Any]]]) -> None:
+def test_the_route_shows_thirty_days_by_default(get: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     status, shown = get(to="2026-03-01")
     assert (status, shown["from"], shown["to"]) == (200, "2026-01-31", "2026-03-01")
     assert shown["totals"] == {"leads": 0, "deliveries": {}, "incomplete": 0}

@@ -73,7 +73,7 @@ def take(store: LeadRepository, settings: Settings, *rows: BrokerAccount, of: An
     reconciler(store, settings, of).reconcile(rows, NOW - timedelta(days=1), ReconcileCounts())
 
 
-def test_a_letter_of_an_erased_person_sends_nobody(
+def test_a_dead_letter_of_an_erased_person_sends_nothing(
     store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
@@ -134,9 +134,7 @@ class Late:
         self.inner.store(accounts)
 
 
-def test_who_was_erased_while_a_page_was_taken_in_is_told_nothing(
-    store: LeadRepository, shipped_settings: Settings
-) -> None:
+def test_a_person_erased_during_a_sync_gets_no_message(store: LeadRepository, shipped_settings: Settings) -> None:
     accepted(store, "u-1")
     take(store, shipped_settings, row(leadStatus="NEW_CONTACT"), of=Late())
     take(store, shipped_settings, row(leadStatus="CONTACTED"))
@@ -201,7 +199,7 @@ def test_nothing_is_written_beside_a_person_who_was_erased_meanwhile(store: Lead
     assert "inviting_since" not in everything()
 
 
-def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
+def test_an_event_during_an_erasure_is_linked_to_no_person(
     store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted(store, "u-1")
@@ -221,7 +219,7 @@ def test_an_event_of_a_person_who_is_erased_as_it_comes_is_tied_to_nobody(
     }
 
 
-def test_an_answer_that_comes_after_the_erasure_ties_nobody_to_the_partner(
+def test_an_answer_after_the_erasure_links_no_person_to_the_partner(
     store: LeadRepository, shipped_settings: Settings, time: Time
 ) -> None:
     lender = lead(8)

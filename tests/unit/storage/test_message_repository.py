@@ -98,7 +98,7 @@ def test_count_of_a_line_expires_and_names_nothing_of_a_person(outbox: MessageRe
     assert set(item) == {"pk", "sk", "started_sends", "expires_at"}
 
 
-def test_of_two_writers_the_slower_one_hears_of_it(outbox: MessageRepository, store: LeadRepository) -> None:
+def test_the_slower_of_two_writers_gets_a_conflict(outbox: MessageRepository, store: LeadRepository) -> None:
     outbox.add(NEW)
     outbox.apply(steps.fail(NEW, NOW, some_error("spent")))
     with pytest.raises(Conflict):
@@ -155,7 +155,7 @@ def test_an_accounts_messages_lie_beside_the_account_and_leave_no_line_in_any_le
     assert timeline(store) == []
 
 
-def test_a_line_is_written_for_each_step_that_somebody_should_read_of(
+def test_an_entry_is_written_for_each_step_that_matters_to_an_operator(
     outbox: MessageRepository, store: LeadRepository
 ) -> None:
     outbox.add(NEW)

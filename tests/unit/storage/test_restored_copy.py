@@ -183,7 +183,7 @@ def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -
     assert after.state is State.FAILED
 
 
-def test_status_that_the_person_may_know_already_is_not_told_after_a_restore(shipped_settings: Settings) -> None:
+def test_a_status_from_before_the_backup_is_not_sent_after_a_restore(shipped_settings: Settings) -> None:
     known = steps.confirm(
         steps.start_attempt(
             steps.new_delivery(lead().lead_id, "leadleader", "web", NOW), NOW, timedelta(minutes=1)

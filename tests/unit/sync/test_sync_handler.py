@@ -85,7 +85,7 @@ def logged(log: io.StringIO, message: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, log.getvalue().splitlines()) if line["message"] == message]
 
 
-def test_a_run_is_counted_and_names_nobody(
+def test_a_run_is_counted_and_logs_no_personal_data(
     app: ModuleType,
     broker: Broker,
     store: LeadRepository,
@@ -108,7 +108,7 @@ def test_a_run_is_counted_and_names_nobody(
         assert word not in log.getvalue() + json.dumps(metrics, ensure_ascii=False)
 
 
-def test_a_page_and_a_run_say_in_the_log_what_came_of_them(
+def test_a_page_and_a_run_log_their_results(
     app: ModuleType, broker: Broker, time: Time, context: Context, log: io.StringIO
 ) -> None:
     broker.add("a-uuid", time.now)
@@ -122,7 +122,7 @@ def test_a_page_and_a_run_say_in_the_log_what_came_of_them(
     assert (run["history_percent"], run.get("full_scan_percent")) == (100.0, None)
 
 
-def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
+def test_the_first_syncs_progress_is_distinguished_from_that_of_later_passes(
     app: ModuleType, broker: Broker, time: Time, log: io.StringIO
 ) -> None:
     for _ in range(2):
@@ -140,7 +140,7 @@ def test_the_first_syncs_progress_is_told_apart_from_that_of_later_passes(
     assert 0 < passes[3] < passes[4] < passes[5] < 100
 
 
-def test_a_partner_that_refuses_us_rings(
+def test_a_partner_that_refuses_us_triggers_an_alarm(
     app: ModuleType, broker: Broker, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broker.errors = iter([partner_errors.Misconfigured("matchtrade", "list", "wrong password")])

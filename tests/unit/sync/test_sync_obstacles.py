@@ -36,7 +36,7 @@ def spoil(world: World, days_ago: float, *, page: int = 0) -> None:
     world.broker.before_page = refuse
 
 
-def mend(world: World) -> None:
+def repair(world: World) -> None:
     world.broker.before_page = lambda _: None
 
 
@@ -53,11 +53,11 @@ def test_a_window_that_cannot_be_listed_holds_up_none_behind_it(world: World) ->
     assert set(world.book.all) == recent
 
 
-def test_a_window_that_was_left_out_comes_again_with_the_next_whole_pass(world: World) -> None:
+def test_a_skipped_window_is_read_by_the_next_full_scan(world: World) -> None:
     fill(world)
     spoil(world, 170)
     world.tick(MAX_PAGE_FAILURES + 1)
-    mend(world)
+    repair(world)
     assert len(world.book.all) < 7
     world.time.now += world.plan.full_scan_every
     world.tick()
@@ -74,7 +74,7 @@ def test_a_history_with_a_window_left_out_grows_old_until_it_is_whole(world: Wor
     state = world.book.state
     assert (state.full_scan_finished_at, state.history_age(world.time.now)) == (None, world.time.now - began)
     assert world.time.now - state.watermark < TICK
-    mend(world)
+    repair(world)
     world.time.now += world.plan.full_scan_every
     world.tick()
     assert world.book.state.history_age(world.time.now) == timedelta()
@@ -131,9 +131,7 @@ def test_last_days_that_cannot_be_listed_do_not_hold_the_history_up(world: World
         partner_errors.Unavailable("matchtrade", "list", "busy", retry_after=60.0),
     ],
 )
-def test_a_partner_that_lists_nobody_anything_has_no_window_left_out(
-    world: World, error: partner_errors.PartnerError
-) -> None:
+def test_a_partner_with_an_empty_list_skips_no_window(world: World, error: partner_errors.PartnerError) -> None:
     fill(world)
 
     def refuse(_: int) -> None:
@@ -143,7 +141,7 @@ def test_a_partner_that_lists_nobody_anything_has_no_window_left_out(
     world.broker.before_page = refuse
     for _ in range(MAX_PAGE_FAILURES + 1):
         assert world.tick().skipped_windows == ()
-    mend(world)
+    repair(world)
     world.tick(2)
     assert len(world.book.all) == 7
 
@@ -156,7 +154,7 @@ def test_news_that_cannot_be_listed_are_never_left_out(world: World) -> None:
     for _ in range(MAX_PAGE_FAILURES + 1):
         assert world.tick().skipped_windows == ()
     assert world.book.state.watermark == watermark
-    mend(world)
+    repair(world)
     world.tick()
     assert "new" in world.book.all
 

@@ -184,7 +184,7 @@ def test_an_error_ends_the_run_and_the_next_one_goes_on(world: World, error: typ
     assert len(world.book.all) == 7
 
 
-def test_a_partner_that_asks_us_to_wait_is_left_alone_so_long(world: World) -> None:
+def test_a_partners_retry_after_is_respected(world: World) -> None:
     world.broker.errors = iter([partner_errors.RateLimited("matchtrade", "list", "slow down", retry_after=900.0)])
     assert world.run().outcome is SyncOutcome.FAILED
     assert [world.tick().outcome for _ in range(3)] == [SyncOutcome.PAUSED, SyncOutcome.PAUSED, SyncOutcome.COMPLETED]

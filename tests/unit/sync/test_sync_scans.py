@@ -71,7 +71,7 @@ def test_a_run_goes_on_where_the_last_one_stopped_but_for_a_page(world: World) -
     assert len(world.book.all) == 19
 
 
-def test_the_history_goes_on_however_much_is_read_anew(world: World) -> None:
+def test_the_history_goes_on_however_much_is_read_again(world: World) -> None:
     for number in range(40):
         world.broker.add(f"recent-{number}", world.time.now - timedelta(days=1))
     fill(world)
@@ -162,7 +162,7 @@ def test_a_change_of_last_week_is_noticed_at_the_next_tick(either: World) -> Non
     assert either.delivery(ours).partner_status == "CONTACTED"
 
 
-def test_the_rolling_period_is_not_read_anew_where_the_list_filters_on_changes(either: World) -> None:
+def test_the_rolling_period_is_not_read_again_where_the_list_filters_on_changes(either: World) -> None:
     fill(either)
     either.tick(3)
     kinds = {note.kind for note in either.notes}
@@ -170,7 +170,7 @@ def test_the_rolling_period_is_not_read_anew_where_the_list_filters_on_changes(e
     assert {ScanKind.INCREMENTAL, ScanKind.FULL} <= kinds
 
 
-def test_a_partner_whose_clock_is_ahead_is_heard_at_once(either: World) -> None:
+def test_changes_of_a_partner_with_a_fast_clock_are_processed_at_once(either: World) -> None:
     either.run()
     either.broker.add("ahead", either.time.now + timedelta(hours=3))
     either.tick()

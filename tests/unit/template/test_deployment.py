@@ -125,7 +125,7 @@ def test_a_function_that_is_alone_in_three_minutes_tolerates_transient_errors_it
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_an_alarm_that_the_old_version_rings_is_none_of_the_new_ones(function: str) -> None:
+def test_an_alarm_of_the_old_version_does_not_roll_back_the_new_one(function: str) -> None:
     before, after = transformed("true"), transformed("true", "changed")
     names = [{str(alarm["AlarmName"]) for alarm in alarms_of(made, function).values()} for made in (before, after)]
     assert names[0]
@@ -337,12 +337,12 @@ def test_a_newer_commit_counts_though_its_deployment_was_not_found_well() -> Non
     assert done.stdout.split() == ["b", "d", "e"]
 
 
-def test_nothing_is_deployed_where_nobody_can_say_what_is_there(tmp_path: Path) -> None:
+def test_nothing_is_deployed_to_an_unreadable_stack(tmp_path: Path) -> None:
     assert lay_over(tmp_path, "unknown", "").returncode
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_whoever_deploys_may_see_what_is_there(environment: str) -> None:
+def test_anyone_who_deploys_may_see_what_is_there(environment: str) -> None:
     (deploy,) = jobs("deploy-to").values()
     assert jobs("deploy")[environment]["permissions"] == deploy["permissions"]
 

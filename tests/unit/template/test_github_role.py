@@ -228,7 +228,7 @@ def test_neither_role_lifts_what_guards_the_stack(role: str) -> None:
         assert not may(role, Call(f"cloudformation:{action}", STACK)), action
 
 
-def test_within_the_boundary_nobody_deletes_the_table_or_the_key_or_writes_a_secret_or_makes_a_role() -> None:
+def test_the_boundary_protects_the_table_the_key_secrets_and_roles() -> None:
     for call in (
         *on(TABLE, "dynamodb", ["DeleteTable", "ExportTableToPointInTime", "PutResourcePolicy", "Scan", "UpdateTable"]),
         *on(SECRET, "secretsmanager", ["DeleteSecret", "PutSecretValue", "UpdateSecret"]),

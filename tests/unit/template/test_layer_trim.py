@@ -79,7 +79,7 @@ def test_a_client_speaks_to_the_same_address(made: Callable[..., Any], service: 
     assert trimmed._request_signer._signing_name == whole._request_signer._signing_name
 
 
-def test_nothing_is_left_that_no_client_reads(site: Path) -> None:
+def test_nothing_remains_that_no_client_reads(site: Path) -> None:
     data = site / "botocore" / "data"
 
     assert {folder.name for folder in data.iterdir() if folder.is_dir()} == set(SERVICES)

@@ -57,7 +57,7 @@ def test_a_schedule_may_call_its_function_and_nothing_else(role: str, function: 
     assert called(statement["Resource"]) == function
 
 
-def test_functions_are_called_by_this_api_on_their_own_routes_and_by_nobody_else() -> None:
+def test_only_this_api_calls_functions_on_their_own_routes() -> None:
     allowed = set()
     for permission in of_type("AWS::Lambda::Permission").values():
         assert permission["Action"] == "lambda:InvokeFunction"
@@ -109,7 +109,7 @@ def test_the_key_sets_no_condition_where_aws_documents_none(service: str) -> Non
     assert not [action for action in statement["Action"] if action in {"kms:*", "*"}]
 
 
-def test_every_rule_that_cannot_deliver_rings_and_every_event_that_is_lost() -> None:
+def test_undelivered_and_lost_events_trigger_an_alarm() -> None:
     rules = of_type("AWS::Events::Rule")
     watched: dict[str, set[tuple[str, str]]] = {}
     for alarm in of_type("AWS::CloudWatch::Alarm").values():
@@ -139,13 +139,13 @@ def test_every_log_group_forgets_and_every_function_writes_to_one_of_them() -> N
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
-def test_nobody_is_everybody() -> None:
+def test_no_principal_is_a_wildcard() -> None:
     for name, resource in processed().items():
         assert '"Principal": "*"' not in json.dumps(resource), name
         assert '"AWS": "*"' not in json.dumps(resource), name
 
 
-def test_no_function_is_told_a_secret_by_its_environment_nor_has_an_address_of_its_own() -> None:
+def test_no_function_has_a_secret_in_its_environment_or_a_url() -> None:
     assert not of_type("AWS::Lambda::Url")
     for function in of_type("AWS::Lambda::Function").values():
         names = function["Environment"]["Variables"]
@@ -164,7 +164,7 @@ def test_the_gateway_limits_every_route_and_logs_neither_addresses_nor_people() 
     assert logged == {"requestId", "httpMethod", "resourcePath", "status", "responseLatency", "authorizer.operator"}
 
 
-def test_the_firewall_is_off_unless_asked_for_and_then_shows_nobody_the_addresses() -> None:
+def test_the_firewall_is_off_by_default_and_logs_no_addresses() -> None:
     for name in ("Firewall", "FirewallOfTheApi"):
         assert processed()[name]["Condition"] == "HasFirewall"
     firewall = of_type("AWS::WAFv2::WebACL")["Firewall"]

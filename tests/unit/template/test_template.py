@@ -71,7 +71,7 @@ def test_what_calls_a_function_has_somewhere_to_put_a_failure(function: str) -> 
                 assert kind == "Api"
 
 
-def test_every_dead_letter_queue_rings() -> None:
+def test_every_dead_letter_queue_triggers_an_alarm() -> None:
     alarms = json.dumps(ALARMS)
     for name, queue in QUEUES.items():
         assert "KmsMasterKeyId" in queue["Properties"]
@@ -116,7 +116,7 @@ def test_only_alarms_that_the_emulator_cannot_have_are_left_out_there() -> None:
     assert (conditions, others) == ({"HasMetricMath"}, {None})
 
 
-def test_every_function_that_fails_rings() -> None:
+def test_every_function_that_fails_triggers_an_alarm() -> None:
     ringing = {
         name
         for alarm in ALARMS.keys() - SILENT
@@ -127,7 +127,7 @@ def test_every_function_that_fails_rings() -> None:
     assert ringing == FUNCTIONS.keys()
 
 
-def test_every_fault_that_is_laid_to_a_version_rings_for_all_of_them() -> None:
+def test_every_version_fault_triggers_an_alarm() -> None:
     faults = {"MessagesFailed", "ReceptionErrors"}
     watched = {metric for alarm in ALARMS.keys() - SILENT for metric in watched_by(ALARMS[alarm])}
     ringing = {dict(metric.dimensions)["service"] for metric in watched if metric.name in faults}
@@ -136,7 +136,7 @@ def test_every_fault_that_is_laid_to_a_version_rings_for_all_of_them() -> None:
     }
 
 
-def test_every_partner_that_fails_rings() -> None:
+def test_every_partner_that_fails_triggers_an_alarm() -> None:
     wired = {path.parent.name for path in (LAYER / "partners").glob("*/wiring.py")}
     assert observed_partners() == wired | set(read_toml(ROOT / "config", "prod")["partners"])
     watched = {metric for alarm in ALARMS.values() for metric in watched_by(alarm) if metric.name == "PartnerErrors"}
@@ -170,7 +170,7 @@ def test_operators_routes_are_behind_the_authorizer_and_no_others_are_open_by_ov
     }
 
 
-def test_whom_the_authorizer_refuses_hears_what_one_without_a_token_hears() -> None:
+def test_a_wrong_token_gets_the_same_answer_as_none() -> None:
     answers = template()["Resources"]["Api"]["Properties"]["GatewayResponses"]
     assert answers["ACCESS_DENIED"] == answers["UNAUTHORIZED"]
     assert answers["ACCESS_DENIED"]["StatusCode"] == 401
