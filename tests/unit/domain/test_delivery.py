@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
 from leadbridge.domain.repeats import wait_for_earlier_lead
 from leadbridge.domain.status_change import change_status, record_account
@@ -86,3 +87,7 @@ def test_the_most_urgent_state_represents_the_lead() -> None:
     assert most_urgent_state([State.CLOSED, State.UNKNOWN, State.SUBMITTED]) is State.UNKNOWN
     assert most_urgent_state([]) is State.RECEIVED
     assert {most_urgent_state([state]) for state in State} == set(State)
+
+
+def test_the_status_of_a_lead_is_a_state_of_its_deliveries_or_incomplete() -> None:
+    assert {status.value for status in LeadStatus} == {state.value for state in State} | {"incomplete"}

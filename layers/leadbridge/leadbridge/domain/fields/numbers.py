@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
@@ -108,16 +108,8 @@ def _checked(number: Decimal) -> Decimal:
 
 
 def _amount_in(value: str, reading: Reading) -> Decimal | None:
-    found = _number_text(value, reading)
-    if found is None:
-        return None
-    if found.isascii() and found.isdigit():
-        return Decimal(found)
-    parts: list[_Part] = []
-    for number, word in _tokens(found, reading.rules.number_format):
-        if number is not None:
-            parts.append(_Part(number))
-        elif word in MULTIPLIERS and parts and not parts[-1].has_unit:
+    def add_word(word: str, parts: list[_Part]) -> None:
+        if word in MULTIPLIERS and parts and not parts[-1].has_unit:
             parts[-1] = _Part(parts[-1].number, MULTIPLIERS[word], has_unit=True)
         elif word in HRYVNIA_WORDS or word in OTHER_CURRENCY_WORDS:
             if word in OTHER_CURRENCY_WORDS:
@@ -126,10 +118,26 @@ def _amount_in(value: str, reading: Reading) -> Decimal | None:
                 parts[-1] = _Part(parts[-1].number, has_unit=True)
         else:
             raise InvalidValue(FieldCode.NOT_A_NUMBER)
-    return _sum(parts)
+
+    return _number_in(value, reading, add_word)
 
 
 def _term_in(value: str, reading: Reading) -> Decimal | None:
+    def add_word(word: str, parts: list[_Part]) -> None:
+        if word in MONTHS and parts and not parts[-1].has_unit:
+            parts[-1] = _Part(parts[-1].number, MONTHS[word], has_unit=True)
+        elif word in HALF_A_YEAR_WORDS:
+            parts.append(_Part(Decimal(6), has_unit=True))
+        elif word in OTHER_UNITS:
+            raise InvalidValue(FieldCode.OTHER_UNIT)
+        elif word not in TERM_FILLERS:
+            raise InvalidValue(FieldCode.NOT_A_NUMBER)
+
+    return _number_in(value, reading, add_word)
+
+
+def _number_in(value: str, reading: Reading, add_word: Callable[[str, list[_Part]], None]) -> Decimal | None:
+    """Return the number of a text; `add_word` applies a word to the parts before it, or raises InvalidValue."""
     found = _number_text(value, reading)
     if found is None:
         return None
@@ -139,14 +147,8 @@ def _term_in(value: str, reading: Reading) -> Decimal | None:
     for number, word in _tokens(found, reading.rules.number_format):
         if number is not None:
             parts.append(_Part(number))
-        elif word in MONTHS and parts and not parts[-1].has_unit:
-            parts[-1] = _Part(parts[-1].number, MONTHS[word], has_unit=True)
-        elif word in HALF_A_YEAR_WORDS:
-            parts.append(_Part(Decimal(6), has_unit=True))
-        elif word in OTHER_UNITS:
-            raise InvalidValue(FieldCode.OTHER_UNIT)
-        elif word not in TERM_FILLERS:
-            raise InvalidValue(FieldCode.NOT_A_NUMBER)
+        else:
+            add_word(word, parts)
     return _sum(parts)
 
 
