@@ -15,6 +15,8 @@ READY := .venv/.ready .local/emulator/.ready
 # The layers are built by uv, and uv is not to think of another project's environment.
 export PATH := $(dir $(UV)):$(PATH)
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Thousands of short processes import the same modules: without the cache each of them compiles these again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands
