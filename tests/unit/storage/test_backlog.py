@@ -11,9 +11,9 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.fetch import new_fetch
+from leadbridge.domain.shards import SHARDS, shards_of
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from leadbridge.storage import table
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries import backlog
 from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
@@ -65,7 +65,7 @@ def test_each_source_has_its_last_lead(watch: BacklogMonitor, store: LeadReposit
 
 @pytest.fixture
 def reads(watch: BacklogMonitor, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The queries that the watch makes, of two leads each."""
+    """The queries that the monitor makes."""
     made: list[dict[str, Any]] = []
     client: Any = aws.dynamodb()
     query = client.query
@@ -75,7 +75,6 @@ def reads(watch: BacklogMonitor, monkeypatch: pytest.MonkeyPatch) -> list[dict[s
         return query(**asked)
 
     monkeypatch.setattr(client, "query", noted)
-    monkeypatch.setattr(table, "MAX_PAGE", 2)
     return made
 
 
@@ -85,7 +84,7 @@ def test_no_more_is_read_than_until_each_has_been_seen(
     for number in range(9):
         come(store, number, number * HOUR, "web" if number != 3 else "tilda")
     assert watch.last_leads({"web", "tilda"}) == {"web": NOW, "tilda": NOW - 3 * HOUR}
-    assert len(reads) == 2
+    assert len(reads) == SHARDS
 
 
 def test_the_search_for_a_source_that_never_was_has_an_end(
@@ -96,7 +95,7 @@ def test_the_search_for_a_source_that_never_was_has_an_end(
         come(store, number, number * HOUR)
     come(store, 9, 9 * HOUR, "long-ago")
     assert watch.last_leads({"web", "long-ago"}) == {"web": NOW}
-    assert len(reads) == 3
+    assert len(reads) == SHARDS
 
 
 def test_a_source_is_quiet_only_after_its_own_longest_pause() -> None:
@@ -175,7 +174,7 @@ def test_where_no_source_is_watched_only_incomplete_leads_are_looked_for(
     app = detect_stale_sources()
     capsys.readouterr()
     assert app.handler({}, context) == {"stale": [], "incomplete": []}
-    assert [read["ExpressionAttributeValues"][":listed"] for read in reads] == [{"S": "incomplete"}]
+    assert [read["ExpressionAttributeValues"][":partition"]["S"] for read in reads] == list(shards_of("incomplete"))
     assert measured(capsys) == []
 
 
@@ -189,7 +188,7 @@ def test_no_personal_data_is_read_or_returned(
 ) -> None:
     lead_id = come(store, 1, 2 * DAY)
     detect_stale_sources(web=DAY).handler({}, context)
-    assert {asked["ProjectionExpression"] for asked in reads} == {"#received_key, #source", "#source"}
+    assert {asked["ProjectionExpression"] for asked in reads} == {"#received_key, #source"}
     said = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
     assert "checked" in said
     assert lead_id not in said

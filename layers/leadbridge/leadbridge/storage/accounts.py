@@ -22,6 +22,7 @@ from leadbridge.domain.transitions import Conflict
 from leadbridge.storage import items
 from leadbridge.storage.erasure import traces
 from leadbridge.storage.items import Item, lead_id_of
+from leadbridge.storage.queries.listing import listing_query, read_listing
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, check, delete, not_erased, put, update
 
@@ -132,8 +133,7 @@ class AccountRepository:
 
     def oldest_lead(self) -> datetime | None:
         """Return when our first lead was received."""
-        query = Query("listed = :value", {":value": items.LEADS}, items.LISTING)
-        for values in self._table.query(query, limit=1):
+        for values in read_listing(self._table, listing_query(attributes=("received_key",)), items.LEADS, limit=1):
             return from_text(str(values["received_key"]).partition("#")[0])
         return None
 

@@ -15,6 +15,7 @@ from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import Fetch, FetchChange, FetchState
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.shards import sharded
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
@@ -47,7 +48,7 @@ def fetch_item(fetch: Fetch) -> Item:
             "keys": dict(fetch.keys),
             "last_error_data": fetch.last_error_data,
             "state": fetch.state.value,
-            "listed": f"delivery#{fetch.lead_state.value}" if fetch.lead_state else None,
+            "listed": sharded(items.of_state(fetch.lead_state.value), fetch.lead_id) if fetch.lead_state else None,
             "received_key": items.received_key(fetch.received_at, fetch.lead_id),
             "due_partner": DUE_PARTITION if fetch.due_at is not None else None,
         }

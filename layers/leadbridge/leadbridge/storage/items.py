@@ -13,8 +13,10 @@ LEAD#{id}     FETCH                    how a lead is fetched that its form only 
 CONTENT#{source}#{hash}    CONTENT     which lead a post without an id was stored as (see `content_claims`)
 
 index    partition                        sort           holds
-listing  `lead`, `delivery#{state}`,      received_key   leads, deliveries by state, deliveries that need a person,
-         `attention`, `incomplete`                      incomplete leads, newest first
+listing  `lead#{shard}`,                  received_key   leads, deliveries by state, deliveries that need a person,
+         `delivery#{state}#{shard}`,                    incomplete leads, newest first
+         `attention#{shard}`,
+         `incomplete#{shard}`
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
@@ -35,15 +37,17 @@ from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors.field_codes import FieldError, parse_field_code
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
+from leadbridge.domain.shards import sharded
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage.attributes import deserialize, serialize
 
 Item = dict[str, Any]
 
 LISTING, PHONE, EMAIL, DUE = "listing", "phone", "email", "due"
-LEADS = "lead"  # the partition of `listing` that holds every lead
-ATTENTION = "attention"  # the partition of `listing` that holds the deliveries that need a person
-INCOMPLETE = "incomplete"  # the partition of `listing` that holds the incomplete leads
+# Partitions of `listing`. Their keys have the lead's shard: `lead#5`.
+LEADS = "lead"  # the partition that holds every lead
+ATTENTION = "attention"  # the partition that holds the deliveries that need a person
+INCOMPLETE = "incomplete"  # the partition that holds the incomplete leads
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
@@ -110,6 +114,11 @@ def attention_key(lead_id: str, partner: str) -> dict[str, str]:
     return {"pk": f"LEAD#{lead_id}", "sk": f"ATTENTION#{partner}"}
 
 
+def of_state(state: str) -> str:
+    """The partition of `listing` that holds the deliveries of a state."""
+    return f"delivery#{state}"
+
+
 def received_key(received_at: datetime, lead_id: str) -> str:
     """The sort key by age; the id keeps the leads of one millisecond apart."""
     return f"{to_text(received_at)}#{lead_id}"
@@ -132,7 +141,7 @@ def lead_item(
             "answers": dict(lead.answers) or None,
             "newer_answers": dict(lead.newer_answers) or None,
             "received_at": to_text(lead.received_at),
-            "listed": LEADS,
+            "listed": sharded(LEADS, lead.lead_id),
             "received_key": received_key(lead.received_at, lead.lead_id),
             "phone_hash": phone_hash,
             "email_hash": email_hash,
@@ -197,7 +206,7 @@ def incomplete_item(lead: Lead) -> Item:
         "lead_id": lead.lead_id,
         "source": lead.source,
         "received_at": to_text(lead.received_at),
-        "listed": INCOMPLETE,
+        "listed": sharded(INCOMPLETE, lead.lead_id),
         "received_key": received_key(lead.received_at, lead.lead_id),
         "problem_codes": [f"{problem.field} {problem.code.value}" for problem in lead.problems],
     }
@@ -218,7 +227,7 @@ def delivery_item(delivery: Delivery) -> Item:
             "void_version": delivery.void_version or None,
             "is_uncertain": delivery.is_uncertain or None,
             "is_erased": delivery.is_erased or None,
-            "listed": f"delivery#{delivery.state.value}",
+            "listed": sharded(of_state(delivery.state.value), delivery.lead_id),
             "received_key": received_key(delivery.received_at, delivery.lead_id),
             "due_partner": delivery.partner if delivery.due_at is not None else None,
         }
@@ -238,7 +247,7 @@ def attention_item(delivery: Delivery) -> Item:
             "lead_id": delivery.lead_id,
             "partner": delivery.partner,
             "source": delivery.source,
-            "listed": ATTENTION,
+            "listed": sharded(ATTENTION, delivery.lead_id),
             "received_key": received_key(delivery.received_at, delivery.lead_id),
         }
     )

@@ -9,7 +9,8 @@ from typing import Any
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
 from leadbridge.storage import items
-from leadbridge.storage.table import Query, Table
+from leadbridge.storage.queries.listing import listing_query, read_listing
+from leadbridge.storage.table import Table
 
 MAX_LEADS = 300_000  # that are read to find the last lead of each source
 
@@ -23,16 +24,18 @@ class BacklogMonitor:
     def oldest_waiting(self) -> datetime | None:
         """Return when the oldest lead came that waits for a partner or to be fetched; None if none waits.
 
-        One item is read. The age is the lead's own, also where an operator has retried it.
+        One item of each shard is read. The age is the lead's own, also where an operator has retried it.
         """
-        for values in self._table.query(_by_age(f"delivery#{State.RECEIVED.value}"), limit=1):
+        waiting = items.of_state(State.RECEIVED.value)
+        for values in read_listing(self._table, listing_query(attributes=("received_key",)), waiting, limit=1):
             return _received_at(values)
         return None
 
     def last_leads(self, sources: Collection[str]) -> dict[str, datetime]:
         """Return when sources brought their last lead; without those that have none, or none recent enough."""
         last: dict[str, datetime] = {}
-        for values in self._table.query(_by_age(items.LEADS, newest_first=True), limit=MAX_LEADS):
+        query = listing_query(attributes=("received_key", "source"), newest_first=True)
+        for values in read_listing(self._table, query, items.LEADS, limit=MAX_LEADS):
             if values["source"] in sources:
                 last.setdefault(values["source"], _received_at(values))
             if len(last) == len(sources):
@@ -46,16 +49,6 @@ def stale_sources(last: Mapping[str, datetime], longest: Mapping[str, timedelta]
     A source that has never brought a lead is not stale: its form is not in use yet.
     """
     return sorted(name for name, moment in last.items() if now - moment > longest[name])
-
-
-def _by_age(listed: str, *, newest_first: bool = False) -> Query:
-    return Query(
-        "listed = :listed",
-        {":listed": listed},
-        items.LISTING,
-        attributes=("received_key", "source"),
-        newest_first=newest_first,
-    )
 
 
 def _received_at(values: dict[str, Any]) -> datetime:

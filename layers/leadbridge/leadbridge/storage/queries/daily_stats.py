@@ -18,6 +18,7 @@ from typing import Any
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State
+from leadbridge.domain.shards import shards_of
 from leadbridge.storage import items
 from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.table import Query, Table
@@ -99,26 +100,29 @@ class DailyStats:
         second case. In both cases the delivery itself is read, and it is counted once.
         """
         reads, look_ups = iter(range(MAX_PAGES)), iter(range(MAX_LOOKUPS))
-        lists = [self._listed(items.LEADS, first, last, reads)]
-        lists += [self._listed(f"delivery#{state.value}", first, last, reads) for state in State]
-        merged = heapq.merge(*lists, key=lambda values: str(values["received_key"]))
-        for _, found in groupby(merged, key=lambda values: str(values["received_key"])):
-            self._count_lead(list(found), look_ups, figures)
-        for values in self._listed(items.INCOMPLETE, first, last, reads):
-            day, source = values["received_key"][:10], values["source"]
-            figures.incomplete[day, source] += 1
-            figures.problems.update((day, source, problem) for problem in values.get("problem_codes", ()))
+        partitions = (items.LEADS, *(items.of_state(state.value) for state in State))
+        for shards in zip(*map(shards_of, partitions), strict=True):  # all items of a lead are in the same shard
+            lists = [self._listed(shard, first, last, reads) for shard in shards]
+            merged = heapq.merge(*lists, key=lambda values: str(values["received_key"]))
+            for _, found in groupby(merged, key=lambda values: str(values["received_key"])):
+                self._count_lead(list(found), look_ups, figures)
+        for shard in shards_of(items.INCOMPLETE):
+            for values in self._listed(shard, first, last, reads):
+                day, source = values["received_key"][:10], values["source"]
+                figures.incomplete[day, source] += 1
+                figures.problems.update((day, source, problem) for problem in values.get("problem_codes", ()))
 
     def _count_lead(self, found: list[dict[str, Any]], look_ups: Iterator[int], figures: StatsCounts) -> None:
         """Count one lead by its entries in the lists."""
         day, source, pk = found[0]["received_key"][:10], found[0]["source"], found[0]["pk"]
         states: dict[str, set[State]] = {}
         for values in found:
-            if values["listed"] == items.LEADS:
+            partition = values["listed"].rpartition("#")[0]
+            if partition == items.LEADS:
                 figures.leads[day, source] += 1
                 states = {**{partner: set() for partner in values.get("partners", ())}, **states}
             elif "partner" in values:  # the fetch of a lead without deliveries is in these lists, too
-                states.setdefault(values["partner"], set()).add(State(values["listed"].removeprefix("delivery#")))
+                states.setdefault(values["partner"], set()).add(State(partition.removeprefix("delivery#")))
         for partner, seen in states.items():
             state = next(iter(seen)) if len(seen) == 1 else self._state(pk, partner, seen, look_ups)
             if state is not None:

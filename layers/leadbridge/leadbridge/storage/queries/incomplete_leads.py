@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from leadbridge.domain.clock import to_text
 from leadbridge.storage import items
-from leadbridge.storage.table import Query, Table
+from leadbridge.storage.queries.listing import listing_query, read_listing
+from leadbridge.storage.table import Table
 
 RECENT = timedelta(hours=3)  # the time whose share is compared
 BEFORE = timedelta(days=1)  # the time before it, to compare with
@@ -66,11 +67,7 @@ class IncompleteLeads:
 
     def _count(self, partition: str, first: datetime, last: datetime, limit: int) -> Counter[str]:
         """Count the items of a partition by source, the newest `limit` at most."""
-        query = Query(
-            "listed = :listed AND received_key BETWEEN :first AND :last",
-            {":listed": partition, ":first": to_text(first), ":last": to_text(last)},
-            items.LISTING,
-            attributes=("source",),
-            newest_first=True,
+        query = listing_query(
+            since=to_text(first), before=to_text(last), attributes=("received_key", "source"), newest_first=True
         )
-        return Counter(str(values["source"]) for values in self._table.query(query, limit=limit))
+        return Counter(str(values["source"]) for values in read_listing(self._table, query, partition, limit=limit))

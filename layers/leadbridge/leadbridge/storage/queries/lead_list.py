@@ -1,11 +1,18 @@
-"""The operator's list: leads by state, source, partner or phone, newest first, page by page, from the indexes."""
+"""The operator's list: leads by state, source, partner or phone, newest first, page by page, from the indexes.
+
+A cursor is a position: the sort key of the last lead of its page. It names no shard and no item, so it stays valid when
+leads arrive, change their state or are deleted. A page has no lead twice, and a lead that does not change is in exactly
+one page.
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from leadbridge.domain.acceptance.status import LeadStatus
@@ -15,11 +22,14 @@ from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_key, fetch_of
 from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.leads import Journey
+from leadbridge.storage.queries.listing import MergedQuery, first_page, listing_query, of_key, of_partition
 from leadbridge.storage.table import Query, Table
 
-MAX_PAGES = 20  # index pages that one page of the list may read; rare matches come over several pages of the list
-PAGE_SIZE = 100
-MAX_KEY = 1024  # bytes that a sort key may have
+MAX_READS = 24  # queries that one page of the list may make; rare matches come over several pages of the list
+PAGE_SIZE = 100  # items that one query reads
+MAX_CURSOR = 200  # characters; ours have about 100
+INCLUDED = "!"  # after a sort key, this sorts behind it and before the next one
+_POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#\w{1,64}!?", re.ASCII)
 
 
 class InvalidCursor(ValueError):
@@ -44,12 +54,12 @@ class LeadFilter:
 class LeadPage:
     """Some leads, newest first, without their timelines; `cursor` is for the next page, None at the end.
 
-    `cursors` has one for each lead: the cursor of a page that begins with it. The first lead of the list has none.
+    `cursors` has one for each lead: the cursor of a page that begins with it.
     """
 
     leads: tuple[Journey, ...]
     cursor: str | None
-    cursors: tuple[str | None, ...] = ()
+    cursors: tuple[str, ...] = ()
 
 
 class LeadList:
@@ -60,31 +70,28 @@ class LeadList:
 
     def page(self, wanted: LeadFilter, limit: int, cursor: str | None = None) -> LeadPage:
         """Up to `limit` leads; fewer (even none) with a cursor when matches are rare. Raises InvalidCursor."""
-        query = _query(wanted)
-        start = _key_in(cursor, query) if cursor else None
-        found: dict[str, tuple[str, ...]] = {}
-        before: dict[str, dict[str, Any] | None] = {}
+        before = _position_of(cursor, wanted) if cursor else None
+        queries = _queries(wanted, before)
+        is_filtered = queries[0].filter is not None
+        size = PAGE_SIZE if is_filtered else first_page(limit + 1) if len(queries) > 1 else limit + 1
+        merged = MergedQuery(self._table, queries, page_size=size, max_page=PAGE_SIZE, max_reads=MAX_READS)
+        found: dict[str, str] = {}  # the position of each lead
+        next_page = None
+        for values in merged:
+            lead_id = lead_id_of(values)
+            if lead_id not in found and len(found) == limit:
+                next_page = list(found.values())[-1]
+                break
+            found[lead_id] = values["received_key"]
+        else:
+            if merged.position is not None:  # a lead may have another item there that was not read
+                is_shown = merged.position in found.values()
+                next_page = merged.position if is_shown else merged.position + INCLUDED
+        leads = self._journeys(found, wanted)
+        cursors = (_cursor_at(found[journey.lead.lead_id] + INCLUDED, wanted) for journey in leads)
+        return LeadPage(leads, _cursor_at(next_page, wanted) if next_page else None, tuple(cursors))
 
-        def page(cursor: str | None) -> LeadPage:
-            leads = self._journeys(found, wanted)
-            starts = (before[journey.lead.lead_id] for journey in leads)
-            return LeadPage(leads, cursor, tuple(_cursor_at(key) if key else None for key in starts))
-
-        for _ in range(MAX_PAGES):
-            read = self._table.page(query, after=start, size=PAGE_SIZE)
-            for values in read.items:
-                lead_id = lead_id_of(values)
-                if lead_id not in found and len(found) == limit:
-                    return page(_cursor_at(start or {}))
-                before.setdefault(lead_id, start)
-                found[lead_id] = tuple(values["partners"]) if "partners" in values else ()
-                start = {name: values[name] for name in _keys(query)}
-            start = read.next_key
-            if start is None:
-                return page(None)
-        return page(_cursor_at(start or {}))
-
-    def _journeys(self, found: dict[str, tuple[str, ...]], wanted: LeadFilter) -> tuple[Journey, ...]:
+    def _journeys(self, found: Iterable[str], wanted: LeadFilter) -> tuple[Journey, ...]:
         leads = {values["lead_id"]: values for values in self._batch([items.lead_key(lead_id) for lead_id in found])}
         keys = [
             items.delivery_key(lead_id, partner) for lead_id, values in leads.items() for partner in values["partners"]
@@ -115,29 +122,23 @@ class LeadList:
         return self._table.batch_get(keys, consistent=False)
 
 
-def _query(wanted: LeadFilter) -> Query:
+def _queries(wanted: LeadFilter, before: str | None) -> list[Query]:
+    """Return the queries whose merged items are the list, of the leads after a position."""
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
     filters = []
-    if wanted.phone_hash is not None:
-        index, partition, values[":partition"] = items.PHONE, "phone_hash", wanted.phone_hash
-    else:
-        index, partition = items.LISTING, "listed"
-        values[":partition"] = items.ATTENTION if wanted.needs_attention else _partition(wanted.status)
     if wanted.source is not None:
         names["#source"], values[":source"] = "source", wanted.source
         filters.append("#source = :source")
     if wanted.partner is not None:
         names["#partner"], values[":partner"] = "partner", wanted.partner
         filters.append("(#partner = :partner OR contains(partners, :partner))")
-    return Query(
-        f"{partition} = :partition",
-        values,
-        index,
-        filter=" AND ".join(filters) or None,
-        names=names,
-        newest_first=True,
-    )
+    by_phone = {"index": items.PHONE, "key": "phone_hash"} if wanted.phone_hash is not None else {}
+    query = listing_query(before=before, newest_first=True, **by_phone)
+    query = replace(query, values={**query.values, **values}, filter=" AND ".join(filters) or None, names=names)
+    if wanted.phone_hash is not None:
+        return [of_key(query, wanted.phone_hash)]
+    return of_partition(query, items.ATTENTION if wanted.needs_attention else _partition(wanted.status))
 
 
 def _partition(status: LeadStatus | None) -> str:
@@ -147,31 +148,31 @@ def _partition(status: LeadStatus | None) -> str:
         case LeadStatus.INCOMPLETE:
             return items.INCOMPLETE
         case _:
-            return f"delivery#{status.value}"
+            return items.of_state(status.value)
 
 
-def _keys(query: Query) -> tuple[str, ...]:
-    """The attributes of a key in the query's index and in the table."""
-    return ("pk", "sk", "phone_hash" if query.index == items.PHONE else "listed", "received_key")
+def _cursor_at(position: str, wanted: LeadFilter) -> str:
+    """Return the cursor of the page that begins after a position."""
+    plain = json.dumps([position, _fingerprint(wanted)])
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
-def _cursor_at(key: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key, sort_keys=True).encode()).decode().rstrip("=")
-
-
-def _key_in(cursor: str, query: Query) -> dict[str, Any]:
-    try:
-        plain = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        key = {name: plain[name] for name in _keys(query)}
-    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
-        raise InvalidCursor from None
-    partition = _keys(query)[2]
-    right = key[partition] == query.values[":partition"]
-    if not right or len(plain) != len(key) or not all(_is_key(value) for value in plain.values()):
+def _position_of(cursor: str, wanted: LeadFilter) -> str:
+    """Return the position of a cursor. Raises InvalidCursor if it is not of the list with this filter."""
+    if len(cursor) > MAX_CURSOR:
         raise InvalidCursor
-    return key
+    try:
+        plain = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        position, fingerprint = plain
+        is_valid = _POSITION.fullmatch(position) is not None and fingerprint == _fingerprint(wanted)
+    except (ValueError, TypeError, RecursionError):
+        raise InvalidCursor from None
+    if not is_valid:
+        raise InvalidCursor
+    return str(position)
 
 
-def _is_key(value: object) -> bool:
-    """Return whether the table accepts a value as part of a key."""
-    return isinstance(value, str) and value.isascii() and 0 < len(value) <= MAX_KEY
+def _fingerprint(wanted: LeadFilter) -> str:
+    """Return a short hash of a filter, by which the cursors of another list are refused."""
+    parts = (wanted.status, wanted.source, wanted.partner, wanted.phone_hash, wanted.needs_attention)
+    return sha256(repr(parts).encode()).hexdigest()[:12]
