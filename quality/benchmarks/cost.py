@@ -13,9 +13,10 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import ceil
+from statistics import fmean
 from typing import Any
 
 from leadbridge.settings import Settings
@@ -71,12 +72,13 @@ def assumed(name: str) -> float:
 
 @cache
 def checks() -> int:
-    """The number of status checks of a deal without a change, with the shipped cadence."""
-    settings = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"]
-    age, end, number = timedelta(), timedelta(days=assumed("days_open")), 0
-    while (wait := settings.check_after(age)) is not None and age + wait < end:
-        age, number = age + wait, number + 1
-    return number
+    """The number of status checks of a deal without a change, as shipped: the mean over opening moments of a week."""
+    schedule = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"].check_schedule
+    if schedule is None:
+        return 0
+    monday, is_open = datetime(2026, 6, 1, tzinfo=UTC), timedelta(days=assumed("days_open"))
+    counts = [schedule.checks_until(monday + timedelta(hours=hour), is_open) for hour in range(7 * 24)]
+    return round(fmean(counts))
 
 
 def memory(function: str) -> int:

@@ -107,7 +107,7 @@ def test_the_page_on_watching_leaves_prices_to_this_one() -> None:
 
 
 def test_checks_follow_from_the_shipped_cadence() -> None:
-    assert cost.checks() == 29 + 92 + 24  # every 2 minutes for an hour, 15 for a day, 2 hours for two days more
+    assert cost.checks() == 12  # docs/status-checks.md
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section, Timeouts, Zone
+from leadbridge.settings.check_schedule import CheckSchedule, check_ages
+from leadbridge.settings.opening_hours import OpeningHours, check_overlaps, parse_hours
+from leadbridge.settings.sections import Country, Duration, DurationOrShare, RetryPolicy, Section, Timeouts, Zone
+
+
+def _valid_hours(line: str) -> str:
+    parse_hours(line)
+    return line
+
+
+def _without_overlaps(lines: tuple[str, ...]) -> tuple[str, ...]:
+    check_overlaps(lines)
+    return lines
+
+
+HoursLine = Annotated[str, AfterValidator(_valid_hours)]
 
 
 class CadenceStep(Section):
-    """Ask `every` so often while the deal is younger than `until` (for ever, where that is missing)."""
+    """How often the status is checked while the deal is younger than `until` (without `until`: always).
 
-    every: Duration
+    `every` is a duration, or a share of the deal's age such as "20%". A share has the limits `at_least` and `at_most`.
+    """
+
+    every: DurationOrShare
+    at_least: Duration | None = None
+    at_most: Duration | None = None
     until: Duration | None = None
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> CadenceStep:
+        if isinstance(self.every, timedelta) and (self.at_least or self.at_most):
+            raise ValueError('at_least and at_most apply to a share such as every = "20%", not to a duration')
+        if self.at_least and self.at_most and self.at_least > self.at_most:
+            raise ValueError("at_least must not be longer than at_most")
+        return self
+
+    def wait_at(self, age: timedelta) -> timedelta:
+        """Return the time from the check of a deal of this age to the next one."""
+        if isinstance(self.every, timedelta):
+            return self.every
+        wait = max(age * self.every, self.at_least or timedelta())
+        return wait if self.at_most is None else min(wait, self.at_most)
 
 
 class StatusMeaning(Section):
@@ -69,7 +105,8 @@ class Partner(Section):
     """What a partner needs and how it is handled. Its status is checked per deal (`cadence`), or its list is synced.
 
     `kind` names a folder of `leadbridge/partners/`. `phone_country` is the country whose phone numbers the partner
-    accepts; None for any. `time_zone` applies to times that come without an offset.
+    accepts; None for any. `time_zone` applies to times that come without an offset, and to `hours`: the days and times
+    at which the partner changes statuses at all, such as "mon-fri 09:00-18:00". Without `hours` it always does.
     """
 
     kind: str
@@ -81,6 +118,7 @@ class Partner(Section):
     timeouts: Timeouts
     retry: RetryPolicy
     cadence: tuple[CadenceStep, ...] = ()
+    hours: Annotated[tuple[HoursLine, ...], Field(min_length=1, max_length=50), AfterValidator(_without_overlaps)] = ()
     statuses: dict[str, StatusMeaning] = {}
     refresh_grant: bool = False
     account: AccountFields = Field(default_factory=AccountFields)
@@ -91,6 +129,8 @@ class Partner(Section):
         if bool(self.cadence) == bool(self.sync):
             raise ValueError("give either a cadence, or how it is synced")
         if not self.cadence:
+            if self.hours:
+                raise ValueError("hours: they apply to a cadence; a synced partner has none")
             return self
         *earlier, last = self.cadence
         ends = [step.until for step in earlier]
@@ -98,8 +138,24 @@ class Partner(Section):
             raise ValueError('cadence: every line but the last has an "until", the last one has none')
         if any(end <= before for before, end in pairwise(end for end in ends if end is not None)):
             raise ValueError('cadence: each "until" must be longer than the one before')
+        if not isinstance(self.cadence[0].every, timedelta) and self.cadence[0].at_least is None:
+            raise ValueError('cadence: the first line needs "at_least", because a new deal has no age')
+        try:
+            self._ages()
+        except ValueError as error:
+            raise ValueError(f"cadence: {error}") from None
         return self
+
+    @cached_property
+    def check_schedule(self) -> CheckSchedule | None:
+        """When the statuses of this partner's deals are checked; None if they come by the sync."""
+        if not self.cadence:
+            return None
+        return CheckSchedule(self._ages(), OpeningHours.parse(self.hours, self.time_zone))
 
     def check_after(self, age: timedelta) -> timedelta | None:
         """How long to wait before asking for the status of a deal of this age; None where it comes by the sync."""
-        return next((step.every for step in self.cadence if step.until is None or age < step.until), None)
+        return next((step.wait_at(age) for step in self.cadence if step.until is None or age < step.until), None)
+
+    def _ages(self) -> tuple[timedelta, ...]:
+        return check_ages(lambda age: self.check_after(age) or timedelta())

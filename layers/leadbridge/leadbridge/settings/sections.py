@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -19,6 +19,18 @@ def _duration(value: object) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+def _duration_or_share(value: object) -> timedelta | float:
+    share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9])?)%", value) if isinstance(value, str) else None
+    if share is not None:
+        if not 1 <= (percent := float(share[1])) <= 100:
+            raise ValueError('a share of the age is between "1%" and "100%"')
+        return percent / 100
+    try:
+        return _duration(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, a share of the age like "20%"') from None
+
+
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -28,6 +40,17 @@ def _known_zone(name: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+DurationOrShare = Annotated[
+    timedelta | float,
+    BeforeValidator(_duration_or_share),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^([1-9][0-9]{0,5}[smhd]|([1-9][0-9]?(\.[0-9])?|100(\.0)?)%)$",
+            "examples": ["20%", "5m", "2h", "7d"],
+        }
+    ),
+]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Country = Annotated[StrictStr, Field(pattern="^[A-Z]{2}$")]  # ISO 3166
 
