@@ -62,7 +62,10 @@ def _settled(values: Item, now: datetime) -> list[Item]:
     match kind:
         case "DELIVERY" if values["state"] in {State.RECEIVED, State.SUBMITTING}:
             change = deliveries.mark_unknown(items.delivery_of(values), now, WHY)
-            return [items.delivery_item(change.after) | mark, items.change_entry(change) | kept]
+            return [
+                items.delivery_item(change.after) | mark,
+                items.history_item(change.after.lead_id, change.entry) | kept,
+            ]
         case "DELIVERY":
             return [values | mark]
         case "MESSAGE" if values["state"] in UNSETTLED | {MessageState.FAILED}:

@@ -39,6 +39,10 @@ class Meter:
                 self._write({"Update": request}, factor=1)
             case "GetItem":
                 self._read([answer.get("Item", {})], is_consistent=request.get("ConsistentRead", False))
+            case "TransactGetItems":  # a transaction costs twice as much
+                for one in answer["Responses"]:
+                    self._read([one.get("Item", {})], is_consistent=True)
+                    self._read([one.get("Item", {})], is_consistent=True)
             case "Query":
                 self._read(answer["Items"], is_consistent=request.get("ConsistentRead", False))
             case "BatchGetItem":

@@ -131,9 +131,11 @@ class LeadRecord:
             match values["sk"].partition("#")[0]:
                 case "LEAD":
                     lead = items.lead_of(values)
+                    steps |= [items.first_entry(lead)]
                 case "DELIVERY":
                     delivery = items.delivery_of(values)
                     deliveries[delivery.partner] = delivery
+                    steps |= items.history_of(delivery)
                 case "EVENT":
                     steps[values["sk"]] = items.entry_of(values)
                 case "MESSAGE":

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 WAY = (
-    "TransactWriteItems Put Put Put",  # the lead, the first line of its timeline, its delivery
-    "GetItem",  # the delivery, as the queue's message names it
-    "GetItem",  # the lead
+    "TransactWriteItems Put Put",  # the lead, its delivery
+    "TransactGetItems",  # the delivery, as the queue's message names it, and its lead
     "authorize",
-    "TransactWriteItems Put Put",  # the delivery is being sent, and a line that says so
+    "PutItem",  # the delivery is being sent
     "create",
-    "TransactWriteItems Put Put Put",  # the delivery is with the lender, and its deal is tied to the lead
+    "TransactWriteItems Put Put",  # the delivery is with the lender, and its deal is tied to the lead
 )
 
 
 def spelt(operation: str, asked: Mapping[str, Any] | None = None) -> str:
     """A call as it stands above: a transaction with what it does to each item."""
-    return " ".join([operation, *(kind for one in (asked or {}).get("TransactItems", []) for kind in one)])
+    writes = (asked or {}).get("TransactItems", []) if operation == "TransactWriteItems" else []
+    return " ".join([operation, *(kind for one in writes for kind in one)])

@@ -71,6 +71,8 @@ def _errors(service: str, operation: str) -> tuple[tuple[str, int], ...]:
         return OF_SERVICE[service]
     if operation == "TransactWriteItems":
         return TRANSACTIONS
+    if operation == "TransactGetItems":
+        return (*READS, (CANCELED, 400))
     return WRITES if operation in {"PutItem", "UpdateItem", "DeleteItem"} else READS
 
 

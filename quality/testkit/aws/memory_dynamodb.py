@@ -205,6 +205,11 @@ class MemoryDynamoDB:
                 table.change(key, after)
         return {"UnprocessedItems": {}}
 
+    def _transact_get_items(self, asked: Mapping[str, Any]) -> Answer:
+        if len(asked["TransactItems"]) > MAX_TRANSACTION:
+            raise Invalid("Member must have length less than or equal to 100")
+        return {"Responses": [self._get_item(one["Get"]) for one in asked["TransactItems"]]}
+
     def _transact_write_items(self, asked: Mapping[str, Any]) -> Answer:
         token = asked.get("ClientRequestToken")
         if token in self._done:

@@ -97,6 +97,9 @@ def wanted(call: Call) -> Iterable[Grant]:
             for write in asked["TransactItems"]:
                 ((kind, one),) = write.items()
                 yield IN_A_TRANSACTION[kind], one["TableName"]
+        case "TransactGetItems":
+            for read in asked["TransactItems"]:
+                yield "dynamodb:GetItem", read["Get"]["TableName"]
         case "BatchGetItem" | "BatchWriteItem" as operation:
             for table in asked["RequestItems"]:
                 yield f"dynamodb:{operation}", table

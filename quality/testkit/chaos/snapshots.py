@@ -12,7 +12,6 @@ from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.message import mark_sent, start_sending, status_notification
 from leadbridge.domain.status_change import change_status
-from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
@@ -68,9 +67,9 @@ LETTER = DeadLetter(
 
 def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """What the table holds of the lead after these changes, decoded; `without` some keys."""
-    found = [items.lead_item(LEAD, phone_hash=None), items.entry_item(LEAD.lead_id, Entry(NOW, "received"), "0")]
+    found = [items.lead_item(LEAD, phone_hash=None)]
     found.append(items.delivery_item(changes[-1].after if changes else waiting()))
-    found += [items.change_entry(change) for change in changes]
+    found += [items.history_item(LEAD.lead_id, change.entry) for change in changes]
     return [values for values in found if not values["sk"].endswith(without or ("nothing",))]
 
 

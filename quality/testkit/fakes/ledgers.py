@@ -60,6 +60,10 @@ class Ledger:
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
+    def delivery_with_lead(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None]:
+        """The delivery and its lead."""
+        return self.delivery(lead_id, partner), self.lead(lead_id)
+
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account was made of."""
         values = self._get(items.link_key(partner, created))
@@ -100,8 +104,8 @@ class Ledger:
         self._put(items.delivery_item(after))
         if change.opened is not None:
             self.put(change.opened)
-        _storable(items.change_entry(change))
-        self.timeline.append(Entry(change.at, change.what, change.after.partner, change.detail, change.data))
+        _storable(items.history_item(after.lead_id, change.entry))
+        self.timeline.append(change.entry.entry)
         self.messages += change.messages
         return change.after
 

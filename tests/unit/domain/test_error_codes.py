@@ -144,7 +144,9 @@ def test_what_is_stored_of_an_error_is_read_as_it_was_written() -> None:
     )
     for one in read:
         assert {name: getattr(one, name) for name in last_error(SELDOM)} == last_error(SELDOM)
-    entry = items.entry_of(items.decode(items.encode(items.change_entry(delivery))))
+    stored = items.delivery_item(replace(delivery.after, history=(delivery.entry,)))
+    [entry] = items.history_of(items.delivery_of(items.decode(items.encode(stored)))).values()
+    assert entry == items.entry_of(items.decode(items.encode(items.history_item(LEAD.lead_id, delivery.entry))))
     assert (entry.detail, entry.data) == (SELDOM.text, {"error_code": "fields_rejected", **SELDOM.data})
     json.dumps([dict(entry_view(entry)), *(one.last_error_data for one in read)])
 

@@ -185,7 +185,7 @@ def test_of_two_at_once_one_is_the_first(world: World) -> None:
 def test_a_worker_that_dies_claims_for_its_successor(world: World) -> None:
     first = world.comes(1)
     with pytest.raises(Killed):
-        world.visit(first, blade=Blade(at=5))
+        world.visit(first, blade=Blade(at=3))
     second = world.comes(2)
     assert world.visit(second) is Outcome.WAITING
     world.time.pass_(minutes=9)

@@ -240,3 +240,23 @@ def test_batches_read_and_write(client: Any) -> None:
     asked: Any = {TABLE: {"Keys": [{**key, "sk": {"S": one}} for one in ("0", "1", "new")]}}
     answers = client.batch_get_item(RequestItems=asked)["Responses"][TABLE]
     assert sorted(item["sk"]["S"] for item in answers) == ["1", "new"]
+
+
+def test_items_that_are_read_together_come_in_the_order_of_their_keys(client: Any) -> None:
+    keys = [{"pk": {"S": "P"}, "sk": {"S": "0"}}, KEY]
+    read = [{"Get": {"TableName": TABLE, "Key": key}} for key in keys]
+    missing, found = client.transact_get_items(TransactItems=read)["Responses"]
+    assert not missing.get("Item")
+    assert found["Item"] == ITEM
+
+
+def test_a_put_that_is_refused_returns_the_stored_item_where_it_is_wanted(client: Any) -> None:
+    with pytest.raises(ClientError) as raised:
+        client.put_item(
+            TableName=TABLE,
+            Item=KEY,
+            ConditionExpression="attribute_not_exists(pk)",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    refusal: Any = raised.value.response
+    assert refusal["Item"] == ITEM

@@ -102,6 +102,7 @@ READS: dict[str, Callable[[Table], Any]] = {
     "get_item": lambda table: table.get(KEY),
     "query": lambda table: list(table.query(ALL, limit=10)),
     "batch_get_item": lambda table: table.batch_get([KEY]),
+    "transact_get_items": lambda table: table.get_together(KEY),
 }
 WRITES: dict[str, Callable[[Table], Any]] = {
     "put_item": lambda table: table.write(put(dict(KEY))),

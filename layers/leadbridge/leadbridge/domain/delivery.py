@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
+from leadbridge.domain.timeline import Entry, VersionedEntry
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, URGENCY, ImpossibleTransition, Table, advance
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Delivery:
     `settled_at` is when an operator settled the delivery; None if the partner confirmed it. `void_version` is the
     version that withdrew a wrong settlement: statuses up to this version belong to another lead. `checks_refused`
     counts consecutive status checks that the partner refused. `contested_by` is a lead for which the partner returned
-    the same id. `restored_at` is when it was restored from a backup: it may have been sent since the backup.
+    the same id. `restored_at` is when it was restored from a backup: it may have been sent since the backup. `history`
+    are its newest timeline entries; the older ones are stored as items of their own.
     """
 
     table: ClassVar[Table] = DELIVERY
@@ -89,6 +91,7 @@ class Delivery:
     void_version: int = 0
     checks_refused: int = 0
     contested_by: str | None = None
+    history: tuple[VersionedEntry, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def attention(self) -> Literal["id_contested", "status_check_refused"] | None:
@@ -146,6 +149,12 @@ class Change:
     messages: tuple[Message, ...] = ()
     opened: Delivery | None = None
     skipped: tuple[MessageChange, ...] = ()
+
+    @property
+    def entry(self) -> VersionedEntry:
+        """The timeline entry, with the version of the delivery that it led to."""
+        entry = Entry(self.at, self.what, self.after.partner, self.detail, self.data)
+        return VersionedEntry(self.after.version, entry)
 
 
 def new_delivery(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -165,7 +165,9 @@ def erase_delivery(delivery: Delivery, now: datetime) -> Change:
         raise SubmissionInProgress
     waits = delivery.state is State.RECEIVED
     forgotten = {one.name: one.default for one in fields(Delivery) if one.name not in KEPT_AFTER_ERASURE}
-    after = advance(delivery, "erased", **forgotten | last_error(ERASED if waits else None) | {"is_erased": True})
+    history = tuple(replace(one, entry=one.entry.bare) for one in delivery.history)
+    kept = {"is_erased": True, "history": history}
+    after = advance(delivery, "erased", **forgotten | last_error(ERASED if waits else None) | kept)
     return Change(delivery, after, now, "erased")
 
 

@@ -24,3 +24,16 @@ class Entry:
     def by_operator(cls, at: datetime, what: str, operator: str, partner: str | None = None) -> Entry:
         """Return the entry about an action of an operator."""
         return cls(at, what, partner, f"by {operator}", {"operator": operator})
+
+    @property
+    def bare(self) -> Entry:
+        """The entry without what it quotes, as it remains after an erasure."""
+        return Entry(self.at, self.what, self.partner)
+
+
+@dataclass(frozen=True)
+class VersionedEntry:
+    """An entry about a delivery, and the version of the delivery that the entry's change led to."""
+
+    version: int
+    entry: Entry

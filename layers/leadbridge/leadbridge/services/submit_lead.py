@@ -66,16 +66,15 @@ class Submitter(RetryingWorker[Delivery, Change]):
 
         Raises what the ledger raises. If the worker dies at any moment, another one continues.
         """
-        delivery = self.ledger.delivery(lead_id, partner)
-        return self._process(delivery, lambda waiting, now: self._submit(waiting, now, budget))
+        delivery, lead = self.ledger.delivery_with_lead(lead_id, partner)
+        return self._process(delivery, lambda waiting, now: self._submit(waiting, lead, now, budget))
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
         return self._mark_reply_lost(delivery, WORKER_DIED, timedelta()) if delivery.is_lease_expired(now) else None
 
-    def _submit(self, delivery: Delivery, now: datetime, budget: Budget) -> Result:
+    def _submit(self, delivery: Delivery, lead: Lead | None, now: datetime, budget: Budget) -> Result:
         if (early := self._until_scheduled(delivery, now)) is not None:
             return early
-        lead = self.ledger.lead(delivery.lead_id)
         if lead is None or lead.erased_at is not None:
             return Result(Outcome.NOT_FOUND)
         if delivery.attempts == delivery.attempts_before_retry:  # the first attempt, or the first after a retry

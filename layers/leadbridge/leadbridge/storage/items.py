@@ -3,7 +3,8 @@
 pk            sk                       item
 LEAD#{id}     LEAD                     the lead
 LEAD#{id}     DELIVERY#{partner}       a delivery
-LEAD#{id}     EVENT#{time}#{tiebreaker}   an entry of the timeline
+LEAD#{id}     EVENT#{time}#{tiebreaker}   an entry of the timeline. The first one, `received`, is not stored: the
+                                          lead has its time. A delivery's newest entries are its `history`
 ACCOUNT#{partner}#{uuid}    LINK        which lead an account at a partner was made of
 DEAL#{partner}#{deal id}    LINK        which lead a deal at a partner was made of
 LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
@@ -34,11 +35,11 @@ from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.consent import Consent
-from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.field_codes import FieldError, parse_field_code
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.shards import sharded
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.timeline import Entry, VersionedEntry
 from leadbridge.storage.attributes import deserialize, serialize
 
 Item = dict[str, Any]
@@ -221,6 +222,7 @@ def delivery_item(delivery: Delivery) -> Item:
             **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
             **{name: to_text(moment) for name, moment in times.items() if moment is not None},
             "last_error_data": delivery.last_error_data,
+            "history": [_stored(one) for one in delivery.history] or None,
             "state": delivery.state.value,
             "attempts_before_retry": delivery.attempts_before_retry or None,
             "checks_refused": delivery.checks_refused or None,
@@ -259,7 +261,20 @@ def delivery_of(values: dict[str, Any]) -> Delivery:
     known |= {name: int(values[name]) for name in _COUNTS if name in values}
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
     flags = {name: values.get(name, False) for name in ("is_uncertain", "is_erased")}
-    return Delivery(state=State(values["state"]), last_error_data=error_data_of(values), **flags, **known)
+    history = tuple(_versioned(known["partner"], *one) for one in values.get("history", ()))
+    state, data = State(values["state"]), error_data_of(values)
+    return Delivery(state=state, last_error_data=data, history=history, **flags, **known)
+
+
+def _stored(versioned: VersionedEntry) -> list[Any]:
+    entry = versioned.entry
+    return [versioned.version, to_text(entry.at), entry.what, entry.detail, dict(entry.data)]
+
+
+def _versioned(
+    partner: str, version: int | Decimal, at: str, what: str, detail: str | None, data: Mapping[str, Any]
+) -> VersionedEntry:
+    return VersionedEntry(int(version), Entry(from_text(at), what, partner, detail, plain(data)))
 
 
 def error_data_of(values: dict[str, Any]) -> dict[str, Any] | None:
@@ -272,7 +287,7 @@ def entry_item(lead_id: str, entry: Entry, tiebreaker: str) -> Item:
     return present(
         {
             "pk": f"LEAD#{lead_id}",
-            "sk": f"EVENT#{to_text(entry.at)}#{tiebreaker}",
+            "sk": entry_sort_key(entry, tiebreaker),
             "at": to_text(entry.at),
             "what": entry.what,
             "partner": entry.partner,
@@ -288,8 +303,26 @@ def entry_of(values: dict[str, Any]) -> Entry:
     return Entry(from_text(values["at"]), values["what"], values.get("partner"), values.get("detail"), data)
 
 
-def change_entry(change: Change) -> Item:
-    """The timeline's entry for a delivery's change."""
-    after = change.after
-    entry = Entry(change.at, change.what, after.partner, change.detail, change.data)
-    return entry_item(after.lead_id, entry, f"{after.partner}#{after.version:06d}")
+def entry_sort_key(entry: Entry, tiebreaker: str) -> str:
+    """The sort key of an entry, by which a timeline is ordered."""
+    return f"EVENT#{to_text(entry.at)}#{tiebreaker}"
+
+
+def first_entry(lead: Lead) -> tuple[str, Entry]:
+    """The first entry of a lead's timeline, which is not stored, and the sort key that it would have."""
+    entry = Entry(lead.received_at, "received")
+    return entry_sort_key(entry, "0"), entry
+
+
+def history_of(delivery: Delivery) -> dict[str, Entry]:
+    """The entries in a delivery's item, by the sort keys that they would have as items of their own."""
+    return {entry_sort_key(one.entry, _version_tiebreaker(one)): one.entry for one in delivery.history}
+
+
+def history_item(lead_id: str, versioned: VersionedEntry) -> Item:
+    """An entry of a delivery's history as an item of its own."""
+    return entry_item(lead_id, versioned.entry, _version_tiebreaker(versioned))
+
+
+def _version_tiebreaker(versioned: VersionedEntry) -> str:
+    return f"{versioned.entry.partner}#{versioned.version:06d}"

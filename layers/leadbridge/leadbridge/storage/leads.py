@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MAX_TWINS = 20  # leads of one e-mail that are read
 MAX_ITEMS = 100_000  # of one lead that are read
+MAX_HISTORY = 8  # timeline entries in a delivery's item; then they become items of their own
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,6 @@ class LeadRepository:
             lead_item |= AWAITS_FETCH
         writes: list[Write] = [
             put(lead_item, "attribute_not_exists(pk)"),
-            put(items.entry_item(lead.lead_id, Entry(lead.received_at, "received"), "0")),
         ]
         writes += routing_writes(lead, lead.received_at, "1")
         for partner in lead.partners:
@@ -170,18 +170,23 @@ class LeadRepository:
         return {values["lead_id"] for values in self._table.batch_get(keys, attributes=("lead_id",), consistent=False)}
 
     def apply(self, change: Change, *, retry_for: float = RETRY_FOR) -> Delivery:
-        """Write a delivery's change and its timeline entry; return the delivery as it is now.
+        """Write a delivery's change with its timeline entry; return the delivery as it is now.
+
+        The entry is written in the delivery's item. So most changes are one write, which costs half of what it costs in
+        a transaction.
 
         The partner's id is linked to the lead, and an outdated link is released. A delivery that the change opens may
         be open already because of an earlier rejection: then it stays as it is, and the change is written without it.
         Raises Conflict if the delivery has changed since it was read, AlreadyLinked if another lead has the id,
         Contended after `retry_for` seconds.
         """
-        before, after = change.before, change.after
-        writes = [
-            put(items.delivery_item(after), version=before.version),
-            put(items.change_entry(change)),
-        ]
+        before, moved = change.before, change.before.history
+        if len(moved) < MAX_HISTORY:
+            after, moved = replace(change.after, history=(*moved, change.entry)), ()
+        else:
+            after = replace(change.after, history=(change.entry,))
+        writes = [put(items.delivery_item(after), version=before.version)]
+        writes += [put(items.history_item(after.lead_id, entry)) for entry in moved]
         writes += [put(message_item(message)) for message in change.messages]
         for skipped in change.skipped:
             writes += message_writes(skipped)
@@ -199,6 +204,8 @@ class LeadRepository:
         try:
             if late and change.opened is None:
                 self._table.transact_extending_lead(writes, change.after.lead_id, retry_for=retry_for)
+            elif len(writes) == 1:
+                self._table.replace(writes[0], retry_for=retry_for)
             else:
                 self._table.transact(writes, or_conflict=True, retry_for=retry_for)
         except Conflict as conflict:
@@ -270,6 +277,12 @@ class LeadRepository:
         values = self._table.get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
+    def delivery_with_lead(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None]:
+        """The delivery and its lead, as they were at one moment: a correction changes both."""
+        keys = items.delivery_key(lead_id, partner), items.lead_key(lead_id)
+        delivery, lead = self._table.get_together(*keys)
+        return None if delivery is None else items.delivery_of(delivery), None if lead is None else items.lead_of(lead)
+
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account at a partner was created from; None where there is none."""
         values = self._table.get(items.link_key(partner, created))
@@ -296,7 +309,7 @@ class LeadRepository:
         """The lead with all that is stored beside it, as it is now."""
         lead: Lead | None = None
         deliveries: dict[str, Delivery] = {}
-        timeline: list[Entry] = []
+        timeline: dict[str, Entry] = {}
         fetch: Fetch | None = None
         messages: list[Message] = []
         # Leeloo's events are left out: they are long and not needed.
@@ -305,18 +318,23 @@ class LeadRepository:
             kind = values["sk"].partition("#")[0]
             if kind == "LEAD":
                 lead = items.lead_of(values)
+                timeline |= [items.first_entry(lead)]
             elif kind == "DELIVERY":
                 delivery = items.delivery_of(values)
                 deliveries[delivery.partner] = delivery
+                timeline |= items.history_of(delivery)
             elif kind == "EVENT":
-                timeline.append(items.entry_of(values))
+                timeline[values["sk"]] = items.entry_of(values)
             elif kind == "FETCH":
                 from leadbridge.storage.fetches import fetch_of
 
                 fetch = fetch_of(values)
             elif kind == "MESSAGE":
                 messages.append(message_of(values))
-        return None if lead is None else Journey(lead, deliveries, tuple(timeline), fetch, tuple(messages))
+        if lead is None:
+            return None
+        entries = tuple(timeline[key] for key in sorted(timeline))
+        return Journey(lead, deliveries, entries, fetch, tuple(messages))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[DueItem]:
         """Yield what is due by `until`, the longest due first: a partner's deliveries, messages, or fetches."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,15 @@ class Table:
         request: Any = {"TableName": self._name, "Key": encode(key), "ConsistentRead": True, **_projection(attributes)}
         answer = call_with_retries(lambda: self._client.get_item(**request))
         return decode(answer["Item"]) if "Item" in answer else None
+
+    def get_together(self, *keys: Mapping[str, str]) -> list[Item | None]:
+        """Read some items as they were at one moment, in the order of the keys; None for each that does not exist.
+
+        A batch reads each item at another moment, so it could combine an item with an outdated state of another one.
+        """
+        request: Any = {"TransactItems": [{"Get": {"TableName": self._name, "Key": encode(key)}} for key in keys]}
+        answer = call_with_retries(lambda: self._client.transact_get_items(**request))
+        return [decode(one["Item"]) if one.get("Item") else None for one in answer["Responses"]]
 
     def page(self, query: Query, *, after: Item | None = None, size: int | None = None) -> QueryPage:
         """Read one page of a query, of `size` items before its filter, or as much as DynamoDB reads with one call."""
@@ -156,6 +165,19 @@ class Table:
             refusal: Any = error.response
             raise Conflict(failed=frozenset({0}), found={0: decode(refusal.get("Item", {}))}) from None
         return decode(answer.get("Attributes", {}))
+
+    def replace(self, write: Write, *, retry_for: float = RETRY_FOR) -> None:
+        """Put an item alone on a condition that its own writing makes false. Raises Conflict.
+
+        A retry after a lost answer recognizes the item by its random `write_id`, and does not fail on its own write.
+        """
+        write_id = uuid4().hex
+        marked = replace(write, target={**write.target, "write_id": write_id}, returns_found=True)
+        try:
+            self.write(marked, retry_for=retry_for)
+        except Conflict as conflict:
+            if conflict.found[0].get("write_id") != write_id:
+                raise
 
     def transact(
         self, writes: Sequence[Write], *, or_conflict: bool = False, retry_for: float = RETRY_FOR

@@ -42,8 +42,8 @@ class DueDeliveries(Deliveries, Protocol):
 class SubmissionLedger(DueDeliveries, Protocol):
     """The lead repository as a submission needs it."""
 
-    def lead(self, lead_id: str) -> Lead | None:
-        """The lead."""
+    def delivery_with_lead(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None]:
+        """The delivery and its lead, as they were at one moment."""
         ...
 
     def owner_of(self, partner: str, created: int | str) -> str | None:

@@ -80,6 +80,7 @@ class _Found:
                     lead = values
                 case "DELIVERY":
                     deliveries.append(items.delivery_of(values))
+                    began_at = began_at or deliveries[-1].received_at
                 case "CONTACT":
                     contact = values
                 case "FETCH":
