@@ -66,10 +66,11 @@ def fields_of_a_lead() -> list[str]:
 
 def _in_shape(tables: Tables) -> Iterator[Wrong]:
     try:
-        Settings.model_validate(tables)
+        settings = Settings.model_validate(tables)
     except ValidationError as error:
         found = error.errors(include_url=False)
     else:
+        yield from _in_schedules(settings)
         return
     reported = set()
     for one in found:
@@ -82,6 +83,14 @@ def _in_shape(tables: Tables) -> Iterator[Wrong]:
         if (table, place) not in reported:
             reported.add((table, place))
             yield Wrong(str(table), place, sentence(one, place))
+
+
+def _in_schedules(settings: Settings) -> Iterator[Wrong]:
+    for name, partner in settings.partners.items():
+        try:
+            _ = partner.check_schedule
+        except ValueError as error:
+            yield Wrong("partners", (name, "cadence"), f"'cadence': {error}")
 
 
 def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:

@@ -99,7 +99,7 @@ def test_a_changed_status_is_noted_once(world: World) -> None:
     world.says("В обробці", "В обробці")
     assert world.look() is Outcome.CHANGED
     assert world.look() is Outcome.NO_ACTION
-    world.time.pass_(minutes=20)
+    world.time.pass_(minutes=30)
     assert world.look() is Outcome.UNCHANGED
     assert (world.delivery.partner_status, world.delivery.status_meaning) == ("В обробці", "in_progress")
     assert world.timeline[-1] == ("status_changed", "В обробці")
@@ -133,7 +133,7 @@ def test_an_old_deal_is_asked_about_less_often(world: World) -> None:
         world.look(at_once=True)
         assert world.delivery.due_at is not None
         waits.append(world.delivery.due_at - world.time.now)
-    assert waits == [timedelta(minutes=20), *(0.19 * age for age in ages[1:])]
+    assert waits == [timedelta(minutes=30), timedelta(minutes=30), 0.19 * ages[2], 0.19 * ages[3]]
 
 
 def test_a_partner_that_is_away_is_asked_again_later_and_later(world: World) -> None:

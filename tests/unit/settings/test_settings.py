@@ -148,7 +148,6 @@ def test_the_example_of_this_file_is_valid() -> None:
             "partners.lender.cadence.0: Value error, at_least",
         ),
         (lambda _, lender: lender["cadence"][0].update(every="20%"), 'the first line needs "at_least"'),
-        (lambda _, lender: lender["cadence"][2].update(every="1d", at_most=None), "more than 1000 times in 10 years"),
         (lambda _, lender: lender.update(hours=[]), "partners.lender.hours"),
         (lambda _, lender: lender.update(hours=["mon 9:00-18:00"] * 2), "two periods of mon overlap"),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, Self
@@ -91,27 +91,33 @@ class OpeningHours:
         The search starts a day early, and the day after the first match also counts: where the clocks change at
         midnight, a period can reach into the neighbouring day.
         """
+        from zoneinfo import ZoneInfo
+
+        today = moment.astimezone(ZoneInfo(self.time_zone)).date()
         found: list[datetime] = []
         for days in range(-1, _SEARCHED_DAYS):
             had_any = bool(found)
-            found += [one for period in self._periods(moment, step * days) if (one := select(*period)) is not None]
+            day = today + timedelta(days=step * days)
+            found += [one for start, end in self.periods(day) if (one := select(start, end)) is not None]
             if had_any:
                 break
         return found
 
-    def _periods(self, moment: datetime, days: int) -> Iterator[tuple[datetime, datetime]]:
-        """Yield the periods of the local day that is `days` after the moment's, in UTC."""
+    @lru_cache(maxsize=64)  # noqa: B019 - the configuration lives as long as the process
+    def periods(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        """Return the start and the end, in UTC, of each opening of a local day."""
         from zoneinfo import ZoneInfo
 
         zone = ZoneInfo(self.time_zone)
-        day = moment.astimezone(zone).date() + timedelta(days=days)
-        for weekday, start, end in self.openings:
-            if weekday == day.weekday():
-                yield min(_in_utc(day, start, zone)), max(_in_utc(day, end, zone))
+        return tuple(
+            (min(_in_utc(day, start, zone)), max(_in_utc(day, end, zone)))
+            for weekday, start, end in self.openings
+            if weekday == day.weekday()
+        )
 
 
-def _in_utc(day: date, minutes: int, zone: object) -> tuple[datetime, datetime]:
+def _in_utc(day: date, minutes: int, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return both readings of a local time, which differ if the clocks change at it."""
     days, minutes = divmod(minutes, 24 * 60)  # 24:00 is midnight of the next day
-    local = datetime.combine(day + timedelta(days=days), time(minutes // 60, minutes % 60), tzinfo=zone)  # type: ignore[arg-type]
+    local = datetime.combine(day + timedelta(days=days), time(minutes // 60, minutes % 60), tzinfo=zone)
     return local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)

@@ -140,22 +140,20 @@ class Partner(Section):
             raise ValueError('cadence: each "until" must be longer than the one before')
         if not isinstance(self.cadence[0].every, timedelta) and self.cadence[0].at_least is None:
             raise ValueError('cadence: the first line needs "at_least", because a new deal has no age')
-        try:
-            self._ages()
-        except ValueError as error:
-            raise ValueError(f"cadence: {error}") from None
         return self
 
     @cached_property
     def check_schedule(self) -> CheckSchedule | None:
-        """When the statuses of this partner's deals are checked; None if they come by the sync."""
+        """When the statuses of this partner's deals are checked; None if they come by the sync.
+
+        Raises ValueError if a deal would be checked too often. The build checks this, because it takes some
+        milliseconds, which a cold start without need for the schedule saves.
+        """
         if not self.cadence:
             return None
-        return CheckSchedule(self._ages(), OpeningHours.parse(self.hours, self.time_zone))
+        ages = check_ages(lambda age: self.check_after(age) or timedelta())
+        return CheckSchedule(ages, OpeningHours.parse(self.hours, self.time_zone))
 
     def check_after(self, age: timedelta) -> timedelta | None:
         """How long to wait before asking for the status of a deal of this age; None where it comes by the sync."""
         return next((step.wait_at(age) for step in self.cadence if step.until is None or age < step.until), None)
-
-    def _ages(self) -> tuple[timedelta, ...]:
-        return check_ages(lambda age: self.check_after(age) or timedelta())
