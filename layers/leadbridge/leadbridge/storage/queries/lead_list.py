@@ -163,7 +163,7 @@ def _position_of(cursor: str, wanted: LeadFilter) -> str:
         raise InvalidCursor
     try:
         plain = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-        position, fingerprint = plain if isinstance(plain, list) else (None, None)
+        position, fingerprint = plain if isinstance(plain, list) else ("", "")
         is_valid = _POSITION.fullmatch(position) is not None and fingerprint == _fingerprint(wanted)
     except (ValueError, TypeError, RecursionError):
         raise InvalidCursor from None
