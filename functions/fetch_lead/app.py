@@ -8,8 +8,8 @@ from typing import Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.consent import Consent
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.events import FetchChanged, read_fetch_changed
 from leadbridge.domain.fetch import Fetch

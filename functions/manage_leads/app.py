@@ -9,7 +9,7 @@ from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Response
 from leadbridge.api.resources import Environment, Resources
 from leadbridge.api.router import handle, prepare
-from leadbridge.domain.consent import Consent
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.lead import Lead
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger, metrics

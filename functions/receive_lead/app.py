@@ -9,8 +9,8 @@ from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Response
 from leadbridge.api.webhooks import answer_request
 from leadbridge.auth.secrets import Secrets
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.consent import Consent
 from leadbridge.domain.fields import has_valid_check_digit
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, LeadFields

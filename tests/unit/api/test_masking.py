@@ -10,7 +10,7 @@ import pytest
 
 from leadbridge.api.schemas import lead_view
 from leadbridge.domain import message as message_steps
-from leadbridge.domain.consent import Consent
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.lead import Lead, Person
 from leadbridge.domain.message import operator_message, status_notification
 from leadbridge.runtime import aws

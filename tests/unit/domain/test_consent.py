@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
 from leadbridge.domain.acceptance.build import build_lead
-from leadbridge.domain.consent import Consent
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.lead import LeadFields
 from leadbridge.storage.items import decode, encode, lead_item, lead_of
 from leadbridge.storage.leads import Journey

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stdnum.ua import rntrc
 
 from leadbridge.domain import fields
-from leadbridge.domain.consent import Consent
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.errors.partner_errors import PartnerError
 from leadbridge.domain.fields.unicode_text import fold, normalize
 from leadbridge.partners.http import Answer

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from leadbridge.domain.consent import Consent
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.lead import Loan, Person, Trading
 from leadbridge.forms.base import adapter_named
 from leadbridge.settings import Settings

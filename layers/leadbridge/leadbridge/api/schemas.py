@@ -14,9 +14,9 @@ from pydantic import BaseModel, Field, GetPydanticSchema
 from leadbridge.api.masking import masked_answers, masked_consent, masked_person
 from leadbridge.api.problems import FieldErrorView, field_error_view
 from leadbridge.api.response_size import bounded_journey
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from leadbridge.domain import fields
-from leadbridge.domain.consent import Consent, consent_of
+from leadbridge.domain.acceptance.consent import Consent, consent_of
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.fields.reading import SECTION, parsed_by
 

@@ -33,8 +33,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.clock import from_text, to_text
-from leadbridge.domain.consent import Consent
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.field_codes import FieldError, parse_field_code
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
