@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leadbridge.settings import Settings
 from leadbridge.settings.check_schedule import HORIZON, CheckSchedule
-from leadbridge.settings.opening_hours import OpeningHours
+from leadbridge.settings.opening_hours import Opening, OpeningHours, parse_hours
 from quality.testkit.configuration import CONFIG
 from tools.config import read_toml
 
@@ -74,6 +74,14 @@ def test_a_cadence_with_too_many_checks_is_rejected(every: str) -> None:
 
 def test_a_synced_partner_has_no_schedule() -> None:
     assert Settings.model_validate(read_toml(CONFIG, "prod")).partners["matchtrade"].check_schedule is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["mon-fri 9:00-18:00", "Mon - Fri  09:00 - 18:00", "Monday-Friday 9-18", "mon,tue, wed,thu-fri 9:00–18:00"],
+)
+def test_hours_are_read_as_people_type_them(line: str) -> None:
+    assert parse_hours(line) == [Opening(day, 9 * 60, 18 * 60) for day in range(5)]
 
 
 @pytest.mark.parametrize(

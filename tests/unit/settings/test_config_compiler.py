@@ -156,6 +156,29 @@ def test_everything_that_is_wrong_is_reported_once_and_in_order(folder: Path) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "statuses =",
+            'hours = ["mon-fri 9-18",\n"sat 14-10"]\nstatuses =',
+            "10: partner lender: 'hours no. 2': 'sat 14",
+        ),
+        ('every = "20%"', 'every = "120%"', "8: partner lender: 'cadence no. 3 every': a share of the age is between"),
+        ('at_most = "30d"', 'at_least = "2h", at_most = "1h"', "8: partner lender: 'cadence no. 3': at_least must not"),
+        (
+            'every = "20%", at_most = "30d"',
+            'every = "1d"',
+            "8: partner lender: 'cadence': a deal would be checked more",
+        ),
+    ],
+)
+def test_a_wrong_cadence_or_opening_hour_is_named_by_its_line(folder: Path, before: str, after: str, said: str) -> None:
+    assert before in GOOD[1]
+    (folder / "partners.toml").write_text(GOOD[1].replace(before, after), encoding="utf-8")
+    assert [one.startswith(f"config/partners.toml:{said}") for one in problems(folder)] == [True], problems(folder)
+
+
 def test_an_environments_own_file_is_named(folder: Path) -> None:
     (folder / "sources.dev.toml").write_text('[tilda-credit]\n\nadapter = "no"\n', encoding="utf-8")
     (folder / "partners.local.toml").write_text('[[lender.cadence]]\nevery = "1s"\n[[lender.cadence]]\nevery="x"\n')

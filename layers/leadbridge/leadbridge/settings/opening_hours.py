@@ -11,8 +11,13 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIME = r"([01]?[0-9]|2[0-3]|24):([0-5][0-9])"
-_LINE = re.compile(rf"([a-z,-]+) +{_TIME} ?- ?{_TIME}", re.IGNORECASE)
+_NAMES = {name: name[:3] for name in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")}
+_DAY = f"(?:{'|'.join(DAYS)})"
+_DAY_RANGE = f"{_DAY}(?:-{_DAY})?"
+_TIME = "(?:[01]?[0-9]|2[0-4]):[0-5][0-9]"
+# For editors. The parser accepts more: spaces, full names of days, times without minutes.
+LINE_PATTERN = f"^{_DAY_RANGE}(?:,{_DAY_RANGE})* {_TIME}-{_TIME}$"
+_LINE = re.compile(r"([a-z,-]+) ([0-9]{1,2})(?::([0-5][0-9]))?-([0-9]{1,2})(?::([0-5][0-9]))?")
 _HELP = 'opening hours look like "mon-fri 09:00-18:00" or "sat,sun 10:00-14:00"'
 # A weekly period opens within eight days. The change of the clocks can remove one opening.
 _SEARCHED_DAYS = 16
@@ -28,16 +33,16 @@ class Opening(NamedTuple):
 
 def parse_hours(line: str) -> list[Opening]:
     """Return the periods of a line such as "mon-fri 09:00-18:00". Raises ValueError with what is wrong."""
-    found = _LINE.fullmatch(line.strip())
+    text = re.sub(r" *([,-]) *", r"\1", " ".join(line.lower().replace("–", "-").split()))
+    found = _LINE.fullmatch(text)
     if found is None:
         raise ValueError(_HELP)
-    days, start_hour, start_minute, end_hour, end_minute = found.groups()
-    start, end = int(start_hour) * 60 + int(start_minute), int(end_hour) * 60 + int(end_minute)
-    if end > 24 * 60:
+    start, end = (int(found[hour]) * 60 + int(found[hour + 1] or 0) for hour in (2, 4))
+    if max(start, end) > 24 * 60:
         raise ValueError("the latest time is 24:00")
     if end <= start:
         raise ValueError(f"{line!r} must end after it starts; write hours past midnight as two lines")
-    return [Opening(day, start, end) for part in days.lower().split(",") for day in _days(part)]
+    return [Opening(day, start, end) for part in found[1].split(",") for day in _days(part)]
 
 
 def check_overlaps(lines: Iterable[str]) -> None:
@@ -49,7 +54,7 @@ def check_overlaps(lines: Iterable[str]) -> None:
 
 
 def _days(part: str) -> Iterator[int]:
-    ends = part.split("-")
+    ends = [_NAMES.get(end, end) for end in part.split("-")]
     if len(ends) > 2 or any(end not in DAYS for end in ends):
         raise ValueError(f"{part!r} is no day; {_HELP}")
     first, last = DAYS.index(ends[0]), DAYS.index(ends[-1])

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from leadbridge.settings.check_schedule import CheckSchedule, check_ages
-from leadbridge.settings.opening_hours import OpeningHours, check_overlaps, parse_hours
+from leadbridge.settings.opening_hours import LINE_PATTERN, OpeningHours, check_overlaps, parse_hours
 from leadbridge.settings.sections import Country, Duration, DurationOrShare, RetryPolicy, Section, Timeouts, Zone
 
 
@@ -24,7 +24,11 @@ def _without_overlaps(lines: tuple[str, ...]) -> tuple[str, ...]:
     return lines
 
 
-HoursLine = Annotated[str, AfterValidator(_valid_hours)]
+HoursLine = Annotated[
+    str,
+    AfterValidator(_valid_hours),
+    Field(json_schema_extra={"examples": ["mon-fri 09:00-18:00", "sat,sun 10:00-14:00"], "pattern": LINE_PATTERN}),
+]
 
 
 class CadenceStep(Section):
