@@ -1,4 +1,4 @@
-"""Process a due delivery: check its status, requeue it if it waits too long, or settle a lost worker's attempt."""
+"""Process due deliveries: check statuses, requeue what waits too long, settle the attempts of lost workers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, json_variable
-from leadbridge.runtime.logs import logger, metrics
+from leadbridge.runtime.logs import calls_in_one_record, count_version_fault, logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.services.check_status import Checker, StatusByDeal, StatusByEmail
-from leadbridge.services.outcomes import record_outcome
+from leadbridge.services.checks.batch import CheckBatch
+from leadbridge.services.outcomes import record_batch
 from leadbridge.settings import settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import open_table
@@ -68,14 +69,20 @@ def status_of(partner: str, store: LeadRepository) -> StatusPartner:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Process SQS messages `{"lead_id", "partner"}`. None is retried: a delivery that failed stays due."""
+    """Process SQS messages `{"partner", "lead_ids"}`. What is not done returns to the queue as a new message."""
     budget = Budget.of(context)
 
-    def work(due: Any) -> None:
-        lead_id, partner, at_once = due["lead_id"], due["partner"], due.get("at_once") is True
-        logger.append_keys(lead_id=lead_id, partner=partner)
-        result = checker(partner).process(lead_id, partner, budget, at_once=at_once)
-        record_outcome("Check", result.outcome, result.error)
+    def work(body: Any) -> None:
+        batch = CheckBatch.of(body)
+        logger.append_keys(partner=batch.partner)
+        with calls_in_one_record():
+            done = checker(batch.partner).process(batch, budget)
+        for lead_id, error in done.failures.items():
+            count_version_fault(error)
+            logger.error("the delivery could not be processed", lead_id=lead_id, exc_info=error)
+        record_batch("Check", done.results)
+        for returned, delay in done.returned:
+            send(environment().queue_url, returned.body(), delay)
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
 

@@ -1,45 +1,77 @@
-"""Every minute: queue the deliveries, messages and fetches that are due, and measure how long the oldest lead waits."""
+"""Every minute: queue what is due, and measure how late checks are and how long the oldest lead waits."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from datetime import timedelta
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
-from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, variable
+from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment, is_local, variable
 from leadbridge.runtime.logs import count, logger, measure, metrics
-from leadbridge.services.find_due import DueQueue, delivery_body, fetch_body, fill, message_body
+from leadbridge.runtime.queues import send_all
+from leadbridge.services.checks.batch import batch_bodies
+from leadbridge.services.checks.plan import INDEX_MARGIN
+from leadbridge.services.checks.sweep import CheckSweep
+from leadbridge.services.find_due import DueQueue, fetch_body, fill, fill_checks, message_body
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
-from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import DUE_PARTITION as MESSAGES_DUE
 from leadbridge.storage.queries.backlog import BacklogMonitor
-from leadbridge.storage.table import open_table
+from leadbridge.storage.queries.check_progress import CheckProgressRepository
+from leadbridge.storage.queries.due_items import due_items, followed_deals
+from leadbridge.storage.table import Table, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
-    """The environment variables of this function. `max_queued` limits the messages in each queue."""
+    """The environment variables of this function.
+
+    `max_queued` limits the messages in the queues of messages and fetches, `max_queued_checks` those in the queue of
+    checks, which hold many deals each.
+    """
 
     message_queue_url: str
     fetch_queue_url: str
     max_queued: int = variable(int)
+    max_queued_checks: int = variable(int)
 
 
 environment = lru_cache(Environment.from_env)
 
 
 @lru_cache
-def store() -> LeadRepository:
-    """Make the repository of leads."""
-    return LeadRepository(open_table())
+def table() -> Table:
+    """Open the table."""
+    return open_table()
 
 
 @lru_cache
-def backlog() -> BacklogMonitor:
-    """Make the monitor of waiting leads."""
-    return BacklogMonitor(open_table())
+def sweeps() -> dict[str, CheckSweep | None]:
+    """Wire the sweep of each partner's checks to this stack; None for a partner that is not asked for statuses."""
+    return {name: sweep(name) for name in settings().partners}
+
+
+def sweep(partner: str) -> CheckSweep | None:
+    """Wire the sweep of one partner's checks."""
+    schedule = settings().partners[partner].check_schedule
+    if schedule is None:
+        return None
+
+    def send(batches: Sequence[Sequence[str]]) -> None:
+        send_all(environment().queue_url, batch_bodies(partner, batches))
+
+    return CheckSweep(
+        schedule=schedule,
+        progress=CheckProgressRepository(table(), partner),
+        read=partial(followed_deals, table(), partner),
+        send=send,
+        margin=timedelta() if is_local() else INDEX_MARGIN,  # the emulator's indexes have no delay
+    )
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -47,18 +79,20 @@ def backlog() -> BacklogMonitor:
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Fill the queues. Returns the number of messages sent."""
     now, variables = utc_now(), environment()
-    queues = (
-        DueQueue(variables.queue_url, list(settings().partners), delivery_body, counts_in_flight=True),
+    find_due = partial(due_items, table())
+    queued, late = fill_checks(variables.queue_url, sweeps(), find_due, now, variables.max_queued_checks)
+    count("CheckBatchesQueued", queued)
+    for queue in (
         DueQueue(variables.message_queue_url, [MESSAGES_DUE], message_body),
         DueQueue(variables.fetch_queue_url, [FETCHES_DUE], fetch_body),
-    )
-    queued = sum(fill(queue, store().due, now, variables.max_queued) for queue in queues)
-    count("ChecksQueued", queued)
-    oldest = backlog().oldest_waiting()
+    ):
+        queued += fill(queue, find_due, now, variables.max_queued)
+    measure("OldestDue", late, "Seconds")
+    oldest = BacklogMonitor(table()).oldest_waiting()
     waits = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     measure("OldestWaiting", waits, "Seconds")
-    logger.info("queued", queued=queued, oldest_waits_seconds=round(waits))
+    logger.info("queued", queued=queued, oldest_waits_seconds=round(waits), oldest_due_seconds=round(late))
     return {"queued": queued}
 
 
-warm_up(environment, aws.sqs, settings, store, backlog)
+warm_up(environment, aws.sqs, settings, table, sweeps)

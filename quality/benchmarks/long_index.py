@@ -16,6 +16,7 @@ from leadbridge.domain.clock import to_text
 from leadbridge.storage import items
 
 PARTNER = "leadleader"
+SHARD = f"{PARTNER}#0"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -23,12 +24,12 @@ def row(number: int) -> items.Item:
     """The index entry of one delivery."""
     due_at = to_text(START + timedelta(seconds=number))
     key = {"pk": f"LEAD#ld_{number:026d}", "sk": f"DELIVERY#{PARTNER}"}
-    return items.encode({**key, "due_partner": PARTNER, "due_at": due_at})
+    return items.encode({**key, "due_shard": SHARD, "due_at": due_at})
 
 
 def query(request: dict[str, Any], rows: int) -> dict[str, Any]:
-    """One page of the lender's partition; other partitions are empty."""
-    if PARTNER not in (value.get("S") for value in request["ExpressionAttributeValues"].values()):
+    """One page of a shard of the lender's partition; other partitions are empty."""
+    if SHARD not in (value.get("S") for value in request["ExpressionAttributeValues"].values()):
         return {"Items": [], "Count": 0, "ScannedCount": 0}
     begin = int(request["ExclusiveStartKey"]["pk"]["S"].rpartition("_")[2]) + 1 if "ExclusiveStartKey" in request else 0
     end = min(rows, begin + request.get("Limit", rows))

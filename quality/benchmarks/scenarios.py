@@ -58,7 +58,7 @@ def submitted(cloud: Cloud, lead: Lead, deal_id: int) -> Delivery:
     waiting = cloud.store.delivery(lead.lead_id, "leadleader")
     assert waiting is not None
     begun = cloud.store.apply(steps.start_attempt(waiting, RECEIVED_AT, timedelta(seconds=92)))
-    return cloud.store.apply(steps.confirm(begun, RECEIVED_AT, deal_id, timedelta(minutes=2)))
+    return cloud.store.apply(steps.confirm(begun, RECEIVED_AT, deal_id, is_followed=True))
 
 
 def form_post(stack: RuntimeStack, cloud: Cloud) -> Event:

@@ -133,7 +133,7 @@ def test_a_brokers_account_is_settled_by_its_uuid_and_checked(open_console: Open
     page.get_by_role("dialog").get_by_role("button", name="Check now").click()
     expect(page.get_by_role("region", name="Timeline")).to_contain_text("Status check at Match-Trade requested")
     [asked] = world.waiting(world.alive["checks"])
-    assert asked == {"lead_id": one.lead_id, "partner": "matchtrade", "at_once": True}
+    assert asked == {"partner": "matchtrade", "lead_ids": [one.lead_id], "at_once": True}
 
 
 def test_an_unknown_is_sent_again_blindly_only_after_a_warning(open_console: Open, world: World) -> None:

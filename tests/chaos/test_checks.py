@@ -403,7 +403,7 @@ def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     lost = steps.mark_unknown(begun.after, NOW + MINUTE, some_error("no answer came back"))
     again = retry_by_operator(lost.after, NOW + 2 * MINUTE, "olena", is_confirmed=True)
     anew = steps.start_attempt(again.after, NOW + 3 * MINUTE, MINUTE)
-    done = steps.confirm(anew.after, NOW + 4 * MINUTE, 25, MINUTE)
+    done = steps.confirm(anew.after, NOW + 4 * MINUTE, 25, is_followed=True)
     made = [DEAL, replace(DEAL, id=25)]
     calls = [CREATE, {**CREATE, "deal_id": 25}]
     table = journey(begun, lost, again, anew, done)

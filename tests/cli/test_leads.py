@@ -165,7 +165,9 @@ def test_a_deal_of_another_lead_is_refused_by_name(terminal: Terminal) -> None:
     terminal.store.accept(other, phone_hash=None)
     found = terminal.store.delivery(other.lead_id, "leadleader")
     assert found is not None
-    terminal.store.apply(steps.confirm(terminal.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, 24, MINUTE))
+    terminal.store.apply(
+        steps.confirm(terminal.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, 24, is_followed=True)
+    )
     terminal.bring(State.UNKNOWN)
     said = terminal.run("leads", "resolve", ID, "--deal-id", "24", "--yes")
     assert (said.code, other.lead_id in said.failure) == (4, True)

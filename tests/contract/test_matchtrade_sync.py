@@ -61,7 +61,7 @@ class Following:
         sending = self.ledger.apply(steps.start_attempt(sending, self.clock(), timedelta(seconds=30)))
         uuid = self.world.create(self.client, email=email)
         assert uuid is not None
-        self.ledger.apply(steps.confirm(sending, self.clock(), uuid, None))
+        self.ledger.apply(steps.confirm(sending, self.clock(), uuid, is_followed=False))
         return made, uuid
 
     def status(self, made: Lead) -> str | None:

@@ -23,6 +23,7 @@ from quality.testkit.clients.leadleader import SETTINGS, Clock
 from quality.testkit.clients.leeloo import LeelooWorld, budget, leeloo_world
 from quality.testkit.clients.messaging import LENDER, Office, settings
 from quality.testkit.people import lead
+from quality.testkit.services.checks import check_one
 from quality.testkit.template import template
 
 WORKERS = 4
@@ -80,7 +81,7 @@ class Town:
         self.lender.statuses[number] = status
         checker = Checker(self.office.table, StatusByDeal(self.lender), SETTINGS, self.office.clock)
         for _ in range(2):
-            checker.process(self.people[number].lead_id, LENDER, budget(), at_once=True)
+            check_one(checker, self.people[number].lead_id, LENDER, budget(), at_once=True)
 
     def texts(self, number: int) -> list[str]:
         """What this person was told, in the order in which it was told."""

@@ -96,7 +96,7 @@ def submitted(cloud: Cloud, deal_id: int) -> None:
     """Bring the delivery to where its status is due to be asked for."""
     attempt = steps.start_attempt(delivery(cloud), SOME_TIME_AGO, timedelta(seconds=92))
     after = cloud.store.apply(attempt)
-    cloud.store.apply(steps.confirm(after, SOME_TIME_AGO, deal_id, timedelta(minutes=2)))
+    cloud.store.apply(steps.confirm(after, SOME_TIME_AGO, deal_id, is_followed=True))
 
 
 @pytest.mark.usefixtures("source")
@@ -453,7 +453,7 @@ def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
 
     with start("SyncAccounts") as function:
         first = function.invoke(sample("SyncAccounts", "tick"))
-        cloud.store.apply(steps.confirm(delivery_to_broker(cloud), utc_now(), None, None))
+        cloud.store.apply(steps.confirm(delivery_to_broker(cloud), utc_now(), None, is_followed=False))
         outcomes = [function.invoke(sample("SyncAccounts", "tick")) for _ in range(2)]
 
     assert [first, *outcomes] == [{"matchtrade": "completed"}] * 3

@@ -80,12 +80,14 @@ def timelines_have_no_gaps(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 @check
 def due_index_is_consistent(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """The index `due` has everything that is pending or followed, and nothing else."""
+    """The indexes have everything that waits or whose status is followed, and nothing else."""
     for lead_id, record in snapshot.leads.items():
         for partner, delivery in record.deliveries.items():
             is_due = delivery.due_at is not None
             if is_due and (delivery.state not in MOVING or delivery.is_erased):
                 yield lead_id, f"{partner} is {delivery.state}{' and erased' * delivery.is_erased}, and due"
+            if delivery.followed_since is not None and (delivery.state is not State.SUBMITTED or delivery.is_erased):
+                yield lead_id, f"{partner} is {delivery.state}{' and erased' * delivery.is_erased}, and followed"
             if not is_due and delivery.state in MOVING - {State.SUBMITTED}:
                 yield lead_id, f"{partner} is {delivery.state}, and not due"
         for message in record.messages:
@@ -94,8 +96,9 @@ def due_index_is_consistent(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         if record.fetch is not None and (record.fetch.due_at is not None) != (record.fetch.state is FetchState.PENDING):
             yield lead_id, f"its fetch is {record.fetch.state}, and due {record.fetch.due_at}"
     for values in snapshot.table:
-        if ("due_partner" in values) != ("due_at" in values):
-            yield values["pk"], f"{values['sk']} has only one of the index's keys"
+        for hash_key, sort_key in (("due_shard", "due_at"), ("follow_shard", "followed_since")):
+            if (hash_key in values) != (sort_key in values):
+                yield values["pk"], f"{values['sk']} has only one of {hash_key} and {sort_key}"
 
 
 @check
@@ -128,10 +131,13 @@ def dead_letters_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
                 letter.lead_id or letter.dead_letter_id,
                 f"dead letter in {letter.queue} with the reason {letter.reason}",
             )
-        elif letter.lead_id is None and letter.step not in {"publish", "schedule"}:
+            continue
+        named = letter.lead_ids or ((letter.lead_id,) if letter.lead_id is not None else ())
+        if not named and letter.step not in {"publish", "schedule"}:
             yield letter.dead_letter_id, f"dead letter in {letter.queue} without a lead"
-        elif letter.lead_id is not None and letter.lead_id not in snapshot.leads:
-            yield letter.lead_id, f"dead letter in {letter.queue} for a lead that does not exist"
+        for lead_id in named:
+            if lead_id not in snapshot.leads:
+                yield lead_id, f"dead letter in {letter.queue} for a lead that does not exist"
 
 
 @check

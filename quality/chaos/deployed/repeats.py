@@ -16,6 +16,7 @@ from devstack.deployment import ALIAS
 from devstack.scheduler import scheduled_event
 from leadbridge.domain.events import DeliveryChanged, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.partners.registry import kind_named
+from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.storage.stream import event_of
 from quality.chaos.counters import Counters
 from quality.chaos.deployed.target import Target
@@ -123,7 +124,7 @@ class Repeats:
         envelope = {"source": "leadbridge", "detail-type": event.detail_type, "detail": event.detail()}
         match event:
             case DeliveryChanged() if self.random.random() < 0.3:
-                return "checks", {"lead_id": event.lead_id, "partner": event.partner, "at_once": True}
+                return "checks", CheckBatch(event.partner, (event.lead_id,), at_once=True).body()
             case DeliveryChanged():
                 return kind_named(event.partner).queue, envelope
             case MessageChanged():

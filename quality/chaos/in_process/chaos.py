@@ -45,7 +45,9 @@ class Chaos:
         self.stack, self.partner, self.time = stack, partner, time
         self.random, self.counters = Random(seed), Counters()
         self.transit = Transit(stack, time)
-        self.harness = Harness(time, self.transit.hides, self.note_create, Random(seed + 1), Random(seed + 2))
+        self.harness = Harness(
+            time, self.transit.hides, self.transit.delay, self.note_create, Random(seed + 1), Random(seed + 2)
+        )
         self.refusals = Refusals(partner)
         self.scenarios = Scenarios(self)
         self.creates: list[Create] = []

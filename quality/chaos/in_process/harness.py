@@ -31,6 +31,7 @@ from leadbridge.partners.http import Transport
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services import receive_lead
+from leadbridge.services.checks import parallel
 from leadbridge.storage import content_claims, table, writes
 from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.fakes.blades import Killed
@@ -114,7 +115,8 @@ class Worker:
 
 @dataclass
 class Harness:
-    """Runs workers. `hides` handles a ChangeMessageVisibility call, and returns whether it did.
+    """Runs workers. `hides` handles a ChangeMessageVisibility call, and returns whether it did. `delay` notes the delay
+    of a SendMessage call, and returns its parameters without it.
 
     While `bus_is_off`, the event bus accepts events and delivers none. `on_create` is called after each create call
     with the worker, the partner, and whether it was answered.
@@ -122,6 +124,7 @@ class Harness:
 
     time: Time
     hides: Callable[[dict[str, Any]], bool] = lambda _: False
+    delay: Callable[[dict[str, Any]], dict[str, Any]] = lambda parameters: parameters
     on_create: Callable[[Worker, str, bool], None] = lambda _worker, _partner, _is_answered: None
     random: Random = field(default_factory=lambda: Random(0))
     ids: Random = field(default_factory=lambda: Random(0))
@@ -202,6 +205,8 @@ class Harness:
             return fail_call(make, client, operation, parameters, self.random)
         if operation == "ChangeMessageVisibility" and self.hides(parameters):
             return {}
+        if operation == "SendMessage":
+            parameters = self.delay(parameters)
         if operation == "PutEvents" and self.bus_is_off:
             return {"FailedEntryCount": 0, "Entries": [{"EventId": "lost"} for _ in parameters["Entries"]]}
         return make(client, operation, parameters)
@@ -260,6 +265,7 @@ class Harness:
             stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
             stack.enter_context(patch.object(Transport, "call", call_partner))
+            stack.enter_context(patch.object(parallel, "MAX_THREADS", 1))  # one worker runs at a time
             for module in _with("time", wall):
                 stack.enter_context(patch.object(module, "time", _SimulatedTime(self)))
             for module in [uuid, *_with("uuid4", uuid.uuid4)]:

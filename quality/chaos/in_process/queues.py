@@ -36,10 +36,10 @@ class QueueMessage:
 
     @property
     def lead_id(self) -> str | None:
-        """The lead in the message, if any."""
+        """The lead in the message, if it is about one."""
         body = json.loads(self.body)
         found: str | None = body.get("lead_id") or body.get("detail", {}).get("lead_id")
-        return found
+        return body["lead_ids"][0] if len(body.get("lead_ids", ())) == 1 else found
 
     def event(self) -> dict[str, Any]:
         """Lambda's event."""
@@ -61,6 +61,7 @@ class Transit:
     time: Time
     records: list[dict[str, Any]] = field(default_factory=list)
     messages: list[QueueMessage] = field(default_factory=list)
+    delays: dict[str, datetime] = field(default_factory=dict)
 
     def collect(self) -> None:
         """Read new stream records and queue messages."""
@@ -71,7 +72,8 @@ class Transit:
             url = self.stack.ref(queue)
             while found := aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                 for message in found:
-                    self.messages.append(QueueMessage(queue, function, message["Body"], self.time.now))
+                    visible_at = self.delays.pop(message["Body"], self.time.now)
+                    self.messages.append(QueueMessage(queue, function, message["Body"], visible_at))
                     aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def visible(self) -> list[QueueMessage]:
@@ -84,6 +86,13 @@ class Transit:
             if message.name == parameters["ReceiptHandle"]:
                 message.visible_at = self.time.now + timedelta(seconds=parameters["VisibilityTimeout"])
         return str(parameters["ReceiptHandle"]).startswith("message-")
+
+    def delay(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Note the delay of a sent message, and return the parameters without it: so the message is seen in transit."""
+        seconds = parameters.get("DelaySeconds", 0)
+        if seconds:
+            self.delays[parameters["MessageBody"]] = self.time.now + timedelta(seconds=seconds)
+        return {name: value for name, value in parameters.items() if name != "DelaySeconds"}
 
     def take(self, message: QueueMessage) -> None:
         """A worker receives the message and hides it for the visibility timeout."""

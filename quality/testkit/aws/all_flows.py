@@ -206,15 +206,15 @@ def in_doubt(stack: MotoStack) -> list[dict[str, Any]]:
 
 
 def make_due(stack: MotoStack) -> None:
-    """Make everything due that has a due time, and end the pauses before retries."""
+    """Make everything due that has a due time, and every followed deal; end the pauses before retries."""
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
-        if "due_partner" in item:
+        if shard := item.get("due_shard") or item.get("follow_shard"):
             aws.dynamodb().update_item(
                 TableName="Leads",
                 Key={"pk": item["pk"], "sk": item["sk"]},
-                UpdateExpression="SET due_at = :due_at"
+                UpdateExpression="SET due_at = :due_at, due_shard = :shard"
                 + (", next_attempt_at = :due_at" if "next_attempt_at" in item else ""),
-                ExpressionAttributeValues={":due_at": LONG_AGO},
+                ExpressionAttributeValues={":due_at": LONG_AGO, ":shard": shard},
             )
 
 

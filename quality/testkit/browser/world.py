@@ -147,11 +147,11 @@ class World:
             case State.SUBMITTED | State.CLOSED:
                 deal = next(self.deals)
                 created = deal if before.partner == "leadleader" else f"3f6e0a52-account-{deal}"
-                after = self.store.apply(steps.confirm(begun, later, created, LEASE))
+                after = self.store.apply(steps.confirm(begun, later, created, is_followed=True))
                 final = state is State.CLOSED
                 status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")
                 self.store.apply(
-                    change_status(after, later + LEASE, status, meaning=meaning, final=final, check_after=LEASE)
+                    change_status(after, later + LEASE, status, meaning=meaning, final=final, is_followed=True)
                 )
 
     def submit(self, one: Lead, partner: str = "leadleader") -> Lender:

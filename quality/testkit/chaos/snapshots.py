@@ -79,7 +79,7 @@ def waiting() -> Delivery:
 
 def submitted() -> list[Change]:
     begun = steps.start_attempt(waiting(), NOW, MINUTE)
-    return [begun, steps.confirm(begun.after, NOW + MINUTE, 24, MINUTE)]
+    return [begun, steps.confirm(begun.after, NOW + MINUTE, 24, is_followed=True)]
 
 
 def closed() -> list[Change]:
@@ -88,7 +88,7 @@ def closed() -> list[Change]:
     for minutes, status, final in ((2, "В обробці", False), (3, "Видано", True)):
         at = NOW + minutes * MINUTE
         before = changes[-1].after
-        changes.append(change_status(before, at, status, meaning=None, final=final, check_after=MINUTE))
+        changes.append(change_status(before, at, status, meaning=None, final=final, is_followed=True))
     return changes
 
 

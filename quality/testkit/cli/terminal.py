@@ -83,7 +83,7 @@ class Terminal:
             return self.store.apply(steps.fail(self.delivery, NOW, some_error("spent")))
         begun = self.store.apply(steps.start_attempt(self.delivery, NOW, MINUTE))
         ends: dict[State, Callable[[], Change]] = {
-            State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
+            State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, is_followed=True),
             State.REJECTED: lambda: steps.reject(begun, NOW, some_error("no")),
             State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, some_error("lost")),
         }

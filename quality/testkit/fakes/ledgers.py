@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.shards import sharded
 from leadbridge.domain.status_change import count_check
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
@@ -54,6 +55,11 @@ class Ledger:
         """The lead."""
         values = self._get(items.lead_key(lead_id))
         return None if values is None else items.lead_of(values)
+
+    def deliveries(self, lead_ids: Iterable[str], partner: str, *, consistent: bool = True) -> dict[str, Delivery]:
+        """The deliveries of some leads to a partner."""
+        found = {lead_id: self.delivery(lead_id, partner) for lead_id in lead_ids}
+        return {lead_id: delivery for lead_id, delivery in found.items() if delivery is not None}
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
@@ -110,16 +116,17 @@ class Ledger:
         return change.after
 
     def defer_check(
-        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime | None, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
-        """Put off the next look, if the delivery was neither changed nor put off meanwhile."""
+        """Note whether a check failed and when to retry it, if the delivery was not changed meanwhile."""
         kept = self._get(items.delivery_key(delivery.lead_id, delivery.partner))
         seen = to_text(delivery.due_at) if delivery.due_at else None
         if kept is None or kept["version"] != delivery.version or kept.get("due_at") != seen:
             return
         after = count_check(delivery, is_failed=error is not None, is_refused=is_refused)
         kept |= {
-            "due_at": to_text(due_at),
+            "due_at": to_text(due_at) if due_at else None,
+            "due_shard": sharded(delivery.partner, delivery.lead_id) if due_at else None,
             "checks_failed": after.checks_failed,
             "checks_refused": after.checks_refused,
         }

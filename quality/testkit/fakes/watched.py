@@ -129,7 +129,9 @@ def counted_by(flow: str) -> frozenset[str]:
                     found |= _names(name)
                 case ast.Call(func=ast.Name(id="refusal_of"), args=[_, name]):
                     found |= _names(name)
-                case ast.Call(func=ast.Name(id="record_outcome"), args=[ast.Constant(value=str(visited)), *_]):
+                case ast.Call(
+                    func=ast.Name(id="record_outcome" | "record_batch"), args=[ast.Constant(value=str(visited)), *_]
+                ):
                     found |= {f"{visited}.{outcome}" for outcome in outcomes_of(SERVICES[visited])}
     return frozenset(found)
 

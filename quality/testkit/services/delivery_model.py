@@ -86,6 +86,11 @@ class Partner:
     seconds_per_check: float = 10.0
 
     @property
+    def is_concurrent(self) -> bool:
+        """Not here: the run decides which step is next."""
+        return False
+
+    @property
     def settles_lost_replies(self) -> bool:
         return self.can_be_asked
 

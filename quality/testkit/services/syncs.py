@@ -71,7 +71,7 @@ class World:
 
     def submitted(self, made: Lead, uuid: str | None = None) -> Delivery:
         """The partner has taken it."""
-        return self.ledger.apply(steps.confirm(self.attempted(made), self.time.now, uuid, None))
+        return self.ledger.apply(steps.confirm(self.attempted(made), self.time.now, uuid, is_followed=False))
 
     def unknown(self, made: Lead) -> Delivery:
         """The reply to its create call was lost."""

@@ -18,6 +18,7 @@ from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.blades import Blade, Ports
 from quality.testkit.fixtures import Time
 from quality.testkit.people import lead
+from quality.testkit.services.checks import check_one
 
 AMPLE = Budget(deadline=190.0, monotonic=lambda: 0.0)
 
@@ -101,7 +102,7 @@ class World:
     def look(self, *, at_once: bool = False) -> Outcome:
         partner = StatusByEmail(self.broker, self.store.lead)
         checker = Checker(self.store, partner, self.settings.partners[PARTNER], self.time, jitter=lambda: 0.0)
-        return checker.process(LEAD.lead_id, PARTNER, AMPLE, at_once=at_once).outcome
+        return check_one(checker, LEAD.lead_id, PARTNER, AMPLE, at_once=at_once).outcome
 
     @property
     def delivery(self) -> Delivery:

@@ -416,7 +416,8 @@ def test_answer_in_a_letter_is_written_down_once(
     after = delivery(store)
     assert (after.state, after.deal_id, after.is_uncertain) == (becomes, deal_id, False)
     assert (after.account_uuid, after.last_error) == (answer.get("account_uuid"), answer.get("error"))
-    assert (after.due_at is not None) == (becomes in {State.SUBMITTED, State.RECEIVED})
+    assert (after.due_at is not None) == (becomes is State.RECEIVED)
+    assert (after.followed_since is not None) == (becomes is State.SUBMITTED)
     journey = store.journey(LEAD.lead_id)
     assert journey is not None
     assert (journey.timeline[-1].detail or "").endswith("recorded by olena")
@@ -432,7 +433,7 @@ def test_answer_with_an_id_of_another_lead_is_kept_and_the_lead_is_named(
     found = store.delivery(other.lead_id, "leadleader")
     assert found is not None
     started = store.apply(steps.start_attempt(found, NOW, timedelta(minutes=1)))
-    store.apply(steps.confirm(started, NOW, 24, None))
+    store.apply(steps.confirm(started, NOW, 24, is_followed=False))
     put(queues["dead-submit-leadleader"], answered({"deal_id": 24}))
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["already_linked"], [])
     assert delivery(store).state is State.UNKNOWN
@@ -445,7 +446,7 @@ def test_answer_that_differs_from_what_is_settled_is_kept(
     ask: Ask, queues: dict[str, str], store: LeadRepository, in_doubt: Callable[[str], None]
 ) -> None:
     in_doubt("unknown")
-    store.apply(steps.confirm(delivery(store), NOW, 7, None))
+    store.apply(steps.confirm(delivery(store), NOW, 7, is_followed=False))
     for answer in ({"deal_id": 24}, {"outcome": "rejected"}):
         put(queues["dead-submit-leadleader"], answered(answer))
     assert redriven(ask("redrive", "submit-leadleader")) == (0, ["state_conflict"] * 2, [])

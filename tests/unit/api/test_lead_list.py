@@ -90,7 +90,7 @@ def test_a_lead_is_shown_whole(get: Get, store: LeadRepository) -> None:
     seen = store.delivery(one.lead_id, "leadleader")
     assert seen is not None
     started = store.apply(steps.start_attempt(seen, NOW, timedelta(minutes=1)))
-    store.apply(steps.confirm(started, NOW, 24, timedelta(minutes=2)))
+    store.apply(steps.confirm(started, NOW, 24, is_followed=True))
     status, shown = get("/leads/{lead_id}", one.lead_id)
     assert status == 200
     assert shown["person"]["phone"] == "+380500000001"

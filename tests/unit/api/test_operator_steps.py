@@ -88,8 +88,8 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return store.apply(steps.fail(delivery(store), NOW, some_error("spent")))
     begun = store.apply(steps.start_attempt(delivery(store), NOW, MINUTE))
     ends: dict[State, Callable[[], Change]] = {
-        State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
-        State.CLOSED: lambda: steps.confirm(begun, NOW, 24, MINUTE),
+        State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, is_followed=True),
+        State.CLOSED: lambda: steps.confirm(begun, NOW, 24, is_followed=True),
         State.REJECTED: lambda: steps.reject(begun, NOW, some_error("no")),
         State.DUPLICATE: lambda: steps.mark_duplicate(begun, NOW, some_error("theirs")),
         State.UNKNOWN: lambda: steps.mark_unknown(begun, NOW, some_error("lost")),
@@ -98,7 +98,7 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return begun
     after = store.apply(ends[state]())
     if state is State.CLOSED:
-        change = change_status(after, NOW, "Видано", meaning=None, final=True, check_after=None)
+        change = change_status(after, NOW, "Видано", meaning=None, final=True, is_followed=False)
         after = store.apply(change)
     return after
 
@@ -319,7 +319,7 @@ def test_the_brokers_list_brings_no_erased_person_back(
     store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", "olena@example.com"))
     waiting = store.delivery(trader.lead_id, "matchtrade")
     assert waiting is not None
-    store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, "u-1", None))
+    store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, "u-1", is_followed=False))
     row = BrokerAccount.of(
         {"uuid": "u-1", "email": "olena@example.com", "created": "2026-03-01T12:00:00Z", "leadStatus": "A"}
     )

@@ -103,7 +103,6 @@ class Console:
                 status,
                 self.settings.partners["leadleader"],
                 utc_now(),
-                check_after=MINUTE,
                 with_crm_note=False,
             )
             self.store.apply(change)
@@ -178,7 +177,7 @@ def test_nothing_is_stored_while_the_partner_cannot_be_asked(
 
 def test_an_id_of_another_lead_is_refused_and_the_lead_is_named(console: Console) -> None:
     begun = console.store.apply(steps.start_attempt(console.delivery(OTHER), NOW, MINUTE))
-    console.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
+    console.store.apply(steps.confirm(begun, NOW, 25, is_followed=True))
     before = console.delivery()
     said = console.resolve({"deal_id": 25})
     assert (said["http"], said["type"]) == (409, "urn:leadbridge:problem:already-linked")
@@ -194,7 +193,7 @@ def test_an_id_that_another_lead_takes_meanwhile_is_refused_by_the_table(
 
     class Meanwhile(Partner):
         def confirm(self, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
-            console.store.apply(steps.confirm(begun, NOW, 25, MINUTE))
+            console.store.apply(steps.confirm(begun, NOW, 25, is_followed=True))
             return super().confirm(lead, created, budget)
 
     monkeypatch.setattr(Resources, "register", lambda *_: Meanwhile({25: None}))
@@ -210,7 +209,7 @@ def test_a_wrong_state_is_reported_before_the_partner_is_asked(console: Console)
 
 def test_what_the_partner_itself_confirmed_is_neither_withdrawn_nor_corrected(console: Console) -> None:
     begun = console.store.apply(steps.start_attempt(console.delivery(OTHER), NOW, MINUTE))
-    before = console.store.apply(steps.confirm(begun, NOW, 77, MINUTE))
+    before = console.store.apply(steps.confirm(begun, NOW, 77, is_followed=True))
     for body in ({"outcome": "unknown"}, {"outcome": "not_created"}, {"deal_id": 24}):
         assert console.resolve(body, of=OTHER)["http"] == 409
     assert console.delivery(OTHER) == before
@@ -372,7 +371,7 @@ def test_a_genuine_answer_with_an_account_of_another_lead_is_looked_up(
     assert found is not None
     time.now = NOW
     begun = store.apply(steps.start_attempt(found, NOW, MINUTE))
-    store.apply(steps.confirm(begun, NOW, "3f2a-UUID", None))
+    store.apply(steps.confirm(begun, NOW, "3f2a-UUID", is_followed=False))
 
     class Broker(Accounts):
         seconds_per_submission = seconds_per_create = 1.0
@@ -399,12 +398,12 @@ def test_a_tie_stops_only_another_lead(store: LeadRepository) -> None:
         found = store.delivery(one.lead_id, "leadleader")
         assert found is not None
         begun.append(store.apply(steps.start_attempt(found, NOW, MINUTE)))
-    store.apply(steps.confirm(begun[0], NOW, 24, MINUTE))
+    store.apply(steps.confirm(begun[0], NOW, 24, is_followed=True))
     with pytest.raises(Conflict) as same:
-        store.apply(steps.confirm(begun[0], NOW, 24, MINUTE))
+        store.apply(steps.confirm(begun[0], NOW, 24, is_followed=True))
     assert not isinstance(same.value, AlreadyLinked)
     with pytest.raises(AlreadyLinked) as other:
-        store.apply(steps.confirm(begun[1], NOW, 24, MINUTE))
+        store.apply(steps.confirm(begun[1], NOW, 24, is_followed=True))
     assert other.value.lead_id == FIRST.lead_id
 
 
@@ -430,7 +429,7 @@ def settled(world: World) -> Delivery:
     lost = world.store.apply(
         steps.mark_unknown(world.store.apply(steps.start_attempt(found, NOW, MINUTE)), NOW, some_error(LOST))
     )
-    return world.store.apply(operator_steps.resolve_found(lost, NOW, "olena", 24, MINUTE))
+    return world.store.apply(operator_steps.resolve_found(lost, NOW, "olena", 24, is_followed=True))
 
 
 def test_a_status_of_a_withdrawn_deal_is_never_sent_even_if_its_message_is_redriven(world: World) -> None:
@@ -438,7 +437,7 @@ def test_a_status_of_a_withdrawn_deal_is_never_sent_even_if_its_message_is_redri
     message = status_message(world, delivery.version)
     failed = world.outbox.apply(messages.fail(message, world.time.now, some_error("spent")))
     after = world.store.apply(operator_steps.withdraw_resolution(delivery, NOW, "olena", can_be_looked_up=False))
-    again = world.store.apply(operator_steps.resolve_found(after, NOW, "olena", 25, MINUTE))
+    again = world.store.apply(operator_steps.resolve_found(after, NOW, "olena", 25, is_followed=True))
     world.outbox.apply(retry_message_by_operator(failed, world.time.now, "olena"))
     assert world.sender().process(message.owner, message.message_id, AMPLE).outcome == "skipped"
     assert world.messenger.sent == []

@@ -21,14 +21,14 @@ STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
     "come_again": lambda d, now: steps.schedule_retry(d, now, some_error("away"), HOUR),
     "wait_for": lambda d, now: wait_for_earlier_lead(d, now, "ld_first", HOUR, due_after=HOUR),
-    "accepted": lambda d, now: steps.confirm(d, now, 24, HOUR),
+    "accepted": lambda d, now: steps.confirm(d, now, 24, is_followed=True),
     "doubt": lambda d, now: steps.mark_uncertain(d, now, some_error("lost"), HOUR),
     "exists": lambda d, now: steps.mark_duplicate(d, now, some_error("theirs")),
     "refused": lambda d, now: steps.reject(d, now, some_error("no")),
     "gave_up": lambda d, now: steps.fail(d, now, some_error("spent")),
     "lost": lambda d, now: steps.mark_unknown(d, now, some_error("lost")),
-    "status": lambda d, now: change_status(d, now, "s", meaning=None, final=False, check_after=HOUR),
-    "closed": lambda d, now: change_status(d, now, "f", meaning=None, final=True, check_after=HOUR),
+    "status": lambda d, now: change_status(d, now, "s", meaning=None, final=False, is_followed=True),
+    "closed": lambda d, now: change_status(d, now, "f", meaning=None, final=True, is_followed=True),
     "account_found": lambda d, now: record_account(d, now, "a"),
 }
 RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
@@ -50,7 +50,10 @@ def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
         if after.state is State.SUBMITTED and before.state is State.RECEIVED:
             assert before.is_uncertain, "nobody has what was never sent"
         assert after.attempts >= before.attempts
-        assert (after.due_at is None) == (after.state in RESTING), "whatever can still move wants to be looked at"
+        assert (after.due_at is not None) == (after.state in {State.RECEIVED, State.SUBMITTING}), "a sweep finds it"
+        assert (after.followed_since is not None) == (after.state is State.SUBMITTED), "its status is checked"
+        if before.state is after.state is State.SUBMITTED:
+            assert after.followed_since == before.followed_since, "its schedule does not begin again"
         assert (after.lease_until is not None) == (after.state is State.SUBMITTING)
         if after.state in {State.SUBMITTED, State.CLOSED}:
             assert after.deal_id == 24

@@ -48,14 +48,14 @@ def _repeat(then: Repeat, one: Delivery) -> Change:
 
 
 def _late(outcome: str, one: Delivery) -> Change:
-    return record_delivery_answer(one, {"outcome": outcome}, 0, NOW, check_after=None)
+    return record_delivery_answer(one, {"outcome": outcome}, 0, NOW, is_followed=False)
 
 
 # Each step function with the events that it may be.
 OF_DELIVERIES: dict[str, Sequence[Step]] = {
     "start_attempt": [lambda one: delivery.start_attempt(one, NOW, HOUR)],
     "schedule_retry": [lambda one: delivery.schedule_retry(one, NOW, some_error("away"), HOUR)],
-    "confirm": [lambda one: delivery.confirm(one, NOW, 24, HOUR)],
+    "confirm": [lambda one: delivery.confirm(one, NOW, 24, is_followed=True)],
     "mark_uncertain": [lambda one: delivery.mark_uncertain(one, NOW, some_error("lost"), HOUR)],
     "mark_duplicate": [lambda one: delivery.mark_duplicate(one, NOW, some_error("theirs"))],
     "reject": [lambda one: delivery.reject(one, NOW, some_error("no"))],
@@ -68,14 +68,14 @@ OF_REPEATS: dict[str, Sequence[Step]] = {
 }
 OF_STATUSES: dict[str, Sequence[Step]] = {
     "change_status": [
-        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=False, check_after=HOUR),
-        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=True, check_after=None),
+        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=False, is_followed=True),
+        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=True, is_followed=False),
     ],
     "record_account": [lambda one: status_change.record_account(one, NOW, "a")],
 }
 OF_OPERATORS: dict[str, Sequence[Step]] = {
     "retry_by_operator": [lambda one: operator_steps.retry_by_operator(one, NOW, "olena", is_confirmed=True)],
-    "resolve_found": [lambda one: operator_steps.resolve_found(one, NOW, "olena", 25, HOUR)],
+    "resolve_found": [lambda one: operator_steps.resolve_found(one, NOW, "olena", 25, is_followed=True)],
     "resolve_not_found": [lambda one: operator_steps.resolve_not_found(one, NOW, "olena")],
     "withdraw_resolution": [lambda one: operator_steps.withdraw_resolution(one, NOW, "olena", can_be_looked_up=False)],
     "contest_resolution": [lambda one: operator_steps.contest_resolution(one, NOW, "ld_other")],

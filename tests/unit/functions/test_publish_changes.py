@@ -137,7 +137,7 @@ def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     assert not matches(DeliveryChanged.of(NEW, started))
     assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"
     assert not matches(DeliveryChanged.of(NEW, wait_for_earlier_lead(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
-    assert not matches(DeliveryChanged.of(started, steps.confirm(started, NOW, 24, HOUR).after))
+    assert not matches(DeliveryChanged.of(started, steps.confirm(started, NOW, 24, is_followed=True).after))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from leadbridge.services.worker import Outcome
 from leadbridge.settings import Settings
 from leadbridge.storage.messages import DUE_PARTITION, MessageRepository
 from quality.testkit.fixtures import Context, queue
+from quality.testkit.services.checks import check_one
 from quality.testkit.services.messages import AMPLE, LEAD, PARTNER, World, answers, fails, world
 from quality.testkit.template import template
 
@@ -51,14 +52,14 @@ def deal(world: World) -> World:
     delivery = world.store.delivery(LEAD.lead_id, PARTNER)
     assert delivery is not None
     started = world.store.apply(delivery_steps.start_attempt(delivery, world.time(), timedelta(minutes=1)))
-    world.store.apply(delivery_steps.confirm(started, world.time(), 24, timedelta(minutes=2)))
+    world.store.apply(delivery_steps.confirm(started, world.time(), 24, is_followed=True))
     return world
 
 
 def look(world: World, shipped: Settings, lender: Any) -> Outcome:
     world.time.pass_(seconds=1)
     checker = Checker(world.store, StatusByDeal(lender), shipped.partners[PARTNER], world.time)
-    return checker.process(LEAD.lead_id, PARTNER, AMPLE, at_once=True).outcome
+    return check_one(checker, LEAD.lead_id, PARTNER, AMPLE, at_once=True).outcome
 
 
 def test_each_status_from_the_second_on_asks_for_one_message(deal: World, shipped_settings: Settings) -> None:

@@ -47,7 +47,7 @@ def test_every_status_after_the_first_is_reported_once(world: World) -> None:
 def test_a_status_that_another_worker_sent_is_not_sent_again(world: World) -> None:
     ours = world.lead()
     delivery = world.submitted(ours, "a")
-    change = change_status(delivery, world.time.now, "CONTACTED", meaning=None, final=False, check_after=None)
+    change = change_status(delivery, world.time.now, "CONTACTED", meaning=None, final=False, is_followed=False)
     world.ledger.apply(change)
     world.broker.add("a", leadStatus="CONTACTED")
     taken = take(world, "a")
@@ -140,9 +140,7 @@ def test_an_erased_leads_account_is_let_be(world: World) -> None:
 
 def check(world: World, made: Any, status: str) -> None:
     """An operator has the status asked for, now."""
-    change = record_status(
-        world.delivery(made), status, world.settings, world.time.now, check_after=None, with_crm_note=False
-    )
+    change = record_status(world.delivery(made), status, world.settings, world.time.now, with_crm_note=False)
     world.ledger.apply(change)
 
 

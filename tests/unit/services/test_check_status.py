@@ -19,6 +19,7 @@ from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Time
 from quality.testkit.people import lead
+from quality.testkit.services.checks import check_one
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 LEAD = lead()
@@ -61,7 +62,7 @@ class World:
             jitter=lambda: 0.0,
             requeue=lambda delivery: self.requeued.append(delivery.lead_id),
         )
-        return checker.process(LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
+        return check_one(checker, LEAD.lead_id, "leadleader", budget, at_once=at_once).outcome
 
     def says(self, *answers: str | partner_errors.PartnerError) -> None:
         self.lender.says = iter(answers)
@@ -90,7 +91,7 @@ def waiting(store: LeadRepository, time: Time, shipped_settings: Settings) -> Wo
 def world(waiting: World) -> World:
     """A deal whose status is due."""
     started = waiting.store.apply(steps.start_attempt(waiting.delivery, waiting.time(), timedelta(minutes=1)))
-    waiting.store.apply(steps.confirm(started, waiting.time(), 24, timedelta(minutes=2)))
+    waiting.store.apply(steps.confirm(started, waiting.time(), 24, is_followed=True))
     waiting.time.pass_(minutes=2)
     return waiting
 
@@ -98,9 +99,10 @@ def world(waiting: World) -> World:
 def test_a_changed_status_is_noted_once(world: World) -> None:
     world.says("В обробці", "В обробці")
     assert world.look() is Outcome.CHANGED
-    assert world.look() is Outcome.NO_ACTION
-    world.time.pass_(minutes=30)
+    after = world.delivery
+    world.time.pass_(minutes=20)
     assert world.look() is Outcome.UNCHANGED
+    assert world.delivery == after
     assert (world.delivery.partner_status, world.delivery.status_meaning) == ("В обробці", "in_progress")
     assert world.timeline[-1] == ("status_changed", "В обробці")
     assert [what for what, _ in world.timeline].count("status_changed") == 1
@@ -109,7 +111,7 @@ def test_a_changed_status_is_noted_once(world: World) -> None:
 def test_a_final_status_closes_the_deal_and_it_is_never_due_again(world: World) -> None:
     world.says("Видано")
     assert world.look() is Outcome.CLOSED
-    assert (world.delivery.state, world.delivery.due_at) == (State.CLOSED, None)
+    assert (world.delivery.state, world.delivery.due_at, world.delivery.followed_since) == (State.CLOSED, None, None)
     world.time.pass_(days=400)
     assert world.look(at_once=True) is Outcome.NO_ACTION
 
@@ -124,18 +126,6 @@ def test_an_unknown_status_is_stored_and_leaves_the_deal_open(world: World) -> N
     )
 
 
-def test_an_old_deal_is_asked_about_less_often(world: World) -> None:
-    world.says(*["В обробці"] * 4)
-    waits = []
-    ages = (timedelta(minutes=2), timedelta(hours=2), timedelta(days=2), timedelta(days=40))
-    for age in ages:
-        world.time.now = (world.delivery.submitted_at or world.time.now) + age
-        world.look(at_once=True)
-        assert world.delivery.due_at is not None
-        waits.append(world.delivery.due_at - world.time.now)
-    assert waits == [timedelta(minutes=30), timedelta(minutes=30), 0.19 * ages[2], 0.19 * ages[3]]
-
-
 def test_a_partner_that_is_away_is_asked_again_later_and_later(world: World) -> None:
     away = partner_errors.Unavailable("leadleader", "status", "out of reach")
     world.says(away, away, "В обробці")
@@ -147,14 +137,29 @@ def test_a_partner_that_is_away_is_asked_again_later_and_later(world: World) -> 
     assert (world.delivery.due_at or world.time.now) - world.time.now == 2 * first_wait
     world.time.pass_(hours=1)
     assert world.look() is Outcome.CHANGED
-    assert (world.delivery.checks_failed, world.delivery.last_error) == (0, None)
+    after = world.delivery
+    assert (after.checks_failed, after.last_error, after.due_at) == (0, None, None)
     assert [what for what, _ in world.timeline] == ["received", "submitting", "submitted", "status_changed"]
 
 
-def test_retry_after_puts_the_next_check_off(world: World) -> None:
-    world.says(partner_errors.RateLimited("leadleader", "status", "slow down", retry_after=900))
+def test_a_deal_waits_for_its_own_retry_after_a_failed_check(world: World) -> None:
+    world.says(partner_errors.Unavailable("leadleader", "status", "no answer", retry_after=900), "В обробці")
     world.look()
     assert world.delivery.due_at == world.time.now + timedelta(seconds=900)
+    assert world.look() is Outcome.NO_ACTION, "also if a check of its schedule is due meanwhile"
+    world.time.pass_(seconds=900)
+    assert world.look() is Outcome.CHANGED
+
+
+def test_a_check_that_succeeds_ends_the_retries_of_a_deal(world: World) -> None:
+    world.says("В обробці", partner_errors.Unavailable("leadleader", "status", "no answer"), "В обробці")
+    world.look()
+    world.look()
+    assert world.delivery.due_at is not None
+    world.time.pass_(hours=1)
+    assert world.look() is Outcome.UNCHANGED
+    after = world.delivery
+    assert (after.due_at, after.checks_failed, after.last_error_code, after.version) == (None, 0, None, 4)
 
 
 def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
@@ -167,9 +172,8 @@ def test_two_workers_with_one_answer_announce_it_once(world: World) -> None:
             return "В обробці"
 
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, StatusByDeal(LeaseLost()), partner, world.time).process(
-        LEAD.lead_id, "leadleader", AMPLE
-    )
+    checker = Checker(world.store, StatusByDeal(LeaseLost()), partner, world.time)
+    look = check_one(checker, LEAD.lead_id, "leadleader", AMPLE)
     assert look.outcome is Outcome.NO_ACTION
     assert [what for what, _ in world.timeline].count("status_changed") == 1
 
@@ -214,14 +218,13 @@ def test_a_check_at_once_does_not_wait_and_touches_nothing_else(waiting: World) 
 def test_without_time_for_a_whole_check_none_is_begun(world: World) -> None:
     assert world.look(budget=Budget(deadline=12.0, reserve=3.0, monotonic=lambda: 0.0)) is Outcome.OUT_OF_TIME
     assert world.lender.asked == 0
-    assert world.delivery.due_at == world.time.now
+    assert world.delivery.due_at is None
 
 
 def test_a_delivery_that_does_not_exist_is_gone(world: World) -> None:
     partner = world.settings.partners["leadleader"]
-    look = Checker(world.store, StatusByDeal(world.lender), partner, world.time).process(
-        "ld_nobody", "leadleader", AMPLE
-    )
+    checker = Checker(world.store, StatusByDeal(world.lender), partner, world.time)
+    look = check_one(checker, "ld_nobody", "leadleader", AMPLE)
     assert look.outcome is Outcome.NOT_FOUND
 
 
@@ -241,6 +244,16 @@ def test_checks_that_the_partner_refuses_in_a_row_need_a_person(world: World) ->
     assert (after.attention, after.checks_refused) == (None, 0)
 
 
+def test_a_deal_whose_checks_are_refused_is_not_retried_between_the_checks_of_its_schedule(world: World) -> None:
+    refused = partner_errors.Rejected("leadleader", "status", "the partner refused it (HTTP 404)")
+    world.says(refused, refused, refused, refused)
+    for _ in range(3):
+        assert world.delivery.attention is None
+        world.look(at_once=True)
+    assert world.delivery.due_at is None
+    assert world.look() is Outcome.CHECK_REFUSED
+
+
 def test_status_is_dated_by_the_moment_at_which_the_partner_was_asked(world: World) -> None:
     asked_at = world.time.now
     status = world.lender.status
@@ -255,7 +268,7 @@ def test_status_is_dated_by_the_moment_at_which_the_partner_was_asked(world: Wor
     assert world.delivery.status_at == asked_at
 
 
-def test_status_of_a_deal_that_another_lead_has_is_asked_for_at_its_cadence_only(world: World) -> None:
+def test_status_of_a_deal_that_another_lead_has_is_checked_by_its_schedule_only(world: World) -> None:
     other = lead(2)
     tie = items.link_key("leadleader", 24)
     aws.dynamodb().put_item(TableName=TABLE, Item=items.encode({**tie, "lead_id": other.lead_id}))
@@ -263,8 +276,5 @@ def test_status_of_a_deal_that_another_lead_has_is_asked_for_at_its_cadence_only
     world.says("Погоджено", "Погоджено")
     assert world.look() is Outcome.CHECK_FAILED
     after = world.delivery
-    assert after.due_at is not None
-    assert after.due_at >= world.time.now + timedelta(minutes=2)
-    assert (after.partner_status, after.checks_failed) == (None, 1)
+    assert (after.partner_status, after.checks_failed, after.due_at) == (None, 1, None)
     assert (after.last_error_code, after.last_error_data) == ("already_linked", {"lead_id": other.lead_id})
-    assert world.look() is Outcome.NO_ACTION, "the partner is not asked at every sweep"

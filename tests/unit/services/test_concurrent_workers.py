@@ -118,9 +118,9 @@ def test_two_leads_do_not_get_one_account(world: World, store: LeadRepository) -
         assert waiting is not None
         begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
         both.append(store.apply(steps.mark_uncertain(begun, world.time.now, some_error("lost"), None)))
-    store.apply(steps.confirm(both[0], world.time.now, "uuid-0", None))
+    store.apply(steps.confirm(both[0], world.time.now, "uuid-0", is_followed=False))
     with pytest.raises(Conflict):
-        store.apply(steps.confirm(both[1], world.time.now, "uuid-0", None))
+        store.apply(steps.confirm(both[1], world.time.now, "uuid-0", is_followed=False))
 
 
 def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, store: LeadRepository) -> None:
@@ -132,7 +132,7 @@ def test_an_operator_cannot_give_a_lead_another_leads_account(world: World, stor
     begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
     unknown = store.apply(steps.mark_unknown(begun, world.time.now, some_error("lost")))
     with pytest.raises(Conflict):
-        store.apply(resolve_found(unknown, world.time.now, "olena", "uuid-0", None))
+        store.apply(resolve_found(unknown, world.time.now, "olena", "uuid-0", is_followed=False))
     assert store.owner_of(PARTNER, "uuid-0") == LEAD.lead_id
 
 
@@ -142,7 +142,7 @@ def test_a_duplicate_of_a_minute_ago_is_not_ours(world: World, store: LeadReposi
     waiting = store.delivery(other.lead_id, PARTNER)
     assert waiting is not None
     begun = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-    store.apply(steps.confirm(begun, world.time.now, None, None))
+    store.apply(steps.confirm(begun, world.time.now, None, is_followed=False))
     world.broker.accounts[EMAIL] = Account("uuid-0", world.time.now)
     world.time.pass_(seconds=60)
 

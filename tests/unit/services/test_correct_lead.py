@@ -440,7 +440,7 @@ def test_a_completed_lead_of_a_person_who_was_served_meanwhile_is_a_repeat(world
     claims = ClaimRepository(world.table)
     assert claims.first(world.delivery(later), timedelta(days=30), timedelta(days=30)) is None
     started = world.store.apply(steps.start_attempt(world.delivery(later), world.time.now, LEASE))
-    world.store.apply(steps.confirm(started, world.time.now, 24, None))
+    world.store.apply(steps.confirm(started, world.time.now, 24, is_followed=False))
     world.correct(first, {"person": {"tax_number": "3068208400"}})
     found = claims.first(world.delivery(first), timedelta(days=30), timedelta(days=30))
     assert found is not None

@@ -34,6 +34,7 @@ from leadbridge.settings import Settings
 from quality.chaos.in_process.harness import FaultPlan, Harness, Time, Worker
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.people import lead
+from quality.testkit.services.checks import check_one
 from quality.testkit.services.delivery_model import ANSWERS, ENDS, C, F, Partner, R, S, U, W, Watched
 from quality.testkit.template import ROOT
 from tools.config import read_toml
@@ -130,7 +131,7 @@ class LenderModel(RuleBasedStateMachine):
         """What the partner has at this moment; a worker that is frozen may yet make it untrue."""
         delivery, now = self.delivery, self.time.now
         if self.partner.made:
-            self.ledger.apply(resolve_found(delivery, now, "olena", self.partner.made[-1], None))
+            self.ledger.apply(resolve_found(delivery, now, "olena", self.partner.made[-1], is_followed=False))
         else:
             self.ledger.apply(resolve_not_found(delivery, now, "olena"))
             self.was_told_too_early |= bool(self.harness.frozen)
@@ -247,7 +248,7 @@ class LenderModel(RuleBasedStateMachine):
         checker = Checker(
             self.ledger, self.partner, SETTINGS[self.partner_name], lambda: self.time.now, jitter=lambda: 1.0
         )
-        checker.process(self.lead.lead_id, self.partner_name, self.budget(), at_once=at_once)
+        check_one(checker, self.lead.lead_id, self.partner_name, self.budget(), at_once=at_once)
 
 
 class BrokerModel(LenderModel):

@@ -70,6 +70,7 @@ from quality.testkit.fixtures import TABLE, Context, Time
 from quality.testkit.people import NOW, asked
 from quality.testkit.people import lead as other_lead
 from quality.testkit.services import erasure_races as meetings
+from quality.testkit.services.checks import check_one
 from quality.testkit.services.erasure_races import Erasure, directed, everything
 from quality.testkit.services.fetches import KEYS, LEAD_ID, Origin
 
@@ -113,6 +114,7 @@ class Partner:
     seconds_per_page: float = 1.0
     seconds_per_check: float = 1.0
     settles_lost_replies: bool = False
+    is_concurrent: bool = False
 
     def authorize(self, budget: Budget) -> Partner:
         return self
@@ -217,7 +219,7 @@ class World:
 
     def submitted(self, partner: str = LENDER, created: int | str | None = 17) -> Delivery:
         begun = self.store.apply(steps.start_attempt(self.delivery(partner), NOW, MINUTE))
-        return self.store.apply(steps.confirm(begun, NOW, created, MINUTE))
+        return self.store.apply(steps.confirm(begun, NOW, created, is_followed=True))
 
     def submitter(self, name: str, partner: Partner) -> Submitter:
         return Submitter(
@@ -344,7 +346,7 @@ def named_and_failed(world: World) -> None:
 def with_a_deal(world: World) -> None:
     known_person(world)
     deal = world.submitted()
-    change = change_status(deal, NOW, "В обробці", meaning=None, final=False, check_after=MINUTE)
+    change = change_status(deal, NOW, "В обробці", meaning=None, final=False, is_followed=True)
     world.store.apply(change)
 
 
@@ -396,14 +398,14 @@ def swept(world: World) -> None:
     world.time.now = NOW + timedelta(hours=2)
     checker = Checker(world.store, Partner(), world.settings.partners[LENDER], world.time)
     for partner in (LENDER, BROKER):
-        checker.process(LEAD_ID, partner, AMPLE)
+        check_one(checker, LEAD_ID, partner, AMPLE)
     for message in world.outbox.messages(LEAD_ID):
         world.sender(Messenger()).process(LEAD_ID, message.message_id, AMPLE, overdue=True)
 
 
 def checked(world: World) -> None:
     checker = Checker(world.store, Partner(), world.settings.partners[LENDER], world.time, with_crm_note=True)
-    checker.process(LEAD_ID, LENDER, AMPLE, at_once=True)
+    check_one(checker, LEAD_ID, LENDER, AMPLE, at_once=True)
 
 
 FOUND = Recipient(ACCOUNT_ID, "uk_UA", "person-1")
@@ -558,7 +560,7 @@ def left_of_the_person() -> list[str]:
         kind = values["sk"].partition("#")[0]
         if kind not in {"LEAD", "DELIVERY", "EVENT"}:
             wrong.append(f"there is {about}")
-        if "due_partner" in values or values.get("state") in {"received", "submitting", "pending", "sending"}:
+        if "due_shard" in values or values.get("state") in {"received", "submitting", "pending", "sending"}:
             wrong.append(f"{about} waits")
         if kind == "DELIVERY" and not values.get("is_erased"):
             wrong.append(f"{about} is not erased")

@@ -56,7 +56,9 @@ def test_an_account_that_is_tied_by_its_email_gives_its_delivery_its_uuid_though
     delivery = world.submitted(ours)
     status = "CONTACTED" if asked else None
     if status is not None:
-        world.ledger.apply(change_status(delivery, world.time.now, status, meaning=None, final=False, check_after=None))
+        world.ledger.apply(
+            change_status(delivery, world.time.now, status, meaning=None, final=False, is_followed=False)
+        )
     world.broker.add("a", email="ours-1@example.com", leadStatus=status)
     taken = take(world, "a")
     assert (taken.linked, taken.changed) == (1, 0)
@@ -188,7 +190,7 @@ def test_during_a_create_call_its_account_is_linked_to_no_lead(world: World) -> 
     take(world, "a")
     assert kept(world).lead_id is None
     assert world.delivery(first).state is State.UNKNOWN
-    world.ledger.apply(steps.confirm(sending, world.time.now, "a", None))
+    world.ledger.apply(steps.confirm(sending, world.time.now, "a", is_followed=False))
     take(world, "a")
     assert kept(world).lead_id == second.lead_id
 
@@ -241,7 +243,7 @@ def test_a_tie_that_comes_late_is_found_though_the_row_has_not_changed(world: Wo
     world.broker.add("a", email="spelt-otherwise@example.com")
     take(world, "a")
     world.time.now += timedelta(days=3)
-    world.ledger.apply(steps.confirm(unknown, world.time.now, "a", None))
+    world.ledger.apply(steps.confirm(unknown, world.time.now, "a", is_followed=False))
     take(world, "a")
     assert (kept(world).lead_id, world.delivery(ours).partner_status) == (ours.lead_id, "NEW_CONTACT")
 

@@ -419,7 +419,7 @@ def test_a_late_answer_that_says_nothing_changes_nothing(world: World) -> None:
     "settled",
     [
         lambda one: operator_steps.resolve_not_found(one, NOW, "olena"),
-        lambda one: operator_steps.resolve_found(one, NOW, "olena", 99, None),
+        lambda one: operator_steps.resolve_found(one, NOW, "olena", 99, is_followed=False),
     ],
 )
 def test_a_late_deal_of_a_delivery_that_an_operator_has_settled_otherwise_is_kept(
@@ -430,7 +430,9 @@ def test_a_late_deal_of_a_delivery_that_an_operator_has_settled_otherwise_is_kep
 
 
 def test_a_late_deal_that_an_operator_has_entered_already_is_no_news(world: World) -> None:
-    outcome, kept = late(world, Late(meanwhile=lambda one: operator_steps.resolve_found(one, NOW, "olena", 24, None)))
+    outcome, kept = late(
+        world, Late(meanwhile=lambda one: operator_steps.resolve_found(one, NOW, "olena", 24, is_followed=False))
+    )
     assert (outcome, kept, world.delivery.deal_id) == (Outcome.SUBMITTED, [], 24)
 
 

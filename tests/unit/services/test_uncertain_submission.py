@@ -141,7 +141,7 @@ def test_another_leads_account_is_not_ours_however_young(world: World, store: Le
     store.accept(other, phone_hash=None)
     waiting = new_delivery(other.lead_id, PARTNER, "web", other.received_at)
     started = store.apply(steps.start_attempt(waiting, world.time.now, timedelta(minutes=1)))
-    store.apply(steps.confirm(started, world.time.now, "uuid-0", None))
+    store.apply(steps.confirm(started, world.time.now, "uuid-0", is_followed=False))
 
     world.broker.replies = iter([lost()])
     world.visit()

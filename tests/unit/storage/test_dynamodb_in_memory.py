@@ -127,7 +127,7 @@ def test_a_wrong_expression_is_refused(client: Any, asked: dict[str, Any]) -> No
     assert code(client.delete_item, Key=KEY, **asked) == "ValidationException"
 
 
-@pytest.mark.parametrize("item", [{**ITEM, "due_partner": {"S": ""}, "due_at": {"S": "x"}}, {**ITEM, "sk": {"S": ""}}])
+@pytest.mark.parametrize("item", [{**ITEM, "due_shard": {"S": ""}, "due_at": {"S": "x"}}, {**ITEM, "sk": {"S": ""}}])
 def test_an_empty_key_is_refused(client: Any, item: dict[str, Any]) -> None:
     assert code(client.put_item, Item=item) == "ValidationException"
 

@@ -306,7 +306,7 @@ def test_account_that_is_tied_to_another_lead_of_the_person_stays(store: LeadRep
     accept(store)
     other = accept(store, OTHER.model_copy(update={"partners": (BROKER,)}))
     begun = store.apply(steps.start_attempt(delivery(store, BROKER, other), NOW, MINUTE))
-    store.apply(steps.confirm(begun, NOW, "u-1", None))
+    store.apply(steps.confirm(begun, NOW, "u-1", is_followed=False))
     keep("u-1", lead_id=other.lead_id)
     erase()
     assert book().links(["u-1"]) == {"u-1": other.lead_id}
@@ -316,7 +316,7 @@ def test_account_that_is_tied_to_another_lead_of_the_person_stays(store: LeadRep
 def test_account_of_an_erased_lead_is_not_kept_again_for_the_persons_other_lead(store: LeadRepository) -> None:
     accept(store, ONE.model_copy(update={"partners": (BROKER,)}))
     begun = store.apply(steps.start_attempt(delivery(store, BROKER), NOW, MINUTE))
-    store.apply(steps.confirm(begun, NOW, "u-1", None))
+    store.apply(steps.confirm(begun, NOW, "u-1", is_followed=False))
     accept(store, OTHER)
     erase()
     keep("u-1")
@@ -342,7 +342,7 @@ def test_account_is_not_written_back_behind_an_erasure(
 ) -> None:
     trader = accept(store, ONE.model_copy(update={"partners": (BROKER,)}))
     begun = store.apply(steps.start_attempt(delivery(store, BROKER), NOW, MINUTE))
-    store.apply(steps.confirm(begun, NOW, "u-1", None))
+    store.apply(steps.confirm(begun, NOW, "u-1", is_followed=False))
     owners = AccountRepository._owners
 
     def slowly(accounts: AccountRepository, account: StoredAccount) -> list[str]:

@@ -45,7 +45,9 @@ def accepted(store: LeadRepository, uuid: str | None, trader: Lead = TRADER) -> 
     store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", EMAIL))
     waiting = store.delivery(trader.lead_id, PARTNER)
     assert waiting is not None
-    return store.apply(steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, uuid, None))
+    return store.apply(
+        steps.confirm(store.apply(steps.start_attempt(waiting, NOW, MINUTE)), NOW, uuid, is_followed=False)
+    )
 
 
 def row(**more: Any) -> BrokerAccount:
@@ -172,7 +174,7 @@ def test_a_refused_erasure_leaves_the_living_followed(store: LeadRepository, shi
         def transact(self, *args: Any, **more: Any) -> Any:
             found = store.delivery(TRADER.lead_id, PARTNER)
             assert found is not None
-            store.apply(change_status(found, NOW, "CONTACTED", meaning=None, final=False, check_after=None))
+            store.apply(change_status(found, NOW, "CONTACTED", meaning=None, final=False, is_followed=False))
             return super().transact(*args, **more)
 
     with pytest.raises(Conflict):

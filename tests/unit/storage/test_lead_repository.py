@@ -110,9 +110,9 @@ def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
     journey: tuple[Callable[[Delivery], Change], ...] = (
         lambda d: steps.schedule_retry(d, NOW, some_error("out of reach"), HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
-        lambda d: steps.confirm(d, NOW + HOUR, 24, HOUR),
-        lambda d: change_status(d, NOW, "В обробці", meaning="in_progress", final=False, check_after=HOUR),
-        lambda d: change_status(d, NOW, "Видано", meaning="issued", final=True, check_after=HOUR),
+        lambda d: steps.confirm(d, NOW + HOUR, 24, is_followed=True),
+        lambda d: change_status(d, NOW, "В обробці", meaning="in_progress", final=False, is_followed=True),
+        lambda d: change_status(d, NOW, "Видано", meaning="issued", final=True, is_followed=True),
     )
     for step in journey:
         delivery = store.apply(step(delivery))
@@ -156,7 +156,9 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
         store.accept(lead(number), phone_hash=None)
         found = store.delivery(lead(number).lead_id, "leadleader")
         assert found is not None
-        store.apply(steps.confirm(store.apply(steps.start_attempt(found, NOW, HOUR)), NOW, number + 1, HOUR))
+        store.apply(
+            steps.confirm(store.apply(steps.start_attempt(found, NOW, HOUR)), NOW, number + 1, is_followed=True)
+        )
 
     def listed() -> list[str]:
         return [journey.lead.lead_id for journey in listing.page(wanted, 10).leads]
@@ -164,10 +166,8 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
     def check(number: int, error: str | None) -> None:
         found = store.delivery(lead(number).lead_id, "leadleader")
         assert found is not None
-        assert found.due_at is not None
-        store.defer_check(
-            found, found.due_at + HOUR, error=some_error(error) if error else None, is_refused=error is not None
-        )
+        due_at = (found.due_at or NOW) + HOUR if error else None
+        store.defer_check(found, due_at, error=some_error(error) if error else None, is_refused=error is not None)
 
     for _ in range(3):
         assert listed() == []
@@ -183,5 +183,5 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
     assert listed() == [lead(2).lead_id]
     found = store.delivery(lead(2).lead_id, "leadleader")
     assert found is not None
-    store.apply(change_status(found, NOW, "Погоджено", meaning=None, final=False, check_after=HOUR))
+    store.apply(change_status(found, NOW, "Погоджено", meaning=None, final=False, is_followed=True))
     assert listed() == []

@@ -75,7 +75,7 @@ def submit(store: LeadRepository) -> None:
     delivery = store.delivery(lead().lead_id, "leadleader")
     assert delivery is not None
     started = store.apply(steps.start_attempt(delivery, NOW, timedelta(minutes=1)))
-    store.apply(steps.confirm(started, NOW, 24, None))
+    store.apply(steps.confirm(started, NOW, 24, is_followed=False))
 
 
 @pytest.mark.usefixtures("copy")
@@ -190,16 +190,16 @@ def test_a_status_from_before_the_backup_is_not_sent_after_a_restore(shipped_set
         ).after,
         NOW,
         24,
-        None,
+        is_followed=True,
     ).after
     known = replace(known, partner_status="В обробці")
     delivery = items.delivery_of(items.decode(settled(items.encode(items.delivery_item(known)), LATER)[0]))
     partner = shipped_settings.partners["leadleader"]
-    first = record_status(delivery, "Погоджено", partner, LATER, check_after=None, with_crm_note=True)
+    first = record_status(delivery, "Погоджено", partner, LATER, with_crm_note=True)
     assert {(one.state, one.last_error_code, one.due_at) for one in first.messages} == {
         (MessageState.SKIPPED, ErrorCode.RESTORED, None)
     }
-    second = record_status(first.after, "Видано", partner, LATER, check_after=None, with_crm_note=False)
+    second = record_status(first.after, "Видано", partner, LATER, with_crm_note=False)
     assert [one.state for one in second.messages] == [MessageState.PENDING]
 
 

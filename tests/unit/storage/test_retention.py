@@ -101,7 +101,7 @@ class World:
 
     def submitted(self, created: int | str = 17) -> Delivery:
         begun = self.store.apply(steps.start_attempt(self.delivery(), self.now, MINUTE))
-        return self.store.apply(steps.confirm(begun, self.now, created, MINUTE))
+        return self.store.apply(steps.confirm(begun, self.now, created, is_followed=True))
 
     def message(self) -> Message:
         message = status_notification(LEAD.lead_id, PARTNER, 4, "Видано", self.now)
@@ -126,7 +126,7 @@ def world(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def a_status_changes(world: World) -> None:
-    change = change_status(world.delivery(), world.now, "Погоджено", meaning=None, final=False, check_after=MINUTE)
+    change = change_status(world.delivery(), world.now, "Погоджено", meaning=None, final=False, is_followed=True)
     told = status_notification(LEAD.lead_id, PARTNER, change.after.version, "Погоджено", world.now)
     world.store.apply(replace(change, messages=(told,)))
 

@@ -115,7 +115,7 @@ def test_checks_follow_from_the_shipped_cadence() -> None:
     [
         ([put("EVENT#1", what="x")], 2),  # twice in a transaction
         ([put("EVENT#1", what="x" * 1100)], 4),  # by the KB
-        ([put("DELIVERY#x", due_partner="x", due_at="1")], 3),  # an index more
+        ([put("DELIVERY#x", due_shard="x", due_at="1")], 3),  # an index more
         ([put("LEAD", listed="lead", received_key="1"), put("EVENT#1")], 5),
     ],
 )
@@ -129,7 +129,7 @@ def test_an_index_costs_two_writes_where_its_key_changes_and_none_where_nothing_
     meter = Meter()
     for due_at, more in (("1", 3), ("2", 4), ("2", 2)):
         before = meter.written
-        write = put("DELIVERY#x", due_partner="x", due_at=due_at, note=due_at)
+        write = put("DELIVERY#x", due_shard="x", due_at=due_at, note=due_at)
         meter.count("TransactWriteItems", {"TransactItems": [write]}, {})
         assert meter.written - before == more
 

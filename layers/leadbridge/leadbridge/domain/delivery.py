@@ -50,7 +50,9 @@ class Delivery:
     always our own text, `last_error_code` an ErrorCode.
 
     `settled_at` is when an operator settled the delivery; None if the partner confirmed it. `void_version` is the
-    version that withdrew a wrong settlement: statuses up to this version belong to another lead. `checks_refused`
+    version that withdrew a wrong settlement: statuses up to this version belong to another lead. `followed_since` is
+    when the checks of its status began: their times follow from it (settings.CheckSchedule). A followed delivery has a
+    `due_at` only if its last check failed: then it is checked again at that time. `checks_refused`
     counts consecutive status checks that the partner refused. `contested_by` is a lead for which the partner returned
     the same id. `restored_at` is when it was restored from a backup: it may have been sent since the backup. `history`
     are its newest timeline entries; the older ones are stored as items of their own.
@@ -91,6 +93,7 @@ class Delivery:
     void_version: int = 0
     checks_refused: int = 0
     contested_by: str | None = None
+    followed_since: datetime | None = None
     history: tuple[VersionedEntry, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -202,8 +205,11 @@ def schedule_retry(delivery: Delivery, now: datetime, error: ErrorInfo, after: t
     )
 
 
-def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_after: timedelta | None) -> Change:
-    """Confirm that the partner has it: as a deal, as an account, or without an id (`created` is None)."""
+def confirm(delivery: Delivery, now: datetime, created: int | str | None, *, is_followed: bool) -> Change:
+    """Confirm that the partner has it: as a deal, as an account, or without an id (`created` is None).
+
+    `is_followed`: the partner is asked for its status.
+    """
     if delivery.state is State.RECEIVED and not delivery.is_uncertain:
         raise ImpossibleTransition("a delivery without an attempt cannot be submitted")
     return step(
@@ -213,11 +219,11 @@ def confirm(delivery: Delivery, now: datetime, created: int | str | None, check_
         "submitted",
         name_of(created) or "account",
         id_data(created),
-        **confirmation(now, created, check_after),
+        **confirmation(now, created, is_followed=is_followed),
     )
 
 
-def confirmation(now: datetime, created: int | str | None, check_after: timedelta | None) -> dict[str, Any]:
+def confirmation(now: datetime, created: int | str | None, *, is_followed: bool) -> dict[str, Any]:
     """Return the values of a delivery that the partner has."""
     return {
         "deal_id": created if isinstance(created, int) else None,
@@ -227,7 +233,8 @@ def confirmation(now: datetime, created: int | str | None, check_after: timedelt
         "lease_until": None,
         "next_attempt_at": None,
         **last_error(None),
-        "due_at": None if check_after is None else now + check_after,
+        "due_at": None,
+        "followed_since": now if is_followed else None,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from leadbridge.domain.delivery import Change, Delivery, State, confirmation, id_data, name_of
@@ -29,6 +29,7 @@ RESOLUTION_RESET: dict[str, Any] = {
     "checks_refused": 0,
     "contested_by": None,
     "due_at": None,
+    "followed_since": None,
     "settled_at": None,
 }
 # The values that remain after an erasure. None of them identifies the person.
@@ -101,8 +102,8 @@ def resolve_found(
     now: datetime,
     operator: str,
     created: int | str,
-    check_after: timedelta | None,
     *,
+    is_followed: bool,
     aftermath: ResolutionEffects = NO_EFFECTS,
 ) -> Change:
     """Settle or correct a delivery with the partner's id that an operator found. Raises WrongState.
@@ -112,7 +113,7 @@ def resolve_found(
     if delivery.settled_at is not None and delivery.created == created:
         raise WrongState("The delivery is settled in this way already.")
     _require_resolvable(delivery)
-    values = confirmation(now, created, check_after)
+    values = confirmation(now, created, is_followed=is_followed)
     return _settle(delivery, "found", now, name_of(created) or "", id_data(created), operator, aftermath, values)
 
 

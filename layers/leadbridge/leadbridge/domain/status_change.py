@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from leadbridge.domain.delivery import Change, Delivery, id_data, step
@@ -21,7 +21,6 @@ def record_status(
     settings: PartnerSettings,
     now: datetime,
     *,
-    check_after: timedelta | None,
     with_crm_note: bool,
     learned_at: datetime | None = None,
 ) -> Change:
@@ -37,7 +36,7 @@ def record_status(
         status,
         meaning=known.meaning if known else None,
         final=known is not None and known.final,
-        check_after=check_after,
+        is_followed=settings.is_followed,
         learned_at=learned_at,
     )
     about = (delivery.lead_id, delivery.partner, change.after.version, status, now)
@@ -56,12 +55,12 @@ def change_status(
     *,
     meaning: str | None,
     final: bool,
-    check_after: timedelta | None,
+    is_followed: bool,
     learned_at: datetime | None = None,
 ) -> Change:
     """Store a status that differs from the last one. It may reopen a closed delivery.
 
-    `learned_at` is when the partner was called; None for now.
+    `learned_at` is when the partner was called; None for now. `is_followed`: the partner is asked for further ones.
     """
     return step(
         delivery,
@@ -77,7 +76,8 @@ def change_status(
         **last_error(None),
         checks_failed=0,
         checks_refused=0,
-        due_at=None if final or check_after is None else now + check_after,
+        due_at=None,
+        followed_since=(delivery.followed_since or now) if is_followed and not final else None,
     )
 
 

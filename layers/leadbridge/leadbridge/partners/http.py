@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from socket import SHUT_RDWR, socket
+from threading import Lock
 from typing import Any
 
 import simplejson
@@ -204,7 +205,7 @@ type Observer = Callable[[Call], None]
 
 
 class Transport:
-    """Calls to one partner. Thread-compatible; connections are reused between calls.
+    """Calls to one partner. Thread-safe; connections are reused between calls, `connections` of them are kept.
 
     An answer longer than `max_answer_bytes` counts as lost. The `observer` receives every completed call; its
     exceptions are suppressed. `is_own` returns whether a 4xx is the partner's own; one of a proxy counts as an error.
@@ -219,6 +220,7 @@ class Transport:
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         observer: Observer | None = None,
         is_own: Callable[[Answer], bool] | None = None,
+        connections: int = 1,
     ) -> None:
         self._partner = partner
         self._max_answer_bytes = max_answer_bytes
@@ -226,8 +228,8 @@ class Transport:
         self._is_own = is_own
         self._connect = timeouts.connect.total_seconds()
         self._read = timeouts.read.total_seconds()
-        self._pools = urllib3.PoolManager(num_pools=4, retries=False)
-        self._last_call = time.monotonic()
+        self._pools = urllib3.PoolManager(num_pools=4, maxsize=connections, retries=False)
+        self._last_call, self._running, self._lock = time.monotonic(), 0, Lock()
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     @property
@@ -259,8 +261,10 @@ class Transport:
         if json is not None:
             body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
             sent_headers["Content-Type"] = "application/json; charset=utf-8"
-        if time.monotonic() - self._last_call > MAX_IDLE_SECONDS:
-            self._pools.clear()
+        with self._lock:
+            if not self._running and time.monotonic() - self._last_call > MAX_IDLE_SECONDS:
+                self._pools.clear()
+            self._running += 1
         exchange, outcome, began = _Exchange(), CallOutcome.LOST, time.monotonic()
         token = _exchange.set(exchange)
         try:
@@ -291,9 +295,11 @@ class Transport:
             outcome = self._outcome(operation, answer)
             return answer
         finally:
-            self._last_call = time.monotonic()
+            ended = time.monotonic()
+            with self._lock:
+                self._last_call, self._running = ended, self._running - 1
             _exchange.reset(token)
-            self._observe(Call(self._partner, operation, outcome, (self._last_call - began) * 1000))
+            self._observe(Call(self._partner, operation, outcome, (ended - began) * 1000))
 
     def _outcome(self, operation: str, answer: Answer) -> CallOutcome:
         if rate_limit_error(self._partner, operation, answer) is not None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,6 +57,8 @@ silence_libraries()
 
 # Shared by all calls: creating it takes a third of the time of a call.
 _call_metrics, _call_lock = EphemeralMetrics(namespace=_NAMESPACE), Lock()
+_collected: list[Call] | None = None  # calls of a block of `calls_in_one_record`
+MAX_VALUES = 100  # of a metric in one record of CloudWatch's format
 
 
 def count(name: str, number: float = 1) -> None:
@@ -96,14 +101,50 @@ def record_call(call: Call) -> None:
 
     `PartnerErrors` is 0 or 1 for each call: its sum is the number of errors, its average the error rate, its sample
     count the number of calls. The line is flushed immediately, so that it is not lost if the invocation is killed.
+    Within `calls_in_one_record`, up to `MAX_VALUES` calls share a line.
     """
     with _call_lock:
-        try:
-            _call_metrics.add_dimension("partner", call.partner)
+        if _collected is None:
+            _flush_calls([call])
+            return
+        _collected.append(call)
+        if len(_collected) >= MAX_VALUES:
+            _flush_collected(_collected)
+
+
+@contextmanager
+def calls_in_one_record() -> Iterator[None]:
+    """Measure the calls of this block together, also those of other threads. A killed invocation loses them."""
+    global _collected  # noqa: PLW0603 - one invocation runs at a time
+    _collected = []
+    try:
+        yield
+    finally:
+        with _call_lock:
+            calls, _collected = _collected, None
+            _flush_collected(calls)
+
+
+def _flush_collected(calls: list[Call]) -> None:
+    for partner in dict.fromkeys(call.partner for call in calls):
+        _flush_calls([call for call in calls if call.partner == partner])
+    calls.clear()
+
+
+def _flush_calls(calls: list[Call]) -> None:
+    """Write one record of calls to the same partner. The caller holds the lock."""
+    try:
+        _call_metrics.add_dimension("partner", calls[0].partner)
+        for call in calls:
             _call_metrics.add_metric("PartnerLatency", MetricUnit.Milliseconds, round(call.milliseconds, 1))
             _call_metrics.add_metric("PartnerErrors", MetricUnit.Count, int(call.is_error))
-            for name, value in {"service": _FLOW, "operation": call.operation, "outcome": call.outcome.value}.items():
-                _call_metrics.add_metadata(name, value)
-            _call_metrics.flush_metrics()
-        finally:
-            _call_metrics.clear_metrics()  # also after a failure, or the next call would include it
+        about: dict[str, Any] = {"service": _FLOW}
+        if len(calls) == 1:
+            about |= {"operation": calls[0].operation, "outcome": calls[0].outcome.value}
+        else:
+            about["calls"] = dict(Counter(f"{call.operation}.{call.outcome.value}" for call in calls))
+        for name, value in about.items():
+            _call_metrics.add_metadata(name, value)
+        _call_metrics.flush_metrics()
+    finally:
+        _call_metrics.clear_metrics()  # also after a failure, or the next call would include it

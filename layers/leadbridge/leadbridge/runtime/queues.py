@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
+from itertools import batched
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime import aws
@@ -16,12 +19,17 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 MAX_BATCH = 10  # messages of one call
+MAX_DELAY = timedelta(minutes=15)  # SQS's limit
 
 
-def send(queue_url: str, body: dict[str, Any]) -> None:
-    """Send a message. Throttling and time-outs are retried for two seconds. Raises Contended after that."""
-    text = json.dumps(body, ensure_ascii=False)
-    call_with_retries(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=text))
+def send(queue_url: str, body: dict[str, Any], delay: timedelta = timedelta()) -> None:
+    """Send a message, which can be received after `delay`, at most `MAX_DELAY`.
+
+    Throttling and time-outs are retried for two seconds. Raises Contended after that.
+    """
+    text, seconds = json.dumps(body, ensure_ascii=False), ceil(min(delay, MAX_DELAY).total_seconds())
+    delayed: Any = {"DelaySeconds": seconds} if seconds > 0 else {}
+    call_with_retries(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=text, **delayed))
 
 
 def send_batch(queue_url: str, bodies: Sequence[dict[str, Any]]) -> int:
@@ -49,9 +57,16 @@ def send_batch(queue_url: str, bodies: Sequence[dict[str, Any]]) -> int:
     return len(bodies) - len(pending)
 
 
+def send_all(queue_url: str, bodies: Sequence[dict[str, Any]]) -> None:
+    """Send any number of messages. Raises Contended if SQS did not accept all of them."""
+    for some in batched(bodies, MAX_BATCH, strict=False):
+        if send_batch(queue_url, some) < len(some):
+            raise Contended
+
+
 def queue_length(queue_url: str, *, with_in_flight: bool) -> int:
-    """Return the approximate number of messages in a queue."""
-    kinds: list[QueueAttributeNameType] = ["ApproximateNumberOfMessages"]
+    """Return the approximate number of messages in a queue, including delayed ones."""
+    kinds: list[QueueAttributeNameType] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
     if with_in_flight:
         kinds.append("ApproximateNumberOfMessagesNotVisible")
     found = aws.sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=kinds)["Attributes"]

@@ -1,11 +1,17 @@
-"""Process a due delivery: check its status, requeue it if it waits too long, or settle the attempt of a lost worker."""
+"""Process due deliveries: check their status, requeue those that wait too long, settle the attempts of lost workers.
+
+One message holds many deliveries of one partner. Their statuses are read concurrently, and a status that did not change
+is not written. An error that concerns the partner stops the batch: what was not checked returns to the queue. An error
+that concerns one deal is noted there, and the deal is checked again by itself.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leadbridge.domain import delivery as steps
@@ -18,11 +24,18 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.worker import WORKER_DIED, Outcome, Result, Worker, backoff, retry_delay
+from leadbridge.services.checks.batch import CheckBatch
+from leadbridge.services.checks.parallel import in_parallel
+from leadbridge.services.worker import WORKER_DIED, Outcome, Result, Worker, retry_delay
 from leadbridge.settings import Partner as PartnerSettings
 
 if TYPE_CHECKING:
     from leadbridge.services.ports.deliveries import DealStatuses, StatusLedger, StatusPartner
+
+# Errors of one deal: others may be checked.
+DEAL_ERRORS = frozenset({ErrorCode.ID_UNKNOWN, ErrorCode.STATUS_MISSING})
+ANSWERED = frozenset({Outcome.CHANGED, Outcome.UNCHANGED, Outcome.CLOSED})
+MAX_TROUBLE = 3  # errors in a row that may concern the deal or the partner, after which the partner is given a pause
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class StatusByDeal:
 
     deals: DealStatuses
     settles_lost_replies: bool = False
+    is_concurrent: bool = True
 
     @property
     def seconds_per_check(self) -> float:
@@ -51,6 +65,7 @@ class StatusByEmail:
     accounts: Accounts
     lead: Callable[[str], Lead | None]
     settles_lost_replies: bool = True
+    is_concurrent: bool = False  # the clients with a look-up share one access token
 
     @property
     def seconds_per_check(self) -> float:
@@ -69,6 +84,27 @@ class StatusByEmail:
 
 
 @dataclass(frozen=True)
+class BatchResult:
+    """The results of a batch by lead, and what returns to the queue: batches with their delays.
+
+    `failures` are errors of our own; their leads return to the queue as well, each in its own batch.
+    """
+
+    results: Mapping[str, Result] = field(default_factory=dict)
+    returned: tuple[tuple[CheckBatch, timedelta], ...] = ()
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a partner was asked at `asked_at` and returned: a status, or an error."""
+
+    asked_at: datetime
+    status: str | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
 class Checker(Worker[Delivery, Change]):
     """Processes the due deliveries of one partner. `with_crm_note`: a new status is also written to Leeloo's CRM.
 
@@ -84,13 +120,15 @@ class Checker(Worker[Delivery, Change]):
     with_crm_note: bool = False
     requeue: Callable[[Delivery], None] = lambda _: None
 
-    def process(self, lead_id: str, partner: str, budget: Budget, *, at_once: bool = False) -> Result:
-        """Process one delivery if it is due. Safe to repeat and to run concurrently.
+    def process(self, batch: CheckBatch, budget: Budget) -> BatchResult:
+        """Process the deliveries of a batch that are due. Safe to repeat and to run concurrently.
 
-        `at_once` checks the status also if it is not due yet. Raises what the ledger raises.
+        A batch with `at_once` checks statuses also if they are not due. Raises what the ledger raises, if the batch has
+        one lead or the deliveries cannot be read.
         """
-        delivery = self.ledger.delivery(lead_id, partner)
-        return self._process(delivery, lambda one, now: self._process_due(one, now, budget, at_once=at_once))
+        if wait := batch.wait(self.clock()):
+            return BatchResult(returned=((batch, wait),))
+        return _BatchRun(self, batch, budget).run()
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
         if not delivery.is_lease_expired(now):
@@ -102,7 +140,15 @@ class Checker(Worker[Delivery, Change]):
     def _is_processable(self, delivery: Delivery) -> bool:
         return delivery.is_waiting or (delivery.state is State.SUBMITTED and not delivery.is_erased)
 
-    def _process_due(self, delivery: Delivery, now: datetime, budget: Budget, *, at_once: bool) -> Result:
+    def settle(self, delivery: Delivery | None, *, at_once: bool) -> Result | None:
+        """Process what needs no call to the partner; None for a delivery whose status is to be read."""
+        if delivery is None:
+            return Result(Outcome.NOT_FOUND)
+        now = self.clock()
+        if (settled := self._settle_lost_attempt(delivery, now)) is not None:
+            return settled
+        if not self._is_processable(delivery):
+            return Result(Outcome.NO_ACTION)
         is_due = delivery.due_at is not None and delivery.due_at <= now
         if delivery.is_waiting:
             if at_once or not is_due:
@@ -110,52 +156,145 @@ class Checker(Worker[Delivery, Change]):
             self.requeue(delivery)
             self._defer_overdue(delivery, now)
             return Result(Outcome.REQUEUED)
-        if not at_once and not is_due:
-            return Result(Outcome.NO_ACTION)
-        if not budget.allows(self.partner.seconds_per_check):
-            return Result(Outcome.OUT_OF_TIME)
-        return self._check(delivery, budget)
+        is_planned = delivery.due_at is None and delivery.followed_since is not None
+        return None if at_once or is_due or is_planned else Result(Outcome.NO_ACTION)
 
-    def _check(self, delivery: Delivery, budget: Budget) -> Result:
+    def ask(self, delivery: Delivery, budget: Budget) -> Answer:
+        """Read the status from the partner. Runs in a thread, writes nothing and does not raise."""
         asked_at = self.clock()
         try:
-            status = self.partner.status(delivery, budget)
-        except partner_errors.PartnerError as error:
-            is_refused = isinstance(error, partner_errors.Rejected)
-            if delivery.due_at is not None:
-                wait = retry_delay(self.settings.retry, delivery.checks_failed + 1, self.jitter(), error)
-                self.ledger.defer_check(delivery, self.clock() + wait, error=error.info, is_refused=is_refused)
-            needs_person = is_refused and delivery.checks_refused + 1 >= MAX_REFUSED_CHECKS
-            return Result(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
-        now = self.clock()
-        interval = self.settings.check_after(now - (delivery.submitted_at or delivery.received_at))
-        check_after = None if interval is None else self._spread(interval)
+            return Answer(asked_at, status=self.partner.status(delivery, budget))
+        except Exception as error:  # noqa: BLE001 - the batch decides what it means
+            return Answer(asked_at, error=error)
+
+    def record(self, delivery: Delivery, status: str, asked_at: datetime) -> Result:
+        """Write a status. Nothing is written if it is the stored one, unless the last check failed."""
         if status == delivery.partner_status:
-            if check_after is not None:
-                self.ledger.defer_check(delivery, now + check_after)
+            if delivery.due_at is not None or delivery.last_error_code is not None or delivery.checks_failed:
+                self.ledger.defer_check(delivery, None)
             return Result(Outcome.UNCHANGED)
+        now = self.clock()
         change = record_status(
-            delivery,
-            status,
-            self.settings,
-            now,
-            check_after=check_after,
-            with_crm_note=self.with_crm_note,
-            learned_at=asked_at,
+            delivery, status, self.settings, now, with_crm_note=self.with_crm_note, learned_at=asked_at
         )
         is_closed = change.after.state is State.CLOSED
         try:
             return self._write(change, Result(Outcome.CLOSED if is_closed else Outcome.CHANGED))
         except AlreadyLinked as conflict:
-            # The status cannot be stored while another lead has the id. A later due time avoids a check by every sweep.
-            if delivery.due_at is not None:
-                failures = delivery.checks_failed + 1
-                wait = max(check_after or timedelta(), backoff(self.settings.retry, failures, self.jitter()))
-                text, data = f"the partner's id is linked to {conflict.lead_id}", {"lead_id": conflict.lead_id}
-                linked = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
-                self.ledger.defer_check(delivery, now + wait, error=linked)
+            # The status cannot be stored while another lead has the id. The schedule has the next check.
+            text, data = f"the partner's id is linked to {conflict.lead_id}", {"lead_id": conflict.lead_id}
+            self.ledger.defer_check(delivery, None, error=ErrorInfo(ErrorCode.ALREADY_LINKED, text, data))
             return Result(Outcome.CHECK_FAILED)
 
-    def _spread(self, wait: timedelta) -> timedelta:
-        """Return the wait with up to ten percent of jitter, so that leads that arrived together are checked apart."""
-        return wait * (1 + self.jitter() / 10)
+    def note_failure(self, delivery: Delivery, error: partner_errors.PartnerError) -> Result:
+        """Note that a check failed, and schedule the deal's own retry.
+
+        After `MAX_REFUSED_CHECKS` refusals in a row it needs an operator, and is checked at the times of its schedule
+        only.
+        """
+        is_refused = isinstance(error, partner_errors.Rejected)
+        needs_person = is_refused and delivery.checks_refused + 1 >= MAX_REFUSED_CHECKS
+        if delivery.followed_since is not None or delivery.due_at is not None:
+            wait = retry_delay(self.settings.retry, delivery.checks_failed + 1, self.jitter(), error)
+            due_at = None if needs_person and delivery.followed_since is not None else self.clock() + wait
+            self.ledger.defer_check(delivery, due_at, error=error.info, is_refused=is_refused)
+        return Result(Outcome.CHECK_REFUSED if needs_person else Outcome.CHECK_FAILED, error=error)
+
+
+class _BatchRun:
+    """One batch while it is processed."""
+
+    def __init__(self, checker: Checker, batch: CheckBatch, budget: Budget) -> None:
+        self.checker = checker
+        self.batch = batch
+        self.budget = budget
+        self.results: dict[str, Result] = {}
+        self.failures: dict[str, Exception] = {}
+        self.again: list[str] = []  # checks that failed because of the partner
+        self.stopped_by: partner_errors.PartnerError | None = None
+        self.trouble = 0
+        self.is_out_of_time = False
+
+    def run(self) -> BatchResult:
+        batch = self.batch
+        found = self.checker.ledger.deliveries(batch.lead_ids, batch.partner, consistent=batch.at_once)
+        due: list[Delivery] = []
+        for lead_id in batch.lead_ids:
+            delivery = found.get(lead_id)
+            settled = self._guarded(lead_id, partial(self.checker.settle, delivery, at_once=batch.at_once))
+            if settled is not None:
+                self.results[lead_id] = settled
+            elif delivery is not None and lead_id not in self.failures:
+                due.append(delivery)
+        for delivery, answer in self._answers(due):
+            result = self._guarded(delivery.lead_id, partial(self._record, delivery, answer))
+            if result is not None:
+                self.results[delivery.lead_id] = result
+        unreached = [one.lead_id for one in due if one.lead_id not in self.results | self.failures]
+        outcome = Outcome.POSTPONED if self.stopped_by is not None else Outcome.OUT_OF_TIME
+        self.results |= dict.fromkeys(unreached, Result(outcome))
+        return BatchResult(self.results, tuple(self._returned(unreached)), self.failures)
+
+    def _answers(self, due: list[Delivery]) -> Iterable[tuple[Delivery, Answer]]:
+        partner = self.checker.partner
+        workers = self.checker.settings.checks_at_once if partner.is_concurrent else 1
+        ask = self.checker.ask
+        return in_parallel(due, lambda one: ask(one, self.budget), min(workers, max(1, len(due))), self._may_start)
+
+    def _may_start(self) -> bool:
+        if not self.budget.allows(self.checker.partner.seconds_per_check):
+            self.is_out_of_time = True
+        return self.stopped_by is None and not self.is_out_of_time
+
+    def _record(self, delivery: Delivery, answer: Answer) -> Result:
+        error = answer.error
+        if error is None:
+            self.trouble = 0
+            return self.checker.record(delivery, answer.status or "", answer.asked_at)
+        if not isinstance(error, partner_errors.PartnerError):
+            raise error
+        if isinstance(error, partner_errors.Rejected) or error.code in DEAL_ERRORS:
+            return self.checker.note_failure(delivery, error)
+        if is_of_partner(error):
+            self.stopped_by = error
+            if delivery.followed_since is not None:
+                self.again.append(delivery.lead_id)
+            return Result(Outcome.CHECK_FAILED, error=error)
+        self.trouble += 1
+        if self.trouble >= MAX_TROUBLE:
+            self.stopped_by = error
+        return self.checker.note_failure(delivery, error)
+
+    def _guarded(self, lead_id: str, process: Callable[[], Result | None]) -> Result | None:
+        """Process one lead of several. An error of our own must not affect the others."""
+        try:
+            return process()
+        except Exception as error:
+            if len(self.batch.lead_ids) == 1:
+                raise
+            self.failures[lead_id] = error
+            return None
+
+    def _returned(self, unreached: list[str]) -> Iterable[tuple[CheckBatch, timedelta]]:
+        """Yield what returns to the queue. What was tried comes last, so that one deal cannot hold up the others."""
+        for lead_id in self.failures:
+            yield replace(self.batch, lead_ids=(lead_id,), not_before=None), timedelta()
+        if not (left := (*unreached, *self.again)):
+            return
+        batch = replace(self.batch, lead_ids=left, not_before=None)
+        if self.stopped_by is None:
+            yield batch, timedelta()
+            return
+        has_answers = any(result.outcome in ANSWERED for result in self.results.values())
+        attempt = 1 if has_answers else self.batch.attempt
+        wait = retry_delay(self.checker.settings.retry, attempt, self.checker.jitter(), self.stopped_by)
+        yield replace(batch, attempt=attempt + 1, not_before=self.checker.clock() + wait), wait
+
+
+def is_of_partner(error: partner_errors.PartnerError) -> bool:
+    """Return whether an error certainly concerns all deals of the partner."""
+    match error:
+        case partner_errors.RateLimited() | partner_errors.Misconfigured():
+            return True
+        case _:
+            return error.code is ErrorCode.UNREACHABLE

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from leadbridge.runtime.queues import MAX_BATCH, queue_length, send_batch
+from leadbridge.domain.clock import from_text
+from leadbridge.runtime.queues import MAX_BATCH, queue_length, send_all, send_batch
+from leadbridge.services.checks.batch import BATCH, batch_bodies
 
 if TYPE_CHECKING:
-    from leadbridge.storage.leads import DueItem
+    from leadbridge.services.checks.sweep import CheckSweep
+    from leadbridge.storage.queries.due_items import DueItem
 
 type FindDue = Callable[[str, datetime, int], Iterable[DueItem]]
 """Returns the due items of a partition of the index, longest due first: partition, now, limit."""
@@ -20,16 +23,14 @@ type FindDue = Callable[[str, datetime, int], Iterable[DueItem]]
 
 @dataclass(frozen=True)
 class DueQueue:
-    """A queue, the partitions of the index that fill it, and the body of its messages.
+    """A queue of messages or fetches, the partitions of the index that fill it, and the body of its messages.
 
-    `counts_in_flight`: messages in flight take part of the room. In the queues of messages and fetches they do not:
-    most of them are hidden until their turn or the morning.
+    Messages in flight take no part of the room: most of them are hidden until their turn or the morning.
     """
 
     url: str
     partitions: Sequence[str]
     body: Callable[[DueItem], dict[str, Any]]
-    counts_in_flight: bool = False
 
 
 def fill(queue: DueQueue, find_due: FindDue, now: datetime, max_queued: int) -> int:
@@ -39,7 +40,7 @@ def fill(queue: DueQueue, find_due: FindDue, now: datetime, max_queued: int) -> 
     turns, so that a backlog in one does not starve the others. An item may be queued twice; the second message has no
     effect. Raises Contended.
     """
-    room = max_queued - queue_length(queue.url, with_in_flight=queue.counts_in_flight)
+    room = max_queued - queue_length(queue.url, with_in_flight=False)
     if room <= 0:
         return 0
     share = min(MAX_BATCH, max(1, room // len(queue.partitions)))
@@ -55,9 +56,35 @@ def fill(queue: DueQueue, find_due: FindDue, now: datetime, max_queued: int) -> 
     return queued
 
 
-def delivery_body(due: DueItem) -> dict[str, Any]:
-    """Return the message to check_status."""
-    return {"lead_id": due.owner, "partner": due.name}
+def fill_checks(
+    queue_url: str, sweeps: Mapping[str, CheckSweep | None], find_due: FindDue, now: datetime, max_queued: int
+) -> tuple[int, float]:
+    """Queue the deliveries of each partner that are due, many in one message.
+
+    Returns the number of messages sent, and by how many seconds the longest due delivery or check is late.
+
+    A partner with a sweep has deals whose status is checked by their age. Other deliveries have a due time of their
+    own: those that wait or were lost, and those whose last check failed. The queue gets at most `max_queued` messages,
+    so that a run is short and the rest remains visible as late (`OldestDue`). The room is shared between partners, and
+    for each at most half of it is for due times. Raises Contended.
+    """
+    room = max_queued - queue_length(queue_url, with_in_flight=True)
+    queued, left, late = 0, len(sweeps), 0.0
+    for partner, sweep in sweeps.items():
+        share = max(0, room - queued) // left
+        left -= 1
+        for_due = share if sweep is None else (share + 1) // 2
+        due = list(find_due(partner, now, max(1, for_due * BATCH)))
+        late = max([late, *((now - from_text(item.due_at)).total_seconds() for item in due[:1])])
+        lead_ids = [item.owner for item in due[: for_due * BATCH]]
+        bodies = batch_bodies(partner, list(batched(lead_ids, BATCH, strict=False)))
+        send_all(queue_url, bodies)
+        queued += len(bodies)
+        if sweep is not None and share > len(bodies):
+            queued += sweep.run(now, share - len(bodies))
+        if sweep is not None:
+            late = max(late, sweep.oldest_due_seconds(now))
+    return queued, late
 
 
 def message_body(due: DueItem) -> dict[str, Any]:

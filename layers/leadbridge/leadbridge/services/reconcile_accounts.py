@@ -210,7 +210,7 @@ class AccountReconciler:
     ) -> UpdateResult:
         """Write the changes of an account to its delivery. Raises Conflict, Contended."""
         if self._is_in_doubt(delivery):
-            delivery = self.ledger.apply(steps.confirm(delivery, self.clock(), account.uuid, None))
+            delivery = self.ledger.apply(steps.confirm(delivery, self.clock(), account.uuid, is_followed=False))
         if delivery.state not in ACCEPTED:
             return UpdateResult.PENDING
         if delivery.account_uuid is None:
@@ -224,7 +224,6 @@ class AccountReconciler:
             account.status,
             self.settings,
             self.clock(),
-            check_after=None,
             with_crm_note=self.with_crm_note,
             learned_at=learned_at,
         )

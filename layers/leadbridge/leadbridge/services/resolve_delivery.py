@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from leadbridge.domain import message as messages
@@ -129,15 +129,18 @@ class Resolver:
             return self.ledger.apply(change)
         if created is None:
             return self.ledger.apply(resolve_not_found(delivery, now, operator, aftermath=aftermath))
-        check_after = settings.check_after(timedelta()) if settings else None
-        resolve_found(delivery, now, operator, created, check_after)  # check the state before the partner is called
+        is_followed = settings is not None and settings.is_followed
+        # Check the state before the partner is called.
+        resolve_found(delivery, now, operator, created, is_followed=is_followed)
         if settings is not None and isinstance(created, str) is not can_be_looked_up:
             raise WrongIdKind
         asked_at = self.clock()
         confirmed = self._confirmed(delivery, lead, created, budget)
-        change = resolve_found(delivery, self.clock(), operator, confirmed.created, check_after, aftermath=aftermath)
+        change = resolve_found(
+            delivery, self.clock(), operator, confirmed.created, is_followed=is_followed, aftermath=aftermath
+        )
         after = self.ledger.apply(change)
-        return self._with_status(after, confirmed.status, settings, check_after, asked_at)
+        return self._with_status(after, confirmed.status, settings, asked_at)
 
     def _confirmed(self, delivery: Delivery, lead: Lead, created: int | str, budget: Budget) -> ConfirmedId:
         """Verify that no other lead has the id and that the partner has it."""
@@ -154,7 +157,6 @@ class Resolver:
         delivery: Delivery,
         status: str | None,
         settings: PartnerSettings | None,
-        check_after: timedelta | None,
         asked_at: datetime,
     ) -> Delivery:
         """Store the status of the verified id. If this fails, the next check stores it."""
@@ -165,7 +167,6 @@ class Resolver:
             status,
             settings,
             self.clock(),
-            check_after=check_after,
             with_crm_note=self.with_crm_note,
             learned_at=asked_at,
         )

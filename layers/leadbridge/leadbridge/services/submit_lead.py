@@ -152,9 +152,9 @@ class Submitter(RetryingWorker[Delivery, Change]):
             whose = Origin.FOREIGN
         match whose:
             case Origin.OURS:
-                wait = self.settings.check_after(timedelta())
                 try:
-                    self.ledger.apply(steps.confirm(delivery, now, account.uuid, wait))
+                    change = steps.confirm(delivery, now, account.uuid, is_followed=self.settings.is_followed)
+                    self.ledger.apply(change)
                 except Conflict:  # another worker was faster, or another lead has this account
                     return Result(Outcome.RETRIED, retry_after=self.settings.retry.first_delay)
                 return Result(Outcome.SUBMITTED)
@@ -195,8 +195,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
         """Write the partner's answer to a create. Raises Conflict, and what the ledger raises."""
         match answer.error:
             case None:
-                wait = self.settings.check_after(timedelta())
-                change = steps.confirm(delivery, self.clock(), answer.created, wait)
+                change = steps.confirm(delivery, self.clock(), answer.created, is_followed=self.settings.is_followed)
                 try:
                     return self._write(change, Result(Outcome.SUBMITTED), budget)
                 except AlreadyLinked as linked:
@@ -236,7 +235,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 answer.as_json(),
                 known.attempts if is_any_attempt else delivery.attempts,
                 self.clock(),
-                check_after=self.settings.check_after(timedelta()),
+                is_followed=self.settings.is_followed,
                 fallback=lambda: self.find_fallback(lead, delivery.partner),
             )
         except DeadLetterObsolete:

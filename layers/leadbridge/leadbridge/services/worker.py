@@ -52,6 +52,7 @@ class Outcome(StrEnum):
     CHECK_FAILED = "check_failed"
     CHECK_REFUSED = "check_refused"
     REQUEUED = "requeued"
+    POSTPONED = "postponed"
     # messages
     SENT = "sent"
     NO_CHANNEL = "no_channel"

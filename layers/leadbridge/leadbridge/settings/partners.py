@@ -111,6 +111,7 @@ class Partner(Section):
     `kind` names a folder of `leadbridge/partners/`. `phone_country` is the country whose phone numbers the partner
     accepts; None for any. `time_zone` applies to times that come without an offset, and to `hours`: the days and times
     at which the partner changes statuses at all, such as "mon-fri 09:00-18:00". Without `hours` it always does.
+    `checks_at_once` is how many statuses one worker reads at a time.
     """
 
     kind: str
@@ -123,6 +124,7 @@ class Partner(Section):
     retry: RetryPolicy
     cadence: tuple[CadenceStep, ...] = ()
     hours: Annotated[tuple[HoursLine, ...], Field(min_length=1, max_length=50), AfterValidator(_without_overlaps)] = ()
+    checks_at_once: Annotated[int, Field(ge=1, le=64)] = 16
     statuses: dict[str, StatusMeaning] = {}
     refresh_grant: bool = False
     account: AccountFields = Field(default_factory=AccountFields)
@@ -157,6 +159,11 @@ class Partner(Section):
             return None
         ages = check_ages(lambda age: self.check_after(age) or timedelta())
         return CheckSchedule(ages, OpeningHours.parse(self.hours, self.time_zone))
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the partner is asked for the status of each deal."""
+        return bool(self.cadence)
 
     def check_after(self, age: timedelta) -> timedelta | None:
         """How long to wait before asking for the status of a deal of this age; None where it comes by the sync."""

@@ -50,7 +50,7 @@ def fetch_item(fetch: Fetch) -> Item:
             "state": fetch.state.value,
             "listed": sharded(items.of_state(fetch.lead_state.value), fetch.lead_id) if fetch.lead_state else None,
             "received_key": items.received_key(fetch.received_at, fetch.lead_id),
-            "due_partner": DUE_PARTITION if fetch.due_at is not None else None,
+            "due_shard": sharded(DUE_PARTITION, fetch.lead_id) if fetch.due_at is not None else None,
         }
     )
 

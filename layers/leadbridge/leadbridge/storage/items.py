@@ -21,7 +21,9 @@ listing  `lead#{shard}`,                  received_key   leads, deliveries by st
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
-due      partner                          due_at         deliveries, messages, fetches that are due at a time
+due      `{what}#{shard}`: a partner's    due_at         deliveries, messages, fetches that are due at a time
+         name, `messages`, `fetches`
+followed `{partner}#{shard}`              followed_since submitted deliveries whose partner is asked for their status
 
 Items are plain values here. `table` encodes and decodes them.
 """
@@ -45,6 +47,7 @@ from leadbridge.storage.attributes import deserialize, serialize
 Item = dict[str, Any]
 
 LISTING, PHONE, EMAIL, DUE = "listing", "phone", "email", "due"
+FOLLOWED = "followed"
 # Partitions of `listing`. Their keys have the lead's shard: `lead#5`.
 LEADS = "lead"  # the partition that holds every lead
 ATTENTION = "attention"  # the partition that holds the deliveries that need a person
@@ -52,7 +55,7 @@ INCOMPLETE = "incomplete"  # the partition that holds the incomplete leads
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
-    *("lease_until", "submitted_at", "status_at", "settled_at", "restored_at", "due_at"),
+    *("lease_until", "submitted_at", "status_at", "settled_at", "restored_at", "due_at", "followed_since"),
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (
@@ -214,8 +217,9 @@ def incomplete_item(lead: Lead) -> Item:
 
 
 def delivery_item(delivery: Delivery) -> Item:
-    """A delivery as it is stored. It is in the index `due` while it has a due time."""
+    """A delivery as it is stored. It is in the indexes `due` and `followed` while it has their times."""
     times = {name: getattr(delivery, name) for name in _TIMES}
+    shard = sharded(delivery.partner, delivery.lead_id)
     return present(
         {
             **delivery_key(delivery.lead_id, delivery.partner),
@@ -231,7 +235,8 @@ def delivery_item(delivery: Delivery) -> Item:
             "is_erased": delivery.is_erased or None,
             "listed": sharded(of_state(delivery.state.value), delivery.lead_id),
             "received_key": received_key(delivery.received_at, delivery.lead_id),
-            "due_partner": delivery.partner if delivery.due_at is not None else None,
+            "due_shard": shard if delivery.due_at is not None else None,
+            "follow_shard": shard if delivery.followed_since is not None else None,
         }
     )
 

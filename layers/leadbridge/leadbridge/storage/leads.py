@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import to_text
@@ -15,6 +15,7 @@ from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_stat
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.shards import sharded
 from leadbridge.domain.status_change import count_check
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
@@ -24,6 +25,7 @@ from leadbridge.storage.content_claims import ContentClaim, find_stored_lead, no
 from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.links import attention_writes, link_write, opening_writes, routing_writes, unlink_writes
 from leadbridge.storage.messages import message_item, message_of, message_writes
+from leadbridge.storage.queries.due_items import DueItem, due_items
 from leadbridge.storage.quota import Quota, QuotaExceeded, uncount
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, due_at_unchanged, extend_ttl, is_late, put, update
@@ -69,25 +71,6 @@ class Journey:
         """The states of its deliveries, or the state that its fetch stands for."""
         states = [delivery.state for delivery in self.deliveries.values()]
         return states if self.fetch is None or self.fetch.lead_state is None else [*states, self.fetch.lead_state]
-
-
-@dataclass(frozen=True)
-class DueItem:
-    """The key of a delivery, a message or a fetch that is due, as the index has it."""
-
-    pk: str
-    sk: str
-    due_at: str
-
-    @property
-    def owner(self) -> str:
-        """The lead's id, or the account's."""
-        return self.pk.partition("#")[2]
-
-    @property
-    def name(self) -> str:
-        """The delivery's partner, or the message's id."""
-        return self.sk.partition("#")[2]
 
 
 class LeadRepository:
@@ -222,31 +205,35 @@ class LeadRepository:
             raise AlreadyLinked(str(owner), failed=conflict.failed) from None
 
     def defer_check(
-        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime | None, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
-        """Defer the next check of a delivery, and note a failed check; publish no event.
+        """Note a failed check and when to retry it, or without an error that a check succeeded; publish no event.
 
-        `is_refused`: the partner answered that it does not know the id. Does nothing if the delivery has changed or was
-        deferred meanwhile.
+        Without `due_at` the delivery is checked with the next check of its schedule. `is_refused`: the partner answered
+        that it does not know the id. Does nothing if the delivery has changed or was deferred meanwhile.
         """
         after = count_check(delivery, is_failed=error is not None, is_refused=is_refused)
-        sets = "SET due_at = :due_at, checks_failed = :failed, checks_refused = :refused"
+        sets: dict[str, Any] = {"checks_failed": after.checks_failed, "checks_refused": after.checks_refused}
+        removed: list[str] = []
         if error is None:
-            sets, noted = f"{sets} REMOVE last_error, last_error_code, last_error_data", {}
+            removed += ["last_error", "last_error_code", "last_error_data"]
         else:
-            sets += ", last_error = :error, last_error_code = :code, last_error_data = :data"
-            noted = {":error": error.text, ":code": error.code.value, ":data": dict(error.data)}
+            sets |= {"last_error": error.text, "last_error_code": error.code.value, "last_error_data": dict(error.data)}
+        if due_at is None:
+            removed += ["due_at", "due_shard"]
+        else:
+            sets |= {"due_at": to_text(due_at), "due_shard": sharded(delivery.partner, delivery.lead_id)}
+        expression = f"SET {', '.join(f'{name} = :{name}' for name in sets)}"
+        if removed:
+            expression += f" REMOVE {', '.join(removed)}"
         write = update(
             items.delivery_key(delivery.lead_id, delivery.partner),
-            sets,
+            expression,
             f"#version = :version AND {due_at_unchanged(delivery.due_at)}",
             values={
-                ":due_at": to_text(due_at),
-                ":failed": after.checks_failed,
-                ":refused": after.checks_refused,
+                **{f":{name}": value for name, value in sets.items()},
                 ":version": delivery.version,
                 ":seen": to_text(delivery.due_at) if delivery.due_at else None,
-                **noted,
             },
             names={"#version": "version"},
         )
@@ -271,6 +258,12 @@ class LeadRepository:
         """
         written = put(items.entry_item(lead_id, entry, tiebreaker))
         return self._table.transact([written, extend_ttl(lead_id, not_erased=True)]) is None
+
+    def deliveries(self, lead_ids: Iterable[str], partner: str, *, consistent: bool = True) -> dict[str, Delivery]:
+        """The deliveries of some leads to a partner, by lead; without those that do not exist."""
+        keys = [items.delivery_key(lead_id, partner) for lead_id in lead_ids]
+        found = map(items.delivery_of, self._table.batch_get(keys, consistent=consistent))
+        return {delivery.lead_id: delivery for delivery in found}
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         """The delivery as it is now."""
@@ -338,7 +331,4 @@ class LeadRepository:
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[DueItem]:
         """Yield what is due by `until`, the longest due first: a partner's deliveries, messages, or fetches."""
-        values = {":partner": partition, ":until": to_text(until)}
-        query = Query("due_partner = :partner AND due_at <= :until", values, items.DUE)
-        for found in self._table.query(query, limit=limit):
-            yield DueItem(found["pk"], found["sk"], found["due_at"])
+        return due_items(self._table, partition, until, limit)

@@ -20,6 +20,7 @@ from typing import Any
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.recipient import Contact
+from leadbridge.domain.shards import sharded
 from leadbridge.domain.timeline import LEELOO, Entry
 from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime.aws_errors import RETRY_FOR
@@ -79,7 +80,7 @@ def message_item(message: Message) -> Item:
             "is_crm_note": message.is_crm_note or None,
             "state": message.state.value,
             "last_error_data": message.last_error_data,
-            "due_partner": DUE_PARTITION if message.due_at is not None else None,
+            "due_shard": sharded(DUE_PARTITION, message.owner) if message.due_at is not None else None,
         }
     )
 

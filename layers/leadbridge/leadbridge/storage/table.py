@@ -113,11 +113,11 @@ class Table:
         next_key = answer.get("LastEvaluatedKey")
         return QueryPage([decode(item) for item in answer["Items"]], decode(next_key) if next_key else None)
 
-    def query(self, query: Query, *, limit: int) -> Iterator[Item]:
+    def query(self, query: Query, *, limit: int, page_size: int = MAX_PAGE) -> Iterator[Item]:
         """Yield the items of a query, `limit` of them at most. Pages are read as they are needed."""
         left, start = limit, None
         while left > 0:
-            page = self.page(query, after=start, size=min(left, MAX_PAGE))
+            page = self.page(query, after=start, size=min(left, page_size))
             yield from page.items[:left]
             left, start = left - len(page.items), page.next_key
             if start is None:

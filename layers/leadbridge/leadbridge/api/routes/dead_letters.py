@@ -27,7 +27,7 @@ class DiscardRequest(Body):
 
 
 class DeadLetterView(TypedDict):
-    """A dead letter; `sent_at` in Unix milliseconds."""
+    """A dead letter; `sent_at` in Unix milliseconds. `lead_ids` are the leads of a batch of status checks."""
 
     queue: str
     dead_letter_id: str
@@ -35,6 +35,7 @@ class DeadLetterView(TypedDict):
     step: str
     reason: str
     lead_id: str | None
+    lead_ids: list[str]
     partner: str | None
     message_id: str | None
     destination: str | None
@@ -133,6 +134,7 @@ def dead_letter_view(letter: DeadLetter) -> DeadLetterView:
         "step": letter.step,
         "reason": letter.reason,
         "lead_id": letter.lead_id,
+        "lead_ids": list(letter.lead_ids),
         "partner": letter.partner,
         "message_id": letter.message_id,
         "destination": letter.destination,

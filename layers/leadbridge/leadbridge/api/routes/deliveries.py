@@ -23,6 +23,7 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import logger
 from leadbridge.runtime.queues import send
+from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.settings import settings
 
 PATH = "/leads/{lead_id}/deliveries/{partner}"
@@ -65,8 +66,8 @@ def check_delivery(request: ApiRequest) -> QueuedView:
     entry = Entry.by_operator(utc_now(), "check_requested", request.operator, delivery.partner)
     if not request.resources.leads.note(delivery.lead_id, entry, uuid4().hex):
         raise erased_lead()
-    message = {"lead_id": delivery.lead_id, "partner": delivery.partner, "at_once": True}
-    send(request.resources.environment.check_queue_url, message)
+    batch = CheckBatch(delivery.partner, (delivery.lead_id,), at_once=True)
+    send(request.resources.environment.check_queue_url, batch.body())
     logger.info("check requested", lead_id=delivery.lead_id, operator=request.operator)
     return {"status": "queued"}
 

@@ -36,7 +36,8 @@ def client(
     from leadbridge.partners.leadleader.answers import is_own
     from leadbridge.partners.leadleader.client import LeadLeader
 
-    transport = Transport(partner, timeouts, observer=observer, is_own=is_own)
+    connections = 1 if settings is None else settings.checks_at_once
+    transport = Transport(partner, timeouts, observer=observer, is_own=is_own, connections=connections)
     return LeadLeader(transport, secret, status_method="POST" if settings is None else settings.status_method)
 
 

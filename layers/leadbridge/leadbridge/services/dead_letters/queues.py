@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, parse_error_code
 from leadbridge.runtime.aws_errors import call_with_retries
+from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, ObsoleteReason
 from leadbridge.settings import settings
 
@@ -41,8 +42,9 @@ OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent
 class DeadLetter:
     """One dead letter. `sent_at` is in Unix milliseconds.
 
-    `lead_id`, `partner` and `message_id` are None if the body does not have them. `reason_code` is the code of the
-    reason; None if there is none.
+    `lead_id`, `partner` and `message_id` are None if the body does not have them. `lead_ids` are the leads of a batch
+    of status checks; a batch of one has a `lead_id` as well. `reason_code` is the code of the reason; None if there is
+    none.
     """
 
     queue: str
@@ -60,6 +62,7 @@ class DeadLetter:
     reason_data: Mapping[str, Any] = field(default_factory=dict)
     body: str = ""
     receipt: str = ""
+    lead_ids: tuple[str, ...] = ()
 
 
 class UnknownQueue(LookupError):
@@ -205,6 +208,8 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
     about = detail if isinstance(detail, dict) else content
     basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
     basics |= {"message_id": _text(about, "message_id")}
+    if lead_ids := _batch(content):
+        basics |= {"lead_ids": lead_ids, "lead_id": lead_ids[0] if len(lead_ids) == 1 else None}
     if "step" in content and "reason" in content:
         basics |= {"answer": _answer(content.get("answer")), "attempt": _attempt(content.get("attempt"))}
         basics |= {"reason_code": parse_error_code(content.get("reason_code"))}
@@ -260,6 +265,14 @@ def _error_data(value: object) -> dict[str, Any]:
     kept = {name: one for name, one in value.items() if isinstance(one, str | int)}
     lists = {name: one for name, one in value.items() if isinstance(one, list) and all(isinstance(x, str) for x in one)}
     return {**kept, **lists}
+
+
+def _batch(content: dict[str, Any]) -> tuple[str, ...]:
+    """Return the leads of a batch of status checks; empty for anything else."""
+    try:
+        return CheckBatch.of(content).lead_ids
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def _attempt(value: object) -> int | None:

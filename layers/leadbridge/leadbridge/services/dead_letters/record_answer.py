@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ def record_delivery_answer(
     now: datetime,
     operator: str | None = None,
     *,
-    check_after: timedelta | None,
+    is_followed: bool,
     fallback: Callable[[], str | None] = lambda: None,
 ) -> Change:
     """Record a partner's answer to a create. Raises DeadLetterKept, DeadLetterObsolete.
@@ -84,7 +84,7 @@ def record_delivery_answer(
     error = _error_in(answer)
     match outcome:
         case None | "created":
-            change = steps.confirm(delivery, now, created, check_after)
+            change = steps.confirm(delivery, now, created, is_followed=is_followed)
         case "rejected":
             change = _end(delivery, "record_rejected", now, error, attempt)
             if (following := fallback()) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import Clock
@@ -195,7 +195,7 @@ class Redriver:
             dead_letter.attempt,
             now,
             self.operator,
-            check_after=partner.check_after(timedelta()) if partner else None,
+            is_followed=partner is not None and partner.is_followed,
             fallback=lambda: next_partner(lead, delivery.partner, self.partners),
         )
         self.leads.apply(change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -58,10 +59,14 @@ class SubmissionLedger(DueDeliveries, Protocol):
 class StatusLedger(DueDeliveries, Protocol):
     """The lead repository as a status check needs it."""
 
+    def deliveries(self, lead_ids: Iterable[str], partner: str, *, consistent: bool = ...) -> dict[str, Delivery]:
+        """Return the deliveries of some leads to a partner, by lead."""
+        ...
+
     def defer_check(
-        self, delivery: Delivery, due_at: datetime, *, error: ErrorInfo | None = None, is_refused: bool = False
+        self, delivery: Delivery, due_at: datetime | None, *, error: ErrorInfo | None = None, is_refused: bool = False
     ) -> None:
-        """Defer the next check of a delivery, and count a failed one."""
+        """Note whether a check failed, and when to retry it; without `due_at`, by the schedule."""
         ...
 
 
@@ -152,6 +157,11 @@ class StatusPartner(Protocol):
     @property
     def settles_lost_replies(self) -> bool:
         """Whether a look-up can settle a delivery after a lost reply."""
+        ...
+
+    @property
+    def is_concurrent(self) -> bool:
+        """Whether several statuses can be read at the same time."""
         ...
 
     def status(self, delivery: Delivery, budget: Budget) -> str:

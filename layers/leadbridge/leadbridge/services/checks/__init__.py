@@ -1,0 +1,1 @@
+"""The checks of deals' statuses: which are due, and how partners are asked."""

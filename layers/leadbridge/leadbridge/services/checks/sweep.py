@@ -1,0 +1,89 @@
+"""Queue the status checks of one partner that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import TYPE_CHECKING, Protocol
+
+from leadbridge.services.checks.batch import BATCH
+from leadbridge.services.checks.plan import MILLISECOND, DueRange, Schedule, Watermarks, advance, due_ranges, start
+from leadbridge.services.checks.plan import oldest_due_seconds as seconds_late
+
+if TYPE_CHECKING:
+    from leadbridge.storage.queries.check_progress import CheckProgress
+    from leadbridge.storage.queries.due_items import FollowedDeal
+
+MAX_SAME_MOMENT = 10_000  # deals that began to be followed in one millisecond
+
+type ReadDeals = Callable[[datetime, datetime, int], Iterator[FollowedDeal]]
+"""Returns the followed deals of a range, oldest first: after (exclusive), until (inclusive), limit."""
+
+type SendBatches = Callable[[Sequence[Sequence[str]]], None]
+"""Sends batches of leads to the queue. Raises Contended if SQS did not accept all."""
+
+
+class ProgressStore(Protocol):
+    """The repository of a partner's watermarks."""
+
+    def load(self) -> CheckProgress:
+        """Return the progress; an empty one before the first run."""
+        ...
+
+    def save(self, before: CheckProgress, watermarks: Watermarks) -> None:
+        """Store new watermarks, unless another run was faster."""
+        ...
+
+
+@dataclass(frozen=True)
+class CheckSweep:
+    """Sends the due checks of a partner to the queue, and advances the watermarks afterwards.
+
+    If a run stops in between, the next one sends some deals again. That is harmless: a check is safe to repeat.
+    """
+
+    schedule: Schedule
+    progress: ProgressStore
+    read: ReadDeals
+    send: SendBatches
+    margin: timedelta
+
+    def run(self, now: datetime, max_batches: int) -> int:
+        """Send up to `max_batches` batches; return the number sent. Raises Contended.
+
+        What does not fit stays behind the watermarks.
+        """
+        before = self.progress.load()
+        watermarks = start(self.schedule, before.watermarks, now, self.margin)
+        sent = 0
+        try:
+            for one in due_ranges(self.schedule, watermarks, now, self.margin):
+                deals, until = self._deals(one, max(0, max_batches - sent) * BATCH)
+                batches = list(batched(deals, BATCH, strict=False))
+                self.send(batches)
+                sent += len(batches)
+                watermarks = advance(watermarks, one, until)
+        finally:
+            if watermarks != before.watermarks:
+                self.progress.save(before, watermarks)
+        return sent
+
+    def oldest_due_seconds(self, now: datetime) -> float:
+        """Return by how many seconds the latest check is late."""
+        return seconds_late(self.schedule, self.progress.load().watermarks, now, self.margin)
+
+    def _deals(self, one: DueRange, room: int) -> tuple[list[str], datetime]:
+        """Return the first deals of a range, about `room` of them, and the moment up to which they are all.
+
+        Without room the moment is that before the first deal, so that a range without deals is never late.
+        """
+        found = list(self.read(one.after, one.until, room + 1))
+        if len(found) <= room:
+            return [deal.lead_id for deal in found], one.until
+        until = found[-1].followed_since - MILLISECOND
+        if room and found[0].followed_since > until:  # more than `room` deals of one moment
+            until = found[0].followed_since
+            found = list(self.read(one.after, until, MAX_SAME_MOMENT))
+        return [deal.lead_id for deal in found if deal.followed_since <= until], until
