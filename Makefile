@@ -59,6 +59,10 @@ test-sam-local: $(READY) ## Run every sample event through the real `sam local` 
 bench: $(READY) ## Run the benchmarks and fail if one exceeds its budget (ROUNDS=0.3, ONLY=cold,warm, WRITE=1: docs/benchmarks.md)
 	@$(PYTHON) -m quality.benchmarks $(if $(ROUNDS),--scale $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
+.PHONY: bench-compare
+bench-compare: $(READY) ## Compare with n8n and Node-RED, which npm installs into .local (ROUNDS=3, WRITE=1: docs/benchmarks.md)
+	@$(PYTHON) -m quality.benchmarks.compare $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
+
 .PHONY: lint
 lint: $(READY) ## Check the code, the template and the workflows
 	@$(PYTHON) -m ruff check .

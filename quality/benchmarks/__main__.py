@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page.write(measured)
     if others := page.of_other_code():
         print(f"Tables in docs/benchmarks.md of other code: {', '.join(others)}. Update them: make bench WRITE=1.")
+        if "compare" in others:
+            print("For the table compare: make bench-compare WRITE=1.")
     return int(any(line.verdict.is_bad for line in lines))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from devstack import deployment, services
 from devstack.clients import Emulator
+from devstack.processes import Child
 from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, choose_port, hold
 from leadbridge.domain.lead import Lead
@@ -29,13 +30,14 @@ from quality.testkit.lambda_runtime.workshop import Workshop
 
 @dataclass(frozen=True)
 class RuntimeStack:
-    """`secrets` are the sandbox's, by partner."""
+    """`secrets` are the sandbox's, by partner. `aws_child` is the emulator's process."""
 
     workshop: Workshop
     aws: Emulator
     partners: Remote
     folder: Path
     secrets: dict[str, dict[str, Any]]
+    aws_child: Child | None = None
 
     def cloud(self) -> Cloud:
         """An empty AWS with the partners' secrets."""
@@ -75,10 +77,10 @@ def runtime_stack() -> Iterator[RuntimeStack]:
         install_client(client)
         shutil.copy(PROJECT / "quality" / "testkit" / "lambda_runtime" / "witness.py", client)
         with (
-            services.emulator(HOME, choose_port(), lock=lock) as (aws, _),
+            services.emulator(HOME, choose_port(), lock=lock) as (aws, aws_child),
             services.sandbox(HOME, lock=lock) as (url, _),
         ):
             partners = Remote(url)
             partners.set_pace(SLOWEST)
             secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
-            yield RuntimeStack(Workshop(HOME, client, lock), aws, partners, Path(folder), secrets)
+            yield RuntimeStack(Workshop(HOME, client, lock), aws, partners, Path(folder), secrets, aws_child)

@@ -10,6 +10,7 @@ from quality.benchmarks import __main__ as bench
 from quality.benchmarks import page
 from quality.benchmarks.budget import Limit, Line, Verdict, check, limits
 from quality.benchmarks.cold import Starts, ratio
+from quality.benchmarks.compare import __main__ as compare
 from quality.benchmarks.measurement import Measurement
 from quality.benchmarks.reception import CASES
 from quality.benchmarks.scenarios import SCENARIOS
@@ -76,6 +77,7 @@ def test_the_limits_are_those_that_were_agreed() -> None:
 
     assert {name: limit.most for name, limit in cold.items() if limit.most != 1.6} == {"ReceiveLead": 1.3}
     assert limits()["warm"]["lead"].most == 1.25
+    assert limits()["compare"]["cpu_of_n8n"].most == 0.25
     assert {limit.most for limit in limits()["reception"].values()} == {1.3}
     assert set(limits()["reception"]) == set(CASES)
     assert all(0 < limit.noise <= 0.1 for part in limits().values() for limit in part.values())
@@ -83,6 +85,7 @@ def test_the_limits_are_those_that_were_agreed() -> None:
 
 def test_every_part_of_the_budget_is_measured_by_one_module() -> None:
     produced = [part for _, parts in bench.RUNS.values() for part in parts]
+    produced.append(compare.NAME)  # by `make bench-compare`, which needs npm
 
     assert sorted(produced) == sorted(limits())
 

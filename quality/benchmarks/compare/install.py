@@ -1,0 +1,99 @@
+"""Install n8n and Node-RED from npm into .local/compare, in the versions of versions.toml."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+from devstack.workdir import PROJECT, LocalError
+
+FOLDER = PROJECT / ".local" / "compare"
+VERSIONS = Path(__file__).with_name("versions.toml")
+MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+TOOLS = ("npm", "make", "g++")
+TIMEOUT = 1800.0  # seconds for one package: n8n has some 2,000 dependencies
+QUIET = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+DATABASE = "sqlite3"  # n8n's only dependency with a compiled part that the measured flow needs
+
+
+def versions() -> dict[str, str]:
+    """The pinned version of each package."""
+    return {name: str(version) for name, version in tomllib.loads(VERSIONS.read_text(encoding="utf-8")).items()}
+
+
+def missing() -> str | None:
+    """Return why nothing can be installed on this machine; None if it can."""
+    if lacking := [tool for tool in TOOLS if shutil.which(tool) is None]:
+        return (
+            f"{', '.join(lacking)} not found; npm installs n8n and Node-RED, and a C++ compiler builds n8n's database"
+        )
+    if platform.system() != "Linux" or platform.machine() not in MACHINES:
+        return "processes are measured by /proc, so this needs Linux on x86_64 or arm64"
+    return None
+
+
+def install() -> None:
+    """Install each package unless its version is there. Raises LocalError with npm's output."""
+    for name, version in versions().items():
+        package = node_package() if name == "node" else name
+        if installed(name, package) == version:
+            continue
+        target = FOLDER / name
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        run("npm", "install", "--prefix", str(target), *QUIET, f"{package}@{version}", cwd=target)
+        if name == "n8n":
+            compile_database(target)
+
+
+def compile_database(target: Path) -> None:
+    """Compile SQLite's binding with the node-gyp of npm and the headers of our Node.js: nothing more is downloaded."""
+    npm = Path(shutil.which("npm") or "").resolve().parents[1]
+    builder = npm / "node_modules" / "node-gyp" / "bin" / "node-gyp.js"
+    folder = target / "node_modules" / DATABASE
+    run(str(node()), str(builder), "rebuild", f"--nodedir={node().parents[1]}", cwd=folder)
+
+
+def installed(name: str, package: str) -> str | None:
+    """The installed version of a package, complete with its compiled parts."""
+    modules = FOLDER / name / "node_modules"
+    file = modules / package / "package.json"
+    if not file.exists() or (name == "n8n" and not any((modules / DATABASE / "build").rglob("*.node"))):
+        return None
+    return str(json.loads(file.read_text(encoding="utf-8"))["version"])
+
+
+def run(*command: str, cwd: Path) -> str:
+    """Return the output of a command of Node.js. Raises LocalError with its errors."""
+    path = os.pathsep.join([str(node().parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PATH": path},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    if done.returncode:
+        raise LocalError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def node() -> Path:
+    """The interpreter that runs n8n and Node-RED."""
+    return FOLDER / "node" / "node_modules" / node_package() / "bin" / "node"
+
+
+def node_package() -> str:
+    return f"node-linux-{MACHINES[platform.machine()]}"
+
+
+def script(name: str, *parts: str) -> str:
+    """The path of a file of an installed package."""
+    return str(FOLDER.joinpath(name, "node_modules", name, *parts))
