@@ -36,15 +36,15 @@ MAX_TRIES = 3  # another process may take a chosen port before the function list
 
 
 class Environments:
-    """The environments of one function. Each processes one event at a time."""
+    """The environments of one function, each for one event at a time. As on Lambda, the last used one is next."""
 
     def __init__(self, name: str, count: int) -> None:
         self.name, self.count = name, count
         self.functions: list[Function] = []
-        self._free: queue.Queue[Function] = queue.Queue()
+        self._free: queue.LifoQueue[Function] = queue.LifoQueue()
 
     def start(self, stack: ExitStack, set_up: RuntimeStack, environment: dict[str, str]) -> None:
-        self.functions, self._free = [], queue.Queue()
+        self.functions, self._free = [], queue.LifoQueue()
         for number in range(self.count):
             self.functions.append(stack.enter_context(_started(self.name, number, set_up, environment)))
             self._free.put(self.functions[-1])
