@@ -164,6 +164,7 @@ class Snapshot:
     routes: of each source; empty if unknown
     corrections: all of the run
     listed_incomplete: the leads in the list of incomplete ones; None if unknown
+    overwritten: leads with a delivery of which a write replaced a step of another one, and the versions
     """
 
     posted: Sequence[Posted]
@@ -189,6 +190,7 @@ class Snapshot:
     routes: Mapping[str, Route] = field(default_factory=dict)
     corrections: Sequence[Correction] = ()
     listed_incomplete: frozenset[str] | None = None
+    overwritten: Sequence[tuple[str, str]] = ()
 
     @cached_property
     def leads(self) -> dict[str, LeadRecord]:

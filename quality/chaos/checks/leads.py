@@ -64,6 +64,7 @@ def nothing_is_in_transit(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 @check
 def timelines_have_no_gaps(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A delivery's version increases by one with each timeline entry, by allowed steps, to its present state."""
+    yield from snapshot.overwritten
     for lead_id, record in snapshot.leads.items():
         for partner, delivery in record.deliveries.items():
             history = History.of(record.timeline, partner)

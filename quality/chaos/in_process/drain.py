@@ -144,4 +144,5 @@ class Drain:
             posts=frozenset(post.post_id for post in run.sent),
             refused=list(run.refused.values()),
             corrections=list(run.operator.corrections.made),
+            overwritten=list(run.transit.overwritten),
         )

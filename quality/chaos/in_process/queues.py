@@ -60,12 +60,15 @@ class Transit:
     stack: MotoStack
     time: Time
     records: list[dict[str, Any]] = field(default_factory=list)
+    overwritten: list[tuple[str, str]] = field(default_factory=list)
     messages: list[QueueMessage] = field(default_factory=list)
     delays: dict[str, datetime] = field(default_factory=dict)
 
     def collect(self) -> None:
         """Read new stream records and queue messages."""
-        self.records += [record for record in self.stack._records() if passes_stream_filter(record)]
+        records = self.stack._records()
+        self.overwritten += filter(None, map(overwritten_step, records))
+        self.records += [record for record in records if passes_stream_filter(record)]
         for queue, function in workers():
             if not sqs_backends[ACCOUNT][REGION].queues[queue].messages:
                 continue  # much faster than receiving nothing
@@ -122,3 +125,18 @@ class Transit:
 
 def _property(queue: str, name: str) -> Any:
     return template()["Resources"][queue]["Properties"][name]
+
+
+def overwritten_step(record: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the lead and the delivery of a stream record that replaces a step, or leaves one out; None for any other.
+
+    A delivery's item has its own newest steps, so the timeline does not show that a step was replaced.
+    """
+    before, after = (record["dynamodb"].get(name) for name in ("OldImage", "NewImage"))
+    if before is None or after is None or not after["sk"]["S"].startswith("DELIVERY#"):
+        return None
+    old, new = int(before["version"]["N"]), int(after["version"]["N"])
+    same = all(before.get(name) == after.get(name) for name in ("state", "history"))
+    if new == old + 1 or (new == old and same):
+        return None
+    return after["lead_id"]["S"], f"{after['partner']['S']}: version {new} replaces version {old}"

@@ -178,7 +178,7 @@ def test_no_transaction_meets_another_one_at_the_count(store: LeadRepository, mo
     monkeypatch.setattr(BaseClient, "_make_api_call", noting)
     for number in (1, 2):
         store.accept(lead(number), phone_hash=None, quota=Quota("mine", 20))
-    assert len(written) == 6
+    assert len(written) == 4
     assert not [pk for pk in written if pk.startswith("RATE#")]
 
 
