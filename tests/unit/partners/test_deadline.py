@@ -2,9 +2,11 @@
 
 import time
 from threading import Event
+from threading import enumerate as enumerate_threads
 
 import pytest
 
+from leadbridge.partners import deadline
 from leadbridge.partners.deadline import Deadline
 
 SOON, PATIENCE = 0.02, 5.0  # seconds
@@ -64,3 +66,21 @@ def test_the_block_ends_only_after_a_timeout_that_is_being_handled() -> None:
     with Deadline(SOON, on_timeout):
         assert started.wait(PATIENCE)
     assert finished.is_set()
+
+
+def test_a_timeout_that_raises_leaves_the_other_deadlines_watched() -> None:
+    fired = Event()
+
+    def broken() -> None:
+        raise OSError
+
+    with Deadline(SOON, broken), Deadline(2 * SOON, fired.set):
+        assert fired.wait(PATIENCE)
+
+
+def test_one_thread_watches_every_deadline_and_keeps_none_that_is_over() -> None:
+    for _ in range(200):
+        with Deadline(PATIENCE, lambda: None):
+            pass
+    assert [thread.name for thread in enumerate_threads()].count("deadlines") == 1
+    assert len(deadline._watcher._watched) <= 1
