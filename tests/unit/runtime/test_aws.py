@@ -20,6 +20,7 @@ def dynamodb_engine() -> str:
 def sent(aws_mocked: None, monkeypatch: pytest.MonkeyPatch) -> list[AWSPreparedRequest]:
     """Requests as they would go out of a function; AWS refuses them all."""
     monkeypatch.setenv(environment.LAMBDA_VARIABLE, "on-demand")
+    monkeypatch.setattr(aws, "is_direct", lambda: False)  # nothing is sent
     monkeypatch.setattr(aws, "get_session", get_session)  # the clients that this changes are no other test's
     requests: list[AWSPreparedRequest] = []
     refusal = b'{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "no such type"}'

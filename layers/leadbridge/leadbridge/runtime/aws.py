@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.session import get_session
 
+from leadbridge.runtime.aws_transport import HttpSender, is_direct
 from leadbridge.runtime.environment import is_lambda
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def _client(service: str) -> Any:
         user_agent=USER_AGENT,
         parameter_validation=not is_lambda(),
     )
-    return _session().create_client(service, config=config)
+    client = _session().create_client(service, config=config)
+    if is_lambda() and is_direct():
+        client.meta.events.register("before-send", HttpSender(CONNECT_TIMEOUT, READ_TIMEOUT))
+    return client
 
 
 @lru_cache

@@ -1,0 +1,209 @@
+"""botocore's requests by http.client: what is reused, and that each failure is the one that botocore's retries know."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.session import get_session
+
+from leadbridge.runtime.aws_errors import is_transient
+from leadbridge.runtime.aws_transport import HttpSender
+
+BODY = json.dumps({"Item": {"pk": {"S": "LEAD#1"}}}).encode()
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+
+type MakeClient = Callable[..., Any]
+type Answer = Callable[[socket.socket], bool]  # returns whether the connection stays open
+
+
+class Server:
+    """Answers each request by the next function, and the rest by OK. Counts connections and requests."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.answers: list[Answer] = []
+        self.connections: list[socket.socket] = []
+        self.requests: list[bytes] = []
+        self.closed = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+        for connection in self.connections:
+            connection.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as reader:
+            while reader.readline().startswith(b"POST / HTTP/1.1"):
+                headers = dict(iter(lambda: reader.readline().rstrip().lower().partition(b": ")[::2], (b"", b"")))
+                self.requests.append(reader.read(int(headers[b"content-length"])))
+                answer = self.answers.pop(0) if self.answers else ok
+                if not answer(connection):
+                    connection.shutdown(socket.SHUT_RDWR)
+                    self.closed.set()
+                    return
+
+
+def ok(connection: socket.socket) -> bool:
+    connection.sendall(OK)
+    return True
+
+
+def ok_and_close(connection: socket.socket) -> bool:
+    connection.sendall(OK)
+    return False
+
+
+def close(_: socket.socket) -> bool:
+    return False
+
+
+def truncated(connection: socket.socket) -> bool:
+    connection.sendall(OK[:-5])
+    return False
+
+
+def rubbish(connection: socket.socket) -> bool:
+    connection.sendall(b"rubbish\r\n\r\n")
+    return False
+
+
+def silent(_: socket.socket) -> bool:
+    return True
+
+
+def failing(connection: socket.socket) -> bool:
+    connection.sendall(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 2\r\n\r\n{}")
+    return True
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[MakeClient]:
+    """Make clients whose connections are closed at the end."""
+    senders: list[HttpSender] = []
+
+    def make(url: str = server.url, attempts: int = 1, read_timeout: float = 0.2) -> Any:
+        senders.append(HttpSender(1, read_timeout))
+        return new_client(url, attempts, senders[-1])
+
+    yield make
+    for sender in senders:
+        sender.close()
+
+
+def new_client(url: str, attempts: int, sender: HttpSender) -> Any:
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
+    made: Any = get_session().create_client(
+        "dynamodb",
+        region_name="eu-central-1",
+        endpoint_url=url,
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=Config(retries=retries),
+    )
+    made.meta.events.register("before-send", sender)
+    return made
+
+
+def read(aws_client: Any) -> Any:
+    return aws_client.get_item(TableName="leads", Key={"pk": {"S": "LEAD#1"}})["Item"]["pk"]["S"]
+
+
+def test_a_connection_is_reused(server: Server, client: MakeClient) -> None:
+    dynamodb = client()
+    assert [read(dynamodb) for _ in range(3)] == ["LEAD#1"] * 3
+    assert len(server.connections) == 1
+    assert json.loads(server.requests[0]) == {"TableName": "leads", "Key": {"pk": {"S": "LEAD#1"}}}
+
+
+def test_a_connection_that_aws_closed_meanwhile_is_replaced_without_a_failure(
+    server: Server, client: MakeClient
+) -> None:
+    dynamodb = client()
+    server.answers = [ok_and_close]
+    assert read(dynamodb) == "LEAD#1"
+    assert server.closed.wait(5)
+    assert read(dynamodb) == "LEAD#1"
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (close, ConnectionClosedError),
+        (truncated, ConnectionClosedError),
+        (rubbish, ConnectionClosedError),
+        (silent, ReadTimeoutError),
+    ],
+)
+def test_an_answer_that_fails_raises_botocores_error_and_is_retried(
+    server: Server, client: MakeClient, answer: Answer, error: type[Exception]
+) -> None:
+    server.answers = [answer]
+    with pytest.raises(error) as raised:
+        read(client())
+    assert is_transient(raised.value)
+    server.answers = [answer, failing]
+    assert read(client(attempts=3)) == "LEAD#1"
+
+
+def test_a_connection_with_a_late_answer_is_not_used_again(server: Server, client: MakeClient) -> None:
+    dynamodb = client()
+    server.answers = [silent]
+    with pytest.raises(ReadTimeoutError):
+        read(dynamodb)
+    assert read(dynamodb) == "LEAD#1"
+    assert len(server.connections) == 2
+
+
+def test_a_server_that_cannot_be_reached_raises_botocores_error(client: MakeClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(EndpointConnectionError) as raised:
+        read(client(f"http://127.0.0.1:{port}"))
+    assert is_transient(raised.value)
+
+
+def test_a_server_without_a_certificate_is_refused(server: Server, client: MakeClient) -> None:
+    with pytest.raises((SSLError, ConnectTimeoutError, EndpointConnectionError)):
+        read(client(server.url.replace("http://", "https://")))
+    assert server.requests == []
+
+
+def test_threads_share_a_client(server: Server, client: MakeClient) -> None:
+    dynamodb, found = client(read_timeout=5), list[Any]()
+    threads = [threading.Thread(target=lambda: found.extend(read(dynamodb) for _ in range(5))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == ["LEAD#1"] * 20
+    assert len(server.connections) <= 4
