@@ -29,6 +29,7 @@ from leadbridge.partners.http import Transport
 from quality.benchmarks.capacity import Item, Meter, stored_size
 from quality.benchmarks.in_process import Context, Environment, environment, post, queue_event
 from quality.testkit.template import resources
+from quality.testkit.wiring import passes_stream_filter
 
 FILE = Path(__file__).with_name("measurements.json")
 ROUNDS, WARM_UP = 30, 5
@@ -123,15 +124,11 @@ class Flow:
 
 def stream_record(before: Item | None, after: Item) -> dict[str, Any] | None:
     """The stream's record of a change; None if the template's filter excludes it."""
-    [stream] = [resources("AWS::Serverless::Function")["PublishChanges"]["Properties"]["Events"]["Stream"]]
-    pattern = json.loads(stream["Properties"]["FilterCriteria"]["Filters"][0]["Pattern"])
-    prefixes = tuple(one["prefix"] for one in pattern["dynamodb"]["Keys"]["sk"]["S"])
-    if not after["sk"]["S"].startswith(prefixes):
-        return None
     images = {"NewImage": after} | ({"OldImage": before} if before else {})
     keys = {"pk": after["pk"], "sk": after["sk"]}
     event = "MODIFY" if before else "INSERT"
-    return {"eventName": event, "dynamodb": {"SequenceNumber": "1", "Keys": keys, **images}}
+    record = {"eventName": event, "dynamodb": {"SequenceNumber": "1", "Keys": keys, **images}}
+    return record if passes_stream_filter(record) else None
 
 
 def targets(envelope: dict[str, Any]) -> list[str]:

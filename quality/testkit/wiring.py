@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quality.testkit.template import resources, template
@@ -44,10 +44,23 @@ def queues(variable: str = "QUEUES") -> dict[str, str]:
     return dict(re.findall(r'"([\w-]+)":"\$\{(\w+)\}"', variables[variable]["Fn::Sub"]))
 
 
-def passes_stream_filter(record: dict[str, Any]) -> bool:
-    """Whether the stream's filter lets a record through."""
+def passes_stream_filter(record: Mapping[str, Any]) -> bool:
+    """Whether a filter of publish_changes' stream lets a record through."""
     stream = template()["Resources"]["PublishChanges"]["Properties"]["Events"]["Stream"]
-    (filter_,) = stream["Properties"]["FilterCriteria"]["Filters"]
-    wanted = json.loads(filter_["Pattern"])
-    prefixes = tuple(one["prefix"] for one in wanted["dynamodb"]["Keys"]["sk"]["S"])
-    return record["eventName"] in wanted["eventName"] and record["dynamodb"]["Keys"]["sk"]["S"].startswith(prefixes)
+    filters = stream["Properties"]["FilterCriteria"]["Filters"]
+    return any(_matches(json.loads(one["Pattern"]), record) for one in filters)
+
+
+def _matches(pattern: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether a record has all that a pattern names; its lists are alternatives, and `prefix` the only operator."""
+    for name, wanted in pattern.items():
+        value = found.get(name)
+        if isinstance(wanted, dict):
+            if not isinstance(value, Mapping) or not _matches(wanted, value):
+                return False
+        elif not any(
+            isinstance(value, str) and value.startswith(one["prefix"]) if isinstance(one, dict) else value == one
+            for one in wanted
+        ):
+            return False
+    return True

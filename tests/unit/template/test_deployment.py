@@ -388,9 +388,9 @@ def test_a_restored_tables_stream_is_mapped_as_the_templates_is() -> None:
     }
     assert said["--destination-config"] == ["OnFailure={Destination=$letters}"]
     assert template()["Outputs"]["EventDeadLetterQueueUrl"]["Value"] == {"Ref": "EventDeadLetterQueue"}
-    (given,) = json.loads(said["--filter-criteria"][0])["Filters"]
-    (filtered,) = mapping.pop("FilterCriteria")["Filters"]
-    assert json.loads(given["Pattern"]) == json.loads(filtered["Pattern"])
+    given = json.loads(said["--filter-criteria"][0])["Filters"]
+    filtered = mapping.pop("FilterCriteria")["Filters"]
+    assert [json.loads(one["Pattern"]) for one in given] == [json.loads(one["Pattern"]) for one in filtered]
     for name, value in mapping.items():
         values = value if isinstance(value, list) else [] if value is True else [value]
         assert said[f"--{xform_name(name, '-')}"] == [str(each) for each in values], name
