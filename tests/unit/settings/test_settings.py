@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -189,19 +190,15 @@ def test_nothing_else_is_a_duration(value: object) -> None:
     assert "partners.lender.timeouts.read" in wrong(lambda _, lender: lender["timeouts"].update(read=value))
 
 
-@pytest.mark.parametrize(
-    ("age", "wait"),
-    [
-        (timedelta(), timedelta(minutes=2)),
-        (timedelta(minutes=59), timedelta(minutes=2)),
-        (timedelta(hours=1), timedelta(minutes=15)),
-        (timedelta(hours=23), timedelta(minutes=15)),
-        (timedelta(days=1), timedelta(hours=4, minutes=48)),
-        (timedelta(days=4000), timedelta(days=30)),
-    ],
-)
-def test_the_first_line_above_a_deals_age_counts(age: timedelta, wait: timedelta) -> None:
-    assert Settings.model_validate(tables()).partners["lender"].check_after(age) == wait
+def test_the_first_line_above_a_deals_age_counts() -> None:
+    schedule = Settings.model_validate(tables()).partners["lender"].check_schedule
+    assert schedule is not None
+    minute, day = timedelta(minutes=1), timedelta(days=1)
+    waits = {before: after - before for before, after in pairwise((timedelta(), *schedule.ages))}
+    assert waits[timedelta()] == waits[58 * minute] == 2 * minute
+    assert waits[60 * minute] == waits[day - 15 * minute] == 15 * minute
+    assert waits[day] == day * 0.2
+    assert waits[schedule.ages[-2]] == 30 * day
 
 
 @pytest.fixture

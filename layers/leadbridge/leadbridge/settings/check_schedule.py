@@ -13,18 +13,17 @@ from leadbridge.settings.opening_hours import OpeningHours
 HORIZON = timedelta(days=3650)
 MAX_AGES = 1000  # of one schedule; a sweep stores and reads something for each
 MAX_PRECISION = timedelta(hours=1)
-SECOND = timedelta(seconds=1)
 
 
-def check_ages(wait: Callable[[timedelta], timedelta]) -> tuple[timedelta, ...]:
+def check_ages(next_age: Callable[[float], float]) -> tuple[timedelta, ...]:
     """Return the ages up to `HORIZON` at which a deal is checked, ascending, in whole seconds.
 
-    `wait` returns how long after a check at an age the next one is. Raises ValueError if there are more than
+    `next_age` returns the age of the check after one at an age, in seconds. Raises ValueError if there are more than
     `MAX_AGES`.
     """
-    ages: list[timedelta] = []
-    age = timedelta()
-    while (age := age + max(SECOND, wait(age) // SECOND * SECOND)) <= HORIZON:
+    ages: list[int] = []
+    age, horizon = 0, HORIZON.total_seconds()
+    while (age := max(age + 1, int(next_age(age)))) <= horizon:
         ages.append(age)
         if len(ages) > MAX_AGES:
             years = HORIZON.days // 365
@@ -32,7 +31,7 @@ def check_ages(wait: Callable[[timedelta], timedelta]) -> tuple[timedelta, ...]:
                 f"a deal would be checked more than {MAX_AGES} times in {years} years; "
                 'use a share of its age for older deals, such as every = "20%"'
             )
-    return tuple(ages)
+    return tuple(timedelta(seconds=one) for one in ages)
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,16 @@ class CadenceStep(Section):
             raise ValueError("at_least must not be longer than at_most")
         return self
 
-    def wait_at(self, age: timedelta) -> timedelta:
-        """Return the time from the check of a deal of this age to the next one."""
+    def next_age(self, age: float) -> float | None:
+        """Return the age of the next check after one at this age, in seconds; None if `age` is not below `until`."""
+        if self.until is not None and age >= self.until.total_seconds():
+            return None
         if isinstance(self.every, timedelta):
-            return self.every
-        wait = max(age * self.every, self.at_least or timedelta())
-        return wait if self.at_most is None else min(wait, self.at_most)
+            return age + self.every.total_seconds()
+        wait = age * self.every
+        if self.at_least is not None:
+            wait = max(wait, self.at_least.total_seconds())
+        return age + (wait if self.at_most is None else min(wait, self.at_most.total_seconds()))
 
 
 class StatusMeaning(Section):
@@ -152,19 +156,17 @@ class Partner(Section):
     def check_schedule(self) -> CheckSchedule | None:
         """When the statuses of this partner's deals are checked; None if they come by the sync.
 
-        Raises ValueError if a deal would be checked too often. The build checks this, because it takes some
-        milliseconds, which a cold start without need for the schedule saves.
+        Raises ValueError if a deal would be checked too often. The build checks this; a cold start that needs no
+        schedule saves the time.
         """
         if not self.cadence:
             return None
-        ages = check_ages(lambda age: self.check_after(age) or timedelta())
-        return CheckSchedule(ages, OpeningHours.parse(self.hours, self.time_zone))
+        return CheckSchedule(check_ages(self._next_age), OpeningHours.parse(self.hours, self.time_zone))
 
     @property
     def is_followed(self) -> bool:
         """Whether the partner is asked for the status of each deal."""
         return bool(self.cadence)
 
-    def check_after(self, age: timedelta) -> timedelta | None:
-        """How long to wait before asking for the status of a deal of this age; None where it comes by the sync."""
-        return next((step.wait_at(age) for step in self.cadence if step.until is None or age < step.until), None)
+    def _next_age(self, age: float) -> float:
+        return next(found for step in self.cadence if (found := step.next_age(age)) is not None)
