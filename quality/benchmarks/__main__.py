@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.workdir import PROJECT
-from quality.benchmarks import cadence, cold, growth, page, reception, throughput, warm
+from quality.benchmarks import cadence, checks, cold, growth, page, reception, throughput, warm
 from quality.benchmarks.budget import Line, check, limits
 from quality.benchmarks.measurement import Measurement
 
@@ -32,6 +32,7 @@ RUNS = {
     "reception": (reception.ROUNDS, ("reception",)),
     "growth": (growth.ROUNDS, ("growth",)),
     "cadence": (cadence.ROUNDS, ("cadence",)),
+    "checks": (checks.ROUNDS, ("checks",)),
 }
 
 

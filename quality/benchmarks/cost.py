@@ -87,11 +87,24 @@ def memory(function: str) -> int:
     return int(FUNCTIONS[function]["Properties"].get("MemorySize", of_all))
 
 
+@cache
+def checks_at_once() -> int:
+    """The number of statuses that one worker reads at a time, as shipped."""
+    return Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"].checks_at_once
+
+
 def milliseconds(taken: Mapping[str, float], megabytes: int) -> float:
-    """Billed time of a function for one lead."""
+    """Billed time of a function for one lead, or for a batch of status checks, which waits for many calls at a time."""
     own = taken["cpu_ms"] * max(1, WHOLE_CORE / megabytes)
-    waits = taken["aws_calls"] * assumed("aws_ms") + taken["partner_calls"] * assumed("partner_ms")
-    return max(taken["invocations"], ceil(own + waits))
+    at_once = checks_at_once() if taken["partner_calls"] >= 2 * checks_at_once() else 1
+    waits = taken["aws_calls"] * assumed("aws_ms") + taken["partner_calls"] / at_once * assumed("partner_ms")
+    return max(taken["invocations"], ceil(max(own, waits) if at_once > 1 else own + waits))
+
+
+def usage(*, polling: bool) -> tuple[Mapping[str, Mapping[str, float]], float]:
+    """The measured usage by function, and how often it occurs for a lead: once, or for the lead's share of batches."""
+    found = measured()
+    return (found["unchanged_batch"], checks() / found["batch"]) if polling else (found["functions"], 1.0)
 
 
 def gb_seconds(taken: Mapping[str, float], megabytes: int) -> float:
@@ -105,7 +118,7 @@ def init_gb_seconds(function: str) -> float:
 
 def amount(quantity: Callable[[str, Mapping[str, float]], float], *, polling: bool) -> float:
     """The sum of a quantity over the functions for a million leads: of polling, or of everything else."""
-    taken, times = (measured()["unchanged_check"], checks()) if polling else (measured()["functions"], 1)
+    taken, times = usage(polling=polling)
     return sum(quantity(function, one) for function, one in taken.items()) * times * LEADS
 
 
@@ -134,7 +147,7 @@ def log_bytes(_function: str, taken: Mapping[str, float]) -> float:
     return taken["log_bytes"] + taken["invocations"] * assumed("platform_log_bytes")
 
 
-def traces(_function: str, taken: Mapping[str, float], times: int) -> float:
+def traces(_function: str, taken: Mapping[str, float], times: float) -> float:
     """X-Ray traces of a function for a million leads spread over a month."""
     a_second = taken["invocations"] * times * LEADS / MONTH
     return (min(1, a_second) + assumed("traces_sampled") * max(0, a_second - 1)) * MONTH
@@ -143,7 +156,7 @@ def traces(_function: str, taken: Mapping[str, float], times: int) -> float:
 def parts(*, polling: bool) -> dict[str, float]:
     """Dollars for a million leads, by service."""
     first = 0 if polling else LEADS
-    taken, times = (measured()["unchanged_check"], checks()) if polling else (measured()["functions"], 1)
+    taken, times = usage(polling=polling)
     kept = 0 if polling else measured()["kept_bytes"] * LEADS / GB
     months = template()["Parameters"]["RetentionDays"]["Default"] / 30.44
     logs = (amount(log_bytes, polling=polling) + first * assumed("access_log_bytes")) / GB

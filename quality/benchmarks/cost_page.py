@@ -48,7 +48,10 @@ def by_month() -> list[str]:
 def by_function() -> list[str]:
     """Resources of one lead, by function."""
     named = [(name, name, one) for name, one in cost.measured()["functions"].items()]
-    named += [(f"{name}, a check in vain", name, one) for name, one in cost.measured()["unchanged_check"].items()]
+    batch = cost.measured()["batch"]
+    named += [
+        (f"{name}, {batch} checks in vain", name, one) for name, one in cost.measured()["unchanged_batch"].items()
+    ]
     rows = []
     for title, name, one in named:
         size = cost.memory(name)

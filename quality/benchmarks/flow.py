@@ -20,12 +20,14 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
 
 from leadbridge.partners.http import Transport
+from leadbridge.services.checks.batch import BATCH, CheckBatch
 from quality.benchmarks.capacity import Item, Meter, stored_size
 from quality.benchmarks.in_process import Context, Environment, environment, post, queue_event
 from quality.testkit.template import resources
@@ -33,6 +35,8 @@ from quality.testkit.wiring import passes_stream_filter
 
 FILE = Path(__file__).with_name("measurements.json")
 ROUNDS, WARM_UP = 30, 5
+BATCHES = 5  # of status checks without a change
+FIRST_STATUS = "В обробці"
 STATUSES = ("Погоджено", "Видано")  # after the first one, which has no message; the last one closes the deal
 TARGETS = {"SubmitLeadLeaderQueue": "SubmitLead", "MessageQueue": "SendMessage"}
 
@@ -53,10 +57,9 @@ class Usage:
 
 @dataclass(frozen=True)
 class LeadUsage:
-    """One lead's usage by function, that of a status check without a change, and the bytes that remain stored."""
+    """One lead's usage by function, and the bytes that remain stored."""
 
     functions: dict[str, Usage]
-    unchanged_check: dict[str, Usage]
     stored_bytes: int
 
 
@@ -66,6 +69,7 @@ class Flow:
     usage: dict[str, Usage] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
     published: list[dict[str, Any]] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)  # the partner is called by several threads
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call a function and add its usage."""
@@ -115,7 +119,8 @@ class Flow:
             return answer
 
         def call_partner(transport: Any, *args: Any, **kwargs: Any) -> Any:
-            usage.partner_calls += 1
+            with self.lock:
+                usage.partner_calls += 1
             return of_partner(transport, *args, **kwargs)
 
         with patch.object(BaseClient, "_make_api_call", call_aws), patch.object(Transport, "call", call_partner):
@@ -152,27 +157,38 @@ def measure(flow: Flow, number: int) -> LeadUsage:
         raise SystemExit(f"the post was answered {answer}")
     lead_id = json.loads(answer["body"])["lead_id"]
     flow.drain()
-    check = queue_event({"lead_id": lead_id, "partner": "leadleader", "at_once": True})
+    check = queue_event(CheckBatch("leadleader", (lead_id,)).body())
     deal_id = int(flow.meter.items[f"LEAD#{lead_id}", "DELIVERY#leadleader"]["deal_id"]["N"])
-    for status in ("В обробці", *STATUSES):
+    for status in (FIRST_STATUS, *STATUSES):
         flow.on.partners.pin(deal_id, status)
         flow.invoke("CheckStatus", check)
         flow.drain()
-        if status == "В обробці":
-            unchanged = unchanged_check(flow, check)
     delivery = flow.meter.items[f"LEAD#{lead_id}", "DELIVERY#leadleader"]
     if delivery["state"]["S"] != "closed" or flow.usage["SendMessage"].invocations != len(STATUSES):
         raise SystemExit(f"the lead did not reach its end: {delivery}, {flow.usage}")
     stored = [item for (pk, _), item in flow.meter.items.items() if pk == f"LEAD#{lead_id}"]
-    return LeadUsage(flow.usage, unchanged, sum(stored_size(item) for item in stored))
+    return LeadUsage(flow.usage, sum(stored_size(item) for item in stored))
 
 
-def unchanged_check(flow: Flow, check: dict[str, Any]) -> dict[str, Usage]:
-    before, flow.usage = flow.usage, {}
+def unchanged_batches(flow: Flow) -> list[dict[str, Usage]]:
+    """Return the usage of batches of status checks that find nothing, and of all that follows from them."""
+    lead_ids = []
+    for number in range(BATCH):
+        unique = (os.getpid() % 10_000) * 1000 + 500 + number
+        lead_ids.append(json.loads(flow.invoke("ReceiveLead", post(unique))["body"])["lead_id"])
+        flow.drain()
+        deal_id = int(flow.meter.items[f"LEAD#{lead_ids[-1]}", "DELIVERY#leadleader"]["deal_id"]["N"])
+        flow.on.partners.pin(deal_id, FIRST_STATUS)
+    check = queue_event(CheckBatch("leadleader", tuple(lead_ids)).body())
     flow.invoke("CheckStatus", check)
     flow.drain()
-    unchanged, flow.usage = flow.usage, before
-    return unchanged
+    found = []
+    for _ in range(BATCHES):
+        flow.usage = {}
+        flow.invoke("CheckStatus", check)
+        flow.drain()
+        found.append(flow.usage)
+    return found
 
 
 def medians(rounds: list[dict[str, Usage]]) -> dict[str, dict[str, float]]:
@@ -190,13 +206,15 @@ def main() -> int:
     with environment() as on:
         flow = Flow(on)
         leads = [measure(flow, number) for number in range(WARM_UP + ROUNDS)][WARM_UP:]
+        batches = unchanged_batches(flow)
     measured = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one core of {os.cpu_count()}, shared",
         "leads": ROUNDS,
         "kept_bytes": statistics.median(one.stored_bytes for one in leads),
         "functions": medians([one.functions for one in leads]),
-        "unchanged_check": medians([one.unchanged_check for one in leads]),
+        "batch": BATCH,
+        "unchanged_batch": medians(batches),
     }
     FILE.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(FILE.read_text(encoding="utf-8"))

@@ -187,6 +187,11 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
         stack.tick()
     partner.disarm(fault)
     assert lead_id in {one["lead_id"] for one in in_doubt(stack)}
+    limit = {"kind": "answer", "status": 429, "body": {}}
+    fault = partner.arm("leadleader", "authorize", limit, times=None)
+    make_due(stack)
+    stack.tick()  # the batch returns to its queue
+    partner.disarm(fault)
     make_due(stack)
     stack.tick()
     assert in_doubt(stack) == []
@@ -267,6 +272,7 @@ def operators_look(stack: MotoStack) -> None:
     """Lists, one lead, current and old figures, requests without an operator; the daily count."""
     (lead_id,) = post(stack, "good")
     asked(stack, "GET", "/health")
+    asked(stack, "GET", "/partners")
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
     asked(stack, "GET", "/leads", queryStringParameters={"status": "submitted", "partner": "leadleader"})
     asked(stack, "GET", "/leads/{lead_id}", pathParameters={"lead_id": lead_id})

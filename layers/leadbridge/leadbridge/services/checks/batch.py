@@ -9,7 +9,7 @@ from typing import Any
 
 from leadbridge.domain.clock import from_text, to_text
 
-BATCH = 50  # deals that a sweep puts into one message
+BATCH = 64  # deals that a sweep puts into one message: four times as many as are checked at a time, as shipped
 MAX_LEADS = 100  # of one message
 
 
