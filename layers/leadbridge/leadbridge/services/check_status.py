@@ -2,7 +2,7 @@
 
 One message holds many deliveries of one partner. Their statuses are read concurrently, and a status that did not change
 is not written. An error that concerns the partner stops the batch: what was not checked returns to the queue. An error
-that concerns one deal is noted there, and the deal is checked again by itself.
+that concerns one deal is noted there, and the deal is checked again alone.
 """
 
 from __future__ import annotations
