@@ -1,0 +1,37 @@
+"""No key of the table or of an index exceeds DynamoDB's limit of write units at 1,000 leads per second."""
+
+from __future__ import annotations
+
+import pytest
+
+from leadbridge.domain.shards import SHARDS
+from quality.benchmarks.hot_keys import MAX_UNITS, KeyUnits, hottest_share, measure, rates, stored, unknown, usual_life
+from quality.testkit.aws.all_flows import live
+
+
+@pytest.fixture(scope="module")
+def usual() -> KeyUnits:
+    """The writes of a lead of each kind, from its form's post to the final status."""
+    return measure(usual_life)
+
+
+def test_no_key_of_an_index_exceeds_its_limit(usual: KeyUnits) -> None:
+    found = rates(usual)
+    assert {"listing lead", "listing delivery#closed", "listing incomplete"} <= set(found)
+    assert {name: rate for name, rate in found.items() if rate > MAX_UNITS} == {}
+
+
+def test_the_stored_rates_are_current(usual: KeyUnits) -> None:
+    """docs/capacity.md is computed from them."""
+    found, known = rates(usual), stored()
+    changed = set(found) != set(known) or max(found.values()) > 1.1 * max(known.values())
+    assert not changed, "run python -m quality.benchmarks.hot_keys --write"
+
+
+def test_the_fullest_shard_has_little_more_than_its_share() -> None:
+    assert hottest_share() < 1.05 / SHARDS
+
+
+def test_every_other_key_of_the_table_is_of_one_lead_or_person_or_bounded() -> None:
+    """A new shared key must be sharded, or listed with what bounds its rate."""
+    assert unknown(measure(live)) == []
