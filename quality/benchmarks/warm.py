@@ -50,6 +50,7 @@ from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.runtime import aws
 from leadbridge.settings import settings
 from leadbridge.storage import items
+from quality.benchmarks.capacity import Meter
 from quality.benchmarks.in_process import SECRET, Environment, Event, environment, post, submission
 from quality.benchmarks.measurement import Measurement, median_text, run_alone
 from quality.testkit.way import WAY, spelt
@@ -81,6 +82,11 @@ class Bare:
     private: RSAPrivateKey
     pool: urllib3.PoolManager
     client: Any
+    write_units: float
+
+    @property
+    def table_calls(self) -> int:
+        return sum(step.request is not None for step in self.steps)
 
     def run(
         self, number: int, event: Event, message: Event, lead: items.Item, delivery: items.Item
@@ -200,21 +206,29 @@ def measure(rounds: int) -> Iterator[Measurement]:
     rows += [("the parts", f"**{least:.2f}**"), ("both × the parts", f"{whole / least:.2f}")]
     rows += [(f"alone: {OWN}", median_text(taken[OWN], 2)), ("the parts with these", f"**{own:.2f}**")]
     rows += [("both × the parts with these", f"{whole / own:.2f}")]
+    rows += [("calls to the table", f"{bare.table_calls}"), ("write units", f"{bare.write_units:g}")]
+    ratios = {
+        "lead": whole / least,
+        "lead_by_our_client": whole / own,
+        "table_calls": float(bare.table_calls),
+        "write_units": bare.write_units,
+    }
     title = f"CPU time of one lead on warm functions, medians of {rounds} leads"
-    yield Measurement(
-        "warm", title, ("", "CPU, ms"), tuple(rows), {"lead": whole / least, "lead_by_our_client": whole / own}
-    )
+    yield Measurement("warm", title, ("", "CPU, ms"), tuple(rows), ratios)
 
 
 def prepare(on: Environment) -> Bare:
     """Process one lead, record its calls, and parse the keys."""
     steps: list[Step] = []
+    meter = Meter()
     of_aws, of_partner = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
 
     def recording(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        answer = of_aws(client, operation, request)
         if client.meta.service_model.service_name == "dynamodb":
             steps.append(Step(operation, json.loads(json.dumps(request))))
-        return of_aws(client, operation, request)
+            meter.count(operation, request, answer)
+        return answer
 
     def recording_partner(transport: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
         steps.append(Step(operation))
@@ -230,7 +244,8 @@ def prepare(on: Environment) -> Bare:
     private = load_pem_private_key(on.secrets["leadleader"]["private_key"].encode(), password=None)
     assert isinstance(public, RSAPublicKey)
     assert isinstance(private, RSAPrivateKey)
-    return Bare(on, steps, first, public, private, urllib3.PoolManager(retries=False), plain_client())
+    pool = urllib3.PoolManager(retries=False)
+    return Bare(on, steps, first, public, private, pool, plain_client(), meter.written)
 
 
 def plain_client() -> Any:
