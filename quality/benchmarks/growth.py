@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -153,15 +154,16 @@ def work(task: dict[str, Any]) -> Found:
 def queue_all(rows: int, url: str) -> float:
     """Run find_due once. Returns the CPU time before it."""
     from leadbridge.runtime import aws
+    from leadbridge.services.checks.batch import BATCH
 
     queues = {name: f"{url}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")}
-    os.environ |= {"AWS_ENDPOINT_URL": url, "MAX_QUEUED": str(rows), **queues}
+    os.environ |= {"AWS_ENDPOINT_URL": url, "MAX_QUEUED": str(rows), "MAX_QUEUED_CHECKS": str(rows), **queues}
     aws.reset_clients()
     app: Any = load("FindDue")
     began = time.process_time()
     queued = app.handler({}, Context())["queued"]
-    if queued != rows:
-        raise SystemExit(f"{queued} of {rows} were queued")
+    if queued != ceil(rows / BATCH):
+        raise SystemExit(f"{queued} messages were queued for {rows} rows")
     return began
 
 

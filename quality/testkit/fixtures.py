@@ -65,6 +65,7 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch, dynamodb_engine: str) -> Iterato
         "LEADBRIDGE_ENVIRONMENT": "prod",
         "BUS_NAME": "leadbridge",
         "MAX_QUEUED": "100",
+        "MAX_QUEUED_CHECKS": "100",
         "POWERTOOLS_METRICS_NAMESPACE": "leadbridge",
     }
     for name, value in environment.items():

@@ -288,8 +288,7 @@ def test_check_status_notes_the_status(start: Start, cloud: Cloud, sandbox: Sand
 
     after = delivery(cloud)
     assert (after.state, after.partner_status, after.status_meaning) == (State.SUBMITTED, "Погоджено", "approved")
-    assert after.due_at is not None
-    assert after.due_at > utc_now()
+    assert (after.due_at, after.followed_since is not None) == (None, True)
 
 
 def test_authorize_accepts_valid_tokens_only(start: Start, cloud: Cloud) -> None:

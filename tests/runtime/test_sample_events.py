@@ -140,7 +140,7 @@ def test_the_samples_of_the_other_functions_tell_what_becomes_of_the_good_lead()
 
     assert told == {f"LEAD#{LEAD_ID}"}
     assert json.loads(waiting["body"])["detail"]["lead_id"] == LEAD_ID
-    assert json.loads(due["body"])["lead_id"] == LEAD_ID
+    assert json.loads(due["body"])["lead_ids"] == [LEAD_ID]
     assert sample("ManageLeads", "show")["pathParameters"] == {"lead_id": LEAD_ID}
 
 

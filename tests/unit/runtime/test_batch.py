@@ -3,14 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from leadbridge.domain.delivery import fail, new_delivery
+from leadbridge.domain.delivery import confirm, fail, new_delivery, start_attempt
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
@@ -124,22 +124,23 @@ def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
     monkeypatch.setenv("QUEUE_URL", url)
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
     monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
-    monkeypatch.setenv("MAX_QUEUED", "25")
+    monkeypatch.setenv("MAX_QUEUED_CHECKS", "10")
+    monkeypatch.setattr("leadbridge.services.find_due.BATCH", 5)
     for number in range(30):
         store.accept(lead(number, received_at=NOW - HOUR + timedelta(seconds=number)), phone_hash=None)
     app = function("find_due")
-    assert app.handler({}, context) == {"queued": 25}
-    assert app.handler({}, context) == {"queued": 0}
+    assert app.handler({}, context) == {"queued": 3}, "half of the partner's share is for due times"
     got: list[str] = []
-    while messages := aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        for found in messages:
-            got.append(json.loads(found["Body"])["lead_id"])
-            aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=found["ReceiptHandle"])
-    assert sorted(got) == sorted(lead(number).lead_id for number in range(25)), "the longest due first"
-    assert app.handler({}, context) == {"queued": 25}
+    for found in aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)["Messages"]:
+        body = json.loads(found["Body"])
+        assert (body["partner"], len(body["lead_ids"])) == ("leadleader", 5)
+        got += body["lead_ids"]
+    assert sorted(got) == sorted(lead(number).lead_id for number in range(15)), "the longest due first"
+    queued = 3 + sum(app.handler({}, context)["queued"] for _ in range(9))
+    assert queued == 10, "messages in flight take room, too"
 
 
-@pytest.mark.parametrize(("room", "shares"), [(5, {"leadleader": 4, "matchtrade": 1}), (1, {"leadleader": 1})])
+@pytest.mark.parametrize(("room", "shares"), [(4, {"leadleader": 1, "matchtrade": 1}), (1, {"leadleader": 1})])
 def test_one_partners_backlog_does_not_starve_anothers_sweep(
     store: LeadRepository,
     shipped_settings: Settings,
@@ -153,11 +154,12 @@ def test_one_partners_backlog_does_not_starve_anothers_sweep(
     monkeypatch.setenv("QUEUE_URL", url)
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
     monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
-    monkeypatch.setenv("MAX_QUEUED", str(room))
+    monkeypatch.setenv("MAX_QUEUED_CHECKS", str(room))
+    monkeypatch.setattr("leadbridge.services.find_due.BATCH", 2)
     for number in range(8):
         store.accept(lead(number, received_at=NOW - HOUR), phone_hash=None)
     store.accept(lead(99, received_at=NOW).model_copy(update={"partners": ("matchtrade",)}), phone_hash=None)
-    assert function("find_due").handler({}, context) == {"queued": room}
+    assert function("find_due").handler({}, context) == {"queued": sum(shares.values())}
     messages = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     assert Counter(json.loads(found["Body"])["partner"] for found in messages) == shares
 
@@ -199,3 +201,46 @@ def test_find_due_finds_nothing_in_an_empty_table(
     monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
     monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
     assert function("find_due").handler({}, context) == {"queued": 0}
+
+
+def test_find_due_queues_the_due_checks_of_followed_deals_and_measures_how_late_they_are(
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = queue("check")
+    monkeypatch.setenv("QUEUE_URL", url)
+    monkeypatch.setenv("MESSAGE_QUEUE_URL", queue("messages"))
+    monkeypatch.setenv("FETCH_QUEUE_URL", queue("fetches"))
+    app, monday = function("find_due"), datetime(2026, 3, 2, 8, tzinfo=UTC)  # 10:00 in Kyiv
+    now = monday
+    monkeypatch.setattr(app, "utc_now", lambda: now)
+    assert app.handler({}, context) == {"queued": 0}
+    for number in range(3):
+        store.accept(lead(number, received_at=monday), phone_hash=None)
+        waiting = store.delivery(lead(number).lead_id, "leadleader")
+        assert waiting is not None
+        started = store.apply(start_attempt(waiting, monday, HOUR))
+        store.apply(confirm(started, monday, number + 1, is_followed=True))
+    now = monday + timedelta(minutes=29)
+    assert app.handler({}, context) == {"queued": 0}
+    now = monday + timedelta(minutes=60)
+    capsys.readouterr()
+    monkeypatch.setenv("MAX_QUEUED_CHECKS", "0")
+    app.environment.cache_clear()
+    app.handler({}, context)
+    (late,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "OldestDue" in line]
+    assert 25 * 60 < late["OldestDue"][0] <= 30 * 60
+    monkeypatch.setenv("MAX_QUEUED_CHECKS", "10")
+    app.environment.cache_clear()
+    assert app.handler({}, context) == {"queued": 1}
+    (found,) = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    body = json.loads(found["Body"])
+    assert (body["partner"], sorted(body["lead_ids"])) == (
+        "leadleader",
+        sorted(lead(number).lead_id for number in range(3)),
+    )
+    assert app.handler({}, context) == {"queued": 0}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import from_text
@@ -71,7 +72,7 @@ def fill_checks(
     room = max_queued - queue_length(queue_url, with_in_flight=True)
     queued, left, late = 0, len(sweeps), 0.0
     for partner, sweep in sweeps.items():
-        share = max(0, room - queued) // left
+        share = ceil(max(0, room - queued) / left)
         left -= 1
         for_due = share if sweep is None else (share + 1) // 2
         due = list(find_due(partner, now, max(1, for_due * BATCH)))
@@ -80,9 +81,8 @@ def fill_checks(
         bodies = batch_bodies(partner, list(batched(lead_ids, BATCH, strict=False)))
         send_all(queue_url, bodies)
         queued += len(bodies)
-        if sweep is not None and share > len(bodies):
-            queued += sweep.run(now, share - len(bodies))
         if sweep is not None:
+            queued += sweep.run(now, max(0, share - len(bodies)))
             late = max(late, sweep.oldest_due_seconds(now))
     return queued, late
 
