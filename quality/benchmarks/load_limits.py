@@ -67,10 +67,9 @@ def parameter(name: str) -> int:
     return int(template()["Parameters"][name]["Default"])
 
 
-def seconds(function: str, *, check: bool = False) -> float:
-    """The billed time of a function for one lead, or for one status check without a change."""
-    usage = cost.measured()["unchanged_check" if check else "functions"][function]
-    return cost.milliseconds(usage, cost.memory(function)) / 1000
+def seconds(function: str) -> float:
+    """The billed time of a function for one lead."""
+    return cost.milliseconds(cost.measured()["functions"][function], cost.memory(function)) / 1000
 
 
 def check_seconds(partner: Partner) -> float:
@@ -78,10 +77,10 @@ def check_seconds(partner: Partner) -> float:
 
     The processor's time cannot be shared.
     """
-    usage = cost.measured()["unchanged_check"]["CheckStatus"]
+    usage, batch = cost.measured()["unchanged_batch"]["CheckStatus"], int(cost.measured()["batch"])
     own: float = usage["cpu_ms"] * max(1, cost.WHOLE_CORE / cost.memory("CheckStatus"))
     waits: float = usage["partner_calls"] * cost.assumed("partner_ms") / partner.checks_at_once
-    return max(own, waits) / 1000
+    return max(own, waits) / batch / 1000
 
 
 def open_share(partner: Partner) -> float:
