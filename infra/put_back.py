@@ -17,6 +17,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 WHY = ErrorInfo(
     ErrorCode.RESTORED, "the table was restored to an earlier moment: find out whether it was sent since then"
 )
+COUNTERS = "STATS#"
 SKIPPED = ("RATE#", "SYNC#")  # past rate counts; progress of a sync, which starts again
 
 
@@ -119,6 +121,10 @@ def put_back(
             done["settled (need a decision)"] += 1
             tell(f"{owner} {item['sk']['S']}: {item['state']['S']} -> {written[0]['state']['S']}")
         for one in written if write else ():
+            if owner.startswith(COUNTERS):  # those of the live table have newer leads
+                with suppress(client.exceptions.ConditionalCheckFailedException):
+                    client.put_item(TableName=live, Item=one, ConditionExpression="attribute_not_exists(pk)")
+                continue
             client.put_item(TableName=live, Item=one)
     if write and lead_ids is None:  # items that name no lead were put back, too
         for lead in (lead for lead, is_erased in erased.items() if is_erased):

@@ -148,7 +148,6 @@ SCENARIOS = {
     "FetchLead": Scenario(lead_to_fetch, is_(DONE)),
     "FindDue": Scenario(one_lead("FindDue", "tick"), is_({"queued": 1})),
     "DetectStaleSources": Scenario(one_lead("DetectStaleSources", "tick"), lambda answer: "stale" in answer),
-    "SnapshotStats": Scenario(one_lead("SnapshotStats", "tick"), is_({"days": 35})),
     "ManageLeads": Scenario(one_lead("ManageLeads", "list"), answered(200)),
     "PublishChanges": Scenario(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),
     "ReceiveLead": Scenario(form_post, answered(202)),
@@ -157,4 +156,5 @@ SCENARIOS = {
     "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitLead": Scenario(deal_to_make, is_(DONE)),
     "SyncAccounts": Scenario(broker_to_read, is_({"matchtrade": "completed"})),
+    "UpdateStats": Scenario(lambda *_: sample("UpdateStats", "new_lead"), is_(DONE)),
 }

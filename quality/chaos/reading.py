@@ -108,6 +108,7 @@ def read(
             for name, source in sources.items()
         },
         listed_incomplete=stores.listed_incomplete(),
+        has_statistics=True,
         **noted,
     )
 

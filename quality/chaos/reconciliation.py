@@ -165,6 +165,7 @@ class Snapshot:
     corrections: all of the run
     listed_incomplete: the leads in the list of incomplete ones; None if unknown
     overwritten: leads with a delivery of which a write replaced a step of another one, and the versions
+    has_statistics: whether update_stats has counted the leads
     """
 
     posted: Sequence[Posted]
@@ -191,6 +192,7 @@ class Snapshot:
     corrections: Sequence[Correction] = ()
     listed_incomplete: frozenset[str] | None = None
     overwritten: Sequence[tuple[str, str]] = ()
+    has_statistics: bool = False
 
     @cached_property
     def leads(self) -> dict[str, LeadRecord]:

@@ -44,23 +44,36 @@ def queues(variable: str = "QUEUES") -> dict[str, str]:
     return dict(re.findall(r'"([\w-]+)":"\$\{(\w+)\}"', variables[variable]["Fn::Sub"]))
 
 
-def passes_stream_filter(record: Mapping[str, Any]) -> bool:
-    """Whether a filter of publish_changes' stream lets a record through."""
-    stream = template()["Resources"]["PublishChanges"]["Properties"]["Events"]["Stream"]
-    filters = stream["Properties"]["FilterCriteria"]["Filters"]
-    return any(_matches(json.loads(one["Pattern"]), record) for one in filters)
+def stream_mappings() -> list[tuple[str, dict[str, Any]]]:
+    """Which function reads the table's stream, and the mapping's properties."""
+    return [(function, event["Properties"]) for function, _, event in events() if event["Type"] == "DynamoDB"]
 
 
-def _matches(pattern: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether a record has all that a pattern names; its lists are alternatives, and `prefix` the only operator."""
-    for name, wanted in pattern.items():
-        value = found.get(name)
-        if isinstance(wanted, dict):
-            if not isinstance(value, Mapping) or not _matches(wanted, value):
-                return False
-        elif not any(
-            isinstance(value, str) and value.startswith(one["prefix"]) if isinstance(one, dict) else value == one
-            for one in wanted
-        ):
-            return False
-    return True
+def passes_stream_filter(record: Mapping[str, Any], function: str = "PublishChanges") -> bool:
+    """Whether a filter of the function's mapping lets a stream record through."""
+    return any(
+        matches(json.loads(one["Pattern"]), record)
+        for name, properties in stream_mappings()
+        if name == function
+        for one in properties["FilterCriteria"]["Filters"]
+    )
+
+
+def matches(pattern: Any, value: Any) -> bool:
+    """Whether a value matches a filter's pattern, as Lambda evaluates it."""
+    if isinstance(pattern, dict):
+        found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+        return all(matches(one, found.get(name)) for name, one in pattern.items())
+    return any(_is_allowed(one, value) for one in pattern)
+
+
+def _is_allowed(allowed: Any, value: Any) -> bool:
+    match allowed:
+        case {"prefix": prefix}:
+            return isinstance(value, str) and value.startswith(prefix)
+        case {"anything-but": others}:
+            return value is not None and value not in (others if isinstance(others, list) else [others])
+        case {"exists": is_there}:
+            return (value is not None) is bool(is_there)
+        case _:
+            return bool(value == allowed)

@@ -28,9 +28,9 @@ SAMPLES = {
     "ReceiveLeelooEvent": "order",
     "SendMessage": "pending",
     "ServeConsole": "page",
-    "SnapshotStats": "tick",
     "SubmitLead": "waiting",
     "SyncAccounts": "tick",
+    "UpdateStats": "new_lead",
 }
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 NEVER_CHECKED_AGAINST_ITS_SOURCE = 0b01  # PEP 552's flags: compiled with --invalidation-mode unchecked-hash

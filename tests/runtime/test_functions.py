@@ -20,6 +20,7 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.statistics.counters import read_counts
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.cloud import Cloud
@@ -403,10 +404,18 @@ def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None
     assert script["headers"]["Content-Type"] == "text/javascript; charset=utf-8"
 
 
-@pytest.mark.usefixtures("lead")
-def test_keep_figures_counts_the_recent_days(start: Start) -> None:
-    with start("SnapshotStats") as function:
-        assert function.invoke(sample("SnapshotStats", "tick")) == {"days": 35}
+def test_update_stats_counts_a_new_lead_once(start: Start, cloud: Cloud) -> None:
+    today = utc_now().date()
+    event = json.loads(json.dumps(sample("UpdateStats", "new_lead")).replace("2026-11-02", today.isoformat()))
+    with start("UpdateStats") as function:
+        for _ in range(2):
+            assert function.invoke(event) == {"batchItemFailures": []}
+        compared = function.invoke(sample("UpdateStats", "tick"))
+
+    assert compared == {"compared": 0, "corrected": 0, "is_done": True}
+    table = Table(cloud.client("dynamodb"), cloud.ref("Leads"))
+    (counts,) = read_counts(table, today - timedelta(days=1), today).values()
+    assert (counts["l"], counts["d|leadleader|received|"]) == (1, 1)
 
 
 def test_find_quiet_misses_a_source_until_it_brings_a_lead(start: Start, cloud: Cloud, lead: Lead) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quality.chaos.checks import corrections, leads, messages, partners, people, posts, retention
+from quality.chaos.checks import corrections, leads, messages, partners, people, posts, retention, statistics
 from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "people",
     "posts",
     "retention",
+    "statistics",
     "violations",
 ]
 

@@ -59,8 +59,8 @@ def _left(record: LeadRecord) -> Iterator[str]:
         yield f"there is the message {message.message_id}"
     if record.fetch is not None:
         yield "there is its fetch"
-    for values in record.other_items:
-        yield f"there is {values['sk']}"
+    others = [values["sk"] for values in record.other_items if values["sk"] != "COUNTED"]  # its counts stay
+    yield from (f"there is {sk}" for sk in others)
     if any((record.lead.person.phone, record.lead.person.email, record.lead.person.full_name)):
         yield "it has the person's data"
     if record.lead.answers:

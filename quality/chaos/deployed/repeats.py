@@ -21,7 +21,7 @@ from leadbridge.storage.stream import event_of
 from quality.chaos.counters import Counters
 from quality.chaos.deployed.target import Target
 
-SCHEDULED = ("FindDue", "SyncAccounts", "SnapshotStats", "DetectStaleSources")
+SCHEDULED = ("FindDue", "SyncAccounts", "UpdateStats", "DetectStaleSources")
 PUBLISHED = ("LEAD", "DELIVERY#", "MESSAGE#", "FETCH")
 
 

@@ -137,6 +137,25 @@ class Chaos:
 
         self.invoke("PublishChanges", {"Records": batch}, settle)
 
+    def update_stats(self) -> None:
+        """Some of the stream's records go to update_stats, in any order, some twice. None is lost."""
+        records = self.transit.stats_records
+        if not records:
+            return
+        if not self.is_draining:
+            self.random.shuffle(records)
+        batch = list(records) if self.is_draining else records[: self.random.randint(1, 20)]
+        comes_twice = not self.is_draining and self.random.random() < 0.3
+
+        def settle(answer: Any) -> None:
+            if answer is None or answer["batchItemFailures"] or comes_twice:
+                return
+            for record in batch:
+                if record in records:
+                    records.remove(record)
+
+        self.invoke("UpdateStats", {"Records": batch}, settle)
+
     def deliver(self) -> None:
         """A visible message goes to its worker; some are delivered twice, some are lost."""
         visible = self.transit.visible()
@@ -282,6 +301,7 @@ class Chaos:
         events = {
             self.deliver: 34,
             self.publish: 18,
+            self.update_stats: 6,
             self.advance_time: 14,
             self.post_again: 5,
             self.resume: 8,

@@ -81,7 +81,9 @@ class Drain:
             if run.time.now - looked_at >= EVERY_MINUTE:
                 looked_at = run.time.now
                 run.invoke("FindDue", {}, lambda _: None)
-            if run.transit.records:
+            if run.transit.stats_records:
+                run.update_stats()
+            elif run.transit.records:
                 run.publish()
             elif run.transit.visible():
                 run.deliver()
@@ -123,7 +125,8 @@ class Drain:
 
     def _waiting(self) -> dict[str, int]:
         waiting = Counter(message.queue for message in self.run.transit.messages)
-        return {"stream": len(self.run.transit.records), **waiting}
+        transit = self.run.transit
+        return {"stream": len(transit.records), "stream of statistics": len(transit.stats_records), **waiting}
 
     def snapshot(self) -> Snapshot:
         run = self.run

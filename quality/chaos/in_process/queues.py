@@ -61,6 +61,7 @@ class Transit:
     time: Time
     records: list[dict[str, Any]] = field(default_factory=list)
     overwritten: list[tuple[str, str]] = field(default_factory=list)
+    stats_records: list[dict[str, Any]] = field(default_factory=list)
     messages: list[QueueMessage] = field(default_factory=list)
     delays: dict[str, datetime] = field(default_factory=dict)
 
@@ -69,6 +70,7 @@ class Transit:
         records = self.stack._records()
         self.overwritten += filter(None, map(overwritten_step, records))
         self.records += [record for record in records if passes_stream_filter(record)]
+        self.stats_records += [record for record in records if passes_stream_filter(record, "UpdateStats")]
         for queue, function in workers():
             if not sqs_backends[ACCOUNT][REGION].queues[queue].messages:
                 continue  # much faster than receiving nothing
@@ -120,7 +122,7 @@ class Transit:
 
     def is_empty(self) -> bool:
         """Whether nothing is in transit."""
-        return not self.records and not self.messages
+        return not self.records and not self.stats_records and not self.messages
 
 
 def _property(queue: str, name: str) -> Any:

@@ -29,7 +29,7 @@ from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, memory_dynamodb
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.configuration import compiled_configuration
 from quality.testkit.template import ROOT, resources, table_definition, template
-from quality.testkit.wiring import passes_stream_filter, routes, schedules, workers
+from quality.testkit.wiring import passes_stream_filter, routes, schedules, stream_mappings, workers
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 OUTSIDE = {
@@ -208,10 +208,13 @@ class MotoStack:
         return answer if statement["Effect"] == "Allow" else None
 
     def _announce(self) -> int:
-        wanted = [record for record in self._records() if passes_stream_filter(record)]
-        if wanted:
-            assert self.invoke("PublishChanges", {"Records": wanted}) == {"batchItemFailures": []}
-        return len(wanted)
+        records, announced = self._records(), 0
+        for function in dict.fromkeys(name for name, _ in stream_mappings()):
+            wanted = [record for record in records if passes_stream_filter(record, function)]
+            if wanted:
+                assert self.invoke(function, {"Records": wanted}) == {"batchItemFailures": []}
+            announced += len(wanted)
+        return announced
 
     def _records(self) -> list[dict[str, Any]]:
         """Take the records that the table's stream holds."""

@@ -41,7 +41,6 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "FetchLead": {"overdue": DONE, "pending": DONE},
     "FindDue": {"tick": {"queued": 2}},
     "DetectStaleSources": {"tick": {"stale": ["web"], "incomplete": []}},
-    "SnapshotStats": {"tick": {"days": 35}},
     "ManageLeads": {
         **dict.fromkeys(("dead_letters", "discard", "redrive", "partners", "stats", "sync", "health"), 200),
         **dict.fromkeys(("list", "find_by_phone", "show", "reveal"), 200),
@@ -68,6 +67,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "waiting_account": DONE,
     },
     "SyncAccounts": {"tick": {"matchtrade": "completed"}},
+    "UpdateStats": {"new_lead": DONE, "tick": {"compared": 0, "corrected": 0, "is_done": True}},
 }
 
 

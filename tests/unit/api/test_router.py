@@ -26,8 +26,8 @@ from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.dead_letters.queues import UnknownQueue
 from leadbridge.storage.erasure.eraser import LeadNotFound
-from leadbridge.storage.queries.daily_stats import TooManyLeads
 from leadbridge.storage.queries.lead_list import InvalidCursor
+from leadbridge.storage.statistics.counters import TooManyCounters
 from quality.testkit.fixtures import Context
 
 LEAD_ID = "ld_" + "a" * 26
@@ -118,7 +118,7 @@ def test_a_path_is_read_encoded_and_decoded() -> None:
     [
         (invalid_query("x"), 400, "invalid-query"),
         (InvalidCursor(), 400, "invalid-query"),
-        (TooManyLeads(), 400, "invalid-query"),
+        (TooManyCounters(), 400, "invalid-query"),
         (LeadNotFound(), 404, "unknown-lead"),
         (UnknownQueue(), 404, "unknown-queue"),
         (WrongState("x"), 409, "wrong-state"),

@@ -14,12 +14,13 @@ from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.queries.incomplete_leads import IncompleteLeads, Share
+from leadbridge.storage.statistics.daily_stats import DailyStats
 from leadbridge.storage.stream import event_of
 from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE, Context
 from quality.testkit.people import NOW, lead
+from quality.testkit.statistics import count_all
 
 TODAY = date(2026, 3, 1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -46,8 +47,8 @@ def test_incomplete_leads_are_counted_by_source_and_problem(store: LeadRepositor
     come(store, 2, source="tilda-credit")
     come(store, 3, ago=3 * DAY)
     come(store, 4, good=True)
-    stats = DailyStats(table)
-    shown = stats_view(TODAY - 7 * DAY, TODAY, stats.between(TODAY - 7 * DAY, TODAY, TODAY))
+    count_all(TABLE, NOW)
+    shown = stats_view(TODAY - 7 * DAY, TODAY, DailyStats(table).between(TODAY - 7 * DAY, TODAY))
     assert shown["totals"] == {"leads": 4, "deliveries": {"received": 1}, "incomplete": 3}
     assert {"day": "2026-03-01", "source": "web", "count": 1} in shown["incomplete"]
     assert shown["problems"] == [
@@ -60,11 +61,10 @@ def test_incomplete_leads_are_counted_by_source_and_problem(store: LeadRepositor
 
 def test_the_counts_outlive_the_leads(store: LeadRepository, table: Table) -> None:
     come(store, 1, ago=2 * DAY)
-    stats = DailyStats(table)
-    stats.snapshot(TODAY)
-    aws.dynamodb().delete_item(TableName=TABLE, Key=items.encode(items.incomplete_key(lead(1).lead_id)))
-    later = TODAY + 60 * DAY
-    figures = stats.between(TODAY - 3 * DAY, TODAY, later)
+    count_all(TABLE, NOW)
+    for key in (items.incomplete_key(lead(1).lead_id), items.lead_key(lead(1).lead_id)):
+        aws.dynamodb().delete_item(TableName=TABLE, Key=items.encode(key))
+    figures = DailyStats(table).between(TODAY - 3 * DAY, TODAY)
     assert dict(figures.incomplete) == {("2026-02-27", "web"): 1}
     assert figures.problems["2026-02-27", "web", "person.phone not_a_phone"] == 1
 

@@ -29,11 +29,11 @@ from leadbridge.storage.items import decode, encode
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository
-from leadbridge.storage.queries.daily_stats import DailyStats
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead
+from quality.testkit.statistics import count_all
 
 DAY = 86_400
 
@@ -289,6 +289,11 @@ def test_erasure_deletes_what_a_lead_has_left_behind(world: World) -> None:
         Eraser(Table(aws.dynamodb(), TABLE)).erase(NAMED.lead_id, "olena", NOW)
 
 
-def test_figures_stay(store: LeadRepository) -> None:
-    DailyStats(Table(aws.dynamodb(), TABLE)).snapshot(NOW.date())
-    assert [item for item in everything() if "expires_at" in item] == []
+def test_counters_stay_and_what_is_counted_of_a_lead_expires_with_it(world: World) -> None:
+    world.store.accept(LEAD, phone_hash=None)
+    count_all(TABLE, NOW)
+    counters = [item for item in everything() if item["pk"].startswith("STATS")]
+    assert counters
+    assert not any("expires_at" in item for item in counters)
+    ends = {item["sk"]: item["expires_at"] for item in everything() if item["pk"] == f"LEAD#{LEAD.lead_id}"}
+    assert ends["COUNTED"] == ends["LEAD"]

@@ -85,8 +85,8 @@ def test_alarms_are_of_the_resolution_and_kind_that_the_price_is_for() -> None:
 def test_every_schedule_is_counted() -> None:
     ticks = cost.ticks()
     assert len(ticks) == len(of_type("AWS::Scheduler::Schedule"))
-    assert [round(cost.MONTH / times) for times in ticks.values()] == [60, 300, 3600, 86_400]
-    assert "schedules: find_due, sync_accounts, detect_stale_sources, snapshot_stats" in cost.fixed()
+    assert [round(cost.MONTH / times) for times in ticks.values()] == [60, 300, 3600, 3600]
+    assert "schedules: find_due, sync_accounts, update_stats, detect_stale_sources" in cost.fixed()
 
 
 def test_the_init_of_a_cold_start_is_paid_as_often_as_is_assumed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -410,9 +410,10 @@ def test_without_what_the_page_takes_out_the_template_knows_no_stream() -> None:
     source = deepcopy(template())
     parts = source["Resources"]
     del parts["Leads"]["Properties"]["StreamSpecification"]
-    del parts["PublishChanges"]["Properties"]["Events"]
-    policy = parts["PublishChangesPolicy"]["Properties"]
-    statements = policy["PolicyDocument"]["Statement"]
-    policy["PolicyDocument"]["Statement"] = [one for one in statements if "StreamArn" not in json.dumps(one)]
-    assert len(statements) - len(policy["PolicyDocument"]["Statement"]) == 1
+    for function in ("PublishChanges", "UpdateStats"):
+        del parts[function]["Properties"]["Events"]["Stream"]
+        policy = parts[f"{function}Policy"]["Properties"]
+        statements = policy["PolicyDocument"]["Statement"]
+        policy["PolicyDocument"]["Statement"] = [one for one in statements if "StreamArn" not in json.dumps(one)]
+        assert len(statements) - len(policy["PolicyDocument"]["Statement"]) == 1
     assert "StreamArn" not in json.dumps(source)

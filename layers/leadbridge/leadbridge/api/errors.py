@@ -25,13 +25,13 @@ def problem_for(error: Exception) -> Problem:
     from leadbridge.services.correct_lead import UnknownLead
     from leadbridge.services.dead_letters.queues import UnknownQueue
     from leadbridge.storage.erasure.eraser import LeadNotFound
-    from leadbridge.storage.queries.daily_stats import TooManyLeads
     from leadbridge.storage.queries.lead_list import InvalidCursor
+    from leadbridge.storage.statistics.counters import TooManyCounters
 
     match error:
         case InvalidCursor():
             return invalid_query("The cursor does not belong to this list.")
-        case TooManyLeads():
+        case TooManyCounters():
             return invalid_query("There is too much to count. Request fewer days.")
         case LeadNotFound() | UnknownLead():
             return unknown_lead()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leadbridge.services.dead_letters.queues import DeadLetters
     from leadbridge.services.ports.deliveries import IdVerifier
     from leadbridge.storage.erasure.eraser import Eraser
-    from leadbridge.storage.queries.daily_stats import DailyStats
+    from leadbridge.storage.statistics.daily_stats import DailyStats
 
 
 class Environment(SharedEnvironment, TableEnvironment):
@@ -79,7 +79,7 @@ class Resources:
     @cached_property
     def stats(self) -> DailyStats:
         """The daily statistics."""
-        from leadbridge.storage.queries.daily_stats import DailyStats
+        from leadbridge.storage.statistics.daily_stats import DailyStats
 
         return DailyStats(self.table)
 

@@ -10,6 +10,7 @@ DEAL#{partner}#{deal id}    LINK        which lead a deal at a partner was made 
 LEAD#{id}     ATTENTION#{partner}      a delivery that needs a person although it is followed
 LEAD#{id}     INCOMPLETE               the mark of an incomplete lead, with its problems
 PERSON#{partner}#{attribute}#{hash}    CLAIM    with which lead the person of a phone or a tax number came last
+LEAD#{id}     COUNTED                  what of a lead is in the statistics (see `statistics.counted`)
 LEAD#{id}     FETCH                    how a lead is fetched that its form only named (see `fetches`)
 CONTENT#{source}#{hash}    CONTENT     which lead a post without an id was stored as (see `content_claims`)
 

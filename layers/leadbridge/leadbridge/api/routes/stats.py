@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Count
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
-from leadbridge.storage.queries.daily_stats import StatsCounts
+from leadbridge.storage.statistics.daily_stats import StatsCounts
 
 MAX_DAYS = 366
 DEFAULT_DAYS = 30
@@ -24,10 +24,13 @@ DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
 
 
 class StatsQuery(QueryParams):
-    """The days to count."""
+    """The days to count, and a further grouping."""
 
     first: Day | None = Field(None, alias="from", description="The first day; 29 days before the last by default.")
     last: Day | None = Field(None, alias="to", description="The last day; today by default.")
+    by: Literal["outcome", "campaign"] | None = Field(
+        None, description="Also count deliveries by outcome, or leads by campaign."
+    )
 
 
 class TotalsView(TypedDict):
@@ -62,6 +65,25 @@ class DeliveriesOfDayView(LeadsOfDayView):
     state: State
 
 
+class OutcomesOfDayView(LeadsOfDayView):
+    """The number of deliveries of a day's leads with an outcome: the meaning of the partner's status, null if none."""
+
+    partner: str
+    outcome: str | None
+
+
+class CampaignView(TypedDict):
+    """A source's campaign (`utm_campaign`) on all days: its leads, and the number of deliveries by outcome.
+
+    The campaign `(other)` stands for those beyond the first of a day.
+    """
+
+    source: str
+    campaign: str
+    leads: Count
+    outcomes: dict[str, Count]
+
+
 # `from` is a Python keyword, so the class syntax is impossible.
 StatsView = TypedDict(
     "StatsView",
@@ -73,33 +95,37 @@ StatsView = TypedDict(
         "counts": list[DeliveriesOfDayView],
         "incomplete": list[LeadsOfDayView],
         "problems": list[ProblemCountView],
+        "outcomes": NotRequired[list[OutcomesOfDayView]],
+        "campaigns": NotRequired[list[CampaignView]],
     },
 )
 
 
 @route("GET", "/stats")
 def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
-    """Count leads and deliveries by day, source, partner and state, and incomplete leads by source and problem."""
-    today = utc_now().date()
-    last = query.last or today
+    """Count leads and deliveries by day, source, partner and state, and incomplete leads by source and problem.
+
+    The counts are up to a minute late, and those of a lead stay after an erasure.
+    """
+    last = query.last or utc_now().date()
     first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
     if not timedelta() <= last - first < timedelta(days=MAX_DAYS):
         raise invalid_query(f"from must not be after to, and the range must be at most {MAX_DAYS} days.")
-    stats = stats_view(first, last, request.resources.stats.between(first, last, today))
+    stats = stats_view(first, last, request.resources.stats.between(first, last), query.by)
     if payload_bytes(stats) > MAX_BYTES:
         raise invalid_query("There is too much to show. Request fewer days.")
     return stats
 
 
-def stats_view(first: date, last: date, figures: StatsCounts) -> StatsView:
-    """Return counts with their totals, sorted by day."""
+def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = None) -> StatsView:
+    """Return counts with their totals, sorted by day, and a further grouping."""
     states = Counter[str]()
     for (_, _, _, state), number in figures.deliveries.items():
         states[state] += number
     problems = Counter[tuple[str, str]]()
     for (_, source, problem), number in figures.problems.items():
         problems[source, problem] += number
-    return {
+    view: StatsView = {
         "from": first.isoformat(),
         "to": last.isoformat(),
         "totals": {
@@ -124,3 +150,22 @@ def stats_view(first: date, last: date, figures: StatsCounts) -> StatsView:
             for field, _, code in (problem.rpartition(" "),)
         ],
     }
+    if by == "outcome":
+        view["outcomes"] = [
+            {"day": day, "source": source, "partner": partner, "outcome": outcome or None, "count": number}
+            for (day, source, partner, outcome), number in sorted(figures.outcomes.items())
+        ]
+    if by == "campaign":
+        view["campaigns"] = campaign_views(figures)
+    return view
+
+
+def campaign_views(figures: StatsCounts) -> list[CampaignView]:
+    """Return the campaigns of each source, those with most leads first."""
+    outcomes: dict[tuple[str, str], dict[str, int]] = {}
+    for (source, campaign, outcome), number in sorted(figures.campaign_outcomes.items()):
+        outcomes.setdefault((source, campaign), {})[outcome] = number
+    return [
+        {"source": source, "campaign": campaign, "leads": number, "outcomes": outcomes.get((source, campaign), {})}
+        for (source, campaign), number in sorted(figures.campaigns.items(), key=lambda one: (-one[1], one[0]))
+    ]

@@ -30,10 +30,11 @@ VISIBILITY_SECONDS = 30  # for which a dead letter is hidden from others during 
 MAX_ID = 512  # characters of an id in an answer
 MAX_ERROR = 1024  # characters of an answer's error
 MAX_ATTEMPTS = 1_000_000  # a dead letter with a higher attempt is not one of ours
-REPLACED = frozenset({"publish", "schedule"})  # steps whose work the sweep or the next run does
+REPLACED = frozenset({"publish", "count", "schedule"})  # steps whose work the sweep or the next run does
 UNREADABLE = ErrorInfo(ErrorCode.DEAD_LETTER_INVALID, "the message is not one of ours")
 WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "the worker failed each time; see the logs")
 STREAM_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not published; the sweep queues the items that wait")
+STATS_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not counted; the nightly comparison counts them")
 SCHEDULE_FAILED = ErrorInfo(ErrorCode.SCHEDULE_FAILED, "a scheduled run failed; the next run does its work")
 OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent"})
 
@@ -232,6 +233,8 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
     if queue == "checks":
         return DeadLetter(**basics, step="check", **failed, destination="checks")
     if "DDBStreamBatchInfo" in content:
+        if "-update-stats" in str(content.get("requestContext", {}).get("functionArn")):
+            return DeadLetter(**basics, step="count", **_reason_of(STATS_FAILED))
         return DeadLetter(**basics, step="publish", **_reason_of(STREAM_FAILED))
     return DeadLetter(**basics, step="schedule", **_reason_of(SCHEDULE_FAILED))
 

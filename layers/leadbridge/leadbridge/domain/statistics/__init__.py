@@ -1,0 +1,1 @@
+"""What a lead contributes to the statistics."""

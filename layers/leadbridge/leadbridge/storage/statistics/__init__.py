@@ -1,0 +1,1 @@
+"""Statistics in the table: counters, and what of each lead is counted."""

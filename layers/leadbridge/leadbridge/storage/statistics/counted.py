@@ -1,0 +1,244 @@
+"""What of each lead is counted, and the transactions that count its changes.
+
+pk         sk        item
+LEAD#{id}  COUNTED   the facts about the lead that the counters contain, each with its item's version
+
+One transaction replaces the records of up to some 90 leads, on the condition that no other worker replaced them, and
+adds the differences to the counters. So a repeated, late or reordered change is counted exactly once.
+
+Write units: two for the record, as it is below a kilobyte and in a transaction, and two for each counter item of the
+transaction, which its leads share. So a counted change takes two to four units. A lead whose submission ends before
+the stream's batch closes takes at most four for both, and at most four for each later change of its state or outcome.
+
+A record expires with the lead's items and has nothing about the person. It survives an erasure, because what the lead
+contributes stays counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import batched
+
+from leadbridge.domain.statistics.contribution import (
+    Cell,
+    CountedLead,
+    Counts,
+    DeliveryFacts,
+    LeadChange,
+    LeadFacts,
+    added,
+    difference,
+    limit_campaign,
+)
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
+from leadbridge.runtime.environment import retention_days
+from leadbridge.storage.items import Item, lead_id_of, lead_key
+from leadbridge.storage.statistics.counters import counter_write, known_campaigns
+from leadbridge.storage.statistics.records import LEAD_ATTRIBUTES, TOMBSTONE, lead_facts
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import Write, put
+
+MAX_WRITES = 100  # of a transaction
+MAX_LEADS = 90  # that are read and counted at once
+MAX_TRIES = 5  # to count leads whose records others replace at the same time
+RETRY_FOR = 5.0  # seconds for which a transaction is retried while AWS is busy
+
+
+@dataclass
+class CountResult:
+    """What was counted: the differences by lead. `failed` are leads that could not be counted now."""
+
+    differences: dict[str, Counts] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A lead to count: its record before and after."""
+
+    lead_id: str
+    before: CountedLead
+    after: CountedLead
+
+    @property
+    def difference(self) -> Counts:
+        return difference(self.before, self.after)
+
+
+class CountedLeads:
+    """Counts changes of leads. Safe to repeat."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def count(
+        self, changes: Mapping[str, LeadChange], now: datetime, *, shard: int = 0, differences_only: bool = False
+    ) -> CountResult:
+        """Count the changes of some leads, by id.
+
+        With `differences_only`, a lead whose counts stay the same is not written, even if its items have new versions.
+        Raises botocore's errors that are not transient.
+        """
+        result = CountResult()
+        for some in batched(changes.items(), MAX_LEADS, strict=False):
+            left = dict(some)
+            try:
+                for number in range(MAX_TRIES):
+                    if left:
+                        left = self._try(left, now, shard, differences_only, result, is_retry=number > 0)
+            except Contended:
+                left = {lead_id: change for lead_id, change in left.items() if lead_id not in result.differences}
+            result.failed |= left.keys()
+        return result
+
+    def read(self, lead_ids: Iterable[str], *, consistent: bool = True) -> dict[str, CountedLead]:
+        """Return what of some leads is counted."""
+        keys = [counted_key(lead_id) for lead_id in lead_ids]
+        return {lead_id_of(values): counted_of(values) for values in self._table.batch_get(keys, consistent=consistent)}
+
+    def _try(
+        self,
+        changes: dict[str, LeadChange],
+        now: datetime,
+        shard: int,
+        differences_only: bool,
+        result: CountResult,
+        *,
+        is_retry: bool,
+    ) -> dict[str, LeadChange]:
+        """Read, compute and write once; return the leads whose records were replaced meanwhile."""
+        pending = list(self._pending(changes, now, shard, consistent=is_retry))
+        if differences_only:
+            pending = [one for one in pending if one.difference]
+        conflicts: dict[str, LeadChange] = {}
+        for group in _grouped(pending):
+            writes = [_counted_write(one) for one in group]
+            total = added((one.difference, 1) for one in group)
+            writes += [counter_write(cell, counts, shard) for cell, counts in total.items()]
+            try:
+                self._table.transact(writes, or_conflict=True, retry_for=RETRY_FOR)
+            except Conflict:
+                conflicts |= {one.lead_id: changes[one.lead_id] for one in group}
+            else:
+                result.differences |= {one.lead_id: one.difference for one in group}
+        return conflicts
+
+    def _pending(
+        self, changes: dict[str, LeadChange], now: datetime, shard: int, *, consistent: bool
+    ) -> Iterator[_Pending]:
+        """Yield the leads whose records a change replaces."""
+        counted = self.read(changes, consistent=consistent)
+        new = [lead_id for lead_id, one in changes.items() if lead_id not in counted and one.lead is None]
+        keys = [lead_key(lead_id) for lead_id in new]
+        found = {lead_id_of(values): values for values in self._table.batch_get(keys, attributes=LEAD_ATTRIBUTES)}
+        pending = []
+        for lead_id, change in changes.items():
+            before, new_facts = counted.get(lead_id), change
+            if before is None:
+                before, new_facts = _first(change, found.get(lead_id), now)
+            after = before.merged(new_facts)
+            if not after.has_same_facts(before) or not before.version:
+                pending.append(_Pending(lead_id, before, after))
+        yield from self._limited(pending, shard)
+
+    def _limited(self, pending: list[_Pending], shard: int) -> Iterator[_Pending]:
+        """Yield the leads, with a bounded number of campaigns by name."""
+        cells = {_cell_of(one.after) for one in pending if _has_new_campaign(one)}
+        known = known_campaigns(self._table, cells, shard) if cells else {}
+        for one in pending:
+            if one.after.lead is None or not _has_new_campaign(one):
+                yield one
+                continue
+            campaign = limit_campaign(one.after.lead.campaign, known[_cell_of(one.after)])
+            yield replace(one, after=replace(one.after, lead=replace(one.after.lead, campaign=campaign)))
+
+
+def counted_key(lead_id: str) -> dict[str, str]:
+    """The key of the record of what is counted of a lead."""
+    return {"pk": f"LEAD#{lead_id}", "sk": "COUNTED"}
+
+
+def counted_item(lead_id: str, counted: CountedLead) -> Item:
+    """The record of what is counted of a lead, as it is stored."""
+    lead = counted.lead
+    if lead is None:
+        raise ValueError("a lead without facts is not counted")
+    item: Item = {
+        **counted_key(lead_id),
+        "version": counted.version,
+        "lead_version": lead.version,
+        "day": lead.day,
+        "source": lead.source,
+        "campaign": lead.campaign or None,
+        "problems": list(lead.problems) or None,
+        "is_counted": None if lead.is_counted else False,
+        "deliveries": {name: [one.version, one.state, one.outcome] for name, one in counted.deliveries.items()},
+        "expires_at": counted.expires_at or None,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def counted_of(values: Item) -> CountedLead:
+    """The record that a decoded item holds."""
+    lead = LeadFacts(
+        int(values["lead_version"]),
+        values["day"],
+        values["source"],
+        values.get("campaign", ""),
+        tuple(values.get("problems", ())),
+        values.get("is_counted", True),
+    )
+    deliveries = {
+        name: DeliveryFacts(int(version), state, outcome)
+        for name, (version, state, outcome) in values["deliveries"].items()
+    }
+    return CountedLead(lead, deliveries, int(values["version"]), int(values.get("expires_at", 0)))
+
+
+def _first(change: LeadChange, lead: Item | None, now: datetime) -> tuple[CountedLead, LeadChange]:
+    """Return what is counted of a lead without a record, and the change with the lead's own facts.
+
+    A lead that is older than the retention was counted before, and its record has expired. Only deliveries that were
+    opened later are new.
+    """
+    facts = change.lead if change.lead is not None else lead_facts(lead) if lead is not None else None
+    oldest = (now - timedelta(days=retention_days())).date().isoformat()
+    if facts is not None and facts.day >= oldest:
+        return CountedLead(), replace(change, lead=facts)
+    known = {name: one for name, one in change.deliveries.items() if change.opened.get(name, "") < oldest}
+    counted = facts or LeadFacts(TOMBSTONE, change.day, change.source)
+    return CountedLead(replace(counted, is_counted=False), known), change
+
+
+def _grouped(pending: list[_Pending]) -> Iterator[list[_Pending]]:
+    """Yield the leads of each transaction. Leads of one counter item are together, so that few items are written."""
+    group: list[_Pending] = []
+    cells: set[Cell] = set()
+    for one in sorted(pending, key=lambda one: _cell_of(one.after)):
+        own = set(one.difference)
+        if group and len(group) + 1 + len(cells | own) > MAX_WRITES:
+            yield group
+            group, cells = [], set()
+        group.append(one)
+        cells |= own
+    if group:
+        yield group
+
+
+def _counted_write(one: _Pending) -> Write:
+    item = counted_item(one.lead_id, replace(one.after, version=one.before.version + 1))
+    if one.before.version:
+        return put(item, version=one.before.version)
+    return put(item, "attribute_not_exists(pk)")
+
+
+def _has_new_campaign(one: _Pending) -> bool:
+    before, after = one.before.lead, one.after.lead
+    return after is not None and bool(after.campaign) and (before is None or before.campaign != after.campaign)
+
+
+def _cell_of(counted: CountedLead) -> Cell:
+    return ("", "") if counted.lead is None else (counted.lead.day, counted.lead.source)

@@ -1,0 +1,50 @@
+"""What the statistics must be, computed from the leads, and counting leads without a stream."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from leadbridge.domain.statistics.contribution import CountedLead, Counts, LeadChange, added
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from leadbridge.storage.statistics.counted import CountedLeads
+from leadbridge.storage.statistics.counters import read_counts
+from leadbridge.storage.statistics.records import lead_change
+from leadbridge.storage.table import Table
+
+FIRST, LAST = date(2000, 1, 1), date(2199, 12, 31)
+
+
+def every_item(table: str) -> list[dict[str, Any]]:
+    """All items of a table, decoded."""
+    pages = aws.dynamodb().get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return [items.decode(item) for page in pages for item in page["Items"]]
+
+
+def changes_of(every: Iterable[dict[str, Any]]) -> dict[str, LeadChange]:
+    """What is to be counted of each lead, by its items."""
+    by_lead: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for values in every:
+        if values["pk"].startswith("LEAD#"):
+            by_lead[items.lead_id_of(values)].append(values)
+    changes = {lead_id: lead_change(found) for lead_id, found in by_lead.items()}
+    return {lead_id: change for lead_id, change in changes.items() if change is not None}
+
+
+def expected_counts(every: Iterable[dict[str, Any]]) -> Counts:
+    """The counts that the leads of a table add up to, if all campaigns are counted by name."""
+    return added((CountedLead().merged(change).counts(), 1) for change in changes_of(every).values())
+
+
+def counts_of(table: str) -> Counts:
+    """What the counters of a table contain."""
+    return added([(read_counts(Table(aws.dynamodb(), table), FIRST, LAST), 1)])
+
+
+def count_all(table: str, now: datetime) -> None:
+    """Count all leads of a table as they are."""
+    result = CountedLeads(Table(aws.dynamodb(), table)).count(changes_of(every_item(table)), now)
+    assert not result.failed

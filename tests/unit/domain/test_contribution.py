@@ -1,0 +1,104 @@
+"""What a lead contributes to the statistics, and merging its changes."""
+
+from collections import Counter
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadbridge.domain.statistics.contribution import (
+    MAX_CAMPAIGN_LENGTH,
+    MAX_CAMPAIGNS,
+    OTHER_CAMPAIGNS,
+    CountedLead,
+    DeliveryFacts,
+    LeadChange,
+    LeadFacts,
+    added,
+    clean_campaign,
+    difference,
+    limit_campaign,
+)
+
+DAY, SOURCE = "2026-03-01", "web"
+CELL = (DAY, SOURCE)
+LEAD = LeadFacts(2, DAY, SOURCE, "spring|2026")
+
+
+def change(**facts: DeliveryFacts) -> LeadChange:
+    return LeadChange(DAY, SOURCE, LEAD, facts)
+
+
+def test_a_lead_counts_itself_its_campaign_and_its_deliveries() -> None:
+    one = CountedLead(LEAD, {"a": DeliveryFacts(3, "submitted", "approved"), "b": DeliveryFacts(1, "received")})
+    assert one.counts() == {
+        CELL: Counter(
+            {"l": 1, "n|spring|2026": 1, "d|a|submitted|approved": 1, "d|b|received|": 1, "o|approved|spring|2026": 1}
+        )
+    }
+
+
+def test_an_incomplete_lead_counts_its_problems_until_it_is_completed() -> None:
+    incomplete = CountedLead(LeadFacts(2, DAY, SOURCE, problems=("person.phone required",)))
+    assert incomplete.counts() == {CELL: Counter({"l": 1, "i": 1, "p|person.phone required": 1})}
+    completed = incomplete.merged(LeadChange(DAY, SOURCE, LeadFacts(3, DAY, SOURCE)))
+    assert difference(incomplete, completed) == {CELL: Counter({"i": -1, "p|person.phone required": -1})}
+
+
+def test_a_difference_without_effect_is_empty() -> None:
+    one = CountedLead(LEAD, {"a": DeliveryFacts(1, "received")})
+    later = one.merged(change(a=DeliveryFacts(3, "received")))
+    assert difference(one, later) == {}
+    assert not one.has_same_facts(later)
+
+
+def test_a_lead_that_was_counted_before_is_not_counted_again() -> None:
+    expired = CountedLead(LeadFacts(2, DAY, SOURCE, is_counted=False))
+    after = expired.merged(change(a=DeliveryFacts(1, "received")).merged(LeadChange(DAY, SOURCE, LEAD)))
+    assert after.counts() == {CELL: Counter({"d|a|received|": 1})}
+    corrected = after.merged(LeadChange(DAY, SOURCE, LeadFacts(9, DAY, SOURCE)))
+    assert "l" not in corrected.counts()[CELL]
+
+
+changes = st.lists(
+    st.builds(
+        lambda lead, partner, version: LeadChange(
+            DAY,
+            SOURCE,
+            LeadFacts(lead, DAY, SOURCE, f"campaign {lead}") if lead else None,
+            {partner: DeliveryFacts(version, f"state {version}")} if partner else {},
+        ),
+        st.integers(0, 4),
+        st.sampled_from(["", "a", "b"]),
+        st.integers(1, 6),
+    ),
+    max_size=12,
+)
+
+
+@given(changes, st.randoms(use_true_random=False), st.integers(1, 5))
+def test_order_repetition_and_grouping_change_nothing(made: list[LeadChange], random: Random, size: int) -> None:
+    in_order = CountedLead()
+    for one in made:
+        in_order = in_order.merged(one)
+    again = [*made, *made]
+    random.shuffle(again)
+    total, counted = [], CountedLead()
+    for start in range(0, len(again), size):
+        merged = again[start]
+        for one in again[start + 1 : start + size]:
+            merged = merged.merged(one)
+        after = counted.merged(merged)
+        total.append((difference(counted, after), 1))
+        counted = after
+    assert counted.has_same_facts(in_order)
+    assert added(total) == added([(in_order.counts(), 1)])
+
+
+def test_only_the_first_campaigns_have_a_name() -> None:
+    known = {"one of before"}
+    names = [limit_campaign(f"campaign {number}", known) for number in range(100)]
+    assert len(known) == MAX_CAMPAIGNS
+    assert Counter(names)[OTHER_CAMPAIGNS] == 100 - (MAX_CAMPAIGNS - 1)
+    assert limit_campaign("campaign 0", known) == "campaign 0"
+    assert len(clean_campaign(" x" * 1000)) == MAX_CAMPAIGN_LENGTH

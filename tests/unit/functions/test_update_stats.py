@@ -1,0 +1,157 @@
+"""The function that counts the stream's records and compares the statistics at night."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import LeadRepository
+from quality.testkit.aws.memory_dynamodb import memory_table
+from quality.testkit.fixtures import TABLE, Context, queue
+from quality.testkit.people import NOW, lead
+from quality.testkit.statistics import counts_of
+from quality.testkit.template import template
+from quality.testkit.wiring import passes_stream_filter, stream_mappings
+
+CELL = ("2026-03-01", "web")
+DONE: dict[str, list[Any]] = {"batchItemFailures": []}
+
+
+@pytest.fixture
+def app(store: LeadRepository, function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue("dead"))
+    found = function("update_stats")
+    monkeypatch.setattr(found, "utc_now", lambda: NOW)
+    return found
+
+
+def records() -> list[dict[str, Any]]:
+    return [one for one in memory_table(TABLE).take_records() if passes_stream_filter(one, "UpdateStats")]
+
+
+def letters() -> list[dict[str, Any]]:
+    answer = aws.sqs().receive_message(QueueUrl=queue("dead"), MaxNumberOfMessages=10)
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def test_the_records_of_a_lead_are_counted_as_one_change(
+    app: ModuleType, store: LeadRepository, context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.accept(lead(1), phone_hash=None)
+    store.accept(lead(2), phone_hash=None)
+    found = records()
+    assert len(found) == 4
+    assert app.handler({"Records": found}, context) == DONE
+    assert '"LeadsCounted":[2.0]' in capsys.readouterr().out
+    assert counts_of(TABLE)[CELL] == {"l": 2, "d|leadleader|received|": 2}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "x"}}},
+        {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "LEAD#x"}, "sk": {"S": "DELIVERY#y"}}},
+        {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "LEAD#x"}, "sk": {"S": "LEAD"}, "utm": {"X": 1}}},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:No application metrics")
+def test_an_unreadable_record_is_set_aside_and_does_not_block_the_others(
+    app: ModuleType, store: LeadRepository, context: Context, broken: dict[str, Any]
+) -> None:
+    store.accept(lead(1), phone_hash=None)
+    poison = {"eventName": "INSERT", "dynamodb": {**broken, "SequenceNumber": "0"}}
+    assert app.handler({"Records": [poison, *records()]}, context) == DONE
+    assert counts_of(TABLE)[CELL]["l"] == 1
+    (letter,) = letters()
+    assert (letter["step"], letter["keys"]) == ("count", {"pk": {"S": "x"}})
+    assert letter["reason_code"] == "record_invalid"
+
+
+def test_the_first_record_of_a_lead_that_was_not_counted_is_retried(
+    app: ModuleType, store: LeadRepository, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.accept(lead(1), phone_hash=None)
+    store.accept(lead(2), phone_hash=None)
+    found = records()
+    count = app.counted_leads().count
+
+    def busy(changes: Any, *about: Any, **more: Any) -> Any:
+        result = count({lead(1).lead_id: changes[lead(1).lead_id]}, *about, **more)
+        result.failed.add(lead(2).lead_id)
+        return result
+
+    monkeypatch.setattr(app.counted_leads(), "count", busy)
+    first = next(one for one in found if lead(2).lead_id in one["dynamodb"]["Keys"]["pk"]["S"])
+    failure = {"itemIdentifier": first["dynamodb"]["SequenceNumber"]}
+    assert app.handler({"Records": found}, context) == {"batchItemFailures": [failure]}
+    monkeypatch.undo()
+    assert counts_of(TABLE)[CELL]["l"] == 1
+
+
+def test_the_schedule_compares_and_reports_what_was_wrong(
+    app: ModuleType,
+    store: LeadRepository,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("leadbridge.storage.writes.time.time", (NOW - timedelta(days=2)).timestamp)
+    store.accept(lead(1, received_at=NOW - timedelta(days=1)), phone_hash=None)
+    context.milliseconds = 240_000
+    assert app.handler({}, context) == {"compared": 1, "corrected": 1, "is_done": True}
+    assert '"StatsCorrected":[1.0]' in capsys.readouterr().out
+    (line,) = [one for one in caplog.records if one.message == "statistics corrected"]
+    assert (vars(line)["day"], vars(line)["leads"]) == ("2026-02-28", 1)
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")
+def test_without_time_nothing_is_compared(app: ModuleType, store: LeadRepository, context: Context) -> None:
+    context.milliseconds = 50_000
+    assert app.handler({}, context) == {"compared": 0, "corrected": 0, "is_done": False}
+
+
+def mapping() -> dict[str, Any]:
+    (found,) = [properties for name, properties in stream_mappings() if name == "UpdateStats"]
+    return found
+
+
+def test_the_mapping_waits_for_a_minute_and_is_bounded() -> None:
+    options = mapping()
+    assert options["MaximumBatchingWindowInSeconds"] == 60
+    assert options["BatchSize"] == 1000
+    assert 0 < options["MaximumRetryAttempts"] <= 60
+    assert 3600 < options["MaximumRecordAgeInSeconds"] < 24 * 3600
+    assert options["BisectBatchOnFunctionError"] is True
+    assert "OnFailure" in options["DestinationConfig"]
+    assert template()["Resources"]["UpdateStats"]["Properties"]["Timeout"] > 120
+
+
+def record(event: str, sk: str, new: dict[str, Any] | None = None, old: dict[str, Any] | None = None) -> dict[str, Any]:
+    images = {"NewImage": new or {}, "OldImage": old or {}}
+    return {"eventName": event, "dynamodb": {"Keys": {"pk": {"S": "LEAD#x"}, "sk": {"S": sk}}, **images}}
+
+
+@pytest.mark.parametrize(
+    ("one", "passes"),
+    [
+        (record("INSERT", "LEAD"), True),
+        (record("INSERT", "DELIVERY#leadleader"), True),
+        (record("MODIFY", "DELIVERY#leadleader"), True),
+        (record("MODIFY", "LEAD", old={"awaits_fetch": {"BOOL": True}}), True),
+        (record("MODIFY", "LEAD", new={"revision": {"N": "1"}}), True),
+        (record("MODIFY", "LEAD", new={"expires_at": {"N": "1"}}), False),
+        (record("REMOVE", "LEAD"), False),
+        (record("REMOVE", "DELIVERY#leadleader"), False),
+        (record("INSERT", "EVENT#x"), False),
+        (record("INSERT", "MESSAGE#x"), False),
+        (record("MODIFY", "COUNTED"), False),
+        (record("INSERT", "INCOMPLETE"), False),
+    ],
+)
+def test_only_records_that_may_change_a_count_start_the_function(one: dict[str, Any], passes: bool) -> None:
+    assert passes_stream_filter(one, "UpdateStats") is passes

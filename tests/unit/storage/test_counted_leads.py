@@ -1,0 +1,391 @@
+"""Counting changes of leads exactly once, whatever happens to the stream, to workers and to AWS."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.acceptance.correction import Correction
+from leadbridge.domain.delivery import Delivery, new_delivery
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
+from leadbridge.domain.fetch import complete as complete_fetch
+from leadbridge.domain.fetch import new_fetch
+from leadbridge.domain.fields.hashes import Hashes
+from leadbridge.domain.lead import Lead
+from leadbridge.domain.operator_steps import SubmissionInProgress
+from leadbridge.domain.statistics.contribution import MAX_CAMPAIGNS, OTHER_CAMPAIGNS, Counts, LeadChange, added
+from leadbridge.domain.status_change import change_status
+from leadbridge.domain.timeline import Entry
+from leadbridge.runtime import aws
+from leadbridge.storage import items
+from leadbridge.storage.corrections import CorrectionRepository
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.fetches import FetchRepository
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.statistics.counted import CountedLeads, counted_key
+from leadbridge.storage.statistics.counters import MANY_CHANGES, SHARDS, spread
+from leadbridge.storage.statistics.records import change_of
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
+from quality.benchmarks.capacity import Meter
+from quality.testkit.aws.aws_answers import aws_error
+from quality.testkit.aws.memory_dynamodb import memory_dynamodb, memory_table
+from quality.testkit.fakes.errors import some_error
+from quality.testkit.fixtures import TABLE
+from quality.testkit.people import NOW, lead
+from quality.testkit.statistics import counts_of, every_item, expected_counts
+from quality.testkit.template import table_definition
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+PATH = ("submitting", "retry", "submitting", "submitted", "in_progress", "approved", "in_progress", "issued")
+CELL = ("2026-03-01", "web")
+PROBLEM = FieldError("person.phone", FieldCode.NOT_A_PHONE)
+
+Records = list[dict[str, Any]]
+
+
+@pytest.fixture
+def dynamodb_engine() -> str:
+    """Only the memory has the stream's records."""
+    return "memory"
+
+
+def counted_leads(client: Any = None) -> CountedLeads:
+    return CountedLeads(Table(client or aws.dynamodb(), TABLE))
+
+
+def take_records() -> Records:
+    return memory_table(TABLE).take_records()
+
+
+def changes_in(records: Records) -> dict[str, LeadChange]:
+    changes: dict[str, LeadChange] = {}
+    for record in records:
+        found = change_of(record)
+        if found is not None:
+            lead_id, change = found
+            changes[lead_id] = changes[lead_id].merged(change) if lead_id in changes else change
+    return changes
+
+
+def count(records: Records, client: Any = None) -> set[str]:
+    """Count records as one batch; returns the leads that could not be counted."""
+    return counted_leads(client).count(changes_in(records), NOW).failed
+
+
+def advertised(number: int, campaign: str = "spring") -> Lead:
+    return lead(number).model_copy(update={"utm": {"utm_campaign": campaign}})
+
+
+def move(store: LeadRepository, one: Lead, *path: str) -> None:
+    """Take a lead's delivery along a path of states; names of outcomes are statuses with this meaning."""
+    for step in path:
+        found = store.delivery(one.lead_id, "leadleader")
+        assert found is not None
+        store.apply(change_to(found, step))
+
+
+def change_to(found: Delivery, step: str) -> Any:
+    match step:
+        case "submitting":
+            return steps.start_attempt(found, NOW, MINUTE)
+        case "submitted":
+            return steps.confirm(found, NOW, crc32(found.lead_id.encode()), is_followed=True)
+        case "retry":
+            return steps.schedule_retry(found, NOW, some_error("away"), MINUTE)
+        case "failed":
+            return steps.fail(found, NOW, some_error("spent"))
+        case outcome:
+            return change_status(found, NOW, outcome, meaning=outcome, final=outcome == "issued", is_followed=True)
+
+
+def apply_fetch(store: LeadRepository, one: Lead, table: Table) -> None:
+    """Store a lead that its form only named, and then what was fetched."""
+    waiting = new_fetch(one.lead_id, one.source, {"leadgen_id": "9"}, NOW)
+    named = one.model_copy(update={"partners": (), "utm": {}})
+    assert store.accept(named, phone_hash=None, fetch=waiting) is None
+    change = complete_fetch(waiting, NOW)
+    deliveries = [new_delivery(one.lead_id, partner, one.source, NOW) for partner in one.partners]
+    FetchRepository(table).complete(change, one, deliveries, phone_hash=None, email_hash=None, tax_hash=None)
+
+
+def live(store: LeadRepository, random: Random) -> None:
+    """Some leads of all kinds, and what happens to them."""
+    table, eraser = Table(aws.dynamodb(), TABLE), Eraser(Table(aws.dynamodb(), TABLE))
+    for number in range(random.randint(1, 4)):
+        one = advertised(number, random.choice(["spring", "autumn", ""]))
+        one = one.model_copy(update={"received_at": NOW - random.randint(0, 2) * DAY})
+        kind = random.choice(["good", "good", "fetched", "incomplete"])
+        if kind == "fetched":
+            apply_fetch(store, one, table)
+        elif kind == "incomplete":
+            store.accept(one.model_copy(update={"partners": (), "problems": (PROBLEM,)}), phone_hash=None)
+        else:
+            store.accept(one, phone_hash=None)
+        if kind != "incomplete":
+            move(store, one, *PATH[: random.randint(0, len(PATH))])
+        elif random.random() < 0.5:
+            correct(table, one)
+        if random.random() < 0.2:
+            with suppress(SubmissionInProgress):
+                eraser.erase(one.lead_id, "olena", NOW)
+
+
+def correct(table: Table, one: Lead) -> None:
+    before = one.model_copy(update={"partners": (), "problems": (PROBLEM,)})
+    after = one.model_copy(update={"revision": 1})
+    opened = tuple(new_delivery(one.lead_id, partner, one.source, NOW) for partner in one.partners)
+    entry = Entry.by_operator(NOW, "corrected", "olena")
+    correction = Correction(before, after, entry, opened=opened)
+    none: Hashes = {"phone_hash": None, "email_hash": None, "tax_hash": None}
+    CorrectionRepository(table).correct(correction, none, none)
+
+
+def batches(records: Records, random: Random) -> list[Records]:
+    """The records at least once each, in any order, in batches of any size."""
+    several = [*records, *random.choices(records, k=len(records) // 2)]
+    random.shuffle(several)
+    found = []
+    while several:
+        size = random.randint(1, 12)
+        found.append(several[:size])
+        several = several[size:]
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+@pytest.mark.usefixtures("aws_mocked")
+def test_any_order_repetition_and_grouping_of_the_records_gives_the_counts_of_the_final_items(seed: int) -> None:
+    random = Random(seed)
+    with memory_dynamodb():
+        aws.dynamodb().create_table(**table_definition(TABLE))
+        live(LeadRepository(Table(aws.dynamodb(), TABLE)), random)
+        for batch in batches(take_records(), random):
+            assert count(batch) == set()
+        final = every_item(TABLE)
+        assert counts_of(TABLE) == expected_with_tombstones(final)
+        counted = added((one.counts(), 1) for one in counted_leads().read(lead_ids(final)).values())
+        assert counted == counts_of(TABLE)
+
+
+def lead_ids(every: Records) -> set[str]:
+    return {items.lead_id_of(values) for values in every if values["sk"] == "LEAD"}
+
+
+def expected_with_tombstones(every: Records) -> Counts:
+    """The counts of the items. A tombstone's own counts are taken from what is counted, because they stay."""
+    tombstones = {values["pk"] for values in every if "erased_at" in values}
+    counted = counted_leads().read(lead_ids(every))
+    found = [(expected_counts(one for one in every if one["pk"] not in tombstones), 1)]
+    return added([*found, *((counted[pk.removeprefix("LEAD#")].counts(), 1) for pk in tombstones)])
+
+
+def test_a_lead_is_counted_once_along_its_way(store: LeadRepository) -> None:
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    count(take_records())
+    assert counts_of(TABLE) == {CELL: Counter({"l": 1, "n|spring": 1, "d|leadleader|received|": 1})}
+    move(store, one, "submitting", "submitted", "approved")
+    records = take_records()
+    for _ in range(2):
+        count(records)
+    expected = {"l": 1, "n|spring": 1, "d|leadleader|submitted|approved": 1, "o|approved|spring": 1}
+    assert counts_of(TABLE) == {CELL: Counter(expected)}
+
+
+def test_a_record_that_changes_nothing_counted_writes_nothing(store: LeadRepository) -> None:
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    move(store, one, "submitting", "submitted", "approved")
+    count(take_records())
+    found = store.delivery(one.lead_id, "leadleader")
+    assert found is not None
+    store.defer(found, NOW + DAY)
+    store.apply(change_status(found, NOW, "other", meaning="approved", final=False, is_followed=True))
+    assert changes_in(take_records()) == {}
+
+
+def test_a_delivery_that_is_counted_before_its_lead_counts_for_the_leads_day_and_campaign(
+    store: LeadRepository,
+) -> None:
+    one = advertised(1).model_copy(update={"received_at": NOW - DAY})
+    store.accept(one, phone_hash=None)
+    leads: Records = []
+    deliveries: Records = []
+    for record in take_records():
+        (leads if record["dynamodb"]["Keys"]["sk"]["S"] == "LEAD" else deliveries).append(record)
+    count(deliveries)
+    expected = {("2026-02-28", "web"): Counter({"l": 1, "n|spring": 1, "d|leadleader|received|": 1})}
+    assert counts_of(TABLE) == expected
+    count(leads)
+    assert counts_of(TABLE) == expected
+
+
+def test_the_counts_stay_after_an_erasure_and_name_no_person(store: LeadRepository) -> None:
+    one = advertised(1)
+    store.accept(one.model_copy(update={"partners": (), "problems": (PROBLEM,)}), phone_hash=None)
+    count(take_records())
+    before = counts_of(TABLE)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(one.lead_id, "olena", NOW)
+    count(take_records())
+    assert counts_of(TABLE) == before
+    (counted,) = [values for values in every_item(TABLE) if values["sk"] == "COUNTED"]
+    assert "Прикладенко" not in str(counted)
+    assert "expires_at" in counted
+
+
+def expire(lead_id: str) -> None:
+    aws.dynamodb().delete_item(TableName=TABLE, Key=items.encode(counted_key(lead_id)))
+
+
+def test_a_lead_whose_record_expired_is_not_counted_again_and_a_new_delivery_is(store: LeadRepository) -> None:
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    move(store, one, "submitting", "submitted")
+    count(take_records())
+    before = counts_of(TABLE)
+    expire(one.lead_id)
+    later = NOW + 401 * DAY
+    opened = new_delivery(one.lead_id, "matchtrade", "web", later)
+    Table(aws.dynamodb(), TABLE).transact([put(items.delivery_item(opened))])
+    move(store, one, "approved")
+    counted_leads().count(changes_in(take_records()), later)
+    after = counts_of(TABLE)
+    assert after[CELL] - before[CELL] == Counter({"d|matchtrade|received|": 1})
+    assert after[CELL]["l"] == 1
+
+
+def test_ttl_deletions_change_nothing(store: LeadRepository) -> None:
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    count(take_records())
+    before = counts_of(TABLE)
+    for values in every_item(TABLE):
+        if values["pk"].startswith("LEAD#"):
+            key = items.encode({name: values[name] for name in ("pk", "sk")})
+            aws.dynamodb().delete_item(TableName=TABLE, Key=key)
+    assert changes_in(take_records()) == {}
+    assert counts_of(TABLE) == before
+
+
+class Disturbed:
+    """A client whose transactions fail as they are told to."""
+
+    def __init__(self, *failures: Exception | None, takes_place: bool = False) -> None:
+        self.client, self.failures, self.takes_place = aws.dynamodb(), list(failures), takes_place
+        self.before: Callable[[], object] = lambda: None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def transact_write_items(self, **asked: Any) -> Any:
+        before, self.before = self.before, lambda: None
+        before()
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is None or self.takes_place:
+            answer = self.client.transact_write_items(**asked)
+        if failure is not None:
+            raise failure
+        return answer
+
+
+@pytest.mark.parametrize("takes_place", [True, False])
+@pytest.mark.parametrize(
+    "failure", [ReadTimeoutError(endpoint_url="https://dynamodb"), aws_error("ThrottlingException")]
+)
+def test_a_lost_reply_and_throttling_are_retried_and_counted_once(
+    store: LeadRepository, failure: Exception, takes_place: bool
+) -> None:
+    store.accept(advertised(1), phone_hash=None)
+    assert count(take_records(), Disturbed(failure, takes_place=takes_place)) == set()
+    assert counts_of(TABLE)[CELL]["l"] == 1
+
+
+def test_a_worker_that_dies_before_its_write_leaves_the_batch_to_the_next(store: LeadRepository) -> None:
+    store.accept(advertised(1), phone_hash=None)
+    records = take_records()
+    with pytest.raises(ClientError):
+        count(records, Disturbed(aws_error("ValidationException")))
+    assert counts_of(TABLE) == {}
+    count(records)
+    assert counts_of(TABLE)[CELL]["l"] == 1
+
+
+def test_two_workers_that_count_the_same_records_at_once_count_them_once(store: LeadRepository) -> None:
+    store.accept(advertised(1), phone_hash=None)
+    records = take_records()
+    client = Disturbed()
+    client.before = lambda: count(records)
+    assert count(records, client) == set()
+    assert counts_of(TABLE)[CELL]["l"] == 1
+
+
+def test_leads_that_cannot_be_counted_now_are_returned(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadbridge.storage.statistics.counted.RETRY_FOR", 0.01)
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    records = take_records()
+    busy = Disturbed(*[aws_error("ThrottlingException")] * 100)
+    assert count(records, busy) == {one.lead_id}
+    assert count(records) == set()
+
+
+def test_a_thousand_leads_are_counted_in_few_transactions(store: LeadRepository) -> None:
+    for number in range(200):
+        store.accept(advertised(number, f"campaign {number % 5}"), phone_hash=None)
+    records, meter = take_records(), Meter()
+    calls: Counter[str] = Counter()
+
+    class Metered(Disturbed):
+        def __getattr__(self, name: str) -> Any:
+            calls[name] += 1
+            return super().__getattr__(name)
+
+        def transact_write_items(self, **asked: Any) -> Any:
+            calls["transact_write_items"] += 1
+            meter.count("TransactWriteItems", asked, {})
+            return super().transact_write_items(**asked)
+
+    count(records, Metered())
+    assert calls["transact_write_items"] == 3, "for 90 leads at most"
+    assert calls["batch_get_item"] == 2 * 3, "records and campaigns"
+    assert meter.written / 200 < 2.1, "two units for a lead, and the counters' share"
+    assert counts_of(TABLE)[CELL]["l"] == 200
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_hostile_form_makes_a_bounded_number_of_campaigns(store: LeadRepository, alone: bool) -> None:
+    for number in range(60):
+        store.accept(advertised(number, f"{number} {'x' * 900}"), phone_hash=None)
+        if alone:
+            count(take_records())
+    count(take_records())
+    found = counts_of(TABLE)[CELL]
+    names = [name for name in found if name.startswith("n|")]
+    assert len(names) == MAX_CAMPAIGNS + 1
+    assert found[f"n|{OTHER_CAMPAIGNS}"] == 60 - MAX_CAMPAIGNS
+    assert max(map(len, names)) < 60
+    move(store, advertised(59), "submitting", "submitted", "approved")
+    count(take_records())
+    assert counts_of(TABLE)[CELL][f"o|approved|{OTHER_CAMPAIGNS}"] == 1
+
+
+def test_few_changes_use_one_shard_and_many_all(store: LeadRepository) -> None:
+    assert {spread(MANY_CHANGES - 1) for _ in range(50)} == {0}
+    assert len({spread(MANY_CHANGES) for _ in range(500)}) == SHARDS
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    counted_leads().count(changes_in(take_records()), NOW, shard=3)
+    move(store, one, "submitting")
+    counted_leads().count(changes_in(take_records()), NOW, shard=5)
+    assert counts_of(TABLE) == expected_counts(every_item(TABLE))

@@ -1,0 +1,145 @@
+"""The nightly comparison of the statistics with the leads."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from leadbridge.domain import delivery as steps
+from leadbridge.runtime import aws
+from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.statistics.reconciliation import AGES, PAGE, SETTLED_AFTER, Reconciled, Reconciler
+from leadbridge.storage.table import Table
+from quality.testkit.fakes.errors import some_error
+from quality.testkit.fixtures import TABLE
+from quality.testkit.people import NOW, lead
+from quality.testkit.statistics import count_all, counts_of, every_item, expected_counts
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def dynamodb_engine() -> str:
+    """The contract of the repositories is tested elsewhere; this takes moto minutes."""
+    return "memory"
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Set the clock by which items expire."""
+
+    def set_clock(moment: datetime) -> None:
+        monkeypatch.setattr("leadbridge.storage.writes.time.time", moment.timestamp)
+
+    set_clock(NOW - 40 * DAY)
+    return set_clock
+
+
+def come(store: LeadRepository, number: int, days_ago: int = 1) -> None:
+    one = lead(number, received_at=NOW - days_ago * DAY).model_copy(update={"utm": {"utm_campaign": "spring"}})
+    store.accept(one, phone_hash=None)
+
+
+def fail(store: LeadRepository, number: int) -> None:
+    found = store.delivery(lead(number).lead_id, "leadleader")
+    assert found is not None
+    store.apply(steps.fail(found, NOW, some_error("spent")))
+
+
+def run(now: datetime = NOW, *, pages: int = 10_000) -> Reconciled:
+    left = iter(range(pages))
+    return Reconciler(Table(aws.dynamodb(), TABLE)).run(now, lambda: next(left, None) is not None)
+
+
+def is_exact() -> bool:
+    return counts_of(TABLE) == expected_counts(every_item(TABLE))
+
+
+@pytest.mark.usefixtures("at")
+def test_what_the_stream_lost_is_corrected_and_returned_once(store: LeadRepository) -> None:
+    come(store, 1)
+    count_all(TABLE, NOW)
+    come(store, 2)
+    fail(store, 1)
+    done = run()
+    assert done.corrections == {"2026-02-28": 2}
+    assert done.differences == {"2026-02-28": {"web l": 1, "web d|leadleader|failed|": 1}}
+    assert is_exact()
+    again = run(NOW + DAY)
+    assert (again.leads, again.corrections.total()) == (2, 0)
+
+
+@pytest.mark.usefixtures("at")
+def test_a_difference_of_versions_alone_is_ignored(store: LeadRepository) -> None:
+    come(store, 1)
+    count_all(TABLE, NOW)
+    before = every_item(TABLE)
+    assert run().corrections.total() == 0
+    assert [one for one in every_item(TABLE) if one["pk"] != "STATS"] == before
+
+
+def test_what_is_still_in_the_stream_is_not_corrected(store: LeadRepository, at: Callable[[datetime], None]) -> None:
+    come(store, 1)
+    count_all(TABLE, NOW)
+    at(NOW - SETTLED_AFTER / 2)
+    come(store, 2)
+    fail(store, 1)
+    assert run().corrections.total() == 0
+    assert run(NOW + DAY).corrections.total() == 2
+    assert is_exact()
+
+
+def test_a_shorter_retention_does_not_hide_differences(
+    store: LeadRepository, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come(store, 1)
+    monkeypatch.setenv("RETENTION_DAYS", "60")
+    assert run().corrections.total() == 1
+
+
+@pytest.mark.usefixtures("at")
+def test_only_some_days_are_compared(store: LeadRepository) -> None:
+    for age in range(31):
+        come(store, age, days_ago=age)
+    done = run()
+    assert done.leads == len(AGES)
+    assert sorted(done.corrections) == sorted((NOW - age * DAY).date().isoformat() for age in AGES)
+
+
+@pytest.mark.usefixtures("at")
+def test_a_run_continues_where_the_one_before_ended(store: LeadRepository) -> None:
+    for number in range(3 * PAGE):
+        come(store, number, days_ago=1 + number % 2)
+    compared = 0
+    for _ in range(100):
+        done = run(pages=1)
+        compared += done.leads
+        if done.is_done:
+            break
+    assert done.is_done
+    assert compared == 3 * PAGE, "each lead once"
+    assert is_exact()
+    assert run().leads == 0, "the night is done"
+    assert run(NOW + DAY).leads > 0
+
+
+@pytest.mark.usefixtures("at")
+def test_an_erased_lead_keeps_its_counts(store: LeadRepository) -> None:
+    come(store, 1)
+    count_all(TABLE, NOW)
+    before = counts_of(TABLE)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(lead(1).lead_id, "olena", NOW)
+    run()
+    after = counts_of(TABLE)
+    (cell,) = before
+    assert (after[cell]["l"], after[cell]["n|spring"], after[cell]["d|leadleader|failed|"]) == (1, 1, 1)
+
+
+@pytest.mark.usefixtures("at")
+def test_an_erased_lead_that_was_never_counted_is_counted_without_its_campaign(store: LeadRepository) -> None:
+    come(store, 1)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(lead(1).lead_id, "olena", NOW)
+    assert run().corrections.total() == 1
+    (found,) = counts_of(TABLE).values()
+    assert found == {"l": 1, "d|leadleader|failed|": 1}
