@@ -77,10 +77,8 @@ class CheckSchedule:
         """Return the end of the range of deals that a sweep reads for the check of `age`.
 
         The range starts after `swept_until`, the end of the last one. The result is `swept_until` itself, so the range
-        is empty, until the range is at least `precision(age)` long or the partner closes.
+        is empty, until the range is at least `precision(age)` long or the partner is closed.
         """
         until = self.opened_until(age, now)
-        precision = self.precision(age)
-        if until - swept_until >= precision or until == self.opened_until(age, now + precision):
-            return max(until, swept_until)
-        return swept_until
+        is_closed = until + age < now
+        return max(until, swept_until) if is_closed or until - swept_until >= self.precision(age) else swept_until
