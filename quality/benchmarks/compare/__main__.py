@@ -26,7 +26,16 @@ from quality.benchmarks.__main__ import show
 from quality.benchmarks.budget import check, limits
 from quality.benchmarks.compare.functions import Leadbridge
 from quality.benchmarks.compare.install import FOLDER, install, missing, versions
-from quality.benchmarks.compare.rounds import CONCURRENCY, IN_FLIGHT, PARTNER_SECONDS, REACHED, Load, Losses, Usage
+from quality.benchmarks.compare.rounds import (
+    CONCURRENCY,
+    CONFIRMED,
+    KILLS,
+    PARTNER_SECONDS,
+    POSTED,
+    Load,
+    Losses,
+    Usage,
+)
 from quality.benchmarks.compare.servers import N8n, NodeRed, System
 from quality.benchmarks.compare.usage import cpu_seconds, peak_memory, wait_until_idle
 from quality.benchmarks.measurement import Measurement
@@ -165,8 +174,8 @@ def table(
         f"Node.js {installed['node']}"
     )
     note = (
-        f"Killed: SIGKILL when {REACHED} of {IN_FLIGHT} leads have reached a partner that takes {PARTNER_SECONDS:g} s "
-        "for each call; then a restart, and a second post of each unconfirmed lead."
+        f"Killed, {KILLS} times: SIGKILL when {CONFIRMED} of {POSTED} leads are confirmed, and the partner takes "
+        f"{PARTNER_SECONDS:g} s for each call; then a restart, and a second post of each unconfirmed lead."
     )
     columns = ("", *(titles.get(name, name) for name in names))
     return Measurement(NAME, title, columns, tuple(rows), {"cpu_of_n8n": share}, (note,))

@@ -21,7 +21,8 @@ CONCURRENCY = 16
 TIMEOUT = 180.0  # seconds for all leads of a phase to reach the partner
 PARTNER_SECONDS = 0.4  # of each of the partner's two calls while leads are in flight
 SETTLE = 10.0  # seconds after a restart in which a lead may still reach the partner
-IN_FLIGHT, REACHED = 60, 10  # leads to post, and deals after which the system is killed
+POSTED, CONFIRMED = 60, 30  # leads to post, and confirmed leads after which the system is killed
+KILLS = 2
 
 
 @dataclass
@@ -90,15 +91,31 @@ class Load:
         usage.rate.append(busy / (max(deals.values()) - min(posted.values())))
 
     def kill(self, system: System, *, at_end: bool) -> Losses:
-        """Kill a system with leads in flight, restart it, and post the unconfirmed leads again, as a form does."""
+        """Kill a system with leads in flight some times. Returns the sums."""
+        found = [self._kill_once(system, at_end=at_end) for _ in range(KILLS)]
+        unsettled = [one.unsettled for one in found if one.unsettled is not None]
+        return Losses(
+            sum(one.confirmed for one in found),
+            sum(one.lost for one in found),
+            sum(one.recorded for one in found),
+            sum(one.twice for one in found),
+            sum(unsettled) if unsettled else None,
+        )
+
+    def _kill_once(self, system: System, *, at_end: bool) -> Losses:
+        """Kill a system, restart it, and post the unconfirmed leads again, as a form does."""
         self._begin()
         slow = {"kind": "delay", "seconds": PARTNER_SECONDS, "when": "before"}
         faults = [self._partners.arm("leadleader", one, slow, times=None) for one in ("authorize", "create")]
-        numbers = self.numbers(IN_FLIGHT)
+        numbers = self.numbers(POSTED)
         with ThreadPoolExecutor(CONCURRENCY) as senders:
             answers = {number: senders.submit(system.post, number, at_end=at_end) for number in numbers}
-            self._reached(REACHED)
-            time.sleep(1.5 * PARTNER_SECONDS)  # the next create of a worker that has just finished one is in flight
+            wait_until(
+                lambda: sum(answer.done() and answer.result() for answer in answers.values()) >= CONFIRMED,
+                timeout=TIMEOUT,
+                interval=0.002,
+                otherwise=f"{system.name} did not confirm {CONFIRMED} leads in {TIMEOUT:g} s.",
+            )
             system.kill()
         confirmed = {number for number, answer in answers.items() if answer.result()}
         system.restart()

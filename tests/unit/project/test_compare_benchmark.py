@@ -34,7 +34,7 @@ def measured(ours: Usage, n8n: Usage) -> dict[str, tuple[str, ...]]:
     table = compare.table(
         {"leadbridge": ours, "n8n": n8n, "Node-RED": usage(5, 5)},
         dict.fromkeys(("leadbridge", "n8n", "Node-RED"), (1, 100.0)),
-        {("leadbridge", False): Losses(60, 0, 0, 0, 4), ("n8n", False): Losses(60, 7, 6, 2, 9)},
+        {("leadbridge", False): Losses(120, 0, 0, 0, 4), ("n8n", False): Losses(120, 7, 6, 2, 9)},
         4.0,
         100,
         170,
@@ -50,7 +50,7 @@ def test_the_worse_of_the_two_loads_decides(alone: float, busy: float, ratio: fl
 def test_a_system_that_answers_in_one_way_only_has_no_figures_for_the_other() -> None:
     rows = measured(usage(10, 10), usage(50, 50))
 
-    assert rows["killed, answers when the lead is valid: confirmed leads"] == ("60", "60", "–")
+    assert rows["killed, answers when the lead is valid: confirmed leads"] == ("120", "120", "–")
     assert rows["killed, answers when the partner has the lead: confirmed leads"] == ("–", "–", "–")
 
 
@@ -131,7 +131,7 @@ def test_the_time_of_children_that_ended_counts() -> None:
     before = cpu_seconds([os.getpid()])
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.2: pass"], check=True)
 
-    assert cpu_seconds([os.getpid()]) - before >= 0.19
+    assert cpu_seconds([os.getpid()]) - before >= 0.15  # each figure of the kernel is rounded down to 10 ms
 
 
 def test_a_process_that_is_gone_has_no_time() -> None:
