@@ -159,11 +159,11 @@ def table(
         found = [losses.get((name, at_end)) for name in names]
         rows += [
             (f"killed, {when}: confirmed leads", *cells(found, lambda one: str(one.confirmed))),
-            ("… lost: never reached the partner", *cells(found, lambda one: f"**{one.lost}**")),
+            ("… did not reach the partner", *cells(found, lambda one: f"**{one.lost}**")),
             ("… of these, still in its storage", *cells(found, lambda one: str(one.recorded))),
             ("… reached the partner twice", *cells(found, lambda one: f"**{one.twice}**")),
             (
-                "… listed as uncertain",
+                "… listed for a person to check",
                 *cells(found, lambda one: "no list" if one.unsettled is None else str(one.unsettled)),
             ),
         ]
