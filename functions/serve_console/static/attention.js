@@ -1,4 +1,4 @@
-// What needs an operator: stuck deliveries, dead letters, silent sources.
+// What needs an operator: stuck deliveries, dead letters, silent sources, late status checks.
 
 import { api } from "./api.js";
 import { sum } from "./charts.js";
@@ -11,19 +11,25 @@ import { formatNumber, phrase, t } from "./words.js";
 const MAX_SHOWN = 5;
 const MAX_COUNTED = 25; // larger counts are shown as "25+"
 const DAY = 24 * 3600 * 1000; // milliseconds
+const LATE = 3600; // seconds by which status checks are late before they are reported
 const LOOKBACK_DAYS = 7; // a source without leads in this period is not reported as silent
 
 // Load all of it with parallel requests.
 export async function loadAttention(figures, signal) {
-  const [unknown, needsCheck, failed, incomplete, { dead_letters: letters }, silentSources] = await Promise.all([
+  const [unknown, needsCheck, failed, incomplete, { dead_letters: letters }, silentSources, { partners }] = await Promise.all([
     api.leads({ status: "unknown", limit: MAX_COUNTED }, signal),
     api.leads({ attention: "true", limit: MAX_COUNTED }, signal),
     api.leads({ status: "failed", limit: MAX_COUNTED }, signal),
     api.leads({ status: "incomplete", limit: MAX_COUNTED }, signal),
     api.deadLetters(signal),
     findSilentSources(figures, signal),
+    api.partners(signal),
   ]);
-  return { unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete.leads, figures) }, letters, silentSources };
+  // By the minute: the overview is drawn again only if something changed.
+  const lateChecks = partners
+    .filter(({ checks }) => checks?.oldest_due_seconds > LATE)
+    .map(({ name, checks }) => ({ name, minutes: Math.floor(checks.oldest_due_seconds / 60) }));
+  return { unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete.leads, figures) }, letters, silentSources, lateChecks };
 }
 
 // Sources with leads in the last days but none within 24 hours, with the time of their last lead.
@@ -39,7 +45,7 @@ async function findSilentSources(figures, signal) {
     .filter(({ last }) => last === null || Date.now() - new Date(last).getTime() > DAY);
 }
 
-export function attentionCards({ unknown, needsCheck, failed, incomplete, letters, silentSources }) {
+export function attentionCards({ unknown, needsCheck, failed, incomplete, letters, silentSources, lateChecks }) {
   const cards = [
     unknown.leads.length > 0 && leadCard("unknown", unknown, "status=unknown", (one) => one.state === "unknown"),
     needsCheck.leads.length > 0 && leadCard("needs_check", needsCheck, "attention=true", (one) => one.attention),
@@ -47,6 +53,7 @@ export function attentionCards({ unknown, needsCheck, failed, incomplete, letter
     incomplete.leads.length > 0 && incompleteCard(incomplete),
     letters.length > 0 && deadLetterCard(letters),
     silentSources.length > 0 && silentSourceCard(silentSources),
+    lateChecks.length > 0 && lateCheckCard(lateChecks),
   ].filter(Boolean);
   if (cards.length === 0) return el("p", { class: "card all-clear", id: "all-clear" }, el("span", { "aria-hidden": "true", class: "sign" }, "✓"), " ", t("attention.none"));
   return el("div", { class: "cards" }, cards);
@@ -128,6 +135,21 @@ function silentSourceCard(silentSources) {
     el("ul", { class: "plain" }, silentSources.map(({ source, last }) => el("li", {},
       el("a", { href: `#/leads?${new URLSearchParams({ source })}` }, isolate(source, { cut: 60 })),
       el("span", { class: "muted small" }, " ", last ? phrase("attention.silent.last", { ago: timeAgo(last) }) : t("attention.silent.long")),
+    ))),
+  );
+}
+
+// Partners whose statuses are read later than planned: more deals are open than the workers can check, or the partner is slow.
+function lateCheckCard(lateChecks) {
+  const ago = (minutes) => timeAgo(new Date(Date.now() - minutes * 60_000).toISOString());
+  return card(
+    "late-checks",
+    t("attention.late_checks", { n: lateChecks.length }),
+    formatNumber(lateChecks.length),
+    el("p", { class: "muted" }, t("attention.late_checks.what")),
+    el("ul", { class: "plain" }, lateChecks.map(({ name, minutes }) => el("li", {},
+      isolate(partnerName(name)),
+      el("span", { class: "muted small" }, " ", phrase("attention.late_checks.since", { ago: ago(minutes) })),
     ))),
   );
 }

@@ -460,6 +460,9 @@ export default {
   "attention.silent.what": "Leads arrived in the last 7 days, but none in the last 24 hours. Check that the form still works.",
   "attention.silent.last": "last lead {ago}",
   "attention.silent.long": "no recent leads",
+  "attention.late_checks": { one: "partner with late status checks", other: "partners with late status checks" },
+  "attention.late_checks.what": "New statuses are noticed late. No lead is lost. The partner may limit the rate of requests, or more deals are open than can be checked in time.",
+  "attention.late_checks.since": "the oldest check was due {ago}",
 
   "overview.statistics": "Statistics",
   "overview.period": "Period",

@@ -17,6 +17,7 @@ from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import Lead, Loan
 from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.runtime import aws
+from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.settings import Settings
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import FetchRepository
@@ -105,7 +106,7 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
     put(queues["dead-submit-leadleader"], failed(store))
     put(queues["dead-submit-matchtrade"], event_of("matchtrade"))
     put(queues["dead-messages"], {"detail-type": "MessageChanged", "detail": MessageChanged.of(message).detail()})
-    put(queues["dead-checks"], {"lead_id": LEAD.lead_id, "partner": "leadleader"})
+    put(queues["dead-checks"], {"partner": "leadleader", "lead_ids": [LEAD.lead_id]})
     put(queues["dead-events"], {"DDBStreamBatchInfo": {}})
     put(queues["dead-events"], "nonsense")
     status, said = ask()
@@ -121,6 +122,16 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
     }
     assert all(one["reason"] and one["dead_letter_id"] and one["sent_at"] for one in said["dead_letters"])
     assert len(ask()[1]["dead_letters"]) == 6, "looking hides nothing"
+
+
+def test_a_batch_of_status_checks_names_its_leads_and_is_redriven_as_it_is(ask: Ask, queues: dict[str, str]) -> None:
+    batch = CheckBatch("leadleader", ("ld_1", "ld_2"), attempt=3).body()
+    put(queues["dead-checks"], batch)
+    (letter,) = ask()[1]["dead_letters"]
+    assert (letter["lead_id"], letter["lead_ids"], letter["partner"]) == (None, ["ld_1", "ld_2"], "leadleader")
+    assert (letter["step"], letter["reason_code"], letter["destination"]) == ("check", "worker_failed", "checks")
+    assert redriven(ask("redrive", "checks")) == (1, [], [])
+    assert waiting(queues["checks"]) == [batch]
 
 
 def test_a_failed_delivery_restarts_and_its_dead_letter_is_removed(

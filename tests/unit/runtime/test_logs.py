@@ -1,12 +1,14 @@
 """What is measured of calls to partners: few metrics, one line a call, and nobody in it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.partners.http import Call, CallOutcome
-from leadbridge.runtime.logs import count_version_fault, metrics, record_call
+from leadbridge.runtime.logs import MAX_VALUES, calls_in_one_record, count_version_fault, metrics, record_call
 
 
 def noted(capsys: pytest.CaptureFixture[str], outcome: CallOutcome) -> dict[str, object]:
@@ -57,3 +59,27 @@ def test_a_secret_without_a_usable_value_is_no_fault_of_a_version(
     assert capsys.readouterr().out == ""
     assert metrics.metric_set.keys() == {"SecretUnusable"}
     metrics.clear_metrics()
+
+
+def test_calls_of_a_batch_share_records_and_each_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    def call(number: int) -> None:
+        outcome = CallOutcome.FAILED if number % 10 == 0 else CallOutcome.ANSWERED
+        record_call(Call("leadleader", "status", outcome, float(number)))
+
+    with calls_in_one_record(), ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(130)))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(len(line["PartnerLatency"]) for line in lines) == [130 - MAX_VALUES, MAX_VALUES]
+    assert sorted(value for line in lines for value in line["PartnerLatency"]) == [float(one) for one in range(130)]
+    assert sum(sum(line["PartnerErrors"]) for line in lines) == 13
+    assert sum(line["calls"].get("status.failed", 0) for line in lines) == 13
+    assert all(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["partner"]] for line in lines)
+    call(1)
+    assert len(capsys.readouterr().out.splitlines()) == 1, "after the batch each call has its own line again"
+
+
+def test_calls_before_an_error_of_a_batch_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(LookupError), calls_in_one_record():
+        record_call(Call("leadleader", "status", CallOutcome.ANSWERED, 1.0))
+        raise LookupError
+    assert json.loads(capsys.readouterr().out)["PartnerLatency"] == [1.0]

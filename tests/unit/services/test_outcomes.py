@@ -9,7 +9,9 @@ import pytest
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unknown
 from leadbridge.partners.http import Answer, interception_error
 from leadbridge.runtime.logs import metrics
-from leadbridge.services.outcomes import record_outcome
+from leadbridge.services.outcomes import record_batch, record_outcome
+from leadbridge.services.worker import Outcome as WorkerOutcome
+from leadbridge.services.worker import Result
 
 
 class Outcome(StrEnum):
@@ -63,3 +65,23 @@ def test_its_line_says_why_and_when_it_is_tried_again(caplog: pytest.LogCaptureF
     line = vars(caplog.records[-1])
     assert (line["message"], line["outcome"], line["again_in_seconds"]) == ("visited", "retried", 90.0)
     assert line["reason"] == "the partner asked us to wait"
+
+
+def test_a_batch_is_one_line_with_the_leads_to_which_something_happened(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = RateLimited("leadleader", "status", "slow down")
+    results = {f"ld_{number}": Result(WorkerOutcome.UNCHANGED) for number in range(40)}
+    results |= {"ld_a": Result(WorkerOutcome.CHANGED), "ld_b": Result(WorkerOutcome.CHECK_FAILED, error=limited)}
+    metrics.clear_metrics()
+    with caplog.at_level("INFO"):
+        record_batch("Check", results)
+    metrics.flush_metrics()
+    measured = json.loads(capsys.readouterr().out.splitlines()[-1])
+    counted = ("Check.unchanged", "Check.changed", "Check.check_failed", "PartnerRateLimited")
+    assert [measured[name] for name in counted] == [[40.0], [1.0], [1.0], [1.0]]
+    (line,) = map(vars, caplog.records)
+    assert (line["leads"], line["reasons"]) == (
+        {"changed": ["ld_a"], "check_failed": ["ld_b"]},
+        {"slow down": 1},
+    )
