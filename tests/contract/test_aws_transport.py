@@ -4,9 +4,11 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -207,3 +209,21 @@ def test_threads_share_a_client(server: Server, client: MakeClient) -> None:
         thread.join(20)
     assert found == ["LEAD#1"] * 20
     assert len(server.connections) <= 4
+
+
+def test_a_request_is_sent_as_a_whole_and_by_this_sender(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    send = HTTPConnection.send
+
+    def noted(connection: HTTPConnection, data: bytes) -> None:
+        sent.append(data)
+        send(connection, data)
+
+    monkeypatch.setattr(HTTPConnection, "send", noted)
+    sender = HttpSender(1, 1)
+    answer = sender(AWSRequest("POST", f"{server.url}/", {"X-Amz-Target": "GetItem"}, b'{"a": 1}').prepare())
+    sender.close()
+    assert answer is not None
+    assert (answer.status_code, answer.content) == (200, BODY)
+    assert len(sent) == 1
+    assert sent[0].endswith(b'\r\n\r\n{"a": 1}')

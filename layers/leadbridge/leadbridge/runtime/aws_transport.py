@@ -44,7 +44,7 @@ class HttpSender:
 
         Raises botocore's errors of a connection.
         """
-        if request.stream_output or not isinstance(request.body, bytes | str | None):
+        if request.stream_output or not isinstance(request.body, bytes | None):
             return None
         url = urlsplit(request.url)
         origin = f"{url.scheme}://{url.netloc}"
@@ -53,7 +53,7 @@ class HttpSender:
         try:
             connection.request(request.method, target, request.body, dict(request.headers.items()))
             answer = connection.getresponse()
-            headers: Any = answer.headers
+            headers: Any = dict(answer.getheaders())  # each look-up in answer.headers would compare all names
             body = answer.read()
         except BaseException as error:
             connection.close()  # its unread bytes must not become the answer to the next request
@@ -84,9 +84,9 @@ class HttpSender:
     def _connected(self, url: SplitResult) -> HTTPConnection:
         connection: HTTPConnection
         if url.scheme == "https":
-            connection = HTTPSConnection(url.netloc, timeout=self._connect_timeout, context=_tls())
+            connection = _OneSecureSend(url.netloc, timeout=self._connect_timeout, context=_tls())
         else:
-            connection = HTTPConnection(url.netloc, timeout=self._connect_timeout)
+            connection = _OneSend(url.netloc, timeout=self._connect_timeout)
         endpoint = url.geturl()
         try:
             connection.connect()
@@ -98,6 +98,30 @@ class HttpSender:
             raise EndpointConnectionError(endpoint_url=endpoint, error=error) from error
         connection.sock.settimeout(self._read_timeout)
         return connection
+
+
+class _OneSend(HTTPConnection):
+    """Sends a request's head and body together: one system call, one TLS record and, if they fit, one packet."""
+
+    _parts: list[Any] | None = None
+
+    def request(self, *args: Any, **named: Any) -> None:
+        parts = self._parts = []
+        try:
+            super().request(*args, **named)
+        finally:
+            self._parts = None
+        self.send(b"".join(parts))
+
+    def send(self, data: Any) -> None:
+        if self._parts is None:
+            super().send(data)
+        else:
+            self._parts.append(data)
+
+
+class _OneSecureSend(_OneSend, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Body:
