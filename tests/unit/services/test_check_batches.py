@@ -30,10 +30,12 @@ from leadbridge.services.check_status import BatchResult, Checker, StatusByDeal
 from leadbridge.services.checks.batch import MAX_LEADS, CheckBatch
 from leadbridge.services.worker import Outcome
 from leadbridge.settings import Partner, Settings
+from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.fakes.ledgers import Ledger
 from quality.testkit.fixtures import Time
 from quality.testkit.people import lead
+from quality.testkit.wiring import passes_stream_filter
 
 PARTNER = "leadleader"
 AMPLE = Budget(deadline=120.0, monotonic=lambda: 0.0)
@@ -351,3 +353,19 @@ def test_bodies_round_trip(batch: CheckBatch) -> None:
 def test_a_body_that_is_no_batch_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"lead_ids|partner"):
         CheckBatch.of(body)
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ({"pk": "CHECKS#leadleader", "sk": "PROGRESS"}, {"version": 7}),
+        (
+            {"pk": "LEAD#ld_1", "sk": f"DELIVERY#{PARTNER}"},
+            {"state": "submitted", "due_at": "2026-03-02T09:00:00.000Z"},
+        ),
+    ],
+)
+def test_progress_and_failed_checks_invoke_no_publisher(key: dict[str, str], changed: dict[str, Any]) -> None:
+    image = items.encode({**key, **changed})
+    record = {"eventName": "MODIFY", "dynamodb": {"Keys": items.encode(key), "NewImage": image, "OldImage": image}}
+    assert not passes_stream_filter(record)
