@@ -61,8 +61,9 @@ def find_stale() -> list[str]:
     if not limits:
         logger.info("no source has stale_after")
         return []
-    last = backlog().last_leads(limits)
-    stale = stale_sources(last, limits, utc_now())
+    now = utc_now()
+    last = backlog().last_leads(limits, now)
+    stale = stale_sources(last, limits, now)
     count("StaleSources", len(stale))
     logger.info(
         "checked",

@@ -49,9 +49,10 @@ SHARD = re.compile(r"#\d+$")
 SHARED = {
     r"RATE#": "500 leads per minute and key (storage/quota.py), of 7 write units at most: 58 per second",
     r"SYNC#": "one run at a time writes its progress, after each page of the broker's list",
+    r"SOURCES$": "one write per hour",
     r"CHECKS#": "one write per sweep, each minute",
     r"STATS#": "one write per day and source for each batch of the stream, spread over the shards if batches are large",
-    r"FIGURES$": "one write per day, each night",
+    r"STATS$": "a few writes per night, of the reconciliation",
 }
 
 

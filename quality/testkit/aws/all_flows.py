@@ -52,11 +52,15 @@ def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) 
 
 
 def count_repeats() -> None:
-    """A source of each partner takes a person's second lead for the first, so that their leads claim the person."""
+    """A source of each partner takes a person's second lead for the first, so that their leads claim the person.
+
+    One of them is to send leads each day.
+    """
     with patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}):  # as the stack's functions have it
         sources = settings.settings().sources
     for name in ("plain-credit", "web-trading"):
         sources[name] = sources[name].model_copy(update={"dedup_days": 30})
+    sources["plain-credit"] = sources["plain-credit"].model_copy(update={"stale_after": timedelta(days=1)})
 
 
 def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:

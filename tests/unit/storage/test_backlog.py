@@ -60,7 +60,7 @@ def test_a_lead_that_is_yet_to_be_fetched_waits_too(watch: BacklogMonitor, store
 def test_each_source_has_its_last_lead(watch: BacklogMonitor, store: LeadRepository) -> None:
     for number, (ago, source) in enumerate([(3, "web"), (1, "tilda"), (5, "tilda"), (2, "web"), (1, "other")]):
         come(store, number, ago * HOUR, source)
-    assert watch.last_leads({"web", "tilda", "never"}) == {"web": NOW - 2 * HOUR, "tilda": NOW - HOUR}
+    assert watch.last_leads({"web", "tilda", "never"}, NOW) == {"web": NOW - 2 * HOUR, "tilda": NOW - HOUR}
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_no_more_is_read_than_until_each_has_been_seen(
 ) -> None:
     for number in range(9):
         come(store, number, number * HOUR, "web" if number != 3 else "tilda")
-    assert watch.last_leads({"web", "tilda"}) == {"web": NOW, "tilda": NOW - 3 * HOUR}
+    assert watch.last_leads({"web", "tilda"}, NOW) == {"web": NOW, "tilda": NOW - 3 * HOUR}
     assert len(reads) == SHARDS
 
 
@@ -94,8 +94,45 @@ def test_the_search_for_a_source_that_never_was_has_an_end(
     for number in range(9):
         come(store, number, number * HOUR)
     come(store, 9, 9 * HOUR, "long-ago")
-    assert watch.last_leads({"web", "long-ago"}) == {"web": NOW}
+    assert watch.last_leads({"web", "long-ago"}, NOW) == {"web": NOW}
     assert len(reads) <= SHARDS + 2
+
+
+def test_a_run_reads_no_lead_of_an_earlier_run_again(
+    watch: BacklogMonitor, store: LeadRepository, reads: list[dict[str, Any]]
+) -> None:
+    come(store, 1, 9 * DAY, "rare")
+    for number in range(2, 9):
+        come(store, number, 2 * HOUR)
+    assert watch.last_leads({"web", "rare"}, NOW - HOUR) == {"web": NOW - 2 * HOUR, "rare": NOW - 9 * DAY}
+    come(store, 10, timedelta(minutes=70))  # it reached the index late
+    reads.clear()
+    assert watch.last_leads({"web", "rare"}, NOW) == {"web": NOW - timedelta(minutes=70), "rare": NOW - 9 * DAY}
+    assert {asked["ExpressionAttributeValues"][":since"]["S"] for asked in reads} == {
+        to_text(NOW - HOUR - backlog.OVERLAP)
+    }
+    assert watch.last_leads({"web", "rare"}, NOW + HOUR)["rare"] == NOW - 9 * DAY
+
+
+def test_the_last_lead_of_a_source_that_is_watched_later_is_found(watch: BacklogMonitor, store: LeadRepository) -> None:
+    come(store, 1, 9 * DAY, "later")
+    come(store, 2, HOUR)
+    watch.last_leads({"web"}, NOW)
+    assert watch.last_leads({"web", "later"}, NOW) == {"web": NOW - HOUR, "later": NOW - 9 * DAY}
+
+
+def test_a_source_is_not_stale_because_others_brought_too_many_leads_to_read(
+    watch: BacklogMonitor, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come(store, 1, 9 * DAY, "rare")
+    watch.last_leads({"web", "rare"}, NOW - 3 * HOUR)
+    monkeypatch.setattr(backlog, "MAX_LEADS", 6)
+    come(store, 2, 2 * HOUR, "rare")
+    for number in range(3, 12):
+        come(store, number, HOUR)
+    assert watch.last_leads({"web", "rare"}, NOW) == {"web": NOW - HOUR}
+    monkeypatch.setattr(backlog, "MAX_LEADS", 60)
+    assert watch.last_leads({"web", "rare"}, NOW) == {"web": NOW - HOUR, "rare": NOW - 2 * HOUR}
 
 
 def test_a_source_is_quiet_only_after_its_own_longest_pause() -> None:

@@ -1,4 +1,8 @@
-"""The backlog, read from the index `listing`: since when the oldest lead waits, and which sources are stale."""
+"""The backlog, read from the index `listing`: since when the oldest lead waits, and which sources are stale.
+
+pk        sk           item
+SOURCES   LAST_LEADS   `sources`: when each watched source brought its last lead; `read_until`: up to when it was read
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,17 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from leadbridge.domain.clock import from_text
+from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import State
 from leadbridge.storage import items
 from leadbridge.storage.queries.listing import listing_query, read_listing
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
 
-MAX_LEADS = 300_000  # that are read to find the last lead of each source
+MAX_LEADS = 100_000  # that one run reads to find the last lead of each source: eight seconds
+FIRST_PAGE = 25  # leads of each shard that are read first; usually all sources are among them
+OVERLAP = timedelta(minutes=15)  # for leads that reach the index late, it is read again
+LAST_LEADS_KEY = {"pk": "SOURCES", "sk": "LAST_LEADS"}
 
 
 class BacklogMonitor:
@@ -31,16 +39,37 @@ class BacklogMonitor:
             return _received_at(values)
         return None
 
-    def last_leads(self, sources: Collection[str]) -> dict[str, datetime]:
-        """Return when sources brought their last lead; without those that have none, or none recent enough."""
-        last: dict[str, datetime] = {}
-        query = listing_query(attributes=("received_key", "source"), newest_first=True)
-        for values in read_listing(self._table, query, items.LEADS, limit=MAX_LEADS):
+    def last_leads(self, sources: Collection[str], now: datetime) -> dict[str, datetime]:
+        """Return when sources brought their last lead, without those that have brought none.
+
+        Reads the newest leads until each source is found, but not those of an earlier run, whose result is stored. A
+        source is left out, too, if more than `MAX_LEADS` came since then and none of the newest is from it. The first
+        run reads the newest `MAX_LEADS`; so does the first one with a further source.
+        """
+        stored = self._table.get(LAST_LEADS_KEY) or {}
+        known: dict[str, str | None] = stored.get("sources", {})
+        is_first = not known.keys() >= set(sources)
+        since = None if is_first else to_text(from_text(stored["read_until"]) - OVERLAP)
+        found, is_complete = self._newest_leads(sources, since)
+        last = {name: known.get(name) for name in sources}
+        last |= {name: max(to_text(moment), last[name] or "") for name, moment in found.items()}
+        is_complete = is_complete or is_first
+        read_until = to_text(now) if is_complete else stored["read_until"]
+        self._table.write(put({**LAST_LEADS_KEY, "sources": last, "read_until": read_until}, ttl=False))
+        return {name: from_text(text) for name, text in last.items() if text and (is_complete or name in found)}
+
+    def _newest_leads(self, sources: Collection[str], since: str | None) -> tuple[dict[str, datetime], bool]:
+        """Return the newest lead of each source since a time, and whether there can be no others."""
+        found: dict[str, datetime] = {}
+        query = listing_query(since=since, attributes=("received_key", "source"), newest_first=True)
+        leads = read_listing(self._table, query, items.LEADS, limit=MAX_LEADS, page_size=FIRST_PAGE)
+        read = 0
+        for read, values in enumerate(leads, start=1):  # noqa: B007 - its last value counts
             if values["source"] in sources:
-                last.setdefault(values["source"], _received_at(values))
-            if len(last) == len(sources):
-                break
-        return last
+                found.setdefault(values["source"], _received_at(values))
+            if len(found) == len(sources):
+                return found, True
+        return found, read < MAX_LEADS
 
 
 def stale_sources(last: Mapping[str, datetime], longest: Mapping[str, timedelta], now: datetime) -> list[str]:

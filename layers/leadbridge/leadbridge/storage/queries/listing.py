@@ -128,9 +128,14 @@ def of_partition(query: Query, partition: str) -> list[Query]:
     return [of_key(query, shard) for shard in shards_of(partition)]
 
 
-def read_listing(table: Table, query: Query, partition: str, *, limit: int) -> Iterator[items.Item]:
-    """Yield the items of all shards of a partition in the order of the query, `limit` of them at most."""
-    merged = MergedQuery(table, of_partition(query, partition), page_size=first_page(limit))
+def read_listing(
+    table: Table, query: Query, partition: str, *, limit: int, page_size: int | None = None
+) -> Iterator[items.Item]:
+    """Yield the items of all shards of a partition in the order of the query, `limit` of them at most.
+
+    `page_size`: how many items to read first of each shard, if a few of the `limit` usually suffice.
+    """
+    merged = MergedQuery(table, of_partition(query, partition), page_size=page_size or first_page(limit))
     for _, values in zip(range(limit), merged, strict=False):
         yield values
 
