@@ -52,7 +52,7 @@ SHARED = {
     r"SOURCES$": "one write per hour",
     r"CHECKS#": "one write per sweep, each minute",
     r"STATS#": "one write per day and source for each batch of the stream, spread over the shards if batches are large",
-    r"STATS$": "a few writes per night, of the reconciliation",
+    r"STATS$": "one write for each page of leads that the nightly comparison of the statistics reads",
 }
 
 

@@ -13,9 +13,12 @@ from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
+from leadbridge.domain.statistics.contribution import CountedLead
 from leadbridge.domain.timeline import Entry
 from leadbridge.settings import Settings
 from leadbridge.storage import items
+from leadbridge.storage.statistics.counted import counted_item
+from leadbridge.storage.statistics.records import lead_change
 from quality.chaos.checks import CHECKS, violations
 from quality.chaos.corrections import Correction
 from quality.chaos.reconciliation import Create, Refused, Route
@@ -165,6 +168,22 @@ def with_entry(*names: str) -> dict[str, Any]:
     return {**found, "table": [*found["table"], items.entry_item(LEAD.lead_id, entry, "corrected#000001")]}
 
 
+def counted(*, wrong: str = "") -> dict[str, Any]:
+    """A closed lead that is counted, rightly or with one mistake."""
+    table = journey(*closed())
+    change = lead_change(table)
+    assert change is not None
+    lead = CountedLead().merged(change)
+    ((day, source), counts), *_ = lead.counts().items()
+    counters: dict[str, Any] = {"pk": "STATS#0", "sk": f"{day}#{source}", **counts}
+    if wrong == "counters":
+        counters["l"] = 2
+    if wrong == "lead":
+        lead = replace(lead, deliveries={})
+    item = [] if wrong == "missing" else [counted_item(LEAD.lead_id, replace(lead, version=1))]
+    return {"table": [*table, *item, counters], "has_statistics": True}
+
+
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("accepted_leads_are_stored", {"table": []}),
     ("accepted_leads_are_stored", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
@@ -232,6 +251,9 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("corrections_are_kept", corrected("Оленаб", "Олена")),
     ("corrections_are_kept", with_entry("person.full_name", "Виправна Оленаб Іванівна")),
     ("leads_expire_last", {"table": [one for one in expiring(0) if one["sk"] != "LEAD"], "now": NOW}),
+    ("statistics_count_every_lead", counted(wrong="counters")),
+    ("statistics_count_every_lead", counted(wrong="lead")),
+    ("statistics_count_every_lead", counted(wrong="missing")),
 ]
 
 
@@ -352,6 +374,10 @@ def test_a_lead_that_was_refused_before_it_had_what_the_next_partner_requires_is
         posted = [replace(POSTED, unusable=unusable)]
         snapshot = balanced(**{**found, "table": table, "posted": posted})
         assert bool(violations(snapshot, ["rejected_leads_reach_the_next_partner"])) is is_told
+
+
+def test_a_lead_that_is_counted_once_is_no_violation() -> None:
+    assert violations(balanced(**counted()), ["statistics_count_every_lead"]) == []
 
 
 def test_items_that_expire_with_their_lead_or_before_it_are_no_violation() -> None:

@@ -18,6 +18,7 @@ from leadbridge.services.worker import Outcome, Result
 from leadbridge.storage import claims, corrections, items, leads, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.statistics import counted
 from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.harness import FaultPlan
@@ -143,3 +144,9 @@ def test_partners_that_get_leads_without_their_fields(monkeypatch: pytest.Monkey
 def test_a_source_that_refuses_what_it_should_keep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receive_lead, "is_worth_storing", lambda _: False)
     assert noticed("posts_are_accepted_or_refused")
+
+
+def test_statistics_that_count_repeated_records_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counted.CountedLeads, "read", lambda *_args, **_named: {})
+    monkeypatch.setattr(counted, "put", lambda item, *_args, **_named: writes.put(item))
+    assert noticed("statistics_count_every_lead")

@@ -29,7 +29,7 @@ export async function loadAttention(figures, signal) {
   const lateChecks = partners
     .filter(({ checks }) => checks?.oldest_due_seconds > LATE)
     .map(({ name, checks }) => ({ name, minutes: Math.floor(checks.oldest_due_seconds / 60) }));
-  return { unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete.leads, figures) }, letters, silentSources, lateChecks };
+  return { unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete, figures) }, letters, silentSources, lateChecks };
 }
 
 // Sources with leads in the last days but none within 24 hours, with the time of their last lead.
@@ -102,9 +102,9 @@ function incompleteCard({ leads, cursor, counted }) {
   );
 }
 
-// The counts of the listed leads, or those of the statistics if they have more leads than the list.
-function countIncomplete(leads, figures) {
-  const isListed = figures.totals.incomplete <= leads.length;
+// The counts of the listed leads, or those of the statistics if the list goes on. The statistics also count erased leads.
+function countIncomplete({ leads, cursor }, figures) {
+  const isListed = !cursor || figures.totals.incomplete <= leads.length;
   const sources = isListed ? leads.map(({ source }) => ({ source, count: 1 })) : figures.incomplete;
   const problems = isListed ? leads.flatMap((lead) => lead.problems.map(({ field, code }) => ({ field, code, count: 1 }))) : figures.problems;
   return {

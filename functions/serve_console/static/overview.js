@@ -7,10 +7,12 @@ import { el, fill, isolate, refill } from "./dom.js";
 import { partnerName } from "./partners.js";
 import { STATES, time, title } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
-import { phrase, t } from "./words.js";
+import { hasText, phrase, t } from "./words.js";
 
 const PERIODS = [7, 30, 90]; // days
 const DAY = 86_400_000; // milliseconds
+const MAX_CAMPAIGNS = 10; // that are shown
+const OTHER_CAMPAIGNS = "(other)"; // as the API names those that are not counted by name
 let period = 30;
 let hasSync = null; // whether a broker's accounts are synced; null until the API has told
 
@@ -29,14 +31,15 @@ export async function show(main, { signal }) {
   const load = async () => {
     const to = new Date();
     const from = new Date(to.getTime() - (Math.max(period, 8) - 1) * DAY);
-    const figures = await api.stats(dayOf(from), dayOf(to), signal);
+    const chosen = dayOf(new Date(to.getTime() - (period - 1) * DAY));
+    const [figures, { campaigns }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal)]);
     const [needs] = await Promise.all([loadAttention(figures, signal), showSync(sync, signal)]);
-    const next = { needs: JSON.stringify(needs), figures: JSON.stringify(figures), period };
+    const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, campaigns]), period };
     if (seen.needs !== next.needs) refill(attention, attentionCards(needs));
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
       drawing = new AbortController();
-      refill(charts, drawCharts(since(figures, dayOf(new Date(to.getTime() - (period - 1) * DAY))), AbortSignal.any([signal, drawing.signal])));
+      refill(charts, drawCharts({ ...since(figures, chosen), campaigns }, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
   };
@@ -65,7 +68,7 @@ function dayOf(moment) {
 
 function since(figures, from) {
   const isRecent = (one) => one.day >= from;
-  return { from, to: figures.to, leads: figures.leads.filter(isRecent), counts: figures.counts.filter(isRecent) };
+  return { from, to: figures.to, leads: figures.leads.filter(isRecent), counts: figures.counts.filter(isRecent), outcomes: figures.outcomes.filter(isRecent) };
 }
 
 function drawCharts(figures, signal) {
@@ -78,8 +81,24 @@ function drawCharts(figures, signal) {
     el("div", { class: "cards" },
       bars(t("charts.by_source"), sum(figures.leads, (one) => one.source), (source) => isolate(source, { cut: 40 }), link("source")),
       bars(t("charts.by_partner"), sum(figures.counts, (one) => one.partner), (partner) => isolate(partnerName(partner)), link("partner")),
-      bars(t("charts.by_state"), inOrder, (state) => t(`state.${state}`), link("status"), (state) => tones[state] ?? "")),
+      bars(t("charts.by_state"), inOrder, (state) => t(`state.${state}`), link("status"), (state) => tones[state] ?? ""),
+      bars(t("charts.by_outcome"), sum(figures.outcomes.filter((one) => one.outcome), (one) => one.outcome), outcomeName),
+      figures.campaigns.length > 0 && bars(t("charts.by_campaign"), topCampaigns(figures.campaigns), campaignName)),
+    el("p", { class: "muted" }, t("charts.delay")),
   ];
+}
+
+function outcomeName(outcome) {
+  return hasText(`meaning.${outcome}`) ? t(`meaning.${outcome}`) : isolate(outcome);
+}
+
+function campaignName(campaign) {
+  return campaign === OTHER_CAMPAIGNS ? t("charts.others") : isolate(campaign, { cut: 40 });
+}
+
+// The campaigns with most leads, of all sources.
+function topCampaigns(campaigns) {
+  return new Map([...sum(campaigns.map(({ campaign, leads }) => ({ campaign, count: leads })), (one) => one.campaign)].slice(0, MAX_CAMPAIGNS));
 }
 
 // The progress of each broker's account sync, if there is one.
