@@ -33,6 +33,7 @@ RUNS = {
     "growth": (growth.ROUNDS, ("growth",)),
     "cadence": (cadence.ROUNDS, ("cadence",)),
     "checks": (checks.ROUNDS, ("checks",)),
+    "hot_keys": (1, ("keys",)),
 }
 
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 import pytest
 
 from leadbridge.domain.shards import SHARDS
-from quality.benchmarks.hot_keys import MAX_UNITS, KeyUnits, hottest_share, measure, rates, stored, unknown, usual_life
+from quality.benchmarks.hot_keys import (
+    MAX_UNITS,
+    KeyUnits,
+    count_writes,
+    hottest_share,
+    rates,
+    stored,
+    unknown,
+    usual_life,
+)
 from quality.testkit.aws.all_flows import live
 
 
 @pytest.fixture(scope="module")
 def usual() -> KeyUnits:
     """The writes of a lead of each kind, from its form's post to the final status."""
-    return measure(usual_life)
+    return count_writes(usual_life)
 
 
 def test_no_key_of_an_index_exceeds_its_limit(usual: KeyUnits) -> None:
@@ -34,4 +43,4 @@ def test_the_fullest_shard_has_little_more_than_its_share() -> None:
 
 def test_every_other_key_of_the_table_is_of_one_lead_or_person_or_bounded() -> None:
     """A new shared key must be sharded, or listed with what bounds its rate."""
-    assert unknown(measure(live)) == []
+    assert unknown(count_writes(live)) == []
