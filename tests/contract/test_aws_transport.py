@@ -2,9 +2,13 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.client import HTTPConnection
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +22,15 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.session import get_session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
+from leadbridge.domain.clock import utc_now
 from leadbridge.runtime.aws_errors import is_transient
-from leadbridge.runtime.aws_transport import HttpSender
+from leadbridge.runtime.aws_transport import HttpSender, _tls
 
 BODY = json.dumps({"Item": {"pk": {"S": "LEAD#1"}}}).encode()
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
@@ -32,9 +42,10 @@ type Answer = Callable[[socket.socket], bool]  # returns whether the connection 
 class Server:
     """Answers each request by the next function, and the rest by OK. Counts connections and requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.answers: list[Answer] = []
         self.connections: list[socket.socket] = []
         self.requests: list[bytes] = []
@@ -56,6 +67,12 @@ class Server:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:  # the client refused the certificate
+                connection.close()
+                return
         with connection, connection.makefile("rb") as reader:
             while reader.readline().startswith(b"POST / HTTP/1.1"):
                 headers = dict(iter(lambda: reader.readline().rstrip().lower().partition(b": ")[::2], (b"", b"")))
@@ -198,6 +215,60 @@ def test_a_server_without_a_certificate_is_refused(server: Server, client: MakeC
     with pytest.raises((SSLError, ConnectTimeoutError, EndpointConnectionError)):
         read(client(server.url.replace("http://", "https://")))
     assert server.requests == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the certificate of 127.0.0.1, and its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    made = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(utc_now() - timedelta(days=1))
+        .not_valid_after(utc_now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    file.write_bytes(pem)
+    return file
+
+
+@pytest.fixture
+def tls_server(certificate: Path) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    found = Server(context)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def bundle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Set AWS_CA_BUNDLE for the connections of a test."""
+    _tls.cache_clear()
+    yield lambda file: monkeypatch.setenv("AWS_CA_BUNDLE", file)
+    _tls.cache_clear()
+
+
+def test_a_server_with_a_certificate_of_the_bundle_is_trusted(
+    tls_server: Server, client: MakeClient, certificate: Path, bundle: Callable[[str], None]
+) -> None:
+    bundle(str(certificate))
+    assert read(client(tls_server.url, read_timeout=5)) == "LEAD#1"
+    with pytest.raises(SSLError):  # the certificate is of another name
+        read(client(tls_server.url.replace("127.0.0.1", "localhost"), read_timeout=5))
+    assert len(tls_server.requests) == 1
+
+
+def test_a_server_with_an_unknown_certificate_is_refused(
+    tls_server: Server, client: MakeClient, bundle: Callable[[str], None]
+) -> None:
+    with pytest.raises(SSLError):
+        read(client(tls_server.url, read_timeout=5))
+    assert tls_server.requests == []
 
 
 def test_threads_share_a_client(server: Server, client: MakeClient) -> None:

@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.httpsession import get_cert_path
 from urllib3.util import wait_for_read
 
 MAX_IDLE = 10  # connections of a client that are kept
@@ -153,5 +154,5 @@ def _as_botocore(error: BaseException, request: AWSPreparedRequest) -> BaseExcep
 
 @lru_cache
 def _tls() -> ssl.SSLContext:
-    """Verify servers by the system's certificates, or by those that AWS_CA_BUNDLE names, as botocore does."""
-    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+    """Verify servers by botocore's certificates, or by those that AWS_CA_BUNDLE names, as botocore does."""
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True))
