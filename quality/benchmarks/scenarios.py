@@ -73,7 +73,7 @@ def deal_to_make(stack: RuntimeStack, cloud: Cloud) -> Event:
 
 def check_due(stack: RuntimeStack, cloud: Cloud) -> Event:
     lead = credit(cloud)
-    submitted(cloud, lead, stack.deal(lead))
+    cloud.store.defer_check(submitted(cloud, lead, stack.deal(lead)), RECEIVED_AT)
     return sample("CheckStatus", "due")
 
 

@@ -211,6 +211,21 @@ def test_a_batch_that_arrives_before_its_time_goes_back_without_a_call(world: Wo
     assert world.lender.asked == []
 
 
+def test_a_deal_with_a_due_time_of_its_own_is_deferred_and_not_queued_twice(world: World) -> None:
+    lead_ids = world.deals(6)
+    for lead_id in lead_ids[:3]:
+        world.ledger.put(replace(world.delivery(lead_id), due_at=world.time.now, checks_failed=1))
+    world.lender.default = RateLimited(PARTNER, "status", "slow down", retry_after=600)
+    ((batch, delay),) = world.check(lead_ids, workers=2).returned
+    assert set(batch.lead_ids) == set(lead_ids[3:])
+    assert {world.delivery(one).due_at for one in lead_ids[:3]} == {world.time.now + delay}
+    assert world.check(lead_ids[:3], overdue=True).returned == ()
+    world.lender.default = "В обробці"
+    world.time.now += delay
+    assert outcomes(world.check(lead_ids, overdue=True)) == [Outcome.NO_ACTION] * 3 + [Outcome.UNCHANGED] * 3
+    assert outcomes(world.check(lead_ids, overdue=True)) == [Outcome.NO_ACTION] * 6, "a second message has no effect"
+
+
 def test_answers_reset_the_count_of_attempts(world: World) -> None:
     lead_ids = world.deals(4)
     world.lender.statuses = {4: RateLimited(PARTNER, "status", "slow down")}
@@ -331,6 +346,7 @@ batches = st.builds(
     st.just(PARTNER),
     st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5, unique=True).map(tuple),
     at_once=st.booleans(),
+    overdue=st.booleans(),
     attempt=st.integers(1, 50),
 )
 

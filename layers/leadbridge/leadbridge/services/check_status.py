@@ -140,7 +140,7 @@ class Checker(Worker[Delivery, Change]):
     def _is_processable(self, delivery: Delivery) -> bool:
         return delivery.is_waiting or (delivery.state is State.SUBMITTED and not delivery.is_erased)
 
-    def settle(self, delivery: Delivery | None, *, at_once: bool) -> Result | None:
+    def settle(self, delivery: Delivery | None, batch: CheckBatch) -> Result | None:
         """Process what needs no call to the partner; None for a delivery whose status is to be read."""
         if delivery is None:
             return Result(Outcome.NOT_FOUND)
@@ -151,13 +151,13 @@ class Checker(Worker[Delivery, Change]):
             return Result(Outcome.NO_ACTION)
         is_due = delivery.due_at is not None and delivery.due_at <= now
         if delivery.is_waiting:
-            if at_once or not is_due:
+            if batch.at_once or not is_due:
                 return Result(Outcome.NO_ACTION)
             self.requeue(delivery)
             self._defer_overdue(delivery, now)
             return Result(Outcome.REQUEUED)
-        is_planned = delivery.due_at is None and delivery.followed_since is not None
-        return None if at_once or is_due or is_planned else Result(Outcome.NO_ACTION)
+        is_planned = not batch.overdue and delivery.due_at is None and delivery.followed_since is not None
+        return None if batch.at_once or is_due or is_planned else Result(Outcome.NO_ACTION)
 
     def ask(self, delivery: Delivery, budget: Budget) -> Answer:
         """Read the status from the partner. Runs in a thread, writes nothing and does not raise."""
@@ -221,7 +221,7 @@ class _BatchRun:
         due: list[Delivery] = []
         for lead_id in batch.lead_ids:
             delivery = found.get(lead_id)
-            settled = self._guarded(lead_id, partial(self.checker.settle, delivery, at_once=batch.at_once))
+            settled = self._guarded(lead_id, partial(self.checker.settle, delivery, batch))
             if settled is not None:
                 self.results[lead_id] = settled
             elif delivery is not None and lead_id not in self.failures:
@@ -233,7 +233,8 @@ class _BatchRun:
         unreached = [one.lead_id for one in due if one.lead_id not in self.results | self.failures]
         outcome = Outcome.POSTPONED if self.stopped_by is not None else Outcome.OUT_OF_TIME
         self.results |= dict.fromkeys(unreached, Result(outcome))
-        return BatchResult(self.results, tuple(self._returned(unreached)), self.failures)
+        left = [one for one in due if one.lead_id in {*unreached, *self.again}]
+        return BatchResult(self.results, tuple(self._returned(left)), self.failures)
 
     def _answers(self, due: list[Delivery]) -> Iterable[tuple[Delivery, Answer]]:
         partner = self.checker.partner
@@ -275,20 +276,30 @@ class _BatchRun:
             self.failures[lead_id] = error
             return None
 
-    def _returned(self, unreached: list[str]) -> Iterable[tuple[CheckBatch, timedelta]]:
-        """Yield what returns to the queue. What was tried comes last, so that one deal cannot hold up the others."""
+    def _returned(self, left: list[Delivery]) -> Iterable[tuple[CheckBatch, timedelta]]:
+        """Yield what returns to the queue. What was tried comes last, so that one deal cannot hold up the others.
+
+        A delivery with a due time of its own is deferred instead: the sweep would queue it again every minute.
+        """
         for lead_id in self.failures:
             yield replace(self.batch, lead_ids=(lead_id,), not_before=None), timedelta()
-        if not (left := (*unreached, *self.again)):
-            return
-        batch = replace(self.batch, lead_ids=left, not_before=None)
+        left.sort(key=lambda one: one.lead_id in self.again)
+        batch = replace(self.batch, not_before=None)
         if self.stopped_by is None:
-            yield batch, timedelta()
+            if left:
+                yield replace(batch, lead_ids=tuple(one.lead_id for one in left)), timedelta()
             return
         has_answers = any(result.outcome in ANSWERED for result in self.results.values())
         attempt = 1 if has_answers else self.batch.attempt
         wait = retry_delay(self.checker.settings.retry, attempt, self.checker.jitter(), self.stopped_by)
-        yield replace(batch, attempt=attempt + 1, not_before=self.checker.clock() + wait), wait
+        until, returned = self.checker.clock() + wait, list[str]()
+        for one in left:
+            if one.due_at is None or self.batch.at_once:
+                returned.append(one.lead_id)
+            else:
+                self.checker.ledger.defer(one, until)
+        if returned:
+            yield replace(batch, lead_ids=tuple(returned), attempt=attempt + 1, not_before=until), wait
 
 
 def is_of_partner(error: partner_errors.PartnerError) -> bool:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched
+from itertools import batched, chain
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -75,16 +75,26 @@ def fill_checks(
         share = ceil(max(0, room - queued) / left)
         left -= 1
         for_due = share if sweep is None else (share + 1) // 2
-        due = list(find_due(partner, now, max(1, for_due * BATCH)))
-        late = max([late, *((now - from_text(item.due_at)).total_seconds() for item in due[:1])])
-        lead_ids = [item.owner for item in due[: for_due * BATCH]]
-        bodies = batch_bodies(partner, list(batched(lead_ids, BATCH, strict=False)))
-        send_all(queue_url, bodies)
-        queued += len(bodies)
+        due = iter(find_due(partner, now, max(1, for_due * BATCH)))
+        sent = 0
+        if (longest := next(due, None)) is not None:
+            late = max(late, (now - from_text(longest.due_at)).total_seconds())
+            if for_due:
+                sent = _send_due(queue_url, partner, (item.owner for item in chain([longest], due)))
+        queued += sent
         if sweep is not None:
-            queued += sweep.run(now, max(0, share - len(bodies)))
+            queued += sweep.run(now, share - sent)
             late = max(late, sweep.oldest_due_seconds(now))
     return queued, late
+
+
+def _send_due(queue_url: str, partner: str, lead_ids: Iterable[str]) -> int:
+    """Send batches of leads, ten messages at a time, so that not all are in memory. Returns the number of messages."""
+    sent = 0
+    for batches in batched(batched(lead_ids, BATCH, strict=False), MAX_BATCH, strict=False):
+        send_all(queue_url, batch_bodies(partner, batches, overdue=True))
+        sent += len(batches)
+    return sent
 
 
 def message_body(due: DueItem) -> dict[str, Any]:

@@ -17,13 +17,15 @@ MAX_LEADS = 100  # of one message
 class CheckBatch:
     """Deliveries of one partner.
 
-    `at_once`: an operator asks for the status now, also if the delivery is not due. `attempt` counts the calls in a row
+    `at_once`: an operator asks for the status now, also if the delivery is not due. `overdue`: the deliveries' own due
+    times have come, and one without such a time is left alone. `attempt` counts the calls in a row
     after which the batch was returned to the queue because of the partner. `not_before` is when it may be tried again.
     """
 
     partner: str
     lead_ids: tuple[str, ...]
     at_once: bool = False
+    overdue: bool = False
     attempt: int = 1
     not_before: datetime | None = None
 
@@ -40,13 +42,14 @@ class CheckBatch:
             partner=body["partner"],
             lead_ids=tuple(dict.fromkeys(lead_ids)),
             at_once=body.get("at_once") is True,
+            overdue=body.get("overdue") is True,
             attempt=max(1, int(body.get("attempt", 1))),
             not_before=None if not_before is None else from_text(not_before),
         )
 
     def body(self) -> dict[str, Any]:
         """Return the message's body."""
-        optional: dict[str, Any] = {"at_once": True} if self.at_once else {}
+        optional: dict[str, Any] = {name: True for name in ("at_once", "overdue") if getattr(self, name)}
         if self.attempt > 1:
             optional["attempt"] = self.attempt
         if self.not_before is not None:
@@ -58,6 +61,6 @@ class CheckBatch:
         return timedelta() if self.not_before is None else max(timedelta(), self.not_before - now)
 
 
-def batch_bodies(partner: str, batches: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+def batch_bodies(partner: str, batches: Sequence[Sequence[str]], *, overdue: bool = False) -> list[dict[str, Any]]:
     """Return the bodies of batches of leads."""
-    return [CheckBatch(partner, tuple(lead_ids)).body() for lead_ids in batches]
+    return [CheckBatch(partner, tuple(lead_ids), overdue=overdue).body() for lead_ids in batches]
