@@ -35,6 +35,7 @@ from quality.testkit.wiring import passes_stream_filter
 
 FILE = Path(__file__).with_name("measurements.json")
 ROUNDS, WARM_UP = 30, 5
+COUNTED_TOGETHER = 6  # leads in a minute and in one of four shards of the stream, of a million leads a month
 BATCHES = 5  # of status checks without a change
 FIRST_STATUS = "В обробці"
 STATUSES = ("Погоджено", "Видано")  # after the first one, which has no message; the last one closes the deal
@@ -70,6 +71,7 @@ class Flow:
     meter: Meter = field(default_factory=Meter)
     published: list[dict[str, Any]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)  # the partner is called by several threads
+    stages: list[list[dict[str, Any]]] = field(default_factory=list)  # records for the statistics, by drain
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call a function and add its usage."""
@@ -91,9 +93,14 @@ class Flow:
 
     def drain(self) -> None:
         """Publish all changes, and process all published events."""
+        self.stages.append([])
         while self.meter.changes:
-            records = [record for before, after in self.meter.changes if (record := stream_record(before, after))]
+            changes = list(self.meter.changes)
             self.meter.changes.clear()
+            records = [record for before, after in changes if (record := stream_record(before, after))]
+            self.stages[-1] += [
+                one for before, after in changes if (one := stream_record(before, after, "UpdateStats"))
+            ]
             if records:
                 self.invoke("PublishChanges", {"Records": records})
             while self.published:
@@ -127,13 +134,13 @@ class Flow:
             yield
 
 
-def stream_record(before: Item | None, after: Item) -> dict[str, Any] | None:
+def stream_record(before: Item | None, after: Item, function: str = "PublishChanges") -> dict[str, Any] | None:
     """The stream's record of a change; None if the template's filter excludes it."""
     images = {"NewImage": after} | ({"OldImage": before} if before else {})
     keys = {"pk": after["pk"], "sk": after["sk"]}
     event = "MODIFY" if before else "INSERT"
     record = {"eventName": event, "dynamodb": {"SequenceNumber": "1", "Keys": keys, **images}}
-    return record if passes_stream_filter(record) else None
+    return record if passes_stream_filter(record, function) else None
 
 
 def targets(envelope: dict[str, Any]) -> list[str]:
@@ -168,6 +175,19 @@ def measure(flow: Flow, number: int) -> LeadUsage:
         raise SystemExit(f"the lead did not reach its end: {delivery}, {flow.usage}")
     stored = [item for (pk, _), item in flow.meter.items.items() if pk == f"LEAD#{lead_id}"]
     return LeadUsage(flow.usage, sum(stored_size(item) for item in stored))
+
+
+def statistics_usage(flow: Flow, leads: list[list[list[dict[str, Any]]]]) -> Iterator[Usage]:
+    """Yield a lead's share of counting it, with as many leads in a batch as a million a month bring.
+
+    `leads` are the records of each lead, by stage: a batch has the same stage of its leads.
+    """
+    for number in range(0, len(leads) - COUNTED_TOGETHER + 1, COUNTED_TOGETHER):
+        flow.usage = {}
+        for stage in zip(*leads[number : number + COUNTED_TOGETHER], strict=True):
+            if records := [record for of_lead in stage for record in of_lead]:
+                flow.invoke("UpdateStats", {"Records": records})
+        yield Usage(**{name: value / COUNTED_TOGETHER for name, value in vars(flow.usage["UpdateStats"]).items()})
 
 
 def unchanged_batches(flow: Flow) -> list[dict[str, Usage]]:
@@ -205,14 +225,20 @@ def medians(rounds: list[dict[str, Usage]]) -> dict[str, dict[str, float]]:
 def main() -> int:
     with environment() as on:
         flow = Flow(on)
-        leads = [measure(flow, number) for number in range(WARM_UP + ROUNDS)][WARM_UP:]
+        leads, records = [], []
+        for number in range(WARM_UP + ROUNDS):
+            flow.stages = []
+            leads.append(measure(flow, number))
+            records.append(flow.stages)
+        leads = leads[WARM_UP:]
+        counted = medians([{"UpdateStats": one} for one in statistics_usage(flow, records)])
         batches = unchanged_batches(flow)
     measured = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one core of {os.cpu_count()}, shared",
         "leads": ROUNDS,
         "kept_bytes": statistics.median(one.stored_bytes for one in leads),
-        "functions": medians([one.functions for one in leads]),
+        "functions": medians([one.functions for one in leads]) | counted,
         "batch": BATCH,
         "unchanged_batch": medians(batches),
     }

@@ -26,7 +26,7 @@ def test_the_page_has_the_figures_that_the_script_prints() -> None:
 
 def test_every_function_that_was_measured_is_in_the_template() -> None:
     assert set(cost.measured()["functions"]) <= set(resources("AWS::Serverless::Function"))
-    assert {"ReceiveLead", "PublishChanges", "SubmitLead", "CheckStatus", "SendMessage"} == set(
+    assert {"ReceiveLead", "PublishChanges", "SubmitLead", "CheckStatus", "SendMessage", "UpdateStats"} == set(
         cost.measured()["functions"]
     )
 

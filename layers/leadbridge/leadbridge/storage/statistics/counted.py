@@ -7,8 +7,9 @@ One transaction replaces the records of up to some 90 leads, on the condition th
 adds the differences to the counters. So a repeated, late or reordered change is counted exactly once.
 
 Write units: two for the record, as it is below a kilobyte and in a transaction, and two for each counter item of the
-transaction, which its leads share. So a counted change takes two to four units. A lead whose submission ends before
-the stream's batch closes takes at most four for both, and at most four for each later change of its state or outcome.
+transaction, which its leads share. So a counted change takes two to four units. A new lead whose submission ends before
+the stream's batch closes is one change, and each later state or outcome is another one. With three statuses that is
+9.3 units for a lead at a million leads a month (measured by quality/benchmarks/flow.py), and 8 with more leads.
 
 A record expires with the lead's items and has nothing about the person. It survives an erasure, because what the lead
 contributes stays counted.
