@@ -192,8 +192,9 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     assert lead_id in {one["lead_id"] for one in in_doubt(stack)}
     limit = {"kind": "answer", "status": 429, "body": {}}
     fault = partner.arm("leadleader", "authorize", limit, times=None)
+    asked(stack, "POST", "/leads/{lead_id}/deliveries/{partner}/check", **place)
     make_due(stack)
-    stack.tick()  # the batch returns to its queue
+    stack.tick()  # the batch of the operator's check returns to its queue, the others are deferred
     partner.disarm(fault)
     make_due(stack)
     stack.tick()
