@@ -385,3 +385,12 @@ def test_progress_and_failed_checks_invoke_no_publisher(key: dict[str, str], cha
     image = items.encode({**key, **changed})
     record = {"eventName": "MODIFY", "dynamodb": {"Keys": items.encode(key), "NewImage": image, "OldImage": image}}
     assert not passes_stream_filter(record)
+
+
+@pytest.mark.parametrize(("attempt", "at_once"), [(1, 8), (2, 4), (4, 1), (50, 1)])
+def test_each_attempt_without_an_answer_halves_the_concurrency(world: World, attempt: int, at_once: int) -> None:
+    """A check takes two calls: otherwise the first calls of 8 checks use up a limit of 8, and no check ever ends."""
+    lead_ids = world.deals(16)
+    world.lender.waits_for = at_once
+    assert world.check(lead_ids, workers=8, attempt=attempt).returned == ()
+    assert world.lender.most == at_once

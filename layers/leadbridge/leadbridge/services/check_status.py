@@ -237,8 +237,14 @@ class _BatchRun:
         return BatchResult(self.results, tuple(self._returned(left)), self.failures)
 
     def _answers(self, due: list[Delivery]) -> Iterable[tuple[Delivery, Answer]]:
+        """Ask for the statuses. Each attempt in a row without an answer halves the number of concurrent calls.
+
+        A check takes two calls. If the partner allows fewer calls than are made at the same time, the first calls of
+        all checks use up the limit, and no check would ever end.
+        """
         partner = self.checker.partner
-        workers = self.checker.settings.checks_at_once if partner.is_concurrent else 1
+        at_once = self.checker.settings.checks_at_once >> (self.batch.attempt - 1)
+        workers = max(1, at_once) if partner.is_concurrent else 1
         ask = self.checker.ask
         return in_parallel(due, lambda one: ask(one, self.budget), min(workers, max(1, len(due))), self._may_start)
 
