@@ -1,7 +1,7 @@
 """Batches of status checks: concurrency, a partner that fails, deals that fail, time that runs out."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -394,3 +394,24 @@ def test_each_attempt_without_an_answer_halves_the_concurrency(world: World, att
     world.lender.waits_for = at_once
     assert world.check(lead_ids, workers=8, attempt=attempt).returned == ()
     assert world.lender.most == at_once
+
+
+def test_a_delivery_that_cannot_be_read_does_not_keep_the_others_from_their_checks(world: World) -> None:
+    lead_ids = world.deals(7)
+    read = world.ledger.deliveries
+
+    def failing(some: Iterable[str], partner: str, *, consistent: bool = True) -> dict[str, Delivery]:
+        if lead_ids[4] in (listed := list(some)):
+            raise ValueError("no such state")
+        return read(listed, partner, consistent=consistent)
+
+    left, failed = [CheckBatch(PARTNER, tuple(lead_ids))], []
+    with patch.object(world.ledger, "deliveries", failing):
+        while left:
+            batch = left.pop()
+            try:
+                left += [one for one, _ in world.check(list(batch.lead_ids)).returned]
+            except ValueError:
+                failed.append(batch.lead_ids)
+    assert failed == [(lead_ids[4],)], "which the queue tries again, and then the dead-letter queue gets"
+    assert sorted(world.lender.asked) == [1, 2, 3, 4, 6, 7]

@@ -124,11 +124,19 @@ class Checker(Worker[Delivery, Change]):
         """Process the deliveries of a batch that are due. Safe to repeat and to run concurrently.
 
         A batch with `at_once` checks statuses also if they are not due. Raises what the ledger raises, if the batch has
-        one lead or the deliveries cannot be read.
+        one lead or the deliveries cannot be read. If one of several is unusable, each half of the batch returns to the
+        queue, until that one is alone.
         """
         if wait := batch.wait(self.clock()):
             return BatchResult(returned=((batch, wait),))
-        return _BatchRun(self, batch, budget).run()
+        try:
+            found = self.ledger.deliveries(batch.lead_ids, batch.partner, consistent=batch.at_once)
+        except (LookupError, TypeError, ValueError):
+            if (half := len(batch.lead_ids) // 2) == 0:
+                raise
+            halves = batch.lead_ids[:half], batch.lead_ids[half:]
+            return BatchResult(returned=tuple((replace(batch, lead_ids=some), timedelta()) for some in halves))
+        return _BatchRun(self, batch, budget, found).run()
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
         if not delivery.is_lease_expired(now):
@@ -204,23 +212,23 @@ class Checker(Worker[Delivery, Change]):
 class _BatchRun:
     """One batch while it is processed."""
 
-    def __init__(self, checker: Checker, batch: CheckBatch, budget: Budget) -> None:
+    def __init__(self, checker: Checker, batch: CheckBatch, budget: Budget, found: Mapping[str, Delivery]) -> None:
         self.checker = checker
         self.batch = batch
         self.budget = budget
         self.results: dict[str, Result] = {}
         self.failures: dict[str, Exception] = {}
         self.again: list[str] = []  # checks that failed because of the partner
+        self.found = found
         self.stopped_by: partner_errors.PartnerError | None = None
         self.trouble = 0
         self.is_out_of_time = False
 
     def run(self) -> BatchResult:
         batch = self.batch
-        found = self.checker.ledger.deliveries(batch.lead_ids, batch.partner, consistent=batch.at_once)
         due: list[Delivery] = []
         for lead_id in batch.lead_ids:
-            delivery = found.get(lead_id)
+            delivery = self.found.get(lead_id)
             settled = self._guarded(lead_id, partial(self.checker.settle, delivery, batch))
             if settled is not None:
                 self.results[lead_id] = settled
