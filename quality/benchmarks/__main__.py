@@ -34,6 +34,7 @@ RUNS = {
     "cadence": (cadence.ROUNDS, ("cadence",)),
     "checks": (checks.ROUNDS, ("checks",)),
     "hot_keys": (1, ("keys",)),
+    "cost": (1, ("cost",)),
 }
 
 

@@ -12,7 +12,7 @@ import logging
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import ceil
@@ -20,6 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from leadbridge.settings import Settings
+from quality.benchmarks.measurement import Measurement, run_alone
 from quality.testkit.fakes.processed import of_type, processed
 from quality.testkit.template import ROOT, resources, role_statements, template
 from tools.config import read_toml
@@ -27,6 +28,8 @@ from tools.config import read_toml
 LEADS = 1_000_000
 MONTH = 30.44 * 86_400  # seconds
 GB = 1024**3
+AGREED_DOLLARS = 300  # for a million leads, status checks included
+DAYS_OPEN = (3, 14)  # that deals stay open in the comparison with the budget
 WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
 MEMORIES = (128, 256, 512, 1024, 1769)
 PAGE = ROOT / "docs" / "cost.md"
@@ -71,12 +74,15 @@ def assumed(name: str) -> float:
 
 
 @cache
-def checks() -> int:
-    """The number of status checks of a deal without a change, as shipped: the mean over opening moments of a week."""
+def checks(days: float | None = None) -> int:
+    """The number of status checks of a deal without a change, as shipped: the mean over opening moments of a week.
+
+    The deal stays open for some `days`, or for those that are assumed.
+    """
     schedule = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"].check_schedule
     if schedule is None:
         return 0
-    monday, is_open = datetime(2026, 6, 1, tzinfo=UTC), timedelta(days=assumed("days_open"))
+    monday, is_open = datetime(2026, 6, 1, tzinfo=UTC), timedelta(days=days or assumed("days_open"))
     counts = [schedule.checks_until(monday + timedelta(hours=hour), is_open) for hour in range(7 * 24)]
     return round(fmean(counts))
 
@@ -257,9 +263,26 @@ def memories() -> list[tuple[int, float, float]]:
     return found
 
 
+def dollars(days: float) -> float:
+    """Dollars for a million leads whose deals stay open for some days, without what a month costs anyway."""
+    once, polled = (sum(parts(polling=polling).values()) for polling in (False, True))
+    return once + polled * checks(days) / checks()
+
+
+def measure(_rounds: int) -> Iterator[Measurement]:
+    """The cost of a million leads, of what was agreed. It is computed from the stored measurements."""
+    rows = tuple((f"{days} days", str(checks(days)), f"{dollars(days):,.0f}") for days in DAYS_OPEN)
+    columns = ("deals stay open for", "status checks of a deal", "US dollars")
+    ratios = {"of_agreed_dollars": dollars(max(DAYS_OPEN)) / AGREED_DOLLARS}
+    yield Measurement("cost", "A million leads on AWS, from the form to the final status", columns, rows, ratios)
+
+
 def main() -> int:
-    """Print the tables, or write them into the page."""
+    """Print the tables, write them into the page, or compare the cost with the budget."""
     from quality.benchmarks.cost_page import page
+
+    if "--into" in sys.argv[1:]:
+        return run_alone(measure, rounds=1, described=__doc__)
 
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
     text = page()
