@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -229,3 +230,18 @@ def test_a_worker_without_a_value_of_a_deleted_secret_is_not_ready(code: str) ->
 def test_a_worker_that_never_had_the_right_to_read_a_secret_raises_the_error_of_aws() -> None:
     with pytest.raises(ClientError):
         World(Manager(error=aws_error("AccessDeniedException", "GetSecretValue"))).secrets.get("sources")
+
+
+def test_while_one_thread_renews_a_secret_the_others_use_the_last_value(world: World) -> None:
+    world.now += CACHE_SECONDS
+    reads, answer = world.manager.reads, world.manager.get_secret_value
+    others: list[dict[str, Any]] = []
+
+    def meanwhile(SecretId: str) -> dict[str, str]:
+        with patch.object(world.manager, "get_secret_value", answer), ThreadPoolExecutor(1) as pool:
+            others.append(pool.submit(world.secrets.get, "sources").result(timeout=10))
+        return answer(SecretId)
+
+    with patch.object(world.manager, "get_secret_value", meanwhile):
+        assert world.secrets.get("sources") == GOOD
+    assert (world.manager.reads, others) == (reads + 1, [GOOD])

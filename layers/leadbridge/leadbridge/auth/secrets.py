@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -71,7 +72,8 @@ REQUIRED: Mapping[str, str] = {"index": "key"}
 class Secrets:
     """JSON secrets with one prefix: `Secrets(client, "leadbridge").get("operators")`.
 
-    Thread-compatible, one instance per worker. Raises SecretMissing, and botocore's errors if AWS does not answer.
+    Thread-safe, one instance per worker: while one thread renews a value, the others use the last one. Raises
+    SecretMissing, and botocore's errors if AWS does not answer.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Secrets:
         self._client = client
         self._prefix = prefix
         self._monotonic = monotonic
+        self._renewing = Lock()
         self._kept: dict[str, tuple[float, dict[str, Any]]] = {}  # time of the last attempt, usable value
         self._read_at: dict[str, float] = {}  # time of the last successful read
         self._wrong: dict[str, frozenset[str]] = {}  # unusable entries of the current value
@@ -93,6 +96,14 @@ class Secrets:
         kept, now = self._kept.get(name), self._monotonic()
         if kept is not None and now - kept[0] < CACHE_SECONDS:
             return kept[1]
+        is_renewing = self._renewing.acquire(blocking=False)
+        try:
+            return kept[1] if kept is not None and not is_renewing else self._renewed(name, kept, now)
+        finally:
+            if is_renewing:
+                self._renewing.release()
+
+    def _renewed(self, name: str, kept: tuple[float, dict[str, Any]] | None, now: float) -> dict[str, Any]:
         try:
             return self._read(name)
         except (BotoCoreError, ClientError, SecretMissing) as error:
