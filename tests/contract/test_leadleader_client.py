@@ -5,6 +5,7 @@ from decimal import Decimal
 from email.utils import formatdate
 from time import time
 from typing import Any, Literal
+from unittest.mock import patch
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -267,6 +268,16 @@ def test_a_rotation_in_the_middle_recovers_automatically(world: World, what: str
     world.remote.rotate(PARTNER, what)
     assert client.authorize(budget()).create(lead(), budget()) > 0
     assert world.vault.reads == ["cached", "cached", "anew"]
+
+
+def test_a_secret_that_another_thread_read_again_is_used(world: World) -> None:
+    """The statuses of a batch are read concurrently: only the first rejected call reads the rotated secret."""
+    client, vault = world.client(), world.vault
+    world.remote.rotate(PARTNER, "password")
+    old, kept = vault.kept, vault.current()
+    vault.kept, vault.just_read = kept, True
+    with patch.object(vault, "get", side_effect=[old, kept]):
+        assert client.authorize(budget()).create(lead(), budget()) > 0
 
 
 def test_a_secret_that_was_read_a_moment_ago_is_not_certainly_wrong(world: World) -> None:

@@ -80,14 +80,17 @@ class LeadLeader:
     def authorize(self, budget: Budget) -> DealAuthorization:
         """Get one pair of one-time tokens.
 
-        After a rejection the secret is read again once: it may have been rotated. Nothing is created here, so a lost
-        answer is Unavailable, never Unknown.
+        After a rejection the secret is read again once: it may have been rotated. If it was read a moment ago, another
+        thread may have done that since this call began. Nothing is created here, so a lost answer is Unavailable, never
+        Unknown.
         """
         secret = self._secret.get()
         try:
             credentials, tokens = self._log_in(secret, budget)
         except Misconfigured as error:
             refreshed = self._secret.refresh()
+            if refreshed is None and (current := self._secret.get()) != secret:
+                refreshed = current
             if refreshed is None:
                 raise Misconfigured(
                     PARTNER,
