@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.services.checks.batch import BATCH
 from leadbridge.services.checks.plan import Schedule, Watermarks, due_ranges, oldest_due_seconds
-from leadbridge.services.checks.sweep import CheckSweep
+from leadbridge.services.checks.sweep import MAX_RANGES, CheckSweep
+from leadbridge.settings import Settings
 from leadbridge.settings.check_schedule import CheckSchedule
 from leadbridge.settings.opening_hours import OpeningHours
 from leadbridge.storage.queries.check_progress import CheckProgress
@@ -215,6 +216,26 @@ def test_few_ranges_are_read_in_a_minute() -> None:
     for minute in range(1, 24 * 60):
         index.run(MONDAY + minute * MINUTE)
     assert index.reads / (24 * 60) < 3, "though there are eight ages"
+
+
+def test_a_run_at_the_opening_is_short_though_all_ages_are_due(shipped_settings: Settings) -> None:
+    """Each range is a query for each shard, and a run that is killed would store no watermark."""
+    schedule = shipped_settings.partners["leadleader"].check_schedule
+    assert schedule is not None
+    index = Index(schedule)
+    assert len(schedule.ages) > 5 * MAX_RANGES
+    opening = MONDAY + 7 * HOUR
+    index.follow(*(MONDAY - days * DAY for days in range(3, 300, 9)))
+    index.run(MONDAY - 3 * DAY)
+    reads, runs = [], 0
+    while due_ranges(schedule, index.progress.watermarks, opening, timedelta()) and runs < 20:
+        before = index.reads
+        index.run(opening)
+        reads.append(index.reads - before)
+        runs += 1
+    assert max(reads) == MAX_RANGES
+    assert runs < 10, "and the rest follows within minutes"
+    assert index.sweep().oldest_due_seconds(opening) == 0
 
 
 @given(st.lists(moments, min_size=2, max_size=6), moments)

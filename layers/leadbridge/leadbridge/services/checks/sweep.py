@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from leadbridge.storage.queries.check_progress import CheckProgress
     from leadbridge.storage.queries.due_items import FollowedDeal
 
+# Ranges that a run reads, each with one query per shard. The rest waits for the next run. All ages become due together
+# at an opening: the 300 of a schedule of ten years would take about as long as an invocation may, and a run that does
+# not end stores no watermark.
+MAX_RANGES = 40
 MAX_SAME_MOMENT = 10_000  # deals that began to be followed in one millisecond
 
 type ReadDeals = Callable[[datetime, datetime, int], Iterator[FollowedDeal]]
@@ -53,13 +57,13 @@ class CheckSweep:
     def run(self, now: datetime, max_batches: int) -> int:
         """Send up to `max_batches` batches; return the number sent. Raises Contended.
 
-        What does not fit stays behind the watermarks.
+        What does not fit, or is beyond `MAX_RANGES`, stays behind the watermarks.
         """
         before = self.progress.load()
         watermarks = start(self.schedule, before.watermarks, now, self.margin)
         sent = 0
         try:
-            for one in due_ranges(self.schedule, watermarks, now, self.margin):
+            for one in due_ranges(self.schedule, watermarks, now, self.margin)[:MAX_RANGES]:
                 deals, until = self._deals(one, max(0, max_batches - sent) * BATCH)
                 batches = list(batched(deals, BATCH, strict=False))
                 self.send(batches)
