@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leadbridge.runtime.aws_errors import Contended
@@ -88,6 +88,7 @@ pauses = st.sampled_from([1, 1, 1, 1, 3, 20, 120, 900, 4000])
     st.lists(pauses, min_size=30, max_size=60),
     st.integers(1, 3),
 )
+@example(ALWAYS, [MONDAY, MONDAY + timedelta(days=5, hours=14, minutes=45, seconds=1)], [4000, 4000, *[1] * 30], 1)
 def test_every_deal_gets_each_of_its_checks_once_and_in_time(
     schedule: CheckSchedule, followed: list[datetime], minutes: list[int], room: int
 ) -> None:
@@ -158,6 +159,15 @@ def test_more_deals_of_one_moment_than_there_is_room_for_do_not_stop_the_sweep()
     index.follow(*[MONDAY] * (2 * BATCH), MONDAY + MINUTE)
     assert len(index.run(MONDAY + 11 * MINUTE, 1)) == 2 * BATCH
     assert index.run(MONDAY + 12 * MINUTE, 1) == [f"ld_{2 * BATCH}"]
+
+
+def test_small_ranges_share_a_batch() -> None:
+    index = Index(ALWAYS)
+    index.follow(*(MONDAY - age + MINUTE for age in AGES))
+    index.run(MONDAY)
+    index.accepts = 1
+    assert len(index.run(MONDAY + 2 * HOUR, 1)) == len(AGES)
+    assert index.run(MONDAY + 2 * HOUR) == []
 
 
 def test_what_the_queue_did_not_accept_is_sent_by_the_next_run() -> None:

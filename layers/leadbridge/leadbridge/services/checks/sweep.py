@@ -61,14 +61,21 @@ class CheckSweep:
         """
         before = self.progress.load()
         watermarks = start(self.schedule, before.watermarks, now, self.margin)
-        sent = 0
+        ranges = due_ranges(self.schedule, watermarks, now, self.margin)[:MAX_RANGES]
+        sent, unsent, reached = 0, list[str](), list[tuple[DueRange, datetime]]()
         try:
-            for one in due_ranges(self.schedule, watermarks, now, self.margin)[:MAX_RANGES]:
-                deals, until = self._deals(one, max(0, max_batches - sent) * BATCH)
-                batches = list(batched(deals, BATCH, strict=False))
+            for one in ranges:
+                deals, until = self._deals(one, max(0, (max_batches - sent) * BATCH - len(unsent)))
+                unsent += deals
+                reached.append((one, until))
+                if len(unsent) < BATCH and one is not ranges[-1]:
+                    continue  # small ranges share a batch
+                batches = list(batched(unsent, BATCH, strict=False))
                 self.send(batches)
                 sent += len(batches)
-                watermarks = advance(watermarks, one, until)
+                for done, done_until in reached:
+                    watermarks = advance(watermarks, done, done_until)
+                unsent, reached = [], []
         finally:
             if watermarks != before.watermarks:
                 self.progress.save(before, watermarks)
