@@ -68,13 +68,17 @@ def fill_checks(
     own: those that wait or were lost, and those whose last check failed. The queue gets at most `max_queued` messages,
     so that a run is short and the rest remains visible as late (`OldestDue`). The room is shared between partners, and
     for each at most half of it is for due times. Raises Contended.
+
+    A full queue still gets one message of due times for each partner: while a partner is away, its batches fill the
+    queue for hours, and a lost worker's delivery must be settled meanwhile. At twice `max_queued` no worker runs.
     """
-    room = max_queued - queue_length(queue_url, with_in_flight=True)
+    length = queue_length(queue_url, with_in_flight=True)
+    room, reserved = max_queued - length, int(length < 2 * max_queued)
     queued, left, late = 0, len(sweeps), 0.0
     for partner, sweep in sweeps.items():
         share = ceil(max(0, room - queued) / left)
         left -= 1
-        for_due = share if sweep is None else (share + 1) // 2
+        for_due = max(reserved, share if sweep is None else (share + 1) // 2)
         due = iter(find_due(partner, now, max(1, for_due * BATCH)))
         sent = 0
         if (longest := next(due, None)) is not None:
