@@ -136,8 +136,12 @@ def test_find_due_queues_what_is_due_and_fills_the_queue_no_further(
         assert (body["partner"], len(body["lead_ids"])) == ("leadleader", 5)
         got += body["lead_ids"]
     assert sorted(got) == sorted(lead(number).lead_id for number in range(15)), "the longest due first"
-    queued = 3 + sum(app.handler({}, context)["queued"] for _ in range(9))
+    queued = 3
+    for _ in range(9):
+        if queued < 10:
+            queued += app.handler({}, context)["queued"]
     assert queued == 10, "messages in flight take room, too"
+    assert app.handler({}, context) == {"queued": 1}, "one message of due times, which may be of lost workers"
 
 
 @pytest.mark.parametrize(("room", "shares"), [(4, {"leadleader": 1, "matchtrade": 1}), (1, {"leadleader": 1})])

@@ -73,7 +73,7 @@ def fill_checks(
     queue for hours, and a lost worker's delivery must be settled meanwhile. At twice `max_queued` no worker runs.
     """
     length = queue_length(queue_url, with_in_flight=True)
-    room, reserved = max_queued - length, int(length < 2 * max_queued)
+    room, reserved = max_queued - length, int(max_queued <= length < 2 * max_queued)
     queued, left, late = 0, len(sweeps), 0.0
     for partner, sweep in sweeps.items():
         share = ceil(max(0, room - queued) / left)
