@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from leadbridge.domain.delivery import State
+from leadbridge.domain.shards import SHARDS
 from quality.testkit.browser.world import Open, World
 
 PAGE = 25
-INDEX_UNITS = 3  # a hundred entries of the index
+INDEX_UNITS = 0.75 * SHARDS  # half a unit for a page of each shard, and a second page of every other one
 NO_AGE = timedelta()
 
 

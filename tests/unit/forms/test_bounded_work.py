@@ -135,6 +135,8 @@ KEPT = {
     "submitter": "partners in the configuration",
     "sync": "partners in the configuration",
     "origin": "sources in the configuration",
+    "last_open": "the last moments that a sweep asked for: eight at most",
+    "periods": "the last days that a sweep asked for: 64 at most",
 }
 
 

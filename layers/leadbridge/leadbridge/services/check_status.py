@@ -96,7 +96,7 @@ class BatchResult:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StatusAnswer:
     """What a partner was asked at `asked_at` and returned: a status, or an error."""
 
     asked_at: datetime
@@ -167,13 +167,13 @@ class Checker(Worker[Delivery, Change]):
         is_planned = not batch.overdue and delivery.due_at is None and delivery.followed_since is not None
         return None if batch.at_once or is_due or is_planned else Result(Outcome.NO_ACTION)
 
-    def ask(self, delivery: Delivery, budget: Budget) -> Answer:
+    def ask(self, delivery: Delivery, budget: Budget) -> StatusAnswer:
         """Read the status from the partner. Runs in a thread, writes nothing and does not raise."""
         asked_at = self.clock()
         try:
-            return Answer(asked_at, status=self.partner.status(delivery, budget))
+            return StatusAnswer(asked_at, status=self.partner.status(delivery, budget))
         except Exception as error:  # noqa: BLE001 - the batch decides what it means
-            return Answer(asked_at, error=error)
+            return StatusAnswer(asked_at, error=error)
 
     def record(self, delivery: Delivery, status: str, asked_at: datetime) -> Result:
         """Write a status. Nothing is written if it is the stored one, unless the last check failed."""
@@ -244,7 +244,7 @@ class _BatchRun:
         left = [one for one in due if one.lead_id in {*unreached, *self.again}]
         return BatchResult(self.results, tuple(self._returned(left)), self.failures)
 
-    def _answers(self, due: list[Delivery]) -> Iterable[tuple[Delivery, Answer]]:
+    def _answers(self, due: list[Delivery]) -> Iterable[tuple[Delivery, StatusAnswer]]:
         """Ask for the statuses. Each attempt in a row without an answer halves the number of concurrent calls.
 
         A check takes two calls. If the partner allows fewer calls than are made at the same time, the first calls of
@@ -261,7 +261,7 @@ class _BatchRun:
             self.is_out_of_time = True
         return self.stopped_by is None and not self.is_out_of_time
 
-    def _record(self, delivery: Delivery, answer: Answer) -> Result:
+    def _record(self, delivery: Delivery, answer: StatusAnswer) -> Result:
         error = answer.error
         if error is None:
             self.trouble = 0
