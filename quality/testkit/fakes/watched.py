@@ -36,7 +36,10 @@ OF_AWS: dict[str, dict[str, Ways]] = {
         "Throttles": BY_FUNCTION,
     },
     "AWS/Events": {"FailedInvocations": BY_RULE, "InvocationsFailedToBeSentToDlq": BY_RULE},
-    "AWS/SQS": {"ApproximateNumberOfMessagesVisible": {("QueueName",)}},
+    "AWS/SQS": {
+        "ApproximateNumberOfMessagesVisible": {("QueueName",)},
+        "ApproximateAgeOfOldestMessage": {("QueueName",)},
+    },
     "AWS/ApiGateway": {"4XXError": BY_API, "5XXError": BY_API, "Count": BY_API, "Latency": BY_API},
     "AWS/DynamoDB": {
         "ConsumedReadCapacityUnits": BY_TABLE,

@@ -23,7 +23,7 @@ from leadbridge.domain.errors.partner_errors import (
     Rejected,
     Unavailable,
 )
-from leadbridge.domain.transitions import AlreadyLinked
+from leadbridge.domain.transitions import OVERDUE, AlreadyLinked
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import BatchResult, Checker, StatusByDeal
@@ -218,10 +218,10 @@ def test_a_deal_with_a_due_time_of_its_own_is_deferred_and_not_queued_twice(worl
     world.lender.default = RateLimited(PARTNER, "status", "slow down", retry_after=600)
     ((batch, delay),) = world.check(lead_ids, workers=2).returned
     assert set(batch.lead_ids) == set(lead_ids[3:])
-    assert {world.delivery(one).due_at for one in lead_ids[:3]} == {world.time.now + delay}
+    assert {world.delivery(one).due_at for one in lead_ids[:3]} == {world.time.now + max(delay, OVERDUE)}
     assert world.check(lead_ids[:3], overdue=True).returned == ()
     world.lender.default = "В обробці"
-    world.time.now += delay
+    world.time.now += max(delay, OVERDUE)
     assert outcomes(world.check(lead_ids, overdue=True)) == [Outcome.NO_ACTION] * 3 + [Outcome.UNCHANGED] * 3
     assert outcomes(world.check(lead_ids, overdue=True)) == [Outcome.NO_ACTION] * 6, "a second message has no effect"
 

@@ -22,7 +22,7 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.status_change import record_status
-from leadbridge.domain.transitions import AlreadyLinked
+from leadbridge.domain.transitions import OVERDUE, AlreadyLinked
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.services.checks.parallel import in_parallel
@@ -293,7 +293,8 @@ class _BatchRun:
     def _returned(self, left: list[Delivery]) -> Iterable[tuple[CheckBatch, timedelta]]:
         """Yield what returns to the queue. What was tried comes last, so that one deal cannot hold up the others.
 
-        A delivery with a due time of its own is deferred instead: the sweep would queue it again every minute.
+        A delivery with a due time of its own is deferred instead, by `OVERDUE` at least: the sweep would queue it again
+        every minute.
         """
         for lead_id in self.failures:
             yield replace(self.batch, lead_ids=(lead_id,), not_before=None), timedelta()
@@ -306,14 +307,14 @@ class _BatchRun:
         has_answers = any(result.outcome in ANSWERED for result in self.results.values())
         attempt = 1 if has_answers else self.batch.attempt
         wait = retry_delay(self.checker.settings.retry, attempt, self.checker.jitter(), self.stopped_by)
-        until, returned = self.checker.clock() + wait, list[str]()
+        now, returned = self.checker.clock(), list[str]()
         for one in left:
             if one.due_at is None or self.batch.at_once:
                 returned.append(one.lead_id)
             else:
-                self.checker.ledger.defer(one, until)
+                self.checker.ledger.defer(one, now + max(wait, OVERDUE))
         if returned:
-            yield replace(batch, lead_ids=tuple(returned), attempt=attempt + 1, not_before=until), wait
+            yield replace(batch, lead_ids=tuple(returned), attempt=attempt + 1, not_before=now + wait), wait
 
 
 def is_of_partner(error: partner_errors.PartnerError) -> bool:
