@@ -156,7 +156,7 @@ def test_only_the_unknown_is_resolved(ask: Ask, store: LeadRepository, state: St
     if state is State.UNKNOWN:
         assert (status, said["state"], said["deal_id"]) == (200, "submitted", 77)
         assert timeline(store)[-1] == ("resolved", "deal 77, by olena")
-        assert delivery(store).due_at is not None, "its status is asked for"
+        assert delivery(store).followed_since is not None, "its status is checked"
         assert ask("resolve", {"deal_id": 77})[0] == 409
     else:
         assert status == 409

@@ -215,13 +215,12 @@ def test_an_update_returns_the_item_as_it_leaves_it(table: Table) -> None:
     assert table.write(more) == {}
 
 
-def test_a_query_reads_page_by_page_and_no_more_than_its_limit(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "MAX_PAGE", 4)
+def test_a_query_reads_page_by_page_and_no_more_than_its_limit(table: Table) -> None:
     table.batch_write([put(item) for item in numbered(10)])
     client = Failing()
-    assert [item["number"] for item in over(client).query(ALL, limit=6)] == list(range(6))
+    assert [item["number"] for item in over(client).query(ALL, limit=6, page_size=4)] == list(range(6))
     assert client.calls == ["query"] * 2
-    assert next(over(client).query(ALL, limit=100))["number"] == 0
+    assert next(over(client).query(ALL, limit=100, page_size=4))["number"] == 0
     assert client.calls == ["query"] * 3, "pages are read as they are needed"
     assert len(list(table.query(ALL, limit=100))) == 10
 
