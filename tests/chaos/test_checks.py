@@ -15,7 +15,7 @@ from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
 from leadbridge.domain.statistics.contribution import CountedLead
 from leadbridge.domain.timeline import Entry
-from leadbridge.settings import Settings
+from leadbridge.settings import Settings, self_check
 from leadbridge.storage import items
 from leadbridge.storage.statistics.counted import counted_item
 from leadbridge.storage.statistics.records import lead_change
@@ -378,6 +378,20 @@ def test_a_lead_that_was_refused_before_it_had_what_the_next_partner_requires_is
 
 def test_a_lead_that_is_counted_once_is_no_violation() -> None:
     assert violations(balanced(**counted()), ["statistics_count_every_lead"]) == []
+
+
+def test_the_test_lead_of_a_deployment_must_not_be_counted() -> None:
+    found = counted()
+    of_test = [{**one, "source": self_check.SOURCE} if "source" in one else one for one in found["table"]]
+    *items_of_lead, record, counters = of_test
+    day, _, _ = counters["sk"].partition("#")
+    for table, is_told in (
+        (items_of_lead, False),
+        ([*items_of_lead, record], True),
+        ([*items_of_lead, {**counters, "sk": f"{day}#{self_check.SOURCE}"}], True),
+    ):
+        snapshot = balanced(table=table, has_statistics=True)
+        assert bool(violations(snapshot, ["statistics_count_every_lead"])) is is_told
 
 
 def test_items_that_expire_with_their_lead_or_before_it_are_no_violation() -> None:

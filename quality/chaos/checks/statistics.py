@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from leadbridge.domain.statistics.contribution import OTHER_CAMPAIGNS, CountedLead, Counts, added
+from leadbridge.domain.statistics.contribution import OTHER_CAMPAIGNS, CountedLead, Counts, added, is_counted_source
 from leadbridge.storage.statistics.counted import counted_of
 from leadbridge.storage.statistics.records import lead_change
 from quality.chaos.reconciliation import Snapshot, check
@@ -19,7 +19,8 @@ LEAD, COUNTERS = "LEAD#", "STATS#"
 def statistics_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """What is counted of each lead is what its items have, and the counters add up to it.
 
-    The counts of an erased lead stay, although its tombstone has no campaign and no problems.
+    The counts of an erased lead stay, although its tombstone has no campaign and no problems. The test lead of a
+    deployment's check is not counted.
     """
     if not snapshot.has_statistics:
         return
@@ -30,6 +31,8 @@ def statistics_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]
     total: list[tuple[Counts, int]] = []
     for lead_id, found in by_lead.items():
         counted = next((counted_of(values) for values in found if values["sk"] == "COUNTED"), CountedLead())
+        if counted.lead is not None and not is_counted_source(counted.lead.source):
+            yield lead_id, f"is counted, although its source is {counted.lead.source}"
         total.append((counted.counts(), 1))
         expected = _expected(found, counted)
         if expected.counts() != counted.counts():

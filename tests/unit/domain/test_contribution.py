@@ -17,8 +17,10 @@ from leadbridge.domain.statistics.contribution import (
     added,
     clean_campaign,
     difference,
+    is_counted_source,
     limit_campaign,
 )
+from leadbridge.settings import self_check
 
 DAY, SOURCE = "2026-03-01", "web"
 CELL = (DAY, SOURCE)
@@ -58,6 +60,14 @@ def test_a_lead_that_was_counted_before_is_not_counted_again() -> None:
     assert after.counts() == {CELL: Counter({"d|a|received|": 1})}
     corrected = after.merged(LeadChange(DAY, SOURCE, LeadFacts(9, DAY, SOURCE)))
     assert "l" not in corrected.counts()[CELL]
+
+
+def test_the_test_lead_of_a_deployment_contributes_nothing() -> None:
+    facts = LeadFacts(2, DAY, self_check.SOURCE, "spring", ("person.phone required",))
+    one = CountedLead(facts, {"a": DeliveryFacts(3, "failed")})
+    assert one.counts() == {}
+    assert difference(CountedLead(), one) == {}
+    assert [source for source in ("web", self_check.SOURCE) if is_counted_source(source)] == ["web"]
 
 
 changes = st.lists(

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from leadbridge.runtime import aws
+from leadbridge.settings import self_check
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.fixtures import TABLE, Context, queue
 from quality.testkit.people import NOW, lead
-from quality.testkit.statistics import counts_of
+from quality.testkit.statistics import counts_of, every_item
 from quality.testkit.template import template
 from quality.testkit.wiring import passes_stream_filter, stream_mappings
 
@@ -48,6 +49,14 @@ def test_the_records_of_a_lead_are_counted_as_one_change(
     assert app.handler({"Records": found}, context) == DONE
     assert '"LeadsCounted":[2.0]' in capsys.readouterr().out
     assert counts_of(TABLE)[CELL] == {"l": 2, "d|leadleader|received|": 2}
+
+
+def test_the_test_lead_of_a_deployment_is_not_counted(app: ModuleType, store: LeadRepository, context: Context) -> None:
+    store.accept(lead(1).model_copy(update={"source": self_check.SOURCE}), phone_hash=None)
+    before, found = every_item(TABLE), records()
+    assert len(found) == 2
+    assert app.handler({"Records": found}, context) == DONE
+    assert every_item(TABLE) == before
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.runtime import aws
+from leadbridge.settings import self_check
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.statistics.reconciliation import AGES, PAGE, SETTLED_AFTER, Reconciled, Reconciler
@@ -68,6 +69,16 @@ def test_what_the_stream_lost_is_corrected_and_returned_once(store: LeadReposito
     assert is_exact()
     again = run(NOW + DAY)
     assert (again.leads, again.corrections.total()) == (2, 0)
+
+
+@pytest.mark.usefixtures("at")
+def test_the_test_lead_of_a_deployment_is_no_difference(store: LeadRepository) -> None:
+    one = lead(1, received_at=NOW - DAY).model_copy(update={"source": self_check.SOURCE})
+    store.accept(one, phone_hash=None)
+    done = run()
+    assert (done.leads, done.corrections.total()) == (1, 0)
+    assert "COUNTED" not in {item["sk"] for item in every_item(TABLE)}
+    assert counts_of(TABLE) == {}
 
 
 @pytest.mark.usefixtures("at")

@@ -3,6 +3,8 @@
 A lead counts on the day on which it was received and for its source: itself, its campaign, its problems while it is
 incomplete, and each delivery by partner, state and outcome. The facts of each item have the item's version, and the
 facts with the highest version win. So the order of the changes does not matter, and repeated ones change nothing.
+
+The test lead of a deployment's check contributes nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ MAX_CAMPAIGN_LENGTH = 50  # characters of a campaign's name that are counted; th
 MAX_CAMPAIGNS = 20  # campaigns that one counter item counts by name
 OTHER_CAMPAIGNS = "(other)"  # all further campaigns of a day and a source
 SEPARATOR = "|"
+SELF_CHECK = "self-check"  # the source of the test lead, as in settings/self_check.py, which domain cannot import
 
 # The names of the counts of a cell. The campaign is the last part of a name, because it may contain the separator.
 LEADS, INCOMPLETE = "l", "i"
@@ -103,7 +106,7 @@ class CountedLead:
     def counts(self) -> Counts:
         """Return what the lead contributes."""
         lead = self.lead
-        if lead is None:
+        if lead is None or not is_counted_source(lead.source):
             return {}
         found: Counter[str] = Counter()
         if lead.is_counted:
@@ -118,6 +121,11 @@ class CountedLead:
             if lead.campaign and delivery.outcome:
                 found[name_of(CAMPAIGN_OUTCOME, delivery.outcome, lead.campaign)] += 1
         return {(lead.day, lead.source): found}
+
+
+def is_counted_source(source: str) -> bool:
+    """Return whether the leads of a source are counted."""
+    return source != SELF_CHECK
 
 
 def newest[F: (LeadFacts, DeliveryFacts)](first: F | None, second: F | None) -> F | None:

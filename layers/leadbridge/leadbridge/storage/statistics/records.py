@@ -4,7 +4,8 @@ A record whose old and new item contribute the same is ignored, whatever else it
 meaning, a moved due time or a longer lifetime costs nothing.
 
 The mark of an incomplete lead is not read: the lead's own item has the same problems. An erased lead's item is
-ignored, and its counts stay. A deleted item is ignored, because only expired items are deleted.
+ignored, and its counts stay. A deleted item is ignored, because only expired items are deleted, and the test lead of a
+deployment's check, which is not counted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from leadbridge.domain.statistics.contribution import DeliveryFacts, LeadChange, LeadFacts, clean_campaign
+from leadbridge.domain.statistics.contribution import (
+    DeliveryFacts,
+    LeadChange,
+    LeadFacts,
+    clean_campaign,
+    is_counted_source,
+)
 from leadbridge.storage.attributes import deserialize
 from leadbridge.storage.items import Item, lead_id_of
 
@@ -70,6 +77,8 @@ def item_change(values: Item) -> LeadChange | None:
     if kind not in {"LEAD", "DELIVERY"} or (kind == "LEAD" and "erased_at" in values):
         return None
     day, source = str(values["received_at"])[:10], str(values["source"])
+    if not is_counted_source(source):
+        return None
     expires_at = int(values.get("expires_at", 0))
     if kind == "LEAD":
         return LeadChange(day, source, lead_facts(values), expires_at=expires_at)
