@@ -30,7 +30,7 @@ from leadbridge.domain.lead import lead_id_of
 from leadbridge.domain.shards import shard_of
 from quality.benchmarks.capacity import TABLE, WRITE_UNIT, Item, keys_of, projected, units
 from quality.benchmarks.measurement import Measurement, run_alone
-from quality.testkit.aws.all_flows import asked, count_repeats, forms, put_secrets
+from quality.testkit.aws.all_flows import asked, begin
 from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, MemoryTable
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 
@@ -111,12 +111,7 @@ def counted() -> Iterator[KeyUnits]:
 
 def usual_life(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Process a lead of each kind to its end: delivered, checked, with messages and CRM notes; and incomplete ones."""
-    put_secrets(stack, secrets)
-    count_repeats()
-    partner.add_person("Ольга", phone="+380500001101", accounts=["TELEGRAM"])
-    partner.add_lead({"full_name": "Прикладенко Олена", "phone_number": "+380500000077"}, leadgen_id="1202100000000012")
-    forms(stack)
-    stack.carry()
+    begin(stack, partner, secrets)
     for status in STATUSES:
         for lead in asked(stack, "GET", "/leads")["leads"]:
             for name, delivery in lead["deliveries"].items():

@@ -442,11 +442,11 @@ def test_a_second_deal_that_a_person_asked_for_is_no_violation() -> None:
     begun = submitted()[0]
     lost = steps.mark_unknown(begun.after, NOW + MINUTE, some_error("no answer came back"))
     again = retry_by_operator(lost.after, NOW + 2 * MINUTE, "olena", is_confirmed=True)
-    anew = steps.start_attempt(again.after, NOW + 3 * MINUTE, MINUTE)
-    done = steps.confirm(anew.after, NOW + 4 * MINUTE, 25, is_followed=True)
+    second = steps.start_attempt(again.after, NOW + 3 * MINUTE, MINUTE)
+    done = steps.confirm(second.after, NOW + 4 * MINUTE, 25, is_followed=True)
     made = [DEAL, replace(DEAL, id=25)]
     calls = [CREATE, {**CREATE, "deal_id": 25}]
-    table = journey(begun, lost, again, anew, done)
+    table = journey(begun, lost, again, second, done)
     snapshot = balanced(table=table, calls=calls, partner_records=made)
     assert violations(snapshot, ["leads_are_created_once", "partner_records_are_known"]) == []
 

@@ -99,7 +99,7 @@ def kind_of(event: dict[str, Any]) -> str:
             return "ScheduleV2"
         case {"methodArn": _}:
             return AUTHORIZER
-    pytest.fail(f"nobody has said which trigger sends an event of {sorted(event)}")
+    pytest.fail(f"the trigger is not known of an event with {sorted(event)}")
 
 
 def assert_is_a_route_of(function: str, event: dict[str, Any]) -> None:

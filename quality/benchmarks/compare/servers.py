@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -78,7 +79,7 @@ def phone(number: int) -> str:
     return f"050{number:07d}"
 
 
-class Server:
+class Server(ABC):
     """A server of Node.js. Subclasses start it."""
 
     name: str
@@ -95,11 +96,13 @@ class Server:
         self.restart()
         stack.callback(self._stop)
 
+    @abstractmethod
     def prepare(self) -> None:
-        raise NotImplementedError
+        """Write the configuration and the flow to the server's folder."""
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """Return the command that starts the server."""
 
     def environment(self) -> dict[str, str]:
         return {
@@ -112,8 +115,9 @@ class Server:
             **NOTHING_OF_THE_USERS,
         }
 
+    @abstractmethod
     def is_ready(self) -> bool:
-        raise NotImplementedError
+        """Return whether the server accepts posts."""
 
     def restart(self) -> None:
         self._stop()
@@ -145,8 +149,9 @@ class Server:
             return False
         return bool(200 <= answer.status < 300)
 
+    @abstractmethod
     def url(self, path: str) -> str:
-        raise NotImplementedError
+        """Return the address of a path."""
 
     def status(self, path: str) -> int:
         """The status of a GET; 0 without an answer."""
@@ -166,7 +171,7 @@ class Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def recover(self, numbers: Collection[int]) -> None:
+    def recover(self, numbers: Collection[int]) -> None:  # noqa: B027 - a default, not an omission
         """Do nothing: a server has no surroundings."""
 
 

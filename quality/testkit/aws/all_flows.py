@@ -29,14 +29,19 @@ UNKNOWN_ID = "0" * 24  # an account that Leeloo does not have
 LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
 
 
-def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
-    """Let everything happen. `secrets` are the partners'."""
+def begin(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+    """Post a lead from each form, and process what follows. `secrets` are the partners'."""
     put_secrets(stack, secrets)
     count_repeats()
     partner.add_person("Ольга", phone="+380500001101", accounts=["TELEGRAM"])
     partner.add_lead({"full_name": "Прикладенко Олена", "phone_number": "+380500000077"}, leadgen_id="1202100000000012")
     forms(stack)
     stack.carry()
+
+
+def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+    """Let everything happen. `secrets` are the partners'."""
+    begin(stack, partner, secrets)
     refusals(stack, partner)
     stack.tick()
     the_broker_takes_and_tells(stack, partner)
