@@ -1,6 +1,7 @@
-"""`leadbridge leads …`: list, show, export, retry, resolve, check and erase leads."""
+"""`leadbridge leads …`: list, show, export, send, retry, resolve, check and erase leads."""
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from leadbridge_cli.output import Output, Renderable, entry_details, error_meani
 from leadbridge_cli.paging import LeadQuery, iter_pages
 from leadbridge_cli.sanitize import masked
 
-app = group("leads", "Leads: list, show, export, correct, retry, resolve, check, erase.")
+app = group("leads", "Leads: list, show, export, correct, send, retry, resolve, check, erase.")
 
 LeadId = Annotated[str, typer.Argument(help="Id of the lead, ld_…")]
 Partner = Annotated[
@@ -90,6 +91,58 @@ def correct(
         body["confirm"] = True
     summary = summarize_correction(api.patch("leads", lead_id, body=body, masked="true"))
     output.answer(summary, lambda: render_correction(summary))
+
+
+@command(app, "send", resolve_api)
+def send(
+    output: Output,
+    api: Api,
+    to: Annotated[str, typer.Option("--to", help="Partner that gets the leads.")],
+    lead_id: Annotated[
+        str | None, typer.Argument(help="Id of one lead, ld_…; or choose several with --status.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="State of the delivery to --partner, such as rejected.")
+    ] = None,
+    partner: Annotated[str | None, typer.Option("--partner", help="Partner that did not take the leads.")] = None,
+    source: Source = None,
+    since: Annotated[str, typer.Option("--since", help="Received since: 7d, 12h, 30m, or a time.")] = "1d",
+    at_most: Annotated[int, typer.Option("--at-most", min=1, max=10_000, help="Largest number of leads.")] = 100,
+    even_if_twice: Annotated[
+        bool, typer.Option("--even-if-twice", help="Also a lead that another partner has or may get (one lead only).")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Give one lead, or the leads that a partner did not take, to another partner."""
+    from leadbridge_cli.sending import Selection, parse_since, render_results, send_each
+    from leadbridge_cli.sending import send as send_one
+
+    if lead_id is not None:
+        if status or partner or source:
+            raise usage_error("Give the id of one lead, or --status and --partner.")
+        if even_if_twice:
+            output.confirm(f"Another partner may have the lead. Send it to {to} too?", yes=yes)
+        _show_delivery(output, lead_id, to, send_one(api, lead_id, to, is_confirmed=even_if_twice))
+        return
+    if status is None or partner is None or even_if_twice:
+        raise usage_error("Give the id of one lead, or --status and --partner without --even-if-twice.")
+    chosen = [
+        str(lead["lead_id"])
+        for lead in islice(Selection(status, partner, to, parse_since(since), source).leads(api), at_most)
+    ]
+    if chosen:
+        output.confirm(f"Send {len(chosen)} leads that are {status} at {partner} to {to}?", yes=yes)
+    refused = dict[str, str]()
+    with output.progress("leads", len(chosen)) as advance:
+        for one, reason in send_each(api, chosen, to):
+            advance(1)
+            if reason is not None:
+                refused[one] = reason
+    sent = [one for one in chosen if one not in refused]
+    answer = {"partner": to, "sent": sent, "refused": [{"lead_id": one, "reason": why} for one, why in refused.items()]}
+    output.answer(answer, lambda: render_results(to, len(sent), refused))
+    if len(chosen) == at_most:
+        output.note(f"There may be more leads: at most {at_most} were chosen (--at-most).")
 
 
 @command(app, "retry", resolve_api)

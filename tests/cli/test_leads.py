@@ -5,6 +5,7 @@ import io
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ EACH = [
     ("list",),
     ("show", ID),
     ("correct", ID, "person.city=Львів"),
+    ("send", ID, "--to", "matchtrade"),
     ("retry", ID),
     ("resolve", ID, "--not-created", "--yes"),
     ("check", ID),
@@ -111,6 +113,50 @@ def test_a_retry_restarts_what_failed(terminal: Terminal) -> None:
     assert (done.json["delivery"]["state"], done.json["partner"]) == ("received", "leadleader")
     again = terminal.run("leads", "retry", ID)
     assert (again.code, "is received" in again.failure) == (4, True)
+
+
+def test_a_lead_is_given_to_another_partner(terminal: Terminal) -> None:
+    refused = terminal.run("leads", "send", ID, "--to", "matchtrade")
+    assert (refused.code, "leadleader" in refused.failure) == (4, True), "its first partner may still get it"
+    terminal.bring(State.REJECTED)
+    sent = terminal.run("leads", "send", ID, "--to", "matchtrade", "--json").json
+    assert (sent["partner"], sent["delivery"]["state"]) == ("matchtrade", "received")
+    assert terminal.run("leads", "send", ID, "--to", "matchtrade").code == 4, "it has this delivery now"
+
+
+def test_the_leads_that_a_partner_did_not_take_are_given_to_another_one(terminal: Terminal) -> None:
+    now = utc_now()
+    for number in range(2, 7):
+        received = now - timedelta(hours=number)
+        # Number 6 has no e-mail, which the broker requires.
+        person: dict[str, Any] = {"email": None} if number == 6 else {}
+        terminal.store.accept(lead(number, received_at=received, **person), phone_hash=None)
+        found = terminal.store.delivery(lead(number).lead_id, "leadleader")
+        assert found is not None
+        begun = terminal.store.apply(steps.start_attempt(found, received, MINUTE))
+        if number != 2:
+            terminal.store.apply(steps.reject(begun, received, some_error("no")))
+    many = ("leads", "send", "--status", "rejected", "--partner", "leadleader", "--to", "matchtrade", "--json")
+    limited = terminal.run(*many, "--since", "1d", "--at-most", "1", "--yes")
+    assert (limited.json["sent"], "--at-most" in limited.err) == ([lead(3).lead_id], True)
+    rest = terminal.run(*many, "--since", "1d", "--yes").json
+    assert rest["sent"] == [lead(4).lead_id, lead(5).lead_id]
+    [refused] = rest["refused"]
+    assert (refused["lead_id"], "person.email" in refused["reason"]) == (lead(6).lead_id, True)
+    assert terminal.run(*many, "--since", "5h", "--yes").json["sent"] == [], "older leads are left alone"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--to", "matchtrade"),
+        (ID, "--to", "matchtrade", "--status", "rejected"),
+        ("--to", "matchtrade", "--status", "rejected"),
+        ("--to", "matchtrade", "--status", "rejected", "--partner", "leadleader", "--since", "yesterday"),
+    ],
+)
+def test_what_to_send_must_be_clear(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    assert terminal.run("leads", "send", *arguments, "--yes").code == 2
 
 
 def test_what_is_unknown_is_retried_only_by_who_says_so_twice(terminal: Terminal) -> None:

@@ -1,11 +1,11 @@
-"""Deliveries: check the status, retry, settle."""
+"""Deliveries: open, check the status, retry, settle."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 from uuid import uuid4
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from leadbridge.api.errors import erased_lead, wrong_state
 from leadbridge.api.lookup import find_delivery, find_lead
@@ -17,7 +17,7 @@ from leadbridge.api.schemas import DeliveryView, delivery_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
-from leadbridge.domain.lead import find_missing_fields
+from leadbridge.domain.lead import InvalidLead, find_missing_fields
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime.budget import Budget
@@ -28,6 +28,13 @@ from leadbridge.settings import settings
 
 PATH = "/leads/{lead_id}/deliveries/{partner}"
 RESERVE = 5.0  # seconds for writing the result within the gateway's time limit
+
+
+class OpenRequest(Body):
+    """The partner that gets the lead. `confirm`: although another partner has it or may get it."""
+
+    partner: Annotated[str, Field(min_length=1, max_length=64)]
+    confirm: StrictBool = False
 
 
 class ResolveRequest(Body):
@@ -53,6 +60,24 @@ class QueuedView(TypedDict):
     """A queued task."""
 
     status: Literal["queued"]
+
+
+@route("POST", "/leads/{lead_id}/deliveries", status=201, problems=(409,))
+def open_delivery(request: ApiRequest, body: OpenRequest) -> DeliveryView:
+    """Give a lead to a further partner; with `confirm`, also one that another partner has or may get."""
+    from leadbridge.services.correct_lead import UnknownPartner
+
+    lead_id, corrector = request.path["lead_id"], request.resources.corrector
+    try:
+        opened = corrector.add_partner(lead_id, body.partner, request.operator, is_confirmed=body.confirm)
+    except UnknownPartner:
+        error = FieldError("partner", FieldCode.UNKNOWN_PARTNER)
+        raise invalid_request("The partner is not configured. GET /partners lists the partners.", error) from None
+    except InvalidLead as lead:
+        detail = "The partner does not accept the lead; see errors. Correct these fields first."
+        raise invalid_request(detail, *lead.errors) from None
+    logger.info("partner added", lead_id=lead_id, partner=body.partner, operator=request.operator)
+    return delivery_view(opened)
 
 
 @route("POST", f"{PATH}/check", status=202, problems=(409,))

@@ -1,4 +1,4 @@
-"""Correct the fields of a stored lead: read the new values, and assign partners to a lead that was incomplete."""
+"""Correct the fields of a stored lead, assign partners to a lead that was incomplete, open a further delivery."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ from leadbridge.domain.transitions import advance
 if TYPE_CHECKING:
     from leadbridge.settings import Partner
 
+# A lead whose delivery is in one of these states may be at the partner, or will be sent there.
+POSSIBLY_DELIVERED = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED, State.UNKNOWN})
 SECTIONS: dict[str, type[Person] | type[Loan] | type[Trading]] = {"person": Person, "loan": Loan, "trading": Trading}
 MAX_NAME_LENGTH = 64  # characters of an unknown name in an error
 NAME_PARTS = ("first_name", "middle_name", "last_name")
@@ -99,6 +101,45 @@ def correct_lead(
     data = {"fields": list(changed), "operator": operator}
     entry = Entry(now, "corrected", None, f"{', '.join(changed) or 'routed again'}, by {operator}", data)
     return Correction(lead, after, entry, tuple(waiting), tuple(others), opened)
+
+
+def open_delivery(
+    lead: Lead,
+    deliveries: Sequence[Delivery],
+    name: str,
+    partner: Partner,
+    *,
+    operator: str,
+    now: datetime,
+    is_confirmed: bool = False,
+) -> Correction:
+    """Return the change of a lead that an operator gives to a further partner.
+
+    An incomplete lead that this partner can take becomes complete. What could not be read of it remains as a warning.
+    `is_confirmed`: the operator accepts that two partners may have the lead. Raises WrongState, InvalidLead with the
+    fields that the partner requires.
+    """
+    if any(one.partner == name for one in deliveries):
+        raise WrongState(f"The lead has a delivery to {name} already. Retry that one.")
+    if errors := find_field_errors(lead, partner):
+        raise InvalidLead(tuple(errors))
+    holders = [one.partner for one in deliveries if one.state in POSSIBLY_DELIVERED]
+    if holders and not is_confirmed:
+        raise WrongState(f"{', '.join(holders)} has or may get the lead. Confirm to send it to {name} too.")
+    if lead.restored_at is not None and not is_confirmed:
+        raise WrongState("It was restored from a backup and may have been delivered since. Confirm to deliver it.")
+    left_out = [one for one in lead.problems if one.code is not FieldCode.REQUIRED]
+    new = [one for one in (*left_out, *find_value_warnings(lead, [partner])) if one not in lead.warnings]
+    changes = {
+        "partners": (*lead.partners, name),
+        "problems": (),
+        "warnings": (*lead.warnings, *new),
+        "revision": lead.revision + 1,
+        "restored_at": None,
+    }
+    entry = Entry.by_operator(now, "partner_added", operator, name)
+    opened = new_delivery(lead.lead_id, name, lead.source, lead.received_at, now)
+    return Correction(lead, lead.model_copy(update=changes), entry, others=tuple(deliveries), opened=(opened,))
 
 
 def _read(values: Mapping[str, Mapping[str, Any]], rules: ReadingRules) -> ReadValues:

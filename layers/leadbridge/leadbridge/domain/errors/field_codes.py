@@ -39,6 +39,7 @@ class FieldCode(CodeWithMeaning):
     UNKNOWN_FIELD = "unknown_field", "is not a known field"
     WRONG_ID_KIND = "wrong_id_kind", "is not the kind of id that this partner has"
     ID_UNKNOWN = "id_unknown", "is unknown to the partner"
+    UNKNOWN_PARTNER = "unknown_partner", "is not a configured partner"
 
     # A value that is unusual
     FEW_WORDS = "few_words", "fewer than three words"
