@@ -21,7 +21,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
 from leadbridge.runtime.logs import count, count_for_source, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
-from leadbridge.storage.stream import NO_ANSWER, EventPublisher, event_of, is_retryable
+from leadbridge.storage.stream import EventPublisher, event_of, is_retryable
 
 UNREADABLE = ErrorInfo(ErrorCode.RECORD_INVALID, "the stream's record cannot be parsed")
 SET_ASIDE_AFTER = timedelta(minutes=5)  # less than the 15 minutes after which the sweep queues waiting deliveries
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     A record that would block the others goes to the dead-letter queue: immediately if the bus rejects its event
     permanently, after `SET_ASIDE_AFTER` if the bus accepts others but not this one. While the bus accepts none, all are
-    retried.
+    retried. Events of a call that failed as a whole are always retried: the next call may be accepted.
     """
     announcements: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
@@ -68,14 +68,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     count("EventsPublished", len(announcements) - len(rejected))
     for number, (record, announced) in enumerate(announcements):
         lead_id = announced.owner if isinstance(announced, MessageChanged) else announced.lead_id
-        code = rejected.get(number)
-        if code is None:
+        rejection = rejected.get(number)
+        if rejection is None:
             logger.info("published", lead_id=lead_id, event=announced.detail_type)
             if isinstance(announced, LeadIncomplete):
                 count_for_source("LeadsIncomplete", announced.source)
-        elif is_retryable(code) and not (accepts_some and code != NO_ANSWER and age(record) > SET_ASIDE_AFTER):
+        elif is_retryable(rejection) and (rejection.of_call or not accepts_some or age(record) <= SET_ASIDE_AFTER):
             to_retry.append(number)
         else:
+            code = rejection.code
             count("EventsRejected")
             logger.error("the bus rejects an event", lead_id=lead_id, event=announced.detail_type, code=code)
             text = f"the bus rejects the event: {code}"
@@ -84,7 +85,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"batchItemFailures": []}
     count("EventsRetried", len(to_retry))
     first = announcements[to_retry[0]][0]["dynamodb"]["SequenceNumber"]
-    logger.warning("not all events were published", codes=sorted({rejected[number] for number in to_retry}))
+    logger.warning("not all events were published", codes=sorted({rejected[number].code for number in to_retry}))
     return {"batchItemFailures": [{"itemIdentifier": first}]}
 
 

@@ -199,3 +199,27 @@ def test_a_call_that_aws_does_not_answer_fails_no_version(lane: Callable[[Bus], 
     answer = one.handler({"Records": records()}, one.context)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert letters() == []
+
+
+@dataclass
+class BusyBus(Bus):
+    """A bus that accepts one call of each two, and throttles the other one as a whole."""
+
+    calls: int = 0
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        self.calls += 1
+        if self.calls % 2 == 0:
+            raise aws_error("ThrottlingException")
+        return super().put_events(Entries)
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")
+def test_old_records_are_retried_while_the_bus_throttles_some_calls(lane: Callable[[Bus], Mapping]) -> None:
+    bus = BusyBus("nothing")
+    one = lane(bus)
+    one.now = 900
+    one.run(records())
+    assert letters() == []
+    assert one.discarded == []
+    assert len(bus.published) == RECORDS

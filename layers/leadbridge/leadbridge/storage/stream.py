@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 MAX_EVENTS_PER_CALL = 10  # events that PutEvents takes at once
 NO_ANSWER = "NoAnswer"  # in place of AWS's code, where no response came
+
+
+class Rejection(NamedTuple):
+    """Why an event was not published: AWS's code. `of_call` means that the whole call failed, or was not made."""
+
+    code: str
+    of_call: bool = False
 
 
 def event_of(record: dict[str, Any]) -> Event | None:
@@ -65,8 +72,8 @@ class EventPublisher:
         self._client = client
         self._name = name
 
-    def publish(self, events: Sequence[Event]) -> Iterator[tuple[int, str]]:
-        """Publish events; yield the number of each that the bus did not accept, and AWS's code for it.
+    def publish(self, events: Sequence[Event]) -> Iterator[tuple[int, Rejection]]:
+        """Publish events; yield the number of each that the bus did not accept, and the reason.
 
         A transient error of a call ends this early, and the rest is not tried. Raises botocore's other errors.
         """
@@ -88,13 +95,13 @@ class EventPublisher:
                 if not is_transient(error):
                     raise
                 code = code_of(error) if isinstance(error, ClientError) else NO_ANSWER
-                yield from ((number, code) for number in range(start, len(events)))
+                yield from ((number, Rejection(code, of_call=True)) for number in range(start, len(events)))
                 return
             for number, entry in enumerate(answer["Entries"], start):
                 if "ErrorCode" in entry:
-                    yield number, entry["ErrorCode"]
+                    yield number, Rejection(entry["ErrorCode"])
 
 
-def is_retryable(code: str) -> bool:
-    """Whether an event that was not accepted with this code may be accepted later."""
-    return code == NO_ANSWER or code in TRANSIENT
+def is_retryable(rejection: Rejection) -> bool:
+    """Whether an event that was not accepted may be accepted later."""
+    return rejection.of_call or rejection.code in TRANSIENT
