@@ -28,6 +28,7 @@ from quality.testkit.aws.dynamodb_expressions import Invalid, Item, Scope
 MAX_ITEM = 400 * 1024  # bytes
 MAX_PAGE = 1024 * 1024  # bytes that one query or scan reads
 MAX_TRANSACTION = 100  # writes
+MAX_EXPRESSION = 4096  # bytes
 OLD, NEW = "ALL_OLD", "ALL_NEW"
 
 type Key = tuple[str, str]
@@ -357,6 +358,8 @@ def _updated(table: MemoryTable, asked: Mapping[str, Any], before: Item | None, 
     before = before if before is not None else dict(asked["Key"])
     after = dict(before)
     if "UpdateExpression" in asked:
+        if len(asked["UpdateExpression"].encode()) > MAX_EXPRESSION:
+            raise Invalid("Invalid UpdateExpression: Expression size has exceeded the maximum allowed size")
         changes, names = expressions.update(asked["UpdateExpression"])
         if {scope.name(name) for name in names} & {"pk", "sk"}:
             raise Invalid("Cannot update attribute. This attribute is part of the key")

@@ -231,6 +231,17 @@ def test_a_delivery_that_is_counted_before_its_lead_counts_for_the_leads_day_and
     assert counts_of(TABLE) == expected
 
 
+def test_what_is_counted_before_the_lead_arrives_lives_as_long_as_the_lead(store: LeadRepository) -> None:
+    """Otherwise the record could expire on the last day on which a lead without a record is new."""
+    one = advertised(1)
+    store.accept(one, phone_hash=None)
+    records = take_records()
+    count([record for record in records if record["dynamodb"]["Keys"]["sk"]["S"] != "LEAD"])
+    count(records)
+    lives_until = {values["sk"]: values["expires_at"] for values in every_item(TABLE) if "expires_at" in values}
+    assert lives_until["COUNTED"] == lives_until["LEAD"]
+
+
 def test_the_counts_stay_after_an_erasure_and_name_no_person(store: LeadRepository) -> None:
     one = advertised(1)
     store.accept(one.model_copy(update={"partners": (), "problems": (PROBLEM,)}), phone_hash=None)
@@ -361,6 +372,15 @@ def test_a_thousand_leads_are_counted_in_few_transactions(store: LeadRepository)
     assert calls["batch_get_item"] == 2 * 3, "records and campaigns"
     assert meter.written / 200 < 2.1, "two units for a lead, and the counters' share"
     assert counts_of(TABLE)[CELL]["l"] == 200
+
+
+def test_many_different_problems_fit_the_expressions_that_dynamodb_accepts(store: LeadRepository) -> None:
+    for number in range(90):
+        problems = tuple(FieldError(f"field {number} {part}", FieldCode.REQUIRED) for part in range(5))
+        store.accept(lead(number).model_copy(update={"partners": (), "problems": problems}), phone_hash=None)
+    assert count(take_records()) == set()
+    found = counts_of(TABLE)[CELL]
+    assert (found["i"], len(found)) == (90, 2 + 90 * 5)
 
 
 @pytest.mark.parametrize("alone", [True, False])

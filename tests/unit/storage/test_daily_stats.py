@@ -16,9 +16,10 @@ from leadbridge.domain.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.statistics.counters import SHARDS, TooManyCounters, counter_write
+from leadbridge.storage.statistics.counters import SHARDS, TooManyCounters, counter_key, counter_write
 from leadbridge.storage.statistics.daily_stats import DailyStats
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Context
 from quality.testkit.people import NOW, lead
@@ -161,13 +162,29 @@ def test_the_work_does_not_depend_on_the_number_of_leads(store: LeadRepository, 
     assert client.items == days * 5
 
 
-def test_a_range_with_too_many_counters_is_refused(
-    book: DailyStats, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    some(store)
-    monkeypatch.setattr("leadbridge.storage.statistics.counters.MAX_ITEMS", 2)
+@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
+def test_a_range_with_too_many_counters_is_refused_before_it_takes_too_long(store: LeadRepository) -> None:
+    """A page takes the function about a second, and the gateway waits for 29."""
+    counts = Counter({f"n|campaign {number:03d} {'x' * 200}": 1 for number in range(1000)})
+    table = Table(aws.dynamodb(), TABLE)
+    for number in range(100):
+        cell = ((TODAY - number * DAY).isoformat(), "web")
+        table.write(put({**counter_key(cell, 0), **counts}, ttl=False))
+    client: Any = Reading()
     with pytest.raises(TooManyCounters):
-        book.between(TODAY - 50 * DAY, TODAY)
+        DailyStats(Table(client, TABLE)).between(TODAY - 100 * DAY, TODAY)
+    assert client.calls <= 20
+
+
+@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
+def test_a_count_that_moves_between_shards_while_they_are_read_is_not_negative(store: LeadRepository) -> None:
+    """The reader sees a state's end in a later shard, and has read the shard of its beginning before."""
+    table, cell = Table(aws.dynamodb(), TABLE), (TODAY.isoformat(), "web")
+    moved = Counter({"d|leadleader|received|": -1, "d|leadleader|submitting|": 1})
+    table.write(counter_write(cell, moved, 5))
+    shown = stats_view(TODAY, TODAY, DailyStats(table).between(TODAY, TODAY), "outcome")
+    assert [(one["state"], one["count"]) for one in shown["counts"]] == [("submitting", 1)]
+    assert shown["totals"]["deliveries"] == {"submitting": 1}
 
 
 @pytest.fixture

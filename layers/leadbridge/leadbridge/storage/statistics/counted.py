@@ -44,6 +44,7 @@ from leadbridge.storage.writes import Write, put
 
 MAX_WRITES = 100  # of a transaction
 MAX_LEADS = 90  # that are read and counted at once
+MAX_NAMES = 200  # counts that a transaction changes in an item: DynamoDB accepts expressions of 4 KB
 MAX_TRIES = 5  # to count leads whose records others replace at the same time
 RETRY_FOR = 5.0  # seconds for which a transaction is retried while AWS is busy
 
@@ -208,7 +209,8 @@ def _first(change: LeadChange, lead: Item | None, now: datetime) -> tuple[Counte
     facts = change.lead if change.lead is not None else lead_facts(lead) if lead is not None else None
     oldest = (now - timedelta(days=retention_days())).date().isoformat()
     if facts is not None and facts.day >= oldest:
-        return CountedLead(), replace(change, lead=facts)
+        expires = max(change.expires_at, int(lead.get("expires_at", 0)) if lead is not None else 0)
+        return CountedLead(), replace(change, lead=facts, expires_at=expires)
     known = {name: one for name, one in change.deliveries.items() if change.opened.get(name, "") < oldest}
     counted = facts or LeadFacts(TOMBSTONE, change.day, change.source)
     return CountedLead(replace(counted, is_counted=False), known), change
@@ -217,14 +219,16 @@ def _first(change: LeadChange, lead: Item | None, now: datetime) -> tuple[Counte
 def _grouped(pending: list[_Pending]) -> Iterator[list[_Pending]]:
     """Yield the leads of each transaction. Leads of one counter item are together, so that few items are written."""
     group: list[_Pending] = []
-    cells: set[Cell] = set()
+    names: dict[Cell, set[str]] = {}
     for one in sorted(pending, key=lambda one: _cell_of(one.after)):
-        own = set(one.difference)
-        if group and len(group) + 1 + len(cells | own) > MAX_WRITES:
+        own = {cell: set(found) for cell, found in one.difference.items()}
+        is_full = len(group) + 1 + len(names.keys() | own.keys()) > MAX_WRITES
+        if group and (is_full or any(len(names.get(cell, set()) | new) > MAX_NAMES for cell, new in own.items())):
             yield group
-            group, cells = [], set()
+            group, names = [], {}
         group.append(one)
-        cells |= own
+        for cell, new in own.items():
+            names[cell] = names.get(cell, set()) | new
     if group:
         yield group
 

@@ -39,11 +39,11 @@ class StatsCounts:
 
     @classmethod
     def of(cls, counts: Counts) -> StatsCounts:
-        """Sort the counts of all days by their kind."""
+        """Sort the counts of all days by their kind. Zeros and negative counts, which only last a moment, are left out."""
         stats = cls()
         for (day, source), found in counts.items():
             for name, number in found.items():
-                if number:
+                if number > 0:
                     stats.add(day, source, name, number)
         return stats
 
