@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
@@ -16,6 +16,9 @@ from leadbridge.storage.statistics.counted import CountedLeads
 from leadbridge.storage.statistics.counters import spread
 from leadbridge.storage.statistics.records import change_of
 from leadbridge.storage.table import open_table
+
+if TYPE_CHECKING:
+    from leadbridge.storage.statistics.reconciliation import Reconciled
 
 UNREADABLE = ErrorInfo(ErrorCode.RECORD_INVALID, "the stream's record cannot be parsed")
 PAGE_TIME = 60.0  # seconds that comparing a page may take while AWS is busy
@@ -71,17 +74,31 @@ def update(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def reconcile(context: Any) -> dict[str, Any]:
-    """Compare the statistics with the leads, as far as there is time, and correct them."""
-    from leadbridge.storage.statistics.reconciliation import Reconciler
+    """Compare the statistics with the leads, as far as there is time, and correct them.
 
-    budget = Budget.of(context)
-    done = Reconciler(open_table()).run(utc_now(), lambda: budget.allows(PAGE_TIME))
+    Reports what was corrected, also if an error ends the run. The next run continues.
+    """
+    from leadbridge.storage.statistics.reconciliation import Reconciled, Reconciler
+
+    budget, done = Budget.of(context), Reconciled()
+    try:
+        Reconciler(open_table()).run(utc_now(), lambda: budget.allows(PAGE_TIME), done)
+    finally:
+        corrected = report(done)
+    return {"compared": done.leads, "corrected": corrected, "is_done": done.is_done}
+
+
+def report(done: Reconciled) -> int:
+    """Log and count the result of a comparison; return the number of corrected leads."""
     corrected = done.corrections.total()
     count("StatsCorrected", corrected)
+    if done.unreadable:
+        count("RecordsUnreadable", len(done.unreadable))
+        logger.error("leads cannot be parsed, and were not compared", lead_ids=done.unreadable)
     for day, differences in sorted(done.differences.items()):
         logger.warning("statistics corrected", day=day, leads=done.corrections[day], differences=differences)
     logger.info("compared", leads=done.leads, corrected=corrected, is_done=done.is_done)
-    return {"compared": done.leads, "corrected": corrected, "is_done": done.is_done}
+    return corrected
 
 
 def dead_letter(record: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.settings import self_check
 from leadbridge.storage.leads import LeadRepository
 from quality.testkit.aws.memory_dynamodb import memory_table
@@ -116,6 +117,26 @@ def test_the_schedule_compares_and_reports_what_was_wrong(
     assert '"StatsCorrected":[1.0]' in capsys.readouterr().out
     (line,) = [one for one in caplog.records if one.message == "statistics corrected"]
     assert (vars(line)["day"], vars(line)["leads"]) == ("2026-02-28", 1)
+
+
+def test_what_was_corrected_before_an_error_is_reported(
+    app: ModuleType,
+    store: LeadRepository,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("leadbridge.storage.writes.time.time", (NOW - timedelta(days=2)).timestamp)
+    store.accept(lead(1, received_at=NOW - timedelta(days=1)), phone_hash=None)
+    monkeypatch.setattr("leadbridge.storage.statistics.reconciliation.Reconciler._save", failing)
+    context.milliseconds = 240_000
+    with pytest.raises(Contended):
+        app.handler({}, context)
+    assert '"StatsCorrected":[1.0]' in capsys.readouterr().out
+
+
+def failing(*_: object) -> None:
+    raise Contended
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")

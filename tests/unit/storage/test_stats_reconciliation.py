@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.runtime import aws
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.settings import self_check
 from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.items import delivery_key, lead_key
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.statistics.counted import counted_key
 from leadbridge.storage.statistics.reconciliation import AGES, PAGE, SETTLED_AFTER, Reconciled, Reconciler
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
+from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, Refused
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead
@@ -133,6 +140,57 @@ def test_a_run_continues_where_the_one_before_ended(store: LeadRepository) -> No
     assert is_exact()
     assert run().leads == 0, "the night is done"
     assert run(NOW + DAY).leads > 0
+
+
+@pytest.mark.usefixtures("at")
+def test_a_lead_that_cannot_be_corrected_now_is_not_skipped(
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadbridge.storage.statistics.counted.RETRY_FOR", 0.01)
+    come(store, 1)
+    with (
+        patch.object(MemoryDynamoDB, "_transact_write_items", side_effect=Refused("ThrottlingException")),
+        pytest.raises(Contended),
+    ):
+        run()
+    assert run().corrections.total() == 1
+    assert is_exact()
+
+
+@pytest.mark.usefixtures("at")
+def test_what_was_corrected_before_an_error_is_in_the_result(store: LeadRepository) -> None:
+    come(store, 1)
+    come(store, 2, days_ago=2)
+    done = Reconciled()
+    with pytest.raises(ZeroDivisionError):
+        Reconciler(Table(aws.dynamodb(), TABLE)).run(NOW, lambda: done.leads == 0 or bool(1 // 0), done)
+    assert done.corrections == {"2026-02-28": 1}
+
+
+@pytest.mark.usefixtures("at")
+@pytest.mark.parametrize(
+    ("key", "broken"),
+    [
+        (lambda lead_id: delivery_key(lead_id, "leadleader"), {"version": "one"}),
+        (lead_key, {"received_at": None}),
+        (counted_key, {"deliveries": {"leadleader": 1}}),
+        (counted_key, {"lead_version": None}),
+    ],
+    ids=["delivery", "lead", "counted", "counted without a version"],
+)
+def test_an_unreadable_lead_does_not_end_the_comparison(
+    store: LeadRepository, key: Callable[[str], dict[str, str]], broken: dict[str, Any]
+) -> None:
+    come(store, 1)
+    count_all(TABLE, NOW)
+    come(store, 2)
+    come(store, 3, days_ago=2)
+    (found,) = [one for one in every_item(TABLE) if one.items() >= key(lead(1).lead_id).items()]
+    Table(aws.dynamodb(), TABLE).write(put(found | broken))
+    done = run()
+    assert done.unreadable == [lead(1).lead_id]
+    assert done.is_done
+    assert done.corrections == {"2026-02-28": 1, "2026-02-27": 1}
 
 
 @pytest.mark.usefixtures("at")

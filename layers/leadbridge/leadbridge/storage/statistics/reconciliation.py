@@ -20,6 +20,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.shards import shards_of
 from leadbridge.domain.statistics.contribution import CAMPAIGN, CAMPAIGN_OUTCOME, SEPARATOR, CountedLead, added
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.environment import retention_days
 from leadbridge.storage import items
 from leadbridge.storage.items import Item, delivery_key, lead_id_of, lead_key
@@ -49,13 +50,15 @@ class Progress:
 class Reconciled:
     """The result of a run. `corrections` are leads whose counts were wrong, by day of receipt.
 
-    `differences` are the corrected counts, without campaigns, whose names a form may have sent.
+    `differences` are the corrected counts, without campaigns, whose names a form may have sent. `unreadable` are leads
+    with an item that cannot be parsed; they are not compared.
     """
 
     leads: int = 0
     is_done: bool = False
     corrections: Counter[str] = field(default_factory=Counter)
     differences: dict[str, dict[str, int]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
 
     def add(self, result: CountResult) -> None:
         """Add what was corrected."""
@@ -76,9 +79,12 @@ class Reconciler:
         self._table = table
         self._counted = CountedLeads(table)
 
-    def run(self, now: datetime, has_time: Callable[[], bool]) -> Reconciled:
-        """Compare until this night's work is done or there is no time. Raises Contended, and botocore's errors."""
-        done = Reconciled()
+    def run(self, now: datetime, has_time: Callable[[], bool], done: Reconciled | None = None) -> Reconciled:
+        """Compare until this night's work is done or there is no time. Raises Contended, and botocore's errors.
+
+        The results are added to `done`, so that they are known after an error, too.
+        """
+        done = Reconciled() if done is None else done
         saved, partitions = self._progress(now.date()), list(_partitions(now.date()))
         progress = saved
         for _ in range(MAX_PAGES):
@@ -89,7 +95,7 @@ class Reconciler:
             found = self._page(listed, day, progress.after)
             if found:
                 done.leads += len(found)
-                done.add(self._compare([lead_id_of(values) for values in found], now))
+                self._compare([lead_id_of(values) for values in found], now, done)
                 progress = replace(progress, after=str(found[-1]["received_key"]))
             if len(found) < PAGE:
                 progress = replace(progress, partition=progress.partition + 1, after="")
@@ -109,7 +115,22 @@ class Reconciler:
         query = Query(condition, values, items.LISTING, attributes=("pk", "received_key"))
         return list(self._table.query(query, limit=PAGE))
 
-    def _compare(self, lead_ids: list[str], now: datetime) -> CountResult:
+    def _compare(self, lead_ids: list[str], now: datetime, done: Reconciled) -> None:
+        """Compare some leads, and each one alone if they cannot be parsed. Raises Contended if some are left."""
+        try:
+            result = self._correct(lead_ids, now)
+        except (LookupError, TypeError, ValueError, ArithmeticError):
+            if len(lead_ids) == 1:
+                done.unreadable += lead_ids
+                return
+            for lead_id in lead_ids:
+                self._compare([lead_id], now, done)
+            return
+        done.add(result)
+        if result.failed:
+            raise Contended
+
+    def _correct(self, lead_ids: list[str], now: datetime) -> CountResult:
         """Compare some leads with what is counted of them, and correct it."""
         counted = self._counted.read(lead_ids, consistent=False)
         leads = self._read((lead_key(lead_id) for lead_id in lead_ids), LEAD_ATTRIBUTES)
