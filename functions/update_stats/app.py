@@ -43,7 +43,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Process DynamoDB stream records, or compare if the schedule calls.
 
     Returns the first record to retry; Lambda also retries all records after it, which changes nothing if they are
-    counted. A record that cannot be parsed goes to the dead-letter queue.
+    counted. A record that cannot be parsed, or whose lead cannot, goes to the dead-letter queue.
     """
     return update(event["Records"]) if "Records" in event else reconcile(context)
 
@@ -66,6 +66,10 @@ def update(records: list[dict[str, Any]]) -> dict[str, Any]:
             changes[lead_id] = changes[lead_id].merged(change) if lead_id in changes else change
     result = counted_leads().count(changes, utc_now(), shard=spread(len(records)))
     count("LeadsCounted", len(result.differences))
+    for lead_id in sorted(result.unreadable):
+        count("RecordsUnreadable")
+        logger.error("a lead cannot be parsed, and was not counted", lead_id=lead_id)
+        dead_letter(records[owners.index(lead_id)])
     if not result.failed:
         return {"batchItemFailures": []}
     logger.warning("not all leads were counted", leads=len(result.failed))

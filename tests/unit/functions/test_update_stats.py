@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from leadbridge.domain import delivery as steps
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.settings import self_check
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
 from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.fixtures import TABLE, Context, queue
 from quality.testkit.people import NOW, lead
@@ -79,6 +82,26 @@ def test_an_unreadable_record_is_set_aside_and_does_not_block_the_others(
     (letter,) = letters()
     assert (letter["step"], letter["keys"]) == ("count", {"pk": {"S": "x"}})
     assert letter["reason_code"] == "record_invalid"
+
+
+@pytest.mark.parametrize("broken", [{"deliveries": {"leadleader": 1}}, {"lead_version": None}])
+def test_a_lead_whose_counted_item_is_unreadable_is_set_aside(
+    app: ModuleType, store: LeadRepository, context: Context, broken: dict[str, Any]
+) -> None:
+    store.accept(lead(1), phone_hash=None)
+    app.handler({"Records": records()}, context)
+    (counted,) = [values for values in every_item(TABLE) if values["sk"] == "COUNTED"]
+    Table(aws.dynamodb(), TABLE).write(put(counted | broken))
+    for number in (1, 2):
+        found = store.delivery(lead(number).lead_id, "leadleader")
+        if found is None:
+            store.accept(lead(number), phone_hash=None)
+        else:
+            store.apply(steps.start_attempt(found, NOW, timedelta(minutes=1)))
+    assert app.handler({"Records": records()}, context) == DONE
+    assert counts_of(TABLE)[CELL]["l"] == 2
+    (letter,) = letters()
+    assert letter["keys"]["pk"]["S"] == f"LEAD#{lead(1).lead_id}"
 
 
 def test_the_first_record_of_a_lead_that_was_not_counted_is_retried(

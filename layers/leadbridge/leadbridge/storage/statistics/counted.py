@@ -47,14 +47,19 @@ MAX_LEADS = 90  # that are read and counted at once
 MAX_NAMES = 200  # counts that a transaction changes in an item: DynamoDB accepts expressions of 4 KB
 MAX_TRIES = 5  # to count leads whose records others replace at the same time
 RETRY_FOR = 5.0  # seconds for which a transaction is retried while AWS is busy
+UNPARSABLE = (LookupError, TypeError, ValueError, ArithmeticError)  # what a malformed item raises
 
 
 @dataclass
 class CountResult:
-    """What was counted: the differences by lead. `failed` are leads that could not be counted now."""
+    """What was counted: the differences by lead. `failed` are leads that could not be counted now.
+
+    `unreadable` are leads whose record or own item cannot be parsed.
+    """
 
     differences: dict[str, Counts] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -86,20 +91,32 @@ class CountedLeads:
         """
         result = CountResult()
         for some in batched(changes.items(), MAX_LEADS, strict=False):
-            left = dict(some)
             try:
-                for number in range(MAX_TRIES):
-                    if left:
-                        left = self._try(left, now, shard, differences_only, result, is_retry=number > 0)
-            except Contended:
-                left = {lead_id: change for lead_id, change in left.items() if lead_id not in result.differences}
-            result.failed |= left.keys()
+                self._count(dict(some), now, shard, differences_only, result)
+            except UNPARSABLE:  # what is counted already is not counted again
+                for lead_id, change in some:
+                    try:
+                        self._count({lead_id: change}, now, shard, differences_only, result)
+                    except UNPARSABLE:
+                        result.unreadable.add(lead_id)
         return result
 
     def read(self, lead_ids: Iterable[str], *, consistent: bool = True) -> dict[str, CountedLead]:
         """Return what of some leads is counted."""
         keys = [counted_key(lead_id) for lead_id in lead_ids]
         return {lead_id_of(values): counted_of(values) for values in self._table.batch_get(keys, consistent=consistent)}
+
+    def _count(
+        self, left: dict[str, LeadChange], now: datetime, shard: int, differences_only: bool, result: CountResult
+    ) -> None:
+        """Count the changes of a few leads, and add to the result. Raises an error of `UNPARSABLE`."""
+        try:
+            for number in range(MAX_TRIES):
+                if left:
+                    left = self._try(left, now, shard, differences_only, result, is_retry=number > 0)
+        except Contended:
+            left = {lead_id: change for lead_id, change in left.items() if lead_id not in result.differences}
+        result.failed |= left.keys()
 
     def _try(
         self,

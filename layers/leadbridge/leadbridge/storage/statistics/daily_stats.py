@@ -39,7 +39,7 @@ class StatsCounts:
 
     @classmethod
     def of(cls, counts: Counts) -> StatsCounts:
-        """Sort the counts of all days by their kind. Zeros and negative counts, which only last a moment, are left out."""
+        """Sort the counts of all days by their kind, without zeros and negative counts, which only last a moment."""
         stats = cls()
         for (day, source), found in counts.items():
             for name, number in found.items():

@@ -24,7 +24,7 @@ from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.environment import retention_days
 from leadbridge.storage import items
 from leadbridge.storage.items import Item, delivery_key, lead_id_of, lead_key
-from leadbridge.storage.statistics.counted import CountedLeads, CountResult
+from leadbridge.storage.statistics.counted import UNPARSABLE, CountedLeads, CountResult
 from leadbridge.storage.statistics.records import LEAD_ATTRIBUTES, lead_change
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import DAY, LEAD_OUTLIVES, put
@@ -62,6 +62,7 @@ class Reconciled:
 
     def add(self, result: CountResult) -> None:
         """Add what was corrected."""
+        self.unreadable += sorted(result.unreadable)
         for counts in result.differences.values():
             self.corrections.update(day for day, _ in counts)
         for (day, source), found in added((counts, 1) for counts in result.differences.values()).items():
@@ -119,7 +120,7 @@ class Reconciler:
         """Compare some leads, and each one alone if they cannot be parsed. Raises Contended if some are left."""
         try:
             result = self._correct(lead_ids, now)
-        except (LookupError, TypeError, ValueError, ArithmeticError):
+        except UNPARSABLE:
             if len(lead_ids) == 1:
                 done.unreadable += lead_ids
                 return
