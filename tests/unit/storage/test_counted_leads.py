@@ -2,34 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
-from random import Random
 from typing import Any
-from zlib import crc32
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from leadbridge.domain import delivery as steps
-from leadbridge.domain.acceptance.correction import Correction
-from leadbridge.domain.delivery import Delivery, new_delivery
+from leadbridge.domain.delivery import new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
-from leadbridge.domain.fetch import complete as complete_fetch
-from leadbridge.domain.fetch import new_fetch
-from leadbridge.domain.fields.hashes import Hashes
-from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import SubmissionInProgress
-from leadbridge.domain.statistics.contribution import MAX_CAMPAIGNS, OTHER_CAMPAIGNS, Counts, LeadChange, added
+from leadbridge.domain.statistics.contribution import MAX_CAMPAIGNS, OTHER_CAMPAIGNS, LeadChange
 from leadbridge.domain.status_change import change_status
-from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from leadbridge.storage.corrections import CorrectionRepository
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.statistics.counted import CountedLeads, counted_key
 from leadbridge.storage.statistics.counters import MANY_CHANGES, SHARDS, spread
@@ -38,17 +22,13 @@ from leadbridge.storage.table import Table
 from leadbridge.storage.writes import put
 from quality.benchmarks.capacity import Meter
 from quality.testkit.aws.aws_answers import aws_error
-from quality.testkit.aws.memory_dynamodb import memory_dynamodb, memory_table
-from quality.testkit.fakes.errors import some_error
+from quality.testkit.aws.memory_dynamodb import memory_table
+from quality.testkit.counted_lives import DAY, PROBLEM, advertised, move
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead
 from quality.testkit.statistics import counts_of, every_item, expected_counts
-from quality.testkit.template import table_definition
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-PATH = ("submitting", "retry", "submitting", "submitted", "in_progress", "approved", "in_progress", "issued")
 CELL = ("2026-03-01", "web")
-PROBLEM = FieldError("person.phone", FieldCode.NOT_A_PHONE)
 
 Records = list[dict[str, Any]]
 
@@ -80,114 +60,6 @@ def changes_in(records: Records) -> dict[str, LeadChange]:
 def count(records: Records, client: Any = None) -> set[str]:
     """Count records as one batch; returns the leads that could not be counted."""
     return counted_leads(client).count(changes_in(records), NOW).failed
-
-
-def advertised(number: int, campaign: str = "spring") -> Lead:
-    return lead(number).model_copy(update={"utm": {"utm_campaign": campaign}})
-
-
-def move(store: LeadRepository, one: Lead, *path: str) -> None:
-    """Take a lead's delivery along a path of states; names of outcomes are statuses with this meaning."""
-    for step in path:
-        found = store.delivery(one.lead_id, "leadleader")
-        assert found is not None
-        store.apply(change_to(found, step))
-
-
-def change_to(found: Delivery, step: str) -> Any:
-    match step:
-        case "submitting":
-            return steps.start_attempt(found, NOW, MINUTE)
-        case "submitted":
-            return steps.confirm(found, NOW, crc32(found.lead_id.encode()), is_followed=True)
-        case "retry":
-            return steps.schedule_retry(found, NOW, some_error("away"), MINUTE)
-        case "failed":
-            return steps.fail(found, NOW, some_error("spent"))
-        case outcome:
-            return change_status(found, NOW, outcome, meaning=outcome, final=outcome == "issued", is_followed=True)
-
-
-def apply_fetch(store: LeadRepository, one: Lead, table: Table) -> None:
-    """Store a lead that its form only named, and then what was fetched."""
-    waiting = new_fetch(one.lead_id, one.source, {"leadgen_id": "9"}, NOW)
-    named = one.model_copy(update={"partners": (), "utm": {}})
-    assert store.accept(named, phone_hash=None, fetch=waiting) is None
-    change = complete_fetch(waiting, NOW)
-    deliveries = [new_delivery(one.lead_id, partner, one.source, NOW) for partner in one.partners]
-    FetchRepository(table).complete(change, one, deliveries, phone_hash=None, email_hash=None, tax_hash=None)
-
-
-def live(store: LeadRepository, random: Random) -> None:
-    """Some leads of all kinds, and what happens to them."""
-    table, eraser = Table(aws.dynamodb(), TABLE), Eraser(Table(aws.dynamodb(), TABLE))
-    for number in range(random.randint(1, 4)):
-        one = advertised(number, random.choice(["spring", "autumn", ""]))
-        one = one.model_copy(update={"received_at": NOW - random.randint(0, 2) * DAY})
-        kind = random.choice(["good", "good", "fetched", "incomplete"])
-        if kind == "fetched":
-            apply_fetch(store, one, table)
-        elif kind == "incomplete":
-            store.accept(one.model_copy(update={"partners": (), "problems": (PROBLEM,)}), phone_hash=None)
-        else:
-            store.accept(one, phone_hash=None)
-        if kind != "incomplete":
-            move(store, one, *PATH[: random.randint(0, len(PATH))])
-        elif random.random() < 0.5:
-            correct(table, one)
-        if random.random() < 0.2:
-            with suppress(SubmissionInProgress):
-                eraser.erase(one.lead_id, "olena", NOW)
-
-
-def correct(table: Table, one: Lead) -> None:
-    before = one.model_copy(update={"partners": (), "problems": (PROBLEM,)})
-    after = one.model_copy(update={"revision": 1})
-    opened = tuple(new_delivery(one.lead_id, partner, one.source, NOW) for partner in one.partners)
-    entry = Entry.by_operator(NOW, "corrected", "olena")
-    correction = Correction(before, after, entry, opened=opened)
-    none: Hashes = {"phone_hash": None, "email_hash": None, "tax_hash": None}
-    CorrectionRepository(table).correct(correction, none, none)
-
-
-def batches(records: Records, random: Random) -> list[Records]:
-    """The records at least once each, in any order, in batches of any size."""
-    several = [*records, *random.choices(records, k=len(records) // 2)]
-    random.shuffle(several)
-    found = []
-    while several:
-        size = random.randint(1, 12)
-        found.append(several[:size])
-        several = several[size:]
-    return found
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32))
-@pytest.mark.usefixtures("aws_mocked")
-def test_any_order_repetition_and_grouping_of_the_records_gives_the_counts_of_the_final_items(seed: int) -> None:
-    random = Random(seed)
-    with memory_dynamodb():
-        aws.dynamodb().create_table(**table_definition(TABLE))
-        live(LeadRepository(Table(aws.dynamodb(), TABLE)), random)
-        for batch in batches(take_records(), random):
-            assert count(batch) == set()
-        final = every_item(TABLE)
-        assert counts_of(TABLE) == expected_with_tombstones(final)
-        counted = added((one.counts(), 1) for one in counted_leads().read(lead_ids(final)).values())
-        assert counted == counts_of(TABLE)
-
-
-def lead_ids(every: Records) -> set[str]:
-    return {items.lead_id_of(values) for values in every if values["sk"] == "LEAD"}
-
-
-def expected_with_tombstones(every: Records) -> Counts:
-    """The counts of the items. A tombstone's own counts are taken from what is counted, because they stay."""
-    tombstones = {values["pk"] for values in every if "erased_at" in values}
-    counted = counted_leads().read(lead_ids(every))
-    found = [(expected_counts(one for one in every if one["pk"] not in tombstones), 1)]
-    return added([*found, *((counted[pk.removeprefix("LEAD#")].counts(), 1) for pk in tombstones)])
 
 
 def test_a_lead_is_counted_once_along_its_way(store: LeadRepository) -> None:
