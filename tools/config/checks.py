@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.domain.lead import LeadFields
-from leadbridge.domain.routing import FORM_PREFIX
+from leadbridge.domain.routing.rules import FORM_PREFIX
 from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.partners.kind import StatusSource

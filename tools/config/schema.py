@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from leadbridge.domain.routing import FORM_PREFIX
+from leadbridge.domain.routing.rules import FORM_PREFIX
 from leadbridge.partners.registry import kind_names
 from leadbridge.settings import Settings
 from tools.config import TABLES

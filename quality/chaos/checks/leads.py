@@ -11,6 +11,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.message import UNSETTLED, MessageState
+from leadbridge.domain.routing.fallback import DEFAULT_NEXT_ON, NextOn
 from quality.chaos.checks.history import END_STATES, History
 from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
@@ -236,7 +237,10 @@ def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str | None:
-    """The next partner in a lead's order whose required fields the lead has."""
+    """The next partner in a lead's order whose required fields the lead has; None if the rule has no rejections."""
+    outcomes = record.lead.next_on.get(partner, DEFAULT_NEXT_ON)
+    if NextOn.REJECTED not in outcomes:
+        return None
     found = record.lead.fallbacks.get(partner)
     for _ in record.lead.fallbacks:
         if (
@@ -245,6 +249,8 @@ def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str |
             or not find_missing_fields(record.lead, snapshot.partners[found])
         ):
             break
+        if NextOn.MISSING_FIELDS not in outcomes:
+            return None
         found = record.lead.fallbacks.get(found)
     return found
 

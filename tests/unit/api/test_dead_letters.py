@@ -487,14 +487,18 @@ def test_duplicate_after_an_earlier_lost_reply_is_not_called_anothers(
     assert delivery(store).state is State.SUBMITTING
 
 
-def test_answer_of_a_refusal_opens_the_next_partner(ask: Ask, queues: dict[str, str], store: LeadRepository) -> None:
-    both = LEAD.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
+@pytest.mark.parametrize(("outcome", "state"), [("rejected", State.REJECTED), ("duplicate", State.DUPLICATE)])
+def test_answer_of_a_refusal_opens_the_next_partner(
+    outcome: str, state: State, ask: Ask, queues: dict[str, str], store: LeadRepository
+) -> None:
+    order = {"fallbacks": {"leadleader": "matchtrade"}, "next_on": {"leadleader": (outcome,)}}
+    both = LEAD.model_copy(update=order)
     store.accept(both, phone_hash=None)
     store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
-    put(queues["dead-submit-leadleader"], answered({"outcome": "rejected", "error": "too young"}))
+    put(queues["dead-submit-leadleader"], answered({"outcome": outcome, "error": "too young"}))
     assert redriven(ask("redrive", "submit-leadleader")) == (1, [], [])
     opened = store.delivery(LEAD.lead_id, "matchtrade")
-    assert (delivery(store).state, opened and opened.state) == (State.REJECTED, State.RECEIVED)
+    assert (delivery(store).state, opened and opened.state) == (state, State.RECEIVED)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from leadbridge.domain import operator_steps as operators
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error, parse_error_code
 from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, RateLimited, Unavailable
 from leadbridge.domain.message import status_notification
+from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.timeline import Entry
 from leadbridge.partners.graph.answers import lead_in
 from leadbridge.partners.http import Answer, rejection_error
@@ -165,7 +166,7 @@ def changes(error: ErrorInfo) -> Iterator[steps.Change]:
     yield (change := operators.resolve_not_found(change.after, NOW, "olena"))
     yield (change := operators.retry_by_operator(change.after, NOW, "olena", is_confirmed=False))
     yield (change := steps.start_attempt(change.after, NOW, MINUTE))
-    yield steps.reject(change.after, NOW, error, fallback="matchtrade")
+    yield open_next(steps.reject(change.after, NOW, error), "matchtrade", NextOn.REJECTED)
 
 
 def test_the_data_of_an_entry_says_what_its_text_says() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from leadbridge.domain.lead import LeadFields
-from leadbridge.domain.routing import Decision, choose_partners, skip_unfit_partners
+from leadbridge.domain.routing.rules import Decision, choose_partners, skip_unfit_partners
 from leadbridge.settings.routing import Routes
 from quality.testkit.people import asked
 
@@ -67,6 +67,7 @@ def test_a_lead_without_a_partner_has_a_problem() -> None:
     assert decision == Decision(
         (),
         {},
+        {},
         "rule 1 does not match: person.city; no partner gets it",
         {"rules": [{"rule": 1, "unmet": ["person.city"]}]},
     )
@@ -90,6 +91,10 @@ def test_a_partner_gets_a_lead_by_one_route_only() -> None:
         [{"to": "a", "when": {"loan.amount": {"at_least": 2, "at_most": 1}}}],
         [{"to": "a", "when": {"loan.amount": {"over": 1}}}],
         [{"to": "a", "if": {}}],
+        [{"to": "a", "next_on": ["rejected"]}],
+        [{"to": ["a", "b"], "next_on": []}],
+        [{"to": ["a", "b"], "next_on": ["unknown"]}],
+        [{"to": ["a", "b"], "next_on": ["rejected", "rejected"]}],
         [7],
     ],
 )
@@ -98,7 +103,7 @@ def test_what_is_no_route_is_refused(routes: list[Any]) -> None:
         ROUTES.validate_python(routes)
 
 
-ORDER = Decision(("a",), {"a": "b", "b": "c"}, "rule 1: a, else b, else c")
+ORDER = Decision(("a",), {"a": "b", "b": "c"}, {}, "rule 1: a, else b, else c")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +119,19 @@ def test_a_partner_that_cannot_take_a_lead_is_passed_over(able: str, chosen: str
     found = skip_unfit_partners(ORDER, lambda name: name in able)
     assert (found.partners, found.reason) == (() if chosen is None else (chosen,), reason)
     assert found.fallbacks == ORDER.fallbacks
+
+
+def test_outcomes_of_a_rule_are_those_of_its_partners() -> None:
+    decision = decided({"to": ["a", "b", "c"], "next_on": ["duplicate"]}, {"to": ["c", "d", "e"]})
+    assert decision.next_on == {"a": ("duplicate",), "b": ("duplicate",)}
+    assert decision.fallbacks == {"a": "b", "b": "c", "d": "e"}
+
+
+def test_a_partner_is_not_passed_over_if_its_rule_does_not_allow_that() -> None:
+    strict = Decision(("a", "d"), {"a": "b", "d": "e"}, {"a": ("rejected",)})
+    assert strict.candidates == ["a", "d", "e"]
+    found = skip_unfit_partners(strict, lambda name: name in "be")
+    assert (found.partners, found.data) == (("e",), {"passed_over": ["a", "d"]})
 
 
 def test_partners_without_an_order_are_left_out_if_they_cannot_take_a_lead() -> None:

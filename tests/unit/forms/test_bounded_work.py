@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 
 from leadbridge.domain.acceptance.build import build_lead
-from leadbridge.domain.routing import choose_partners
+from leadbridge.domain.routing.rules import choose_partners
 from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
 from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, fold_configured, with_defaults
 from leadbridge.forms.parsing import charsets

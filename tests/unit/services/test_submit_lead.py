@@ -1,7 +1,7 @@
 """Submission: a worker may die anywhere, a message may come twice, and the partner may say anything."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
+from leadbridge.services.submission_rules import fallback_finder
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome, backoff
 from leadbridge.settings import Settings
@@ -453,6 +454,32 @@ def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(w
     assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.REJECTED
     assert world.delivery.state is State.REJECTED
     assert world.store.delivery(LEAD.lead_id, "matchtrade") == opened
+
+
+@pytest.mark.parametrize(
+    ("error", "next_on", "opened"),
+    [
+        (partner_errors.Rejected, None, "rejected"),
+        (partner_errors.Rejected, ("duplicate",), None),
+        (partner_errors.Duplicate, None, None),
+        (partner_errors.Duplicate, ("rejected", "duplicate"), "duplicate"),
+        (partner_errors.Unknown, ("rejected", "duplicate", "capped", "closed", "missing_fields"), None),
+    ],
+)
+def test_the_outcomes_of_the_lead_open_the_next_partner(
+    world: World, error: type[partner_errors.PartnerError], next_on: tuple[str, ...] | None, opened: str | None
+) -> None:
+    order: dict[str, Any] = {"fallbacks": {"leadleader": "matchtrade"}}
+    routed = lead(2).model_copy(update={**order, "next_on": {"leadleader": next_on} if next_on else {}})
+    world.store.accept(routed, phone_hash=None)
+    world.lender.on_create = iter([fails(error)])
+    submitter = replace(world.submitter(), find_fallback=fallback_finder(world.settings))
+    submitter.process(routed.lead_id, "leadleader", AMPLE)
+    journey = world.store.journey(routed.lead_id)
+    assert journey is not None
+    assert list(journey.deliveries) == ["leadleader", *(["matchtrade"] if opened else [])]
+    told = [dict(one.data) for one in journey.timeline if one.what == "fallback"]
+    assert told == ([{"previous_partner": "leadleader", "previous_outcome": opened}] if opened else [])
 
 
 def test_an_erased_lead_is_let_go(world: World) -> None:

@@ -10,7 +10,7 @@ looked up before the delivery is sent again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -139,8 +139,8 @@ class Delivery:
 class Change:
     """A pending state change: the delivery before and after, its timeline entry, and the messages to send.
 
-    `data` holds the facts of the text `detail`. `opened` is a new delivery of the lead to another partner. `skipped`
-    are messages that must not be sent any more.
+    `data` holds the facts of the text `detail`. `opened` is a new delivery of the lead to another partner, because of
+    the outcome `opened_on`. `skipped` are messages that must not be sent any more.
     """
 
     before: Delivery
@@ -151,6 +151,7 @@ class Change:
     data: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     opened: Delivery | None = None
+    opened_on: str | None = None
     skipped: tuple[MessageChange, ...] = ()
 
     @property
@@ -274,13 +275,9 @@ def mark_duplicate(delivery: Delivery, now: datetime, error: ErrorInfo) -> Chang
     return end(delivery, "mark_duplicate", now, error)
 
 
-def reject(delivery: Delivery, now: datetime, error: ErrorInfo, fallback: str | None = None) -> Change:
-    """End a delivery that the partner rejected. Another partner may get the lead instead."""
-    change = end(delivery, "reject", now, error)
-    if fallback is None:
-        return change
-    data = {**change.data, "next_partner": fallback}
-    return replace(change, data=data, opened=new_delivery(delivery.lead_id, fallback, delivery.source, now))
+def reject(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
+    """End a delivery that the partner rejected."""
+    return end(delivery, "reject", now, error)
 
 
 def fail(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -112,11 +111,12 @@ class Lead(LeadFields):
     `problems` are why no partner can take the lead; a lead without problems is complete. `warnings` are about values
     that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they are stored
     if a value could not be used as it came. `newer_answers` are those of the last edit that the form's builder posted
-    under the same id. `fallbacks` maps a partner to the one that gets the lead after a rejection.
-    `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the post's content; it
-    shows whether a redelivery has other content. `revision` counts corrections. `restored_at` is when an incomplete
-    lead was restored from a backup: it may have been completed and delivered since. `erased_at` is when the person was
-    erased; the rest of such a lead is a tombstone.
+    under the same id. `fallbacks` maps a partner to the next one of its order. `next_on` are the outcomes after which
+    the next one gets the lead, by partner; only those of rules that do not use the default. `routed` and `routed_data`
+    are the reason for the timeline. `content_hash` is a keyed hash of the post's content; it shows whether a redelivery
+    has other content. `revision` counts corrections. `restored_at` is when an incomplete lead was restored from a
+    backup: it may have been completed and delivered since. `erased_at` is when the person was erased; the rest of such
+    a lead is a tombstone.
     """
 
     lead_id: str
@@ -124,6 +124,7 @@ class Lead(LeadFields):
     received_at: datetime
     partners: tuple[str, ...]
     fallbacks: dict[str, str] = {}
+    next_on: dict[str, tuple[str, ...]] = {}
     routed: str | None = None
     routed_data: dict[str, Any] = {}
     warnings: tuple[FieldError, ...] = ()
@@ -163,16 +164,6 @@ def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:
     if partner.tax_number_checksum == "strict" and number is not None and not fields.has_valid_check_digit(number):
         errors.append(FieldError("person.tax_number", FieldCode.WRONG_CHECK_DIGIT))
     return errors
-
-
-def next_partner(lead: Lead, partner: str, partners: Mapping[str, Partner]) -> str | None:
-    """Return the partner that gets a lead after this one rejected it: the next in the order that accepts it."""
-    found = lead.fallbacks.get(partner)
-    for _ in lead.fallbacks:
-        if found is None or (found in partners and not find_field_errors(lead, partners[found])):
-            break
-        found = lead.fallbacks.get(found)
-    return found
 
 
 def field_paths() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import ReadingRules, reading_rules
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import WrongState
-from leadbridge.domain.routing import choose_partners
+from leadbridge.domain.routing.rules import choose_partners
 from leadbridge.services.ports.leads import CorrectionLedger, JourneyReader
 from leadbridge.settings import Settings
 

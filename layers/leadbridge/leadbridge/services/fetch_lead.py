@@ -17,7 +17,7 @@ from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import reading_rules
-from leadbridge.domain.routing import Decision, choose_partners
+from leadbridge.domain.routing.rules import Decision, choose_partners
 from leadbridge.domain.transitions import Conflict
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.forms.mapping import find_unmapped_names, with_defaults

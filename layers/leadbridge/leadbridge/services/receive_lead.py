@@ -20,7 +20,7 @@ from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import reading_rules
 from leadbridge.domain.lead import InvalidLead, Lead, changed_fields, lead_id_of
-from leadbridge.domain.routing import Decision, choose_partners
+from leadbridge.domain.routing.rules import Decision, choose_partners
 from leadbridge.forms.base import (
     MAX_BYTES,
     Adapter,

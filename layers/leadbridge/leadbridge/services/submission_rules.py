@@ -1,4 +1,4 @@
-"""The configured rules of a submission: repeats of a person, and the next partner of a rejected lead."""
+"""The configured rules of a submission: repeats of a person, and the next partner of a lead."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from leadbridge.domain.delivery import Delivery
-from leadbridge.domain.lead import Lead, next_partner
+from leadbridge.domain.lead import Lead
 from leadbridge.domain.repeats import Repeat
+from leadbridge.domain.routing.fallback import NextOn, next_partner
 from leadbridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,6 @@ class RepeatPolicy:
         return Repeat(self.settings.sources[source].on_repeat)
 
 
-def fallback_finder(settings: Settings) -> Callable[[Lead, str], str | None]:
-    """Return a function that finds the next partner of a rejected lead: the next in its order that can accept it."""
-    return lambda lead, partner: next_partner(lead, partner, settings.partners)
+def fallback_finder(settings: Settings) -> Callable[[Lead, str, NextOn], str | None]:
+    """Return a function that finds the partner that gets a lead after an outcome at another one."""
+    return lambda lead, partner, outcome: next_partner(lead, partner, outcome, settings.partners)

@@ -23,6 +23,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.repeats import Repeat, apply_repeat, describe_hold, wait_for_earlier_lead
+from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
@@ -46,8 +47,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
     """Submits deliveries to one partner.
 
     `accounts` looks up the partner's accounts; None if that is not possible. `repeats` finds earlier leads of the same
-    person. `find_fallback` returns the partner that gets a rejected lead next. `save_answer` stores a partner's answer
-    in a dead letter if it cannot be written to the table.
+    person. `find_fallback` returns the partner that gets the lead after an outcome. `save_answer` stores a partner's
+    answer in a dead letter if it cannot be written to the table.
     """
 
     ledger: SubmissionLedger
@@ -57,7 +58,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
     dead_letter: Callable[[Delivery, ErrorInfo], None]
     accounts: Accounts | None = None
     repeats: RepeatRules | None = None
-    find_fallback: Callable[[Lead, str], str | None] = lambda _lead, _partner: None
+    find_fallback: Callable[[Lead, str, NextOn], str | None] = lambda _lead, _partner, _outcome: None
     save_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
     jitter: Callable[[], float] = random.random
 
@@ -159,7 +160,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
                     return Result(Outcome.RETRIED, retry_after=self.settings.retry.first_delay)
                 return Result(Outcome.SUBMITTED)
             case Origin.FOREIGN:
-                return self._write(steps.mark_duplicate(delivery, now, ACCOUNT_EXISTS), Result(Outcome.DUPLICATE))
+                change = steps.mark_duplicate(delivery, now, ACCOUNT_EXISTS)
+                return self._write(self._with_next(change, lead, NextOn.DUPLICATE), Result(Outcome.DUPLICATE))
             case Origin.UNDETERMINED:
                 change = steps.mark_unknown(delivery, now, ORIGIN_UNKNOWN, can_be_looked_up=True)
                 return self._write(change, Result(Outcome.UNKNOWN))
@@ -201,11 +203,11 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 except AlreadyLinked as linked:
                     return self._handle_linked_id(delivery, answer.created, linked.lead_id, budget)
             case partner_errors.Rejected() as error:
-                fallback = self.find_fallback(lead, delivery.partner)
-                change = steps.reject(delivery, self.clock(), error.info, fallback)
+                change = self._with_next(steps.reject(delivery, self.clock(), error.info), lead, NextOn.REJECTED)
                 return self._write(change, Result(Outcome.REJECTED, error=error), budget)
             case partner_errors.Duplicate() as error if not delivery.is_uncertain:
                 change = steps.mark_duplicate(delivery, self.clock(), error.info)
+                change = self._with_next(change, lead, NextOn.DUPLICATE)
                 return self._write(change, Result(Outcome.DUPLICATE, error=error), budget)
             case (
                 partner_errors.Duplicate() | partner_errors.Unknown() as error
@@ -236,7 +238,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 known.attempts if is_any_attempt else delivery.attempts,
                 self.clock(),
                 is_followed=self.settings.is_followed,
-                fallback=lambda: self.find_fallback(lead, delivery.partner),
+                find_fallback=lambda outcome: self.find_fallback(lead, delivery.partner, outcome),
             )
         except DeadLetterObsolete:
             return Result(Outcome.NO_ACTION, error=answer.error)
@@ -290,6 +292,10 @@ class Submitter(RetryingWorker[Delivery, Change]):
             return self._write(change, Result(Outcome.UNKNOWN, error=error), budget)
         result = Result(Outcome.UNCERTAIN, retry_after=retry_after, error=error)
         return self._write(steps.mark_uncertain(delivery, now, lost, retry_after), result, budget)
+
+    def _with_next(self, change: Change, lead: Lead, outcome: NextOn) -> Change:
+        """Open the next partner of the lead, if it has one for this outcome."""
+        return open_next(change, self.find_fallback(lead, change.after.partner, outcome), outcome)
 
     def _give_up(
         self, delivery: Delivery, error: partner_errors.PartnerError, answered: Budget | None = None

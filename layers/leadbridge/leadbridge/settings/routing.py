@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
@@ -47,19 +47,32 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class RoutingRule(Section):
-    """A way for leads: the first of `to` gets those that fit `when`; each next one if the one before rejects it.
+NextOutcome = Literal["rejected", "duplicate", "capped", "closed", "missing_fields"]
 
-    `when` is by field: a dotted one of the lead such as `loan.amount`, or `form.` and a field's own name.
+
+class RoutingRule(Section):
+    """A way for leads: the first of `to` gets those that fit `when`; each next one after an outcome of `next_on`.
+
+    `when` is by field: a dotted one of the lead such as `loan.amount`, or `form.` and a field's own name. `next_on` are
+    outcomes after which the partner certainly does not have the lead from us; a lost reply is not one of them.
     """
 
     to: Annotated[tuple[StrictStr, ...], Field(min_length=1), BeforeValidator(_several)]
     when: dict[str, Condition] = {}
+    next_on: Annotated[tuple[NextOutcome, ...], Field(min_length=1)] = ("rejected", "missing_fields")
 
     @model_validator(mode="after")
     def _names_each_once(self) -> RoutingRule:
         if len(set(self.to)) < len(self.to):
-            raise ValueError("a partner stands twice in one order")
+            raise ValueError("to names a partner twice: remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_next_partner(self) -> RoutingRule:
+        if len(set(self.next_on)) < len(self.next_on):
+            raise ValueError("next_on lists an outcome twice: remove one of the two")
+        if "next_on" in self.model_fields_set and len(self.to) == 1:
+            raise ValueError("next_on needs a second partner in to: add one, or remove next_on")
         return self
 
 

@@ -48,8 +48,11 @@ def routing_writes(lead: Lead, at: datetime, tiebreaker: str) -> list[Write]:
 
 def opening_writes(delivery: Delivery, change: Change) -> list[Write]:
     """Return the writes for a further delivery of a stored lead, with its entry in the timeline."""
-    data = {"previous_partner": change.after.partner}
-    entry = Entry(change.at, "fallback", delivery.partner, f"{change.after.partner} has rejected it", data)
+    from leadbridge.domain.routing.fallback import NextOn
+
+    previous, outcome = change.after.partner, NextOn(change.opened_on or NextOn.REJECTED)
+    data = {"previous_partner": previous, "previous_outcome": outcome.value}
+    entry = Entry(change.at, "fallback", delivery.partner, f"{previous} {outcome.meaning}", data)
     return [
         put(items.delivery_item(delivery), "attribute_not_exists(pk)"),
         put(items.entry_item(delivery.lead_id, entry, f"{delivery.partner}#000000")),

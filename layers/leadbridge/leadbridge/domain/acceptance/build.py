@@ -17,7 +17,7 @@ from leadbridge.domain.acceptance.answers import bound_answers
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.fields.reading import Reading, ReadingRules
 from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, find_field_errors
-from leadbridge.domain.routing import FORM_PREFIX, Decision, skip_unfit_partners
+from leadbridge.domain.routing.rules import FORM_PREFIX, Decision, skip_unfit_partners
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner
@@ -115,6 +115,7 @@ def build_lead(
         content_hash=content_hash,
         partners=decision.partners,
         fallbacks=dict(decision.fallbacks) if decision.partners else {},
+        next_on=dict(decision.next_on) if decision.partners else {},
         routed=decision.reason,
         routed_data=dict(decision.data),
         problems=assigned.problems,

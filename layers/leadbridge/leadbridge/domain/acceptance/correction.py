@@ -255,6 +255,7 @@ def _assigned(
         update={
             "partners": decision.partners,
             "fallbacks": dict(decision.fallbacks) if decision.partners else {},
+            "next_on": dict(decision.next_on) if decision.partners else {},
             "routed": decision.reason,
             "routed_data": dict(decision.data),
             "problems": assigned.problems,

@@ -19,6 +19,7 @@ from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error, parse_error_code
 from leadbridge.domain.message import Message, MessageChange, MessageState
 from leadbridge.domain.operator_steps import WrongState, contest_resolution
+from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.transitions import OVERDUE, Conflict
 from leadbridge.runtime.aws_errors import Contended
 
@@ -65,12 +66,12 @@ def record_delivery_answer(
     operator: str | None = None,
     *,
     is_followed: bool,
-    fallback: Callable[[], str | None] = lambda: None,
+    find_fallback: Callable[[NextOn], str | None] = lambda _: None,
 ) -> Change:
     """Record a partner's answer to a create. Raises DeadLetterKept, DeadLetterObsolete.
 
     `operator` redrives the dead letter; None for the worker that received the answer.
-    `fallback` returns the partner that gets the lead next if this one has rejected it.
+    `find_fallback` returns the partner that gets the lead after this outcome.
     """
     outcome = answer.get("outcome")
     created: int | str | None = answer.get("deal_id") or answer.get("account_uuid")
@@ -87,14 +88,13 @@ def record_delivery_answer(
             change = steps.confirm(delivery, now, created, is_followed=is_followed)
         case "rejected":
             change = _end(delivery, "record_rejected", now, error, attempt)
-            if (following := fallback()) is not None:
-                opened = steps.new_delivery(delivery.lead_id, following, delivery.source, now)
-                change = replace(change, data={**change.data, "next_partner": following}, opened=opened)
+            change = open_next(change, find_fallback(NextOn.REJECTED), NextOn.REJECTED)
         case "duplicate":
             if delivery.is_uncertain and attempt > 1:
                 text = "an earlier attempt may have created what the partner has"
                 raise DeadLetterKept(ErrorCode.MAY_BE_OURS, text)
             change = _end(delivery, "record_duplicate", now, error, attempt)
+            change = open_next(change, find_fallback(NextOn.DUPLICATE), NextOn.DUPLICATE)
         case _:
             change = _not_processed(delivery, now, error, attempt, renewed=operator is not None)
     if operator is None:

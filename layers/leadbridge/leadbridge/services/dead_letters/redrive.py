@@ -12,10 +12,11 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.fetch import FetchState, refetch
-from leadbridge.domain.lead import Lead, find_missing_fields, next_partner
+from leadbridge.domain.lead import Lead, find_missing_fields
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.domain.routing.fallback import next_partner
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
@@ -196,7 +197,7 @@ class Redriver:
             now,
             self.operator,
             is_followed=partner is not None and partner.is_followed,
-            fallback=lambda: next_partner(lead, delivery.partner, self.partners),
+            find_fallback=lambda outcome: next_partner(lead, delivery.partner, outcome, self.partners),
         )
         self.leads.apply(change)
 

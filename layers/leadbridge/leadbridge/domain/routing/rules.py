@@ -13,12 +13,16 @@ from leadbridge.domain.fields.unicode_text import fold
 if TYPE_CHECKING:
     from leadbridge.settings.routing import Condition, RoutingRule
 
+MISSING_FIELDS = "missing_fields"  # the outcome of a partner that cannot accept a lead
 FORM_PREFIX = "form."  # prefix of a condition on a form field instead of a lead field
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The partners that get a lead, and for each partner the one that gets the lead if it is rejected.
+    """The partners that get a lead, and for each partner the next one of its order.
+
+    `next_on` are the outcomes after which the next one gets the lead, by partner; only those of rules that do not use
+    the default.
 
     `reason` is the text for the timeline: it names partners, rules and fields, but no values. It is None if there was
     nothing to decide. `data` contains the same for programs: `rules` with their partners or with the fields that do not
@@ -27,20 +31,27 @@ class Decision:
 
     partners: tuple[str, ...]
     fallbacks: Mapping[str, str] = field(default_factory=dict)
+    next_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reason: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def order_from(self, first: str) -> list[str]:
-        """Return a partner with those that get the lead after it."""
+        """Return a partner with those that follow it in its order."""
         order = [first]
         while (following := self.fallbacks.get(order[-1])) is not None:
             order.append(following)
         return order
 
+    def can_skip(self, partner: str) -> bool:
+        """Whether the next partner gets a lead that lacks what this one requires."""
+        return partner not in self.next_on or MISSING_FIELDS in self.next_on[partner]
+
     @property
     def candidates(self) -> list[str]:
-        """Every partner of every order."""
-        return [name for first in self.partners for name in self.order_from(first)]
+        """The partners that may get the lead first."""
+        return [
+            name for first in self.partners for name in (self.order_from(first) if self.can_skip(first) else [first])
+        ]
 
 
 def choose_partners(
@@ -53,6 +64,7 @@ def choose_partners(
     """
     partners: list[str] = []
     fallbacks: dict[str, str] = {}
+    next_on: dict[str, tuple[str, ...]] = {}
     reasons: list[str] = []
     rules: list[dict[str, Any]] = []
     for number, route in enumerate(routes, 1):
@@ -66,13 +78,15 @@ def choose_partners(
             continue
         partners.append(chain[0])
         fallbacks |= dict(pairwise(chain))
+        if "next_on" in route.model_fields_set:
+            next_on |= dict.fromkeys(chain[:-1], route.next_on)
         reasons.append(f"rule {number}: {', else '.join(chain)}")
         rules.append({"rule": number, "partners": chain})
     if all(not route.when and len(route.to) == 1 for route in routes):
         return Decision(tuple(partners))
     if not partners:
         reasons.append("no partner gets it")
-    return Decision(tuple(partners), fallbacks, "; ".join(reasons), {"rules": rules})
+    return Decision(tuple(partners), fallbacks, next_on, "; ".join(reasons), {"rules": rules})
 
 
 def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> Decision:
@@ -82,7 +96,7 @@ def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> 
     """
     partners, passed_over = list[str](), list[str]()
     for first in decision.partners:
-        order = decision.order_from(first)
+        order = decision.order_from(first) if decision.can_skip(first) else [first]
         chosen = next(filter(can_take, order), None)
         if chosen is not None:
             partners.append(chosen)
@@ -92,7 +106,7 @@ def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> 
     reasons = [f"{partner} cannot accept it" for partner in passed_over]
     reason = "; ".join(filter(None, (decision.reason, *reasons)))
     data = {**decision.data, "passed_over": passed_over}
-    return Decision(tuple(partners), decision.fallbacks, reason, data)
+    return Decision(tuple(partners), decision.fallbacks, decision.next_on, reason, data)
 
 
 def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]) -> object:
