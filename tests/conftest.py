@@ -1,5 +1,6 @@
-"""What all tiers share: Hypothesis profiles, and AWS service models that are read once."""
+"""What all tiers share: Hypothesis profiles, AWS service models that are read once, rarer garbage collection."""
 
+import gc
 import os
 from functools import lru_cache
 
@@ -13,3 +14,10 @@ settings.register_profile("nightly", parent=settings.get_profile("normal"), max_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 loaders.create_loader = lru_cache(loaders.create_loader)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the tests have imported out of every garbage collection, and collect less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 
 from leadbridge import settings
@@ -142,7 +141,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 
 def queue(name: str) -> str:
     """Make a queue and return its URL."""
-    return boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    return aws.sqs().create_queue(QueueName=name)["QueueUrl"]
 
 
 def message(number: int, body: Any = None) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,13 @@ class File:
     """One TOML file with the line of each place."""
 
     name: str
-    content: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Place, int] = field(default_factory=dict)
+    content: dict[str, Any]
+    text: str
+
+    @cached_property
+    def lines(self) -> dict[Place, int]:
+        """The line of each place. Only problems need them, and finding them takes longer than reading the file."""
+        return lines_of(self.text)
 
     def line_of(self, place: Place) -> tuple[int, int]:
         """The length of the part of a place that exists in the file, and its line."""
@@ -98,7 +104,7 @@ def _read(path: Path) -> File:
     name = f"{path.parent.name}/{path.name}"
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return File(name, tomllib.loads(text), lines_of(text))
+        return File(name, tomllib.loads(text), text)
     except OSError:
         raise WrongConfiguration([f"{name}:1: the file cannot be read"]) from None
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from botocore.handlers import add_recursion_detection_header
 from botocore.session import get_session
 
 
@@ -23,6 +24,8 @@ def cache_by_config(create: Callable[..., Any]) -> Callable[..., Any]:
         key = service, config.parameter_validation
         if key not in made:
             made[key] = create(service, config=config)
+            # It reads the environment before each call, for a header that only matters to functions on Lambda.
+            made[key].meta.events.unregister("before-call", add_recursion_detection_header)
         return made[key]
 
     return create_client

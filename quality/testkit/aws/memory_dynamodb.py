@@ -8,22 +8,23 @@ implemented and raises NotImplementedError.
 from __future__ import annotations
 
 import json
+import marshal
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from threading import RLock
 from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
-from botocore.exceptions import ParamValidationError
-from botocore.validate import ParamValidator
 
 from quality.testkit.aws import dynamodb_expressions as expressions
 from quality.testkit.aws.dynamodb_expressions import Invalid, Item, Scope
+from quality.testkit.aws.parameter_validation import validate
 
 MAX_ITEM = 400 * 1024  # bytes
 MAX_PAGE = 1024 * 1024  # bytes that one query or scan reads
@@ -79,6 +80,7 @@ class MemoryTable:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     indexes: dict[str | None, Index] = field(init=False)
     _sorted: dict[tuple[str | None, Any], list[tuple[Any, Key]]] = field(default_factory=dict)
+    _sizes: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         keys = {key["AttributeName"] for key in self.definition["KeySchema"]}
@@ -88,6 +90,7 @@ class MemoryTable:
     def change(self, key: Key, after: Item | None) -> None:
         """Store or delete an item, in the table and its indexes."""
         before = self.items.pop(key, None)
+        self._sizes.pop(key, None)
         if before is not None:
             for index in self.indexes.values():
                 if place := index.place(before):
@@ -115,6 +118,12 @@ class MemoryTable:
             self.change(key, item)
         self._changes.clear()
 
+    def size(self, key: Key) -> int:
+        """The size of an item in bytes."""
+        if key not in self._sizes:
+            self._sizes[key] = _size(self.items[key])
+        return self._sizes[key]
+
     def row(self, index: Index, partition: str) -> list[tuple[Any, Key]]:
         """The places and keys of a partition, sorted."""
         return self._sorted.get((index.name, partition), [])
@@ -130,8 +139,7 @@ class MemoryDynamoDB:
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Answer:
         """Answer a call. Raises Refused."""
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-        answer: Callable[[Mapping[str, Any]], Answer] | None = getattr(self, f"_{name}", None)
+        answer: Callable[[Mapping[str, Any]], Answer] | None = getattr(self, _method_name(operation), None)
         if answer is None:
             raise NotImplementedError(operation)
         with self._lock:
@@ -284,7 +292,7 @@ class MemoryDynamoDB:
             if index.projected is not None:
                 item = {name: value for name, value in item.items() if name in index.projected}
             read += 1
-            size += _size(item)
+            size += table.size(key) if index.projected is None else _size(item)
             if kept is None or kept(item, scope):
                 found.append(_projected(item, asked))
             if (read == limit or size > MAX_PAGE) and (number + 1 < len(keys) or read == limit):
@@ -425,15 +433,27 @@ def _comparable(value: dict[str, Any]) -> Any:
     return expressions.number(value) if "N" in value else value.get("S", value.get("B"))
 
 
+@cache
+def _method_name(operation: str) -> str:
+    return "_" + re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+
+
 def _size(item: Item) -> int:
     return len(json.dumps(item, ensure_ascii=False, default=str).encode(errors="surrogatepass"))
 
 
 def _copy(value: Any) -> Any:
+    try:
+        return marshal.loads(marshal.dumps(value))
+    except ValueError:  # of types that are not Python's own
+        return _copied(value)
+
+
+def _copied(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _copy(one) for name, one in value.items()}
+        return {name: _copied(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_copy(one) for one in value]
+        return [_copied(one) for one in value]
     return value
 
 
@@ -470,9 +490,7 @@ def answer(database: MemoryDynamoDB, client: Any, operation: str, parameters: di
     """Answer one call as botocore's client does: parameters are checked, events emitted, errors are ClientErrors."""
     model = client.meta.service_model.operation_model(operation)
     if client.meta.config.parameter_validation:
-        report = ParamValidator().validate(parameters, model.input_shape)
-        if report.has_errors():
-            raise ParamValidationError(report=report.generate_report())
+        validate(model, parameters)
     emitted: dict[str, Any] = {"model": model, "context": {}}
     request = {"headers": {}, "body": b""}
     client.meta.events.emit(f"before-call.dynamodb.{operation}", params=request, request_signer=None, **emitted)

@@ -2,17 +2,59 @@
 
 moto ignores the idempotency token of a transaction. AWS keeps it for ten minutes: a succeeded transaction that is
 retried with its token succeeds and changes nothing. This fake does the same.
+
+What moto computes again for each start and each request is computed once: it took longer than the tests themselves.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import RLock
 from typing import Any
 from unittest.mock import patch
 
-from moto import mock_aws
+from jsonpath_ng import ext
+from moto import backend_index
+from moto.core import responses
+from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.model_instances import reset_model_data
+from moto.core.models import MockAWS, botocore_stubber
+from moto.sqs.models import SQSBackend
+
+SERVICES = ("dynamodb", "sqs", "events", "secretsmanager")
+
+for _module, _name in (
+    (responses, "camelcase_to_underscores"),
+    (responses, "method_names_from_class"),
+    (ext, "parse"),
+):
+    setattr(_module, _name, cache(getattr(_module, _name)))
+backend_index.backend_url_patterns.sort(key=lambda pattern: pattern[0] not in SERVICES)
+
+
+_receive = SQSBackend.receive_message
+
+
+def _receive_at_once(backend: SQSBackend, queue: str, count: int, _wait: int, *more: Any) -> Any:
+    """Receive messages without waiting: nothing arrives while somebody waits."""
+    return _receive(backend, queue, count, 0, *more)
+
+
+class _Mock(MockAWS):
+    """moto for botocore only. For the library requests, which nothing here uses, it registers 9,000 addresses."""
+
+    def _enable_patching(self, reset: bool = True) -> None:
+        botocore_stubber.enabled = True
+        if reset:
+            BackendDict.reset()
+
+    def _disable_patching(self, remove_data: bool) -> None:
+        botocore_stubber.enabled = False
+        if remove_data:
+            BackendDict.reset()
+            reset_model_data()
 
 
 @contextmanager
@@ -31,7 +73,11 @@ def moto_calls() -> Iterator[None]:
                 done[token] = answer
             return answer
 
-    with patch.object(BotocoreStubber, "process_request", alone), mock_aws():
+    with (
+        patch.object(BotocoreStubber, "process_request", alone),
+        patch.object(SQSBackend, "receive_message", _receive_at_once),
+        _Mock(),
+    ):
         yield
 
 

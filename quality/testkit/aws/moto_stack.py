@@ -276,8 +276,6 @@ def moto_stack() -> Iterator[MotoStack]:
 
         def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
             stack.note(operation, parameters)
-            if operation == "ReceiveMessage":  # nothing arrives while somebody waits
-                parameters = {**parameters, "WaitTimeSeconds": 0}
             return make_call(client, operation, parameters)
 
         with patch.object(BaseClient, "_make_api_call", noted):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -95,7 +96,18 @@ def secrets_of(source: str) -> list[str]:
 
 def configured(folder: Path = ROOT / "config") -> Settings:
     """The configuration as it is shipped to production."""
-    return Settings.model_validate(read_toml(folder, "prod"))
+    return Settings.model_validate(_shipped() if folder == ROOT / "config" else read_toml(folder, "prod"))
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    return read_toml(ROOT / "config", "prod")
+
+
+@cache
+def _read_only() -> Settings:
+    """The configuration for those who only read it."""
+    return configured()
 
 
 @dataclass
@@ -151,7 +163,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 def adapter_of(case: str) -> str:
     """The adapter of the source that a sample is posted to."""
-    return configured().sources[sample(case)["pathParameters"]["source"]].adapter
+    return _read_only().sources[sample(case)["pathParameters"]["source"]].adapter
 
 
 def cases() -> list[str]:
