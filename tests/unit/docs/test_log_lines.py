@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def named() -> Iterator[tuple[str, str]]:
             yield page.name, found[1] or found[2]
 
 
+@cache
 def logged() -> set[str]:
     """Return the messages that functions and layer log."""
     return {

@@ -107,10 +107,11 @@ def in_text(text: str) -> Iterator[tuple[int, str, str]]:
         yield text.count("\n", 0, found.start()), " ".join(found[0].split()), instead
 
 
-def in_name(name: str) -> Iterator[str]:
+@cache
+def in_name(name: str) -> tuple[str, ...]:
     """The words of the dialect in an identifier."""
     parts = " ".join(part.lower() for part in PARTS.findall(name))
-    yield from NAME_PARTS.findall(parts)
+    return tuple(NAME_PARTS.findall(parts))
 
 
 def in_python(file: Path) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ FREE_TEXTS = frozenset({"last_error", "detail", "reason"})  # attributes and key
 READING = frozenset({"startswith", "endswith", "partition", "split", "find", "count"})
 
 
-def texts() -> set[str]:
+@cache
+def texts() -> frozenset[str]:
     """Every text of more than two words in the layer's code, with numbers for what is put into it."""
     found = set()
     for file in sorted(LAYER.rglob("*.py")):
@@ -32,7 +34,7 @@ def texts() -> set[str]:
                 found.add("".join(map(str, parts)))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
                 found.add(node.value)
-    return {text for text in found if len(text.split()) > 2}
+    return frozenset(text for text in found if len(text.split()) > 2)
 
 
 def patterns_in(file: Path) -> Iterator[str]:
@@ -54,7 +56,7 @@ def patterns_in(file: Path) -> Iterator[str]:
             yield node.args[0].value
 
 
-def reads(pattern: str, written: set[str]) -> bool:
+def reads(pattern: str, written: frozenset[str]) -> bool:
     """Whether a regular expression names words of one of the texts, and finds them."""
     if not re.search(r"[a-z]{3,}(?: |\\s\+?)[a-z]{2,}|^\^?[a-z]{4,} ", pattern):
         return False
