@@ -1,5 +1,6 @@
 """The nightly comparison of the statistics with the leads."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,10 +13,10 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.settings import self_check
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.items import delivery_key, lead_key
+from leadbridge.storage.items import delivery_item, delivery_key, lead_key
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.statistics.counted import counted_key
-from leadbridge.storage.statistics.reconciliation import AGES, PAGE, SETTLED_AFTER, Reconciled, Reconciler
+from leadbridge.storage.statistics.reconciliation import AGES, SETTLED_AFTER, Reconciled, Reconciler
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import put
 from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, Refused
@@ -91,7 +92,12 @@ def test_the_test_lead_of_a_deployment_is_no_difference(store: LeadRepository) -
 @pytest.mark.usefixtures("at")
 def test_a_difference_of_versions_alone_is_ignored(store: LeadRepository) -> None:
     come(store, 1)
+    fail(store, 1)
     count_all(TABLE, NOW)
+    found = store.delivery(lead(1).lead_id, "leadleader")
+    assert found is not None
+    again = dataclasses.replace(found, version=found.version + 1)
+    Table(aws.dynamodb(), TABLE).write(put(delivery_item(again)))
     before = every_item(TABLE)
     assert run().corrections.total() == 0
     assert [one for one in every_item(TABLE) if one["pk"] != "STATS"] == before
@@ -126,17 +132,19 @@ def test_only_some_days_are_compared(store: LeadRepository) -> None:
 
 
 @pytest.mark.usefixtures("at")
-def test_a_run_continues_where_the_one_before_ended(store: LeadRepository) -> None:
-    for number in range(3 * PAGE):
+def test_a_run_continues_where_the_one_before_ended(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shard of a day has several pages."""
+    monkeypatch.setattr("leadbridge.storage.statistics.reconciliation.PAGE", 2)
+    for number in range(60):
         come(store, number, days_ago=1 + number % 2)
     compared = 0
-    for _ in range(100):
+    for _ in range(300):
         done = run(pages=1)
         compared += done.leads
         if done.is_done:
             break
     assert done.is_done
-    assert compared == 3 * PAGE, "each lead once"
+    assert compared == 60, "each lead once"
     assert is_exact()
     assert run().leads == 0, "the night is done"
     assert run(NOW + DAY).leads > 0

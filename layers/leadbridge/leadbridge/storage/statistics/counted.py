@@ -35,7 +35,6 @@ from leadbridge.domain.statistics.contribution import (
 )
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
-from leadbridge.runtime.environment import retention_days
 from leadbridge.storage.items import Item, lead_id_of, lead_key
 from leadbridge.storage.statistics.counters import counter_write, known_campaigns
 from leadbridge.storage.statistics.records import LEAD_ATTRIBUTES, TOMBSTONE, lead_facts
@@ -45,6 +44,7 @@ from leadbridge.storage.writes import Write, put
 MAX_WRITES = 100  # of a transaction
 MAX_LEADS = 90  # that are read and counted at once
 MAX_NAMES = 200  # counts that a transaction changes in an item: DynamoDB accepts expressions of 4 KB
+NEW_FOR = timedelta(days=60)  # a record lives for longer, because it is the least retention (template.yaml)
 MAX_TRIES = 5  # to count leads whose records others replace at the same time
 RETRY_FOR = 5.0  # seconds for which a transaction is retried while AWS is busy
 UNPARSABLE = (LookupError, TypeError, ValueError, ArithmeticError)  # what a malformed item raises
@@ -220,11 +220,11 @@ def counted_of(values: Item) -> CountedLead:
 def _first(change: LeadChange, lead: Item | None, now: datetime) -> tuple[CountedLead, LeadChange]:
     """Return what is counted of a lead without a record, and the change with the lead's own facts.
 
-    A lead that is older than the retention was counted before, and its record has expired. Only deliveries that were
-    opened later are new.
+    A lead that is older than `NEW_FOR` was counted before, and its record has expired. Only deliveries that were opened
+    later are new. The present retention does not matter: it may have been shorter when the record was written.
     """
     facts = change.lead if change.lead is not None else lead_facts(lead) if lead is not None else None
-    oldest = (now - timedelta(days=retention_days())).date().isoformat()
+    oldest = (now - NEW_FOR).date().isoformat()
     if facts is not None and facts.day >= oldest:
         expires = max(change.expires_at, int(lead.get("expires_at", 0)) if lead is not None else 0)
         return CountedLead(), replace(change, lead=facts, expires_at=expires)
