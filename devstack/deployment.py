@@ -127,6 +127,7 @@ def sam_env(workdir: Workdir, aws: Emulator | None = None) -> dict[str, str]:
         "no_proxy": "127.0.0.1,localhost",
         "LEADBRIDGE_ARCHITECTURE": architecture(),  # what the layers' own makefiles go by
         "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.5",  # seconds; the default is 5, for AWS's rate limits
         "__SAM_CLI_APP_DIR": str(app),
     }
 

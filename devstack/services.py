@@ -24,7 +24,7 @@ def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulat
     url = f"http://127.0.0.1:{port}"
     with emptied(workdir.emulator):
         env = emulator_env(workdir, port)
-        command = [str(TOOLS / "ministack")]
+        command = [str(TOOLS / "python"), str(Path(__file__).with_name("ministack_main.py"))]
         with guarded("The AWS emulator", command, env=env, log=workdir.log("ministack"), lock=lock) as child:
             wait_until(
                 lambda: child.runs() and answers(f"{url}/_ministack/health"),
@@ -36,7 +36,7 @@ def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulat
 
 @contextmanager
 def emptied(directory: Path) -> Iterator[None]:
-    """Empty a directory before and after the block. Each running function unpacks its layers there, some 80 MB."""
+    """Empty a directory before and after the block. The unpacked layers are there, some 80 MB."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     try:
