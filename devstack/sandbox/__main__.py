@@ -9,7 +9,9 @@ import json
 import signal
 import sys
 import time
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from devstack.sandbox.application import Settings
 from devstack.sandbox.server import DEFAULT_PACE, serving
@@ -23,11 +25,14 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--pace", type=_seconds, default=DEFAULT_PACE, help="seconds a deal stays in one status")
+    parser.add_argument("--partners", type=_partners, default={}, help="a TOML file with further partners by name")
     arguments = parser.parse_args()
-    settings = Settings(arguments.state_dir, arguments.host, arguments.port, arguments.pace, time.time)
+    settings = Settings(
+        arguments.state_dir, arguments.host, arguments.port, arguments.pace, time.time, arguments.partners
+    )
     try:
         asyncio.run(_serve(settings))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
@@ -41,6 +46,13 @@ async def _serve(settings: Settings) -> None:
         sys.stdout.write(json.dumps({"url": url}) + "\n")
         sys.stdout.flush()
         await stop.wait()
+
+
+def _partners(file: str) -> dict[str, dict[str, Any]]:
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{file}: {error}") from error
 
 
 def _seconds(text: str) -> float:

@@ -1,7 +1,8 @@
 """Partners, call log, faults and control as one aiohttp application."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,23 @@ from devstack.sandbox.state_dir import write_private
 
 MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
+NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 is any free port; `pace` is in seconds."""
+    """`port` 0 is any free port; `pace` is in seconds.
+
+    There is one partner of each kind with the kind's name. `further` are others by name, each with its `kind` and what
+    it does differently.
+    """
 
     state_dir: Path
     host: str
     port: int
     pace: float
     clock: Clock
+    further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def partner_classes() -> list[type[Partner]]:
@@ -43,13 +50,21 @@ class SandboxApp:
     def __init__(self, settings: Settings) -> None:
         self._secrets_file = settings.state_dir / SECRETS_FILE
         self._pace = Pace(settings.pace)
-        self._partners: dict[str, Partner] = {
-            partner.name: partner(Context(settings.state_dir / f"{partner.name}.json", settings.clock, self._pace))
-            for partner in partner_classes()
-        }
+        self._partners = dict(self._made(settings))
         self._log = CallLog(settings.clock)
         self._faults = Faults()
         self.url = ""
+
+    def _made(self, settings: Settings) -> Iterator[tuple[str, Partner]]:
+        """Yield every partner by its name. Raises ValueError for a further partner that cannot be made."""
+        kinds = {partner.kind: partner for partner in partner_classes()}
+        wanted = {kind: {"kind": kind} for kind in kinds} | {name: dict(one) for name, one in settings.further.items()}
+        for name, different in wanted.items():
+            kind = different.pop("kind", None)
+            if kind not in kinds or not NAME.fullmatch(name):
+                raise ValueError(f"{name}: give it a name of letters, digits and '-', and a kind of {', '.join(kinds)}")
+            file = settings.state_dir / f"{name}.json"
+            yield name, kinds[kind](Context(name, file, settings.clock, self._pace, different))
 
     def publish(self, url: str) -> None:
         """Write the secrets that contain this URL."""

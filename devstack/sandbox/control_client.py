@@ -1,8 +1,8 @@
 """An HTTP client of `/control`. `remote.py` and the partners' folders have the methods."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -16,9 +16,21 @@ class ControlError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ControlClient:
-    """The controls of the sandbox at `url`."""
+    """The controls of the sandbox at `url`.
+
+    `partner` is the partner that the methods of one kind are about; empty for the one that has the kind's name.
+    """
 
     url: str
+    partner: str = ""
+
+    def at(self, partner: str) -> Self:
+        """The controls of one partner of several of its kind."""
+        return replace(self, partner=partner)
+
+    def path(self, kind: str, rest: str) -> str:
+        """The path of a control of the partner."""
+        return f"{self.partner or kind}/{rest}"
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the JSON. Parameters that are None are left out."""

@@ -27,11 +27,16 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the sandbox gives a partner: a private file for its credentials, the clock, the pace."""
+    """What the sandbox gives a partner: its name, a private file for its credentials, the clock, the pace.
 
+    `settings` are what this partner does differently from others of its kind.
+    """
+
+    name: str
     credentials_file: Path
     clock: Clock
     pace: Pace
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +118,20 @@ class Endpoint:
 
 
 class Partner(Protocol):
-    """A partner's side. All methods run in the server's event loop and must not block."""
+    """A partner's side. All methods run in the server's event loop and must not block.
 
+    `kind` is the name of its folder. Several partners of one kind have names of their own.
+    """
+
+    kind: str
     name: str
     operations: frozenset[str]
     rotations: Mapping[str, Callable[[], None]]
     """What can be replaced in its secret, the default first. The new values are stored before it returns."""
 
-    def __init__(self, context: Context) -> None: ...
+    def __init__(self, context: Context) -> None:
+        """Raises ValueError for settings that its kind does not have."""
+        ...
 
     def endpoints(self) -> Sequence[Endpoint]: ...
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,6 +50,7 @@ class Sandbox:
             sandbox.url, sandbox.secrets()["leeloo"]
 
     `pace` is in seconds per step of a status; `clock` gives seconds since the epoch, for tests that move time.
+    `further` are partners beside the one of each kind, by name: `{"broker-b": {"kind": "matchtrade"}}`.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class Sandbox:
         port: int = 0,
         pace: float = DEFAULT_PACE,
         clock: Clock = time.time,
+        further: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._settings = Settings(Path(state_dir), host, port, pace, clock)
+        self._settings = Settings(Path(state_dir), host, port, pace, clock, further or {})
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
         self._ready: Future[str] = Future()
         self._stop: asyncio.Event | None = None

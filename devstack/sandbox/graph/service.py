@@ -42,10 +42,11 @@ class LeadOrder(Order):
 class Graph:
     """Meta's side, for one app."""
 
-    name = "graph"
+    kind = "graph"
     operations = frozenset({"lead"})
 
     def __init__(self, context: Context) -> None:
+        self.name = context.name
         self._clock = context.clock
         self._credentials = StoredCredentials(Credentials, context.credentials_file)
         self._leads = Rows[str, dict[str, Any]]()

@@ -9,14 +9,14 @@ from devstack.sandbox.profile import PartnerRecord, Person, Profile
 from devstack.sandbox.remote import Remote
 
 
-def record_of(deal: Mapping[str, Any]) -> PartnerRecord:
+def record_of(deal: Mapping[str, Any], partner: str) -> PartnerRecord:
     """A deal from the control."""
     person = {"phone": deal["clientInfo"]["telephone"]}
-    return PartnerRecord("leadleader", deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
+    return PartnerRecord(partner, deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
 
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
-    return map(record_of, remote.deals())
+    return (record_of(deal, remote.partner or "leadleader") for deal in remote.deals())
 
 
 def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:

@@ -9,10 +9,10 @@ class Deals(ControlClient):
     __slots__ = ()
 
     def deals(self) -> list[dict[str, Any]]:
-        return list(self.get("leadleader/deals")["deals"])
+        return list(self.get(self.path("leadleader", "deals"))["deals"])
 
     def deal(self, deal_id: int) -> dict[str, Any]:
-        return dict(self.get(f"leadleader/deals/{deal_id}"))
+        return dict(self.get(self.path("leadleader", f"deals/{deal_id}")))
 
     def pin(self, deal_id: int, status: str) -> dict[str, Any]:
-        return dict(self.post(f"leadleader/deals/{deal_id}", {"status": status}))
+        return dict(self.post(self.path("leadleader", f"deals/{deal_id}"), {"status": status}))

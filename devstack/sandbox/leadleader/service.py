@@ -35,10 +35,11 @@ class StatusOrder(Order):
 class LeadLeader:
     """The partner's side of the contract, for its one client."""
 
-    name = "leadleader"
+    kind = "leadleader"
     operations = frozenset({"authorize", "create", "status"})
 
     def __init__(self, context: Context) -> None:
+        self.name = context.name
         self._credentials = StoredCredentials(Credentials, context.credentials_file)
         self._tokens = TokenPairs(context.clock)
         self._deals = Deals(context.clock, context.pace)

@@ -26,9 +26,10 @@ CODES = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.TOO_LARGE}
 class Leeloo:
     """The platform's side of the contract, for one company."""
 
-    name = "leeloo"
+    kind = "leeloo"
 
     def __init__(self, context: Context) -> None:
+        self.name = context.name
         self._credentials = StoredCredentials(Credentials, context.credentials_file)
         self._state = State(context.clock)
         self._limit = RateLimit(context.clock)

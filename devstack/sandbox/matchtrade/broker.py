@@ -1,18 +1,28 @@
 """What differs from broker to broker, or is missing in the document: settings of the control."""
 
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from devstack.sandbox.orders import Order
 
 type FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)?$")]
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+    return name
+
+
 class Broker(Order):
     """`GET`, `POST /control/matchtrade/broker`. A post changes only the settings it contains.
 
     `required` are fields of `account` (`leadInfo.leadSource` too). The partner id and the offer are always required.
+    `words` are this broker's texts of statuses. With a `time_zone` the list's times are local and have no offset.
     """
 
     expires_in: Annotated[int, Field(ge=0)] = 899
@@ -26,6 +36,8 @@ class Broker(Order):
     lead_source: Literal["flat", "nested", "mixed"] = "flat"
     page_shape: Literal["full", "minimal"] = "full"
     max_size: Annotated[int, Field(ge=1, le=1000)] = 1000
+    words: dict[str, str] = {}
+    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
 
     def changed_by(self, order: "Broker") -> "Broker":
         """This broker with the settings of the order."""

@@ -12,7 +12,7 @@ from devstack.sandbox.matchtrade.broker import Broker
 from devstack.sandbox.matchtrade.refusals import Refusal
 from devstack.sandbox.matchtrade.registry import Registry, Window
 from devstack.sandbox.matchtrade.statuses import ACTIVE_CLIENT
-from devstack.sandbox.matchtrade.times import instant, millis_of
+from devstack.sandbox.matchtrade.times import Millis, instant, local_time, millis_of
 from devstack.sandbox.partner import Answer
 
 PARAMETERS = ("query", "from", "to", "size", "page")
@@ -68,11 +68,11 @@ def row(account: Account, broker: Broker) -> dict[str, Any]:
     person = account.person()
     return {
         "uuid": account.uuid,
-        "created": instant(account.created),
-        "updated": instant(account.updated),
+        "created": _time(account.created, broker),
+        "updated": _time(account.updated, broker),
         **{name: person.get(name) for name in SHOWN},
         "role": "CLIENT" if account.status == ACTIVE_CLIENT else "LEAD",
-        "leadStatus": account.status,
+        "leadStatus": broker.words.get(account.status, account.status),
         **_lead_source(account, broker),
     }
 
@@ -87,6 +87,10 @@ def shown(account: Account, broker: Broker) -> dict[str, Any]:
         "account": account.given if account.origin is Origin.REGISTERED else None,
         "history": [{"status": status, "at": instant(at)} for status, at in account.history],
     }
+
+
+def _time(at: Millis, broker: Broker) -> str:
+    return instant(at) if broker.time_zone is None else local_time(at, broker.time_zone)
 
 
 def _lead_source(account: Account, broker: Broker) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from devstack.sandbox.remote import Remote
 ACCOUNTS_AT_ONCE = 1000
 
 
-def record_of(account: Mapping[str, Any]) -> PartnerRecord:
+def record_of(account: Mapping[str, Any], partner: str) -> PartnerRecord:
     """An account from the control."""
     return PartnerRecord(
-        "matchtrade",
+        partner,
         account["uuid"],
         account.get("leadStatus"),
         {"email": account["email"]},
@@ -27,7 +27,7 @@ def record_of(account: Mapping[str, Any]) -> PartnerRecord:
 def records(remote: Remote) -> Iterator[PartnerRecord]:
     offset = 0
     while found := remote.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
-        yield from map(record_of, found)
+        yield from (record_of(account, remote.partner or "matchtrade") for account in found)
         offset += len(found)
 
 

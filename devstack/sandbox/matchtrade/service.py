@@ -10,6 +10,7 @@ from aiohttp import web
 
 from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.matchtrade import listing, refusals
+from devstack.sandbox.matchtrade.broker import Broker
 from devstack.sandbox.matchtrade.controls import Controls
 from devstack.sandbox.matchtrade.credentials import Credentials
 from devstack.sandbox.matchtrade.granting import fields_of, grant
@@ -27,12 +28,13 @@ LIST_PATH = "/proxy/statistic/api/partner/{partner_id}/accounts/view/for-lead-pr
 class MatchTrade:
     """The broker's side of the contract, for one lead provider."""
 
-    name = "matchtrade"
+    kind = "matchtrade"
     operations = frozenset({"token", "create", "list"})
 
     def __init__(self, context: Context) -> None:
+        self.name = context.name
         self._stored = StoredCredentials(Credentials, context.credentials_file)
-        self._state = State(context.clock, context.pace)
+        self._state = State(context.clock, context.pace, Broker(**context.settings))
         self.rotations: Mapping[str, Callable[[], None]] = {
             **{name: partial(self._stored.rotate, name) for name in ("password", "client_secret", "offer_uuid")},
             "partner_id": lambda: self._stored.change(partner_id=self._credentials.partner_id + 1),

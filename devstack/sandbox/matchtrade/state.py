@@ -8,15 +8,17 @@ from devstack.sandbox.partner import Clock, Pace
 
 
 class State:
-    def __init__(self, clock: Clock, pace: Pace) -> None:
+    """`broker` are the settings that it starts with, and has again after a reset."""
+
+    def __init__(self, clock: Clock, pace: Pace, broker: Broker) -> None:
         self.clock = clock
         self.accounts = Registry(clock, pace)
         self.tokens = Tokens(clock)
         self.pending = Pending(self.accounts)
-        self.broker = Broker()
+        self._first = self.broker = broker
 
     def clear(self) -> None:
         self.accounts.clear()
         self.tokens.expire(refresh=True)
         self.pending.clear()
-        self.broker = Broker()
+        self.broker = self._first

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from devstack.sandbox.calls import rfc3339
 from devstack.sandbox.partner import Clock
@@ -27,6 +28,12 @@ def millis_of(text: str) -> Millis:
 def instant(at: Millis) -> str:
     """`2026-01-31T09:30:00.123Z`."""
     return rfc3339(at / 1000)
+
+
+def local_time(at: Millis, time_zone: str) -> str:
+    """`2026-01-31T11:30:00.123`, without an offset."""
+    local = (_EPOCH + at * _MILLISECOND).astimezone(ZoneInfo(time_zone))
+    return local.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def millis_now(clock: Clock) -> Millis:

@@ -1,0 +1,64 @@
+"""Several partners of one kind in one sandbox: their own credentials, records, faults and settings."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from quality.testkit.sandbox.clock import Clock
+
+FURTHER: dict[str, dict[str, Any]] = {
+    "lender-b": {"kind": "leadleader"},
+    "broker-b": {"kind": "matchtrade", "words": {"NEW_CONTACT": "Новий"}, "time_zone": "Europe/Kyiv"},
+    "broker-c": {"kind": "matchtrade", "required": ["email", "country"]},
+}
+
+
+@pytest.fixture
+def sandbox(keys_dir: Path, clock: Clock) -> Iterator[Sandbox]:
+    with Sandbox(keys_dir, pace=10, clock=clock, further=FURTHER) as running:
+        yield running
+
+
+def test_each_has_an_address_and_credentials_of_its_own(sandbox: Sandbox) -> None:
+    secrets = sandbox.secrets()
+    brokers = [secrets[name] for name in ("matchtrade", "broker-b", "broker-c")]
+    assert [one["base_url"].rpartition("/")[2] for one in brokers] == ["matchtrade", "broker-b", "broker-c"]
+    for name in ("client_secret", "password", "offer_uuid"):
+        assert len({one[name] for one in brokers}) == 3
+    assert secrets["lender-b"]["private_key"] != secrets["leadleader"]["private_key"]
+
+
+def test_records_faults_and_rotations_are_those_of_one(sandbox: Sandbox, remote: Remote) -> None:
+    remote.at("broker-b").add_accounts(emails=["ann@example.com"], status="NEW_CONTACT")
+    assert len(remote.at("broker-b").accounts()) == 1
+    assert remote.accounts() == remote.at("broker-c").accounts() == []
+    remote.arm("broker-b", "create", {"kind": "drop", "when": "before"})
+    assert [fault["partner"] for fault in remote.faults()] == ["broker-b"]
+    before = sandbox.secrets()
+    remote.rotate("broker-b", "password")
+    changed = [name for name, secret in sandbox.secrets().items() if secret != before[name]]
+    assert changed == ["broker-b"]
+
+
+def test_one_has_words_and_local_times_and_keeps_them_over_a_reset(remote: Remote) -> None:
+    remote.reset()
+    broker = remote.at("broker-b")
+    broker.add_accounts(emails=["ann@example.com"], start="2026-07-01T09:00:00Z", status="NEW_CONTACT")
+    [account] = broker.accounts("ann@example.com")
+    assert (account["leadStatus"], account["created"]) == ("Новий", "2026-07-01T12:00:00.000")
+    remote.add_accounts(emails=["ann@example.com"], start="2026-07-01T09:00:00Z", status="NEW_CONTACT")
+    [account] = remote.accounts("ann@example.com")
+    assert (account["leadStatus"], account["created"]) == ("NEW_CONTACT", "2026-07-01T09:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    "further",
+    [{"broker-b": {}}, {"broker-b": {"kind": "nobody"}}, {"../x": {"kind": "matchtrade"}}],
+)
+def test_a_partner_that_cannot_be_made_is_named(tmp_path: Path, further: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(ValueError, match=next(iter(further)).replace(".", r"\.")), Sandbox(tmp_path, further=further):
+        pass
