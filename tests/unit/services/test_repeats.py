@@ -13,6 +13,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.routing.fallback import NextOn
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder
@@ -411,9 +412,9 @@ def test_a_worker_killed_while_it_falls_back_leaves_both_or_none(world: World) -
 
 
 def test_the_order_is_followed_past_those_who_would_miss_something(shipped_settings: Settings) -> None:
-    following: Callable[[Lead, str], str | None] = fallback_finder(shipped_settings)
+    following: Callable[[Lead, str, NextOn], str | None] = fallback_finder(shipped_settings)
     chain = {"fallbacks": {"a": "matchtrade", "matchtrade": PARTNER}}
-    assert following(lead().model_copy(update=chain), "a") == "matchtrade"
-    assert following(lead(email=None).model_copy(update=chain), "a") == PARTNER
-    assert following(lead(email=None, tax_number=None).model_copy(update=chain), "a") is None
-    assert following(lead(), "a") is None
+    assert following(lead().model_copy(update=chain), "a", NextOn.REJECTED) == "matchtrade"
+    assert following(lead(email=None).model_copy(update=chain), "a", NextOn.REJECTED) == PARTNER
+    assert following(lead(email=None, tax_number=None).model_copy(update=chain), "a", NextOn.REJECTED) is None
+    assert following(lead(), "a", NextOn.REJECTED) is None
