@@ -43,7 +43,7 @@ from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, lead_id_of
-from leadbridge.domain.routing.rules import choose_partners
+from leadbridge.domain.routing.rules import RoutingFacts, choose_partners
 from leadbridge.forms.base import Request, adapter_named
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leadleader.client import short_deal
@@ -175,7 +175,7 @@ def validate(event: Event) -> Lead:
         source="web",
         received_at=utc_now(),
         partners=known.partners,
-        choose=lambda request: choose_partners(source.partners, request.value, submission.answers),
+        choose=lambda request: choose_partners(source, RoutingFacts(request.value, submission.answers, utc_now())),
     )
 
 

@@ -104,7 +104,7 @@ def read(
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
         dedup_sources=frozenset(deduplicated),
         routes={
-            name: Route(tuple(tuple(rule.to) for rule in source.partners), source.refuses_invalid)
+            name: Route(tuple(rule.partners for rule in source.partners), source.refuses_invalid)
             for name, source in sources.items()
         },
         listed_incomplete=stores.listed_incomplete(),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.domain.lead import LeadFields
-from leadbridge.domain.routing.rules import FORM_PREFIX
+from leadbridge.domain.routing.rules import FORM_PREFIX, TIME
 from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.partners.kind import StatusSource
@@ -135,12 +135,13 @@ def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator
         if isinstance(route, str) and route in partners[:number]:
             yield Wrong("sources", place, f"the partner {route!r} is named twice")
         to = route.get("to") if isinstance(route, dict) else route
-        for partner in to if isinstance(to, list) else [to]:
+        for target in to if isinstance(to, list) else [to]:
+            partner = target.get("partner") if isinstance(target, dict) else target
             if isinstance(partner, str) and partner not in known:
                 text = f"there is no partner {partner!r} in partners.toml{meant(partner, known)}"
                 yield Wrong("sources", place, text)
         for path, _ in _items(route.get("when") if isinstance(route, dict) else None):
-            if not path.startswith(FORM_PREFIX):
+            if path != TIME and not path.startswith(FORM_PREFIX):
                 yield from _unless_known("sources", place, path)
 
 

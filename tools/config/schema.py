@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from leadbridge.domain.routing.rules import FORM_PREFIX
+from leadbridge.domain.routing.rules import FORM_PREFIX, TIME
 from leadbridge.partners.registry import kind_names
 from leadbridge.settings import Settings
 from tools.config import TABLES
@@ -82,8 +82,13 @@ def _add_names(schema: Schema) -> None:
         source["defaults"]["propertyNames"] = field
         source["partners"]["items"] = {"anyOf": [{"type": "string"}, source["partners"]["items"]]}
         rule = models["RoutingRule"]
-        rule["to"] = {"anyOf": [{"type": "string"}, rule["to"]]}
-        rule["when"]["propertyNames"] = {"anyOf": [field, {"pattern": f"^{re.escape(FORM_PREFIX)}"}]}
+        target = {"anyOf": [{"type": "string"}, rule["to"]["items"]]}
+        rule["to"] = {"anyOf": [*target["anyOf"], {**rule["to"], "items": target}]}
+        hours = models["Condition"]
+        for name in ("within", "outside"):
+            hours[name] = {"anyOf": [hours[name]["items"], hours[name]]}
+        names = [field, {"const": TIME}, {"pattern": f"^{re.escape(FORM_PREFIX)}"}]
+        rule["when"]["propertyNames"] = {"anyOf": names}
     if partner := models.get("Partner"):
         partner["kind"]["enum"] = [*kind_names()]
         partner["requires"]["items"] = field

@@ -72,7 +72,7 @@ def _configure(random: chance.Random) -> frozenset[str]:
     sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30, "on_repeat": on_repeat})
     ordered = {name for name, share in ORDERED.items() if random.random() < share}
     for name in ordered:
-        own = sources[name].partners[0].to[0]
+        own = sources[name].partners[0].partners[0]
         order = (own, *(partner for partner in profiles() if partner != own))
         sources[name] = sources[name].model_copy(update={"partners": (RoutingRule(to=order),)})
     for name in SOURCES:

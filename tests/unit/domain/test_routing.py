@@ -1,22 +1,27 @@
 """Who gets a lead: conditions on the lead and on the form, and whom to fall back on."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from leadbridge.domain.lead import LeadFields
-from leadbridge.domain.routing.rules import Decision, choose_partners, skip_unfit_partners
+from leadbridge.domain.routing.rules import Decision, RoutingFacts, choose_partners, skip_unfit_partners
+from leadbridge.settings import Source
 from leadbridge.settings.routing import Routes
-from quality.testkit.people import asked
+from quality.testkit.people import NOW, asked
 
 ROUTES: TypeAdapter[Any] = TypeAdapter(Routes)
 LEAD = LeadFields.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}})
 ANSWERS = {"Тип клієнта": " ФОП ", "Сума": "12 000,50", "Порожнє": ""}
 
 
-def decided(*routes: Any, **answers: str) -> Decision:
-    return choose_partners(ROUTES.validate_python(routes), LEAD.value, {**ANSWERS, **answers})
+def decided(*routes: Any, received_at: datetime = NOW, **answers: str) -> Decision:
+    source = Source(adapter="plain", partners=routes)
+    return choose_partners(source, RoutingFacts(LEAD.value, {**ANSWERS, **answers}, received_at))
 
 
 def test_plain_partners_all_get_it_and_nothing_is_said() -> None:
@@ -95,6 +100,18 @@ def test_a_partner_gets_a_lead_by_one_route_only() -> None:
         [{"to": ["a", "b"], "next_on": []}],
         [{"to": ["a", "b"], "next_on": ["unknown"]}],
         [{"to": ["a", "b"], "next_on": ["rejected", "rejected"]}],
+        [{"to": [{"partner": "a", "weight": 70}, "b"]}],
+        [{"to": [{"partner": "a", "weight": 70}, {"partner": "b", "weight": 0}]}],
+        [{"to": [{"partner": "a", "weight": 70}, {"partner": "b", "weight": 0.5}]}],
+        [{"to": [{"partner": "a", "weight": 70}, {"partner": "a", "weight": 30}]}],
+        [{"to": {"partner": "a", "weight": 70}}],
+        [{"to": [{"weight": 70}]}],
+        [{"to": [7]}],
+        [{"to": "a", "when": {"time": {"equals": "noon"}}}],
+        [{"to": "a", "when": {"time": {"given": True}}}],
+        [{"to": "a", "when": {"time": {"within": "noon"}}}],
+        [{"to": "a", "when": {"time": {"within": []}}}],
+        [{"to": "a", "when": {"person.city": {"within": "mon 09:00-10:00"}}}],
         [7],
     ],
 )
@@ -119,6 +136,33 @@ def test_a_partner_that_cannot_take_a_lead_is_passed_over(able: str, chosen: str
     found = skip_unfit_partners(ORDER, lambda name: name in able)
     assert (found.partners, found.reason) == (() if chosen is None else (chosen,), reason)
     assert found.fallbacks == ORDER.fallbacks
+
+
+@pytest.mark.parametrize(
+    ("condition", "hours"),
+    [
+        ({"within": "mon-fri 09:00-18:00"}, [("2026-03-02T07:00:00Z", True), ("2026-03-02T16:00:00Z", False)]),
+        ({"within": ["sat 10:00-24:00", "sun 00:00-02:00"]}, [("2026-02-28T22:30:00Z", True)]),
+        ({"outside": "mon-fri 09:00-18:00"}, [("2026-03-02T06:59:59Z", True), ("2026-03-02T07:00:00Z", False)]),
+        ({"within": "mon-fri 09:00-18:00"}, [("2026-03-30T06:00:00Z", True), ("2026-03-30T05:59:59Z", False)]),
+        (
+            {"within": "mon-sun 08:00-20:00", "outside": "mon-sun 13:00-14:00"},
+            [("2026-03-02T10:59:00Z", True), ("2026-03-02T11:00:00Z", False), ("2026-03-02T12:00:00Z", True)],
+        ),
+    ],
+)
+def test_a_rule_applies_at_the_hours_of_the_source(condition: dict[str, Any], hours: list[tuple[str, bool]]) -> None:
+    for text, applies in hours:
+        decision = decided({"to": "a", "when": {"time": condition}}, received_at=datetime.fromisoformat(text))
+        assert (decision.partners == ("a",)) is applies, text
+        assert applies or decision.data["rules"] == [{"rule": 1, "unmet": ["time"]}]
+
+
+@given(minute=st.integers(0, 366 * 24 * 60), line=st.sampled_from(["mon-fri 09:00-18:00", "sun 02:00-24:00"]))
+def test_a_lead_is_either_within_hours_or_outside(minute: int, line: str) -> None:
+    at = NOW + timedelta(minutes=minute)
+    rules = [{"to": name, "when": {"time": {name: line}}} for name in ("within", "outside")]
+    assert len(decided(*rules, received_at=at).partners) == 1
 
 
 def test_outcomes_of_a_rule_are_those_of_its_partners() -> None:

@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 
 from leadbridge.domain.acceptance.build import build_lead
-from leadbridge.domain.routing.rules import choose_partners
+from leadbridge.domain.routing.rules import RoutingFacts, choose_partners
 from leadbridge.forms.base import MAX_BYTES, Submission, Unreadable, adapter_named, max_bytes_of
 from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, fold_configured, with_defaults
 from leadbridge.forms.parsing import charsets
@@ -64,7 +64,7 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
             source="a-source",
             received_at=NOW,
             partners=SETTINGS.partners,
-            choose=lambda asked, answers=answers: choose_partners(source.partners, asked.value, answers),  # type: ignore[misc]
+            choose=lambda asked, answers=answers: choose_partners(source, RoutingFacts(asked.value, answers, NOW)),  # type: ignore[misc]
             answers=submission.answers,
             unmapped=find_unmapped_names(submission, source),
         )
@@ -135,6 +135,7 @@ KEPT = {
     "submitter": "partners in the configuration",
     "sync": "partners in the configuration",
     "origin": "sources in the configuration",
+    "_week": "hours in the configuration",
     "last_open": "the last moments that a sweep asked for: eight at most",
     "periods": "the last days that a sweep asked for: 64 at most",
 }

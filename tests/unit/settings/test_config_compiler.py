@@ -78,6 +78,32 @@ def test_the_example_of_this_file_is_right(folder: Path) -> None:
             "4: source tilda-credit: there is no partner 'lendor' in partners.toml; did you mean 'lender'?",
         ),
         ('["lender"]', '["lender", "lender"]', "4: source tilda-credit: the partner 'lender' is named twice"),
+        (
+            '["lender"]',
+            '[{ to = [{ partner = "lendor", weight = 1 }, { partner = "lender", weight = 2 }] }]',
+            "4: source tilda-credit: there is no partner 'lendor' in partners.toml; did you mean 'lender'?",
+        ),
+        (
+            '["lender"]',
+            '[{ to = [{ partner = "lender", weight = 1 }, "other"] }]',
+            "to has weights, but not for 'other': give every partner a weight, or none|there is no partner 'other'",
+        ),
+        (
+            '["lender"]',
+            '[{ to = [{ partner = "lender", weight = 0 }, { partner = "other", weight = 1 }] }]',
+            "weight' must be 1 at least|there is no partner 'other'",
+        ),
+        ('["lender"]', '[{ to = ["lender", "lender"] }]', "to names 'lender' twice: remove one of the two"),
+        (
+            '["lender"]',
+            '[{ to = "lender", next_on = ["capped"] }]',
+            "next_on needs a second partner in to: add one, or remove next_on",
+        ),
+        (
+            '["lender"]',
+            '[{ to = "lender", when = { time = { within = "noon" } } }]',
+            'opening hours look like "mon-fri 09:00-18:00"',
+        ),
         ('["lender"]', "[]", "4: source tilda-credit: 'partners' must not be empty"),
         ('["lender"]', '"lender"', """4: source tilda-credit: 'partners' must be a list such as ["one", "two"]"""),
         ('["lender"]', "[\n  5,\n]", "5: source tilda-credit: 'partners no. 1': give a partner in quotes, or a rule"),

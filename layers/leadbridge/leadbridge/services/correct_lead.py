@@ -15,7 +15,7 @@ from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import ReadingRules, reading_rules
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import WrongState
-from leadbridge.domain.routing.rules import choose_partners
+from leadbridge.domain.routing.rules import RoutingFacts, choose_partners
 from leadbridge.services.ports.leads import CorrectionLedger, JourneyReader
 from leadbridge.settings import Settings
 
@@ -112,7 +112,9 @@ class Corrector:
         source = self.settings.sources.get(lead.source)
         if source is None:
             return None
-        return lambda asked: choose_partners(source.partners, asked.value, lead.answers)
+        return lambda asked: choose_partners(
+            source, RoutingFacts(asked.value, lead.answers, lead.received_at, self.keyed_hash)
+        )
 
     def _rules(self, lead: Lead) -> ReadingRules:
         source = self.settings.sources.get(lead.source)

@@ -17,7 +17,7 @@ from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError
 from leadbridge.domain.fetch import Fetch, FetchChange
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import reading_rules
-from leadbridge.domain.routing.rules import Decision, choose_partners
+from leadbridge.domain.routing.rules import Decision, RoutingFacts, choose_partners
 from leadbridge.domain.transitions import Conflict
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.forms.mapping import find_unmapped_names, with_defaults
@@ -77,7 +77,9 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
             choose=lambda asked: (
                 Decision(())
                 if submission.is_test
-                else choose_partners(source.partners, asked.value, submission.answers)
+                else choose_partners(
+                    source, RoutingFacts(asked.value, submission.answers, fetch.received_at, self.keyed_hash)
+                )
             ),
             answers=submission.answers,
             unmapped=None if submission.is_test else find_unmapped_names(submission, source),

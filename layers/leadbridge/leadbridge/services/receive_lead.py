@@ -20,7 +20,7 @@ from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import hashes_of
 from leadbridge.domain.fields.reading import reading_rules
 from leadbridge.domain.lead import InvalidLead, Lead, changed_fields, lead_id_of
-from leadbridge.domain.routing.rules import Decision, choose_partners
+from leadbridge.domain.routing.rules import Decision, RoutingFacts, choose_partners
 from leadbridge.forms.base import (
     MAX_BYTES,
     Adapter,
@@ -199,7 +199,9 @@ class LeadReceiver:
             partners=self.settings.partners,
             rules=reading_rules(source, self.settings.partners),
             choose=lambda asked: (
-                Decision(()) if keys else choose_partners(source.partners, asked.value, submission.answers)
+                Decision(())
+                if keys
+                else choose_partners(source, RoutingFacts(asked.value, submission.answers, now, self.keyed_hash))
             ),
             content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
             answers=submission.answers,

@@ -32,7 +32,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _sources_name_known_partners(self) -> Settings:
         for name, source in self.sources.items():
-            for partner in (partner for route in source.partners for partner in route.to):
+            for partner in (partner for route in source.partners for partner in route.partners):
                 if partner not in self.partners:
                     raise ValueError(f"source {name}: there is no partner {partner!r} in partners.toml")
         return self

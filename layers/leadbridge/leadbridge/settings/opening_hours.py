@@ -88,6 +88,14 @@ class OpeningHours:
             return moment
         return min(self._first(moment, 1, lambda start, end: max(start, moment) if end >= moment else None))
 
+    def contains(self, moment: datetime) -> bool:
+        """Return whether a moment is in a period; its start is, its end is not."""
+        from zoneinfo import ZoneInfo
+
+        today = moment.astimezone(ZoneInfo(self.time_zone)).date()
+        days = (today - timedelta(days=1), today)  # where the clocks change at midnight, a period can reach into a day
+        return any(start <= moment < end for day in days for start, end in self.periods(day))
+
     def _first(
         self, moment: datetime, step: int, select: Callable[[datetime, datetime], datetime | None]
     ) -> list[datetime]:

@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt, StrictStr
 
 from leadbridge.settings.browsers import Origin, Page
 from leadbridge.settings.routing import Routes
-from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section, Timeouts
+from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section, Timeouts, Zone
 
 
 class FetchSettings(Section):
@@ -31,7 +31,8 @@ class Source(Section):
     status for an accepted lead. `origins` are the sites whose pages may post, `honeypot` is a field that people do not
     see and leave empty, `thank_you` and `try_again` are redirects for visitors without JavaScript. After `stale_after`
     without a lead the source counts as stale; None: it is not watched. `phone_country` is the country of phone numbers
-    without a country code; None for the partners'. `number_format` is how people write the decimals of an amount.
+    without a country code; None for the partners'. `time_zone` is that of the rules' conditions on time.
+    `number_format` is how people write the decimals of an amount.
 
     `on_invalid` is what happens to a lead that no partner can take: `keep` stores it as incomplete, `refuse` answers
     422 and stores nothing. The default is `refuse` where the sender can correct the input (`standard_webhooks`,
@@ -45,6 +46,7 @@ class Source(Section):
     dedup_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 0
     per_minute: Annotated[StrictInt, Field(ge=0, le=60_000)] = 0
     phone_country: Country | None = None
+    time_zone: Zone = "Europe/Kyiv"
     number_format: Literal["auto", "decimal_comma", "decimal_point"] = "auto"
     files: Literal["drop", "refuse"] = "drop"
     answer: Literal[200, 202] = 202

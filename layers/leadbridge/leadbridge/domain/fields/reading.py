@@ -30,7 +30,8 @@ class ReadingRules:
 
 def reading_rules(source: Source, partners: Mapping[str, Partner]) -> ReadingRules:
     """Return the rules of a source. The country of its phones is its own, else that of its first partner with one."""
-    countries = [partners[name].phone_country for route in source.partners for name in route.to if name in partners]
+    named = [name for route in source.partners for name in route.partners]
+    countries = [partners[name].phone_country for name in named if name in partners]
     country = source.phone_country or next(filter(None, countries), DEFAULT_PHONE_COUNTRY)
     return ReadingRules(country, source.number_format)
 

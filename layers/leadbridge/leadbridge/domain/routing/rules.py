@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.domain.fields.unicode_text import fold
 
 if TYPE_CHECKING:
-    from leadbridge.settings.routing import Condition, RoutingRule
+    from datetime import datetime
+
+    from leadbridge.settings import Source
+    from leadbridge.settings.routing import Condition
 
 MISSING_FIELDS = "missing_fields"  # the outcome of a partner that cannot accept a lead
+TIME = "time"  # the condition on when a lead was received
 FORM_PREFIX = "form."  # prefix of a condition on a form field instead of a lead field
 
 
@@ -54,35 +58,61 @@ class Decision:
         ]
 
 
-def choose_partners(
-    routes: Sequence[RoutingRule], value: Callable[[str], object], answers: Mapping[str, str]
-) -> Decision:
-    """Apply every rule whose conditions hold.
+@dataclass(frozen=True)
+class RoutingFacts:
+    """What routing rules judge: a lead's values, the form's fields, and when the lead was received.
 
-    `value` returns the lead's value at a dotted path; `answers` are the form's fields. A partner gets a lead only once,
-    by the first rule that names it.
+    `value` returns the lead's value at a dotted path. `keyed_hash` hashes the person for weights; None if the key is
+    not available: then the order of a rule with weights is that of its list.
     """
+
+    value: Callable[[str], object]
+    answers: Mapping[str, str]
+    received_at: datetime
+    keyed_hash: Callable[[str], str] | None = None
+
+
+def choose_partners(source: Source, facts: RoutingFacts, *, explain: bool = False) -> Decision:
+    """Apply every rule of a source whose conditions hold.
+
+    A partner gets a lead only once, by the first rule that names it. `explain`: the decision has a reason and data for
+    every rule, also if there was nothing to decide. A rule without `partners` has none that another rule does not have.
+    """
+    routes = source.partners
     partners: list[str] = []
     fallbacks: dict[str, str] = {}
     next_on: dict[str, tuple[str, ...]] = {}
     reasons: list[str] = []
     rules: list[dict[str, Any]] = []
     for number, route in enumerate(routes, 1):
-        failed = [path for path, wanted in route.when.items() if not _holds(wanted, _found(path, value, answers))]
+        failed = [path for path, wanted in route.when.items() if not _is_met(path, wanted, facts, source.time_zone)]
         if failed:
             reasons.append(f"rule {number} does not match: {', '.join(failed)}")
             rules.append({"rule": number, "unmet": failed})
             continue
-        chain = [partner for partner in route.to if partner not in partners and partner not in fallbacks.values()]
+        chain = [partner for partner in route.partners if partner not in partners and partner not in fallbacks.values()]
         if not chain:
+            if explain:
+                rules.append({"rule": number, "partners": []})
             continue
+        applied: dict[str, Any] = {"rule": number, "partners": chain}
+        how = ""
+        if weights := route.weights:
+            if facts.keyed_hash is not None:
+                from leadbridge.domain.routing.weights import order_by_weight, person_of
+
+                shares = {name: weights[name] for name in chain}
+                chain = order_by_weight(person_of(facts.value), shares, facts.keyed_hash)
+            applied |= {"partners": chain, "weights": {name: weights[name] for name in chain}}
+            how = " by weight"
         partners.append(chain[0])
         fallbacks |= dict(pairwise(chain))
         if "next_on" in route.model_fields_set:
             next_on |= dict.fromkeys(chain[:-1], route.next_on)
-        reasons.append(f"rule {number}: {', else '.join(chain)}")
-        rules.append({"rule": number, "partners": chain})
-    if all(not route.when and len(route.to) == 1 for route in routes):
+            applied["next_on"] = list(route.next_on)
+        reasons.append(f"rule {number}{how}: {', else '.join(chain)}")
+        rules.append(applied)
+    if not explain and all(not route.when and len(route.to) == 1 for route in routes):
         return Decision(tuple(partners))
     if not partners:
         reasons.append("no partner gets it")
@@ -109,8 +139,12 @@ def skip_unfit_partners(decision: Decision, can_take: Callable[[str], bool]) -> 
     return Decision(tuple(partners), decision.fallbacks, decision.next_on, reason, data)
 
 
-def _found(path: str, value: Callable[[str], object], answers: Mapping[str, str]) -> object:
-    return answers.get(path.removeprefix(FORM_PREFIX)) if path.startswith(FORM_PREFIX) else value(path)
+def _is_met(path: str, wanted: Condition, facts: RoutingFacts, time_zone: str) -> bool:
+    if path == TIME:
+        return wanted.is_time_met(facts.received_at, time_zone)
+    if path.startswith(FORM_PREFIX):
+        return _holds(wanted, facts.answers.get(path.removeprefix(FORM_PREFIX)))
+    return _holds(wanted, facts.value(path))
 
 
 def _holds(wanted: Condition, found: object) -> bool:
