@@ -27,7 +27,7 @@ from unittest.mock import patch
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.lead import lead_id_of
-from leadbridge.domain.shards import shard_of
+from leadbridge.domain.shards import SHARDS, shard_of, shards_in
 from quality.benchmarks.capacity import TABLE, WRITE_UNIT, Item, keys_of, projected, units
 from quality.benchmarks.measurement import Measurement, run_alone
 from quality.testkit.aws.all_flows import asked, begin
@@ -135,9 +135,9 @@ def count_writes(life: Life) -> KeyUnits:
 
 
 @cache
-def hottest_share() -> float:
+def hottest_share(shards: int = SHARDS) -> float:
     """The share of the leads in the fullest shard."""
-    found = Counter(shard_of(lead_id_of("web", f"id:{number}")) for number in range(SAMPLE))
+    found = Counter(shard_of(lead_id_of("web", f"id:{number}"), shards) for number in range(SAMPLE))
     return max(found.values()) / SAMPLE
 
 
@@ -160,7 +160,7 @@ def rates(key_units: KeyUnits) -> dict[str, float]:
         if partition is not None and place != MAIN:
             name = f"{place} {partition}"
             by_lead[name].update(owners)
-            shares[name] = hottest_share() if SHARD.search(key) else 1
+            shares[name] = hottest_share(shards_in(partition)) if SHARD.search(key) else 1
     return {
         name: round(max(units.values()) * shares[name] * LEADS_PER_SECOND, 1) for name, units in sorted(by_lead.items())
     }
