@@ -18,6 +18,7 @@ from leadbridge.domain.fetch import schedule_retry as fetch_again
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, MessageState, postpone, skip, status_notification
 from leadbridge.domain.recipient import Contact
+from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
@@ -133,7 +134,8 @@ def a_status_changes(world: World) -> None:
 
 def a_refused_lead_falls_back(world: World) -> None:
     begun = world.store.apply(steps.start_attempt(world.delivery(), world.now, MINUTE))
-    world.store.apply(steps.reject(begun, world.now, some_error("no"), "matchtrade"))
+    rejected = steps.reject(begun, world.now, some_error("no"))
+    world.store.apply(open_next(rejected, "matchtrade", NextOn.REJECTED))
 
 
 def leeloo_tells(world: World) -> None:
