@@ -12,7 +12,7 @@ from pathlib import Path
 from devstack.workdir import PROJECT, LocalError
 
 GRACE = 10.0
-"""Seconds for a command to stop after SIGTERM."""
+"""Seconds for a command to stop after SIGTERM, at most."""
 
 
 @dataclass
@@ -44,15 +44,25 @@ class Child:
 
 @contextmanager
 def guarded(
-    name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, lock: int, output: Path | None = None
+    name: str,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    lock: int,
+    output: Path | None = None,
+    grace: float = GRACE,
 ) -> Iterator[Child]:
-    """Run a command while the block runs. It writes to `log`; its output goes to `output` if given."""
+    """Run a command while the block runs, and stop it afterwards: SIGKILL follows `grace` seconds after SIGTERM.
+
+    It writes to `log`; its output goes to `output` if given.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     for file in {log, output or log}:
         file.write_bytes(b"")
     with log.open("ab") as errors, (output or log).open("ab") as lines:
         guard = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("guard.py")), str(GRACE), *command],
+            [sys.executable, str(Path(__file__).with_name("guard.py")), str(grace), *command],
             cwd=PROJECT,
             env=dict(env),
             stdin=subprocess.PIPE,

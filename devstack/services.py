@@ -12,6 +12,9 @@ from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from devstack.processes import Child, guarded
 from devstack.workdir import TOOLS, LocalError, Workdir, wait_until
 
+EMULATOR_GRACE = 1.0
+"""Seconds for the emulator to stop. It waits for its threads for longer than that, and all its files are deleted."""
+
 
 @contextmanager
 def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulator, Child]]:
@@ -25,7 +28,8 @@ def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulat
     with emptied(workdir.emulator):
         env = emulator_env(workdir, port)
         command = [str(TOOLS / "python"), str(Path(__file__).with_name("ministack_main.py"))]
-        with guarded("The AWS emulator", command, env=env, log=workdir.log("ministack"), lock=lock) as child:
+        log = workdir.log("ministack")
+        with guarded("The AWS emulator", command, env=env, log=log, lock=lock, grace=EMULATOR_GRACE) as child:
             wait_until(
                 lambda: child.runs() and answers(f"{url}/_ministack/health"),
                 timeout=60,

@@ -11,6 +11,9 @@ from devstack.stack import Stack, running_stack
 from devstack.workdir import DEVELOPER, TESTS
 from quality.testkit.lambda_runtime.build import put_build
 
+PACE = 2.5
+"""Seconds a deal stays in one status: about as long as the time between two checks, as many tests wait for the last."""
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
@@ -18,6 +21,8 @@ def stack() -> Iterator[Stack]:
     if not Stack.live(DEVELOPER):
         put_build(TESTS)
     with running_stack(TESTS) as running:
+        if Stack.live(TESTS) == running:
+            Remote(running.sandbox_url).set_pace(PACE)
         yield running
 
 

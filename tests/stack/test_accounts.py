@@ -1,6 +1,7 @@
 """A trader's lead becomes an account at the broker, whose news come back: the deployed template, over HTTP."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,9 +32,19 @@ def creates(partner: Remote, email: str) -> list[dict[str, Any]]:
     return [call for call in partner.calls("matchtrade", "create") if call.get("email") == email]
 
 
+@pytest.fixture
+def slow_partner(partner: Remote) -> Iterator[Remote]:
+    """The partner sandbox, whose accounts change their status only on demand."""
+    pace = partner.get("pace")["seconds"]
+    partner.set_pace(3600)
+    yield partner
+    partner.set_pace(pace)
+
+
 def test_a_lead_becomes_an_account_and_its_status_reaches_the_person_once(
-    trading_form: Form, operator: Operator, partner: Remote
+    trading_form: Form, operator: Operator, slow_partner: Remote
 ) -> None:
+    partner = slow_partner
     asked = trader()
     email, phone = asked["person"]["email"], asked["person"]["phone"]
     lead_id = accepted(trading_form.post(asked))

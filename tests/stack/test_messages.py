@@ -150,8 +150,12 @@ def test_a_status_is_asked_for_at_once_if_there_is_a_deal(
     lead_id = accepted(form.post(person()))
     headers = {"Authorization": f"Bearer {stack.operator_token}"}
     path = f"{stack.api_url}/leads/{lead_id}/deliveries/leadleader/check"
-    eventually(lambda: operator.lead(lead_id)["deliveries"]["leadleader"]["state"], lambda state: state == "submitted")
+    delivery = eventually(
+        lambda: operator.lead(lead_id)["deliveries"]["leadleader"], lambda found: found["state"] == "submitted"
+    )
+    partner.pin(delivery["deal_id"], "В обробці")
     assert ask("POST", path, headers=headers).status == 202
+    partner.pin(delivery["deal_id"], "Видано")
     closed(operator, lead_id)
     assert ask("POST", path, headers=headers).status == 409
     assert ask("POST", path.replace("leadleader", "nobody"), headers=headers).status == 404
