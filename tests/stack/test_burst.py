@@ -12,7 +12,7 @@ from devstack.commands.form import Form, Operator
 from devstack.sandbox.remote import Remote
 from quality.testkit.deployed import at_the_partner, eventually, person
 
-BURST = int(os.environ.get("BURST", "60"))  # leads; every night more
+BURST = int(os.environ.get("BURST", "40"))  # leads; every night more
 
 pytestmark = pytest.mark.final(1)
 
