@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from leadbridge_cli import check_config, dead_letters, leads, leeloo, messages, secret_commands, sources, stats, sync
+from leadbridge_cli import (
+    check_config,
+    dead_letters,
+    leads,
+    leeloo,
+    messages,
+    routing,
+    secret_commands,
+    sources,
+    stats,
+    sync,
+)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,6 +44,7 @@ def _leadbridge(
 for each in (leads.app, messages.app):
     app.add_typer(each)
 stats.add_to(app)
+routing.add_to(app)
 for each in (dead_letters.app, secret_commands.app, leeloo.app(), sync.app, sources.app):
     app.add_typer(each)
 check_config.add_to(app)

@@ -73,7 +73,7 @@ def test_a_changed_share_moves_only_the_people_that_it_must() -> None:
     assert len(moved) / len(PEOPLE) < 0.06  # 80/110 - 70/100 is 0.027
 
 
-def test_the_second_choice_has_its_share_of_those_whom_the_first_one_lost() -> None:
+def test_the_second_choice_has_its_share_of_the_rest() -> None:
     orders = [order_by_weight(person, {"a": 50, "b": 40, "c": 10}, hashed) for person in PEOPLE]
     seconds = [order[1] for order in orders if order[0] == "a"]
     assert abs(seconds.count("b") / len(seconds) - 0.8) < 0.05

@@ -39,6 +39,11 @@ def unknown_queue() -> Problem:
     return Problem(404, "unknown-queue", "Unknown queue", "This dead-letter queue does not exist.")
 
 
+def unknown_source() -> Problem:
+    """Return the problem for a source that does not exist."""
+    return Problem(404, "unknown-source", "Unknown source", "No source with this name is configured.")
+
+
 @dataclass(frozen=True)
 class PathParameter:
     """A path parameter. A value that does not match `pattern` raises the problem `unknown`."""
@@ -52,6 +57,7 @@ PATH_PARAMETERS = {
     "lead_id": PathParameter("A lead.", r"ld_[a-z2-7]{26}", unknown_lead),
     "partner": PathParameter("A partner.", r"[a-z0-9_-]{1,64}", unknown_lead),
     "message_id": PathParameter("A message of the lead.", r"[0-9A-Za-z:.#_-]{1,256}", unknown_message),
+    "source": PathParameter("A source.", r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", unknown_source),
     "queue": PathParameter("A dead-letter queue.", r"[a-z-]{1,64}", unknown_queue),
 }
 

@@ -1,0 +1,125 @@
+"""POST /sources/{source}/route."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from pydantic import AwareDatetime, Field
+
+from leadbridge.api.params import unknown_source
+from leadbridge.api.problems import FieldErrorView, field_error_view
+from leadbridge.api.requests import ApiRequest, Body
+from leadbridge.api.router import route
+from leadbridge.api.schemas import Time
+from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.settings import settings
+
+MAX_FIELDS = 100  # of a section, and of the form
+Fields = Annotated[dict[str, Any], Field(max_length=MAX_FIELDS)]
+Answers = Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=MAX_FIELDS)]
+
+
+class RoutingRequest(Body):
+    """A lead as its source would send it: the lead's sections, or the form's fields under their own names in `form`.
+
+    A section's field takes precedence over the form's. `received_at` is the time for conditions on time; default: now.
+    """
+
+    person: Fields = Field(default_factory=dict)
+    loan: Fields = Field(default_factory=dict)
+    trading: Fields = Field(default_factory=dict)
+    utm: Fields = Field(default_factory=dict)
+    consent: Fields = Field(default_factory=dict)
+    form: Answers = Field(default_factory=dict)
+    received_at: AwareDatetime | None = None
+
+
+class RuleResultView(TypedDict):
+    """What a rule does with the lead.
+
+    `partners` is its order, the first choice first; empty if other rules have its partners. `unmet` are the conditions
+    that do not hold. `weights` and `next_on` are those of the rule, if it has them.
+    """
+
+    rule: int
+    result: Literal["applies", "not_matched", "no_partner_left"]
+    partners: list[str]
+    unmet: list[str]
+    weights: NotRequired[dict[str, int]]
+    next_on: NotRequired[list[str]]
+
+
+class RefusalView(TypedDict):
+    """A partner that would not accept the lead, and the fields because of which."""
+
+    partner: str
+    errors: list[FieldErrorView]
+
+
+class RoutingView(TypedDict):
+    """Which partners would get the lead, and why. Without partners, `problems` are the reasons, if there are any.
+
+    `refusals` are the partners of the source that would not accept it. No values of the lead are returned.
+    """
+
+    source: str
+    received_at: Time
+    partners: list[str]
+    reason: str | None
+    rules: list[RuleResultView]
+    refusals: list[RefusalView]
+    problems: list[FieldErrorView]
+
+
+@route("POST", "/sources/{source}/route")
+def route_lead(request: ApiRequest, body: RoutingRequest) -> RoutingView:
+    """Show which partners would get a lead, rule by rule; nothing is stored or sent."""
+    from leadbridge.domain.fields.hashes import keyed_hash
+    from leadbridge.domain.routing.dry_run import explain_routing
+    from leadbridge.forms.mapping import SECTIONS, to_sections, with_defaults
+
+    name = request.path["source"]
+    source = settings().sources.get(name)
+    if source is None:
+        raise unknown_source()
+    key = request.resources.secrets.get("index")["key"]
+    values = to_sections(body.form, source, {})
+    for section in SECTIONS:
+        values[section] = {**values[section], **getattr(body, section)}
+    at = body.received_at or utc_now()
+    report = explain_routing(
+        source,
+        with_defaults(values, source),
+        body.form,
+        at,
+        settings().partners,
+        lambda value: keyed_hash(key, value),
+    )
+    decision = report.assignment.decision
+    return {
+        "source": name,
+        "received_at": to_text(at),
+        "partners": list(decision.partners),
+        "reason": decision.reason,
+        "rules": [_rule_view(rule) for rule in decision.data.get("rules", ())],
+        "refusals": [
+            {"partner": partner, "errors": [field_error_view(error) for error in errors]}
+            for partner, errors in report.refusals.items()
+        ],
+        "problems": [field_error_view(error) for error in report.assignment.problems],
+    }
+
+
+def _rule_view(rule: dict[str, Any]) -> RuleResultView:
+    partners, unmet = rule.get("partners", []), rule.get("unmet", [])
+    view: RuleResultView = {
+        "rule": rule["rule"],
+        "result": "applies" if partners else "not_matched" if unmet else "no_partner_left",
+        "partners": list(partners),
+        "unmet": list(unmet),
+    }
+    if "weights" in rule:
+        view["weights"] = rule["weights"]
+    if "next_on" in rule:
+        view["next_on"] = rule["next_on"]
+    return view
