@@ -55,7 +55,7 @@ def checker(partner: str) -> Checker:
 def requeue(delivery: Delivery) -> None:
     """Send a delivery that waits too long directly to its kind's queue. Raises LookupError, Contended."""
     queue_url = environment().submit_queues[kind_of(delivery.partner).name]
-    send(queue_url, envelope(DeliveryChanged.of(delivery, delivery)))
+    send(queue_url, envelope(DeliveryChanged.of(delivery, delivery, kind_of(delivery.partner).name)))
 
 
 def status_of(partner: str, store: LeadRepository) -> StatusPartner:

@@ -21,6 +21,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
 from leadbridge.runtime.logs import count, count_for_source, logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
+from leadbridge.settings import settings
 from leadbridge.storage.stream import EventPublisher, event_of, is_retryable
 
 UNREADABLE = ErrorInfo(ErrorCode.RECORD_INVALID, "the stream's record cannot be parsed")
@@ -42,6 +43,19 @@ def bus() -> EventPublisher:
     return EventPublisher(aws.eventbridge(), environment().bus_name)
 
 
+def kind_of(partner: str) -> str | None:
+    """Return the kind of a partner, by which a rule chooses the queue of its deliveries.
+
+    Without one no rule takes the event: the delivery waits, and the sweep reports it, until the partner is configured.
+    """
+    configured = settings().partners.get(partner)
+    if configured is None:
+        count("PartnersUnknown")
+        logger.error("the partner of a delivery is not in config/partners.toml", partner=partner)
+        return None
+    return configured.kind
+
+
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -54,7 +68,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     announcements: list[tuple[dict[str, Any], Event]] = []
     for record in event["Records"]:
         try:
-            announced = event_of(record)
+            announced = event_of(record, kind_of)
         except Exception:  # the outermost edge: a malformed record must not block the others
             count("RecordsUnreadable")
             logger.exception("a record cannot be parsed", keys=record["dynamodb"].get("Keys"))
@@ -102,4 +116,4 @@ def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
 
 
 EVENTS = (LeadReceived, LeadIncomplete, DeliveryChanged, MessageChanged, FetchChanged)
-warm_up(environment, bus, *(event.model_rebuild for event in EVENTS))
+warm_up(environment, bus, settings, *(event.model_rebuild for event in EVENTS))

@@ -115,7 +115,7 @@ class Repeats:
 
     def _events(self) -> Iterator[Any]:
         for item in self._items():
-            event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": item}})
+            event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": item}}, kind_of=same_name)
             if event is not None:
                 yield event
 
@@ -126,10 +126,15 @@ class Repeats:
             case DeliveryChanged() if self.random.random() < 0.3:
                 return "checks", CheckBatch(event.partner, (event.lead_id,), at_once=True).body()
             case DeliveryChanged():
-                return kind_named(event.partner).queue, envelope
+                return kind_named(event.kind or event.partner).queue, envelope
             case MessageChanged():
                 return "messages", envelope
             case FetchChanged():
                 return "fetch", envelope
             case LeadReceived() | _:
                 return None, {}
+
+
+def same_name(partner: str) -> str:
+    """Return the kind of a partner: those of the shipped configuration have the names of their kinds."""
+    return partner

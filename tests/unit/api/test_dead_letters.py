@@ -97,7 +97,7 @@ def delivery(store: LeadRepository) -> Delivery:
 
 
 def event_of(partner: str = "leadleader") -> dict[str, Any]:
-    changed = DeliveryChanged.of(None, new_delivery(LEAD.lead_id, partner, "web", NOW))
+    changed = DeliveryChanged.of(None, new_delivery(LEAD.lead_id, partner, "web", NOW), partner)
     return {"detail-type": "DeliveryChanged", "detail": changed.detail()}
 
 

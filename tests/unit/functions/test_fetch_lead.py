@@ -63,7 +63,7 @@ def test_the_slower_of_two_writers_gets_a_conflict(store: LeadRepository) -> Non
 
 
 def test_a_fetch_is_announced_without_what_the_builder_calls_the_lead() -> None:
-    event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(fetch_item(NEW))}})
+    event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(fetch_item(NEW))}}, str)
     assert event == FetchChanged.of(NEW)
     assert event is not None
     assert "77" not in json.dumps(event.detail())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from leadbridge.domain.delivery import Delivery, new_delivery
 from leadbridge.domain.events import DeliveryChanged, InvalidEvent, read_delivery_changed
 from leadbridge.domain.repeats import wait_for_earlier_lead
 from leadbridge.runtime import aws
+from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import Context, queue
@@ -66,7 +68,9 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
 
 
 @pytest.fixture
-def publish(bus: Bus, function: Callable[[str], ModuleType], context: Context) -> Callable[..., list[str]]:
+def publish(
+    bus: Bus, shipped_settings: Settings, function: Callable[[str], ModuleType], context: Context
+) -> Callable[..., list[str]]:
     app = function("publish_changes")
 
     def handle(*records: dict[str, Any]) -> list[str]:
@@ -97,7 +101,7 @@ def test_what_is_published_is_what_the_consumers_read(publish: Callable[..., lis
     publish(record(items.delivery_item(NEW)))
     entry = bus.taken[0]
     event = read_delivery_changed({"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])})
-    assert event == DeliveryChanged.of(None, NEW)
+    assert event == DeliveryChanged.of(None, NEW, "leadleader")
 
 
 def test_a_put_off_look_is_no_announcement(publish: Callable[..., list[str]], bus: Bus) -> None:
@@ -133,11 +137,15 @@ def matches(event: DeliveryChanged) -> bool:
 def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
     started = steps.start_attempt(NEW, NOW, HOUR).after
     waiting = steps.schedule_retry(started, NOW, some_error("away"), HOUR).after
-    assert matches(DeliveryChanged.of(None, NEW))
-    assert not matches(DeliveryChanged.of(NEW, started))
-    assert not matches(DeliveryChanged.of(started, waiting)), "its message is in the queue already"
-    assert not matches(DeliveryChanged.of(NEW, wait_for_earlier_lead(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after))
-    assert not matches(DeliveryChanged.of(started, steps.confirm(started, NOW, 24, is_followed=True).after))
+    assert matches(DeliveryChanged.of(None, NEW, "leadleader"))
+    assert not matches(DeliveryChanged.of(NEW, started, "leadleader"))
+    assert not matches(DeliveryChanged.of(started, waiting, "leadleader")), "its message is in the queue already"
+    assert not matches(
+        DeliveryChanged.of(NEW, wait_for_earlier_lead(NEW, NOW, "ld_first", HOUR, due_after=HOUR).after, "leadleader")
+    )
+    assert not matches(
+        DeliveryChanged.of(started, steps.confirm(started, NOW, 24, is_followed=True).after, "leadleader")
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,8 +156,14 @@ def test_the_rule_takes_new_deliveries_to_the_queue_and_no_others() -> None:
         {},
         {"detail-type": "LeadReceived", "detail": {}},
         {"detail-type": "DeliveryChanged"},
-        {"detail-type": "DeliveryChanged", "detail": {**DeliveryChanged.of(None, NEW).detail(), "schema_version": 2}},
-        {"detail-type": "DeliveryChanged", "detail": {**DeliveryChanged.of(None, NEW).detail(), "state": "lost"}},
+        {
+            "detail-type": "DeliveryChanged",
+            "detail": {**DeliveryChanged.of(None, NEW, "leadleader").detail(), "schema_version": 2},
+        },
+        {
+            "detail-type": "DeliveryChanged",
+            "detail": {**DeliveryChanged.of(None, NEW, "leadleader").detail(), "state": "lost"},
+        },
     ],
 )
 def test_an_event_that_is_none_of_ours_is_refused(envelope: Any) -> None:
@@ -158,5 +172,15 @@ def test_an_event_that_is_none_of_ours_is_refused(envelope: Any) -> None:
 
 
 def test_a_field_added_later_is_ignored() -> None:
-    detail = {**DeliveryChanged.of(None, NEW).detail(), "colour": "blue"}
+    detail = {**DeliveryChanged.of(None, NEW, "leadleader").detail(), "colour": "blue"}
     assert read_delivery_changed({"detail-type": "DeliveryChanged", "detail": detail}).lead_id == LEAD.lead_id
+
+
+def test_the_event_of_an_unknown_partner_has_no_kind_and_no_rule_takes_it(
+    publish: Callable[..., list[str]], bus: Bus
+) -> None:
+    gone = replace(NEW, partner="broker-z")
+    assert publish(record(items.delivery_item(gone))) == []
+    detail = json.loads(bus.taken[0]["Detail"])
+    assert (detail["partner"], detail["kind"]) == ("broker-z", None)
+    assert not matches(DeliveryChanged.of(None, gone, None))

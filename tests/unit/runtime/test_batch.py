@@ -107,7 +107,7 @@ def test_submit_lead_visits_the_delivery_that_the_event_names(
             return Result(Outcome.SUBMITTED)
 
     monkeypatch.setattr(app, "submitter", lambda _: Submitter())
-    event = DeliveryChanged.of(None, new_delivery("ld_x", "leadleader", "web", NOW))
+    event = DeliveryChanged.of(None, new_delivery("ld_x", "leadleader", "web", NOW), "leadleader")
     envelope = {"detail-type": "DeliveryChanged", "detail": event.detail()}
     assert app.handler({"Records": [message(1, envelope)]}, context) == {"batchItemFailures": []}
     assert visited == [("ld_x", "leadleader")]

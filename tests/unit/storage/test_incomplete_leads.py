@@ -116,7 +116,7 @@ def test_the_function_names_the_sources_that_have_jumped(
 def test_the_event_of_an_incomplete_lead_has_fields_and_codes_alone() -> None:
     one = lead().model_copy(update={"problems": PROBLEMS})
     record: dict[str, Any] = {"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(items.incomplete_item(one))}}
-    event = event_of(record)
+    event = event_of(record, str)
     assert isinstance(event, LeadIncomplete)
     assert event.problems == ("person.phone not_a_phone", " no_configured_field")
     assert "secret" not in str(event.detail())
@@ -125,4 +125,4 @@ def test_the_event_of_an_incomplete_lead_has_fields_and_codes_alone() -> None:
         "eventName": "MODIFY",
         "dynamodb": {**record["dynamodb"], "OldImage": record["dynamodb"]["NewImage"]},
     }
-    assert event_of(changed) is None
+    assert event_of(changed, str) is None

@@ -235,7 +235,7 @@ def record(message: Message, event: str = "MODIFY") -> dict[str, Any]:
 
 
 def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
-    event = event_of(record(FULL, "INSERT"))
+    event = event_of(record(FULL, "INSERT"), str)
     assert event == MessageChanged.of(FULL)
     assert event is not None
     assert "Ольга" not in str(event.detail())
@@ -244,7 +244,7 @@ def test_a_message_is_announced_by_its_id_and_without_its_words() -> None:
 
 
 def test_an_erased_message_is_no_announcement() -> None:
-    assert event_of({"eventName": "REMOVE", "dynamodb": {"OldImage": items.encode(message_item(NEW))}}) is None
+    assert event_of({"eventName": "REMOVE", "dynamodb": {"OldImage": items.encode(message_item(NEW))}}, str) is None
 
 
 @pytest.mark.parametrize("envelope", [None, {}, {"detail-type": "DeliveryChanged"}, {"detail-type": "MessageChanged"}])

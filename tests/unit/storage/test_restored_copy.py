@@ -215,7 +215,7 @@ def test_no_rule_of_the_bus_takes_what_was_put_back(state: State) -> None:
     if state is State.SUBMITTING:
         waiting = steps.start_attempt(waiting, NOW, timedelta(minutes=1)).after
     after, _entry = settled(items.encode(items.delivery_item(waiting)), LATER)
-    told = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": after}})
+    told = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": after}}, str)
     assert isinstance(told, DeliveryChanged)
     for rule in resources("AWS::Events::Rule").values():
         assert "unknown" not in rule["Properties"]["EventPattern"]["detail"]["state"]

@@ -37,7 +37,7 @@ def record(item: items.Item, kind: str = "MODIFY") -> dict[str, Any]:
 
 def is_routed(found: dict[str, Any]) -> bool:
     """Whether a rule matches the event of a record."""
-    event = event_of(found)
+    event = event_of(found, str)
     if event is None:
         return False
     patterns = [rule["Properties"]["EventPattern"] for rule in resources("AWS::Events::Rule").values()]

@@ -65,12 +65,14 @@ class LeadIncomplete(_Event):
 class DeliveryChanged(_Event):
     """A delivery was created or changed.
 
+    `kind` is the partner's kind, by which a rule chooses the queue; None if the partner is not configured.
     `retry_scheduled`: it waits for its next attempt, and the queue already contains the message for it.
     """
 
     detail_type = "DeliveryChanged"
     lead_id: str
     partner: str
+    kind: str | None = None
     source: str
     version: int
     state: State
@@ -80,11 +82,12 @@ class DeliveryChanged(_Event):
     retry_scheduled: bool
 
     @classmethod
-    def of(cls, before: Delivery | None, after: Delivery) -> DeliveryChanged:
+    def of(cls, before: Delivery | None, after: Delivery, kind: str | None) -> DeliveryChanged:
         """Return the event for a change; `before` is None for a new delivery."""
         return cls(
             lead_id=after.lead_id,
             partner=after.partner,
+            kind=kind,
             source=after.source,
             version=after.version,
             state=after.state,

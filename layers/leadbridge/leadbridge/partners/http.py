@@ -92,11 +92,12 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
 
 @dataclass(frozen=True)
 class Answer:
-    """A partner's answer: any HTTP status, and the bytes of the body."""
+    """A partner's answer: any HTTP status, and the bytes of the body. `partner` is the name in the configuration."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    partner: str = ""
 
     def json(self) -> Any:
         """Return the body as JSON with exact decimals; None if it is not JSON."""
@@ -233,6 +234,11 @@ class Transport:
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     @property
+    def partner(self) -> str:
+        """The partner's name in the configuration."""
+        return self._partner
+
+    @property
     def max_seconds(self) -> float:
         """Seconds that one call can take."""
         return self._connect + self._read
@@ -278,7 +284,7 @@ class Transport:
                     redirect=False,
                     preload_content=False,
                 )
-                answer = _read_answer(response, exchange, self._max_answer_bytes)
+                answer = _read_answer(self._partner, response, exchange, self._max_answer_bytes)
         except urllib3.exceptions.LocationValueError:
             outcome = CallOutcome.NO_ADDRESS
             text = "the partner's address is not a URL"
@@ -331,7 +337,7 @@ def is_confidential(url: str) -> bool:
     return parts.host in LOCAL_HOSTS or not is_plain_http or is_local()
 
 
-def _read_answer(response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:
+def _read_answer(partner: str, response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:
     received = bytearray()
     try:
         for chunk in response.stream(CHUNK_BYTES):
@@ -344,4 +350,4 @@ def _read_answer(response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit:
         response.close()  # its unread bytes must not become the answer to the next request
         raise
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status, headers, bytes(received))
+    return Answer(response.status, headers, bytes(received), partner)

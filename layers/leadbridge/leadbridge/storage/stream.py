@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,11 +36,11 @@ class Rejection(NamedTuple):
     of_call: bool = False
 
 
-def event_of(record: dict[str, Any]) -> Event | None:
+def event_of(record: dict[str, Any], kind_of: Callable[[str], str | None]) -> Event | None:
     """Return the event for a stream record; None where there is nothing to announce.
 
     `record` is a DynamoDB stream record with both images. A change of a delivery, a message or a fetch is announced
-    if its version grew.
+    if its version grew. `kind_of` returns a partner's kind.
     """
     image = record["dynamodb"].get("NewImage")
     if image is None:
@@ -62,7 +62,9 @@ def event_of(record: dict[str, Any]) -> Event | None:
         return FetchChanged.of(fetch_of(after))
     if kind != "DELIVERY":
         return None
-    return DeliveryChanged.of(None if old is None else items.delivery_of(old), items.delivery_of(after))
+    delivery = items.delivery_of(after)
+    before = None if old is None else items.delivery_of(old)
+    return DeliveryChanged.of(before, delivery, kind_of(delivery.partner))
 
 
 class EventPublisher:

@@ -32,7 +32,6 @@ from leadbridge.partners.http import (
     unclear_error,
 )
 
-PARTNER = "leadleader"
 GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 531)})  # statuses of a proxy that cannot reach the partner
 VALIDATION_STATUSES = frozenset({400, 409, 422})  # Django REST framework sends them with a `detail` alone
 MAX_DEAL_ID = 10**18  # the table stores it without loss
@@ -88,21 +87,21 @@ def tokens_in(answer: Answer) -> Tokens:
     """Return the tokens of an authorization. Raises the PartnerError that the answer means."""
     operation, data = "authorize", {"http_status": answer.status}
     content = _object(answer)
-    if wait := rate_limit_error(PARTNER, operation, answer):
+    if wait := rate_limit_error(answer.partner, operation, answer):
         raise wait
     if "error" in content and not _is_reason_phrase(answer, content):
         words = " ".join(str(content["error"]).split())
         if words in AUTHORIZATION_ERRORS:
             code, meaning, keys = AUTHORIZATION_ERRORS[words]
-            raise Misconfigured(PARTNER, operation, meaning, code=code, data={"fields": list(keys)})
-        raise Unavailable(PARTNER, operation, f"authorization failed (HTTP {answer.status})", data=data)
+            raise Misconfigured(answer.partner, operation, meaning, code=code, data={"fields": list(keys)})
+        raise Unavailable(answer.partner, operation, f"authorization failed (HTTP {answer.status})", data=data)
     if 400 <= answer.status < 500:
-        raise interception_error(PARTNER, operation, answer)
+        raise interception_error(answer.partner, operation, answer)
     access, security = content.get("access_token"), content.get("security_token")
     if answer.status == 200 and isinstance(access, str) and isinstance(security, str) and access and security:
         return Tokens(access, security)
     missing = f"the answer contains no tokens (HTTP {answer.status})"
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
+    raise Unavailable(answer.partner, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def deal_id_in(answer: Answer) -> int:
@@ -118,8 +117,10 @@ def deal_id_in(answer: Answer) -> int:
         if is_rejection:
             raise _rejection(operation, answer, content)
         if _is_intercepted(answer, content):
-            raise interception_error(PARTNER, operation, answer)
-    raise unclear_error(Unknown, PARTNER, operation, answer, "the answer does not show whether a deal was created")
+            raise interception_error(answer.partner, operation, answer)
+    raise unclear_error(
+        Unknown, answer.partner, operation, answer, "the answer does not show whether a deal was created"
+    )
 
 
 def status_in(answer: Answer) -> str:
@@ -131,7 +132,7 @@ def status_in(answer: Answer) -> str:
     if _is_rejection(answer, content):
         raise _rejection(operation, answer, content)
     if _is_intercepted(answer, content):
-        raise interception_error(PARTNER, operation, answer)
+        raise interception_error(answer.partner, operation, answer)
     status = content.get("status")
     try:
         clean = text(status) if isinstance(status, str) else None
@@ -140,7 +141,7 @@ def status_in(answer: Answer) -> str:
     if answer.status == 200 and clean is not None:
         return clean
     missing = "the answer contains no status"
-    raise unclear_error(Unavailable, PARTNER, operation, answer, missing, ErrorCode.RESPONSE_INVALID)
+    raise unclear_error(Unavailable, answer.partner, operation, answer, missing, ErrorCode.RESPONSE_INVALID)
 
 
 def is_own(answer: Answer) -> bool:
@@ -179,16 +180,19 @@ def _object(answer: Answer) -> dict[str, Any]:
 def _not_processed(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError | None:
     if answer.status == 401 or (400 <= answer.status < 500 and _is_token_refused(content)):
         refused = f"the one-time token was refused (HTTP {answer.status})"
-        error = Unauthorized(PARTNER, operation, refused, data={"http_status": answer.status})
+        error = Unauthorized(answer.partner, operation, refused, data={"http_status": answer.status})
         error.is_intercepted = not content.keys() & {"code", "detail", "error"}
         return error
-    return rate_limit_error(PARTNER, operation, answer)
+    return rate_limit_error(answer.partner, operation, answer)
 
 
 def _rejection(operation: str, answer: Answer, content: dict[str, Any]) -> Rejected:
     """Return the error for a rejection. It names the known fields, and contains no text of the partner's."""
     return rejection_error(
-        PARTNER, operation, answer, [ours for theirs, ours in _FIELDS.items() if theirs in _rejected_fields(content)]
+        answer.partner,
+        operation,
+        answer,
+        [ours for theirs, ours in _FIELDS.items() if theirs in _rejected_fields(content)],
     )
 
 

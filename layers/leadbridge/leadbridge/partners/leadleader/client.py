@@ -22,7 +22,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.leadleader import rsa_credentials
-from leadbridge.partners.leadleader.answers import PARTNER, Tokens, deal_id_in, status_in, tokens_in
+from leadbridge.partners.leadleader.answers import Tokens, deal_id_in, status_in, tokens_in
 from leadbridge.runtime.budget import Budget
 
 
@@ -39,15 +39,15 @@ class LeadLeaderCredentials:
     status_method: Literal["GET", "POST"] | None = None
 
     @classmethod
-    def of(cls, secret: dict[str, Any]) -> LeadLeaderCredentials:
-        """Read the secret. Raises Misconfigured with the names of the wrong keys, without values."""
+    def of(cls, secret: dict[str, Any], partner: str = "leadleader") -> LeadLeaderCredentials:
+        """Read the secret of a partner. Raises Misconfigured with the names of the wrong keys, without values."""
         wanted = ("auth_url", "base_url", "email", "password", "partner_public_key", "private_key")
         wrong = [name for name in wanted if not isinstance(secret.get(name), str) or not secret[name]]
         method = secret.get("status_method")
         if method not in (None, "GET", "POST"):
             wrong.append("status_method")
         if wrong:
-            raise secret_incomplete(PARTNER, "authorize", wrong)
+            raise secret_incomplete(partner, "authorize", wrong)
         return cls(**{name: secret[name] for name in wanted}, status_method=method)
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ class LeadLeader:
                 refreshed = current
             if refreshed is None:
                 raise Misconfigured(
-                    PARTNER,
+                    self._transport.partner,
                     "authorize",
                     error.text,
                     code=error.code,
@@ -111,11 +111,11 @@ class LeadLeader:
         return self.authorize(budget).status(deal_id, self._status_method, budget)
 
     def _log_in(self, secret: dict[str, Any], budget: Budget) -> tuple[LeadLeaderCredentials, Tokens]:
-        credentials = LeadLeaderCredentials.of(secret)
+        credentials = LeadLeaderCredentials.of(secret, self._transport.partner)
         try:
             body = authorization(credentials)
         except ValueError as error:
-            raise Misconfigured(PARTNER, "authorize", str(error), code=ErrorCode.KEY_INVALID) from None
+            raise Misconfigured(self._transport.partner, "authorize", str(error), code=ErrorCode.KEY_INVALID) from None
         try:
             answer = self._transport.call("authorize", "POST", credentials.auth_url, json=body, budget=budget)
         except Unknown as error:

@@ -30,7 +30,6 @@ from leadbridge.partners.http import (
     rejection_error,
     unclear_error,
 )
-from leadbridge.partners.matchtrade.credentials import PARTNER
 
 UNKNOWN_ENTITY = "Entity not found"
 INVALID_ACCOUNT = "Register Account Model is not valid"
@@ -63,12 +62,12 @@ class RawPage:
 def grant_in(answer: Answer) -> Grant:
     """Return the token. Raises the PartnerError that the answer means."""
     operation, data = "token", {"http_status": answer.status}
-    if wait := rate_limit_error(PARTNER, operation, answer):
+    if wait := rate_limit_error(answer.partner, operation, answer):
         raise wait
     content = _object(answer)
     if _rejects_credentials(answer.status, content):
         text = f"the partner rejected the OAuth client or the login (HTTP {answer.status})"
-        raise Misconfigured(PARTNER, operation, text, code=ErrorCode.CREDENTIALS_REFUSED, data=data)
+        raise Misconfigured(answer.partner, operation, text, code=ErrorCode.CREDENTIALS_REFUSED, data=data)
     token = content.get("access_token")
     if 200 <= answer.status < 300 and isinstance(token, str) and _is_header_text(token):
         refresh_token = content.get("refresh_token")
@@ -76,9 +75,9 @@ def grant_in(answer: Answer) -> Grant:
             token, refresh_token if isinstance(refresh_token, str) else None, _seconds(content.get("expires_in"))
         )
     if 400 <= answer.status < 500:
-        raise interception_error(PARTNER, operation, answer)
+        raise interception_error(answer.partner, operation, answer)
     missing = f"the answer contains no token (HTTP {answer.status})"
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
+    raise Unavailable(answer.partner, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def account_uuid_in(answer: Answer) -> str | None:
@@ -87,28 +86,34 @@ def account_uuid_in(answer: Answer) -> str | None:
     Raises the PartnerError that the answer means. The caller handles a 401.
     """
     operation, status = "create", answer.status
-    if wait := rate_limit_error(PARTNER, operation, answer):
+    if wait := rate_limit_error(answer.partner, operation, answer):
         raise wait
     content = _object(answer)
     if _is_html(answer):
-        raise unclear_error(Unknown, PARTNER, operation, answer, "the answer is an HTML page", ErrorCode.PROXY_PAGE)
+        raise unclear_error(
+            Unknown, answer.partner, operation, answer, "the answer is an HTML page", ErrorCode.PROXY_PAGE
+        )
     if 200 <= status < 300:
         return _account_uuid(content)
     if 400 <= status < 500 and is_own(answer):
         if status == 409:
             exists = "the partner already has an account with this e-mail (HTTP 409)"
-            raise Duplicate(PARTNER, operation, exists, code=ErrorCode.ACCOUNT_EXISTS, data={"http_status": status})
+            raise Duplicate(
+                answer.partner, operation, exists, code=ErrorCode.ACCOUNT_EXISTS, data={"http_status": status}
+            )
         raise _client_error(operation, answer, content)
     if INVALID_ACCOUNT in _message(content):
         invalid = f"the partner rejected the account as not valid (HTTP {status})"
-        raise Rejected(PARTNER, operation, invalid, data={"http_status": status})
-    raise unclear_error(Unknown, PARTNER, operation, answer, "the answer does not show whether an account was created")
+        raise Rejected(answer.partner, operation, invalid, data={"http_status": status})
+    raise unclear_error(
+        Unknown, answer.partner, operation, answer, "the answer does not show whether an account was created"
+    )
 
 
 def page_in(answer: Answer) -> RawPage:
     """Return a page of accounts. Raises the PartnerError that the answer means. The caller handles a 401."""
     operation, status = "list", answer.status
-    if wait := rate_limit_error(PARTNER, operation, answer):
+    if wait := rate_limit_error(answer.partner, operation, answer):
         raise wait
     content = answer.json()
     if 400 <= status < 500 and is_own(answer):
@@ -118,9 +123,9 @@ def page_in(answer: Answer) -> RawPage:
     if status == 200 and isinstance(content, dict) and isinstance(content.get("content"), list):
         return RawPage(content["content"], _count(content.get("totalPages")), _count(content.get("totalElements")))
     if 400 <= status < 500:
-        raise interception_error(PARTNER, operation, answer)
+        raise interception_error(answer.partner, operation, answer)
     missing, data = f"the answer contains no accounts (HTTP {status})", {"http_status": status}
-    raise Unavailable(PARTNER, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
+    raise Unavailable(answer.partner, operation, missing, code=ErrorCode.RESPONSE_INVALID, data=data)
 
 
 def _client_error(operation: str, answer: Answer, content: dict[str, Any]) -> PartnerError:
@@ -129,14 +134,14 @@ def _client_error(operation: str, answer: Answer, content: dict[str, Any]) -> Pa
     match answer.status:
         case 404 if _message(content).startswith(UNKNOWN_ENTITY):
             text = "the partner does not have our offer or partner id (HTTP 404)"
-            return Misconfigured(PARTNER, operation, text, code=ErrorCode.OFFER_UNKNOWN, data=data)
+            return Misconfigured(answer.partner, operation, text, code=ErrorCode.OFFER_UNKNOWN, data=data)
         case 403 | 404:
             text = f"the partner forbids this call (HTTP {answer.status})"
-            return Misconfigured(PARTNER, operation, text, code=ErrorCode.FORBIDDEN, data=data)
+            return Misconfigured(answer.partner, operation, text, code=ErrorCode.FORBIDDEN, data=data)
         case 400:
-            return Rejected(PARTNER, operation, "the partner rejected one of the values (HTTP 400)", data=data)
+            return Rejected(answer.partner, operation, "the partner rejected one of the values (HTTP 400)", data=data)
         case _:
-            return rejection_error(PARTNER, operation, answer)
+            return rejection_error(answer.partner, operation, answer)
 
 
 def _rejects_credentials(status: int, content: dict[str, Any]) -> bool:

@@ -15,7 +15,6 @@ from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.accounts import AccountForm
 from leadbridge.partners.matchtrade.answers import RawPage, account_uuid_in, is_own, page_in
-from leadbridge.partners.matchtrade.credentials import PARTNER
 from leadbridge.partners.matchtrade.listing import MAX_PAGES, PAGE_SIZE, AccountPage, account_pages
 from leadbridge.partners.matchtrade.login import Login, Session
 from leadbridge.partners.matchtrade.rows import BrokerAccount
@@ -81,7 +80,7 @@ class MatchTrade:
         def read(number: int) -> RawPage:
             if not budget.allows(self.seconds_per_page):
                 text = "there was no time left to read all accounts that were found"
-                raise Unavailable(PARTNER, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
+                raise Unavailable(self._transport.partner, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
             return self._page(window, PAGE_SIZE, number, budget)
 
         for page in account_pages(read, max_pages=MAX_LOOKUP_PAGES, zone=self._zone):
@@ -91,7 +90,7 @@ class MatchTrade:
             if page.is_last:
                 return None
         text = "the search found too many accounts"
-        raise Unavailable(PARTNER, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
+        raise Unavailable(self._transport.partner, "list", text, code=ErrorCode.LOOKUP_INCOMPLETE)
 
     def pages(
         self,
@@ -168,7 +167,7 @@ class MatchTrade:
                 raise
             wait = error.retry_after
             raise Unauthorized(
-                PARTNER, operation, error.text, code=error.code, data=error.data, retry_after=wait
+                self._transport.partner, operation, error.text, code=error.code, data=error.data, retry_after=wait
             ) from None
         if budget.allows(call_seconds):
             answer = send(new_session, budget)
@@ -176,7 +175,9 @@ class MatchTrade:
                 return answer
             self._login.forget(new_session)
             self._login.refresh_secret()
-        refused = Unauthorized(PARTNER, operation, "the token was refused (HTTP 401)", data={"http_status": 401})
+        refused = Unauthorized(
+            self._transport.partner, operation, "the token was refused (HTTP 401)", data={"http_status": 401}
+        )
         refused.is_intercepted = not is_own(answer)
         raise refused
 

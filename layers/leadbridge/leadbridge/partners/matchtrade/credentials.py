@@ -8,8 +8,6 @@ from typing import Any
 
 from leadbridge.domain.errors.partner_errors import secret_incomplete
 
-PARTNER = "matchtrade"
-
 _TEXTS = ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid")
 _MAX_PARTNER_ID = 10**18
 
@@ -27,8 +25,8 @@ class BrokerCredentials:
     partner_id: int
 
     @classmethod
-    def of(cls, secret: dict[str, Any]) -> BrokerCredentials:
-        """Read the secret. Raises Misconfigured with the names of the wrong keys, without values."""
+    def of(cls, secret: dict[str, Any], partner: str = "matchtrade") -> BrokerCredentials:
+        """Read the secret of a partner. Raises Misconfigured with the names of the wrong keys, without values."""
         wrong = [name for name in _TEXTS if not _is_text(secret.get(name))]
         if "client_id" not in wrong and ":" in secret["client_id"]:
             wrong.append("client_id")
@@ -36,7 +34,7 @@ class BrokerCredentials:
         if partner_id is None:
             wrong.append("partner_id")
         if wrong or partner_id is None:
-            raise secret_incomplete(PARTNER, "token", wrong)
+            raise secret_incomplete(partner, "token", wrong)
         return cls(**{name: secret[name] for name in _TEXTS}, partner_id=partner_id)
 
     @property

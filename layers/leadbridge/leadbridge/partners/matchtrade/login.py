@@ -14,7 +14,7 @@ from leadbridge.domain.errors.partner_errors import Misconfigured, Unavailable, 
 from leadbridge.partners.http import Transport
 from leadbridge.partners.kind import SecretSource
 from leadbridge.partners.matchtrade.answers import grant_in
-from leadbridge.partners.matchtrade.credentials import PARTNER, BrokerCredentials
+from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 from leadbridge.runtime.budget import Budget
 
 EXPIRY_MARGIN = 60.0  # seconds before its expiry, a token is replaced
@@ -59,7 +59,7 @@ class Login:
             refreshed = self._secret.refresh()
             if refreshed is None:
                 raise Misconfigured(
-                    PARTNER,
+                    self._transport.partner,
                     "token",
                     error.text,
                     code=error.code,
@@ -82,7 +82,7 @@ class Login:
             self._secret.refresh()
 
     def _session_for(self, secret: dict[str, Any], budget: Budget) -> Session:
-        credentials, kept = BrokerCredentials.of(secret), self._kept
+        credentials, kept = BrokerCredentials.of(secret, self._transport.partner), self._kept
         if kept is None or kept.credentials != credentials:
             return self._password_grant(credentials, budget)
         if self._clock() < kept.valid_until:
