@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain.clock import utc_now
-from leadbridge.domain.errors.secret_errors import SecretMissing
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge.partners.wiring import client_of, kind_of
+from leadbridge.partners.wiring import client_of, secret_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget, LambdaContext
@@ -69,15 +71,37 @@ def index_key() -> str:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Make one run for each partner. Returns the outcomes by partner."""
-    return {partner: outcome_of(partner, context) for partner in synced()}
+    """Make one run for each partner. Returns the outcomes by partner.
+
+    Each partner gets an equal share of the time that is left, and is synced whatever happened to those before it. Then
+    the first exception is raised.
+    """
+    outcomes: dict[str, str] = {}
+    failures: list[Exception] = []
+    partners = synced()
+    for number, partner in enumerate(partners):
+        try:
+            outcomes[partner] = outcome_of(partner, share_of(context, len(partners) - number), context)
+        except Exception as error:  # raised below
+            logger.exception("the sync of a partner failed")
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return outcomes
 
 
-def outcome_of(partner: str, context: LambdaContext) -> str:
+def share_of(context: LambdaContext, partners: int) -> Budget:
+    """Return an equal share of the time that is left, for one of so many partners."""
+    budget = Budget.of(context, reserve=RESERVE)
+    now = budget.monotonic()
+    return replace(budget, deadline=now + RESERVE + (budget.deadline - RESERVE - now) / partners)
+
+
+def outcome_of(partner: str, budget: Budget, context: LambdaContext) -> str:
     """Make one run. A transient error of AWS does not fail the function: the next run continues."""
     logger.append_keys(partner=partner)
     try:
-        return run(partner, context)
+        return run(partner, budget, context)
     except Exception as error:
         if not is_transient(error):
             raise
@@ -86,18 +110,20 @@ def outcome_of(partner: str, context: LambdaContext) -> str:
         return SyncOutcome.FAILED.value
 
 
-def run(partner: str, context: LambdaContext) -> str:
+def run(partner: str, budget: Budget, context: LambdaContext) -> str:
     """Make one run. A partner without a secret has nothing to do.
 
     Without the index's key no account can be linked to its lead, so the function fails before it reads anything.
     """
     try:
-        secrets().get(kind_of(partner).name)
-    except SecretMissing:
+        secret_of(partner).get()
+    except Unavailable as error:
+        if error.code is not ErrorCode.SECRET_MISSING:
+            raise
         logger.info("the partner has no secret")
         return "not_set_up"
     index_key()
-    report = sync(partner).run(context.aws_request_id, Budget.of(context, reserve=RESERVE))
+    report = sync(partner).run(context.aws_request_id, budget)
     record_run(report, utc_now())
     return report.outcome.value
 

@@ -44,13 +44,20 @@ class PartnerSecret:
         return None if value is None else self._own(value)
 
     def _own(self, value: dict[str, Any]) -> dict[str, Any]:
+        if not self.partner or not is_keyed(value):
+            if self.is_shared:
+                text = f'secret {self.name} is flat, but several partners use it: store {{"{self.partner}": {{…}}}}'
+                raise self._missing(text)
+            return value
         entry = value.get(self.partner)
-        if isinstance(entry, dict):
-            return entry
-        if self.is_shared:
-            raise self._missing()
-        return value
+        if entry is None:
+            raise self._missing(f'secret {self.name} has no object "{self.partner}"')
+        return dict(entry)
 
-    def _missing(self) -> Unavailable:
-        partner = self.partner or self.name
-        return Unavailable(partner, "authorize", "the secret has no value yet", code=ErrorCode.SECRET_MISSING)
+    def _missing(self, text: str = "the secret has no value yet") -> Unavailable:
+        return Unavailable(self.partner or self.name, "authorize", text, code=ErrorCode.SECRET_MISSING)
+
+
+def is_keyed(value: dict[str, Any]) -> bool:
+    """Return whether a secret has an object for each partner. The flat form always has texts."""
+    return bool(value) and all(isinstance(entry, dict) for entry in value.values())

@@ -24,10 +24,15 @@ def client_of(partner: str) -> Any:
 
     It reads its secret from Secrets Manager (`SECRETS_PREFIX`). Make one per worker: a client caches its tokens.
     """
-    partners = settings().partners
-    configured = partners[partner]
-    is_shared = sum(one.kind == configured.kind for one in partners.values()) > 1
-    secrets = Secrets(aws.secrets_manager(), SecretsEnvironment.from_env().secrets_prefix)
-    secret = PartnerSecret(secrets, configured.kind, partner, is_shared=is_shared)
+    configured = settings().partners[partner]
     client = kind_of(partner).client
-    return client(partner, secret, configured.timeouts, settings=configured, observer=record_call)
+    return client(partner, secret_of(partner), configured.timeouts, settings=configured, observer=record_call)
+
+
+def secret_of(partner: str) -> PartnerSecret:
+    """Return the secret of a configured partner: its kind's, or its object there. Raises KeyError."""
+    partners = settings().partners
+    kind = partners[partner].kind
+    is_shared = sum(one.kind == kind for one in partners.values()) > 1
+    secrets = Secrets(aws.secrets_manager(), SecretsEnvironment.from_env().secrets_prefix)
+    return PartnerSecret(secrets, kind, partner, is_shared=is_shared)

@@ -1,0 +1,123 @@
+"""A second partner of a kind is a section of the configuration and an object in the kind's secret: nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from leadbridge import settings
+from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.partners.http import Answer, Transport
+from quality.testkit.aws.all_flows import post
+from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.configuration import CONFIG
+from tools.config import ship
+
+BROKER_A, BROKER_B = (
+    {
+        "base_url": f"https://{name}.example.com",
+        "client_id": name,
+        "client_secret": f"client secret of {name}",
+        "username": name,
+        "password": f"password of {name}",
+        "offer_uuid": f"offer-of-{name}",
+        "partner_id": number,
+    }
+    for number, name in enumerate(("broker-a", "broker-b"))
+)
+WEB = "whsec_" + "YWJj" * 8
+
+
+@dataclass
+class Broker:
+    """Answers all brokers' calls, and notes the partner and the address of each."""
+
+    calls: list[tuple[str, str, str, Any]] = field(default_factory=list)
+    is_down: set[str] = field(default_factory=set)
+
+    def call(self, transport: Transport, operation: str, _: str, url: str, **given: Any) -> Answer:
+        """Answer as a broker does."""
+        self.calls.append((transport.partner, operation, url, given.get("json")))
+        if transport.partner in self.is_down:
+            return Answer(503, {}, b"", transport.partner)
+        said = {"token": {"access_token": "t", "expires_in": 600}, "create": {"uuid": "an-account"}}[operation]
+        return Answer(200, {}, json.dumps(said).encode(), transport.partner)
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker()
+    monkeypatch.setattr(Transport, "call", lambda *args, **given: made.call(*args, **given))  # noqa: PLW0108 - self is the transport
+    return made
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[MotoStack]:
+    """The stack with a second broker, to which the trading source sends its leads."""
+    folder = tmp_path / "config"
+    shutil.copytree(CONFIG, folder)
+    partners = folder / "partners.toml"
+    text = partners.read_text(encoding="utf-8")
+    section = text[text.index("[matchtrade]") :]
+    second = section.replace("[matchtrade", "[broker-b").replace('time_zone = "UTC"', 'time_zone = "Europe/Kyiv"')
+    partners.write_text(f"{text}\n{second}", encoding="utf-8")
+    sources = folder / "sources.toml"
+    text = sources.read_text(encoding="utf-8")
+    web_trading = text.index("[web-trading]")
+    text = text[:web_trading] + text[web_trading:].replace('partners = ["matchtrade"]', 'partners = ["broker-b"]', 1)
+    sources.write_text(text, encoding="utf-8")
+    ship(folder, tmp_path / "shipped")
+    with moto_stack() as made, patch.object(settings, "_SHIPPED", tmp_path / "shipped"):
+        settings.settings.cache_clear()
+        made.put_secret("sources", {"web-trading": {"secrets": [WEB]}})
+        yield made
+
+
+def test_a_lead_reaches_the_second_broker_with_its_own_credentials(stack: MotoStack, broker: Broker) -> None:
+    stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": BROKER_B})
+    (lead_id,) = post(stack, "trading")
+    stack.carry()
+    delivery = stack.store.delivery(lead_id, "broker-b")
+    assert delivery is not None
+    assert (delivery.state, delivery.account_uuid) == (State.SUBMITTED, "an-account")
+    (token, create) = broker.calls
+    assert token[:3] == ("broker-b", "token", "https://broker-b.example.com/proxy/auth/oauth/token")
+    assert create[2].startswith("https://broker-b.example.com/")
+    assert (create[3]["offerUuid"], create[3]["account"]["partnerId"]) == ("offer-of-broker-b", 1)
+    assert stack.store.owner_of("broker-b", "an-account") == lead_id
+    assert stack.store.owner_of("matchtrade", "an-account") is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        (BROKER_A, 'secret matchtrade is flat, but several partners use it: store {"broker-b": {…}}'),
+        ({"matchtrade": BROKER_A}, 'secret matchtrade has no object "broker-b"'),
+    ],
+)
+def test_a_broker_without_its_object_gets_no_lead_with_the_credentials_of_another(
+    stack: MotoStack, broker: Broker, secret: dict[str, Any], text: str
+) -> None:
+    stack.put_secret("matchtrade", secret)
+    (lead_id,) = post(stack, "trading")
+    stack.carry()
+    delivery = stack.store.delivery(lead_id, "broker-b")
+    assert delivery is not None
+    assert broker.calls == []
+    assert (delivery.state, delivery.last_error_code) == (State.RECEIVED, ErrorCode.SECRET_MISSING)
+    assert text in str(delivery.last_error)
+
+
+def test_a_broker_that_fails_does_not_stop_the_sync_of_the_next(stack: MotoStack, broker: Broker) -> None:
+    stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": BROKER_B})
+    broker.is_down = {"matchtrade", "broker-b"}
+    stack.invoke("SyncAccounts", {})
+    assert {partner for partner, *_ in broker.calls} == {"matchtrade", "broker-b"}
