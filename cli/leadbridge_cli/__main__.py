@@ -11,6 +11,7 @@ from leadbridge_cli import (
     leads,
     leeloo,
     messages,
+    partners,
     routing,
     secret_commands,
     sources,
@@ -45,8 +46,9 @@ for each in (leads.app, messages.app):
     app.add_typer(each)
 stats.add_to(app)
 routing.add_to(app)
-for each in (dead_letters.app, secret_commands.app, leeloo.app(), sync.app, sources.app):
+for each in (dead_letters.app, secret_commands.app, partners.app, sync.app, sources.app):
     app.add_typer(each)
+leeloo.add_to(partners.app)
 check_config.add_to(app)
 
 

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from leadbridge_cli.cloud import Cloud, EndpointUrl, Prefix, Region, Stack, resolve_cloud
 from leadbridge_cli.exit_codes import partner_errors
-from leadbridge_cli.options import Reveal, Yes, command, group
+from leadbridge_cli.options import Reveal, Yes, command
 from leadbridge_cli.output import Output, Renderable, flatten, line, table
 from leadbridge_cli.sanitize import as_json, masked
 
@@ -70,9 +70,8 @@ class _Endpoints(TyperGroup):
         return endpoints().commands.get(cmd_name)
 
 
-def app() -> typer.Typer:
-    """Return the group `partners`."""
-    partners = group("partners", "APIs of partners, one command per endpoint.")
+def add_to(partners: typer.Typer) -> None:
+    """Add the group `leeloo` to the group `partners`."""
     calls = typer.Typer(cls=_Endpoints, no_args_is_help=True, rich_markup_mode=None)
 
     @calls.callback()
@@ -80,7 +79,6 @@ def app() -> typer.Typer:
         """Leeloo's API, one command per endpoint."""
 
     partners.add_typer(calls, name="leeloo")
-    return partners
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from leadbridge.runtime.queues import send_all
 from leadbridge.services.checks.batch import batch_bodies
 from leadbridge.services.checks.plan import INDEX_MARGIN
 from leadbridge.services.checks.sweep import CheckSweep
-from leadbridge.services.find_due import DueQueue, fetch_body, fill, fill_checks, message_body
+from leadbridge.services.find_due import DueQueue, fetch_body, fill, fill_checks, fill_waiting, message_body
 from leadbridge.settings import settings
 from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
 from leadbridge.storage.messages import DUE_PARTITION as MESSAGES_DUE
 from leadbridge.storage.queries.backlog import BacklogMonitor
 from leadbridge.storage.queries.check_progress import CheckProgressRepository
 from leadbridge.storage.queries.due_items import due_items, followed_deals
+from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table, open_table
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     now, variables = utc_now(), environment()
     find_due = partial(due_items, table())
     queued, late = fill_checks(variables.queue_url, sweeps(), find_due, now, variables.max_queued_checks)
+    states = PartnerStates(table()).load(settings().partners)
+    resumed, late_after_wait = fill_waiting(variables.queue_url, states, find_due, now, variables.max_queued_checks)
+    queued, late = queued + resumed, max(late, late_after_wait)
     count("CheckBatchesQueued", queued)
     for queue in (
         DueQueue(variables.message_queue_url, [MESSAGES_DUE], message_body),

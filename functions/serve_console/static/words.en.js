@@ -263,6 +263,7 @@ export default {
   "timeline.attempt_failed": "Attempt failed at {partner}; a retry is scheduled",
   "timeline.attempt_uncertain": "No clear reply from {partner}; a lookup is scheduled",
   "timeline.account_found": "Account found at {partner}",
+  "timeline.waiting": "Waiting: {partner} gets no leads at the moment",
   "timeline.repeat_waiting": "Waiting for the result of an earlier lead of this person",
   "timeline.rejected": "{partner} rejected the lead",
   "timeline.duplicate": "{partner} already had this person",

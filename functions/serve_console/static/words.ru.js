@@ -263,6 +263,7 @@ export default {
   "timeline.attempt_failed": "{partner}: попытка не удалась; она будет повторена",
   "timeline.attempt_uncertain": "{partner}: нет ясного ответа; проверим, есть ли там лид",
   "timeline.account_found": "{partner}: найден счёт",
+  "timeline.waiting": "Ожидает: {partner} сейчас не принимает лиды",
   "timeline.repeat_waiting": "Ожидает результата предыдущего лида этого клиента",
   "timeline.rejected": "{partner}: отклонено",
   "timeline.duplicate": "{partner}: клиент уже есть",

@@ -263,6 +263,7 @@ export default {
   "timeline.attempt_failed": "{partner}: спроба не вдалася; її буде повторено",
   "timeline.attempt_uncertain": "{partner}: немає чіткої відповіді; перевіримо, чи є там лід",
   "timeline.account_found": "{partner}: знайдено рахунок",
+  "timeline.waiting": "Очікує: {partner} зараз не приймає ліди",
   "timeline.repeat_waiting": "Очікує на результат попереднього ліда цього клієнта",
   "timeline.rejected": "{partner}: відхилено",
   "timeline.duplicate": "{partner}: клієнт уже є",

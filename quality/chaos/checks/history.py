@@ -17,6 +17,7 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "submitting": (frozenset({R}), frozenset({W})),
     "attempt_failed": (frozenset({R, W, U}), frozenset({R})),
     "attempt_uncertain": (frozenset({W}), frozenset({R})),
+    "waiting": (frozenset({R}), frozenset({R})),
     "repeat_waiting": (frozenset({R}), frozenset({R})),
     "repeat": (frozenset({R}), frozenset({R})),
     "submitted": (frozenset({R, W, U}), frozenset({S})),

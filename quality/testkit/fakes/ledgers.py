@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from leadbridge.domain.acceptance.correction import Correction
+from leadbridge.domain.admission import PartnerState
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
@@ -29,13 +30,15 @@ class Unstorable(Exception):
 class Ledger:
     """Leads and deliveries in memory. Items take the way through the table's own encoding, both ways.
 
-    `timeline` holds the entries of each step, in order, and `messages` the notifications.
+    `timeline` holds the entries of each step, in order, and `messages` the notifications. `partner_states` is for
+    the test to fill.
     """
 
     def __init__(self) -> None:
         self._items: dict[tuple[str, str], items.Item] = {}
         self.timeline: list[Entry] = []
         self.messages: list[Message] = []
+        self.partner_states: dict[str, PartnerState] = {}
 
     def accept(self, lead: Lead) -> None:
         """Store a new lead with its deliveries."""
@@ -66,9 +69,9 @@ class Ledger:
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
-    def delivery_with_lead(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None]:
-        """The delivery and its lead."""
-        return self.delivery(lead_id, partner), self.lead(lead_id)
+    def submission(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None, PartnerState]:
+        """The delivery, its lead and its partner's state."""
+        return self.delivery(lead_id, partner), self.lead(lead_id), self.partner_states.get(partner, PartnerState())
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account was made of."""

@@ -16,6 +16,7 @@ from leadbridge.api.problems import FieldErrorView, field_error_view
 from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.acceptance.status import LeadStatus
+from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, HasError
@@ -41,6 +42,7 @@ ConsentFields = Annotated[dict[str, Any], _fields_of(Consent)]
 Data = Annotated[Mapping[str, Any], Field(description="The facts in the text, by name.")]
 # A stored code may be from another version, so it is a text.
 StoredErrorCode = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(ErrorCode))]
+StoredWaitReason = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(WaitReason))]
 
 
 class LastErrorView(TypedDict):
@@ -54,6 +56,7 @@ class LastErrorView(TypedDict):
 class DeliveryView(LastErrorView):
     """A lead at one partner. Unknown values are null.
 
+    `waiting_reason`: why it waits because the partner gets no leads, `waiting_until` until when, if that is known.
     `settled_at`: when an operator settled it; null if the partner confirmed it. `attention`: why an operator is needed:
     the partner rejects the status checks, or returned the same id for another lead.
     """
@@ -66,6 +69,8 @@ class DeliveryView(LastErrorView):
     status_meaning: str | None
     attempts: Count
     next_attempt_at: Time | None
+    waiting_reason: StoredWaitReason | None
+    waiting_until: Time | None
     submitted_at: Time | None
     settled_at: Time | None
     attention: Literal["status_check_refused", "id_contested"] | None
@@ -248,6 +253,8 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         "attempts": delivery.attempts,
         **_last_error(delivery),
         "next_attempt_at": _time(delivery.next_attempt_at),
+        "waiting_reason": delivery.waiting_reason if delivery.waits_for_partner else None,
+        "waiting_until": _time(delivery.waiting_until) if delivery.waits_for_partner else None,
         "submitted_at": _time(delivery.submitted_at),
         "settled_at": _time(delivery.settled_at),
         "attention": delivery.attention,

@@ -22,6 +22,8 @@ from leadbridge.domain.transitions import DELIVERY, OVERDUE, URGENCY, Impossible
 if TYPE_CHECKING:
     from leadbridge.domain.message import Message, MessageChange
 
+# The values of a delivery that does not wait for its partner.
+NOT_WAITING: Mapping[str, Any] = {"waiting_reason": None, "waiting_until": None, "waits_since": None}
 MAX_REFUSED_CHECKS = 3  # consecutive refused status checks after which the delivery needs an operator
 
 
@@ -54,7 +56,9 @@ class Delivery:
     when the checks of its status began: their times follow from it (settings.CheckSchedule). A followed delivery has a
     `due_at` only if its last check failed: then it is checked again at that time. `checks_refused`
     counts consecutive status checks that the partner refused. `contested_by` is a lead for which the partner returned
-    the same id. `restored_at` is when it was restored from a backup: it may have been sent since the backup. `history`
+    the same id. `waiting_reason` says why it waits for the partner since `waits_since`, and
+    `waiting_until` until when, if that is known; `window_at` is the start of its retry window after such a wait.
+    `restored_at` is when it was restored from a backup: it may have been sent since the backup. `history`
     are its newest timeline entries; the older ones are stored as items of their own.
     """
 
@@ -94,6 +98,10 @@ class Delivery:
     checks_refused: int = 0
     contested_by: str | None = None
     followed_since: datetime | None = None
+    waiting_reason: str | None = None
+    waiting_until: datetime | None = None
+    waits_since: datetime | None = None
+    window_at: datetime | None = None
     history: tuple[VersionedEntry, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -120,6 +128,11 @@ class Delivery:
         return self.state is State.RECEIVED
 
     @property
+    def waits_for_partner(self) -> bool:
+        """Whether the partner gets no leads at the moment, so that the sweep does not queue it."""
+        return self.state is State.RECEIVED and self.waiting_reason is not None
+
+    @property
     def attempt_number(self) -> int:
         """The number of the attempt that runs, or of the next one, since an operator retried it."""
         counted = self.attempts if self.state is State.SUBMITTING else self.attempts + 1
@@ -128,7 +141,7 @@ class Delivery:
     @property
     def retrying_since(self) -> datetime | None:
         """The start of the retry window; None before the first attempt."""
-        return max(filter(None, (self.first_attempt_at, self.retried_at)), default=None)
+        return max(filter(None, (self.first_attempt_at, self.retried_at, self.window_at)), default=None)
 
     def is_lease_expired(self, now: datetime) -> bool:
         """Whether a worker started an attempt and did not record its end in time."""
@@ -303,7 +316,7 @@ def end(
     **changes: object,
 ) -> Change:
     """Return the change to a state in which no worker continues the delivery."""
-    ended = {"lease_until": None, "next_attempt_at": None, "due_at": None, **last_error(error)}
+    ended = {"lease_until": None, "next_attempt_at": None, "due_at": None, **NOT_WAITING, **last_error(error)}
     after = advance(delivery, event, **ended, **changes)
     return Change(delivery, after, now, after.state.value, error.text, {**(data or {}), **error.entry_data})
 
@@ -318,7 +331,7 @@ def step(
     **changes: object,
 ) -> Change:
     """Return the change of an event. Raises ImpossibleTransition."""
-    return Change(delivery, advance(delivery, event, **changes), now, what, detail, data)
+    return Change(delivery, advance(delivery, event, **{**NOT_WAITING, **changes}), now, what, detail, data)
 
 
 def most_urgent_state(states: list[State]) -> State:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from leadbridge.domain.delivery import Change, Delivery, end
+from leadbridge.domain.delivery import NOT_WAITING, Change, Delivery, end
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.transitions import advance
 
@@ -26,7 +26,8 @@ def wait_for_earlier_lead(
 
     The next attempt is allowed after `wait`, and due after `due_after`.
     """
-    after = advance(delivery, "wait_for", waits_for=first, next_attempt_at=now + wait, due_at=now + due_after)
+    changes = {**NOT_WAITING, "waits_for": first, "next_attempt_at": now + wait, "due_at": now + due_after}
+    after = advance(delivery, "wait_for", **changes)
     return Change(delivery, after, now, "repeat_waiting", first, {"lead_id": first})
 
 
@@ -35,7 +36,7 @@ def apply_repeat(delivery: Delivery, now: datetime, first: str, then: Repeat) ->
     links: dict[str, Any] = {"repeat_of": first, "waits_for": None}
     match then:
         case Repeat.SEND:
-            after = advance(delivery, "send_repeat", next_attempt_at=now, **links)
+            after = advance(delivery, "send_repeat", next_attempt_at=now, **NOT_WAITING, **links)
             return Change(delivery, after, now, "repeat", first, {"lead_id": first})
         case Repeat.MARK:
             error = ErrorInfo(ErrorCode.SAME_PERSON, f"the same person has the lead {first}", {"lead_id": first})

@@ -33,6 +33,7 @@ DELIVERY: Table = {
     "start_attempt": _to("submitting", "received"),
     "schedule_retry": _to("received", "received", "submitting"),
     "wait_for": _same("received"),
+    "wait_for_partner": _same("received"),
     "lead_corrected": _same("received"),
     "send_repeat": _same("received"),
     "mark_repeat": _to("duplicate", "received"),

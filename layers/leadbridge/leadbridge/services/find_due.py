@@ -10,11 +10,13 @@ from itertools import batched, chain
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from leadbridge.domain.admission import find_wait, waiting_partition
 from leadbridge.domain.clock import from_text
 from leadbridge.runtime.queues import MAX_BATCH, queue_length, send_all, send_batch
 from leadbridge.services.checks.batch import BATCH, batch_bodies
 
 if TYPE_CHECKING:
+    from leadbridge.domain.admission import PartnerState
     from leadbridge.services.checks.sweep import CheckSweep
     from leadbridge.storage.queries.due_items import DueItem
 
@@ -89,6 +91,30 @@ def fill_checks(
         if sweep is not None:
             queued += sweep.run(now, share - sent)
             late = max(late, sweep.oldest_due_seconds(now))
+    return queued, late
+
+
+def fill_waiting(
+    queue_url: str, states: Mapping[str, PartnerState], find_due: FindDue, now: datetime, max_queued: int
+) -> tuple[int, float]:
+    """Queue the deliveries that waited for their partner, once it gets leads again.
+
+    Returns the number of messages sent, and for how many seconds the partner has got leads while a delivery waits. A
+    partner that was never paused has no such deliveries, and those of a paused one are not read: they cost nothing,
+    however many and however long. Each partner's share of the queue is at least one message. Raises Contended.
+    """
+    admitting = {name: state for name, state in states.items() if find_wait(state) is None}
+    if not admitting:
+        return 0, 0.0
+    room = max(0, max_queued - queue_length(queue_url, with_in_flight=True))
+    share, queued, late = max(1, room // len(admitting)), 0, 0.0
+    for partner, state in admitting.items():
+        due = iter(find_due(waiting_partition(partner), now, share * BATCH))
+        if (longest := next(due, None)) is None:
+            continue
+        since = max(from_text(longest.due_at), state.admits_since or now)
+        late = max(late, (now - since).total_seconds())
+        queued += _send_due(queue_url, partner, (item.owner for item in chain([longest], due)))
     return queued, late
 
 

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
+from leadbridge.domain.admission import Wait, end_wait, find_wait, wait_for_partner
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
@@ -39,6 +40,7 @@ from leadbridge.settings import Partner as PartnerSettings
 from leadbridge.settings import RetryPolicy, self_check
 
 if TYPE_CHECKING:
+    from leadbridge.domain.admission import PartnerState
     from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
 
 
@@ -67,13 +69,15 @@ class Submitter(RetryingWorker[Delivery, Change]):
 
         Raises what the ledger raises. If the worker dies at any moment, another one continues.
         """
-        delivery, lead = self.ledger.delivery_with_lead(lead_id, partner)
-        return self._process(delivery, lambda waiting, now: self._submit(waiting, lead, now, budget))
+        delivery, lead, state = self.ledger.submission(lead_id, partner)
+        return self._process(delivery, lambda waiting, now: self._submit(waiting, lead, state, now, budget))
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
         return self._mark_reply_lost(delivery, WORKER_DIED, timedelta()) if delivery.is_lease_expired(now) else None
 
-    def _submit(self, delivery: Delivery, lead: Lead | None, now: datetime, budget: Budget) -> Result:
+    def _submit(
+        self, delivery: Delivery, lead: Lead | None, state: PartnerState, now: datetime, budget: Budget
+    ) -> Result:
         if (early := self._until_scheduled(delivery, now)) is not None:
             return early
         if lead is None or lead.erased_at is not None:
@@ -82,6 +86,9 @@ class Submitter(RetryingWorker[Delivery, Change]):
             ended = self._end_without_attempt(delivery)
             if ended is not None:
                 return ended
+        if (wait := find_wait(state)) is not None:
+            return self._wait_for_partner(delivery, now, wait)
+        delivery = end_wait(delivery, now)
         if delivery.is_uncertain and self.accounts is not None:
             settled = self._look_up(self.accounts, delivery, lead, budget)
             if settled is not None:
@@ -135,6 +142,15 @@ class Submitter(RetryingWorker[Delivery, Change]):
             self.ledger.defer(delivery, now + due_after)
             return result
         return self._write(wait_for_earlier_lead(delivery, now, earlier.lead_id, wait, due_after=due_after), result)
+
+    def _wait_for_partner(self, delivery: Delivery, now: datetime, wait: Wait) -> Result:
+        """Wait until the partner gets leads again. The delivery leaves the queue, and the sweep queues it again."""
+        result = Result(Outcome.WAITING)
+        if (delivery.waiting_reason, delivery.waiting_until) != (wait.reason, wait.until):
+            return self._write(wait_for_partner(delivery, now, wait), result)
+        if delivery.due_at is None or delivery.due_at > now:  # the sweep queued it just before the partner was paused
+            self.ledger.defer(delivery, now)
+        return result
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Result | None:
         """Look the account up to settle an uncertain delivery; None if the partner definitely has no account."""

@@ -23,7 +23,8 @@ phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
 account  account at Leeloo                received_key   contacts
 due      `{what}#{shard}`: a partner's    due_at         deliveries, messages, fetches that are due at a time
-         name, `messages`, `fetches`
+         name, also with `#waiting`,
+         `messages`, `fetches`
 followed `{partner}#{shard}`              followed_since submitted deliveries whose partner is asked for their status
 
 Items are plain values here. `table` encodes and decodes them.
@@ -37,6 +38,7 @@ from decimal import Decimal
 from typing import Any
 
 from leadbridge.domain.acceptance.consent import Consent
+from leadbridge.domain.admission import WAITING, waiting_partition
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.field_codes import FieldError, parse_field_code
@@ -57,11 +59,12 @@ INCOMPLETE = "incomplete"  # the partition that holds the incomplete leads
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
     *("lease_until", "submitted_at", "status_at", "settled_at", "restored_at", "due_at", "followed_since"),
+    *("waiting_until", "waits_since", "window_at"),
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
-    *("partner_status", "status_meaning", "last_error", "last_error_code"),
+    *("partner_status", "status_meaning", "last_error", "last_error_code", "waiting_reason"),
 )
 
 
@@ -222,7 +225,8 @@ def incomplete_item(lead: Lead) -> Item:
 def delivery_item(delivery: Delivery) -> Item:
     """A delivery as it is stored. It is in the indexes `due` and `followed` while it has their times."""
     times = {name: getattr(delivery, name) for name in _TIMES}
-    shard = sharded(delivery.partner, delivery.lead_id)
+    waits = delivery.waits_for_partner
+    due = waiting_partition(delivery.partner) if waits else delivery.partner
     return present(
         {
             **delivery_key(delivery.lead_id, delivery.partner),
@@ -236,10 +240,12 @@ def delivery_item(delivery: Delivery) -> Item:
             "void_version": delivery.void_version or None,
             "is_uncertain": delivery.is_uncertain or None,
             "is_erased": delivery.is_erased or None,
-            "listed": sharded(of_state(delivery.state.value), delivery.lead_id),
+            "listed": sharded(of_state(WAITING if waits else delivery.state.value), delivery.lead_id),
             "received_key": received_key(delivery.received_at, delivery.lead_id),
-            "due_shard": shard if delivery.due_at is not None else None,
-            "follow_shard": shard if delivery.followed_since is not None else None,
+            "due_shard": sharded(due, delivery.lead_id) if delivery.due_at is not None else None,
+            "follow_shard": sharded(delivery.partner, delivery.lead_id)
+            if delivery.followed_since is not None
+            else None,
         }
     )
 

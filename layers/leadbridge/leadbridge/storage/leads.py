@@ -26,11 +26,13 @@ from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.links import attention_writes, link_write, opening_writes, routing_writes, unlink_writes
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.queries.due_items import DueItem, due_items
+from leadbridge.storage.queries.partner_state import state_key, state_of
 from leadbridge.storage.quota import Quota, QuotaExceeded, uncount
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, due_at_unchanged, extend_ttl, is_late, put, update
 
 if TYPE_CHECKING:
+    from leadbridge.domain.admission import PartnerState
     from leadbridge.domain.fetch import Fetch
 
 MAX_TWINS = 20  # leads of one e-mail that are read
@@ -270,11 +272,12 @@ class LeadRepository:
         values = self._table.get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
-    def delivery_with_lead(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None]:
-        """The delivery and its lead, as they were at one moment: a correction changes both."""
-        keys = items.delivery_key(lead_id, partner), items.lead_key(lead_id)
-        delivery, lead = self._table.get_together(*keys)
-        return None if delivery is None else items.delivery_of(delivery), None if lead is None else items.lead_of(lead)
+    def submission(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None, PartnerState]:
+        """The delivery, its lead and its partner's state, as they were at one moment: a correction changes two."""
+        keys = items.delivery_key(lead_id, partner), items.lead_key(lead_id), state_key(partner)
+        delivery, lead, state = self._table.get_together(*keys)
+        found = None if delivery is None else items.delivery_of(delivery)
+        return found, None if lead is None else items.lead_of(lead), state_of(state)
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account at a partner was created from; None where there is none."""

@@ -1,24 +1,34 @@
-"""GET /partners."""
+"""GET /partners, and pausing a partner."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from leadbridge.api.problems import Problem
 from leadbridge.api.requests import ApiRequest
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Count
-from leadbridge.domain.clock import from_text, utc_now
+from leadbridge.api.schemas import Count, Time
+from leadbridge.domain.admission import PartnerState, Pause
+from leadbridge.domain.clock import from_text, to_text, utc_now
 from leadbridge.partners.registry import kind_named
+from leadbridge.runtime.logs import logger
 from leadbridge.settings import Partner, settings
+from leadbridge.storage.queries.partner_state import PartnerStates
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
+MAX_REASON = 500  # characters
+
+
 class PartnerView(TypedDict):
     """A configured partner. `label` is displayed; `id_field` is the delivery's field with the partner's id.
 
-    `checks` is None for a partner whose statuses come by the sync.
+    `state`: whether it gets leads; the leads of a paused partner wait. `checks` is None for a partner whose statuses
+    come by the sync.
     """
 
     name: str
@@ -28,6 +38,8 @@ class PartnerView(TypedDict):
     id_field: Literal["deal_id", "account_uuid"]
     id_type: Literal["integer", "string"]
     id_pattern: str
+    state: Literal["open", "paused"]
+    pause: PauseView | None
     checks: ChecksView | None
 
 
@@ -36,6 +48,22 @@ class ChecksView(TypedDict):
 
     oldest_due_seconds: Count
     at_once: Count
+
+
+class PauseView(TypedDict):
+    """Why and since when a partner gets no leads, and the operator who paused it."""
+
+    reason: str
+    operator: str
+    at: Time
+
+
+class PauseRequest(BaseModel):
+    """The body of a pause."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 
 
 class PartnersView(TypedDict):
@@ -47,13 +75,43 @@ class PartnersView(TypedDict):
 @route("GET", "/partners")
 def list_partners(request: ApiRequest) -> PartnersView:
     """List the configured partners."""
-    now = utc_now()
-    return {
-        "partners": [
-            partner_view(name, partner, checks_view(request, name, partner, now))
-            for name, partner in settings().partners.items()
-        ]
-    }
+    states, configured = PartnerStates(request.resources.table), settings().partners
+    stored = states.load(configured)
+    return {"partners": [view(request, name, stored.get(name, PartnerState())) for name in configured]}
+
+
+@route("POST", "/partners/{partner}/pause", problems=(404,))
+def pause_partner(request: ApiRequest, body: PauseRequest) -> PartnerView:
+    """Stop sending leads to a partner. Its leads wait until it is resumed; status checks continue."""
+    name = find_partner(request)
+    paused = Pause(body.reason, request.operator, utc_now())
+    PartnerStates(request.resources.table).pause(name, paused)
+    logger.info("partner paused", partner=name, operator=request.operator)
+    return view(request, name, PartnerState(paused))
+
+
+@route("POST", "/partners/{partner}/resume", problems=(404,))
+def resume_partner(request: ApiRequest) -> PartnerView:
+    """Send leads to a partner again. Within a minute the leads that wait are queued."""
+    name = find_partner(request)
+    PartnerStates(request.resources.table).resume(name, utc_now())
+    logger.info("partner resumed", partner=name, operator=request.operator)
+    return view(request, name, PartnerState())
+
+
+def find_partner(request: ApiRequest) -> str:
+    """Return the partner of the path. Raises Problem if it is not configured."""
+    name = request.path["partner"]
+    if name not in settings().partners:
+        detail = "The partner is not configured. GET /partners lists the partners."
+        raise Problem(404, "unknown-partner", "Unknown partner", detail)
+    return name
+
+
+def view(request: ApiRequest, name: str, state: PartnerState) -> PartnerView:
+    """Return a configured partner with its state and its status checks."""
+    partner = settings().partners[name]
+    return partner_view(name, partner, checks_view(request, name, partner, utc_now()), state)
 
 
 def checks_view(request: ApiRequest, name: str, partner: Partner, now: datetime) -> ChecksView | None:
@@ -70,7 +128,7 @@ def checks_view(request: ApiRequest, name: str, partner: Partner, now: datetime)
     return {"oldest_due_seconds": int(late), "at_once": partner.checks_at_once}
 
 
-def partner_view(name: str, partner: Partner, checks: ChecksView | None) -> PartnerView:
+def partner_view(name: str, partner: Partner, checks: ChecksView | None, state: PartnerState) -> PartnerView:
     """Return a partner with the properties of its kind."""
     kind = kind_named(partner.kind)
     return {
@@ -81,5 +139,12 @@ def partner_view(name: str, partner: Partner, checks: ChecksView | None) -> Part
         "id_field": kind.id.field,
         "id_type": kind.id.type,
         "id_pattern": kind.id.pattern,
+        "state": "open" if state.pause is None else "paused",
+        "pause": None if state.pause is None else pause_view(state.pause),
         "checks": checks,
     }
+
+
+def pause_view(pause: Pause) -> PauseView:
+    """Return a pause."""
+    return {"reason": pause.reason, "operator": pause.operator, "at": to_text(pause.at)}

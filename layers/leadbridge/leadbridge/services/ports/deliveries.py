@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from leadbridge.runtime.budget import Budget
 
 if TYPE_CHECKING:
+    from leadbridge.domain.admission import PartnerState
     from leadbridge.domain.delivery import Change, Delivery, State
     from leadbridge.domain.errors.error_codes import ErrorInfo
     from leadbridge.domain.lead import Lead
@@ -43,8 +44,8 @@ class DueDeliveries(Deliveries, Protocol):
 class SubmissionLedger(DueDeliveries, Protocol):
     """The lead repository as a submission needs it."""
 
-    def delivery_with_lead(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None]:
-        """The delivery and its lead, as they were at one moment."""
+    def submission(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None, PartnerState]:
+        """The delivery, its lead and its partner's state, as they were at one moment."""
         ...
 
     def owner_of(self, partner: str, created: int | str) -> str | None:

@@ -32,7 +32,8 @@ class BacklogMonitor:
     def oldest_waiting(self) -> datetime | None:
         """Return when the oldest lead came that waits for a partner or to be fetched; None if none waits.
 
-        One item of each shard is read. The age is the lead's own, also where an operator has retried it.
+        One item of each shard is read. Deliveries that wait for a paused partner do not count. The age is the lead's
+        own, also where an operator has retried it.
         """
         waiting = items.of_state(State.RECEIVED.value)
         for values in read_listing(self._table, listing_query(attributes=("received_key",)), waiting, limit=1):

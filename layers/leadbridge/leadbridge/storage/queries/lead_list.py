@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from leadbridge.domain.acceptance.status import LeadStatus
+from leadbridge.domain.admission import WAITING
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fetch import Fetch
 from leadbridge.storage import items
@@ -74,7 +75,8 @@ class LeadList:
         queries = _queries(wanted, before)
         is_filtered = queries[0].filter is not None
         size = PAGE_SIZE if is_filtered else first_page(limit + 1) if len(queries) > 1 else limit + 1
-        merged = MergedQuery(self._table, queries, page_size=size, max_page=PAGE_SIZE, max_reads=MAX_READS)
+        max_reads = max(MAX_READS, 2 * len(queries))
+        merged = MergedQuery(self._table, queries, page_size=size, max_page=PAGE_SIZE, max_reads=max_reads)
         found: dict[str, str] = {}  # the position of each lead
         next_page = None
         for values in merged:
@@ -138,7 +140,10 @@ def _queries(wanted: LeadFilter, before: str | None) -> list[Query]:
     query = replace(query, values={**query.values, **values}, filter=" AND ".join(filters) or None, names=names)
     if wanted.phone_hash is not None:
         return [of_key(query, wanted.phone_hash)]
-    return of_partition(query, items.ATTENTION if wanted.needs_attention else _partition(wanted.status))
+    queries = of_partition(query, items.ATTENTION if wanted.needs_attention else _partition(wanted.status))
+    if not wanted.needs_attention and wanted.status is LeadStatus.RECEIVED:
+        queries += of_partition(query, items.of_state(WAITING))
+    return queries
 
 
 def _partition(status: LeadStatus | None) -> str:

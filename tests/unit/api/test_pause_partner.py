@@ -1,0 +1,52 @@
+"""POST /partners/{partner}/pause and …/resume, and the command."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from leadbridge.api.problems import Problem
+from leadbridge.api.routes import partners
+from leadbridge.domain.clock import from_text
+from leadbridge.runtime import aws
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.table import Table
+from quality.testkit.fixtures import TABLE
+
+
+@pytest.fixture
+def request_(store: LeadRepository) -> Any:
+    resources = SimpleNamespace(table=Table(aws.dynamodb(), TABLE), leads=store)
+    return SimpleNamespace(resources=resources, path={"partner": "matchtrade"}, operator="ann")
+
+
+def states(request: Any) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in partners.list_partners(request)["partners"]}
+
+
+def test_a_partner_is_paused_and_resumed(request_: Any) -> None:
+    view = partners.pause_partner(request_, partners.PauseRequest(reason=" no budget "))
+    [listed] = [one for one in partners.list_partners(request_)["partners"] if one["name"] == "matchtrade"]
+    assert listed["pause"] == view["pause"]
+    assert view["pause"] is not None
+    assert (view["state"], view["pause"]["reason"], view["pause"]["operator"]) == ("paused", "no budget", "ann")
+    assert from_text(view["pause"]["at"])
+    assert states(request_) == {"leadleader": "open", "matchtrade": "paused"}
+    assert partners.resume_partner(request_)["state"] == "open"
+    assert states(request_)["matchtrade"] == "open"
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+def test_a_pause_needs_a_reason_of_some_length(reason: str) -> None:
+    with pytest.raises(ValueError, match="reason"):
+        partners.PauseRequest(reason=reason)
+
+
+def test_a_partner_that_is_not_configured_is_a_404(request_: Any) -> None:
+    request_.path["partner"] = "nobody"
+    for call in (partners.resume_partner, lambda one: partners.pause_partner(one, partners.PauseRequest(reason="x"))):
+        with pytest.raises(Problem) as problem:
+            call(request_)
+        assert problem.value.status == 404
