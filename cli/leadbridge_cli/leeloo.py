@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from leadbridge_cli.cloud import Cloud, EndpointUrl, Prefix, Region, Stack, resolve_cloud
 from leadbridge_cli.exit_codes import partner_errors
-from leadbridge_cli.options import Reveal, Yes, command
+from leadbridge_cli.options import Reveal, Yes, command, group
 from leadbridge_cli.output import Output, Renderable, flatten, line, table
 from leadbridge_cli.sanitize import as_json, masked
 
