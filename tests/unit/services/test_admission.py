@@ -109,7 +109,7 @@ def test_a_paused_partner_gets_no_lead(world: World) -> None:
     assert (waiting.state, waiting.attempts, waiting.waiting_reason) == (State.RECEIVED, 0, "paused")
     entry = waiting.history[-1].entry
     assert (entry.what, entry.data) == ("waiting", {"reason": "paused"})
-    assert DeliveryChanged.of(None, waiting).retry_scheduled, "its event must not queue it again"
+    assert DeliveryChanged.of(None, waiting, kind=PARTNER).retry_scheduled, "its event must not queue it again"
 
 
 def test_a_second_message_of_a_waiting_delivery_changes_nothing(world: World) -> None:
