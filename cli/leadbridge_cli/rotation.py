@@ -88,7 +88,11 @@ def key_rotation(name: str) -> "KeyRotation | None":
 
 def partner(store: SecretsStore, name: str, rotation: "KeyRotation") -> RotationResult:
     """Create a key pair: store the private key, return the public key for the partner. Raises Failure."""
+    from leadbridge.auth.partner_secret import is_keyed
+
     seen, value = _read_known(store, name)
+    if is_keyed(value):
+        raise usage_error(f"{name} has an object for each partner. Store the new key with `secrets put {name} FILE`.")
     renewed = rotation.renew(value)
     validate_secret(name, renewed.value)
     store.replace(name, seen, renewed.value)

@@ -32,6 +32,7 @@ def put(
     ] = None,
 ) -> None:
     """Replace a secret. The value is validated first and never shown."""
+    from leadbridge.auth.partner_secret import is_keyed
     from leadbridge_cli.secret_schemas import keys_of, names, validate_secret
     from leadbridge_cli.secrets_store import SecretsStore
 
@@ -41,6 +42,8 @@ def put(
     seen = store.read(name)
     if file is not None:
         value = _json_in(file)
+    elif keys_of(name)[0] and is_keyed(seen.value or {}):
+        raise usage_error(f"{name} has an object for each partner. Give a JSON file with the objects of all partners.")
     elif keys_of(name)[0] and is_terminal(sys.stdin):
         value = _prompt_for_values(name, seen.value or {})
     else:

@@ -44,14 +44,17 @@ def validate_secret(name: str, value: Any) -> None:
 
 
 def _of_kind(name: str, value: dict[str, Any]) -> None:
+    from leadbridge.auth.partner_secret import is_keyed
     from leadbridge.partners.registry import kind_named
 
     secret = kind_named(name).secret
-    _only(name, value)
-    with _usable(name):
-        secret.check(value)
-    for address in secret.addresses:
-        validate_url(value[address], address)
+    entries = {f"{name}: {partner}": entry for partner, entry in value.items()} if is_keyed(value) else {name: value}
+    for place, entry in entries.items():
+        _known(place, entry, (*secret.required, *secret.optional))
+        with _usable(place):
+            secret.check(entry)
+        for address in secret.addresses:
+            validate_url(entry[address], address)
 
 
 def _leeloo(value: dict[str, Any]) -> None:

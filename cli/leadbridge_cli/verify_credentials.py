@@ -55,9 +55,13 @@ def _authorize(partner: str, secret: "PartnerSecret") -> None:
 
         LeelooApi(Client(transport_to(partner), secret)).catalog.connections(budget=call_budget())
         return
+    from leadbridge.auth.partner_secret import is_keyed
     from leadbridge.partners.registry import kind_named
 
-    kind_named(partner).client(partner, secret, timeouts()).authorize(call_budget())
+    value = secret.get()
+    budget = call_budget()
+    for name, entry in value.items() if is_keyed(value) else ((partner, value),):
+        kind_named(partner).client(name, PartnerSecret(entry), timeouts()).authorize(budget)
 
 
 def transport_to(partner: str) -> "Transport":

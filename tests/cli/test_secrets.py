@@ -62,6 +62,10 @@ def test_a_secret_that_the_stack_has_not_made_is_a_3(aws_mocked: None) -> None:
         ("leeloo", {**LEELOO, "webhook_token": "short"}, "webhook_token"),
         ("leeloo", {**LEELOO, "base_url": "http://leeloo.example"}, "base_url"),
         ("matchtrade", {**MATCHTRADE, "partner_id": "x"}, "partner_id"),
+        ("matchtrade", {"broker-a": MATCHTRADE, "broker-b": {**MATCHTRADE, "partner_id": "x"}}, "partner_id"),
+        ("matchtrade", {"broker-a": MATCHTRADE, "broker-b": {**MATCHTRADE, "offer": "x"}}, "matchtrade: broker-b"),
+        ("matchtrade", {"broker-a": MATCHTRADE, "broker-b": {}}, "base_url"),
+        ("matchtrade", {**MATCHTRADE, "broker-b": MATCHTRADE}, "broker-b"),
         ("sources", {"web": {"secrets": []}}, "web"),
         ("sources", {"web": {"secrets": ["a", "a"]}}, "web"),
         ("sources", {"web": {"secrets": ["a", "b", "c"]}}, "web"),
@@ -232,6 +236,26 @@ def test_each_partner_accepts_and_nothing_is_created(partners: Remote) -> None:
     ]
     assert {call["operation"] for call in partners.calls()} == {"authorize", "connections_list", "token"}
     assert "accepted" in secrets("check", "leeloo").out
+
+
+def test_each_partner_of_a_kind_has_an_object_that_is_checked(partners: Remote) -> None:
+    good = stored_secret("matchtrade")
+    both = {"broker-a": good, "broker-b": {**good, "password": "wrong-credentials"}}
+    assert put_dead_letter("matchtrade", both).code == 0
+    assert stored_secret("matchtrade") == both
+    said = secrets("check", "matchtrade", "--json")
+    assert said.code == 1
+    assert "broker-b" in json.loads(said.out)["partners"][0]["detail"]
+    assert put_dead_letter("matchtrade", {"broker-a": good, "broker-b": good}).code == 0
+    assert secrets("check", "matchtrade").code == 0
+
+
+def test_a_key_of_one_of_several_partners_is_not_rotated(partners: Remote) -> None:
+    both = {"lender-a": stored_secret("leadleader"), "lender-b": stored_secret("leadleader")}
+    assert put_dead_letter("leadleader", both).code == 0
+    said = secrets("rotate", "leadleader", "--yes")
+    assert (said.code, "secrets put leadleader FILE" in said.failure) == (2, True)
+    assert stored_secret("leadleader") == both
 
 
 @pytest.mark.parametrize(
