@@ -9,7 +9,7 @@ from typing import Any
 
 WAY = (
     "TransactWriteItems Put Put",  # the lead, its delivery
-    "TransactGetItems",  # the delivery, as the queue's message names it, and its lead
+    "TransactGetItems",  # the delivery, as the queue's message names it, its lead and its partner's state
     "authorize",
     "PutItem",  # the delivery is being sent
     "create",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from leadbridge.domain.admission import Pause, Wait, WaitReason, wait_for_partner
 from leadbridge.domain.delivery import confirm, fail, new_delivery, start_attempt
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.runtime import aws
@@ -19,9 +20,11 @@ from leadbridge.runtime.logs import metrics
 from leadbridge.services.worker import Outcome, Result
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.table import Table
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.fakes.errors import some_error
-from quality.testkit.fixtures import Context, message, queue
+from quality.testkit.fixtures import TABLE, Context, message, queue
 from quality.testkit.people import NOW, lead
 
 HOUR = timedelta(hours=1)
@@ -192,6 +195,34 @@ def test_find_due_measures_since_when_the_oldest_lead_waits(
     app.handler({}, context)
     measured = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "OldestWaiting" in line]
     assert [line["OldestWaiting"] for line in measured] == [[seconds]]
+
+
+def test_find_due_queues_what_waits_for_a_partner_only_after_it_is_resumed(
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL"):
+        monkeypatch.setenv(name, queue(name.lower()))
+    store.accept(lead(received_at=NOW), phone_hash=None)
+    waiting = store.delivery(lead().lead_id, "leadleader")
+    assert waiting is not None
+    states = PartnerStates(Table(aws.dynamodb(), TABLE))
+    states.pause("leadleader", Pause("no budget", "ann", NOW))
+    store.apply(wait_for_partner(waiting, NOW, Wait(WaitReason.PAUSED)))
+    app = function("find_due")
+    monkeypatch.setattr(app, "utc_now", lambda: NOW + 2 * HOUR)
+    capsys.readouterr()
+    assert app.handler({}, context) == {"queued": 0}
+    measured = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "PartnersPaused" in line]
+    assert [(line["PartnersPaused"], line["OldestWaiting"], line["OldestDue"]) for line in measured] == [
+        ([1], [0.0], [0.0])
+    ]
+    states.resume("leadleader", NOW + HOUR)
+    assert app.handler({}, context) == {"queued": 1}
 
 
 def test_find_due_finds_nothing_in_an_empty_table(
