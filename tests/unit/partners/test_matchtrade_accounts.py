@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadbridge.domain.errors.partner_errors import Misconfigured
+from leadbridge.domain.lead import Trading
 from leadbridge.partners.matchtrade.accounts import AccountForm, lead_source
 from leadbridge.partners.matchtrade.credentials import BrokerCredentials
 from quality.testkit.partners.matchtrade import NAMES, SECRET, lead, trading
@@ -220,3 +221,21 @@ def test_what_cannot_be_sent_is_not_usable(name: str, value: str) -> None:
 def test_any_secret_is_usable_or_misconfigured(changes: dict[str, Any]) -> None:
     with suppress(Misconfigured):
         assert BrokerCredentials.of({**SECRET, **changes}).basic.isascii()
+
+
+@pytest.mark.parametrize(
+    ("offer", "uuid"),
+    [("Gold", "uuid-gold"), (" gOLD ", "uuid-gold"), ("Silver", None), (None, None), ("offers", None)],
+)
+def test_a_lead_is_created_at_the_offer_that_it_names(offer: str | None, uuid: str | None) -> None:
+    credentials = BrokerCredentials.of({**SECRET, "offers": {"gold": "uuid-gold"}})
+    named = lead().model_copy(update={"trading": Trading(offer=offer)})
+    assert AccountForm().body(named, credentials)["offerUuid"] == (uuid or SECRET["offer_uuid"])
+
+
+@pytest.mark.parametrize(
+    "offers", ["x", None, ["x"], {"gold": ""}, {"gold": 7}, {" ": "x"}, {"gold": "a", "GOLD": "b"}]
+)
+def test_offers_that_cannot_be_used_are_named_without_their_values(offers: object) -> None:
+    with pytest.raises(Misconfigured, match="offers"):
+        BrokerCredentials.of({**SECRET, "offers": offers})

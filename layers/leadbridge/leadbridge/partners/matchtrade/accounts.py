@@ -59,7 +59,7 @@ class AccountForm:
         account |= {key: text for key, value in values.items() if value is not None and (text := str(value).strip())}
         if source := self._source(lead):
             account["leadInfo"] = {"leadSource": source}
-        return {"offerUuid": credentials.offer_uuid, "account": account}
+        return {"offerUuid": credentials.offer_for(lead.trading.offer), "account": account}
 
     def _value_at(self, lead: Lead, path: str) -> object:
         value = lead.value(path)

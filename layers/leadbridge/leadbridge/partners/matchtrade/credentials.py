@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from leadbridge.domain.errors.partner_errors import secret_incomplete
 
 _TEXTS = ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid")
 _MAX_PARTNER_ID = 10**18
+_MAX_OFFERS = 1000
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class BrokerCredentials:
     password: str
     offer_uuid: str
     partner_id: int
+    offers: Mapping[str, str] = field(default_factory=dict)  # uuids by name, casefolded
 
     @classmethod
     def of(cls, secret: dict[str, Any], partner: str = "matchtrade") -> BrokerCredentials:
@@ -33,9 +36,16 @@ class BrokerCredentials:
         partner_id = _whole_number(secret.get("partner_id"))
         if partner_id is None:
             wrong.append("partner_id")
-        if wrong or partner_id is None:
+        offers = _offers(secret.get("offers", {}))
+        if offers is None:
+            wrong.append("offers")
+        if wrong or partner_id is None or offers is None:
             raise secret_incomplete(partner, "token", wrong)
-        return cls(**{name: secret[name] for name in _TEXTS}, partner_id=partner_id)
+        return cls(**{name: secret[name] for name in _TEXTS}, partner_id=partner_id, offers=offers)
+
+    def offer_for(self, name: str | None) -> str:
+        """Return the uuid of the offer with this name, `offer_uuid` if there is none."""
+        return self.offers.get((name or "").strip().casefold(), self.offer_uuid)
 
     @property
     def basic(self) -> str:
@@ -58,6 +68,14 @@ def _is_text(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _offers(value: object) -> dict[str, str] | None:
+    """Return the uuids by casefolded name; None if it is not an object of texts, or two names are the same."""
+    if not isinstance(value, dict) or len(value) > _MAX_OFFERS:
+        return None
+    offers = {name.strip().casefold(): uuid for name, uuid in value.items() if name.strip() and _is_text(uuid)}
+    return offers if len(offers) == len(value) else None
 
 
 def _whole_number(value: object) -> int | None:

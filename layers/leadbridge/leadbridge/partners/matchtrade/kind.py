@@ -60,6 +60,7 @@ KIND = PartnerKind(
     id=IdFormat("account_uuid", "string", "[A-Za-z0-9\\-]{1,64}"),
     secret=SecretFormat(
         required=("base_url", "client_id", "client_secret", "username", "password", "offer_uuid", "partner_id"),
+        optional=("offers",),
         addresses=("base_url",),
         check=check_secret,
     ),
