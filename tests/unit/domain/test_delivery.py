@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance.status import LeadStatus
+from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
 from leadbridge.domain.repeats import wait_for_earlier_lead
 from leadbridge.domain.status_change import change_status, record_account
@@ -21,6 +22,7 @@ STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "start_attempt": lambda d, now: steps.start_attempt(d, now, HOUR),
     "come_again": lambda d, now: steps.schedule_retry(d, now, some_error("away"), HOUR),
     "wait_for": lambda d, now: wait_for_earlier_lead(d, now, "ld_first", HOUR, due_after=HOUR),
+    "wait_for_partner": lambda d, now: wait_for_partner(d, now, Wait(WaitReason.PAUSED)),
     "accepted": lambda d, now: steps.confirm(d, now, 24, is_followed=True),
     "doubt": lambda d, now: steps.mark_uncertain(d, now, some_error("lost"), HOUR),
     "exists": lambda d, now: steps.mark_duplicate(d, now, some_error("theirs")),
@@ -54,6 +56,7 @@ def test_any_order_of_steps_keeps_the_promises(names: list[str]) -> None:
         assert (after.followed_since is not None) == (after.state is State.SUBMITTED), "its status is checked"
         if before.state is after.state is State.SUBMITTED:
             assert after.followed_since == before.followed_since, "its schedule does not begin again"
+        assert after.waits_for_partner == (name == "wait_for_partner"), "another step ends the wait"
         assert (after.lease_until is not None) == (after.state is State.SUBMITTING)
         if after.state in {State.SUBMITTED, State.CLOSED}:
             assert after.deal_id == 24
