@@ -50,7 +50,7 @@ class Sandbox:
             sandbox.url, sandbox.secrets()["leeloo"]
 
     `pace` is in seconds per step of a status; `clock` gives seconds since the epoch, for tests that move time.
-    `further` are partners beside the one of each kind, by name: `{"broker-b": {"kind": "matchtrade"}}`.
+    `further` are partners beside the one of each kind, by name: `{"broker-b": {"kind": "…"}}`.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leadbridge.domain.delivery import new_delivery
 from leadbridge.runtime import aws
+from leadbridge.settings import Settings
 from leadbridge.storage import items
 from quality.testkit.aws.aws_answers import aws_error
 from quality.testkit.fixtures import Context, queue
@@ -114,7 +115,11 @@ def records() -> Records:
 
 @pytest.fixture
 def lane(
-    aws_mocked: None, function: Callable[[str], ModuleType], context: Context, monkeypatch: pytest.MonkeyPatch
+    aws_mocked: None,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Bus], Mapping]:
     def make(bus: Bus) -> Mapping:
         monkeypatch.setattr(aws, "eventbridge", lambda: bus)
